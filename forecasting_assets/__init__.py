@@ -1,0 +1,1 @@
+"""Weekly demand forecasts and capacity plans for manufacturing marketplaces, as Dagster assets."""

@@ -1,0 +1,217 @@
+"""The tables of the lake: one place for their columns, used to write, to read, to check and to describe.
+
+Column names are contract; a table may hold more columns than it declares only if it is `open`.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+ColumnType = Literal["string", "double", "long", "date", "timestamp"]
+
+#: Quantile columns of every forecast table and the probability each stands for.
+QUANTILES = {"q05": 0.05, "q10": 0.10, "q25": 0.25, "q50": 0.50, "q75": 0.75, "q90": 0.90, "q95": 0.95}
+
+#: A series is one part in one region.
+SERIES = ["part_id", "region"]
+
+REJECTION_REASONS = [
+    "bad_date",
+    "bad_quantity",
+    "non_positive_quantity",
+    "bad_price",
+    "non_positive_price",
+    "missing_part",
+    "missing_region",
+    "duplicate",
+]
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: ColumnType
+    description: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    open: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        return [c.name for c in self.columns]
+
+    @property
+    def ddl(self) -> str:
+        """The columns as a Spark schema string."""
+        spark = {"string": "STRING", "double": "DOUBLE", "long": "BIGINT", "date": "DATE", "timestamp": "TIMESTAMP"}
+        return ", ".join(f"`{c.name}` {spark[c.type]}" for c in self.columns)
+
+
+PART = Column("part_id", "string", "Part ordered")
+CATEGORY = Column("part_category", "string", "Manufacturing process or family the part belongs to")
+REGION = Column("region", "string", "Region the part is delivered to")
+WEEK = Column("week", "date", "Monday of the week")
+
+
+def _forecast(name: str, *more: Column) -> Table:
+    return Table(
+        name,
+        (
+            PART,
+            REGION,
+            Column("origin_week", "date", "Week at whose end the forecast was made"),
+            Column("target_week", "date", "Week forecast"),
+            Column("horizon", "long", "Weeks from origin to target"),
+            Column("mean", "double", "Expected demand in units"),
+            *(Column(q, "double", f"{p:.0%} quantile of demand in units") for q, p in QUANTILES.items()),
+            *more,
+        ),
+        key=("part_id", "region", "horizon"),
+    )
+
+
+_ORDER_FIELDS = (
+    Column("order_id", "string", "Order the line belongs to", nullable=True),
+    Column("order_date", "timestamp", "When it was ordered (UTC)"),
+    PART,
+    CATEGORY,
+    REGION,
+    Column("quantity", "double", "Units ordered"),
+    Column("unit_price", "double", "Price of one unit"),
+)
+
+RAW_ORDERS = Table(
+    "raw_orders",
+    (
+        Column("source_file", "string", "File the row came from, relative to the landing zone"),
+        Column("source_row", "long", "Row number in that file, 1 is the first after the header"),
+        Column("source_modified", "timestamp", "When that file was last changed"),
+    ),
+    open=True,
+)
+CLEAN_ORDERS = Table("clean_orders", _ORDER_FIELDS)
+REJECTED_ORDERS = Table(
+    "rejected_orders",
+    (*RAW_ORDERS.columns, Column("reason", "string", "Why the row was rejected: " + ", ".join(REJECTION_REASONS))),
+    open=True,
+)
+WEEKLY_DEMAND = Table(
+    "weekly_demand",
+    (
+        PART,
+        CATEGORY,
+        REGION,
+        Column("quantity", "double", "Units ordered in the week"),
+        Column("order_count", "long", "Orders in the week"),
+        Column("unit_price", "double", "Mean price of one unit, weighted by quantity"),
+    ),
+    key=("part_id", "region"),
+)
+SARIMAX_MODEL = _forecast("sarimax_model", Column("method", "string", "How the series was forecast: sarimax, or the fallback and why"))
+XGB_MODEL = _forecast("xgb_model")
+DEMAND_FORECAST = _forecast("demand_forecast")
+BACKTEST_REPORT = Table(
+    "backtest_report",
+    (
+        Column("origin_week", "date", "Week at whose end the report was made"),
+        Column("model", "string", "sarimax, xgb, combined or seasonal_naive"),
+        Column("segment", "string", "Demand pattern: smooth, erratic, intermittent, lumpy, new, or all"),
+        Column("horizon", "long", "Weeks ahead; 0 is all horizons together"),
+        Column("metric", "string", "rmse, mape, mape_left_out, wape, mase, rmsse, pinball, coverage_80, coverage_90, bias, weight or n"),
+        Column("value", "double", "Value of the metric", nullable=True),
+    ),
+    key=("model", "segment", "horizon", "metric"),
+)
+ALLOCATION_PLAN = Table(
+    "allocation_plan",
+    (
+        Column("manufacturer_id", "string", "Who makes it"),
+        PART,
+        REGION,
+        Column("production_week", "date", "Week it is made"),
+        Column("due_week", "date", "Week the demand is due"),
+        Column("quantity", "double", "Units"),
+        Column("cost", "double", "Total cost of these units"),
+        Column("production_cost", "double", "Of it: manufacture in regular time"),
+        Column("overtime_cost", "double", "Of it: overtime premium"),
+        Column("lane_cost", "double", "Of it: transport"),
+        Column("holding_cost", "double", "Of it: holding units made ahead"),
+        Column("lateness_cost", "double", "Of it: penalties for late units, expected delays of the manufacturer included"),
+    ),
+    key=("manufacturer_id", "part_id", "region", "production_week", "due_week"),
+)
+CAPACITY_LOAD = Table(
+    "capacity_load",
+    (
+        Column("manufacturer_id", "string", "Manufacturer"),
+        Column("production_week", "date", "Week of production"),
+        Column("capacity_hours", "double", "Regular hours available"),
+        Column("load_hours", "double", "Hours planned, overtime included"),
+        Column("overtime_hours", "double", "Of them in overtime"),
+        Column("overtime_capacity_hours", "double", "Overtime hours available"),
+        Column("shadow_price", "double", "What one more regular hour would save"),
+    ),
+    key=("manufacturer_id", "production_week"),
+)
+PLAN_SHORTAGES = Table(
+    "plan_shortages",
+    (PART, REGION, Column("due_week", "date", "Week due"), Column("quantity", "double", "Units that cannot be made in time")),
+    key=("part_id", "region", "due_week"),
+)
+BUSINESS_IMPACT = Table(
+    "business_impact",
+    (
+        WEEK,
+        Column("policy", "string", "plan, status_quo, perfect_foresight, or plan_bias_±NN for the plan under a biased forecast"),
+        Column("metric", "string", "on_time_rate, utilisation, cost, shortage_units, demand_units, …"),
+        Column("value", "double", "Value of the metric", nullable=True),
+    ),
+    key=("policy", "metric"),
+)
+MANUFACTURERS = Table(
+    "manufacturers",
+    (
+        Column("manufacturer_id", "string", "Manufacturer"),
+        Column("region", "string", "Where it is"),
+        Column("capacity_hours_per_week", "double", "Regular hours a week"),
+        Column("overtime_hours_per_week", "double", "Overtime hours a week"),
+        Column("overtime_premium", "double", "Overtime premium as a share of unit cost"),
+        Column("on_time_rate", "double", "Share of deliveries on time, 0 to 1"),
+        Column("activation_cost", "double", "Cost of using it for a week; 0 is none"),
+    ),
+    key=("manufacturer_id",),
+)
+CAPABILITIES = Table(
+    "capabilities",
+    (
+        Column("manufacturer_id", "string", "Manufacturer"),
+        CATEGORY,
+        Column("hours_per_unit", "double", "Hours one unit takes"),
+        Column("unit_cost", "double", "Cost of making one unit"),
+    ),
+    key=("manufacturer_id", "part_category"),
+)
+LANES = Table(
+    "lanes",
+    (
+        Column("from_region", "string", "Region of the manufacturer"),
+        Column("to_region", "string", "Region of delivery"),
+        Column("unit_cost", "double", "Transport cost of one unit"),
+        Column("transit_weeks", "long", "Weeks on the way"),
+    ),
+    key=("from_region", "to_region"),
+)
+CAPACITY_OVERRIDES = Table(
+    "capacity_overrides",
+    (
+        Column("manufacturer_id", "string", "Manufacturer"),
+        WEEK,
+        Column("capacity_hours", "double", "Regular hours in that week instead of the usual"),
+    ),
+    key=("manufacturer_id", "week"),
+)

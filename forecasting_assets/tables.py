@@ -14,6 +14,10 @@ QUANTILES = {"q05": 0.05, "q10": 0.10, "q25": 0.25, "q50": 0.50, "q75": 0.75, "q
 #: A series is one part in one region.
 SERIES = ["part_id", "region"]
 
+#: Columns of an order line, as the platform names them; the optional ones need not be landed.
+ORDER_COLUMNS = ["order_id", "order_date", "part_id", "region", "quantity", "unit_price", "part_category", "line_id"]
+OPTIONAL_ORDER_COLUMNS = ["part_category", "line_id"]
+
 REJECTION_REASONS = [
     "bad_date",
     "bad_quantity",
@@ -48,7 +52,13 @@ class Table:
     @property
     def ddl(self) -> str:
         """The columns as a Spark schema string."""
-        spark = {"string": "STRING", "double": "DOUBLE", "long": "BIGINT", "date": "DATE", "timestamp": "TIMESTAMP"}
+        spark = {
+            "string": "STRING",
+            "double": "DOUBLE",
+            "long": "BIGINT",
+            "date": "DATE",
+            "timestamp": "TIMESTAMP",
+        }
         return ", ".join(f"`{c.name}` {spark[c.type]}" for c in self.columns)
 
 
@@ -97,7 +107,10 @@ RAW_ORDERS = Table(
 CLEAN_ORDERS = Table("clean_orders", _ORDER_FIELDS)
 REJECTED_ORDERS = Table(
     "rejected_orders",
-    (*RAW_ORDERS.columns, Column("reason", "string", "Why the row was rejected: " + ", ".join(REJECTION_REASONS))),
+    (
+        *RAW_ORDERS.columns,
+        Column("reason", "string", "Why the row was rejected: " + ", ".join(REJECTION_REASONS)),
+    ),
     open=True,
 )
 WEEKLY_DEMAND = Table(
@@ -112,7 +125,10 @@ WEEKLY_DEMAND = Table(
     ),
     key=("part_id", "region"),
 )
-SARIMAX_MODEL = _forecast("sarimax_model", Column("method", "string", "How the series was forecast: sarimax, or the fallback and why"))
+SARIMAX_MODEL = _forecast(
+    "sarimax_model",
+    Column("method", "string", "How the series was forecast: sarimax, or the fallback and why"),
+)
 XGB_MODEL = _forecast("xgb_model")
 DEMAND_FORECAST = _forecast("demand_forecast")
 BACKTEST_REPORT = Table(
@@ -122,7 +138,11 @@ BACKTEST_REPORT = Table(
         Column("model", "string", "sarimax, xgb, combined or seasonal_naive"),
         Column("segment", "string", "Demand pattern: smooth, erratic, intermittent, lumpy, new, or all"),
         Column("horizon", "long", "Weeks ahead; 0 is all horizons together"),
-        Column("metric", "string", "rmse, mape, mape_left_out, wape, mase, rmsse, pinball, coverage_80, coverage_90, bias, weight or n"),
+        Column(
+            "metric",
+            "string",
+            "rmse, mape, mape_left_out, wape, mase, rmsse, pinball, coverage_80, coverage_90, bias, weight or n",
+        ),
         Column("value", "double", "Value of the metric", nullable=True),
     ),
     key=("model", "segment", "horizon", "metric"),
@@ -141,7 +161,11 @@ ALLOCATION_PLAN = Table(
         Column("overtime_cost", "double", "Of it: overtime premium"),
         Column("lane_cost", "double", "Of it: transport"),
         Column("holding_cost", "double", "Of it: holding units made ahead"),
-        Column("lateness_cost", "double", "Of it: penalties for late units, expected delays of the manufacturer included"),
+        Column(
+            "lateness_cost",
+            "double",
+            "Of it: penalties for late units, expected delays of the manufacturer included",
+        ),
     ),
     key=("manufacturer_id", "part_id", "region", "production_week", "due_week"),
 )
@@ -160,14 +184,23 @@ CAPACITY_LOAD = Table(
 )
 PLAN_SHORTAGES = Table(
     "plan_shortages",
-    (PART, REGION, Column("due_week", "date", "Week due"), Column("quantity", "double", "Units that cannot be made in time")),
+    (
+        PART,
+        REGION,
+        Column("due_week", "date", "Week due"),
+        Column("quantity", "double", "Units that cannot be made in time"),
+    ),
     key=("part_id", "region", "due_week"),
 )
 BUSINESS_IMPACT = Table(
     "business_impact",
     (
         WEEK,
-        Column("policy", "string", "plan, status_quo, perfect_foresight, or plan_bias_±NN for the plan under a biased forecast"),
+        Column(
+            "policy",
+            "string",
+            "plan, status_quo, perfect_foresight, or plan_bias_±NN for the plan under a biased forecast",
+        ),
         Column("metric", "string", "on_time_rate, utilisation, cost, shortage_units, demand_units, …"),
         Column("value", "double", "Value of the metric", nullable=True),
     ),

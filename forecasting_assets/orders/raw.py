@@ -1,0 +1,87 @@
+"""raw_orders: the rows of landed files, as text, each in the week of its order date."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from forecasting_assets.orders.landing import rows_of_weeks
+from forecasting_assets.tables import RAW_ORDERS, REJECTED_ORDERS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+
+_READERS = 32
+_OWN_COLUMNS = {*RAW_ORDERS.names, *REJECTED_ORDERS.names, "week"}
+
+
+class File(Protocol):
+    """What is known of a landed file."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def modified(self) -> datetime: ...
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+    @property
+    def weeks(self) -> tuple[date, ...]: ...
+
+
+def raw_name(landed: str) -> str:
+    """The name of a landed column in raw_orders: its own, unless that is empty or one the platform adds."""
+    return f"landed_{landed}" if landed in _OWN_COLUMNS or not landed else landed
+
+
+def weeks_by_columns(files: Iterable[File], weeks: Sequence[date]) -> dict[tuple[str, ...], list[date]]:
+    """Weeks grouped by the columns their files landed, so that a week has the same columns however a run is cut."""
+    columns: dict[date, dict[str, None]] = {week: {} for week in weeks}
+    for file in sorted(files, key=lambda file: file.name):
+        for week in file.weeks:
+            if week in columns:
+                columns[week].update(dict.fromkeys(file.columns))
+    groups: dict[tuple[str, ...], list[date]] = {}
+    for week, names in columns.items():
+        groups.setdefault(tuple(names), []).append(week)
+    return groups
+
+
+def read_raw_orders(
+    spark: "SparkSession",
+    root: str,
+    files: Sequence[File],
+    columns: Sequence[str],
+    date_column: str,
+    weeks: Sequence[date],
+) -> "DataFrame":
+    """The rows of `files` (below `root`) that belong to `weeks`: `columns` as text, RAW_ORDERS' columns and week.
+
+    Files are read side by side by Spark's Python workers, whole rows as Arrow batches.
+    """
+    names = [raw_name(column) for column in columns]
+    header = [*names, *RAW_ORDERS.names, "week"]
+    text = [f"`{name.replace('`', '``')}` STRING" for name in names]
+    schema = ", ".join([*text, RAW_ORDERS.ddl, "week DATE"])
+    weeks = tuple(weeks)
+
+    def read(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+        import pyarrow as pa
+
+        from forecasting_assets.storage import open_filesystem
+
+        filesystem, folder = open_filesystem(root)
+        for file in (file for batch in batches for file in batch.to_pylist()):
+            path = f"{folder}/{file['name']}"
+            parts = rows_of_weeks(filesystem, path, file["weeks"], date_column, weeks)
+            for rows, numbers, row_weeks in parts:
+                landed = dict(zip(map(raw_name, rows.schema.names), rows.columns, strict=True))
+                filled = [landed.get(name, pa.nulls(rows.num_rows, pa.string())) for name in names]
+                source = pa.repeat(pa.scalar(file["name"]), rows.num_rows)
+                modified = pa.repeat(pa.scalar(file["modified"], pa.timestamp("us", "UTC")), rows.num_rows)
+                yield pa.RecordBatch.from_arrays([*filled, source, numbers, modified, row_weeks], header)
+
+    listed = spark.createDataFrame(
+        [(file.name, file.modified, list(file.weeks)) for file in files],
+        "name STRING, modified TIMESTAMP, weeks ARRAY<DATE>",
+    )
+    return listed.repartition(max(1, min(len(files), _READERS)), "name").mapInArrow(read, schema)

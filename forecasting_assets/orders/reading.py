@@ -1,0 +1,172 @@
+"""Reading order files: any of the landed formats as batches of text columns, row by row numbered.
+
+Nothing is judged here but whether a file can be read at all; a row that is wrong is still a row.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+FORMATS = (".csv", ".csv.gz", ".parquet", ".jsonl")
+#: Row numbers (int64, the first row of the file is 1) and the rows, every column as text.
+NumberedRows = tuple[np.ndarray, pa.RecordBatch]
+_ISO_8601 = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
+_JSON_ROWS_PER_BATCH = 50_000
+
+
+class OrderFileError(ValueError):
+    """An order file that cannot be used; the message names the file and the remedy."""
+
+
+def is_order_file(path: str) -> bool:
+    name = path.rsplit("/", 1)[-1]
+    return name.endswith(FORMATS) and not name.startswith((".", "_"))
+
+
+def parse_order_dates(text: pd.Series) -> pd.Series:
+    """ISO 8601 dates and timestamps as datetime64[us, UTC]; NaT where the text is anything else."""
+    text = text.astype("string").str.strip()
+    iso = text.where(text.str.fullmatch(_ISO_8601).fillna(False).astype(bool))
+    return pd.to_datetime(iso, format="ISO8601", errors="coerce", utc=True).astype("datetime64[us, UTC]")
+
+
+def weeks_of_dates(dates: pd.Series) -> pd.Series:
+    """The Monday of each timestamp (datetime64[ns], NaT stays NaT)."""
+    days = dates.dt.tz_localize(None).dt.normalize()
+    return (days - pd.to_timedelta(days.dt.weekday, unit="D")).astype("datetime64[ns]")
+
+
+def read_order_file(filesystem: "FileSystem", path: str) -> Iterator[NumberedRows]:
+    """The rows of a file in batches.
+
+    A CSV row with too few cells lacks its last columns; one with too many keeps the surplus in its last column,
+    so that it is rejected with its text and not lost. OrderFileError if the file cannot be read to its end.
+    """
+    readers = {".csv": _read_csv, ".gz": _read_csv, ".parquet": _read_parquet, ".jsonl": _read_jsonl}
+    reader = readers["." + path.rsplit(".", 1)[-1]]
+    try:
+        for numbers, batch in reader(filesystem, path):
+            # A name used twice could not be told apart.
+            if len(set(batch.schema.names)) < len(batch.schema.names):
+                raise OrderFileError(
+                    f"{path}: two columns have the same name: {', '.join(batch.schema.names)}"
+                )
+            yield numbers, batch
+    except OrderFileError:
+        raise
+    except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise OrderFileError(
+            f"{path} cannot be read ({reason}): land it again in full, or remove it"
+        ) from error
+
+
+def _csv_columns(filesystem: "FileSystem", path: str) -> list[str]:
+    with (
+        filesystem.open_input_stream(path) as stream,
+        io.TextIOWrapper(stream, "utf-8-sig", newline="") as text,
+    ):
+        header = next(csv.reader(text), None)
+    if not header:
+        raise OrderFileError(f"{path} is empty: land it again with a header line, or remove it")
+    return header
+
+
+def _read_csv(filesystem: "FileSystem", path: str) -> Iterator[NumberedRows]:
+    import pyarrow.csv as pc
+
+    columns = _csv_columns(filesystem, path)
+    odd: list[tuple[int, str]] = []  # (row number, text) of rows whose number of cells is off
+
+    def keep_aside(row: pc.InvalidRow) -> str:
+        odd.append((row.number - 1, row.text))  # pyarrow counts the header
+        return "skip"
+
+    with filesystem.open_input_stream(path) as stream:
+        reader = pc.open_csv(
+            stream,
+            # A row's number is known to the single-threaded reader only; files are read side by side instead.
+            pc.ReadOptions(use_threads=False, block_size=8 << 20),
+            pc.ParseOptions(newlines_in_values=True, invalid_row_handler=keep_aside),
+            pc.ConvertOptions(column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False),
+        )
+        read = 0
+        for batch in reader:
+            yield _skipping(read, batch.num_rows, [number for number, _ in odd]), batch
+            read += batch.num_rows
+    if odd:
+        cells = [_fit(next(csv.reader([text])), len(columns)) for _, text in odd]
+        texts = [pa.array(column, pa.string()) for column in zip(*cells, strict=True)]
+        yield np.array([number for number, _ in odd]), pa.RecordBatch.from_arrays(texts, columns)
+
+
+def _skipping(read: int, count: int, odd: list[int]) -> np.ndarray:
+    """Row numbers of the `count` rows that follow `read` others, where the rows `odd` are not among them."""
+    rank = np.arange(read + 1, read + count + 1)
+    skipped = np.sort(np.array(odd, dtype="int64"))
+    return rank + np.searchsorted(skipped - np.arange(len(skipped)), rank, side="right")
+
+
+def _fit(cells: list[str], width: int) -> list[str | None]:
+    if len(cells) > width:
+        return [*cells[: width - 1], ",".join(cells[width - 1 :])]
+    return [*cells, *[None] * (width - len(cells))]
+
+
+def _read_parquet(filesystem: "FileSystem", path: str) -> Iterator[NumberedRows]:
+    import pyarrow.parquet as pq
+
+    read = 0
+    with pq.ParquetFile(path, filesystem=filesystem) as file:
+        for batch in file.iter_batches():
+            yield np.arange(read + 1, read + batch.num_rows + 1), _as_text(batch)
+            read += batch.num_rows
+
+
+def _as_text(batch: pa.RecordBatch) -> pa.RecordBatch:
+    for field in batch.schema:
+        if pa.types.is_nested(field.type):
+            raise OrderFileError(
+                f"column {field.name} is nested ({field.type}): land it flat, one value a cell"
+            )
+    return batch.cast(pa.schema([pa.field(name, pa.string()) for name in batch.schema.names]))
+
+
+def _read_jsonl(filesystem: "FileSystem", path: str) -> Iterator[NumberedRows]:
+    columns = list(dict.fromkeys(key for _, row in _json_rows(filesystem, path) for key in row))
+    schema = pa.schema([pa.field(name, pa.string()) for name in columns])
+    rows = _json_rows(filesystem, path)
+    while chunk := list(islice(rows, _JSON_ROWS_PER_BATCH)):
+        texts = {name: [_json_text(row.get(name)) for _, row in chunk] for name in columns}
+        yield np.array([number for number, _ in chunk]), pa.RecordBatch.from_pydict(texts, schema)
+
+
+def _json_rows(filesystem: "FileSystem", path: str) -> Iterator[tuple[int, dict]]:
+    with filesystem.open_input_stream(path) as stream, io.TextIOWrapper(stream, "utf-8") as lines:
+        for number, line in enumerate((line for line in lines if not line.isspace()), start=1):
+            try:
+                # Numbers stay the text they are: 0.10 is not 0.1 yet.
+                row = json.loads(line, parse_float=str, parse_int=str, parse_constant=str)
+            except json.JSONDecodeError as error:
+                raise OrderFileError(
+                    f"{path}, line {number} is no JSON ({error.msg}): mend the line or land it again"
+                ) from None
+            if not isinstance(row, dict):
+                raise OrderFileError(
+                    f"{path}, line {number} is no JSON object: write one order line a line, as {{…}}"
+                )
+            yield number, row
+
+
+def _json_text(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)

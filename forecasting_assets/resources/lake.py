@@ -1,0 +1,225 @@
+"""The lake: tables as one Parquet file a week, `<table>/week=YYYY-MM-DD/data.parquet`.
+
+Everything that knows where a table lies is here. A week is published by moving one finished file into place,
+so that a reader sees the week as it was or as it is, never half of it. What the rows mean is not known here.
+"""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import date
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from forecasting_assets.storage import open_filesystem
+from forecasting_assets.tables import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pyarrow import Schema
+    from pyspark.sql import DataFrame, SparkSession
+
+_FILE = "data.parquet"
+_STAGING = "_staging"
+
+
+class MissingWeeksError(ValueError):
+    """Weeks of a table that are needed are not in the lake."""
+
+
+class Lake(dg.ConfigurableResource):
+    """Reads and writes the tables below `path`, a folder or URL."""
+
+    path: str
+
+    @cached_property
+    def _storage(self):
+        return open_filesystem(self.path)
+
+    def _file(self, table: str, week: date) -> str:
+        return f"{self._storage[1]}/{table}/week={week}/{_FILE}"
+
+    def existing_weeks(self, table: Table) -> list[date]:
+        """The weeks of `table` that have been materialized, sorted; also those with zero rows."""
+        from pyarrow import fs
+
+        filesystem, root = self._storage
+        infos = filesystem.get_file_info(
+            fs.FileSelector(f"{root}/{table.name}", recursive=True, allow_not_found=True)
+        )
+        return sorted(
+            date.fromisoformat(info.path.split("week=")[1][:10])
+            for info in infos
+            if info.path.endswith(f"/{_FILE}")
+        )
+
+    def rows(self, table: Table, week: date) -> int:
+        """Number of rows, from the file's footer alone."""
+        import pyarrow.parquet as pq
+
+        return pq.read_metadata(self._file(table.name, week), filesystem=self._storage[0]).num_rows
+
+    def _require(self, table: Table, weeks: Sequence[date]) -> None:
+        missing = sorted(set(weeks) - set(self.existing_weeks(table)))
+        if missing:
+            listed = ", ".join(str(week) for week in missing[:5]) + (" …" if len(missing) > 5 else "")
+            raise MissingWeeksError(
+                f"{table.name} has not been materialized for {listed}: materialize it first"
+            )
+
+    # ------------------------------------------------------------------ Spark
+
+    def read(self, spark: "SparkSession", table: Table, weeks: Sequence[date]) -> "DataFrame":
+        """The rows of `weeks` with a date column `week`; weeks that are not in the lake have no rows.
+
+        An `open` table comes with all the columns its files hold.
+        """
+        existing = set(self.existing_weeks(table))
+        paths = [f"{self.path}/{table.name}/week={week}" for week in sorted(set(weeks)) if week in existing]
+        schema = f"{table.ddl}, week DATE" if "week" not in table.names else table.ddl
+        if not paths:
+            return spark.createDataFrame([], schema)
+        reader = spark.read.option("basePath", f"{self.path}/{table.name}")
+        reader = reader.option("mergeSchema", "true") if table.open else reader.schema(schema)
+        return reader.parquet(*paths)
+
+    def write(self, frame: "DataFrame", table: Table, weeks: Sequence[date]) -> dict[date, int]:
+        """Replace `weeks` of `table` by the rows of `frame` (which has a column `week`); rows by week.
+
+        A week without rows is written too, empty: it has been materialized.
+        """
+        staging = f"{_STAGING}/{uuid.uuid4().hex}"
+        try:
+            frame.repartition("week").write.partitionBy("week").mode("overwrite").parquet(
+                f"{self.path}/{staging}"
+            )
+            staged = self._staged_files(staging)
+            strangers = sorted(set(staged) - set(weeks))
+            if strangers:
+                raise ValueError(f"{table.name}: rows of weeks that were not asked for: {strangers}")
+            for week in weeks:
+                if week not in staged:
+                    staged[week] = self._stage_empty(staging, _arrow_schema(frame.drop("week")))
+                self._publish(staged[week], table, week)
+        finally:
+            self._discard(staging)
+        return {week: self.rows(table, week) for week in weeks}
+
+    def _staged_files(self, staging: str) -> dict[date, str]:
+        from pyarrow import fs
+
+        filesystem, root = self._storage
+        infos = filesystem.get_file_info(
+            fs.FileSelector(f"{root}/{staging}", recursive=True, allow_not_found=True)
+        )
+        files = [info.path for info in infos if info.path.endswith(".parquet") and "/week=" in info.path]
+        staged = {date.fromisoformat(file.split("/week=")[1][:10]): file for file in files}
+        if len(staged) != len(files):
+            raise ValueError(
+                f"{self.path}/{staging} holds several files of one week: a week must be one Spark partition"
+            )
+        return staged
+
+    # ------------------------------------------------------------------ pandas
+
+    def read_pandas(
+        self, table: Table, weeks: Iterable[date], columns: list[str] | None = None, required: bool = False
+    ) -> "pd.DataFrame":
+        """The rows of `weeks` with a column `week`; dates as datetime64[ns].
+
+        With `required`, MissingWeeksError names the weeks that are not in the lake; else they have no rows.
+        """
+        import pandas as pd
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        wanted = sorted(set(weeks))
+        if required:
+            self._require(table, wanted)
+        existing = set(self.existing_weeks(table))
+        own = [c.name for c in table.columns if c.name != "week" and (columns is None or c.name in columns)]
+        parts = []
+        for week in (week for week in wanted if week in existing):
+            part = pq.ParquetFile(self._file(table.name, week), filesystem=self._storage[0]).read(columns=own)
+            parts.append(part.append_column("week", pa.repeat(pa.scalar(week, pa.date32()), part.num_rows)))
+        if not parts:
+            schema = arrow_schema(table)
+            empty = pa.schema([*(schema.field(name) for name in own), pa.field("week", pa.date32())])
+            parts = [empty.empty_table()]
+        frame = pa.concat_tables(parts, promote_options="permissive").to_pandas(date_as_object=False)
+        dates = [c.name for c in table.columns if c.type == "date" and c.name in frame] + ["week"]
+        return frame.assign(**{name: frame[name].astype("datetime64[ns]") for name in dict.fromkeys(dates)})
+
+    def write_pandas(self, frame: "pd.DataFrame", table: Table, week: date) -> int:
+        """Replace one week of `table` by `frame` (columns of the table and more, if it has more); its rows."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        missing = [name for name in table.names if name not in frame and name != "week"]
+        if missing:
+            raise ValueError(f"{table.name}: the columns {', '.join(missing)} are missing")
+        declared = arrow_schema(table)
+        columns = [name for name in frame.columns if name != "week"]
+        inferred = pa.Schema.from_pandas(frame[columns], preserve_index=False)
+        schema = pa.schema([declared.field(c) if c in table.names else inferred.field(c) for c in columns])
+        staging = f"{_STAGING}/{uuid.uuid4().hex}"
+        filesystem, root = self._storage
+        try:
+            filesystem.create_dir(f"{root}/{staging}", recursive=True)
+            file = f"{root}/{staging}/{_FILE}"
+            pq.write_table(
+                pa.Table.from_pandas(frame[columns], schema, preserve_index=False),
+                file,
+                filesystem=filesystem,
+            )
+            self._publish(file, table, week)
+        finally:
+            self._discard(staging)
+        return len(frame)
+
+    # ------------------------------------------------------------------ publishing
+
+    def _stage_empty(self, staging: str, schema: "Schema") -> str:
+        import pyarrow.parquet as pq
+
+        filesystem, root = self._storage
+        file = f"{root}/{staging}/{uuid.uuid4().hex}.parquet"
+        pq.write_table(schema.empty_table(), file, filesystem=filesystem)
+        return file
+
+    def _publish(self, staged: str, table: Table, week: date) -> None:
+        filesystem, _ = self._storage
+        target = self._file(table.name, week)
+        filesystem.create_dir(target.rsplit("/", 1)[0], recursive=True)
+        filesystem.move(staged, target)
+
+    def _discard(self, staging: str) -> None:
+        filesystem, root = self._storage
+        filesystem.delete_dir_contents(f"{root}/{staging}", missing_dir_ok=True)
+        filesystem.delete_dir(f"{root}/{staging}") if self._exists(f"{root}/{staging}") else None
+
+    def _exists(self, path: str) -> bool:
+        from pyarrow import fs
+
+        return self._storage[0].get_file_info(path).type is not fs.FileType.NotFound
+
+
+def arrow_schema(table: Table) -> "Schema":
+    """The declared columns of `table` as an Arrow schema."""
+    import pyarrow as pa
+
+    types = {
+        "string": pa.string(),
+        "double": pa.float64(),
+        "long": pa.int64(),
+        "date": pa.date32(),
+        "timestamp": pa.timestamp("us", tz="UTC"),
+    }
+    return pa.schema([pa.field(column.name, types[column.type]) for column in table.columns])
+
+
+def _arrow_schema(frame: "DataFrame") -> "Schema":
+    from pyspark.sql.pandas.types import to_arrow_schema
+
+    return to_arrow_schema(frame.schema, timezone="UTC")

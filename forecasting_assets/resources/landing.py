@@ -1,0 +1,144 @@
+"""The landing zone: which order files there are and which weeks each touches.
+
+The index (SQLite, in FORECASTING_HOME) remembers what a file holds, so that a file is opened once and not
+again until its size or time of change differs. What the rows mean is not known here.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+from hashlib import blake2b
+
+import dagster as dg
+
+from forecasting_assets.orders.landing import scan_order_file
+from forecasting_assets.orders.reading import FORMATS, OrderFileError, is_order_file
+from forecasting_assets.storage import open_filesystem
+from forecasting_assets.tables import OPTIONAL_ORDER_COLUMNS
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS files (
+    name TEXT PRIMARY KEY, size INTEGER, modified TEXT, mapping TEXT,
+    fingerprint TEXT, columns TEXT, weeks TEXT, rows INTEGER, error TEXT)
+"""
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """An order file: `name` is relative to the landing zone, `error` says why it cannot be read."""
+
+    name: str
+    size: int
+    modified: datetime
+    fingerprint: str
+    columns: tuple[str, ...]
+    weeks: tuple[date, ...]
+    rows: int
+    error: str | None
+
+
+class Landing(dg.ConfigurableResource):
+    """The order files below `path` (folder or URL), indexed in the SQLite file `index`."""
+
+    path: str
+    index: str
+    landed_names: dict[str, str]
+
+    @cached_property
+    def _storage(self):
+        return open_filesystem(self.path)
+
+    @contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        os.makedirs(os.path.dirname(self.index), exist_ok=True)
+        with closing(sqlite3.connect(self.index, timeout=60)) as database, database:
+            database.execute(_SCHEMA)
+            yield database
+
+    def refresh(self) -> list[LandedFile]:
+        """Bring the index up to date, opening only files that are new or changed; all files, sorted by name."""
+        from pyarrow import fs
+
+        filesystem, root = self._storage
+        listed = filesystem.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
+        found = {
+            os.path.relpath(info.path, root): info
+            for info in listed
+            if info.type == fs.FileType.File and is_order_file(info.path)
+        }
+        mapping = json.dumps(self.landed_names, sort_keys=True)
+        with self._database() as database:
+            known = {
+                row[0]: row[1:] for row in database.execute("SELECT name, size, modified, mapping FROM files")
+            }
+            changed = [
+                name
+                for name, info in found.items()
+                if known.get(name) != (info.size, info.mtime.astimezone(UTC).isoformat(), mapping)
+            ]
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                rows = list(pool.map(lambda name: self._scan(name, found[name], mapping), changed))
+            database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            database.executemany(
+                "DELETE FROM files WHERE name = ?", [(name,) for name in known if name not in found]
+            )
+        return self.files()
+
+    def files(self) -> list[LandedFile]:
+        """All files of the index as it stands."""
+        query = (
+            "SELECT name, size, modified, fingerprint, columns, weeks, rows, error FROM files ORDER BY name"
+        )
+        with self._database() as database:
+            return [
+                LandedFile(
+                    name,
+                    size,
+                    datetime.fromisoformat(modified),
+                    fingerprint,
+                    tuple(json.loads(columns)),
+                    tuple(date.fromisoformat(week) for week in json.loads(weeks)),
+                    rows,
+                    error,
+                )
+                for name, size, modified, fingerprint, columns, weeks, rows, error in database.execute(query)
+            ]
+
+    def readable_files(self) -> list[LandedFile]:
+        """All files after a refresh; OrderFileError if there are none, or names every one that cannot be read."""
+        files = self.refresh()
+        if not files:
+            raise OrderFileError(f"{self.path} holds no order files: land some ({', '.join(FORMATS)}) there")
+        errors = [file.error for file in files if file.error]
+        if errors:
+            raise OrderFileError("\n".join(errors))
+        return files
+
+    def _scan(self, name: str, info, mapping: str) -> tuple:
+        filesystem, _ = self._storage
+        state = (name, info.size, info.mtime.astimezone(UTC).isoformat(), mapping)
+        try:
+            content = scan_order_file(filesystem, info.path, self.landed_names, OPTIONAL_ORDER_COLUMNS)
+        except OrderFileError as error:
+            return (*state, "", "[]", "[]", 0, str(error))
+        weeks = json.dumps([str(week) for week in content.weeks])
+        return (*state, self._fingerprint(info.path), json.dumps(content.columns), weeks, content.rows, None)
+
+    def _fingerprint(self, path: str) -> str:
+        digest = blake2b(digest_size=16)
+        with self._storage[0].open_input_stream(path, compression=None) as stream:
+            while chunk := stream.read(8 << 20):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+
+def touching(files: Iterable[LandedFile], weeks: Sequence[date]) -> list[LandedFile]:
+    """The files with rows in any of `weeks`."""
+    wanted = set(weeks)
+    return [file for file in files if wanted.intersection(file.weeks)]

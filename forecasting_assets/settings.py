@@ -1,0 +1,188 @@
+"""The typed settings: one model, read from forecasting.toml, overridden by the environment.
+
+`FORECASTING__SECTION__FIELD` overrides `[section] field`. A wrong value stops the program with the field,
+the value and what would be right.
+"""
+
+import os
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.storage import is_url
+from forecasting_assets.tables import ORDER_COLUMNS
+from forecasting_assets.weeks import parse_week
+
+SETTINGS_FILE = "forecasting.toml"
+
+class SettingsError(ValueError):
+    """A settings file or environment override that cannot be used; the message says what to change."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CalendarSettings(Section):
+    first_week: date = Field(date(2024, 1, 1), description="Monday of the first week of history")
+    horizon_weeks: int = Field(8, ge=1, le=26, description="How many weeks ahead to forecast and plan")
+    holiday_countries: tuple[str, ...] = Field(
+        ("US", "GB", "DE"), description="ISO codes of the countries whose holidays count"
+    )
+
+    @field_validator("first_week", mode="before")
+    @classmethod
+    def _monday(cls, value: Any) -> date:
+        return parse_week(str(value))
+
+    @field_validator("holiday_countries")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        from holidays import list_supported_countries
+
+        unknown = sorted(set(value) - set(list_supported_countries(include_aliases=True)))
+        if unknown:
+            raise ValueError(f"no holidays are known for {', '.join(unknown)}: use ISO 3166 codes such as DE")
+        return value
+
+
+class OrderSettings(Section):
+    landing: str = Field("landing/orders", description="Folder or URL where order files arrive")
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="Landed name of a column that is named otherwise"
+    )
+
+    @field_validator("columns")
+    @classmethod
+    def _known(cls, value: dict[str, str]) -> dict[str, str]:
+        unknown = sorted(set(value) - set(ORDER_COLUMNS))
+        if unknown:
+            raise ValueError(
+                f"{', '.join(unknown)} is no order column: map some of {', '.join(ORDER_COLUMNS)}"
+            )
+        return value
+
+    @property
+    def landed_names(self) -> dict[str, str]:
+        """Platform name -> landed name, for every order column."""
+        return {name: self.columns.get(name, name) for name in ORDER_COLUMNS}
+
+
+class NetworkSettings(Section):
+    path: str = Field(
+        "landing/network", description="Folder of manufacturers.csv, capabilities.csv, lanes.csv"
+    )
+
+
+class LakeSettings(Section):
+    path: str = Field("lake", description="Folder or URL of the tables")
+
+
+class SparkSettings(Section):
+    master: str = Field("local[*]", description="Spark master; ignored where `remote` is set")
+    remote: str | None = Field(None, description="Spark Connect server, as sc://host:15002")
+    conf: dict[str, str] = Field(default_factory=dict, description="More Spark configuration")
+
+
+class MlflowSettings(Section):
+    tracking_uri: str | None = Field(
+        None, description="MLflow server; mlflow.db in FORECASTING_HOME if not set"
+    )
+
+
+class CheckSettings(Section):
+    shortage_limit: float = Field(
+        0.05, ge=0, le=1, description="Share of planned demand that may be short without a warning"
+    )
+    volume_limit: float = Field(
+        4.0, gt=0, description="Robust deviations from past weeks' volume without a warning"
+    )
+
+
+class Settings(BaseSettings):
+    """Everything a user can set. Relative paths are relative to `home`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FORECASTING__", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    home: Path
+    calendar: CalendarSettings = CalendarSettings()
+    orders: OrderSettings = OrderSettings()
+    network: NetworkSettings = NetworkSettings()
+    lake: LakeSettings = LakeSettings()
+    spark: SparkSettings = SparkSettings()
+    mlflow: MlflowSettings = MlflowSettings()
+    forecasting: ForecastingSettings = ForecastingSettings()
+    allocation: AllocationPolicy = AllocationPolicy()
+    checks: CheckSettings = CheckSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+    def resolve(self, path: str) -> str:
+        """A path of the settings as an absolute path, or the URL it is."""
+        return path if is_url(path) else str(self.home / path)
+
+    @property
+    def landing(self) -> str:
+        return self.resolve(self.orders.landing)
+
+    @property
+    def lake_path(self) -> str:
+        return self.resolve(self.lake.path)
+
+    @property
+    def network_path(self) -> Path:
+        return Path(self.resolve(self.network.path))
+
+    @property
+    def reports_path(self) -> Path:
+        return self.home / "reports"
+
+    @property
+    def tracking_uri(self) -> str:
+        return self.mlflow.tracking_uri or f"sqlite:///{self.home / 'mlflow.db'}"
+
+
+def forecasting_home() -> Path:
+    """The one folder of state: FORECASTING_HOME, by default `.forecasting` in the working directory."""
+    return Path(os.environ.get("FORECASTING_HOME", ".forecasting")).absolute()
+
+
+def load_settings(home: Path | None = None) -> Settings:
+    """The settings of `home`; SettingsError if its file or the environment holds something wrong."""
+    home = (home or forecasting_home()).absolute()
+    file = home / SETTINGS_FILE
+    try:
+        written = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file} is no valid TOML: {error}") from None
+    try:
+        return Settings(home=home, **written)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(file, problem) for problem in error.errors())) from None
+    except TypeError as error:  # `home` in the file
+        raise SettingsError(f"{file}: {error}") from None
+
+
+def _explain(file: Path, problem: Any) -> str:
+    section, *field = [str(part) for part in problem["loc"]]
+    variable = "__".join(["FORECASTING", section, *field]).upper()
+    name = f"[{section}] {'.'.join(field)}" if field else f"[{section}]"
+    remedy = "there is no such setting, remove it" if problem["type"] == "extra_forbidden" else problem["msg"]
+    return f"{name} = {problem['input']!r}: {remedy} (set in {file} or by {variable})"

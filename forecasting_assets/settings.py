@@ -21,6 +21,7 @@ from forecasting_assets.weeks import parse_week
 
 SETTINGS_FILE = "forecasting.toml"
 
+
 class SettingsError(ValueError):
     """A settings file or environment override that cannot be used; the message says what to change."""
 

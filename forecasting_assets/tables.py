@@ -3,10 +3,18 @@
 Column names are contract; a table may hold more columns than it declares only if it is `open`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-ColumnType = Literal["string", "double", "long", "date", "timestamp"]
+ColumnType = Literal["string", "double", "long", "date", "timestamp", "doubles"]
+_SPARK_TYPES: dict[ColumnType, str] = {
+    "string": "STRING",
+    "double": "DOUBLE",
+    "long": "BIGINT",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "doubles": "ARRAY<DOUBLE>",
+}
 
 #: Quantile columns of every forecast table and the probability each stands for.
 QUANTILES = {"q05": 0.05, "q10": 0.10, "q25": 0.25, "q50": 0.50, "q75": 0.75, "q90": 0.90, "q95": 0.95}
@@ -15,7 +23,16 @@ QUANTILES = {"q05": 0.05, "q10": 0.10, "q25": 0.25, "q50": 0.50, "q75": 0.75, "q
 SERIES = ["part_id", "region"]
 
 #: Columns of an order line, as the platform names them; the optional ones need not be landed.
-ORDER_COLUMNS = ["order_id", "order_date", "part_id", "region", "quantity", "unit_price", "part_category", "line_id"]
+ORDER_COLUMNS = [
+    "order_id",
+    "order_date",
+    "part_id",
+    "region",
+    "quantity",
+    "unit_price",
+    "part_category",
+    "line_id",
+]
 OPTIONAL_ORDER_COLUMNS = ["part_category", "line_id"]
 
 REJECTION_REASONS = [
@@ -37,6 +54,10 @@ class Column:
     description: str
     nullable: bool = False
 
+    @property
+    def spark_type(self) -> str:
+        return _SPARK_TYPES[self.type]
+
 
 @dataclass(frozen=True)
 class Table:
@@ -52,14 +73,7 @@ class Table:
     @property
     def ddl(self) -> str:
         """The columns as a Spark schema string."""
-        spark = {
-            "string": "STRING",
-            "double": "DOUBLE",
-            "long": "BIGINT",
-            "date": "DATE",
-            "timestamp": "TIMESTAMP",
-        }
-        return ", ".join(f"`{c.name}` {spark[c.type]}" for c in self.columns)
+        return ", ".join(f"`{c.name}` {c.spark_type}" for c in self.columns)
 
 
 PART = Column("part_id", "string", "Part ordered")
@@ -104,7 +118,14 @@ RAW_ORDERS = Table(
     ),
     open=True,
 )
-CLEAN_ORDERS = Table("clean_orders", _ORDER_FIELDS)
+CLEAN_ORDERS = Table(
+    "clean_orders",
+    (
+        *_ORDER_FIELDS,
+        Column("line_id", "string", "Line of the order, where lines are numbered", nullable=True),
+        *RAW_ORDERS.columns[:2],
+    ),
+)
 REJECTED_ORDERS = Table(
     "rejected_orders",
     (
@@ -125,11 +146,15 @@ WEEKLY_DEMAND = Table(
     ),
     key=("part_id", "region"),
 )
+_METHOD = Column("method", "string", "How the series was forecast: by the model, or the fallback and why")
 SARIMAX_MODEL = _forecast(
     "sarimax_model",
-    Column("method", "string", "How the series was forecast: sarimax, or the fallback and why"),
+    _METHOD,
+    Column(
+        "params", "doubles", "Fitted parameters, on the rows of horizon 1 of fitted series", nullable=True
+    ),
 )
-XGB_MODEL = _forecast("xgb_model")
+XGB_MODEL = _forecast("xgb_model", _METHOD)
 DEMAND_FORECAST = _forecast("demand_forecast")
 BACKTEST_REPORT = Table(
     "backtest_report",
@@ -192,6 +217,16 @@ PLAN_SHORTAGES = Table(
     ),
     key=("part_id", "region", "due_week"),
 )
+PLAN_CERTIFICATE = Table(
+    "plan_certificate",
+    (
+        Column("primal_residual", "double", "Largest violation of a constraint, relative"),
+        Column("dual_residual", "double", "Largest violation of dual feasibility, relative"),
+        Column("duality_gap", "double", "Primal minus dual objective, relative"),
+        Column("primal_objective", "double", "Cost of the plan"),
+        Column("dual_objective", "double", "Lower bound on the cost of any plan"),
+    ),
+)
 BUSINESS_IMPACT = Table(
     "business_impact",
     (
@@ -239,6 +274,7 @@ LANES = Table(
     ),
     key=("from_region", "to_region"),
 )
+MANUFACTURER_NETWORK = replace(MANUFACTURERS, name="manufacturer_network")
 CAPACITY_OVERRIDES = Table(
     "capacity_overrides",
     (
@@ -247,4 +283,10 @@ CAPACITY_OVERRIDES = Table(
         Column("capacity_hours", "double", "Regular hours in that week instead of the usual"),
     ),
     key=("manufacturer_id", "week"),
+)
+#: The overrides as the lake keeps them: there `week` is the week in which the network was read.
+CAPACITY_OVERRIDES_KNOWN = Table(
+    "capacity_overrides",
+    tuple(replace(c, name="capacity_week") if c.name == "week" else c for c in CAPACITY_OVERRIDES.columns),
+    key=("manufacturer_id", "capacity_week"),
 )

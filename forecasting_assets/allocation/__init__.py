@@ -1,0 +1,44 @@
+"""Allocate capacity: the cheapest plan for a demand, its proof, and what it was worth in hindsight."""
+
+from forecasting_assets.allocation.greedy import allocate_greedily
+from forecasting_assets.allocation.hindsight import impact, lead_weeks, replay
+from forecasting_assets.allocation.instance import DemandError
+from forecasting_assets.allocation.linear_program import AllocationError, Certificate
+from forecasting_assets.allocation.network import (
+    Network,
+    NetworkError,
+    check_demand,
+    load_network,
+    weekly_capacity,
+)
+from forecasting_assets.allocation.optimal import allocate
+from forecasting_assets.allocation.plan import AllocationPlan
+from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.verify import (
+    check_balance,
+    check_capacity,
+    check_certificate,
+    check_shortages,
+)
+
+__all__ = [
+    "AllocationError",
+    "AllocationPlan",
+    "AllocationPolicy",
+    "Certificate",
+    "DemandError",
+    "Network",
+    "NetworkError",
+    "allocate",
+    "allocate_greedily",
+    "check_balance",
+    "check_capacity",
+    "check_certificate",
+    "check_demand",
+    "check_shortages",
+    "impact",
+    "lead_weeks",
+    "load_network",
+    "replay",
+    "weekly_capacity",
+]

@@ -132,7 +132,7 @@ def build_features(
         rows.join(F.broadcast(calendar_rows), "week")
         .join(F.broadcast(totals["part_category"]), ["part_category", "week"])
         .join(F.broadcast(totals["region"]), ["region", "week"])
-        .select(*(F.col(c.name).cast(_spark_type(c)) for c in feature_columns(horizon).columns))
+        .select(*(F.col(c.name).cast(c.spark_type) for c in feature_columns(horizon).columns))
     )
 
 
@@ -206,13 +206,3 @@ def _totals(grid: "DataFrame", by: str, start: date) -> "DataFrame":
     weeks_of_history = F.datediff("week", F.lit(start)) / 7 + 1
     mean = F.sum(f"{prefix}_quantity").over(window) / F.least(F.lit(13.0), weeks_of_history)
     return weekly.withColumn(f"{prefix}_mean_13", mean).drop("t")
-
-
-def _spark_type(column: Column) -> str:
-    return {
-        "string": "string",
-        "double": "double",
-        "long": "bigint",
-        "date": "date",
-        "timestamp": "timestamp",
-    }[column.type]

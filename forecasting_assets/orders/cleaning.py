@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 DEFAULT_CATEGORY = "default"
 _ISO_8601 = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_TYPED = {name: f"clean_{name}" for name in CLEAN_ORDERS.names}
+_TYPED = {name: f"clean_{name}" for name in CLEAN_ORDERS.names if name not in RAW_ORDERS.names}
 
 
 def classify(raw: "DataFrame", landed_names: Mapping[str, str]) -> "DataFrame":
@@ -36,6 +36,7 @@ def classify(raw: "DataFrame", landed_names: Mapping[str, str]) -> "DataFrame":
         "region": text["region"],
         "quantity": _number(text["quantity"]),
         "unit_price": _number(text["unit_price"]),
+        "line_id": text["line_id"],
     }
     rows = raw.withColumns({_TYPED[name]: column for name, column in typed.items()})
     value = {name: F.col(column) for name, column in _TYPED.items()}
@@ -59,7 +60,7 @@ def clean_orders(classified: "DataFrame") -> "DataFrame":
     """The accepted rows with the columns of CLEAN_ORDERS, and week."""
     from pyspark.sql import functions as F
 
-    columns = [F.col(typed).alias(name) for name, typed in _TYPED.items()]
+    columns = [F.col(_TYPED.get(name, name)).alias(name) for name in CLEAN_ORDERS.names]
     return classified.where(F.col("reason").isNull()).select(*columns, "week")
 
 

@@ -6,7 +6,7 @@ Nothing is judged here but whether a file can be read at all; a row that is wron
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -100,6 +100,7 @@ def _read_csv(filesystem: "FileSystem", path: str) -> Iterator[NumberedRows]:
             pc.ParseOptions(newlines_in_values=True, invalid_row_handler=keep_aside),
             pc.ConvertOptions(column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False),
         )
+        yield _no_rows(columns)
         read = 0
         for batch in reader:
             yield _skipping(read, batch.num_rows, [number for number, _ in odd]), batch
@@ -108,6 +109,15 @@ def _read_csv(filesystem: "FileSystem", path: str) -> Iterator[NumberedRows]:
         cells = [_fit(next(csv.reader([text])), len(columns)) for _, text in odd]
         texts = [pa.array(column, pa.string()) for column in zip(*cells, strict=True)]
         yield np.array([number for number, _ in odd]), pa.RecordBatch.from_arrays(texts, columns)
+
+
+def _no_rows(columns: list[str]) -> NumberedRows:
+    """What a file without rows still tells: its columns."""
+    return np.array([], dtype="int64"), pa.RecordBatch.from_pylist([], _text_schema(columns))
+
+
+def _text_schema(columns: Iterable[str]) -> pa.Schema:
+    return pa.schema([pa.field(name, pa.string()) for name in columns])
 
 
 def _skipping(read: int, count: int, odd: list[int]) -> np.ndarray:
@@ -128,6 +138,7 @@ def _read_parquet(filesystem: "FileSystem", path: str) -> Iterator[NumberedRows]
 
     read = 0
     with pq.ParquetFile(path, filesystem=filesystem) as file:
+        yield _no_rows(file.schema_arrow.names)
         for batch in file.iter_batches():
             yield np.arange(read + 1, read + batch.num_rows + 1), _as_text(batch)
             read += batch.num_rows
@@ -139,16 +150,18 @@ def _as_text(batch: pa.RecordBatch) -> pa.RecordBatch:
             raise OrderFileError(
                 f"column {field.name} is nested ({field.type}): land it flat, one value a cell"
             )
-    return batch.cast(pa.schema([pa.field(name, pa.string()) for name in batch.schema.names]))
+    return batch.cast(_text_schema(batch.schema.names))
 
 
 def _read_jsonl(filesystem: "FileSystem", path: str) -> Iterator[NumberedRows]:
     columns = list(dict.fromkeys(key for _, row in _json_rows(filesystem, path) for key in row))
-    schema = pa.schema([pa.field(name, pa.string()) for name in columns])
     rows = _json_rows(filesystem, path)
     while chunk := list(islice(rows, _JSON_ROWS_PER_BATCH)):
         texts = {name: [_json_text(row.get(name)) for _, row in chunk] for name in columns}
-        yield np.array([number for number, _ in chunk]), pa.RecordBatch.from_pydict(texts, schema)
+        yield (
+            np.array([number for number, _ in chunk]),
+            pa.RecordBatch.from_pydict(texts, _text_schema(columns)),
+        )
 
 
 def _json_rows(filesystem: "FileSystem", path: str) -> Iterator[tuple[int, dict]]:

@@ -1,0 +1,8 @@
+"""Pictures, HTML reports and the closing summary, made from the tables of the lake."""
+
+from forecasting_assets.reporting import charts
+from forecasting_assets.reporting.html import backtest_html, plan_html
+from forecasting_assets.reporting.style import png
+from forecasting_assets.reporting.summary import summary
+
+__all__ = ["backtest_html", "charts", "plan_html", "png", "summary"]

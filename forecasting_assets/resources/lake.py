@@ -215,6 +215,7 @@ def arrow_schema(table: Table) -> "Schema":
         "long": pa.int64(),
         "date": pa.date32(),
         "timestamp": pa.timestamp("us", tz="UTC"),
+        "doubles": pa.list_(pa.float64()),
     }
     return pa.schema([pa.field(column.name, types[column.type]) for column in table.columns])
 

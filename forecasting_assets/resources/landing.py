@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -21,6 +22,9 @@ from forecasting_assets.orders.landing import scan_order_file
 from forecasting_assets.orders.reading import FORMATS, OrderFileError, is_order_file
 from forecasting_assets.storage import open_filesystem
 from forecasting_assets.tables import OPTIONAL_ORDER_COLUMNS
+
+if TYPE_CHECKING:
+    from forecasting_assets.settings import Settings
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
@@ -49,6 +53,11 @@ class Landing(dg.ConfigurableResource):
     path: str
     index: str
     landed_names: dict[str, str]
+
+    @classmethod
+    def of(cls, settings: "Settings") -> "Landing":
+        index = str(settings.home / "landing.db")
+        return cls(path=settings.landing, index=index, landed_names=settings.orders.landed_names)
 
     @cached_property
     def _storage(self):

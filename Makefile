@@ -1,0 +1,48 @@
+# Set-up, demo, UI and tests; every target sets up what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export FORECASTING_HOME ?= $(CURDIR)/.forecasting
+# Homebrew keeps its JDK out of the way of the system's.
+export JAVA_HOME ?= $(shell ls -d /opt/homebrew/opt/openjdk@17 /usr/local/opt/openjdk@17 2>/dev/null | head -n 1)
+.PHONY: help setup demo dev mlflow test lint java clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.installed java ## make .venv with the locked versions, and find or install Java
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@if command -v uv >/dev/null 2>&1; then \
+		echo "Installing with uv …"; \
+		uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV) && \
+		uv pip install --quiet --python $(BIN)/python -r requirements.lock && \
+		uv pip install --quiet --python $(BIN)/python --no-deps --editable . ; \
+	else \
+		echo "Installing with pip (uv would be faster) …"; \
+		$(PYTHON) -m venv $(VENV) && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable . ; \
+	fi
+	@touch $@
+
+java:
+	@sh deploy/ensure-java.sh
+
+demo: setup ## the whole platform on a synthetic marketplace, then a summary
+	@$(BIN)/forecasting-assets demo
+
+dev: setup ## Dagster UI and daemon on http://127.0.0.1:3000
+	@$(BIN)/forecasting-assets dev
+
+mlflow: setup ## MLflow UI on http://127.0.0.1:5000
+	@$(BIN)/forecasting-assets mlflow
+
+test: setup ## all tests
+	@$(BIN)/python -m pytest
+
+lint: setup ## style, types and the import contract
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+clean: ## remove .venv; your orders and results stay
+	rm -rf $(VENV)

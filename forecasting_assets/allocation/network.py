@@ -1,0 +1,213 @@
+"""The manufacturing network: who makes what, in which hours, and where it can be sent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.tables import CAPABILITIES, CAPACITY_OVERRIDES, LANES, MANUFACTURERS, Table
+from forecasting_assets.weeks import parse_week
+
+#: Files that may be absent, and columns that may be, with the value they then have.
+OPTIONAL_FILES = {CAPACITY_OVERRIDES.name}
+COLUMN_DEFAULTS = {
+    "overtime_hours_per_week": 0.0,
+    "overtime_premium": 0.0,
+    "on_time_rate": 1.0,
+    "activation_cost": 0.0,
+}
+
+
+class NetworkError(ValueError):
+    """The network files cannot be used; the message lists every problem with file, line, value and remedy."""
+
+    def __init__(self, problems: Sequence[str]):
+        self.problems = list(problems)
+        super().__init__(
+            "\n".join(["The manufacturer network cannot be used:", *(f"- {p}" for p in problems)])
+        )
+
+
+@dataclass(frozen=True)
+class Network:
+    """The four network tables with the columns of `tables.py`; weeks are normalised datetime64."""
+
+    manufacturers: pd.DataFrame
+    capabilities: pd.DataFrame
+    lanes: pd.DataFrame
+    capacity_overrides: pd.DataFrame
+
+
+def load_network(path: Path) -> Network:
+    """Read and validate the CSV files of a network folder, each sorted by its key.
+
+    Raises NetworkError with all problems of all files at once.
+    """
+    if not path.is_dir():
+        files = ", ".join(f"{t.name}.csv" for t in (MANUFACTURERS, CAPABILITIES, LANES))
+        raise NetworkError([f"{path}: no such folder; make it and put {files} there"])
+    problems: list[str] = []
+    tables = [MANUFACTURERS, CAPABILITIES, LANES, CAPACITY_OVERRIDES]
+    frames = {table.name: _read(path, table, problems) for table in tables}
+    _check_references(frames, problems)
+    if problems:
+        raise NetworkError(problems)
+    return Network(
+        **{t.name: frames[t.name].sort_values(list(t.key), ignore_index=True)[t.names] for t in tables}
+    )
+
+
+def check_demand(network: Network, demand: pd.DataFrame) -> None:
+    """Raise NetworkError naming the categories nobody can make and the regions nobody capable can send to.
+
+    `demand` has part_category, region and quantity; rows without a quantity above 0 ask for nothing.
+    """
+    asked = demand.loc[demand["quantity"] > 0, ["part_category", "region"]].drop_duplicates()
+    makers = network.capabilities.merge(network.manufacturers, on="manufacturer_id")
+    served = makers.merge(network.lanes, left_on="region", right_on="from_region")
+    makeable = asked["part_category"].isin(network.capabilities["part_category"])
+    reached = pd.MultiIndex.from_frame(asked).isin(
+        pd.MultiIndex.from_frame(served[["part_category", "to_region"]])
+    )
+    problems = [
+        f"capabilities.csv: nobody can make part_category {category!r}, which is in demand; "
+        "add a row for a manufacturer that can"
+        for category in sorted(asked.loc[~makeable, "part_category"].unique())
+    ]
+    for category, region in asked[makeable & ~reached].sort_values(["part_category", "region"]).to_numpy():
+        origins = sorted(makers.loc[makers["part_category"] == category, "region"].unique())
+        problems.append(
+            f"lanes.csv: no maker of part_category {category!r} has a lane to region {region!r}; "
+            f"add one from {' or '.join(origins)}"
+        )
+    if problems:
+        raise NetworkError(problems)
+
+
+def weekly_capacity(network: Network, weeks: Sequence[date]) -> pd.DataFrame:
+    """Hours on offer: manufacturer_id, production_week, capacity_hours, overtime_capacity_hours.
+
+    One row for each manufacturer and week, sorted; an override replaces the regular hours of its week.
+    """
+    production_weeks = pd.DataFrame(
+        {"production_week": pd.to_datetime(sorted(weeks)).astype("datetime64[ns]")}
+    )
+    usual = network.manufacturers.sort_values("manufacturer_id").merge(production_weeks, how="cross")
+    overrides = network.capacity_overrides.rename(columns={"week": "production_week"})
+    hours = usual.merge(overrides, on=["manufacturer_id", "production_week"], how="left")
+    return pd.DataFrame(
+        {
+            "manufacturer_id": hours["manufacturer_id"],
+            "production_week": hours["production_week"],
+            "capacity_hours": hours["capacity_hours"].fillna(hours["capacity_hours_per_week"]),
+            "overtime_capacity_hours": hours["overtime_hours_per_week"],
+        }
+    )
+
+
+def _read(path: Path, table: Table, problems: list[str]) -> pd.DataFrame:
+    """The table of one file, typed; unusable values become NaN/NaT and a problem each.
+
+    The index is the line in the file, so that later checks can name it.
+    """
+    file = f"{table.name}.csv"
+    required = [name for name in table.names if name not in COLUMN_DEFAULTS]
+    empty = pd.DataFrame({c.name: _typed(pd.Series([], dtype=str), c.type) for c in table.columns})
+    if not (path / file).is_file():
+        if table.name not in OPTIONAL_FILES:
+            problems.append(f"{file}: not in {path}; it must hold the columns {', '.join(required)}")
+        return empty
+    try:
+        # Blank lines are kept until the line numbers are known.
+        raw = pd.read_csv(
+            path / file, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig"
+        )
+    except (ValueError, UnicodeError) as error:  # pandas' parser errors are ValueErrors
+        problems.append(
+            f"{file}: no readable CSV ({error}); save it as UTF-8 with the columns {', '.join(required)}"
+        )
+        return empty
+    raw.columns = raw.columns.str.strip()
+    raw.index = pd.RangeIndex(2, len(raw) + 2)
+    raw = raw.fillna("").apply(lambda column: column.str.strip())
+    raw = raw[(raw != "").any(axis=1)]
+    missing = [name for name in required if name not in raw]
+    if missing:
+        problems.append(f"{file}: column {', '.join(missing)} is missing; it has {', '.join(raw.columns)}")
+        return empty
+    if raw.empty and table.name not in OPTIONAL_FILES:
+        problems.append(f"{file}: holds no row; write one for each {' and '.join(table.key)}")
+    for name in table.names:
+        if name not in raw:
+            raw[name] = str(COLUMN_DEFAULTS[name])
+
+    def report(bad: pd.Series, column: str, remedy: str) -> None:
+        for line, value in raw.loc[bad, column].items():
+            problems.append(f"{file}, line {line}, column {column}: {value!r} {remedy}")
+
+    typed = pd.DataFrame({c.name: _typed(raw[c.name], c.type) for c in table.columns})
+    for c in table.columns:
+        values = typed[c.name]
+        if c.type == "string":
+            report(values == "", c.name, "is empty; write a name")
+        elif c.type == "date":
+            for line, text in raw[c.name].items():
+                try:
+                    parse_week(text)
+                except ValueError as error:
+                    problems.append(f"{file}, line {line}, column {c.name}: {error}")
+        else:
+            finite = pd.Series(np.isfinite(values), index=values.index)
+            report(~finite, c.name, "is not a number; write one with a decimal point and no unit")
+            report(finite & (values < 0), c.name, "is negative; write 0 or more")
+            if c.type == "long":
+                report(finite & (values % 1 != 0), c.name, "is not a whole number; write whole weeks")
+            if c.name == "on_time_rate":
+                report(finite & (values > 1), c.name, "is above 1; write a share from 0 to 1")
+            if c.name == "hours_per_unit":
+                report(values == 0, c.name, "would make any quantity in no time; write hours above 0")
+    for line, key in raw.loc[raw.duplicated(list(table.key)), list(table.key)].iterrows():
+        names = ", ".join(f"{name} {value!r}" for name, value in key.items())
+        problems.append(f"{file}, line {line}: {names} is there twice; keep one of the lines")
+    return typed
+
+
+def _typed(text: pd.Series, kind: str) -> pd.Series:
+    if kind == "string":
+        return text.astype(object)
+    if kind == "date":
+        return pd.to_datetime(text, format="%Y-%m-%d", errors="coerce").astype("datetime64[ns]")
+    return pd.to_numeric(text, errors="coerce").astype(float)
+
+
+def _check_references(frames: dict[str, pd.DataFrame], problems: list[str]) -> None:
+    """What one file says about another; a file that could not be read is not blamed on the others."""
+    manufacturers = frames["manufacturers"]
+    if manufacturers.empty:
+        return
+    for name in ("capabilities", "capacity_overrides"):
+        unknown = frames[name][~frames[name]["manufacturer_id"].isin(manufacturers["manufacturer_id"])]
+        problems += [
+            f"{name}.csv, line {line}, column manufacturer_id: {value!r} is not in manufacturers.csv; "
+            "add it there or remove the line"
+            for line, value in unknown["manufacturer_id"].items()
+        ]
+    for name, column, key, remedy in (
+        (
+            "capabilities",
+            "manufacturer_id",
+            "manufacturer_id",
+            "cannot make anything; add its part categories to",
+        ),
+        ("lanes", "region", "from_region", "is a region no lane leaves from; add its lanes to"),
+    ):
+        if frames[name].empty:
+            continue
+        lonely = manufacturers[~manufacturers[column].isin([*frames[name][key], ""])]
+        problems += [
+            f"manufacturers.csv, line {line}, column {column}: {value!r} {remedy} {name}.csv"
+            for line, value in lonely[column].items()
+        ]

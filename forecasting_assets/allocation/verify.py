@@ -1,0 +1,108 @@
+"""What must hold of every plan, checked on the tables as written."""
+
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.allocation.instance import COST_PARTS
+from forecasting_assets.allocation.linear_program import Certificate
+from forecasting_assets.findings import Finding
+from forecasting_assets.tables import PLAN_SHORTAGES
+
+#: Relative tolerance of all checks; the solver's own is 1e-7.
+TOLERANCE = 1e-6
+
+
+def check_capacity(capacity_load: pd.DataFrame) -> Finding:
+    """No manufacturer works more regular or overtime hours in a week than it has."""
+    load = capacity_load
+    regular = load["load_hours"] - load["overtime_hours"]
+    scale = (
+        max(float((load["capacity_hours"] + load["overtime_capacity_hours"]).max()), 1.0)
+        if len(load)
+        else 1.0
+    )
+    excess = np.maximum.reduce(
+        [
+            regular - load["capacity_hours"],
+            load["overtime_hours"] - load["overtime_capacity_hours"],
+            -regular,
+            -load["overtime_hours"],
+        ]
+    )
+    ok = excess <= TOLERANCE * scale  # False for NaN too
+    description = "all hours are within capacity"
+    if not ok.all():
+        worst = load[~ok].iloc[0]
+        description = (
+            f"{(~ok).sum()} of {len(load)} manufacturer weeks are over capacity, the first is "
+            f"{worst['manufacturer_id']} in {pd.Timestamp(worst['production_week']):%Y-%m-%d}"
+        )
+    total = float(load["capacity_hours"].sum())
+    return Finding(
+        bool(ok.all()),
+        description,
+        {
+            "rows_over_capacity": int((~ok).sum()),
+            "largest_excess_hours": float(np.nan_to_num(np.max(excess, initial=0.0), nan=np.inf)),
+            "utilisation": float(load["load_hours"].sum()) / total if total else 0.0,
+        },
+    )
+
+
+def check_balance(plan: pd.DataFrame, shortages: pd.DataFrame, demand: pd.DataFrame) -> Finding:
+    """Every unit of demand is planned or short, once; no amount is negative; costs add up."""
+    key = list(PLAN_SHORTAGES.key)
+    sides = {"asked": demand, "planned": plan, "short": shortages}
+    units = pd.concat({name: _by_key(table, key) for name, table in sides.items()}, axis=1).fillna(0.0)
+    gap = (units["asked"] - units["planned"] - units["short"]).abs()
+    unbalanced = ~(gap <= TOLERANCE * np.maximum(units["asked"], 1.0))
+    amounts = [plan[["quantity", *COST_PARTS]], shortages[["quantity"]]]
+    negative = sum(int((~(table >= 0)).any(axis=1).sum()) for table in amounts)
+    cost_gap = (plan["cost"] - plan[COST_PARTS].sum(axis=1)).abs()
+    wrong_cost = int((~(cost_gap <= TOLERANCE * np.maximum(plan["cost"].abs(), 1.0))).sum())
+    wrong = {
+        "series weeks out of balance": int(unbalanced.sum()),
+        "rows with a negative or missing amount": negative,
+        "rows whose cost is not the sum of its parts": wrong_cost,
+    }
+    description = "; ".join(f"{n} {what}" for what, n in wrong.items() if n)
+    if unbalanced.any():
+        part, region, due = units.index[unbalanced][0]
+        description += f"; the first: part {part} in {region}, due {due:%Y-%m-%d}"
+    return Finding(
+        not any(wrong.values()),
+        description or "planned and short units add up to the demand",
+        {
+            **{what.replace(" ", "_"): n for what, n in wrong.items()},
+            "largest_gap_units": float(gap.max()) if len(gap) else 0.0,
+        },
+    )
+
+
+def check_certificate(certificate: Certificate) -> Finding:
+    """The plan is feasible and no plan is cheaper."""
+    residuals = certificate.to_dict()
+    limited = ["primal_residual", "dual_residual", "duality_gap"]
+    over = [name for name in limited if not residuals[name] <= TOLERANCE]
+    return Finding(
+        not over,
+        "proved optimal"
+        if not over
+        else f"{', '.join(over)} above {TOLERANCE:g}: the plan is not proved optimal",
+        dict(residuals),
+    )
+
+
+def check_shortages(shortages: pd.DataFrame, demand: pd.DataFrame, limit: float) -> Finding:
+    """At most the share `limit` of all units asked for is short."""
+    asked, short = float(demand["quantity"].sum()), float(shortages["quantity"].sum())
+    share = short / asked if asked else float(short > 0)
+    return Finding(
+        share <= limit,
+        f"{share:.1%} of the demand is short, allowed are {limit:.1%}",
+        {"shortage_share": share, "shortage_units": short, "demand_units": asked},
+    )
+
+
+def _by_key(table: pd.DataFrame, key: list[str]) -> pd.Series:
+    return table.assign(due_week=pd.to_datetime(table["due_week"])).groupby(key)["quantity"].sum()

@@ -1,0 +1,159 @@
+"""The two models: SARIMAX for each series, spread over Spark, and one XGBoost over all series."""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import dagster as dg
+import pandas as pd
+from dagster_pyspark import LazyPySparkResource
+
+from forecasting_assets.assets.weekly import (
+    Upstream,
+    Weekly,
+    add_week_metadata,
+    picture,
+    row_counts,
+    weeks_of,
+)
+from forecasting_assets.features.build import feature_columns
+from forecasting_assets.forecasting import sarimax, smoothing, xgb
+from forecasting_assets.reporting import charts, png
+from forecasting_assets.resources.lake import Lake
+from forecasting_assets.resources.tracking import Tracking
+from forecasting_assets.tables import SARIMAX_MODEL, SERIES, WEEKLY_DEMAND, XGB_MODEL
+from forecasting_assets.weeks import add_weeks, refit_week, weeks_between
+
+GROUP = "forecasts"
+_SERIES_PER_TASK = 1000
+_PYFUNC = Path(__file__).parent.parent / "pyfunc"
+
+
+def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
+    settings = weekly.settings.forecasting
+    calendar = weekly.settings.calendar
+    horizon = calendar.horizon_weeks
+    features = feature_columns(horizon)
+    sarimax_window = settings.history_weeks + settings.sarimax_refit_weeks
+    xgb_window = settings.xgb_train_weeks + settings.xgb_refit_weeks
+
+    def window(first: date, weeks: int) -> date:
+        return max(add_weeks(first, 1 - weeks), calendar.first_week)
+
+    @weekly.asset(
+        SARIMAX_MODEL,
+        group=GROUP,
+        kinds=["pyspark", "statsmodels", "mlflow"],
+        upstream=["feature_table", Upstream("weekly_demand", first=1 - sarimax_window)],
+    )
+    def sarimax_model(
+        context: dg.AssetExecutionContext, spark: LazyPySparkResource, lake: Lake, tracking: Tracking
+    ):
+        """Forecast of every living part and region by a SARIMAX of its own. Series too short or too sparse for
+        one are smoothed instead, which the method column says of each."""
+        weeks = weeks_of(context)
+        history_weeks = weeks_between(window(weeks[0], sarimax_window), weeks[-1])
+        tasks = 2 + lake.rows(features, weeks[-1]) // _SERIES_PER_TASK
+        forecasts = spread_sarimax(lake.read(spark.spark_session, WEEKLY_DEMAND, history_weeks), weeks, tasks)
+        row_counts(context, lake.write(forecasts, SARIMAX_MODEL, weeks))
+        for week in weeks:
+            made = lake.read_pandas(SARIMAX_MODEL, [week], [*SERIES, "horizon", "method", "params"])
+            made = made[made["horizon"] == 1]
+            methods = {f"series/{method}": count for method, count in made["method"].value_counts().items()}
+            if methods.get(f"series/{sarimax.FAILED}"):
+                failed = made.loc[made["method"] == sarimax.FAILED, SERIES].head(10).agg(" in ".join, axis=1)
+                context.log.warning(f"{week}: SARIMAX failed for {', '.join(failed)} …; they are smoothed")
+            with TemporaryDirectory() as folder, tracking.week("sarimax_model", week, context.run_id) as run:
+                file = Path(folder) / "params.parquet"
+                made[[*SERIES, "method", "params"]].to_parquet(file, index=False)
+                fitted_at = refit_week(week, settings.sarimax_refit_weeks)
+                run.log(_params(settings, horizon, fitted_at), {"series": len(made), **methods})
+                uri = run.log_model(
+                    _PYFUNC / "sarimax.py", {"params": file, **_described(folder, run_settings(fitted_at))}
+                )
+            add_week_metadata(context, week, {**methods, "mlflow_run_id": run.run_id, "mlflow_model": uri})
+
+    def spread_sarimax(demand, weeks: Sequence[date], tasks: int):
+        from pyspark.sql import functions as F
+
+        def forecast(history: pd.DataFrame) -> pd.DataFrame:
+            history = history.drop(columns="task").assign(week=history["week"].astype("datetime64[ns]"))
+            made = sarimax.forecast(history, weeks, horizon, settings)
+            dates = {name: made[name].dt.date for name in ("origin_week", "target_week")}
+            return made.assign(**dates, week=dates["origin_week"])[[*SARIMAX_MODEL.names, "week"]]
+
+        series = demand.select(*SERIES, "part_category", "week", "quantity")
+        task = F.pmod(F.hash(*SERIES), F.lit(tasks))
+        return (
+            series.withColumn("task", task)
+            .groupBy("task")
+            .applyInPandas(forecast, f"{SARIMAX_MODEL.ddl}, week DATE")
+        )
+
+    def run_settings(fitted_at: date) -> dict:
+        return {"settings": settings.model_dump(), "horizon": horizon, "refit_week": str(fitted_at)}
+
+    @weekly.asset(
+        XGB_MODEL,
+        group=GROUP,
+        kinds=["xgboost", "mlflow"],
+        upstream=[
+            Upstream("feature_table", first=1 - xgb_window),
+            Upstream("weekly_demand", first=1 - xgb_window),
+        ],
+    )
+    def xgb_model(context: dg.AssetExecutionContext, lake: Lake, tracking: Tracking):
+        """Forecast of every living part and region by one XGBoost model that learns from all of them at once."""
+        weeks = weeks_of(context)
+        known_weeks = weeks_between(window(weeks[0], xgb_window), weeks[-1])
+        known = lake.read_pandas(features, known_weeks)
+        demand = lake.read_pandas(WEEKLY_DEMAND, known_weeks, [*SERIES, "part_category", "quantity"])
+        by_refit: dict[date, list[date]] = {}
+        for week in weeks:
+            by_refit.setdefault(refit_week(week, settings.xgb_refit_weeks), []).append(week)
+        for fitted_at, group in by_refit.items():
+            rows = known[known["week"].isin([pd.Timestamp(week) for week in group])]
+            try:
+                model = xgb.fit(known, demand, fitted_at, horizon, settings, calendar.holiday_countries)
+            except xgb.NotEnoughHistory as reason:
+                context.log.warning(f"{reason}; the series are smoothed")
+                forecasts = smoothing.forecast(demand, group, horizon, settings)
+                write_forecasts(context, lake, forecasts.assign(method="smoothing_short"), group)
+                continue
+            forecasts = xgb.predict(model, rows, horizon).assign(method="xgb")
+            write_forecasts(context, lake, forecasts, group)
+            importance = xgb.importance(model)
+            shown = picture(png(charts.feature_importance(importance)), "Feature importance")
+            for week in group:
+                with TemporaryDirectory() as folder, tracking.week("xgb_model", week, context.run_id) as run:
+                    saved = Path(folder) / "model"
+                    xgb.save(model, saved)
+                    run.log(_params(settings, horizon, fitted_at), {"training_rows": model.rows})
+                    uri = run.log_model(
+                        _PYFUNC / "xgb.py", {"model": saved, **_described(folder, {"horizon": horizon})}
+                    )
+                metadata = {"mlflow_run_id": run.run_id, "mlflow_model": uri, "training_rows": model.rows}
+                add_week_metadata(context, week, {**metadata, "feature_importance": shown})
+
+    def write_forecasts(context, lake: Lake, forecasts: pd.DataFrame, weeks: Sequence[date]) -> None:
+        for week in weeks:
+            made = forecasts[forecasts["origin_week"] == pd.Timestamp(week)]
+            methods = made.loc[made["horizon"] == 1, "method"].value_counts()
+            row_counts(context, {week: lake.write_pandas(made, XGB_MODEL, week)})
+            add_week_metadata(context, week, {f"series/{method}": int(n) for method, n in methods.items()})
+
+    return [sarimax_model, xgb_model]
+
+
+def _params(settings, horizon: int, fitted_at: date) -> dict:
+    return {**settings.model_dump(), "horizon_weeks": horizon, "refit_week": str(fitted_at)}
+
+
+def _described(folder: str, description: dict) -> dict[str, Path]:
+    """The settings a logged model needs to predict, as a file beside it."""
+    import json
+
+    file = Path(folder) / "description.json"
+    file.write_text(json.dumps(description))
+    return {"description": file}

@@ -1,0 +1,89 @@
+"""From landed files to weekly demand and features: the Spark part of the graph."""
+
+from collections import Counter
+
+import dagster as dg
+from dagster_pyspark import LazyPySparkResource
+
+from forecasting_assets.assets.weekly import Upstream, Weekly, add_week_metadata, row_counts, weeks_of
+from forecasting_assets.features.build import LOOKBACK_WEEKS, build_features, feature_columns
+from forecasting_assets.orders import cleaning
+from forecasting_assets.orders.demand import weekly_demand as demand_of
+from forecasting_assets.orders.raw import read_raw_orders, weeks_by_columns
+from forecasting_assets.resources.lake import Lake
+from forecasting_assets.resources.landing import Landing, touching
+from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, REJECTED_ORDERS, WEEKLY_DEMAND
+from forecasting_assets.weeks import add_weeks, weeks_between
+
+GROUP = "orders"
+
+
+def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
+    calendar = weekly.settings.calendar
+    landed_names = weekly.settings.orders.landed_names
+    features = feature_columns(calendar.horizon_weeks)
+
+    @weekly.asset(RAW_ORDERS, group=GROUP, kinds=["pyspark", "parquet"])
+    def raw_orders(
+        context: dg.AssetExecutionContext, spark: LazyPySparkResource, lake: Lake, landing: Landing
+    ):
+        """Order lines of the week exactly as they were landed, with the file and row each came from."""
+        weeks = weeks_of(context)
+        files = touching(landing.readable_files(), weeks)
+        for columns, group in weeks_by_columns(files, weeks).items():
+            sources = touching(files, group)
+            rows = read_raw_orders(
+                spark.spark_session, landing.path, sources, columns, landed_names["order_date"], group
+            )
+            row_counts(context, lake.write(rows, RAW_ORDERS, group))
+        for week in weeks:
+            names = [file.name for file in touching(files, [week])]
+            add_week_metadata(
+                context, week, {"files": len(names), "file_names": dg.MetadataValue.json(names[:100])}
+            )
+
+    @weekly.asset(CLEAN_ORDERS, group=GROUP, kinds=["pyspark", "parquet"], upstream=["raw_orders"])
+    def clean_orders(context: dg.AssetExecutionContext, spark: LazyPySparkResource, lake: Lake):
+        """Order lines fit for use, typed. Every other line goes to the table rejected_orders with the reason."""
+        weeks = weeks_of(context)
+        raw = lake.read(spark.spark_session, RAW_ORDERS, weeks)
+        classified = cleaning.classify(raw, landed_names).persist()
+        try:
+            row_counts(context, lake.write(cleaning.clean_orders(classified), CLEAN_ORDERS, weeks))
+            lake.write(cleaning.rejected_orders(classified), REJECTED_ORDERS, weeks)
+        finally:
+            classified.unpersist()
+        rejected = lake.read_pandas(REJECTED_ORDERS, weeks, columns=["reason"])
+        for week in weeks:
+            reasons = Counter(rejected.loc[rejected["week"] == str(week), "reason"])
+            metadata = {"rejected_rows": reasons.total()} | {
+                f"rejected/{name}": n for name, n in reasons.items()
+            }
+            add_week_metadata(context, week, metadata)
+
+    @weekly.asset(WEEKLY_DEMAND, group=GROUP, kinds=["pyspark", "parquet"], upstream=["clean_orders"])
+    def weekly_demand(context: dg.AssetExecutionContext, spark: LazyPySparkResource, lake: Lake):
+        """Units ordered in the week of each part in each region, with the number of orders and the mean price."""
+        weeks = weeks_of(context)
+        demand = demand_of(lake.read(spark.spark_session, CLEAN_ORDERS, weeks))
+        row_counts(context, lake.write(demand, WEEKLY_DEMAND, weeks))
+
+    history = Upstream("weekly_demand", first=1 - LOOKBACK_WEEKS)
+
+    @weekly.asset(features, group="features", kinds=["pyspark", "parquet"], upstream=[history])
+    def feature_table(context: dg.AssetExecutionContext, spark: LazyPySparkResource, lake: Lake):
+        """What is known of every living part and region at the end of the week: recent and past demand, season,
+        intermittency, price, holidays, and how its category and region are doing."""
+        weeks = weeks_of(context)
+        window = weeks_between(add_weeks(weeks[0], 1 - LOOKBACK_WEEKS), weeks[-1])
+        rows = build_features(
+            lake.read(spark.spark_session, WEEKLY_DEMAND, window),
+            weeks[0],
+            weeks[-1],
+            calendar.first_week,
+            calendar.horizon_weeks,
+            calendar.holiday_countries,
+        )
+        row_counts(context, lake.write(rows, features, weeks))
+
+    return [raw_orders, clean_orders, weekly_demand, feature_table]

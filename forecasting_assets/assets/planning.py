@@ -1,0 +1,168 @@
+"""From forecast and network to the capacity plan and what it was worth."""
+
+from datetime import date
+
+import dagster as dg
+import pandas as pd
+
+from forecasting_assets.allocation import Network, allocate, check_demand, impact, lead_weeks, load_network
+from forecasting_assets.assets.weekly import (
+    Upstream,
+    Weekly,
+    add_week_metadata,
+    picture,
+    row_counts,
+    weeks_of,
+)
+from forecasting_assets.features.build import feature_columns
+from forecasting_assets.forecasting import seasonal_naive
+from forecasting_assets.reporting import charts, plan_html, png
+from forecasting_assets.resources.lake import Lake
+from forecasting_assets.resources.reports import write_report
+from forecasting_assets.tables import (
+    ALLOCATION_PLAN,
+    BUSINESS_IMPACT,
+    CAPABILITIES,
+    CAPACITY_LOAD,
+    CAPACITY_OVERRIDES_KNOWN,
+    DEMAND_FORECAST,
+    LANES,
+    MANUFACTURER_NETWORK,
+    PLAN_CERTIFICATE,
+    PLAN_SHORTAGES,
+    SERIES,
+    WEEKLY_DEMAND,
+    Table,
+)
+from forecasting_assets.weeks import add_weeks, weeks_between
+
+GROUP = "planning"
+#: Weeks of business impact that a plan's report shows.
+IMPACT_WEEKS = 26
+
+
+def write_network(lake: Lake, network: Network, week: date) -> None:
+    """Keep the network as it is known in `week`."""
+    overrides = network.capacity_overrides.rename(columns={"week": "capacity_week"})
+    lake.write_pandas(network.capabilities, CAPABILITIES, week)
+    lake.write_pandas(network.lanes, LANES, week)
+    lake.write_pandas(overrides, CAPACITY_OVERRIDES_KNOWN, week)
+    lake.write_pandas(network.manufacturers, MANUFACTURER_NETWORK, week)
+
+
+def read_network(lake: Lake, week: date) -> Network:
+    """The manufacturer network as it was known in `week`."""
+
+    def read(table: Table) -> pd.DataFrame:
+        return lake.read_pandas(table, [week], required=True).drop(columns="week")
+
+    overrides = read(CAPACITY_OVERRIDES_KNOWN).rename(columns={"capacity_week": "week"})
+    return Network(read(MANUFACTURER_NETWORK), read(CAPABILITIES), read(LANES), overrides)
+
+
+def planned_demand(lake: Lake, features: Table, origin: date) -> pd.DataFrame:
+    """The forecast made at `origin` as demand to plan: expected units of each part, region and due week."""
+    forecast = lake.read_pandas(DEMAND_FORECAST, [origin], [*SERIES, "target_week", "mean"], required=True)
+    known = lake.read_pandas(features, [origin], [*SERIES, "part_category", "price"], required=True)
+    demand = forecast.merge(known.drop(columns="week"), on=SERIES, validate="many_to_one")
+    renamed = {"target_week": "due_week", "mean": "quantity", "price": "unit_price"}
+    return demand.drop(columns="week").rename(columns=renamed)
+
+
+def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
+    settings = weekly.settings
+    first_week = settings.calendar.first_week
+    horizon = settings.calendar.horizon_weeks
+    features = feature_columns(horizon)
+
+    @weekly.asset(MANUFACTURER_NETWORK, group=GROUP, kinds=["csv"])
+    def manufacturer_network(context: dg.AssetExecutionContext, lake: Lake):
+        """Manufacturers, what they can make at which cost, and the lanes between regions, as the network files
+        said when the week was planned."""
+        network = load_network(settings.network_path)
+        for week in weeks_of(context):
+            write_network(lake, network, week)
+            sizes = {"manufacturers": len(network.manufacturers), "lanes": len(network.lanes)}
+            add_week_metadata(
+                context, week, {"dagster/partition_row_count": len(network.manufacturers), **sizes}
+            )
+
+    @weekly.asset(
+        ALLOCATION_PLAN,
+        group=GROUP,
+        kinds=["cvxpy", "highs"],
+        upstream=["demand_forecast", "feature_table", "manufacturer_network"],
+    )
+    def allocation_plan(context: dg.AssetExecutionContext, lake: Lake):
+        """Which manufacturer makes how much of which part in which week, at least cost: forecast demand is met
+        where capacity allows, and what cannot be made in time is listed as shortage."""
+        for week in weeks_of(context):
+            demand = planned_demand(lake, features, week)
+            network = read_network(lake, week)
+            check_demand(network, demand)
+            made = allocate(demand, network, settings.allocation)
+            lake.write_pandas(made.capacity_load, CAPACITY_LOAD, week)
+            lake.write_pandas(made.shortages, PLAN_SHORTAGES, week)
+            lake.write_pandas(pd.DataFrame([made.certificate.to_dict()]), PLAN_CERTIFICATE, week)
+            row_counts(context, {week: lake.write_pandas(made.plan, ALLOCATION_PLAN, week)})
+            load = charts.load_by_manufacturer(made.capacity_load)
+            worth = lake.read_pandas(BUSINESS_IMPACT, weeks_between(add_weeks(week, 1 - IMPACT_WEEKS), week))
+            plan = made.plan.merge(demand[[*SERIES, "part_category"]].drop_duplicates(), on=SERIES)
+            page = plan_html(week, plan, made.capacity_load, made.shortages, made.cost, worth, [load])
+            report = write_report(settings.reports_path, week, "plan.html", page)
+            metadata = {f"cost/{part}": value for part, value in made.cost.items()}
+            metadata |= {
+                "load": picture(png(load), "Load against capacity"),
+                "report": dg.MetadataValue.path(report),
+            }
+            add_week_metadata(
+                context, week, metadata | {"shortage_units": float(made.shortages["quantity"].sum())}
+            )
+
+    @weekly.asset(
+        BUSINESS_IMPACT,
+        group=GROUP,
+        kinds=["cvxpy", "highs"],
+        upstream=[
+            Upstream("allocation_plan", first=-horizon),
+            Upstream("demand_forecast", first=-horizon),
+            Upstream("weekly_demand", first=-60),
+        ],
+    )
+    def business_impact(context: dg.AssetExecutionContext, lake: Lake):
+        """What earlier plans were worth once the week's real orders came: on-time rate, utilisation and cost
+        against the status quo and against perfect foresight, and how cost responds to forecast error."""
+        planned = set(lake.existing_weeks(ALLOCATION_PLAN))
+        for week in weeks_of(context):
+            origin = add_weeks(week, -lead_weeks(read_network(lake, week), horizon))
+            if origin not in planned:
+                none = pd.DataFrame(columns=BUSINESS_IMPACT.names).astype({"value": float})
+                row_counts(context, {week: lake.write_pandas(none, BUSINESS_IMPACT, week)})
+                add_week_metadata(context, week, {"no_plan_for": str(origin)})
+                continue
+            history = lake.read_pandas(
+                WEEKLY_DEMAND, weeks_between(max(first_week, add_weeks(origin, -60)), week)
+            )
+            demand = planned_demand(lake, features, origin)
+            worth = impact(
+                week,
+                lake.read_pandas(ALLOCATION_PLAN, [origin]),
+                lake.read_pandas(CAPACITY_LOAD, [origin]),
+                demand,
+                seasonal_naive_demand(history, demand, origin, week),
+                history[history["week"] == pd.Timestamp(week)],
+                read_network(lake, origin),
+                settings.allocation,
+            )
+            row_counts(context, {week: lake.write_pandas(worth, BUSINESS_IMPACT, week)})
+            add_week_metadata(
+                context,
+                week,
+                {
+                    "plan_made_in": str(origin),
+                    "cost_by_policy": picture(png(charts.cost_by_policy(worth)), "Cost by policy"),
+                    "sensitivity": picture(png(charts.sensitivity(worth)), "Cost against forecast bias"),
+                },
+            )
+
+    return [manufacturer_network, allocation_plan, business_impact]

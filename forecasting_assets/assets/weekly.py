@@ -1,0 +1,113 @@
+"""What all assets share: weekly partitions, range-aware runs, and metadata for each week.
+
+Definitions only: no asset is declared here, and nothing is computed.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+import dagster as dg
+
+from forecasting_assets.settings import Settings
+from forecasting_assets.tables import Table
+
+OWNER = "team:planning"
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """An asset whose weeks from `first` to `last` (offsets from the week itself) are read."""
+
+    asset: str
+    first: int = 0
+    last: int = 0
+
+    @property
+    def dep(self) -> dg.AssetDep:
+        if not self.first and not self.last:
+            return dg.AssetDep(self.asset)
+        mapping = dg.TimeWindowPartitionMapping(
+            start_offset=self.first, end_offset=self.last, allow_nonexistent_upstream_partitions=True
+        )
+        return dg.AssetDep(self.asset, partition_mapping=mapping)
+
+
+@dataclass(frozen=True)
+class Weekly:
+    """Declares assets of one week a partition, materialized alone or as a range in one run."""
+
+    settings: Settings
+
+    @cached_property
+    def partitions(self) -> dg.WeeklyPartitionsDefinition:
+        return dg.WeeklyPartitionsDefinition(
+            start_date=str(self.settings.calendar.first_week), day_offset=1, timezone="UTC"
+        )
+
+    def asset(
+        self, table: Table, *, group: str, kinds: Iterable[str], upstream: Sequence[Upstream | str] = ()
+    ) -> Callable[[Callable[..., None]], dg.AssetsDefinition]:
+        """Decorator: an asset that writes `table`; its docstring is what planners read in the UI."""
+        deps = [source if isinstance(source, Upstream) else Upstream(source) for source in upstream]
+
+        def declare(function: Callable[..., None]) -> dg.AssetsDefinition:
+            return dg.asset(
+                name=table.name,
+                partitions_def=self.partitions,
+                backfill_policy=dg.BackfillPolicy.single_run(),
+                deps=[source.dep for source in deps],
+                group_name=group,
+                kinds=set(kinds),
+                owners=[OWNER],
+                metadata={"dagster/column_schema": column_schema(table), "dagster/table_name": table.name},
+                # The asset writes through the lake and returns nothing for an I/O manager to store.
+                output_required=True,
+                dagster_type=dg.Nothing,
+                description=_description(function),
+            )(function)
+
+        return declare
+
+
+def _description(function: Callable[..., None]) -> str:
+    return " ".join((function.__doc__ or "").split())
+
+
+def column_schema(table: Table) -> dg.TableSchema:
+    """The columns of a table as the UI shows them."""
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                column.name,
+                column.type,
+                column.description,
+                dg.TableColumnConstraints(nullable=column.nullable),
+            )
+            for column in table.columns
+        ]
+    )
+
+
+def weeks_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[date]:
+    """The weeks this run materializes, in order."""
+    return sorted(date.fromisoformat(key) for key in context.partition_keys)
+
+
+def add_week_metadata(context: dg.AssetExecutionContext, week: date, metadata: Mapping[str, Any]) -> None:
+    """Metadata of one week's materialization: in a range run it would otherwise be lost."""
+    context.add_asset_metadata(metadata, partition_key=str(week))
+
+
+def row_counts(context: dg.AssetExecutionContext, rows: Mapping[date, int]) -> None:
+    for week, count in rows.items():
+        add_week_metadata(context, week, {"dagster/partition_row_count": count})
+
+
+def picture(png: bytes, alt: str) -> dg.MetadataValue:
+    """A PNG that the UI shows in place."""
+    from base64 import b64encode
+
+    return dg.MetadataValue.md(f"![{alt}](data:image/png;base64,{b64encode(png).decode()})")

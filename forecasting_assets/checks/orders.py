@@ -1,0 +1,167 @@
+"""Checks from raw orders to features: nothing lost, nothing twice, nothing from the future."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.assets.weekly import Weekly
+from forecasting_assets.checks.contract import check_contract
+from forecasting_assets.checks.weekly import Check, weekly_checks
+from forecasting_assets.features.build import feature_columns
+from forecasting_assets.findings import Finding
+from forecasting_assets.orders.quality import clean_statistics
+from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, REJECTED_ORDERS, WEEKLY_DEMAND
+from forecasting_assets.weeks import add_weeks, weeks_between
+
+VOLUME_WEEKS = 26
+
+
+def check_conservation(raw: int, clean: int, rejected: int) -> Finding:
+    """Every raw row is clean or rejected, once."""
+    lost = raw - clean - rejected
+    said = (
+        "every row is clean or rejected"
+        if not lost
+        else f"{abs(lost)} rows {'lost' if lost > 0 else 'too many'}"
+    )
+    return Finding(lost == 0, said, {"raw_rows": raw, "clean_rows": clean, "rejected_rows": rejected})
+
+
+def check_unique(rows: int, sources: int, numbered: int, lines: int) -> Finding:
+    """No landed row and no (order_id, line_id) counts twice among `rows` clean ones."""
+    repeated = (rows - sources) + (numbered - lines)
+    return Finding(repeated == 0, f"{repeated} order lines count twice", {"rows": rows, "repeated": repeated})
+
+
+def check_dates(earliest: pd.Timestamp | None, latest: pd.Timestamp | None, week: date) -> Finding:
+    """All order dates lie within the week."""
+    if earliest is None or latest is None:
+        return Finding(True, "no orders in the week")
+    inside = pd.Timestamp(week) <= earliest and latest < pd.Timestamp(add_weeks(week, 1))
+    said = f"orders are dated {earliest} to {latest}"
+    return Finding(inside, said, {"earliest": str(earliest), "latest": str(latest)})
+
+
+def check_volume(units: pd.Series, week: date, limit: float) -> Finding:
+    """The week's units against the median of earlier weeks, in robust standard deviations (1.4826 MAD).
+
+    units: total units, indexed by week, the checked one included; weeks without orders are zero.
+    """
+    past = units[units.index < pd.Timestamp(week)].to_numpy(float)
+    now = float(units.get(pd.Timestamp(week), 0.0))
+    if len(past) < 8:
+        return Finding(True, f"{len(past)} earlier weeks are too few to judge", {"units": now})
+    median = float(np.median(past))
+    # A steady series has no deviation to speak of; 5 % of its level is not yet news.
+    spread = max(1.4826 * float(np.median(np.abs(past - median))), 0.05 * median)
+    score = (now - median) / spread if spread else 0.0
+    said = f"{now:,.0f} units, {score:+.1f} robust deviations from the median of {len(past)} weeks ({median:,.0f})"
+    return Finding(
+        abs(score) <= limit, said, {"units": now, "median_units": median, "robust_deviations": score}
+    )
+
+
+@dataclass(frozen=True)
+class _Orders:
+    statistics: pd.DataFrame
+    rows: dict[str, dict[date, int]]
+
+
+def order_checks(weekly: Weekly) -> list[dg.AssetChecksDefinition]:
+    calendar = weekly.settings.calendar
+    features = feature_columns(calendar.horizon_weeks)
+
+    def load_orders(resources, weeks: Sequence[date]) -> _Orders:
+        lake = resources.lake
+        clean = lake.read(resources.spark.spark_session, CLEAN_ORDERS, weeks)
+        rows = {
+            t.name: {w: lake.rows(t, w) for w in weeks} for t in (RAW_ORDERS, CLEAN_ORDERS, REJECTED_ORDERS)
+        }
+        return _Orders(clean_statistics(clean).set_index("week"), rows)
+
+    def conservation(orders: _Orders, week: date) -> Finding:
+        return check_conservation(
+            *(orders.rows[t.name][week] for t in (RAW_ORDERS, CLEAN_ORDERS, REJECTED_ORDERS))
+        )
+
+    def unique(orders: _Orders, week: date) -> Finding:
+        if pd.Timestamp(week) not in orders.statistics.index:
+            return check_unique(0, 0, 0, 0)
+        found = orders.statistics.loc[pd.Timestamp(week)]
+        return check_unique(*(int(found[name]) for name in ("rows", "sources", "numbered", "lines")))
+
+    def dates(orders: _Orders, week: date) -> Finding:
+        if pd.Timestamp(week) not in orders.statistics.index:
+            return check_dates(None, None, week)
+        return check_dates(*orders.statistics.loc[pd.Timestamp(week), ["earliest", "latest"]], week)
+
+    def contract(orders: _Orders, week: date) -> Finding:
+        if pd.Timestamp(week) not in orders.statistics.index:
+            return Finding(True, "no orders in the week")
+        broken = int(orders.statistics.loc[pd.Timestamp(week), "broken"])
+        return Finding(
+            broken == 0, f"{broken} rows with a missing or non-positive value", {"broken_rows": broken}
+        )
+
+    def load_demand(resources, weeks: Sequence[date]) -> pd.DataFrame:
+        start = max(add_weeks(weeks[0], -VOLUME_WEEKS), calendar.first_week)
+        return resources.lake.read_pandas(WEEKLY_DEMAND, weeks_between(start, weeks[-1]))
+
+    def demand_contract(demand: pd.DataFrame, week: date) -> Finding:
+        return check_contract(
+            demand[demand["week"] == pd.Timestamp(week)], WEEKLY_DEMAND, positive=["quantity"]
+        )
+
+    def volume(demand: pd.DataFrame, week: date) -> Finding:
+        start = max(add_weeks(week, -VOLUME_WEEKS), calendar.first_week)
+        index = pd.DatetimeIndex([pd.Timestamp(w) for w in weeks_between(start, week)])
+        units = demand.groupby("week")["quantity"].sum().reindex(index, fill_value=0.0)
+        return check_volume(units, week, weekly.settings.checks.volume_limit)
+
+    def load_features(resources, weeks: Sequence[date]):
+        return resources.lake
+
+    def feature_contract(lake, week: date) -> Finding:
+        return check_contract(lake.read_pandas(features, [week]), features)
+
+    return [
+        weekly_checks(
+            weekly,
+            "clean_orders",
+            [
+                Check("conservation", "Raw rows = clean rows + rejected rows.", conservation),
+                Check("unique_orders", "No order line counts twice.", unique),
+                Check("no_future_data", "Every order is dated within the week.", dates),
+                Check(
+                    "contract", "Parts, regions, quantities and prices are present and positive.", contract
+                ),
+            ],
+            load_orders,
+            {"lake", "spark"},
+        ),
+        weekly_checks(
+            weekly,
+            "weekly_demand",
+            [
+                Check("contract", "One row a series, with positive units.", demand_contract),
+                Check("usual_volume", "Units are in line with past weeks.", volume, blocking=False),
+            ],
+            load_demand,
+            {"lake"},
+        ),
+        weekly_checks(
+            weekly,
+            "feature_table",
+            [
+                Check(
+                    "contract", "One row a living series, every feature present and finite.", feature_contract
+                )
+            ],
+            load_features,
+            {"lake"},
+        ),
+    ]

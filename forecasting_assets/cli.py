@@ -1,0 +1,246 @@
+"""`forecasting-assets`: set up a home, materialize weeks, run the demo."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from forecasting_assets.orders.reading import OrderFileError
+from forecasting_assets.settings import (
+    SETTINGS_FILE,
+    Settings,
+    SettingsError,
+    forecasting_home,
+    load_settings,
+)
+from forecasting_assets.tables import ORDER_COLUMNS
+from forecasting_assets.weeks import add_weeks, newest_closed_week, parse_week, weeks_between
+
+DEMO_WEEKS = 120
+DEMO_PLANNED_WEEKS = 16
+#: First line of the settings the demo writes, by which it knows a home of its own.
+DEMO_MARK = "# The synthetic marketplace of forecasting-assets demo."
+
+
+class UsageError(ValueError):
+    """A command that cannot be carried out as given."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code: 0 only if all succeeded."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        return parsed.command(parsed)
+    except ValueError as error:  # all errors of use are; anything else is a fault of ours and keeps its trace
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="forecasting-assets", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    init = commands.add_parser("init", help="write forecasting.toml for your own orders")
+    init.add_argument("--orders", required=True, help="folder or URL of the order files")
+    init.add_argument(
+        "--network", help="folder of manufacturers.csv, capabilities.csv, lanes.csv; may come later"
+    )
+    init.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="NAME=LANDED",
+        help=f"landed name of a column, as order_id=InvoiceNo; one of {', '.join(ORDER_COLUMNS)}",
+    )
+    init.set_defaults(command=_init)
+
+    run = commands.add_parser(
+        "materialize", help="materialize assets for a week or a range of weeks in one run"
+    )
+    run.add_argument(
+        "--select", help="assets in Dagster's selection syntax, as '+feature_table'; all if left out"
+    )
+    run.add_argument("--from", dest="first", metavar="WEEK", help="first week, by its Monday")
+    run.add_argument("--to", dest="last", metavar="WEEK", help="last week, by its Monday")
+    run.set_defaults(command=_materialize)
+
+    demo = commands.add_parser("demo", help="run the whole platform on a synthetic marketplace")
+    demo.set_defaults(command=_demo)
+
+    dev = commands.add_parser("dev", help="Dagster UI and daemon on http://127.0.0.1:3000")
+    dev.add_argument("--port", default="3000")
+    dev.set_defaults(command=_dev)
+
+    mlflow = commands.add_parser("mlflow", help="MLflow UI on http://127.0.0.1:5000")
+    mlflow.add_argument("--port", default="5000")
+    mlflow.set_defaults(command=_mlflow)
+    return parser
+
+
+def _settings_text(first_week: date, orders: str, network: str | None, columns: dict[str, str]) -> str:
+    # A JSON string is a TOML string.
+    lines = ["[calendar]", f"first_week = {first_week}", "", "[orders]", f"landing = {json.dumps(orders)}"]
+    if columns:
+        lines += [
+            "",
+            "[orders.columns]",
+            *(f"{name} = {json.dumps(landed)}" for name, landed in columns.items()),
+        ]
+    if network:
+        lines += ["", "[network]", f"path = {json.dumps(network)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _column_map(pairs: Sequence[str]) -> dict[str, str]:
+    columns = {}
+    for pair in pairs:
+        name, separator, landed = pair.partition("=")
+        if not separator or not landed:
+            raise UsageError(f"--column {pair}: write NAME=LANDED, as order_id=InvoiceNo")
+        if name not in ORDER_COLUMNS:
+            raise UsageError(f"--column {pair}: {name!r} is none of {', '.join(ORDER_COLUMNS)}")
+        columns[name] = landed
+    return columns
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    from forecasting_assets.resources.landing import Landing
+    from forecasting_assets.settings import OrderSettings
+    from forecasting_assets.storage import is_url
+
+    home = forecasting_home()
+    file = home / SETTINGS_FILE
+    if file.exists():
+        raise UsageError(f"{file} is there already: edit it, or remove it to start anew")
+    columns = _column_map(arguments.column)
+    orders = arguments.orders if is_url(arguments.orders) else str(Path(arguments.orders).absolute())
+    network = str(Path(arguments.network).absolute()) if arguments.network else None
+    if not is_url(orders) and not Path(orders).is_dir():
+        raise UsageError(f"--orders {orders}: no such folder")
+    if network:
+        from forecasting_assets.allocation import load_network
+
+        load_network(Path(network))
+    landing = Landing(
+        path=orders, index=str(home / "landing.db"), landed_names=OrderSettings(columns=columns).landed_names
+    )
+    files = landing.readable_files()
+    weeks = sorted({week for found in files for week in found.weeks})
+    if not weeks:
+        raise OrderFileError(f"{orders}: the files hold no order lines")
+    home.mkdir(parents=True, exist_ok=True)
+    file.write_text(_settings_text(weeks[0], orders, network, columns), encoding="utf-8")
+    rows = sum(found.rows for found in files)
+    print(f"{file} written: {len(files):,} order files, {rows:,} rows, weeks {weeks[0]} to {weeks[-1]}")
+    if not network:
+        print("No network yet: planning assets refuse until [network] path names its folder.")
+    print(f"Next: forecasting-assets materialize --from {weeks[0]} --to {weeks[-1]}")
+    return 0
+
+
+def _weeks(settings: Settings, first: str | None, last: str | None) -> list[date]:
+    """The weeks asked for; the newest closed one that has orders if none is."""
+    newest = newest_closed_week()
+    if first is None and last is None:
+        from forecasting_assets.resources.landing import Landing
+
+        files = Landing.of(settings).readable_files()
+        weeks = [week for found in files for week in found.weeks if week <= newest]
+        if not weeks:
+            raise UsageError(
+                f"{settings.landing} holds no orders of a week that has closed (the newest is {newest})"
+            )
+        return [max(weeks)]
+    begin = parse_week(first or last or "")
+    end = parse_week(last or first or "")
+    if end < begin:
+        raise UsageError(f"--to {end} is before --from {begin}")
+    if begin < settings.calendar.first_week:
+        raise UsageError(
+            f"--from {begin} is before the first week of history, {settings.calendar.first_week}: "
+            f"set [calendar] first_week in {settings.home / SETTINGS_FILE} if there are older orders"
+        )
+    if end > newest:
+        raise UsageError(f"week {end} has not closed yet: the newest closed week is {newest}")
+    return weeks_between(begin, end)
+
+
+def _materialize(arguments: argparse.Namespace) -> int:
+    from forecasting_assets.runs import materialize
+
+    settings = load_settings()
+    weeks = _weeks(settings, arguments.first, arguments.last)
+    what = f"week {weeks[0]}" if len(weeks) == 1 else f"{len(weeks)} weeks, {weeks[0]} to {weeks[-1]}"
+    print(f"Materializing {arguments.select or 'all assets'}: {what}", flush=True)
+    succeeded = materialize(settings, weeks, arguments.select)
+    print("Succeeded." if succeeded else "FAILED: see above, or the run in the UI.")
+    return 0 if succeeded else 1
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from forecasting_assets.demo import Marketplace, write_marketplace
+    from forecasting_assets.runs import materialize, summarise
+
+    home = forecasting_home()
+    newest = newest_closed_week()
+    file = home / SETTINGS_FILE
+    if not file.exists():
+        market = Marketplace(first_week=add_weeks(newest, 1 - DEMO_WEEKS), weeks=DEMO_WEEKS)
+        print(
+            f"Writing {DEMO_WEEKS} weeks of orders of a synthetic marketplace to {home / 'landing'} …",
+            flush=True,
+        )
+        write_marketplace(home, market)
+        file.write_text(f"{DEMO_MARK}\n[calendar]\nfirst_week = {market.first_week}\n", encoding="utf-8")
+    elif not file.read_text(encoding="utf-8").startswith(DEMO_MARK):
+        raise UsageError(
+            f"{home} holds your own settings: set FORECASTING_HOME to another folder for the demo"
+        )
+    settings = load_settings(home)
+    weeks = weeks_between(
+        settings.calendar.first_week, add_weeks(settings.calendar.first_week, DEMO_WEEKS - 1)
+    )
+    recent = weeks[-DEMO_PLANNED_WEEKS:]
+    print(f"Orders, demand and features of {len(weeks)} weeks:", flush=True)
+    succeeded = materialize(settings, weeks, "+feature_table")
+    if succeeded:
+        print(f"Forecasts, backtests and plans of the last {len(recent)} weeks:", flush=True)
+        succeeded = materialize(
+            settings, recent, "feature_table+ and not feature_table or manufacturer_network+"
+        )
+    if not succeeded:
+        print("FAILED: see above, or the run in the UI (make dev).")
+        return 1
+    print()
+    print(summarise(settings, recent))
+    return 0
+
+
+def _dev(arguments: argparse.Namespace) -> int:
+    return _serve(
+        ["dagster", "dev", "-m", "forecasting_assets.definitions", "-h", "127.0.0.1", "-p", arguments.port]
+    )
+
+
+def _mlflow(arguments: argparse.Namespace) -> int:
+    settings = load_settings()
+    store = [
+        "--backend-store-uri",
+        settings.tracking_uri,
+        "--artifacts-destination",
+        str(settings.home / "mlartifacts"),
+    ]
+    return _serve(["mlflow", "server", *store, "--host", "127.0.0.1", "--port", arguments.port])
+
+
+def _serve(command: list[str]) -> int:
+    """Replace this process by a server that finds this home."""
+    from forecasting_assets.runs import prepare_home
+
+    home = forecasting_home()
+    os.environ |= {"FORECASTING_HOME": str(home), "DAGSTER_HOME": str(prepare_home(home))}
+    tool = Path(sys.executable).parent / command[0]
+    os.execv(tool, [str(tool), *command[1:]])

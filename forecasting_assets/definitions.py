@@ -1,0 +1,50 @@
+"""The Dagster code location: assets, checks, automation and resources put together, and nothing else."""
+
+from typing import Any
+
+import dagster as dg
+
+from forecasting_assets.assets.models import model_assets
+from forecasting_assets.assets.orders import order_assets
+from forecasting_assets.assets.planning import planning_assets
+from forecasting_assets.assets.weekly import Weekly
+from forecasting_assets.automation.jobs import jobs
+from forecasting_assets.automation.schedules import schedules
+from forecasting_assets.automation.sensors import sensors
+from forecasting_assets.checks.models import model_checks
+from forecasting_assets.checks.orders import order_checks
+from forecasting_assets.checks.planning import planning_checks
+from forecasting_assets.resources.lake import Lake
+from forecasting_assets.resources.landing import Landing
+from forecasting_assets.resources.spark import spark_resource
+from forecasting_assets.resources.tracking import Tracking
+from forecasting_assets.settings import Settings, load_settings
+
+
+def build_defs(settings: Settings | None = None, **resources: Any) -> dg.Definitions:
+    """The code location for `settings` (by default those of FORECASTING_HOME); `resources` replace its own."""
+    settings = settings or load_settings()
+    weekly = Weekly(settings)
+    local_store = settings.mlflow.tracking_uri is None
+    return dg.Definitions(
+        assets=[*order_assets(weekly), *model_assets(weekly), *planning_assets(weekly)],
+        asset_checks=[*order_checks(weekly), *model_checks(weekly), *planning_checks(weekly)],
+        jobs=jobs(weekly),
+        schedules=schedules(weekly),
+        sensors=sensors(weekly),
+        # One process and so one JVM a run: a process for each step would start Spark each time.
+        executor=dg.in_process_executor,
+        resources={
+            "spark": spark_resource(settings.spark),
+            "lake": Lake(path=settings.lake_path),
+            "landing": Landing.of(settings),
+            "tracking": Tracking(
+                tracking_uri=settings.tracking_uri,
+                artifacts=str(settings.home / "mlartifacts") if local_store else None,
+            ),
+            **resources,
+        },
+    )
+
+
+defs = build_defs()

@@ -1,0 +1,140 @@
+"""From the clean lines of a week to the rows that land: as text, with dirt, late rows and rows sent again.
+
+Every dirty row has exactly one reason to be rejected (`tables.REJECTION_REASONS`), and the reason is known.
+"""
+
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.demo.demand import MAX_UNITS
+from forecasting_assets.demo.files import TYPED, file_plan
+from forecasting_assets.demo.market import Marketplace
+
+#: What a spoiled field reads, by reason: (column, texts).
+SPOILED: dict[str, tuple[str, list[str | None]]] = {
+    "bad_date": ("order_date", ["31/02/2024", "yesterday", "", "2024-13-45", "n/a"]),
+    "bad_quantity": ("quantity", ["two", "", "1,5", "12 pcs"]),
+    "non_positive_quantity": ("quantity", ["0", "-1", "-25"]),
+    "bad_price": ("unit_price", ["n/a", "", "on request", "1.234,50"]),
+    "non_positive_price": ("unit_price", ["0", "0.00", "-9.90"]),
+    "missing_part": ("part_id", ["", "  ", None]),
+    "missing_region": ("region", ["", "  ", None]),
+}
+#: Dirt that needs a text column, and so cannot land in a file with typed columns.
+UNTYPABLE = {"bad_date", "bad_quantity", "bad_price"}
+
+SPOIL_RATE = 0.002  # of all lines, for each reason
+LATE_RATE = 0.015
+RESEND_RATE = 0.01
+CORRECTION_RATE = 0.4  # of spoiled rows: sent again, corrected
+#: Weeks from an order to the last file that may hold it: late by 3, sent again after 2, and after 1 more.
+MAX_DELAY = 6
+
+NOTES = np.array(
+    [
+        "",
+        "rush, please",
+        'mark as "sample"',
+        "Größe prüfen, Tor 3",
+        "至急, 納期厳守",
+        "n° 5: façade",
+        "call first",
+    ],
+    dtype=object,
+)
+CHANNELS = np.array(["web", "api", "sales"], dtype=object)
+
+
+def landed_rows(lines: pd.DataFrame, market: Marketplace, week: int) -> pd.DataFrame:
+    """The rows that land for the lines of week number `week`, until the end of the history.
+
+    Returns the order columns and two that the platform ignores (customer_note, sales_channel) as text, with:
+
+    - landing_week: number of the week in whose files the row lands
+    - file: which of the files of that week (`files.file_plan`) holds it; -1 is the last
+    - reason: why the row must be rejected, "" if it is clean
+
+    In a file rows stand in this order, so of rows with the same (order_id, line_id) the newest is the last.
+    """
+    rng = market.rng("dirt", week)
+    rows = _sent_first(lines, week, rng)
+    again = _sent_again(rows, np.where(rows["reason"] == "", RESEND_RATE, CORRECTION_RATE), 3, rng)
+    once_more = _sent_again(again, np.full(len(again), 0.15), 2, rng)
+    rows = pd.concat([rows, again, once_more], ignore_index=True)
+
+    text = _as_text(lines, rng).iloc[rows["line"]].reset_index(drop=True)
+    corrected = rows["copy"] & (rng.random(len(rows)) < 0.5)
+    quantity = lines["quantity"].to_numpy()[rows["line"]] + rng.integers(-5, 6, len(rows))
+    text["quantity"] = text["quantity"].mask(corrected, pd.Series(quantity.clip(1, MAX_UNITS).astype(str)))
+    for reason, (column, texts) in SPOILED.items():
+        at = np.flatnonzero(rows["reason"] == reason)
+        text.loc[at, column] = rng.choice(np.array(texts, dtype=object), len(at))
+
+    # Drawn for all rows and cut afterwards, so that the draws do not depend on where the history ends.
+    rows = rows[rows["landing_week"] < market.weeks]
+    clean = rows[rows["reason"] == ""]
+    rows.loc[clean.index[clean.duplicated("line", keep="last")], "reason"] = "duplicate"
+    return text.join(rows[["landing_week", "file", "reason"]], how="inner").reset_index(drop=True)
+
+
+def _sent_first(lines: pd.DataFrame, week: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Every line once: which file it lands in, and what is wrong with it."""
+    n = len(lines)
+    plan = file_plan(week)
+    file = np.searchsorted([f.closing_day for f in plan], lines["order_date"].dt.dayofweek, side="right")
+    # The first row of a file stays clean and in its place, so that every file touches its own week.
+    free = np.ones(n, dtype=bool)
+    free[np.unique(file, return_index=True)[1]] = False
+    typed = np.array([f.format in TYPED for f in plan])[file]
+    reason = _reasons(free, typed, rng)
+    # A row without a date belongs to the latest week of its file, so it must not be late.
+    late = free & (reason != "bad_date") & (rng.random(n) < LATE_RATE)
+    return pd.DataFrame(
+        {
+            "line": np.arange(n),
+            "landing_week": week + np.where(late, rng.integers(1, 4, n), 0),
+            "file": np.where(late, -1, file),
+            "reason": reason,
+            "copy": False,
+        }
+    )
+
+
+def _sent_again(rows: pd.DataFrame, rate: np.ndarray, delays: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Clean copies of some rows, in the last file of the same week or of a later one, `delays` in all."""
+    copies = rows[rng.random(len(rows)) < rate]
+    landing_week = copies["landing_week"] + rng.integers(0, delays, len(copies))
+    return copies.assign(landing_week=landing_week, file=-1, reason="", copy=True)
+
+
+def _reasons(free: np.ndarray, typed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A reason for some of the free rows, "" for all others; at most one reason a row."""
+    reason = np.full(len(free), "", dtype=object)
+    for name in SPOILED:
+        possible = free & ~typed if name in UNTYPABLE else free
+        pool = np.flatnonzero(possible & (reason == ""))
+        count = min(rng.binomial(len(free), SPOIL_RATE), len(pool))
+        reason[rng.choice(pool, count, replace=False)] = name
+    return reason
+
+
+def _as_text(lines: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    day = np.datetime_as_string(lines["order_date"].to_numpy(), "D")
+    second = np.datetime_as_string(lines["order_date"].to_numpy(), "s")
+    zulu = np.char.add(second, "Z")
+    plain = pd.Series(second, dtype=object).str.replace("T", " ")
+    with_time = np.where(rng.random(len(lines)) < 0.6, zulu, plain)
+    has_note = rng.random(len(lines)) < 0.1
+    text = {
+        "order_id": lines["order_id"],
+        "line_id": lines["line_id"].astype(str),
+        "order_date": np.where(lines["date_only"], day, with_time),
+        "part_id": lines["part_id"],
+        "part_category": lines["part_category"],
+        "region": lines["region"],
+        "quantity": lines["quantity"].astype(str),
+        "unit_price": np.char.mod("%.2f", lines["unit_price"].to_numpy()),
+        "customer_note": NOTES[np.where(has_note, rng.integers(0, len(NOTES), len(lines)), 0)],
+        "sales_channel": CHANNELS[rng.integers(0, len(CHANNELS), len(lines))],
+    }
+    return pd.DataFrame(text).astype(object)

@@ -1,0 +1,118 @@
+"""The synthetic marketplace as a whole: draw it into memory, or write it as a landing zone.
+
+write_marketplace(Path(".forecasting"), Marketplace())
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from forecasting_assets.demo.demand import Demand, expected_demand
+from forecasting_assets.demo.dirt import MAX_DELAY, landed_rows
+from forecasting_assets.demo.files import file_plan, write_file
+from forecasting_assets.demo.market import Marketplace
+from forecasting_assets.demo.network import build_network
+from forecasting_assets.demo.orders import order_lines
+from forecasting_assets.tables import REJECTION_REASONS
+
+#: Columns of the clean lines that are left after cleaning.
+TRUTH = ["order_id", "order_date", "part_id", "part_category", "region", "quantity", "unit_price", "line_id"]
+
+#: Columns of `landed_rows` that say where a row goes; they are not in the files.
+_ROUTING = ["landing_week", "file", "reason"]
+
+
+@dataclass(frozen=True)
+class GeneratedOrders:
+    """Orders in memory.
+
+    `orders`: every landed row as text, with week (Monday it belongs to), landing_week, file and reason.
+    `truth`: the rows that must be left after cleaning, in the columns TRUTH, typed.
+    `injected`: rows to be rejected, a row per week and a column per rejection reason.
+    """
+
+    orders: pd.DataFrame
+    truth: pd.DataFrame
+    injected: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Written:
+    """What is known about order files that were written.
+
+    `files`: their number. `weekly`: index week (Monday); columns landed, clean and each rejection reason, in
+    rows; landed is the sum of all others. `series`: part_id, part_category, region of every series with a
+    clean row.
+    """
+
+    files: int
+    weekly: pd.DataFrame
+    series: pd.DataFrame
+
+
+def generate(market: Marketplace) -> GeneratedOrders:
+    """All orders of the marketplace in one DataFrame; for histories that fit into memory."""
+    demand = expected_demand(market)
+    orders = pd.concat(_landings(demand, range(market.weeks)), ignore_index=True)
+    clean = orders[orders["reason"] == ""]
+    truth = clean[TRUTH].assign(
+        order_date=pd.to_datetime(clean["order_date"], format="ISO8601", utc=True).dt.tz_localize(None),
+        quantity=clean["quantity"].astype(float),
+        unit_price=clean["unit_price"].astype(float),
+    )
+    return GeneratedOrders(orders, truth.reset_index(drop=True), _count(orders)[REJECTION_REASONS])
+
+
+def write_marketplace(home: Path, market: Marketplace) -> Written:
+    """Write `landing/orders` and `landing/network` in `home`; returns what is known of the orders."""
+    demand = expected_demand(market)
+    build_network(demand).write(home / "landing" / "network")
+    return write_orders(home / "landing" / "orders", demand, range(market.weeks))
+
+
+def write_orders(folder: Path, demand: Demand, weeks: range) -> Written:
+    """Write the order files of these weeks (numbers counted from 0), one week in memory at a time.
+
+    Ranges that follow each other give the files that one range over all of them gives, so that processes can
+    share the work: `files` and `weekly` of their results add up.
+    """
+    market = demand.market
+    files, counts, series = 0, [], []
+    for landing_week, rows in zip(weeks, _landings(demand, weeks), strict=True):
+        counts.append(_count(rows))
+        series.append(
+            rows.loc[rows["reason"] == "", ["part_id", "part_category", "region"]].drop_duplicates()
+        )
+        week = market.week(landing_week)
+        for number, file in enumerate(file_plan(landing_week)):
+            content = rows.loc[rows["file"] == number].drop(columns=["week", *_ROUTING])
+            if len(content):
+                write_file(content, folder / file.path(week), file.modified(week))
+                files += 1
+    weekly = pd.concat(counts).groupby(level=0).sum()
+    found = pd.concat(series).drop_duplicates().sort_values(["part_id", "region"], ignore_index=True)
+    return Written(files, weekly, found)
+
+
+def _landings(demand: Demand, weeks: range) -> Iterator[pd.DataFrame]:
+    """The rows that land in each of these weeks, late ones of earlier weeks first."""
+    market = demand.market
+    waiting = pd.DataFrame()
+    for week in range(max(0, weeks.start - MAX_DELAY), weeks.stop):
+        rows = landed_rows(order_lines(demand, week), market, week)
+        rows = pd.concat([waiting, rows.assign(week=pd.Timestamp(market.week(week)))], ignore_index=True)
+        lands = rows["landing_week"] == week
+        waiting = rows[~lands]
+        if week in weeks:
+            here = rows[lands]
+            yield here.assign(file=here["file"] % len(file_plan(week)))
+
+
+def _count(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows by the week they belong to: landed, clean, and each rejection reason."""
+    by_reason = rows.groupby(["week", "reason"]).size().unstack(fill_value=0).rename(columns={"": "clean"})
+    by_reason = by_reason.reindex(columns=["clean", *REJECTION_REASONS], fill_value=0)
+    by_reason.insert(0, "landed", by_reason.sum(axis=1))
+    return by_reason.rename_axis(columns=None)

@@ -1,0 +1,65 @@
+"""The tables of the report on forecast accuracy."""
+
+import pandas as pd
+
+from forecasting_assets.reporting.formats import counted, number, percent
+from forecasting_assets.reporting.measures import in_reading_order, scores
+from forecasting_assets.reporting.style import label
+from forecasting_assets.reporting.texttable import TextTable, table, text
+
+
+def metrics_by_segment(report: pd.DataFrame) -> TextTable:
+    wide = scores(report)
+    rows = wide[wide.index.get_level_values("horizon") == 0].reorder_levels(["segment", "model", "horizon"])
+    rows = in_reading_order(rows)
+    return table(
+        "Error by demand pattern and model",
+        rows.reset_index(),
+        {
+            "segment": ("Demand pattern", label),
+            "model": ("Model", label),
+            "wape": ("WAPE", percent),
+            "skill": ("Better than naive", percent),
+            "rmsse": ("RMSSE", lambda v: number(v, 2)),
+            "mase": ("MASE", lambda v: number(v, 2)),
+            "rmse": ("RMSE, units", lambda v: number(v, 1)),
+            "mape": ("MAPE", percent),
+            "mape_left_out": ("Left out of MAPE", percent),
+            "pinball": ("Pinball, units", lambda v: number(v, 2)),
+            "coverage_80": ("In 80 % interval", percent),
+            "coverage_90": ("In 90 % interval", percent),
+            "bias": ("Bias", percent),
+            "n": ("Forecasts", number),
+        },
+        "All horizons together. RMSSE and MASE are relative to the error of a naive forecast one week ahead"
+        " in the past: below 1 is better than that. MAPE leaves out weeks without orders.",
+    )
+
+
+def by_horizon(report: pd.DataFrame) -> TextTable:
+    wide = scores(report)
+    level = wide.index.get_level_values
+    rows = wide[(level("segment") == "all") & (level("horizon") > 0)].droplevel("segment")["wape"]
+    models = {m: (label(m), percent) for m in rows.index.unique("model")}
+    return table(
+        "WAPE by horizon",
+        rows.unstack("model").reset_index(),
+        {"horizon": ("Weeks ahead", text), **models},
+        "All series. Lower is better.",
+    )
+
+
+def weights(report: pd.DataFrame) -> TextTable:
+    wide = scores(report)
+    rows = wide["weight"].dropna() if "weight" in wide else pd.Series(dtype=float)
+    if rows.empty:
+        return table("Weights of the combined forecast", pd.DataFrame(), {})
+    frame = in_reading_order(rows.unstack("horizon").reorder_levels(["segment", "model"]))
+    names = {h: counted(float(h), "week") if h else "All horizons" for h in frame.columns}
+    columns = {h: (name, lambda v: percent(v, 0)) for h, name in names.items()}
+    return table(
+        "Weights of the combined forecast",
+        frame.reset_index(),
+        {"segment": ("Demand pattern", label), "model": ("Model", label), **columns},
+        "By weeks ahead. The model that erred less lately weighs more.",
+    )

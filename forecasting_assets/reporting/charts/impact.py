@@ -1,0 +1,110 @@
+"""What the plan is worth: cost and service against other ways to plan."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.reporting.formats import MINUS, counted, number, percent
+from forecasting_assets.reporting.measures import POLICIES, policy_totals, require
+from forecasting_assets.reporting.style import (
+    COLOURS,
+    COST_PARTS,
+    INK,
+    bar_labels,
+    figure,
+    label,
+    legend,
+    no_data,
+    tidy,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NO_IMPACT = (
+    "A plan is judged once the weeks it planned for have closed; none of the earlier plans has got there yet."
+)
+
+
+def cost_parts(totals: pd.DataFrame) -> pd.DataFrame:
+    """The columns of `totals` that are parts of its cost, and in `other_cost` what they do not explain."""
+    parts = totals[[p for p in COST_PARTS if p in totals]].fillna(0.0)
+    rest = totals["cost"] - parts.sum(axis=1)
+    if (rest > 1e-6 * totals["cost"].abs()).any():
+        parts = parts.assign(other_cost=rest.clip(lower=0))
+    return parts.loc[:, parts.abs().sum() > 0]
+
+
+def cost_by_policy(impact: pd.DataFrame) -> "Figure":
+    """Cost, on-time rate and utilisation of each policy. `impact` is BUSINESS_IMPACT of one or more weeks."""
+    title = "What the plan was worth"
+    totals = policy_totals(impact)
+    if totals.empty:
+        return no_data(title, NO_IMPACT)
+    weeks = int(totals["weeks"].iloc[0])
+    note = (
+        f"Plans of earlier weeks against what was really ordered, {counted(weeks, 'week')}."
+        " Perfect foresight: the plan had demand been known. Cost is in the currency of the network files."
+    )
+    fig = figure(title, note, height=3.9)
+    cost, on_time, utilisation = fig.subplots(1, 3, width_ratios=[2.4, 1, 1], sharey=True)
+    at = np.arange(len(totals))
+    left = pd.Series(0.0, totals.index)
+    for part, amount in cost_parts(totals).items():
+        colour = COLOURS[COST_PARTS.get(str(part), "other")]
+        bars = cost.barh(
+            at, amount, 0.6, left=left, color=colour, edgecolor="white", linewidth=0.6, label=label(str(part))
+        )
+        left += amount
+    bar_labels(cost, bars, (number(v) for v in totals["cost"]))
+    tidy(cost, "Cost", grid="x")
+    cost.set_yticks(at, [label(p) for p in totals.index])
+    cost.locator_params(axis="x", nbins=5)
+    cost.margins(x=0.16)
+    cost.invert_yaxis()
+    for ax, metric, name in (
+        (on_time, "on_time_rate", "Units on time"),
+        (utilisation, "utilisation", "Capacity used"),
+    ):
+        shares = totals[metric] if metric in totals else pd.Series(np.nan, totals.index)
+        bars = ax.barh(at, shares, 0.6, color=[COLOURS.get(str(p), COLOURS["other"]) for p in totals.index])
+        bar_labels(ax, bars, (percent(v) for v in shares))
+        tidy(ax, name, grid="x", values="percent")
+        ax.set_xlim(0, max(1.0, np.nanmax([*shares, 0.0])) * 1.3)
+        ax.set_xticks([0, 0.5, 1])
+    legend(fig, cost, columns=8)
+    return fig
+
+
+def sensitivity(impact: pd.DataFrame) -> "Figure":
+    """Cost and on-time rate of the plan if every forecast had been NN % off (policies plan_bias_±NN)."""
+    title = "What a biased forecast costs"
+    require(impact, ["week", "policy", "metric", "value"], "business_impact")
+    names = impact["policy"].drop_duplicates()
+    bias = names.str.extract(r"^plan_bias_([+-]?\d+)$")[0].set_axis(names).dropna().astype(int)
+    if bias.empty:
+        return no_data(title, NO_IMPACT)
+    bias = bias.sort_values()
+    totals = policy_totals(impact, [*bias.index, "status_quo", "perfect_foresight"])
+    if totals.empty:
+        return no_data(title, NO_IMPACT)
+    note = "The same weeks planned again with the forecast scaled down or up; 0 % is the forecast as it was."
+    fig = figure(title, note, height=4.2)
+    cost, on_time = fig.subplots(1, 2, width_ratios=[1.5, 1])
+    biased = totals[totals.index.isin(bias.index)]
+    at = bias.reindex(biased.index) / 100
+    for ax, metric in ((cost, "cost"), (on_time, "on_time_rate")):
+        values = biased[metric] if metric in biased else pd.Series(np.nan, biased.index)
+        ax.plot(at, values, color=COLOURS["plan"], marker="o", label=label("plan"))
+        for policy in POLICIES[1:]:
+            if policy in totals.index and metric in totals:
+                ax.axhline(
+                    totals.at[policy, metric], color=COLOURS[policy], linestyle="--", label=label(policy)
+                )
+        ax.set_xlabel(f"Forecast too low ({MINUS}) or too high (+)", fontsize=9.5, color=INK)
+        ax.set_xticks(at, [f"{b:+.0%}".replace("-", MINUS).replace("%", " %") if b else "0 %" for b in at])
+    tidy(cost, "Cost, in the currency of the network files")
+    tidy(on_time, "Units on time", values="percent")
+    legend(fig, cost)
+    return fig

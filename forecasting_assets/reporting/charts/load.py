@@ -1,0 +1,108 @@
+"""Who is busy when."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.reporting.formats import MISSING, number, shorten
+from forecasting_assets.reporting.measures import require
+from forecasting_assets.reporting.style import (
+    COLOURS,
+    EMPTY,
+    INK,
+    figure,
+    label,
+    legend,
+    literal,
+    no_data,
+    tidy,
+    week_axis,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MANUFACTURERS_SHOWN = 14
+WEEKS_WITH_NUMBERS = 16
+HOURS = ["capacity_hours", "load_hours", "overtime_hours"]
+
+
+def _largest(load: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Hours by (row of the picture, week), and the names of rows: those with most load, then the others."""
+    by_load = load.groupby("manufacturer_id")["load_hours"].sum().sort_values(ascending=False, kind="stable")
+    names = [shorten(m, 22) for m in by_load.index]
+    if len(names) > MANUFACTURERS_SHOWN + 1:
+        names = [*names[:MANUFACTURERS_SHOWN], f"{number(len(names) - MANUFACTURERS_SHOWN)} others"]
+    row = by_load.index.get_indexer(pd.Index(load["manufacturer_id"])).clip(max=len(names) - 1)
+    return load.groupby([row, "production_week"])[HOURS].sum(), names
+
+
+def _totals(ax: "Axes", load: pd.DataFrame) -> None:
+    from matplotlib.dates import date2num
+
+    total = load.groupby("production_week")[HOURS].sum()
+    width = 5
+    regular = total["load_hours"] - total["overtime_hours"]
+    ax.bar(total.index, regular, width, color=COLOURS["regular"], label=label("regular"))
+    ax.bar(
+        total.index,
+        total["overtime_hours"],
+        width,
+        bottom=regular,
+        color=COLOURS["overtime"],
+        label=label("overtime"),
+    )
+    middle = date2num(total.index)
+    ax.hlines(
+        total["capacity_hours"], middle - 3, middle + 3, color=COLOURS["capacity"], label=label("capacity")
+    )
+    tidy(ax, "All manufacturers, hours a week")
+    week_axis(ax, total.index, most=4)
+    ax.margins(y=0.08)
+
+
+def _heat_map(ax: "Axes", hours: pd.DataFrame, names: list[str]) -> None:
+    from matplotlib.colors import LinearSegmentedColormap, to_rgba
+
+    capacity, load, overtime = (hours[c].unstack() for c in HOURS)
+    share = (load / capacity.where(capacity > 0)).to_numpy()
+    # The row of all others can hold overtime of some and still be below capacity in all: it is not marked.
+    extra = (overtime.to_numpy() > 1e-6) & ~(share <= 1)
+    shades = LinearSegmentedColormap.from_list("load", ["#FFFFFF", COLOURS["regular"]])
+    pixels = shades(np.clip(np.nan_to_num(share), 0, 1))
+    pixels[np.isnan(share)] = to_rgba(EMPTY)
+    pixels[extra] = to_rgba(COLOURS["overtime"])
+    ax.imshow(pixels, aspect="auto", interpolation="nearest")
+    if share.shape[1] <= WEEKS_WITH_NUMBERS:
+        for (row, column), value in np.ndenumerate(share):
+            text = number(100 * value) if np.isfinite(value) else MISSING
+            weight = "bold" if extra[row, column] else "normal"
+            ax.text(column, row, text, ha="center", va="center", fontsize=8.5, color=INK, fontweight=weight)
+    weeks = pd.DatetimeIndex(capacity.columns)
+    step = 1 + (len(weeks) - 1) // 8
+    ax.set_xticks(range(0, len(weeks), step), [f"{w.day} {w:%b}" for w in weeks[::step]])
+    ax.set_yticks(range(len(capacity)), [literal(m) for m in names])
+    tidy(ax, "Load as % of regular capacity", grid="", values="names")
+    ax.spines["bottom"].set_visible(False)
+    ax.set_xticks(np.arange(len(weeks) + 1) - 0.5, minor=True)
+    ax.set_yticks(np.arange(len(capacity) + 1) - 0.5, minor=True)
+    ax.grid(which="minor", color="white", linewidth=1.5)
+    ax.tick_params(which="minor", length=0)
+
+
+def load_by_manufacturer(capacity_load: pd.DataFrame) -> "Figure":
+    """Hours planned against regular capacity, by week and by manufacturer. CAPACITY_LOAD of one plan."""
+    title = "Load against capacity"
+    require(capacity_load, ["manufacturer_id", "production_week", *HOURS], "capacity_load")
+    if capacity_load.empty:
+        return no_data(title, "No plan has been made for this week, or the network has no manufacturer.")
+    hours, names = _largest(capacity_load)
+    note = "Orange: overtime, above 100 % of regular capacity. Grey: no regular capacity in that week."
+    fig = figure(title, note, height=max(3.6, 1.9 + 0.24 * len(names)))
+    left, right = fig.subplots(1, 2, width_ratios=[1, 2.1])
+    _totals(left, capacity_load)
+    _heat_map(right, hours, names)
+    legend(fig, left)
+    return fig

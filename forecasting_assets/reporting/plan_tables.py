@@ -1,0 +1,118 @@
+"""The tables of the report on the plan."""
+
+import pandas as pd
+
+from forecasting_assets.reporting.formats import counted, number, percent
+from forecasting_assets.reporting.measures import full_weeks, policy_totals, require
+from forecasting_assets.reporting.style import COST_PARTS, label
+from forecasting_assets.reporting.texttable import TextTable, day, largest, table, text
+from forecasting_assets.tables import CAPACITY_LOAD, PLAN_SHORTAGES
+
+
+def units(value: float) -> str:
+    return number(value, 1)
+
+
+def cost_of_plan(costs: dict[str, float]) -> TextTable:
+    total = costs.get("total", float("nan"))
+    frame = pd.DataFrame(
+        [
+            (label(part), costs[part], costs[part] / total if total else float("nan"))
+            for part in COST_PARTS
+            if part in costs
+        ]
+        + ([("Total", total, 1.0)] if costs else []),
+        columns=["part", "amount", "share"],
+    )
+    return table(
+        "Cost of the plan",
+        frame,
+        {"part": ("Part", text), "amount": ("Cost", number), "share": ("Share", percent)},
+    )
+
+
+def impact_by_policy(impact: pd.DataFrame) -> TextTable:
+    totals = policy_totals(impact)
+    weeks = int(totals["weeks"].iloc[0]) if len(totals) else 0
+    return table(
+        "What earlier plans were worth",
+        totals.reset_index(),
+        {
+            "policy": ("Policy", label),
+            "cost": ("Cost", number),
+            "on_time_rate": ("On time", percent),
+            "fill_rate": ("Delivered", percent),
+            "utilisation": ("Capacity used", percent),
+            "demand_units": ("Units ordered", number),
+            "late_units": ("Late", number),
+            "shortage_units": ("Short", number),
+            "unused_units": ("Made, not ordered", number),
+        },
+        f"Plans of earlier weeks against what was ordered in {counted(weeks, 'week')}.",
+    )
+
+
+def load_by_maker(capacity_load: pd.DataFrame, plan: pd.DataFrame) -> TextTable:
+    require(capacity_load, CAPACITY_LOAD.names, "capacity_load")
+    by_maker = capacity_load.groupby("manufacturer_id")
+    frame = by_maker[["load_hours", "capacity_hours", "overtime_hours", "overtime_capacity_hours"]].sum()
+    frame["used"] = frame["load_hours"] / frame["capacity_hours"].where(frame["capacity_hours"] > 0)
+    frame["full"] = full_weeks(capacity_load)
+    frame["shadow_price"] = by_maker["shadow_price"].max()
+    frame["cost"] = plan.groupby("manufacturer_id")["cost"].sum()
+    frame["cost"] = frame["cost"].fillna(0.0)
+    return largest(
+        "Manufacturers",
+        frame.sort_values("load_hours", ascending=False, kind="stable").reset_index(),
+        {
+            "manufacturer_id": ("Manufacturer", text),
+            "load_hours": ("Load, h", units),
+            "capacity_hours": ("Regular capacity, h", units),
+            "used": ("Load / capacity", percent),
+            "overtime_hours": ("Overtime, h", units),
+            "overtime_capacity_hours": ("Overtime available, h", units),
+            "full": ("Full weeks", number),
+            "shadow_price": ("Shadow price, per h", lambda v: number(v, 2)),
+            "cost": ("Cost", number),
+        },
+        "load_hours",
+        "hours of load",
+        "All weeks of the plan together. Shadow price: what one more regular hour would save, in the week"
+        " where it saves most.",
+    )
+
+
+def short_units(shortages: pd.DataFrame) -> TextTable:
+    require(shortages, PLAN_SHORTAGES.names, "plan_shortages")
+    return largest(
+        "Units without a manufacturer",
+        shortages.sort_values(["quantity", *PLAN_SHORTAGES.key], ascending=[False, True, True, True]),
+        {
+            "part_id": ("Part", text),
+            "region": ("Region", text),
+            "due_week": ("Due week", day),
+            "quantity": ("Units", units),
+        },
+        "quantity",
+        "units",
+    )
+
+
+def plan_lines(plan: pd.DataFrame) -> TextTable:
+    columns = {
+        "manufacturer_id": ("Manufacturer", text),
+        "part_category": ("Category", text),
+        "region": ("Deliver to", text),
+        "production_week": ("Production week", day),
+        "quantity": ("Units", units),
+        "cost": ("Cost", number),
+        "unit_cost": ("Cost of a unit", lambda v: number(v, 2)),
+    }
+    require(plan, [c for c in columns if c not in ("part_category", "unit_cost")], "allocation_plan")
+    keys = [c for c in list(columns)[:4] if c in plan.columns]
+    lines = plan.groupby(keys, dropna=False)[["quantity", "cost"]].sum().reset_index()
+    lines["unit_cost"] = lines["cost"] / lines["quantity"].where(lines["quantity"] > 0)
+    lines = lines.sort_values(["quantity", *keys], ascending=[False, *[True] * len(keys)])
+    return largest(
+        "Plan", lines, columns, "quantity", "units", "Parts of one line are added up. Largest first."
+    )

@@ -1,0 +1,200 @@
+"""The look of every picture: one palette, one way to open a figure, label an axis of weeks and write a PNG.
+
+Figures are made with the object-oriented API alone, so that no picture depends on another or on global state.
+"""
+
+import io
+import textwrap
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from forecasting_assets.reporting.formats import MINUS, unbroken
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, MUTED, GRID, EMPTY = "#222222", "#5F6368", "#E3E5E8", "#F1F2F4"
+
+#: The colour of each thing, everywhere: the colour-blind safe palette of Okabe and Ito,
+#: "Color Universal Design" (2008). What the platform makes (combined forecast, plan) is blue, what one
+#: would do without it is grey.
+COLOURS = {
+    "actual": INK,
+    "sarimax": "#E69F00",
+    "xgb": "#009E73",
+    "combined": "#0072B2",
+    "seasonal_naive": "#8A8D91",
+    "plan": "#0072B2",
+    "status_quo": "#8A8D91",
+    "perfect_foresight": "#CC79A7",
+    "regular": "#56B4E9",
+    "overtime": "#E69F00",
+    "capacity": INK,
+    "shortage": "#D55E00",
+    "lane": "#009E73",
+    "holding": "#F0E442",
+    "lateness": "#CC79A7",
+    "activation": "#0072B2",
+    "other": "#B9BCC0",
+}
+
+#: Colours for things without a place in the palette, such as rejection reasons, in the order they appear.
+CYCLE = ["#D55E00", "#E69F00", "#CC79A7", "#F0E442", "#56B4E9", "#009E73", "#0072B2", "#8A8D91"]
+
+#: What a reader calls the codes of the tables.
+LABELS = {
+    "actual": "Actual",
+    "sarimax": "SARIMAX",
+    "xgb": "XGBoost",
+    "combined": "Combined",
+    "seasonal_naive": "Seasonal naive",
+    "plan": "Plan",
+    "status_quo": "Status quo",
+    "perfect_foresight": "Perfect foresight",
+    "regular": "Regular hours",
+    "overtime": "Overtime",
+    "capacity": "Regular capacity",
+    "production_cost": "Manufacture",
+    "overtime_cost": "Overtime premium",
+    "lane_cost": "Transport",
+    "holding_cost": "Holding",
+    "lateness_cost": "Lateness",
+    "shortage_cost": "Shortage",
+    "activation_cost": "Activation",
+    "other_cost": "Other",
+}
+
+#: The parts of cost in the order they are stacked and listed, and the palette entry of each.
+COST_PARTS = {
+    "production_cost": "regular",
+    "overtime_cost": "overtime",
+    "lane_cost": "lane",
+    "holding_cost": "holding",
+    "lateness_cost": "lateness",
+    "activation_cost": "activation",
+    "shortage_cost": "shortage",
+}
+
+
+def label(code: str) -> str:
+    return LABELS.get(code, code.replace("_", " ").capitalize())
+
+
+def literal(text: str) -> str:
+    """`text` for matplotlib, so that dollar signs in a name do not start a formula."""
+    return text.replace("$", r"\$")
+
+
+def figure(title: str, note: str = "", height: float = 5, *, keys: bool = True) -> "Figure":
+    """An empty figure, 10 by `height` inches (1000 pixels wide), with `title` above.
+
+    `note` says below the picture how to read it; `keys` leaves room for the row of keys of `legend`.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    top = 0.6 if keys else 0.36
+    layout = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - top / height), h_pad=0.06, w_pad=0.06)
+    fig = Figure(figsize=(10, height), dpi=100, layout=layout, facecolor="white", label=title)
+    fig.text(0.008, 1 - 0.07 / height, literal(title), va="top", fontsize=14, fontweight="bold", color=INK)
+    if note:
+        wrapped = textwrap.fill(unbroken(note), 138)
+        fig.supxlabel(literal(wrapped), x=0.008, ha="left", fontsize=9, color=MUTED)
+    return fig
+
+
+def no_data(title: str, why: str) -> "Figure":
+    """The picture for an empty table: it says that there is nothing yet, and why."""
+    fig = figure(title, height=2.5, keys=False)
+    fig.text(0.5, 0.52, "No data for this week yet", ha="center", fontsize=14, color=INK)
+    fig.text(0.5, 0.36, literal(textwrap.fill(why, 110)), ha="center", va="top", fontsize=10.5, color=MUTED)
+    return fig
+
+
+def tidy(ax: "Axes", title: str = "", *, grid: str = "y", values: str = "number") -> None:
+    """No box, a light grid across the values; `values` are number, percent or names (left as they are)."""
+    from matplotlib.ticker import FuncFormatter
+
+    ax.set_title(literal(title), loc="left", fontsize=10.5, color=INK)
+    for side in ("top", "right", "left"):
+        ax.spines[side].set_visible(False)
+    ax.spines["bottom"].set_color(MUTED)
+    ax.tick_params(length=0, labelsize=9.5, labelcolor=INK)
+    ax.set_axisbelow(True)
+    if grid:
+        ax.grid(axis=grid, color=GRID, linewidth=0.8)  # type: ignore[arg-type]
+    axis = ax.xaxis if grid == "x" else ax.yaxis
+    if values == "number":
+        axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.10g}".replace("-", MINUS)))
+    elif values == "percent":
+        axis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:,.10g} %".replace("-", MINUS)))
+
+
+def week_axis(ax: "Axes", weeks: Iterable[Any], most: int = 9) -> None:
+    """Ticks on Mondays, at most `most`, counted back from the last week; the year where it changes."""
+    from matplotlib.dates import date2num
+
+    days = pd.DatetimeIndex(sorted(set(weeks)))
+    every = pd.date_range(days[0], days[-1], freq="7D")
+    step = next(s for s in (1, 2, 4, 8, 13, 26, 52, len(every)) if len(every) <= s * most or s == len(every))
+    ticks = every[::-1][::step][::-1]
+    years = [None, *ticks.year]
+    ax.set_xticks(
+        ticks,
+        [
+            f"{d.day} {d:%b}" + (f"\n{d.year}" if d.year != y else "")
+            for d, y in zip(ticks, years, strict=False)
+        ],
+    )
+    ax.set_xlim(date2num(days[0]) - 5, date2num(days[-1]) + 5)
+
+
+def legend(fig: "Figure", ax: "Axes", columns: int = 6) -> None:
+    """One row of keys above the panels, for what `ax` shows."""
+    handles, labels = ax.get_legend_handles_labels()
+    fig.legend(
+        handles,
+        labels,
+        loc="upper left",
+        bbox_to_anchor=(0.004, 1 - 0.35 / fig.get_figheight()),
+        borderpad=0,
+        ncols=columns,
+        frameon=False,
+        fontsize=9.5,
+        labelcolor=INK,
+        handlelength=1.4,
+        columnspacing=1.6,
+    )
+
+
+def from_zero(ax: "Axes") -> None:
+    """Values from 0 to a little above the largest."""
+    ax.set_ylim(0, 1.06 * max(ax.dataLim.y1, 0.0) or 1.0)
+
+
+def bar_labels(ax: "Axes", bars: Any, texts: Iterable[str], size: float = 9) -> None:
+    ax.bar_label(bars, labels=list(texts), padding=3, fontsize=size, color=INK)
+
+
+def png(fig: "Figure") -> bytes:
+    """The figure as a PNG image 1000 pixels wide, in 256 colours to be small; equal figures, equal bytes."""
+    from PIL import Image
+
+    drawn = io.BytesIO()
+    with warnings.catch_warnings():
+        # A name in a script the font lacks shows as boxes here and in full in the tables.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from")
+        fig.savefig(drawn, format="png")
+    small = io.BytesIO()
+    Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    return small.getvalue()
+
+
+def described(fig: "Figure") -> str:
+    """Title and note of a figure, as the text that stands for it where it cannot be seen."""
+    texts = [str(fig.get_label()), fig.get_supxlabel(), *(t.get_text() for t in fig.texts[1:])]
+    return ". ".join(" ".join(t.replace(r"\$", "$").split()).rstrip(".") for t in texts if t)

@@ -1,0 +1,122 @@
+"""Running assets from the command line: one Dagster run in this process, recorded where the UI finds it."""
+
+import os
+import time
+import uuid
+from collections.abc import Sequence
+from datetime import date
+from importlib import resources
+from pathlib import Path
+
+import dagster as dg
+
+from forecasting_assets.automation.jobs import WEEKLY_PLAN
+from forecasting_assets.automation.sensors import RANGE_END, RANGE_START
+from forecasting_assets.definitions import build_defs
+from forecasting_assets.reporting import summary
+from forecasting_assets.resources.lake import Lake
+from forecasting_assets.settings import Settings
+from forecasting_assets.tables import ALLOCATION_PLAN, BACKTEST_REPORT, BUSINESS_IMPACT, PLAN_SHORTAGES
+
+
+class SelectionError(ValueError):
+    """An asset selection that cannot be read or selects nothing."""
+
+
+def prepare_home(home: Path) -> Path:
+    """Make DAGSTER_HOME in `home` with its dagster.yaml, unless they are there; the folder."""
+    folder = home / "dagster"
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "dagster.yaml"
+    if not config.exists():
+        config.write_text((resources.files("forecasting_assets.resources") / "dagster.yaml").read_text())
+    return folder
+
+
+def materialize(settings: Settings, weeks: Sequence[date], select: str | None = None) -> bool:
+    """Materialize the selected assets (all by default) for the range of `weeks` in one run; whether it succeeded.
+
+    `select` is in Dagster's selection syntax; SelectionError if it cannot be read or nothing matches.
+    """
+    defs = build_defs(settings)
+    # Heavy run logs belong to the UI; here one line a step is enough.
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    first, last = str(weeks[0]), str(weeks[-1])
+    partition = {"partition_key": first} if first == last else {"tags": {RANGE_START: first, RANGE_END: last}}
+    run_id = str(uuid.uuid4())
+    os.environ["DAGSTER_HOME"] = str(prepare_home(settings.home))
+    with dg.DagsterInstance.get() as instance:
+        instance.add_event_listener(run_id, _Progress())
+        result = defs.resolve_job_def(WEEKLY_PLAN).execute_in_process(
+            run_config=quiet,
+            instance=instance,
+            run_id=run_id,
+            asset_selection=_selected(defs, select),
+            raise_on_error=False,
+            **partition,
+        )
+    return result.success
+
+
+def _selected(defs: dg.Definitions, select: str | None) -> list[dg.AssetKey] | None:
+    if select is None:
+        return None
+    try:
+        keys = dg.AssetSelection.from_string(select).resolve(defs.resolve_asset_graph())
+    except Exception as error:
+        raise SelectionError(f"--select {select!r} cannot be read: {error}") from None
+    if not keys:
+        raise SelectionError(f"--select {select!r} selects no asset")
+    return sorted(keys)
+
+
+def summarise(settings: Settings, weeks: Sequence[date]) -> str:
+    """What the newest of `weeks` says, for a planner: accuracy, worth of the plans, reports."""
+    lake = Lake(path=settings.lake_path)
+    newest = weeks[-1]
+    plan = lake.read_pandas(ALLOCATION_PLAN, [newest])
+    short = lake.read_pandas(PLAN_SHORTAGES, [newest])
+    costs = {"total": float(plan["cost"].sum()), "shortage_units": float(short["quantity"].sum())}
+    folder = settings.reports_path / f"week={newest}"
+    return summary(
+        lake.read_pandas(BACKTEST_REPORT, [newest]),
+        lake.read_pandas(BUSINESS_IMPACT, weeks),
+        costs,
+        [str(folder / name) for name in ("backtest.html", "plan.html")],
+        "make dev, then http://127.0.0.1:3000",
+    )
+
+
+class _Progress:
+    """Prints a line when a step starts and how long it took, and why it failed if it did."""
+
+    def __init__(self) -> None:
+        self.started: dict[str, float] = {}
+
+    def __call__(self, entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is None:
+            return
+        step = event.step_key or ""
+        if event.event_type == dg.DagsterEventType.STEP_START:
+            self.started[step] = time.monotonic()
+            print(f"  {step} …", flush=True)
+        elif event.event_type == dg.DagsterEventType.STEP_SUCCESS:
+            print(f"  {step}: {time.monotonic() - self.started[step]:.1f} s", flush=True)
+        elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            print(f"  {step} FAILED\n{_reason(event.step_failure_data)}", flush=True)
+        elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            found = event.asset_check_evaluation_data
+            if not found.passed:
+                print(
+                    f"  {found.severity.value}: {found.asset_key.to_user_string()} {found.partition}: "
+                    f"{found.check_name}: {found.description}",
+                    flush=True,
+                )
+
+
+def _reason(failure) -> str:
+    error = failure.error
+    while error.cause is not None:
+        error = error.cause
+    return "    " + error.message.strip().replace("\n", "\n    ")

@@ -1,0 +1,174 @@
+"""Network files: read, defaulted, and refused with every problem named."""
+
+from datetime import date
+
+import pandas as pd
+import pytest
+
+from forecasting_assets.allocation.network import NetworkError, check_demand, load_network, weekly_capacity
+from forecasting_assets.tables import CAPABILITIES, CAPACITY_OVERRIDES, LANES, MANUFACTURERS
+
+from .cases import ONE_SHOP, make_demand
+
+FILES = {
+    "manufacturers": (
+        "manufacturer_id,region,capacity_hours_per_week,overtime_hours_per_week,overtime_premium,on_time_rate,"
+        "activation_cost\nM2,south,80,0,0,1,0\nM1,north,40,8,0.5,0.9,100\n"
+    ),
+    "capabilities": "manufacturer_id,part_category,hours_per_unit,unit_cost\nM1,cnc,1.5,20\nM2,cnc,2,10\n",
+    "lanes": "from_region,to_region,unit_cost,transit_weeks\nnorth,north,1,0\nsouth,north,2,1\n",
+    "capacity_overrides": "manufacturer_id,week,capacity_hours\nM1,2024-01-08,0\n",
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, text in FILES.items():
+        (tmp_path / f"{name}.csv").write_text(text)
+    return tmp_path
+
+
+def test_reads_the_files_sorted_and_typed(folder):
+    network = load_network(folder)
+    for table in (MANUFACTURERS, CAPABILITIES, LANES, CAPACITY_OVERRIDES):
+        assert list(getattr(network, table.name)) == table.names
+    assert network.manufacturers["manufacturer_id"].tolist() == ["M1", "M2"]
+    assert network.manufacturers["activation_cost"].tolist() == [100.0, 0.0]
+    assert network.capacity_overrides["week"].tolist() == [pd.Timestamp("2024-01-08")]
+
+
+def test_optional_file_and_columns(folder):
+    (folder / "capacity_overrides.csv").unlink()
+    (folder / "manufacturers.csv").write_text(
+        "\ufeffregion, manufacturer_id ,capacity_hours_per_week,note\n\nnorth,M1,40,x\nsouth,M2,80,\n",
+        encoding="utf-8",
+    )
+    network = load_network(folder)
+    assert network.capacity_overrides.empty
+    assert network.manufacturers.drop(columns=["manufacturer_id", "region"]).to_numpy().tolist() == [
+        [40, 0, 0, 1, 0],
+        [80, 0, 0, 1, 0],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        (
+            "manufacturers",
+            "M2,south,80",
+            "M2,south,8o",
+            "manufacturers.csv, line 2, column capacity_hours_per_week: '8o' is",
+        ),
+        ("manufacturers", "M2,south,80", "M2,south,", "column capacity_hours_per_week: '' is not a number"),
+        ("manufacturers", "M2,south,80", "M2,south,NaN", "'NaN' is not a number"),
+        ("manufacturers", "M2,south,80", "M2,south,inf", "'inf' is not a number"),
+        ("manufacturers", "M2,south,80", "M2,south,-80", "'-80' is negative"),
+        ("manufacturers", "M2,south,80", "\nM2,south,-80", "manufacturers.csv, line 3"),
+        ("manufacturers", "0.9,100", "90,100", "line 3, column on_time_rate: '90' is above 1"),
+        (
+            "manufacturers",
+            "M2,south",
+            "M1,south",
+            "manufacturers.csv, line 3: manufacturer_id 'M1' is there twice",
+        ),
+        ("manufacturers", "M2,south", ",south", "column manufacturer_id: '' is empty"),
+        (
+            "manufacturers",
+            "M2,south",
+            "M2,west",
+            "line 2, column region: 'west' is a region no lane leaves from",
+        ),
+        (
+            "manufacturers",
+            "capacity_hours_per_week",
+            "hours",
+            "column capacity_hours_per_week is missing; it has",
+        ),
+        ("capabilities", "M2,cnc,2,10\n", "", "line 2, column manufacturer_id: 'M2' cannot make anything"),
+        (
+            "capabilities",
+            "M2,cnc",
+            "M3,cnc",
+            "capabilities.csv, line 3, column manufacturer_id: 'M3' is not in",
+        ),
+        (
+            "capabilities",
+            "M2,cnc,2",
+            "M2,cnc,0",
+            "column hours_per_unit: '0' would make any quantity in no time",
+        ),
+        (
+            "capabilities",
+            "M2,cnc,2,10",
+            "M1,cnc,2,10",
+            "manufacturer_id 'M1', part_category 'cnc' is there twice",
+        ),
+        (
+            "lanes",
+            "south,north,2,1",
+            "south,north,2,1.5",
+            "column transit_weeks: '1.5' is not a whole number",
+        ),
+        ("lanes", "south,north,2,1", "south,north,2,1,9,9", "lanes.csv: no readable CSV"),
+        ("lanes", FILES["lanes"], FILES["lanes"].split("\n")[0] + "\n", "lanes.csv: holds no row"),
+        ("lanes", FILES["lanes"], "", "lanes.csv: no readable CSV"),
+        (
+            "capacity_overrides",
+            "M1,2024",
+            "M9,2024",
+            "capacity_overrides.csv, line 2, column manufacturer_id: 'M9'",
+        ),
+        ("capacity_overrides", "2024-01-08", "2024-01-09", "2024-01-09 is a Tuesday"),
+        ("capacity_overrides", "2024-01-08", "8.1.2024", "'8.1.2024' is no week"),
+    ],
+)
+def test_names_the_problem(folder, name, old, new, message):
+    text = FILES[name].replace(old, new)
+    assert text != FILES[name]
+    (folder / f"{name}.csv").write_text(text)
+    with pytest.raises(NetworkError) as error:
+        load_network(folder)
+    assert message in str(error.value)
+    assert len(error.value.problems) <= 2
+
+
+def test_reports_all_problems_of_all_files_at_once(folder):
+    for name, old, new in (
+        ("manufacturers", "M2,south,80", "M2,south,many"),
+        ("capabilities", "M1,cnc,1.5", "M1,cnc,-1.5"),
+        ("capacity_overrides", "M1,2024-01-08,0", "M1,2024-01-09,-1"),
+    ):
+        (folder / f"{name}.csv").write_text(FILES[name].replace(old, new))
+    (folder / "lanes.csv").unlink()
+    with pytest.raises(NetworkError) as error:
+        load_network(folder)
+    assert len(error.value.problems) == 5
+
+
+def test_says_what_a_missing_folder_or_file_must_hold(folder):
+    with pytest.raises(NetworkError, match=r"nowhere: no such folder; make it and put manufacturers.csv"):
+        load_network(folder / "nowhere")
+    (folder / "lanes.csv").unlink()
+    with pytest.raises(
+        NetworkError, match=r"lanes.csv: not in .* from_region, to_region, unit_cost, transit_weeks"
+    ):
+        load_network(folder)
+
+
+def test_capacity_of_a_week_is_the_override_where_there_is_one(folder):
+    capacity = weekly_capacity(load_network(folder), [date(2024, 1, 8), date(2024, 1, 1)])
+    assert capacity["capacity_hours"].tolist() == [40.0, 0.0, 80.0, 80.0]
+    assert capacity["overtime_capacity_hours"].tolist() == [8.0, 8.0, 0.0, 0.0]
+
+
+def test_demand_nobody_can_serve_is_named_with_the_file_to_extend():
+    good = make_demand([("a", "cnc", "north", 0, 1.0, 1.0), ("b", "laser", "moon", 0, 0.0, 1.0)])
+    check_demand(ONE_SHOP, good)
+    bad = make_demand([("a", "laser", "north", 0, 1.0, 1.0), ("b", "cnc", "moon", 0, 2.0, 1.0)])
+    with pytest.raises(NetworkError) as error:
+        check_demand(ONE_SHOP, bad)
+    assert len(error.value.problems) == 2
+    assert "capabilities.csv: nobody can make part_category 'laser'" in error.value.problems[0]
+    assert "lanes.csv: no maker of part_category 'cnc' has a lane to region 'moon'" in error.value.problems[1]
+    assert "north" in error.value.problems[1]

@@ -1,0 +1,148 @@
+import gzip
+import json
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import fs
+
+from forecasting_assets.orders.reading import (
+    OrderFileError,
+    is_order_file,
+    parse_order_dates,
+    read_order_file,
+    weeks_of_dates,
+)
+
+LOCAL = fs.LocalFileSystem()
+
+
+def read(path) -> pd.DataFrame:
+    frames = [batch.to_pandas().assign(row=numbers) for numbers, batch in read_order_file(LOCAL, str(path))]
+    return pd.concat(frames).sort_values("row", ignore_index=True)
+
+
+def test_a_csv_keeps_every_row_with_its_number(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text(
+        'id,note,n\n1,"a, b",x\n2,short\n3,"two\nlines",y\n\n4,too,many,cells\n5,ü,z\n', encoding="utf-8"
+    )
+    rows = read(file)
+    assert rows["row"].tolist() == [1, 2, 3, 4, 5]
+    assert rows["id"].tolist() == ["1", "2", "3", "4", "5"]
+    assert rows["note"].tolist() == ["a, b", "short", "two\nlines", "too", "ü"]
+    assert rows["n"].tolist() == ["x", None, "y", "many,cells", "z"]
+
+
+@given(bad=st.sets(st.integers(1, 60)), total=st.just(60))
+def test_row_numbers_hold_wherever_odd_rows_lie(tmp_path_factory, bad, total):
+    file = tmp_path_factory.mktemp("odd") / "a.csv"
+    file.write_text("id,n\n" + "".join(f"{i}\n" if i in bad else f"{i},x\n" for i in range(1, total + 1)))
+    rows = read(file)
+    assert rows["row"].tolist() == list(range(1, total + 1))
+    assert rows["id"].astype(int).tolist() == rows["row"].tolist()
+    assert set(rows.loc[rows["n"].isna(), "row"]) == bad
+
+
+def test_values_stay_the_text_they_were_landed_as(tmp_path):
+    csv, gz, jsonl = tmp_path / "a.csv", tmp_path / "a.csv.gz", tmp_path / "a.jsonl"
+    csv.write_text("id,price\n007,1.10\n,NA\n")
+    with gzip.open(gz, "wt") as file:
+        file.write("id,price\n007,1.10\n,NA\n")
+    jsonl.write_text('{"id": "007", "price": 1.10}\n{"price": "NA", "id": ""}\n')
+    for path in (csv, gz, jsonl):
+        assert read(path)[["id", "price"]].to_numpy().tolist() == [["007", "1.10"], ["", "NA"]]
+
+
+def test_typed_parquet_becomes_text(tmp_path):
+    file = tmp_path / "a.parquet"
+    when = pd.to_datetime(["2024-03-04 10:15:00", None])
+    pd.DataFrame({"d": when, "n": [3, 4], "x": [1.5, None]}).to_parquet(file)
+    rows = read(file)
+    assert rows["n"].tolist() == ["3", "4"]
+    assert rows["x"].tolist() == ["1.5", None]
+    assert parse_order_dates(rows["d"])[0] == pd.Timestamp("2024-03-04 10:15", tz="UTC")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("empty.csv", b"", "is empty"),
+        ("cut.csv.gz", gzip.compress(b"id,n\n" + b"1,x\n" * 5000)[:-40], "cut.csv.gz"),
+        ("no.parquet", b"not parquet", "no.parquet cannot be read"),
+        ("latin.csv", "id,n\n1,caf\xe9\n".encode("latin-1"), "latin.csv"),
+        ("bad.jsonl", b'{"id": 1}\n{"id": \n', "line 2 is no JSON"),
+        ("list.jsonl", b"[1, 2]\n", "line 1 is no JSON object"),
+        ("twice.csv", b"id,id\n1,2\n", "two columns have the same name"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path, name, content, said):
+    file = tmp_path / name
+    file.write_bytes(content)
+    with pytest.raises(OrderFileError, match=said):
+        read(file)
+
+
+def test_nested_columns_are_refused(tmp_path):
+    file = tmp_path / "n.parquet"
+    pd.DataFrame({"id": [[1, 2]]}).to_parquet(file)
+    with pytest.raises(OrderFileError, match="column id is nested"):
+        read(file)
+
+
+def test_a_file_without_rows_still_has_its_columns(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("id,n\n")
+    assert read(file).columns.tolist() == ["id", "n", "row"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "x/a.csv.gz", "a.parquet", "a.jsonl"])
+def test_order_files_are_known_by_name(name):
+    assert is_order_file(name)
+
+
+@pytest.mark.parametrize("name", ["a.txt", ".a.csv", "_tmp.parquet", "a.csv.part", "a.gz"])
+def test_other_files_are_left_alone(name):
+    assert not is_order_file(name)
+
+
+def test_dates_are_iso_8601_and_nothing_else():
+    good = [
+        "2024-03-04",
+        " 2024-03-04 ",
+        "2024-03-04T10:15",
+        "2024-03-04 10:15:30.5",
+        "2024-03-04T10:15:00Z",
+        "2024-03-04T23:30:00-02:00",
+    ]
+    bad = [
+        "2024",
+        "2024-03",
+        "20240304",
+        "04/03/2024",
+        "2024-02-30",
+        "yesterday",
+        "",
+        None,
+        "2024-3-4",
+        "2024-03-04 25:00",
+    ]
+    parsed = parse_order_dates(pd.Series(good + bad))
+    assert parsed[: len(good)].notna().all()
+    assert parsed[len(good) :].isna().all()
+    assert parsed[5] == pd.Timestamp("2024-03-05 01:30", tz="UTC")
+
+
+@given(st.datetimes(pd.Timestamp("1990-01-01"), pd.Timestamp("2100-01-01")))
+def test_weeks_are_those_of_the_calendar(moment):
+    from forecasting_assets.weeks import week_of
+
+    dates = parse_order_dates(pd.Series([moment.isoformat()]))
+    assert weeks_of_dates(dates)[0].date() == week_of(moment)
+
+
+def test_json_values_that_are_no_text_keep_their_json(tmp_path):
+    file = tmp_path / "a.jsonl"
+    file.write_text(json.dumps({"a": True, "b": {"c": 1}, "d": None}) + "\n")
+    assert read(file)[["a", "b", "d"]].to_numpy().tolist() == [["true", '{"c": "1"}', None]]

@@ -1,0 +1,186 @@
+"""Synthetic tables for the reports: plausible numbers, nothing fitted."""
+
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.tables import QUANTILES
+
+ORIGIN = pd.Timestamp("2025-03-03")
+
+
+def weeks_to(last: pd.Timestamp, n: int) -> pd.DatetimeIndex:
+    return pd.date_range(end=last, periods=n, freq="7D")
+
+
+def history(series: int = 6, weeks: int = 60, part: str = "part-{:03d}") -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    days = weeks_to(ORIGIN, weeks)
+    frames = []
+    for i in range(series):
+        level = 900 / (i + 1)
+        season = 1 + 0.3 * np.sin(2 * np.pi * np.arange(weeks) / 52)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "week": days,
+                    "part_id": part.format(i),
+                    "part_category": ["cnc", "sheet", "printing"][i % 3],
+                    "region": ["north", "south"][i % 2],
+                    "quantity": rng.poisson(level * season).astype(float),
+                    "order_count": rng.poisson(9, weeks) + 1,
+                    "unit_price": 12.5,
+                }
+            )
+        )
+    table = pd.concat(frames, ignore_index=True) if frames else history(1).iloc[:0]
+    return table[table["quantity"] > 0]
+
+
+def forecast(series: int = 6, horizons: int = 8, part: str = "part-{:03d}") -> pd.DataFrame:
+    frames = []
+    for i in range(series):
+        mean = 900 / (i + 1) * (1 + 0.02 * np.arange(horizons))
+        h = np.arange(1, horizons + 1)
+        spread = mean * 0.1 * np.sqrt(h)
+        z = {"q05": -1.64, "q10": -1.28, "q25": -0.67, "q50": 0, "q75": 0.67, "q90": 1.28, "q95": 1.64}
+        frames.append(
+            pd.DataFrame(
+                {
+                    "part_id": part.format(i),
+                    "region": ["north", "south"][i % 2],
+                    "origin_week": ORIGIN,
+                    "target_week": ORIGIN + pd.to_timedelta(7 * h, unit="D"),
+                    "horizon": h,
+                    "mean": mean,
+                    **{q: np.maximum(mean + z[q] * spread, 0) for q in QUANTILES},
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True) if frames else forecast(1).iloc[:0]
+
+
+def backtest(horizons: int = 8) -> pd.DataFrame:
+    quality = {"combined": 0.8, "xgb": 0.84, "sarimax": 0.9, "seasonal_naive": 1.0}
+    wape = {"all": 0.30, "smooth": 0.2, "erratic": 0.35, "intermittent": 0.8, "lumpy": 1.1, "new": 0.9}
+    rows = []
+    for m, (model, factor) in enumerate(quality.items()):
+        for s, (segment, base) in enumerate(wape.items()):
+            for h in range(horizons + 1):
+                error = base * factor * (1 + 0.03 * h)
+                metrics = {
+                    "rmse": 40 * error,
+                    "mape": error * 1.2,
+                    "mape_left_out": 0.1,
+                    "wape": error,
+                    "mase": error * 3,
+                    "rmsse": error * 2.9,
+                    "pinball": 6 * error,
+                    "coverage_80": 0.80 - 0.01 * m,
+                    "coverage_90": 0.9 - 0.01 * m - 0.002 * h,
+                    "bias": 0.02 - 0.01 * m,
+                    "n": 12_000.0 / (s + 1) / (1 if h else 1 / max(horizons, 1)),
+                }
+                if model in ("sarimax", "xgb"):
+                    metrics["weight"] = 0.6 if model == "xgb" else 0.4
+                rows += [(ORIGIN, model, segment, h, k, v) for k, v in metrics.items()]
+    return pd.DataFrame(rows, columns=["origin_week", "model", "segment", "horizon", "metric", "value"])
+
+
+def load(manufacturers: int = 12, weeks: int = 8, name: str = "maker-{:02d}") -> pd.DataFrame:
+    rng = np.random.default_rng(2)
+    days = pd.date_range(ORIGIN + pd.Timedelta(weeks=1), periods=weeks, freq="7D")
+    capacity = rng.integers(40, 400, manufacturers).repeat(weeks).astype(float)
+    share = np.minimum(rng.uniform(0.3, 1.25, manufacturers * weeks), 1.15)
+    hours = capacity * np.where((share > 1) & (share < 1.02), 1, share)
+    return pd.DataFrame(
+        {
+            "manufacturer_id": np.repeat([name.format(i) for i in range(manufacturers)], weeks),
+            "production_week": np.tile(days, manufacturers),
+            "capacity_hours": capacity,
+            "load_hours": hours,
+            "overtime_hours": np.maximum(hours - capacity, 0),
+            "overtime_capacity_hours": capacity * 0.2,
+            "shadow_price": np.where(hours >= capacity, 14.5, 0.0),
+        }
+    )
+
+
+def plan(lines: int = 400, part: str = "part-{:03d}", name: str = "maker-{:02d}") -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    i = np.arange(lines)
+    quantity = rng.integers(1, 400, lines).astype(float)
+    parts = {
+        "production_cost": 9.0 * quantity,
+        "overtime_cost": np.where(i % 7 == 0, 2.0 * quantity, 0.0),
+        "lane_cost": 0.8 * quantity,
+        "holding_cost": np.where(i % 5 == 0, 0.1 * quantity, 0.0),
+        "lateness_cost": 0.3 * quantity,
+    }
+    table = pd.DataFrame(
+        {
+            "manufacturer_id": [name.format(k % 12) for k in i],
+            "part_id": [part.format(k) for k in i],
+            "region": [["north", "south"][k % 2] for k in i],
+            "production_week": ORIGIN + pd.to_timedelta(7 * (1 + i % 8), unit="D"),
+            "due_week": ORIGIN + pd.to_timedelta(7 * (2 + i % 8), unit="D"),
+            "quantity": quantity,
+            "cost": sum(parts.values()),
+            **parts,
+        }
+    )
+    return table
+
+
+def shortages(n: int = 5, part: str = "part-{:03d}") -> pd.DataFrame:
+    i = np.arange(n)
+    return pd.DataFrame(
+        {
+            "part_id": [part.format(k) for k in i],
+            "region": ["north"] * n,
+            "due_week": ORIGIN + pd.to_timedelta(7 * (1 + i % 8), unit="D"),
+            "quantity": 10.0 + i,
+        }
+    )
+
+
+def impact(weeks: int = 3, biases: tuple[int, ...] = (-30, -20, -10, 0, 10, 20, 30)) -> pd.DataFrame:
+    policies = {
+        "plan": (1.0, 0.972, 0.83),
+        "status_quo": (1.13, 0.905, 0.74),
+        "perfect_foresight": (0.94, 0.99, 0.86),
+    }
+    policies |= {
+        f"plan_bias_{b:+03d}": (1 + abs(b) / 150 + (b < 0) * 0.05, 0.972 + min(b, 0) / 250, 0.8)
+        for b in biases
+    }
+    rows = []
+    for week in weeks_to(ORIGIN, weeks):
+        for policy, (cost, on_time, used) in policies.items():
+            metrics = {
+                "demand_units": 20_000.0,
+                "on_time_units": 20_000 * on_time,
+                "late_units": 20_000 * (0.995 - on_time),
+                "shortage_units": 100.0,
+                "unused_units": 40.0,
+                "on_time_rate": on_time,
+                "fill_rate": 0.995,
+                "utilisation": used,
+                "cost": 240_000 * cost,
+                "production_cost": 180_000.0,
+                "overtime_cost": 12_000 * cost,
+                "lane_cost": 20_000.0,
+                "holding_cost": 3_000.0,
+                "lateness_cost": 240_000 * cost - 215_000 - 12_000 * cost,
+            }
+            rows += [(week, policy, metric, value) for metric, value in metrics.items()]
+    return pd.DataFrame(rows, columns=["week", "policy", "metric", "value"])
+
+
+def importance(n: int = 45) -> pd.DataFrame:
+    return pd.DataFrame({"feature": [f"lag_{i}" for i in range(n)], "gain": 1000.0 * 0.8 ** np.arange(n)})
+
+
+def rejected(n: int = 300) -> pd.DataFrame:
+    rng = np.random.default_rng(4)
+    reasons = ["bad_date", "bad_quantity", "non_positive_quantity", "duplicate", "missing_part"]
+    return pd.DataFrame({"week": rng.choice(weeks_to(ORIGIN, 60), n), "reason": rng.choice(reasons, n)})

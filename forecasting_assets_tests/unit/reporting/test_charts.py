@@ -1,0 +1,252 @@
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.text import Text
+from PIL import Image
+
+from forecasting_assets.reporting import charts, png
+from forecasting_assets.reporting.measures import ReportInputError
+from forecasting_assets.reporting.style import COLOURS, described
+from forecasting_assets_tests.unit.reporting import factories
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+LONG = "a very long name with $money$ and _{{signs}}^ 部品 " + "x" * 80 + " {:03d}"
+
+
+def with_gaps(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """`table` without every third value of `columns`."""
+    table = table.copy()
+    table.loc[table.index[::3], list(columns)] = np.nan
+    return table
+
+
+def texts(figure) -> list[str]:
+    return [t.get_text() for t in figure.findobj(Text) if t.get_text()]
+
+
+CASES = {
+    "demand": lambda: charts.demand_and_forecast(factories.history(), factories.forecast()),
+    "demand of one series": lambda: charts.demand_and_forecast(factories.history(1), factories.forecast(1)),
+    "demand of one week": lambda: charts.demand_and_forecast(
+        factories.history(3, 1), factories.forecast(3, 1)
+    ),
+    "demand of 200 series": lambda: charts.demand_and_forecast(
+        factories.history(200, part=LONG), factories.forecast(200, part=LONG)
+    ),
+    "demand without forecast": lambda: charts.demand_and_forecast(factories.history(), factories.forecast(0)),
+    "forecast without demand": lambda: charts.demand_and_forecast(factories.history(0), factories.forecast()),
+    "importance": lambda: charts.feature_importance(factories.importance()),
+    "importance of one": lambda: charts.feature_importance(pd.DataFrame({"feature": [LONG], "gain": [3.0]})),
+    "horizon": lambda: charts.error_by_horizon(factories.backtest()),
+    "one horizon": lambda: charts.error_by_horizon(factories.backtest(1)),
+    "26 horizons": lambda: charts.error_by_horizon(factories.backtest(26)),
+    "segment": lambda: charts.error_by_segment(factories.backtest()),
+    "load": lambda: charts.load_by_manufacturer(factories.load()),
+    "load of one": lambda: charts.load_by_manufacturer(factories.load(1, 1)),
+    "load of 50": lambda: charts.load_by_manufacturer(factories.load(50, 26, LONG)),
+    "cost": lambda: charts.cost_by_policy(factories.impact()),
+    "cost of one week": lambda: charts.cost_by_policy(factories.impact(1)),
+    "sensitivity": lambda: charts.sensitivity(factories.impact()),
+    "forecast with gaps": lambda: charts.demand_and_forecast(
+        factories.history(2, 12), with_gaps(factories.forecast(2), "mean", "q95")
+    ),
+    "horizon with gaps": lambda: charts.error_by_horizon(with_gaps(factories.backtest(), "value")),
+    "segment with gaps": lambda: charts.error_by_segment(with_gaps(factories.backtest(), "value")),
+    "load with gaps": lambda: charts.load_by_manufacturer(with_gaps(factories.load(), "load_hours")),
+    "sensitivity with gaps": lambda: charts.sensitivity(
+        factories.impact().query("metric != 'on_time_rate' and metric != 'utilisation'")
+    ),
+    "cost with gaps": lambda: charts.cost_by_policy(
+        factories.impact().query("metric != 'on_time_rate' and metric != 'utilisation'")
+    ),
+    "orders": lambda: charts.weekly_orders(factories.history(), factories.rejected()),
+    "orders, none rejected": lambda: charts.weekly_orders(factories.history(), factories.rejected(0)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_picture_is_small_wide_and_bounded(case: str) -> None:
+    image = png(CASES[case]())
+    width, height = Image.open(io.BytesIO(image)).size
+    assert width == 1000
+    assert 250 <= height <= 600
+    assert len(image) < 120_000
+
+
+EMPTY = {
+    "demand": lambda: charts.demand_and_forecast(factories.history(0), factories.forecast(0)),
+    "importance": lambda: charts.feature_importance(factories.importance(0)),
+    "importance unknown": lambda: charts.feature_importance(
+        pd.DataFrame({"feature": ["a"], "gain": [np.nan]})
+    ),
+    "horizon": lambda: charts.error_by_horizon(factories.backtest().iloc[:0]),
+    "horizon, all missing": lambda: charts.error_by_horizon(factories.backtest().assign(value=np.nan)),
+    "segment": lambda: charts.error_by_segment(factories.backtest().iloc[:0]),
+    "segment, all missing": lambda: charts.error_by_segment(factories.backtest().assign(value=np.nan)),
+    "load": lambda: charts.load_by_manufacturer(factories.load().iloc[:0]),
+    "cost": lambda: charts.cost_by_policy(factories.impact().iloc[:0]),
+    "sensitivity": lambda: charts.sensitivity(factories.impact().iloc[:0]),
+    "sensitivity without biased plans": lambda: charts.sensitivity(factories.impact(biases=())),
+    "orders": lambda: charts.weekly_orders(factories.history(0), factories.rejected(0)),
+}
+
+
+@pytest.mark.parametrize("case", EMPTY)
+def test_empty_tables_say_so_and_why(case: str) -> None:
+    figure = EMPTY[case]()
+    assert "No data for this week yet" in texts(figure)
+    assert max(map(len, texts(figure))) > 40
+    assert png(figure)
+
+
+def test_missing_column_is_named() -> None:
+    with pytest.raises(ReportInputError, match="capacity_load has no column load_hours"):
+        charts.load_by_manufacturer(factories.load().drop(columns="load_hours"))
+
+
+def test_same_picture_for_any_row_order() -> None:
+    load, demand, forecast = factories.load(20), factories.history(2, 9), factories.forecast(2)
+    shuffled = charts.load_by_manufacturer(load.sample(frac=1, random_state=1))
+    assert png(shuffled) == png(charts.load_by_manufacturer(load))
+    shuffled = charts.demand_and_forecast(*(t.sample(frac=1, random_state=1) for t in (demand, forecast)))
+    assert png(shuffled) == png(charts.demand_and_forecast(demand, forecast))
+
+
+def test_total_shows_the_mean_alone_and_series_show_intervals() -> None:
+    history, forecast = factories.history(), factories.forecast()
+    total, *series = charts.demand_and_forecast(history, forecast).axes
+    assert not total.patches
+    assert len(series) == 4
+    actual, mean = total.lines
+    assert to_hex(actual.get_color()) == COLOURS["actual"]
+    assert to_hex(mean.get_color()) == COLOURS["combined"].lower()
+    assert list(actual.get_ydata()) == list(history.groupby("week")["quantity"].sum().iloc[-52:])
+    np.testing.assert_allclose(mean.get_ydata(), forecast.groupby("horizon")["mean"].sum())
+    one = forecast[forecast["part_id"] == "part-000"]
+    bands = [(p.get_y(), p.get_y() + p.get_height()) for p in series[0].patches]
+    np.testing.assert_allclose(bands[:8], one[["q05", "q95"]])
+    np.testing.assert_allclose(bands[8:], one[["q10", "q90"]])
+
+
+def test_a_week_missing_from_history_is_a_gap_and_a_series_without_orders_is_zero() -> None:
+    history = factories.history(2, 10)
+    weeks = sorted(history["week"].unique())
+    history = history[(history["week"] != weeks[4])]
+    history = history[(history["week"] != weeks[6]) | (history["part_id"] != "part-000")]
+    figure = charts.demand_and_forecast(history, factories.forecast(2))
+    first = next(a for a in figure.axes if "part-000" in a.get_title(loc="left")).lines[0].get_ydata()
+    assert np.isnan(first[4])
+    assert first[6] == 0
+
+
+def test_bars_by_segment_are_the_errors_of_the_report() -> None:
+    report = factories.backtest()
+    axes = charts.error_by_segment(report).axes[0]
+    wape = report[(report["metric"] == "wape") & (report["horizon"] == 0)].set_index(["model", "segment"])[
+        "value"
+    ]
+    segments = [t.get_text().split("\n")[0].lower() for t in axes.get_xticklabels()]
+    assert segments == ["all", "smooth", "erratic", "intermittent", "lumpy", "new"]
+    models = ["combined", "xgb", "sarimax", "seasonal_naive"]
+    for model, bars in zip(models, axes.containers, strict=True):
+        assert [b.get_height() for b in bars] == [wape[model, s] for s in segments]
+        assert {to_hex(b.get_facecolor()) for b in bars} == {COLOURS[model].lower()}
+
+
+def test_lines_by_horizon_have_the_colours_of_their_models() -> None:
+    wape = charts.error_by_horizon(factories.backtest()).axes[0]
+    assert [line.get_label() for line in wape.lines] == ["Combined", "XGBoost", "SARIMAX", "Seasonal naive"]
+    assert [line.get_color() for line in wape.lines] == [
+        COLOURS[m] for m in ("combined", "xgb", "sarimax", "seasonal_naive")
+    ]
+    assert [list(line.get_xdata()) for line in wape.lines] == [list(range(1, 9))] * 4
+
+
+def test_manufacturers_beyond_the_picture_are_added_up() -> None:
+    load = factories.load(50, 2)
+    totals, heat_map = charts.load_by_manufacturer(load).axes
+    names = [t.get_text() for t in heat_map.get_yticklabels()]
+    assert len(names) == 15
+    assert names[-1] == "36 others"
+    by_maker = load.groupby("manufacturer_id")[["load_hours", "capacity_hours"]].sum()
+    others = load[~load["manufacturer_id"].isin(by_maker["load_hours"].nlargest(14).index)]
+    weeks = others.groupby("production_week")[["load_hours", "capacity_hours"]].sum()
+    shown = [t.get_text() for t in heat_map.texts[-2:]]
+    assert shown == [f"{v:.0f}" for v in 100 * weeks["load_hours"] / weeks["capacity_hours"]]
+    drawn = sum(bar.get_height() for bar in totals.patches)
+    assert drawn == pytest.approx(load["load_hours"].sum())
+
+
+def test_manufacturers_whose_short_names_are_equal_stay_apart() -> None:
+    load = factories.load(3, 2, "the same beginning of the name {:03d} and the same end of the name")
+    heat_map = charts.load_by_manufacturer(load).axes[1]
+    assert len(heat_map.get_yticklabels()) == 3
+
+
+def test_overtime_is_marked_and_no_capacity_is_grey() -> None:
+    load = factories.load(2, 2).assign(
+        capacity_hours=[100.0, 100.0, 100.0, 0.0],
+        load_hours=[110.0, 90.0, 50.0, 0.0],
+        overtime_hours=[10.0, 0, 0, 0],
+    )
+    heat_map = charts.load_by_manufacturer(load).axes[1]
+    pixels = heat_map.images[0].get_array()
+    assert to_hex(pixels[0, 0]) == COLOURS["overtime"].lower()
+    assert to_hex(pixels[0, 1]) != COLOURS["overtime"].lower()
+    assert [t.get_text() for t in heat_map.texts] == ["110", "90", "50", "\u2013"]
+
+
+def test_cost_parts_add_up_to_the_cost_of_each_policy() -> None:
+    impact = factories.impact()
+    cost, on_time, utilisation = charts.cost_by_policy(impact).axes
+    ends = [sum(bars[i].get_width() for bars in cost.containers) for i in range(3)]
+    totals = impact[impact["metric"] == "cost"].groupby("policy")["value"].sum()
+    np.testing.assert_allclose(ends, totals[["plan", "status_quo", "perfect_foresight"]])
+    assert "97.2 %" in [t.get_text() for t in on_time.texts]
+    assert "83.0 %" in [t.get_text() for t in utilisation.texts]
+
+
+def test_sensitivity_runs_from_the_lowest_to_the_highest_bias() -> None:
+    cost = charts.sensitivity(factories.impact()).axes[0]
+    np.testing.assert_allclose(cost.lines[0].get_xdata(), [-0.3, -0.2, -0.1, 0, 0.1, 0.2, 0.3])
+    assert [t.get_text() for t in cost.get_xticklabels()][3:5] == ["0 %", "+10 %"]
+    assert cost.lines[1].get_color() == COLOURS["status_quo"]
+
+
+def test_dollar_signs_in_names_start_no_formula() -> None:
+    figure = charts.feature_importance(pd.DataFrame({"feature": ["$x^2$", "$"], "gain": [2.0, 1.0]}))
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == [r"\$", r"\$x^2\$"]
+    assert png(figure)
+
+
+def test_words_that_stand_for_a_picture() -> None:
+    words = described(charts.load_by_manufacturer(factories.load()))
+    assert words.startswith("Load against capacity. Orange: overtime")
+    empty = described(charts.cost_by_policy(factories.impact().iloc[:0]))
+    assert "No data for this week yet" in empty
+
+
+def test_compared_things_have_different_colours() -> None:
+    for group in (
+        ("actual", "sarimax", "xgb", "combined", "seasonal_naive"),
+        ("plan", "status_quo", "perfect_foresight"),
+        ("regular", "overtime", "lane", "holding", "lateness", "activation", "shortage", "other"),
+    ):
+        assert len({COLOURS[name] for name in group}) == len(group)
+
+
+def test_import_is_light_and_drawing_leaves_pyplot_alone() -> None:
+    code = (
+        "import sys; from forecasting_assets.reporting import charts, png;"
+        "assert not {'matplotlib', 'jinja2'} & set(sys.modules);"
+        "import pandas as pd; table = pd.DataFrame({'feature': ['a'], 'gain': [1.0]});"
+        "png(charts.feature_importance(table));"
+        "assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,223 @@
+import re
+from datetime import date
+from functools import cache
+from html import escape, unescape
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecasting_assets.reporting import charts
+from forecasting_assets.reporting.html import backtest_html, plan_html
+from forecasting_assets.reporting.measures import ReportInputError
+from forecasting_assets_tests.unit.reporting import factories
+
+WEEK = date(2025, 3, 3)
+COSTS = {"total": 1_234_567.8, "production_cost": 1_000_000.0, "shortage_cost": 234_567.8}
+SCRIPT = "<script>alert(1)</script>"
+VOID = {"meta", "img", "link", "br", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """Tags, attributes and text of a page; fails on tags that do not close."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if data.strip() and self.open[-1] != "style":
+            self.text.append(" ".join(data.split()))
+
+
+def plan_page(
+    plan: pd.DataFrame | None = None,
+    load: pd.DataFrame | None = None,
+    shortages: pd.DataFrame | None = None,
+    impact: pd.DataFrame | None = None,
+) -> str:
+    load = factories.load() if load is None else load
+    return plan_html(
+        WEEK,
+        factories.plan() if plan is None else plan,
+        load,
+        factories.shortages() if shortages is None else shortages,
+        COSTS,
+        factories.impact() if impact is None else impact,
+        [charts.load_by_manufacturer(load)],
+    )
+
+
+def backtest_page(report: pd.DataFrame) -> str:
+    return backtest_html(WEEK, report, [charts.error_by_horizon(report)])
+
+
+PAGES = {
+    "backtest": lambda: backtest_page(factories.backtest()),
+    "plan": plan_page,
+    "empty backtest": lambda: backtest_page(factories.backtest().iloc[:0]),
+    "empty plan": lambda: plan_html(
+        WEEK,
+        factories.plan(0),
+        factories.load().iloc[:0],
+        factories.shortages(0),
+        {},
+        factories.impact().iloc[:0],
+        [],
+    ),
+}
+
+
+@cache
+def page_html(name: str) -> str:
+    return PAGES[name]()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_loads_nothing_and_runs_nothing(name: str) -> None:
+    html = page_html(name)
+    page = Page(html)
+    for tag, attributes in page.tags:
+        assert tag not in {"script", "link", "iframe", "object", "embed", "base"}
+        assert not any(a.startswith("on") for a in attributes)
+        for attribute in ("src", "href", "srcset", "action"):
+            assert (attributes.get(attribute) or "data:").startswith("data:")
+    assert not re.search(r"https?:|@import|url\(", html)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_dated_and_shows_no_raw_values(name: str) -> None:
+    text = Page(page_html(name)).text
+    assert "2025-W10" in text
+    assert any("3 Mar 2025 to 9 Mar 2025" in t for t in text)
+    assert not [t for t in text if re.search(r"\b(nan|none|inf|NaT|Timestamp)\b", t, re.IGNORECASE)]
+    # No number with a thousand or more without separators, other than years.
+    assert not [
+        t for t in text if re.search(r"(?<![\d,.-])\d{4,}(?!-)", t.replace("2025", "").replace("2005", ""))
+    ]
+    assert not [t for t in text if re.search(r"\.\d{3,}", t)]
+
+
+def test_pictures_have_words() -> None:
+    images = [a for tag, a in Page(plan_page()).tags if tag == "img"]
+    assert len(images) == 1
+    assert (images[0]["alt"] or "").startswith("Load against capacity")
+
+
+def test_names_are_escaped() -> None:
+    formula = '=HYPERLINK("http://x","y")'
+    load = factories.load(2, 2).assign(manufacturer_id=[SCRIPT, SCRIPT, formula, formula])
+    plan = factories.plan(4).assign(manufacturer_id=SCRIPT, region=f"'\"{SCRIPT}", part_category=SCRIPT)
+    html = plan_page(plan, load, factories.shortages(2).assign(part_id=SCRIPT, region="&amp;"))
+    assert "<script" not in html
+    assert escape(SCRIPT) in html
+    text = Page(html).text
+    assert {SCRIPT, formula, f"'\"{SCRIPT}", "&amp;"} <= set(text)
+
+
+def test_codes_of_the_backtest_are_escaped() -> None:
+    report = factories.backtest(1)
+    segment = report[report["segment"] == "new"].assign(segment=SCRIPT)
+    report = pd.concat([report, segment])
+    html = backtest_page(pd.concat([report, report[report["model"] == "xgb"].assign(model=SCRIPT)]))
+    assert "<script" not in html.lower()
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.text(st.characters(exclude_categories=("Cs", "Cc", "Z")), min_size=1, max_size=30))
+def test_any_part_name_can_be_read_back(name: str) -> None:
+    shortages = factories.shortages(1).assign(part_id=name)
+    none = factories.impact().iloc[:0]
+    html = plan_html(WEEK, factories.plan(0), factories.load(1, 1), shortages, {}, none, [])
+    cell = re.search(r"<td>(.*?)</td><td>north</td>", html)
+    assert cell is not None
+    assert unescape(cell[1]) == name
+
+
+def test_headlines_of_the_backtest() -> None:
+    text = Page(backtest_page(factories.backtest())).text
+    assert "WAPE 24.0 %" in text
+    assert "Combined forecast: 20 % better than seasonal naive" in text
+    assert "96,000" in text
+
+
+def test_headlines_speak_of_the_best_model_there_is() -> None:
+    report = factories.backtest()
+    text = Page(backtest_page(report[report["model"] == "sarimax"])).text
+    assert "SARIMAX forecast" in text
+
+
+def test_headlines_of_the_plan() -> None:
+    plan = factories.plan(2).assign(quantity=[700.0, 290.0])
+    load = factories.load(2, 1).assign(
+        capacity_hours=[100.0, 100.0], load_hours=[100.0, 20.0], overtime_hours=0.0
+    )
+    text = Page(plan_page(plan, load, factories.shortages(1))).text
+    for value, words in {
+        "99.0 %": "of 1,000 units have a manufacturer, 10 do not",
+        "1 of 2": "manufacturers are full in at least one week",
+        "1,234,568": "cost of the plan, expected penalties included",
+        "97.2 %": "of units on time under the plan in 3 weeks judged since",
+        "−11.5 %": "cost of the plan against the status quo in 3 weeks judged since",  # noqa: RUF001
+    }.items():
+        assert text[text.index(words) + 1] == value
+
+
+def test_plan_lines_are_added_up_and_cut_with_a_word() -> None:
+    plan = factories.plan(1000, name="maker-{:03d}").assign(part_category="cnc")
+    plan["manufacturer_id"] = [f"maker-{i % 500:03d}" for i in range(len(plan))]
+    html = plan_page(plan)
+    lines = plan.groupby(["manufacturer_id", "region", "production_week"])["quantity"].sum().sort_values()
+    left_out = lines.iloc[:-200].sum()
+    note = (
+        f"The 200 largest of {len(lines):,} rows; the {len(lines) - 200:,} left out hold {left_out:,.0f} of"
+    )
+    assert note in html
+    assert html.count("<td>cnc</td>") == 200
+
+
+def test_missing_values_are_dashes() -> None:
+    report = factories.backtest()
+    report.loc[(report["model"] == "xgb") & (report["metric"] == "coverage_80"), "value"] = np.nan
+    rows = re.findall(r"<tr><td>Smooth</td><td>XGBoost</td>(.*?)</tr>", backtest_page(report))
+    assert '<td class="n">\u2013</td>' in rows[0]
+
+
+def test_tables_of_the_backtest_hold_the_values_of_the_report() -> None:
+    html = backtest_page(factories.backtest(3))
+    cells = re.findall(r"<tr><td>Lumpy</td><td>SARIMAX</td>(.*?)</tr>", html)
+    assert re.findall(r">([^<]+)</td>", cells[0])[:3] == ["99.0 %", "10.0 %", "2.87"]
+    assert re.findall(r">([^<]+)</td>", cells[1]) == ["40 %"] * 4
+
+
+def test_a_table_without_its_columns_is_refused() -> None:
+    with pytest.raises(ReportInputError, match="plan_shortages has no column due_week"):
+        plan_page(shortages=factories.shortages().drop(columns="due_week"))
+
+
+def test_empty_tables_need_no_types() -> None:
+    def bare(table: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame(columns=list(table.columns))
+
+    report, load, impact = bare(factories.backtest()), bare(factories.load()), bare(factories.impact())
+    history, forecast = bare(factories.history()), bare(factories.forecast())
+    pictures = [charts.demand_and_forecast(history, factories.forecast()), charts.cost_by_policy(impact)]
+    pictures += [charts.demand_and_forecast(factories.history(), forecast), charts.load_by_manufacturer(load)]
+    assert "No backtest yet" in backtest_html(WEEK, report, pictures)
+    plan, shortages = bare(factories.plan()), bare(factories.shortages())
+    assert "No plan yet" in plan_html(WEEK, plan, load, shortages, {}, impact, [])

@@ -1,0 +1,108 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecasting_assets.reporting.measures import (
+    MODELS,
+    SEGMENTS,
+    ReportInputError,
+    full_weeks,
+    policy_totals,
+    scores,
+)
+from forecasting_assets_tests.unit.reporting import factories
+
+
+def test_scores_keep_every_value_in_its_place() -> None:
+    report = factories.backtest(3)
+    wide = scores(report)
+    for row in report.sample(50, random_state=1).itertuples():
+        assert wide.at[(row.model, row.segment, row.horizon), row.metric] == row.value
+
+
+def test_scores_come_in_reading_order() -> None:
+    index = scores(factories.backtest(2)).index
+    assert list(index.unique("model")) == MODELS
+    assert list(index.unique("segment")) == SEGMENTS
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000))
+def test_scores_do_not_depend_on_row_order(seed: int) -> None:
+    report = factories.backtest(2)
+    pd.testing.assert_frame_equal(scores(report.sample(frac=1, random_state=seed)), scores(report))
+
+
+def test_skill_is_relative_to_seasonal_naive_of_the_same_segment() -> None:
+    wide = scores(factories.backtest(2))
+    assert wide.at[("combined", "lumpy", 2), "skill"] == pytest.approx(0.2)
+    assert np.isnan(wide.at[("seasonal_naive", "lumpy", 2), "skill"])
+
+
+def test_skill_is_unknown_without_seasonal_naive_or_with_a_perfect_one() -> None:
+    report = factories.backtest(1)
+    assert scores(report[report["model"] != "seasonal_naive"])["skill"].isna().all()
+    report.loc[(report["model"] == "seasonal_naive") & (report["metric"] == "wape"), "value"] = 0.0
+    assert scores(report)["skill"].isna().all()
+
+
+def test_unknown_models_and_segments_come_last() -> None:
+    report = factories.backtest(1)
+    extra = report[report["model"] == "xgb"].assign(model="aardvark")
+    assert list(scores(pd.concat([extra, report])).index.unique("model")) == [*MODELS, "aardvark"]
+
+
+def test_errors_name_the_table_and_the_column() -> None:
+    with pytest.raises(ReportInputError, match="backtest_report has no column metric"):
+        scores(factories.backtest().drop(columns="metric"))
+    with pytest.raises(ReportInputError, match="one origin_week"):
+        scores(pd.concat([factories.backtest()] * 2))
+    with pytest.raises(ReportInputError, match="business_impact has no column policy"):
+        policy_totals(factories.impact().drop(columns="policy"))
+
+
+def test_policy_totals_add_units_and_average_shares_by_demand() -> None:
+    rows = [
+        (week, "plan", metric, value)
+        for week, demand, on_time, cost in [
+            ("2025-01-06", 100.0, 1.0, 10.0),
+            ("2025-01-13", 300.0, 0.8, 20.0),
+        ]
+        for metric, value in (("demand_units", demand), ("on_time_rate", on_time), ("cost", cost))
+    ]
+    impact = pd.DataFrame(rows, columns=["week", "policy", "metric", "value"])
+    totals = policy_totals(impact).loc["plan"]
+    assert totals["cost"] == 30
+    assert totals["demand_units"] == 400
+    assert totals["weeks"] == 2
+    assert totals["on_time_rate"] == pytest.approx(0.85)
+
+
+def test_policy_totals_count_only_weeks_that_all_policies_share() -> None:
+    impact = factories.impact(3)
+    last = impact["week"].max()
+    impact = impact[(impact["week"] < last) | (impact["policy"] == "plan")]
+    totals = policy_totals(impact)
+    assert list(totals.index) == ["plan", "status_quo", "perfect_foresight"]
+    assert set(totals["weeks"]) == {2}
+    assert totals.at["plan", "cost"] == pytest.approx(480_000)
+
+
+def test_a_share_unknown_in_one_week_is_averaged_over_the_others() -> None:
+    impact = factories.impact(2)
+    first = impact["week"].min()
+    impact.loc[(impact["week"] == first) & (impact["metric"] == "on_time_rate"), "value"] = np.nan
+    assert policy_totals(impact).at["plan", "on_time_rate"] == pytest.approx(0.972)
+
+
+def test_full_weeks_need_regular_capacity() -> None:
+    load = pd.DataFrame(
+        {
+            "manufacturer_id": ["a", "a", "a", "b"],
+            "capacity_hours": [10.0, 10.0, 0.0, 5.0],
+            "load_hours": [10.0, 9.0, 0.0, 6.0],
+        }
+    )
+    assert full_weeks(load).to_dict() == {"a": 1, "b": 1}

@@ -1,0 +1,55 @@
+from datetime import date
+
+import pytest
+
+from forecasting_assets.settings import SettingsError, load_settings
+
+
+def write(home, text):
+    (home / "forecasting.toml").write_text(text)
+    return home
+
+
+def test_without_a_file_every_field_has_a_default(tmp_path):
+    settings = load_settings(tmp_path)
+    assert settings.calendar.horizon_weeks == 8
+    assert settings.lake_path == str(tmp_path / "lake")
+    assert settings.tracking_uri == f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+
+def test_the_environment_overrides_the_file(tmp_path, monkeypatch):
+    home = write(
+        tmp_path,
+        '[calendar]\nfirst_week = 2023-01-02\nhorizon_weeks = 4\n[lake]\npath = "s3://bucket/lake"\n',
+    )
+    monkeypatch.setenv("FORECASTING__CALENDAR__HORIZON_WEEKS", "13")
+    settings = load_settings(home)
+    assert settings.calendar.first_week == date(2023, 1, 2)
+    assert settings.calendar.horizon_weeks == 13
+    assert settings.lake_path == "s3://bucket/lake"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "[calendar]\nhorizon_weeks = 0\n",
+            r"\[calendar\] horizon_weeks = 0.*greater than or equal to 1.*forecasting.toml",
+        ),
+        ("[calendar]\nfirst_week = 2023-01-03\n", r"first_week.*Tuesday.*use 2023-01-02"),
+        ("[calendar]\nhorizonweeks = 3\n", r"\[calendar\] horizonweeks.*no such setting"),
+        ('[calendar]\nholiday_countries = ["XX"]\n', r"no holidays are known for XX"),
+        ('[orders.columns]\norder = "x"\n', r"\[orders\] columns.*order is no order column"),
+        ("[calender]\nhorizon_weeks = 3\n", r"\[calender\].*no such setting"),
+        ("[calendar\n", r"no valid TOML"),
+    ],
+)
+def test_a_wrong_value_names_field_value_and_remedy(tmp_path, text, said):
+    with pytest.raises(SettingsError, match=said):
+        load_settings(write(tmp_path, text))
+
+
+def test_a_wrong_environment_variable_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORECASTING__CALENDAR__HORIZON_WEEKS", "many")
+    with pytest.raises(SettingsError, match="FORECASTING__CALENDAR__HORIZON_WEEKS"):
+        load_settings(tmp_path)

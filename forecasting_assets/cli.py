@@ -12,7 +12,6 @@ from forecasting_assets.orders.reading import OrderFileError
 from forecasting_assets.settings import (
     SETTINGS_FILE,
     Settings,
-    SettingsError,
     forecasting_home,
     load_settings,
 )
@@ -61,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         "materialize", help="materialize assets for a week or a range of weeks in one run"
     )
     run.add_argument(
-        "--select", help="assets in Dagster's selection syntax, as '+feature_table'; all if left out"
+        "--select", help="assets in Dagster's selection syntax, as '+key:feature_table'; all if left out"
     )
     run.add_argument("--from", dest="first", metavar="WEEK", help="first week, by its Monday")
     run.add_argument("--to", dest="last", metavar="WEEK", help="last week, by its Monday")
@@ -185,10 +184,9 @@ def _demo(arguments: argparse.Namespace) -> int:
     from forecasting_assets.runs import materialize, summarise
 
     home = forecasting_home()
-    newest = newest_closed_week()
     file = home / SETTINGS_FILE
     if not file.exists():
-        market = Marketplace(first_week=add_weeks(newest, 1 - DEMO_WEEKS), weeks=DEMO_WEEKS)
+        market = Marketplace(weeks=DEMO_WEEKS)
         print(
             f"Writing {DEMO_WEEKS} weeks of orders of a synthetic marketplace to {home / 'landing'} …",
             flush=True,
@@ -205,12 +203,10 @@ def _demo(arguments: argparse.Namespace) -> int:
     )
     recent = weeks[-DEMO_PLANNED_WEEKS:]
     print(f"Orders, demand and features of {len(weeks)} weeks:", flush=True)
-    succeeded = materialize(settings, weeks, "+feature_table")
+    succeeded = materialize(settings, weeks, "+key:feature_table")
     if succeeded:
         print(f"Forecasts, backtests and plans of the last {len(recent)} weeks:", flush=True)
-        succeeded = materialize(
-            settings, recent, "feature_table+ and not feature_table or manufacturer_network+"
-        )
+        succeeded = materialize(settings, recent, "group:forecasts or group:planning")
     if not succeeded:
         print("FAILED: see above, or the run in the UI (make dev).")
         return 1

@@ -1,9 +1,11 @@
 """The Dagster code location: assets, checks, automation and resources put together, and nothing else."""
 
+import warnings
 from typing import Any
 
 import dagster as dg
 
+from forecasting_assets.assets.forecasts import forecast_assets
 from forecasting_assets.assets.models import model_assets
 from forecasting_assets.assets.orders import order_assets
 from forecasting_assets.assets.planning import planning_assets
@@ -23,11 +25,23 @@ from forecasting_assets.settings import Settings, load_settings
 
 def build_defs(settings: Settings | None = None, **resources: Any) -> dg.Definitions:
     """The code location for `settings` (by default those of FORECASTING_HOME); `resources` replace its own."""
-    settings = settings or load_settings()
+    # Backfill policies and partitioned checks are not yet final in Dagster; requirements.lock pins what works.
+    with warnings.catch_warnings():
+        for category in (dg.BetaWarning, dg.PreviewWarning):
+            warnings.simplefilter("ignore", category)
+        return _assemble(settings or load_settings(), resources)
+
+
+def _assemble(settings: Settings, resources: dict[str, Any]) -> dg.Definitions:
     weekly = Weekly(settings)
     local_store = settings.mlflow.tracking_uri is None
     return dg.Definitions(
-        assets=[*order_assets(weekly), *model_assets(weekly), *planning_assets(weekly)],
+        assets=[
+            *order_assets(weekly),
+            *model_assets(weekly),
+            *forecast_assets(weekly),
+            *planning_assets(weekly),
+        ],
         asset_checks=[*order_checks(weekly), *model_checks(weekly), *planning_checks(weekly)],
         jobs=jobs(weekly),
         schedules=schedules(weekly),

@@ -3,6 +3,7 @@
 import os
 import time
 import uuid
+import warnings
 from collections.abc import Sequence
 from datetime import date
 from importlib import resources
@@ -62,11 +63,15 @@ def _selected(defs: dg.Definitions, select: str | None) -> list[dg.AssetKey] | N
     if select is None:
         return None
     try:
-        keys = dg.AssetSelection.from_string(select).resolve(defs.resolve_asset_graph())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            selection = dg.AssetSelection.from_string(select)
+        keys = selection.resolve(defs.resolve_asset_graph())
     except Exception as error:
         raise SelectionError(f"--select {select!r} cannot be read: {error}") from None
     if not keys:
         raise SelectionError(f"--select {select!r} selects no asset")
+    print("Assets: " + ", ".join(sorted(key.to_user_string() for key in keys)), flush=True)
     return sorted(keys)
 
 

@@ -146,6 +146,10 @@ WEEKLY_DEMAND = Table(
     ),
     key=("part_id", "region"),
 )
+#: What a forecast is made from: weekly_demand of many weeks; weeks without orders have no row.
+DEMAND_HISTORY = Table(
+    "demand_history", (PART, REGION, WEEK, Column("quantity", "double", "Units ordered in the week"))
+)
 _METHOD = Column("method", "string", "How the series was forecast: by the model, or the fallback and why")
 SARIMAX_MODEL = _forecast(
     "sarimax_model",

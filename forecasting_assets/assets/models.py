@@ -22,7 +22,7 @@ from forecasting_assets.forecasting import sarimax, smoothing, xgb
 from forecasting_assets.reporting import charts, png
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.resources.tracking import Tracking
-from forecasting_assets.tables import SARIMAX_MODEL, SERIES, WEEKLY_DEMAND, XGB_MODEL
+from forecasting_assets.tables import DEMAND_HISTORY, SARIMAX_MODEL, SERIES, WEEKLY_DEMAND, XGB_MODEL
 from forecasting_assets.weeks import add_weeks, refit_week, weeks_between
 
 GROUP = "forecasts"
@@ -70,7 +70,9 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
                 fitted_at = refit_week(week, settings.sarimax_refit_weeks)
                 run.log(_params(settings, horizon, fitted_at), {"series": len(made), **methods})
                 uri = run.log_model(
-                    _PYFUNC / "sarimax.py", {"params": file, **_described(folder, run_settings(fitted_at))}
+                    _PYFUNC / "sarimax.py",
+                    {"params": file, **_described(folder, run_settings(fitted_at))},
+                    DEMAND_HISTORY,
                 )
             add_week_metadata(context, week, {**methods, "mlflow_run_id": run.run_id, "mlflow_model": uri})
 
@@ -118,8 +120,8 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
                 model = xgb.fit(known, demand, fitted_at, horizon, settings, calendar.holiday_countries)
             except xgb.NotEnoughHistory as reason:
                 context.log.warning(f"{reason}; the series are smoothed")
-                forecasts = smoothing.forecast(demand, group, horizon, settings)
-                write_forecasts(context, lake, forecasts.assign(method="smoothing_short"), group)
+                made = [smoothing.forecast(demand, week, horizon, settings.history_weeks) for week in group]
+                write_forecasts(context, lake, pd.concat(made).assign(method="smoothing_short"), group)
                 continue
             forecasts = xgb.predict(model, rows, horizon).assign(method="xgb")
             write_forecasts(context, lake, forecasts, group)
@@ -131,7 +133,9 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
                     xgb.save(model, saved)
                     run.log(_params(settings, horizon, fitted_at), {"training_rows": model.rows})
                     uri = run.log_model(
-                        _PYFUNC / "xgb.py", {"model": saved, **_described(folder, {"horizon": horizon})}
+                        _PYFUNC / "xgb.py",
+                        {"model": saved, **_described(folder, {"horizon": horizon})},
+                        features,
                     )
                 metadata = {"mlflow_run_id": run.run_id, "mlflow_model": uri, "training_rows": model.rows}
                 add_week_metadata(context, week, {**metadata, "feature_importance": shown})

@@ -75,9 +75,9 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         """What is known of every living part and region at the end of the week: recent and past demand, season,
         intermittency, price, holidays, and how its category and region are doing."""
         weeks = weeks_of(context)
-        window = weeks_between(add_weeks(weeks[0], 1 - LOOKBACK_WEEKS), weeks[-1])
+        since = max(add_weeks(weeks[0], 1 - LOOKBACK_WEEKS), calendar.first_week)
         rows = build_features(
-            lake.read(spark.spark_session, WEEKLY_DEMAND, window),
+            lake.read(spark.spark_session, WEEKLY_DEMAND, weeks_between(since, weeks[-1])),
             weeks[0],
             weeks[-1],
             calendar.first_week,

@@ -15,7 +15,7 @@ from forecasting_assets.assets.weekly import (
     weeks_of,
 )
 from forecasting_assets.features.build import feature_columns
-from forecasting_assets.forecasting import seasonal_naive
+from forecasting_assets.forecasting import naive
 from forecasting_assets.reporting import charts, plan_html, png
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.resources.reports import write_report
@@ -39,6 +39,8 @@ from forecasting_assets.weeks import add_weeks, weeks_between
 GROUP = "planning"
 #: Weeks of business impact that a plan's report shows.
 IMPACT_WEEKS = 26
+#: Weeks that seasonal naive looks back, the year before any target included.
+_NAIVE_WEEKS = 60
 
 
 def write_network(lake: Lake, network: Network, week: date) -> None:
@@ -54,7 +56,7 @@ def read_network(lake: Lake, week: date) -> Network:
     """The manufacturer network as it was known in `week`."""
 
     def read(table: Table) -> pd.DataFrame:
-        return lake.read_pandas(table, [week], required=True).drop(columns="week")
+        return lake.read_pandas(table, [week]).drop(columns="week")
 
     overrides = read(CAPACITY_OVERRIDES_KNOWN).rename(columns={"capacity_week": "week"})
     return Network(read(MANUFACTURER_NETWORK), read(CAPABILITIES), read(LANES), overrides)
@@ -62,8 +64,8 @@ def read_network(lake: Lake, week: date) -> Network:
 
 def planned_demand(lake: Lake, features: Table, origin: date) -> pd.DataFrame:
     """The forecast made at `origin` as demand to plan: expected units of each part, region and due week."""
-    forecast = lake.read_pandas(DEMAND_FORECAST, [origin], [*SERIES, "target_week", "mean"], required=True)
-    known = lake.read_pandas(features, [origin], [*SERIES, "part_category", "price"], required=True)
+    forecast = lake.read_pandas(DEMAND_FORECAST, [origin], [*SERIES, "target_week", "mean"])
+    known = lake.read_pandas(features, [origin], [*SERIES, "part_category", "price"])
     demand = forecast.merge(known.drop(columns="week"), on=SERIES, validate="many_to_one")
     renamed = {"target_week": "due_week", "mean": "quantity", "price": "unit_price"}
     return demand.drop(columns="week").rename(columns=renamed)
@@ -106,9 +108,11 @@ def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
             lake.write_pandas(pd.DataFrame([made.certificate.to_dict()]), PLAN_CERTIFICATE, week)
             row_counts(context, {week: lake.write_pandas(made.plan, ALLOCATION_PLAN, week)})
             load = charts.load_by_manufacturer(made.capacity_load)
-            worth = lake.read_pandas(BUSINESS_IMPACT, weeks_between(add_weeks(week, 1 - IMPACT_WEEKS), week))
+            earlier = weeks_between(add_weeks(week, 1 - IMPACT_WEEKS), week)
+            worth = lake.read_pandas(BUSINESS_IMPACT, earlier, missing_ok=True)
+            figures = [load, charts.cost_by_policy(worth), charts.sensitivity(worth)]
             plan = made.plan.merge(demand[[*SERIES, "part_category"]].drop_duplicates(), on=SERIES)
-            page = plan_html(week, plan, made.capacity_load, made.shortages, made.cost, worth, [load])
+            page = plan_html(week, plan, made.capacity_load, made.shortages, made.cost, worth, figures)
             report = write_report(settings.reports_path, week, "plan.html", page)
             metadata = {f"cost/{part}": value for part, value in made.cost.items()}
             metadata |= {
@@ -126,7 +130,7 @@ def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         upstream=[
             Upstream("allocation_plan", first=-horizon),
             Upstream("demand_forecast", first=-horizon),
-            Upstream("weekly_demand", first=-60),
+            Upstream("weekly_demand", first=-horizon - _NAIVE_WEEKS),
         ],
     )
     def business_impact(context: dg.AssetExecutionContext, lake: Lake):
@@ -140,16 +144,20 @@ def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
                 row_counts(context, {week: lake.write_pandas(none, BUSINESS_IMPACT, week)})
                 add_week_metadata(context, week, {"no_plan_for": str(origin)})
                 continue
-            history = lake.read_pandas(
-                WEEKLY_DEMAND, weeks_between(max(first_week, add_weeks(origin, -60)), week)
-            )
+            since = max(first_week, add_weeks(origin, -_NAIVE_WEEKS))
+            history = lake.read_pandas(WEEKLY_DEMAND, weeks_between(since, week))
             demand = planned_demand(lake, features, origin)
+            known = history[history["week"] <= pd.Timestamp(origin)]
+            again = naive.forecast(known, origin, horizon, _NAIVE_WEEKS)
+            again = again[[*SERIES, "target_week", "mean"]].rename(columns={"target_week": "due_week"})
             worth = impact(
                 week,
                 lake.read_pandas(ALLOCATION_PLAN, [origin]),
                 lake.read_pandas(CAPACITY_LOAD, [origin]),
                 demand,
-                seasonal_naive_demand(history, demand, origin, week),
+                demand.drop(columns="quantity")
+                .merge(again, on=[*SERIES, "due_week"], validate="one_to_one")
+                .rename(columns={"mean": "quantity"}),
                 history[history["week"] == pd.Timestamp(week)],
                 read_network(lake, origin),
                 settings.allocation,

@@ -31,7 +31,7 @@ def proper(values: np.ndarray) -> np.ndarray:
 def forecast_table(series: pd.DataFrame, origins: np.ndarray, values: np.ndarray) -> pd.DataFrame:
     """Rows of a forecast table, horizons of one series and origin next to each other.
 
-    `series` (m rows: part_id, region), `origins` (m, datetime64) and `values` (m, horizons, 8) belong together.
+    `series` (m rows: part_id, region), `origins` (m, datetime64) and `values` (m, horizons, 8) go together.
     """
     m, horizons, _ = values.shape
     origin = np.repeat(origins.astype("datetime64[ns]"), horizons)

@@ -6,11 +6,9 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.features.build import ALIVE_WEEKS
 from forecasting_assets.tables import SERIES
 from forecasting_assets.weeks import weeks_between
-
-#: A series is alive while its latest order is at most this many weeks old, its own week counted.
-ALIVE_WEEKS = 52
 
 
 class DemandError(ValueError):
@@ -32,7 +30,7 @@ class Panel:
     def of(cls, history: pd.DataFrame, first: date, last: date) -> "Panel":
         """The weeks `first` … `last` of `history` (part_id, region, week, quantity; only weeks with orders).
 
-        Raises DemandError if a column is absent, a quantity is negative or not finite, or a week is no Monday.
+        Raises DemandError if a column is absent, a quantity negative or not finite, or a week no Monday.
         """
         absent = [c for c in (*SERIES, "week", "quantity") if c not in history]
         if absent:
@@ -53,7 +51,7 @@ class Panel:
         demand = np.zeros((len(series), n_weeks))
         np.add.at(demand, (rows, week[seen]), quantity)
         ordered = demand.any(axis=1)
-        return cls(series[ordered].reset_index(drop=True), first, demand[ordered])
+        return cls(series.iloc[np.flatnonzero(ordered)].reset_index(drop=True), first, demand[ordered])
 
     def column(self, week: date) -> int:
         return (week - self.first).days // 7
@@ -65,7 +63,8 @@ class Panel:
 
     def alive(self, column: int) -> np.ndarray:
         """Whether each series has an order in the ALIVE_WEEKS weeks that end with `column`."""
-        return (self.demand[:, max(0, column - ALIVE_WEEKS + 1) : column + 1] > 0).any(axis=1)
+        recent = self.demand[:, max(0, column - ALIVE_WEEKS + 1) : column + 1]
+        return np.asarray((recent > 0).any(axis=1))
 
 
 def week_numbers(weeks: pd.Series, first: date) -> np.ndarray:

@@ -1,8 +1,8 @@
 """SARIMAX: one regression with ARMA(1,1) errors per series, fitted on a fixed calendar, filtered in between.
 
 The demand of a week is modelled on a logarithmic scale as a level and Fourier pairs of the year whose
-coefficients are states with a prior variance, so that a season is learnt as far as the data speak for it, plus
-an ARMA(1,1) error. Only two parameters are left to the optimiser (Durbin and Koopman 2012, "Time Series
+coefficients are states with a prior variance, so that a season is learnt as far as the data speak for it,
+plus an ARMA(1,1) error. Only two parameters are left to the optimiser (Durbin and Koopman 2012, "Time Series
 Analysis by State Space Methods", §6.2 on regression in the state; §2.10 on the concentrated scale).
 
 Series too young or too sparse for a fit are smoothed (`smoothing.py`); the column `method` says which were.
@@ -26,7 +26,7 @@ from forecasting_assets.weeks import add_weeks, refit_week, week_index
 #: demand and mean transformed demand that the series was scaled and centred by.
 PARAMETERS = ["ar", "ma", "sigma2", "scale", "centre"]
 
-#: Demand is taken as log(1 + LOG_GAIN × demand / mean demand): linear near zero, a logarithm near the mean.
+#: Demand is taken as log(1 + LOG_GAIN * demand / mean demand): linear near zero, a logarithm near the mean.
 LOG_GAIN = 10.0
 #: Prior variances relative to the innovations': of the level, and of the k-th Fourier pair times k.
 LEVEL_PRIOR, SEASON_PRIOR = 1e4, 1.0
@@ -55,8 +55,9 @@ def forecast(
         table = predict(params, history, week, of_week, horizon, settings)
         row = SeriesIndex(params).rows(table)
         shown = (table["horizon"] == 1) & (table["method"] == FITTED)
-        table["params"] = params["params"].to_numpy(object)[row] if len(params) else None
-        tables.append(table.assign(params=table["params"].where(shown, None)))
+        column = np.full(len(table), None, dtype=object)
+        column[shown] = params["params"].to_numpy(object)[row[shown]]
+        tables.append(table.assign(params=column))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -130,7 +131,7 @@ def predict(
 
 
 def _season(panel: Panel, begin: int, end: int, pairs: int) -> np.ndarray:
-    """(weeks, 1 + 2 pairs): a constant and the Fourier pairs of the weeks `begin` … `end` - 1 of the panel."""
+    """(weeks, 1 + 2 pairs): a constant and the Fourier pairs of the weeks `begin` … `end` - 1."""
     week = week_index(panel.first) + np.arange(begin, end)
     angle = 2 * np.pi / WEEKS_PER_YEAR * np.outer(week, np.arange(1, pairs + 1))
     return np.column_stack([np.ones(end - begin), np.sin(angle), np.cos(angle)])
@@ -222,7 +223,7 @@ def _filter(
 def _demand_distribution(
     location: np.ndarray, variance: np.ndarray, scale_centre: np.ndarray, largest: np.ndarray
 ) -> np.ndarray:
-    """Mean and quantiles (…, 8) of demand whose transform is normal, cut at zero and at MAX_GROWTH × largest.
+    """Mean and quantiles (…, 8) of demand whose transform is normal, cut at zero and MAX_GROWTH * `largest`.
 
     The mean is the expectation of the back-transformed normal by Gauss-Hermite quadrature.
     """

@@ -29,7 +29,7 @@ class ForecastingSettings(BaseModel):
         500, ge=1, description="Training rows below which XGBoost is not fitted and series are smoothed"
     )
     xgb_max_rows: int = Field(
-        200_000, ge=1, description="Training rows of the mean model; more are sampled by a hash of their keys"
+        100_000, ge=1, description="Training rows of the mean model; more are sampled by a hash of their keys"
     )
     backtest_weeks: int = Field(
         26, ge=1, description="Origins before a week that its backtest report and combination weights look at"

@@ -2,13 +2,18 @@
 
 The chance of an order and the size of one are smoothed apart, and the chance decays while nothing is
 ordered (Teunter, Syntetos and Babai 2011, "Intermittent demand: linking forecasting to inventory
-obsolescence"). The same for all horizons. Quantiles are those of a lognormal size that comes with that chance.
+obsolescence"). The same for all horizons. Quantiles are those of a lognormal size that comes with
+that chance.
 """
 
-import numpy as np
+from datetime import date
 
-from forecasting_assets.forecasting.cube import LEVELS, VALUES
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.forecasting.cube import LEVELS, VALUES, forecast_table
 from forecasting_assets.forecasting.panel import Panel
+from forecasting_assets.weeks import add_weeks
 
 #: Weight of a week relative to the week after it, for the chance of an order and for its size.
 CHANCE_MEMORY, SIZE_MEMORY = 0.95, 0.95
@@ -52,3 +57,17 @@ def smooth(panel: Panel, columns: np.ndarray) -> np.ndarray:
         values[..., i] = np.where(within > 0, np.exp(location + normal * np.sqrt(variance)), 0.0)
     values[panel.first_order[:, None] > columns] = np.nan
     return values
+
+
+def forecast(history: pd.DataFrame, origin: date, horizon: int, history_weeks: int) -> pd.DataFrame:
+    """Rows of a forecast table from the end of `origin`, for every series alive there.
+
+    `history`: part_id, region, week, quantity, only weeks with orders. A week with too little history for
+    `xgb.fit` falls back on it. Raises DemandError.
+    """
+    panel = Panel.of(history, add_weeks(origin, 1 - history_weeks), origin)
+    last = panel.column(origin)
+    alive = np.flatnonzero(panel.alive(last))
+    values = np.repeat(smooth(panel, np.array([last]))[alive], horizon, axis=1)
+    weeks = np.full(len(alive), np.datetime64(origin))
+    return forecast_table(panel.series.iloc[alive], weeks, values)

@@ -35,14 +35,13 @@ def raw_name(landed: str) -> str:
 
 def weeks_by_columns(files: Iterable[File], weeks: Sequence[date]) -> dict[tuple[str, ...], list[date]]:
     """Weeks grouped by the columns their files landed, so that a week has the same columns however a run is cut."""
-    columns: dict[date, dict[str, None]] = {week: {} for week in weeks}
-    for file in sorted(files, key=lambda file: file.name):
-        for week in file.weeks:
-            if week in columns:
-                columns[week].update(dict.fromkeys(file.columns))
+    columns: dict[date, set[str]] = {week: set() for week in weeks}
+    for file in files:
+        for week in columns.keys() & set(file.weeks):
+            columns[week].update(file.columns)
     groups: dict[tuple[str, ...], list[date]] = {}
     for week, names in columns.items():
-        groups.setdefault(tuple(names), []).append(week)
+        groups.setdefault(tuple(sorted(names)), []).append(week)
     return groups
 
 

@@ -60,26 +60,25 @@ class Lake(dg.ConfigurableResource):
 
         return pq.read_metadata(self._file(table.name, week), filesystem=self._storage[0]).num_rows
 
-    def _require(self, table: Table, weeks: Sequence[date]) -> None:
+    def _require(self, table: Table, weeks: Iterable[date]) -> None:
         missing = sorted(set(weeks) - set(self.existing_weeks(table)))
         if missing:
             listed = ", ".join(str(week) for week in missing[:5]) + (" …" if len(missing) > 5 else "")
             raise MissingWeeksError(
-                f"{table.name} has not been materialized for {listed}: materialize it first"
+                f"{table.name} has not been materialized for {listed}: do that first, as with forecasting-assets "
+                f"materialize --select '+key:{table.name}' --from {missing[0]} --to {missing[-1]}"
             )
 
     # ------------------------------------------------------------------ Spark
 
     def read(self, spark: "SparkSession", table: Table, weeks: Sequence[date]) -> "DataFrame":
-        """The rows of `weeks` with a date column `week`; weeks that are not in the lake have no rows.
+        """The rows of `weeks` with a date column `week`; MissingWeeksError if one is not in the lake.
 
         An `open` table comes with all the columns its files hold.
         """
-        existing = set(self.existing_weeks(table))
-        paths = [f"{self.path}/{table.name}/week={week}" for week in sorted(set(weeks)) if week in existing]
+        self._require(table, weeks)
+        paths = [f"{self.path}/{table.name}/week={week}" for week in sorted(set(weeks))]
         schema = f"{table.ddl}, week DATE" if "week" not in table.names else table.ddl
-        if not paths:
-            return spark.createDataFrame([], schema)
         reader = spark.read.option("basePath", f"{self.path}/{table.name}")
         reader = reader.option("mergeSchema", "true") if table.open else reader.schema(schema)
         return reader.parquet(*paths)
@@ -124,23 +123,24 @@ class Lake(dg.ConfigurableResource):
     # ------------------------------------------------------------------ pandas
 
     def read_pandas(
-        self, table: Table, weeks: Iterable[date], columns: list[str] | None = None, required: bool = False
+        self, table: Table, weeks: Iterable[date], columns: list[str] | None = None, missing_ok: bool = False
     ) -> "pd.DataFrame":
         """The rows of `weeks` with a column `week`; dates as datetime64[ns].
 
-        With `required`, MissingWeeksError names the weeks that are not in the lake; else they have no rows.
+        Weeks that are not in the lake raise MissingWeeksError, or have no rows if `missing_ok`.
         """
-        import pandas as pd
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         wanted = sorted(set(weeks))
-        if required:
+        if missing_ok:
+            existing = set(self.existing_weeks(table))
+            wanted = [week for week in wanted if week in existing]
+        else:
             self._require(table, wanted)
-        existing = set(self.existing_weeks(table))
         own = [c.name for c in table.columns if c.name != "week" and (columns is None or c.name in columns)]
         parts = []
-        for week in (week for week in wanted if week in existing):
+        for week in wanted:
             part = pq.ParquetFile(self._file(table.name, week), filesystem=self._storage[0]).read(columns=own)
             parts.append(part.append_column("week", pa.repeat(pa.scalar(week, pa.date32()), part.num_rows)))
         if not parts:

@@ -5,6 +5,7 @@ covers several weeks; here every run is closed with the outcome it had, and a we
 """
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,8 +17,11 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import PrivateAttr
 
+from forecasting_assets.tables import Table
+
 if TYPE_CHECKING:
     from dagster_mlflow.resources import MlFlow
+    from mlflow.models import ModelSignature
 
 EXPERIMENT = "forecasting-assets"
 
@@ -35,22 +39,32 @@ class WeekRun:
         self.mlflow.log_params(dict(params))
         self.mlflow.log_metrics({name: value for name, value in metrics.items() if value == value})
 
-    def log_model(self, code: Path, artifacts: Mapping[str, Path]) -> str:
+    def log_model(self, code: Path, artifacts: Mapping[str, Path], takes: Table) -> str:
         """Register the pyfunc model whose source is `code`; its URI `models:/<model>@week-YYYY-MM-DD`.
 
-        The model is logged from its source and plain files, never as a pickle.
+        The model is logged from its source and plain files, never as a pickle; it takes the columns of `takes`.
         """
-        info = self.mlflow.pyfunc.log_model(
-            name="model",
-            python_model=str(code),
-            artifacts={name: str(path) for name, path in artifacts.items()},
-            # Stated, as working it out takes MLflow longer than all the rest.
-            pip_requirements=["forecasting-assets"],
-            registered_model_name=self.model,
-        )
-        alias = f"week-{self.week}"
+        with warnings.catch_warnings():
+            # An example would be run through the model each time; the signature says what it takes.
+            warnings.filterwarnings(
+                "ignore", message=".*input example was not provided", category=UserWarning
+            )
+            info = self.mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(code),
+                artifacts={name: str(path) for name, path in artifacts.items()},
+                # Stated, as working it out takes MLflow longer than all the rest.
+                pip_requirements=["forecasting-assets"],
+                signature=_signature(takes),
+            )
+        alias = _alias(self.week)
         client = self.mlflow.tracking.MlflowClient()
-        client.set_registered_model_alias(self.model, alias, info.registered_model_version)
+        if not client.search_registered_models(f"name = '{self.model}'"):
+            client.create_registered_model(self.model)
+        version = client.create_model_version(
+            self.model, info.model_uri, self.run_id, {"week": str(self.week)}
+        )
+        client.set_registered_model_alias(self.model, alias, version.version)
         return f"models:/{self.model}@{alias}"
 
 
@@ -104,13 +118,40 @@ class Tracking(dg.ConfigurableResource):
         with mlflow.start_run(run_name=f"{model} {week}", nested=True, tags=tags) as run:
             yield WeekRun(mlflow, run.info.run_id, model, week)
 
+    def add_metrics(self, model: str, week: date, metrics: Mapping[str, float]) -> None:
+        """Add metrics to the run that made the model of `week`; a week without a model has none to add to."""
+        from mlflow.exceptions import MlflowException
+
+        mlflow = self._open()
+        client = mlflow.tracking.MlflowClient()
+        try:
+            version = client.get_model_version_by_alias(model, _alias(week))
+        except MlflowException:
+            return
+        mlflow.log_metrics({k: v for k, v in metrics.items() if v == v}, run_id=version.run_id)
+
+
+def _signature(table: Table) -> "ModelSignature":
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    types = {
+        "string": DataType.string,
+        "double": DataType.double,
+        "long": DataType.long,
+        "date": DataType.datetime,
+    }
+    return ModelSignature(
+        Schema([ColSpec(types[c.type], c.name, required=not c.nullable) for c in table.columns])
+    )
+
+
+def _alias(week: date) -> str:
+    return f"week-{week}"
+
 
 def _quiet() -> None:
-    """Database migrations and model registration are no news to whoever reads the log of a run."""
-    for name in (
-        "alembic",
-        "mlflow.store.db.utils",
-        "mlflow.tracking._model_registry",
-        "mlflow.models.model",
-    ):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    """Migrations, progress bars and the absence of pip are no news to whoever reads the log of a run."""
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+    for name in ("alembic", "mlflow.store.db.utils", "mlflow.utils.environment"):
+        logging.getLogger(name).setLevel(logging.ERROR)

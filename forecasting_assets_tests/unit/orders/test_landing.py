@@ -90,10 +90,10 @@ def test_weeks_with_the_same_columns_are_read_together(landing):
     land(landing, "a.csv", "2024-03-04", "2024-03-11")
     land(landing, "b.csv", "2024-03-11", header=HEADER + ",note")
     groups = weeks_by_columns(landing.refresh(), [date(2024, 3, 4), date(2024, 3, 11), date(2024, 3, 18)])
-    plain = tuple(HEADER.split(","))
+    plain = tuple(sorted(HEADER.split(",")))
     assert groups == {
         plain: [date(2024, 3, 4)],
-        (*plain, "note"): [date(2024, 3, 11)],
+        tuple(sorted([*plain, "note"])): [date(2024, 3, 11)],
         (): [date(2024, 3, 18)],
     }
 

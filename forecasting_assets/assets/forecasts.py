@@ -1,0 +1,126 @@
+"""The models judged against what was ordered since, and combined by how they did."""
+
+from datetime import date
+
+import dagster as dg
+import pandas as pd
+
+from forecasting_assets.assets.weekly import (
+    Upstream,
+    Weekly,
+    add_week_metadata,
+    picture,
+    row_counts,
+    weeks_of,
+)
+from forecasting_assets.features.build import feature_columns
+from forecasting_assets.forecasting.backtest import rolling_backtest
+from forecasting_assets.forecasting.combine import combine
+from forecasting_assets.reporting import backtest_html, charts, png
+from forecasting_assets.resources.lake import Lake
+from forecasting_assets.resources.reports import write_report
+from forecasting_assets.resources.tracking import Tracking
+from forecasting_assets.tables import (
+    BACKTEST_REPORT,
+    DEMAND_FORECAST,
+    QUANTILES,
+    SARIMAX_MODEL,
+    SERIES,
+    WEEKLY_DEMAND,
+    XGB_MODEL,
+)
+from forecasting_assets.weeks import add_weeks, weeks_between
+
+GROUP = "forecasts"
+_MODELS = {"sarimax": SARIMAX_MODEL, "xgb": XGB_MODEL}
+_VALUES = [*SERIES, "origin_week", "horizon", "mean", *QUANTILES]
+_WEEKS_SHOWN = 52
+
+
+def forecast_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
+    settings = weekly.settings.forecasting
+    calendar = weekly.settings.calendar
+    horizon = calendar.horizon_weeks
+    features = feature_columns(horizon)
+    window = 2 * settings.backtest_weeks
+
+    @weekly.asset(
+        BACKTEST_REPORT,
+        group=GROUP,
+        kinds=["numpy", "mlflow"],
+        upstream=[
+            Upstream("sarimax_model", first=-window),
+            Upstream("xgb_model", first=-window),
+            Upstream("feature_table", first=-window),
+            Upstream("weekly_demand", first=1 - window - settings.history_weeks),
+        ],
+    )
+    def backtest_report(context: dg.AssetExecutionContext, lake: Lake, tracking: Tracking):
+        """How good the forecasts of earlier weeks were against what was ordered since, by model, horizon and
+        demand pattern, with seasonal naive beside them; and the weights of the models that follow."""
+        weeks = weeks_of(context)
+        first = max(add_weeks(weeks[0], 1 - window - settings.history_weeks), calendar.first_week)
+        demand = lake.read_pandas(
+            WEEKLY_DEMAND, weeks_between(first, weeks[-1]), [*SERIES, "part_category", "quantity"]
+        )
+        existing = {name: set(lake.existing_weeks(table)) for name, table in _MODELS.items()}
+
+        def load_forecasts(model: str, origin: date) -> pd.DataFrame | None:
+            if origin not in existing[model]:
+                return None
+            return lake.read_pandas(_MODELS[model], [origin], _VALUES)
+
+        def load_segments(origin: date) -> pd.DataFrame:
+            return lake.read_pandas(features, [origin], [*SERIES, "segment"])
+
+        reports = rolling_backtest(weeks, load_forecasts, load_segments, demand, horizon, settings)
+        for week, report in reports.items():
+            row_counts(context, {week: lake.write_pandas(report, BACKTEST_REPORT, week)})
+            for model, asset in (("sarimax", "sarimax_model"), ("xgb", "xgb_model")):
+                scores = report[(report["model"] == model) & (report["horizon"] == 0)]
+                tracking.add_metrics(
+                    asset,
+                    week,
+                    {
+                        f"{row.metric}/{row.segment}": row.value
+                        for row in scores.itertuples()
+                        if row.metric != "weight"
+                    },
+                )
+            figures = {
+                "error_by_horizon": charts.error_by_horizon(report),
+                "error_by_segment": charts.error_by_segment(report),
+            }
+            page = backtest_html(week, report, list(figures.values()))
+            path = write_report(weekly.settings.reports_path, week, "backtest.html", page)
+            shown = {name: picture(png(figure), name.replace("_", " ")) for name, figure in figures.items()}
+            add_week_metadata(context, week, {"report": dg.MetadataValue.path(path), **shown})
+
+    @weekly.asset(
+        DEMAND_FORECAST,
+        group=GROUP,
+        kinds=["numpy"],
+        upstream=["backtest_report", "sarimax_model", "xgb_model", "feature_table"],
+    )
+    def demand_forecast(context: dg.AssetExecutionContext, lake: Lake):
+        """Expected demand of every living part and region for the coming weeks, with its uncertainty: the two
+        models averaged, each weighted by how well it did for that demand pattern and horizon."""
+        weeks = weeks_of(context)
+        first = max(add_weeks(weeks[0], 1 - _WEEKS_SHOWN), calendar.first_week)
+        history = lake.read_pandas(WEEKLY_DEMAND, weeks_between(first, weeks[-1]), [*SERIES, "quantity"])
+        for week in weeks:
+            forecast = combine(
+                lake.read_pandas(SARIMAX_MODEL, [week], _VALUES),
+                lake.read_pandas(XGB_MODEL, [week], _VALUES),
+                lake.read_pandas(features, [week], [*SERIES, "segment"]),
+                lake.read_pandas(BACKTEST_REPORT, [week]),
+            )
+            row_counts(context, {week: lake.write_pandas(forecast, DEMAND_FORECAST, week)})
+            past = history[
+                (history["week"] <= str(week)) & (history["week"] > str(add_weeks(week, -_WEEKS_SHOWN)))
+            ]
+            shown = picture(png(charts.demand_and_forecast(past, forecast)), "Demand and forecast")
+            units = float(forecast["mean"].sum())
+            add_week_metadata(context, week, {"expected_units": units, "demand_and_forecast": shown})
+
+    return [backtest_report, demand_forecast]

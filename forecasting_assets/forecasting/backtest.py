@@ -1,0 +1,109 @@
+"""Rolling origin: forecasts made at earlier origins against the weeks that have closed since.
+
+Each origin is looked at once, whatever the number of weeks reported on: its errors are added up by model,
+horizon and segment, and the report of a week sums the origins and horizons that count for it. Never an
+in-sample error, and the combination of an origin uses the weights that were known then.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.forecasting.combine import SEGMENTS, combination_weights, segment_codes, weighted
+from forecasting_assets.forecasting.cube import VALUES, SeriesIndex
+from forecasting_assets.forecasting.metrics import SUMS, metrics, naive_errors, sums
+from forecasting_assets.forecasting.naive import seasonal_naive
+from forecasting_assets.forecasting.panel import Panel
+from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.weeks import add_weeks
+
+MODELS = ["sarimax", "xgb", "combined", "seasonal_naive"]
+
+
+def rolling_backtest(
+    weeks: Sequence[date],
+    load_forecasts: Callable[[str, date], pd.DataFrame | None],
+    load_segments: Callable[[date], pd.DataFrame | None],
+    demand: pd.DataFrame,
+    horizon: int,
+    settings: ForecastingSettings,
+) -> dict[date, pd.DataFrame]:
+    """The backtest_report (origin_week, model, segment, horizon, metric, value) of each of `weeks`.
+
+    `load_forecasts(model, origin)` gives what "sarimax" or "xgb" forecast at an origin, and
+    `load_segments(origin)` part_id, region, segment as of then; None if there is none. They are asked once
+    for each origin from twice backtest_weeks before the first week (the combination of the earliest origin that
+    is reported on needs the weights known then) to the last week. `demand` (part_id, region, week, quantity,
+    only weeks with orders) goes back to history_weeks before the first origin.
+    """
+    weeks = sorted(weeks)
+    window = settings.backtest_weeks
+    begin = add_weeks(weeks[0], -2 * window)
+    panel = Panel.of(demand, add_weeks(begin, 1 - settings.history_weeks), weeks[-1])
+    index = SeriesIndex(panel.series)
+    n_origins = (weeks[-1] - begin).days // 7
+    total = np.zeros((len(MODELS), n_origins, horizon, len(SEGMENTS), len(SUMS)))
+
+    def known_at(o: int) -> np.ndarray:
+        """Sums (MODELS, horizons, SEGMENTS, SUMS) over the window of what had closed by the o-th week."""
+        seen = total[:, max(0, o - window) : o]
+        closed = np.arange(max(0, o - window), o)[:, None] + np.arange(1, horizon + 1) <= o
+        return (seen * closed[None, :, :, None, None]).sum(axis=1)
+
+    for o in range(n_origins):
+        origin = add_weeks(begin, o)
+        made = [load_forecasts(model, origin) for model in ("sarimax", "xgb")]
+        if all(table is None for table in made):
+            continue
+        sarimax, xgb = (index.cube(table, horizon) for table in made)
+        segment = segment_codes(index, load_segments(origin))
+        known = known_at(o)
+        weight = combination_weights(known[0], known[1], settings.weight_prior_cells).T[segment]
+        now = panel.column(origin) + 1
+        past, actual = (
+            panel.demand[:, now - settings.history_weeks : now],
+            np.full((len(index), horizon), np.nan),
+        )
+        closed = panel.demand[:, now : now + horizon]
+        actual[:, : closed.shape[1]] = closed
+        first = np.where(past.any(axis=1), (past > 0).argmax(axis=1), past.shape[1])
+        combined = weighted(sarimax, xgb, weight)
+        naive = _point(np.where(np.isfinite(combined[..., 0]), seasonal_naive(past, first, horizon), np.nan))
+        scales = naive_errors(past, first)
+        in_segment = (segment[:, None] == np.arange(len(SEGMENTS))) | (np.arange(len(SEGMENTS)) == 0)
+        for m, values in enumerate((sarimax, xgb, combined, naive)):
+            cells = sums(actual, values, *scales)
+            by_segment = in_segment.T.astype(float) @ cells.reshape(len(index), -1)
+            total[m, o] = by_segment.reshape(len(SEGMENTS), horizon, len(SUMS)).swapaxes(0, 1)
+    return {week: _report(week, known_at((week - begin).days // 7), settings) for week in weeks}
+
+
+def _point(points: np.ndarray) -> np.ndarray:
+    """A cube of `points` (series, horizons) as mean and median, without other quantiles."""
+    values = np.full((*points.shape, len(VALUES)), np.nan)
+    values[..., [0, VALUES.index("q50")]] = points[..., None]
+    return values
+
+
+def _report(week: date, known: np.ndarray, settings: ForecastingSettings) -> pd.DataFrame:
+    """The rows of one week from the sums (MODELS, horizons, SEGMENTS, SUMS); horizon 0 is all together."""
+    known = np.concatenate([known.sum(axis=1, keepdims=True), known], axis=1)
+    values = metrics(known)
+    sarimax = combination_weights(known[0], known[1], settings.weight_prior_cells)
+    values["weight"] = np.full(known.shape[:-1], np.nan)
+    values["weight"][0], values["weight"][1] = sarimax, 1 - sarimax
+    names = list(values)
+    model, horizon, segment = np.indices(known.shape[:-1]).reshape(3, -1)
+    table = pd.DataFrame(
+        {
+            "origin_week": pd.Timestamp(week),
+            "model": np.repeat(np.array(MODELS, dtype=object)[model], len(names)),
+            "segment": np.repeat(np.array(SEGMENTS, dtype=object)[segment], len(names)),
+            "horizon": np.repeat(horizon, len(names)),
+            "metric": np.tile(np.array(names, dtype=object), len(model)),
+            "value": np.stack([values[n].ravel() for n in names], axis=1).ravel(),
+        }
+    )
+    return table[table["value"].notna()].reset_index(drop=True)

@@ -1,5 +1,6 @@
 """What a check found: the core returns it, the edge turns it into an asset check result."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -7,4 +8,4 @@ from dataclasses import dataclass, field
 class Finding:
     passed: bool
     description: str
-    metadata: dict[str, float | int | str] = field(default_factory=dict)
+    metadata: Mapping[str, float | int | str] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from forecasting_assets.assets.planning import plan_costs
 from forecasting_assets.automation.jobs import WEEKLY_PLAN
 from forecasting_assets.automation.sensors import RANGE_END, RANGE_START
 from forecasting_assets.definitions import build_defs
@@ -79,9 +80,7 @@ def summarise(settings: Settings, weeks: Sequence[date]) -> str:
     """What the newest of `weeks` says, for a planner: accuracy, worth of the plans, reports."""
     lake = Lake(path=settings.lake_path)
     newest = weeks[-1]
-    plan = lake.read_pandas(ALLOCATION_PLAN, [newest])
-    short = lake.read_pandas(PLAN_SHORTAGES, [newest])
-    costs = {"total": float(plan["cost"].sum()), "shortage_units": float(short["quantity"].sum())}
+    costs = plan_costs(lake.read_pandas(ALLOCATION_PLAN, [newest]), lake.read_pandas(PLAN_SHORTAGES, [newest]))
     folder = settings.reports_path / f"week={newest}"
     return summary(
         lake.read_pandas(BACKTEST_REPORT, [newest]),

@@ -54,7 +54,7 @@ class CalendarSettings(Section):
 
 
 class OrderSettings(Section):
-    landing: str = Field("landing/orders", description="Folder or URL where order files arrive")
+    landing: str = Field(default="landing/orders", description="Folder or URL where order files arrive")
     columns: dict[str, str] = Field(
         default_factory=dict, description="Landed name of a column that is named otherwise"
     )

@@ -218,6 +218,7 @@ PLAN_SHORTAGES = Table(
         REGION,
         Column("due_week", "date", "Week due"),
         Column("quantity", "double", "Units that cannot be made in time"),
+        Column("cost", "double", "What missing them costs"),
     ),
     key=("part_id", "region", "due_week"),
 )

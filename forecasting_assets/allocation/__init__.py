@@ -2,7 +2,7 @@
 
 from forecasting_assets.allocation.greedy import allocate_greedily
 from forecasting_assets.allocation.hindsight import impact, lead_weeks, replay
-from forecasting_assets.allocation.instance import DemandError
+from forecasting_assets.allocation.instance import COST_PARTS, DemandError
 from forecasting_assets.allocation.linear_program import AllocationError, Certificate
 from forecasting_assets.allocation.network import (
     Network,
@@ -22,6 +22,7 @@ from forecasting_assets.allocation.verify import (
 )
 
 __all__ = [
+    "COST_PARTS",
     "AllocationError",
     "AllocationPlan",
     "AllocationPolicy",

@@ -70,8 +70,9 @@ def to_plan(
     )
 
     missing = instance.parts.assign(quantity=short[instance.parts["class"]] * instance.parts["share"])
+    missing["cost"] = missing["quantity"] * classes["shortage_cost"].to_numpy()[instance.parts["class"]]
     cost = {part: float(plan[part].sum()) for part in COST_PARTS}
-    cost["shortage_cost"] = float(short @ classes["shortage_cost"])
+    cost["shortage_cost"] = float(missing["cost"].sum())
     return AllocationPlan(
         plan=plan.sort_values(list(ALLOCATION_PLAN.key), ignore_index=True)[ALLOCATION_PLAN.names],
         capacity_load=load[CAPACITY_LOAD.names],

@@ -5,14 +5,8 @@ from datetime import date
 import dagster as dg
 import pandas as pd
 
-from forecasting_assets.assets.weekly import (
-    Upstream,
-    Weekly,
-    add_week_metadata,
-    picture,
-    row_counts,
-    weeks_of,
-)
+from forecasting_assets.assets.parallel import each_week
+from forecasting_assets.assets.weekly import Upstream, Weekly, WeekResult, add_week_result, weeks_of
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.forecasting.backtest import rolling_backtest
 from forecasting_assets.forecasting.combine import combine
@@ -20,6 +14,7 @@ from forecasting_assets.reporting import backtest_html, charts, png
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.resources.reports import write_report
 from forecasting_assets.resources.tracking import Tracking
+from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     BACKTEST_REPORT,
     DEMAND_FORECAST,
@@ -35,6 +30,41 @@ GROUP = "forecasts"
 _MODELS = {"sarimax": SARIMAX_MODEL, "xgb": XGB_MODEL}
 _VALUES = [*SERIES, "origin_week", "horizon", "mean", *QUANTILES]
 _WEEKS_SHOWN = 52
+
+
+def report_week(settings: Settings, week: date, report: pd.DataFrame) -> WeekResult:
+    """Write the backtest report of one week, as table and as page."""
+    rows = Lake(path=settings.lake_path).write_pandas(report, BACKTEST_REPORT, week)
+    figures = {
+        "error_by_horizon": charts.error_by_horizon(report),
+        "error_by_segment": charts.error_by_segment(report),
+    }
+    page = backtest_html(week, report, list(figures.values()))
+    path = write_report(settings.reports_path, week, "backtest.html", page)
+    return WeekResult(rows, pictures={name: png(figure) for name, figure in figures.items()}, report=path)
+
+
+def overall_metrics(report: pd.DataFrame, model: str) -> dict[str, float]:
+    """The metrics of a model over all horizons, as `metric/segment`."""
+    scores = report[(report["model"] == model) & (report["horizon"] == 0) & (report["metric"] != "weight")]
+    return dict(zip(scores["metric"] + "/" + scores["segment"], scores["value"], strict=True))
+
+
+def combine_week(settings: Settings, week: date) -> WeekResult:
+    """Combine the forecasts of one week and write the result."""
+    lake = Lake(path=settings.lake_path)
+    features = feature_columns(settings.calendar.horizon_weeks)
+    forecast = combine(
+        lake.read_pandas(SARIMAX_MODEL, [week], _VALUES),
+        lake.read_pandas(XGB_MODEL, [week], _VALUES),
+        lake.read_pandas(features, [week], [*SERIES, "segment"]),
+        lake.read_pandas(BACKTEST_REPORT, [week]),
+    )
+    rows = lake.write_pandas(forecast, DEMAND_FORECAST, week)
+    since = max(add_weeks(week, 1 - _WEEKS_SHOWN), settings.calendar.first_week)
+    history = lake.read_pandas(WEEKLY_DEMAND, weeks_between(since, week), [*SERIES, "quantity"])
+    shown = png(charts.demand_and_forecast(history, forecast))
+    return WeekResult(rows, {"expected_units": float(forecast["mean"].sum())}, {"demand_and_forecast": shown})
 
 
 def forecast_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
@@ -55,7 +85,7 @@ def forecast_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
             Upstream("weekly_demand", first=1 - window - settings.history_weeks),
         ],
     )
-    def backtest_report(context: dg.AssetExecutionContext, lake: Lake, tracking: Tracking):
+    def backtest_report(context: dg.AssetExecutionContext, lake: Lake, tracking: Tracking) -> None:
         """How good the forecasts of earlier weeks were against what was ordered since, by model, horizon and
         demand pattern, with seasonal naive beside them; and the weights of the models that follow."""
         weeks = weeks_of(context)
@@ -74,27 +104,11 @@ def forecast_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
             return lake.read_pandas(features, [origin], [*SERIES, "segment"])
 
         reports = rolling_backtest(weeks, load_forecasts, load_segments, demand, horizon, settings)
-        for week, report in reports.items():
-            row_counts(context, {week: lake.write_pandas(report, BACKTEST_REPORT, week)})
+        tasks = {week: (weekly.settings, week, report) for week, report in reports.items()}
+        for week, result in each_week(report_week, tasks):
+            add_week_result(context, week, result)
             for model, asset in (("sarimax", "sarimax_model"), ("xgb", "xgb_model")):
-                scores = report[(report["model"] == model) & (report["horizon"] == 0)]
-                tracking.add_metrics(
-                    asset,
-                    week,
-                    {
-                        f"{row.metric}/{row.segment}": row.value
-                        for row in scores.itertuples()
-                        if row.metric != "weight"
-                    },
-                )
-            figures = {
-                "error_by_horizon": charts.error_by_horizon(report),
-                "error_by_segment": charts.error_by_segment(report),
-            }
-            page = backtest_html(week, report, list(figures.values()))
-            path = write_report(weekly.settings.reports_path, week, "backtest.html", page)
-            shown = {name: picture(png(figure), name.replace("_", " ")) for name, figure in figures.items()}
-            add_week_metadata(context, week, {"report": dg.MetadataValue.path(path), **shown})
+                tracking.add_metrics(asset, week, overall_metrics(reports[week], model))
 
     @weekly.asset(
         DEMAND_FORECAST,
@@ -102,25 +116,11 @@ def forecast_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         kinds=["numpy"],
         upstream=["backtest_report", "sarimax_model", "xgb_model", "feature_table"],
     )
-    def demand_forecast(context: dg.AssetExecutionContext, lake: Lake):
+    def demand_forecast(context: dg.AssetExecutionContext) -> None:
         """Expected demand of every living part and region for the coming weeks, with its uncertainty: the two
         models averaged, each weighted by how well it did for that demand pattern and horizon."""
-        weeks = weeks_of(context)
-        first = max(add_weeks(weeks[0], 1 - _WEEKS_SHOWN), calendar.first_week)
-        history = lake.read_pandas(WEEKLY_DEMAND, weeks_between(first, weeks[-1]), [*SERIES, "quantity"])
-        for week in weeks:
-            forecast = combine(
-                lake.read_pandas(SARIMAX_MODEL, [week], _VALUES),
-                lake.read_pandas(XGB_MODEL, [week], _VALUES),
-                lake.read_pandas(features, [week], [*SERIES, "segment"]),
-                lake.read_pandas(BACKTEST_REPORT, [week]),
-            )
-            row_counts(context, {week: lake.write_pandas(forecast, DEMAND_FORECAST, week)})
-            past = history[
-                (history["week"] <= str(week)) & (history["week"] > str(add_weeks(week, -_WEEKS_SHOWN)))
-            ]
-            shown = picture(png(charts.demand_and_forecast(past, forecast)), "Demand and forecast")
-            units = float(forecast["mean"].sum())
-            add_week_metadata(context, week, {"expected_units": units, "demand_and_forecast": shown})
+        tasks = {week: (weekly.settings, week) for week in weeks_of(context)}
+        for week, result in each_week(combine_week, tasks):
+            add_week_result(context, week, result)
 
     return [backtest_report, demand_forecast]

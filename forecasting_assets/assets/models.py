@@ -1,6 +1,6 @@
 """The two models: SARIMAX for each series, spread over Spark, and one XGBoost over all series."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +26,7 @@ from forecasting_assets.tables import DEMAND_HISTORY, SARIMAX_MODEL, SERIES, WEE
 from forecasting_assets.weeks import add_weeks, refit_week, weeks_between
 
 GROUP = "forecasts"
-_SERIES_PER_TASK = 1000
+_SERIES_PER_TASK = 5000
 _PYFUNC = Path(__file__).parent.parent / "pyfunc"
 
 
@@ -49,7 +49,7 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
     )
     def sarimax_model(
         context: dg.AssetExecutionContext, spark: LazyPySparkResource, lake: Lake, tracking: Tracking
-    ):
+    ) -> None:
         """Forecast of every living part and region by a SARIMAX of its own. Series too short or too sparse for
         one are smoothed instead, which the method column says of each."""
         weeks = weeks_of(context)
@@ -64,7 +64,7 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
             if methods.get(f"series/{sarimax.FAILED}"):
                 failed = made.loc[made["method"] == sarimax.FAILED, SERIES].head(10).agg(" in ".join, axis=1)
                 context.log.warning(f"{week}: SARIMAX failed for {', '.join(failed)} …; they are smoothed")
-            with TemporaryDirectory() as folder, tracking.week("sarimax_model", week, context.run_id) as run:
+            with TemporaryDirectory() as folder, tracking.week("sarimax_model", week, context.run.run_id) as run:
                 file = Path(folder) / "params.parquet"
                 made[[*SERIES, "method", "params"]].to_parquet(file, index=False)
                 fitted_at = refit_week(week, settings.sarimax_refit_weeks)
@@ -77,21 +77,18 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
             add_week_metadata(context, week, {**methods, "mlflow_run_id": run.run_id, "mlflow_model": uri})
 
     def spread_sarimax(demand, weeks: Sequence[date], tasks: int):
-        from pyspark.sql import functions as F
-
-        def forecast(history: pd.DataFrame) -> pd.DataFrame:
-            history = history.drop(columns="task").assign(week=history["week"].astype("datetime64[ns]"))
+        def forecast(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+            parts = list(batches)
+            if not parts:
+                return
+            history = pd.concat(parts)
+            history = history.assign(week=history["week"].astype("datetime64[ns]"))
             made = sarimax.forecast(history, weeks, horizon, settings)
             dates = {name: made[name].dt.date for name in ("origin_week", "target_week")}
-            return made.assign(**dates, week=dates["origin_week"])[[*SARIMAX_MODEL.names, "week"]]
+            yield made.assign(**dates, week=dates["origin_week"])[[*SARIMAX_MODEL.names, "week"]]
 
-        series = demand.select(*SERIES, "part_category", "week", "quantity")
-        task = F.pmod(F.hash(*SERIES), F.lit(tasks))
-        return (
-            series.withColumn("task", task)
-            .groupBy("task")
-            .applyInPandas(forecast, f"{SARIMAX_MODEL.ddl}, week DATE")
-        )
+        series = demand.select(*SERIES, "week", "quantity").repartition(tasks, *SERIES)
+        return series.mapInPandas(forecast, f"{SARIMAX_MODEL.ddl}, week DATE")
 
     def run_settings(fitted_at: date) -> dict:
         return {"settings": settings.model_dump(), "horizon": horizon, "refit_week": str(fitted_at)}
@@ -105,7 +102,7 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
             Upstream("weekly_demand", first=1 - xgb_window),
         ],
     )
-    def xgb_model(context: dg.AssetExecutionContext, lake: Lake, tracking: Tracking):
+    def xgb_model(context: dg.AssetExecutionContext, lake: Lake, tracking: Tracking) -> None:
         """Forecast of every living part and region by one XGBoost model that learns from all of them at once."""
         weeks = weeks_of(context)
         known_weeks = weeks_between(window(weeks[0], xgb_window), weeks[-1])
@@ -128,7 +125,7 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
             importance = xgb.importance(model)
             shown = picture(png(charts.feature_importance(importance)), "Feature importance")
             for week in group:
-                with TemporaryDirectory() as folder, tracking.week("xgb_model", week, context.run_id) as run:
+                with TemporaryDirectory() as folder, tracking.week("xgb_model", week, context.run.run_id) as run:
                     saved = Path(folder) / "model"
                     xgb.save(model, saved)
                     run.log(_params(settings, horizon, fitted_at), {"training_rows": model.rows})

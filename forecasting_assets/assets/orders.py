@@ -26,7 +26,7 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
     @weekly.asset(RAW_ORDERS, group=GROUP, kinds=["pyspark", "parquet"])
     def raw_orders(
         context: dg.AssetExecutionContext, spark: LazyPySparkResource, lake: Lake, landing: Landing
-    ):
+    ) -> None:
         """Order lines of the week exactly as they were landed, with the file and row each came from."""
         weeks = weeks_of(context)
         files = touching(landing.readable_files(), weeks)
@@ -43,7 +43,7 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
             )
 
     @weekly.asset(CLEAN_ORDERS, group=GROUP, kinds=["pyspark", "parquet"], upstream=["raw_orders"])
-    def clean_orders(context: dg.AssetExecutionContext, spark: LazyPySparkResource, lake: Lake):
+    def clean_orders(context: dg.AssetExecutionContext, spark: LazyPySparkResource, lake: Lake) -> None:
         """Order lines fit for use, typed. Every other line goes to the table rejected_orders with the reason."""
         weeks = weeks_of(context)
         raw = lake.read(spark.spark_session, RAW_ORDERS, weeks)
@@ -62,7 +62,7 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
             add_week_metadata(context, week, metadata)
 
     @weekly.asset(WEEKLY_DEMAND, group=GROUP, kinds=["pyspark", "parquet"], upstream=["clean_orders"])
-    def weekly_demand(context: dg.AssetExecutionContext, spark: LazyPySparkResource, lake: Lake):
+    def weekly_demand(context: dg.AssetExecutionContext, spark: LazyPySparkResource, lake: Lake) -> None:
         """Units ordered in the week of each part in each region, with the number of orders and the mean price."""
         weeks = weeks_of(context)
         demand = demand_of(lake.read(spark.spark_session, CLEAN_ORDERS, weeks))
@@ -71,7 +71,7 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
     history = Upstream("weekly_demand", first=1 - LOOKBACK_WEEKS)
 
     @weekly.asset(features, group="features", kinds=["pyspark", "parquet"], upstream=[history])
-    def feature_table(context: dg.AssetExecutionContext, spark: LazyPySparkResource, lake: Lake):
+    def feature_table(context: dg.AssetExecutionContext, spark: LazyPySparkResource, lake: Lake) -> None:
         """What is known of every living part and region at the end of the week: recent and past demand, season,
         intermittency, price, holidays, and how its category and region are doing."""
         weeks = weeks_of(context)

@@ -5,20 +5,23 @@ from datetime import date
 import dagster as dg
 import pandas as pd
 
-from forecasting_assets.allocation import Network, allocate, check_demand, impact, lead_weeks, load_network
-from forecasting_assets.assets.weekly import (
-    Upstream,
-    Weekly,
-    add_week_metadata,
-    picture,
-    row_counts,
-    weeks_of,
+from forecasting_assets.allocation import (
+    COST_PARTS,
+    Network,
+    allocate,
+    check_demand,
+    impact,
+    lead_weeks,
+    load_network,
 )
+from forecasting_assets.assets.parallel import each_week
+from forecasting_assets.assets.weekly import Upstream, Weekly, WeekResult, add_week_result, weeks_of
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.forecasting import naive
 from forecasting_assets.reporting import charts, plan_html, png
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.resources.reports import write_report
+from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     ALLOCATION_PLAN,
     BUSINESS_IMPACT,
@@ -71,23 +74,97 @@ def planned_demand(lake: Lake, features: Table, origin: date) -> pd.DataFrame:
     return demand.drop(columns="week").rename(columns=renamed)
 
 
+def plan_costs(plan: pd.DataFrame, shortages: pd.DataFrame) -> dict[str, float]:
+    """What a plan costs: `total`, and its parts as in the plan's table."""
+    parts = {name: float(plan[name].sum()) for name in COST_PARTS}
+    parts["shortage_cost"] = float(shortages["cost"].sum())
+    return {"total": sum(parts.values()), **parts}
+
+
+def plan_week(settings: Settings, week: date) -> WeekResult:
+    """Plan one week and write its tables and report."""
+    lake = Lake(path=settings.lake_path)
+    demand = planned_demand(lake, feature_columns(settings.calendar.horizon_weeks), week)
+    network = read_network(lake, week)
+    check_demand(network, demand)
+    made = allocate(demand, network, settings.allocation)
+    lake.write_pandas(made.capacity_load, CAPACITY_LOAD, week)
+    lake.write_pandas(made.shortages, PLAN_SHORTAGES, week)
+    if made.certificate:
+        lake.write_pandas(pd.DataFrame([made.certificate.to_dict()]), PLAN_CERTIFICATE, week)
+    rows = lake.write_pandas(made.plan, ALLOCATION_PLAN, week)
+    load = png(charts.load_by_manufacturer(made.capacity_load))
+    report = write_plan_report(lake, settings, week)
+    costs = {f"cost/{part}": value for part, value in made.cost.items()}
+    short = float(made.shortages["quantity"].sum())
+    return WeekResult(rows, {**costs, "shortage_units": short}, {"load_against_capacity": load}, report)
+
+
+def judge_week(settings: Settings, week: date) -> WeekResult:
+    """What the plan made `lead_weeks` before `week` was worth in it, written with the plan's report."""
+    lake = Lake(path=settings.lake_path)
+    horizon = settings.calendar.horizon_weeks
+    origin = add_weeks(week, -lead_weeks(read_network(lake, week), horizon))
+    planned = lake.existing_weeks(ALLOCATION_PLAN)
+    if origin not in planned:
+        none = pd.DataFrame(columns=BUSINESS_IMPACT.names).astype({"value": float})
+        return WeekResult(lake.write_pandas(none, BUSINESS_IMPACT, week), {"no_plan_for": str(origin)})
+    since = max(settings.calendar.first_week, add_weeks(origin, -_NAIVE_WEEKS))
+    history = lake.read_pandas(WEEKLY_DEMAND, weeks_between(since, week))
+    demand = planned_demand(lake, feature_columns(horizon), origin)
+    known = history[history["week"] <= pd.Timestamp(origin)]
+    again = naive.forecast(known, origin, horizon, _NAIVE_WEEKS)
+    again = again[[*SERIES, "target_week", "mean"]].rename(
+        columns={"target_week": "due_week", "mean": "quantity"}
+    )
+    worth = impact(
+        week,
+        lake.read_pandas(ALLOCATION_PLAN, [origin]),
+        lake.read_pandas(CAPACITY_LOAD, [origin]),
+        demand,
+        demand.drop(columns="quantity").merge(again, on=[*SERIES, "due_week"], validate="one_to_one"),
+        history[history["week"] == pd.Timestamp(week)],
+        read_network(lake, origin),
+        settings.allocation,
+    )
+    rows = lake.write_pandas(worth, BUSINESS_IMPACT, week)
+    pictures = {
+        "cost_by_policy": png(charts.cost_by_policy(worth)),
+        "sensitivity": png(charts.sensitivity(worth)),
+    }
+    report = write_plan_report(lake, settings, week) if week in planned else None
+    return WeekResult(rows, {"plan_made_in": str(origin)}, pictures, report)
+
+
+def write_plan_report(lake: Lake, settings: Settings, week: date) -> str:
+    """Write plan.html of a plan in the lake, with what earlier plans were worth up to that week; its path."""
+    plan, load, short = (
+        lake.read_pandas(table, [week]) for table in (ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES)
+    )
+    features = feature_columns(settings.calendar.horizon_weeks)
+    categories = lake.read_pandas(features, [week], [*SERIES, "part_category"]).drop(columns="week")
+    earlier = weeks_between(add_weeks(week, 1 - IMPACT_WEEKS), week)
+    worth = lake.read_pandas(BUSINESS_IMPACT, earlier, missing_ok=True)
+    judged = [charts.cost_by_policy(worth), charts.sensitivity(worth)] if len(worth) else []
+    figures = [charts.load_by_manufacturer(load), *judged]
+    plan = plan.merge(categories, on=SERIES, validate="many_to_one")
+    page = plan_html(week, plan, load, short, plan_costs(plan, short), worth, figures)
+    return write_report(settings.reports_path, week, "plan.html", page)
+
+
 def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
     settings = weekly.settings
-    first_week = settings.calendar.first_week
     horizon = settings.calendar.horizon_weeks
-    features = feature_columns(horizon)
 
     @weekly.asset(MANUFACTURER_NETWORK, group=GROUP, kinds=["csv"])
-    def manufacturer_network(context: dg.AssetExecutionContext, lake: Lake):
+    def manufacturer_network(context: dg.AssetExecutionContext, lake: Lake) -> None:
         """Manufacturers, what they can make at which cost, and the lanes between regions, as the network files
         said when the week was planned."""
         network = load_network(settings.network_path)
+        sizes = {"manufacturers": len(network.manufacturers), "lanes": len(network.lanes)}
         for week in weeks_of(context):
             write_network(lake, network, week)
-            sizes = {"manufacturers": len(network.manufacturers), "lanes": len(network.lanes)}
-            add_week_metadata(
-                context, week, {"dagster/partition_row_count": len(network.manufacturers), **sizes}
-            )
+            add_week_result(context, week, WeekResult(len(network.manufacturers), sizes))
 
     @weekly.asset(
         ALLOCATION_PLAN,
@@ -95,33 +172,11 @@ def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         kinds=["cvxpy", "highs"],
         upstream=["demand_forecast", "feature_table", "manufacturer_network"],
     )
-    def allocation_plan(context: dg.AssetExecutionContext, lake: Lake):
+    def allocation_plan(context: dg.AssetExecutionContext) -> None:
         """Which manufacturer makes how much of which part in which week, at least cost: forecast demand is met
         where capacity allows, and what cannot be made in time is listed as shortage."""
-        for week in weeks_of(context):
-            demand = planned_demand(lake, features, week)
-            network = read_network(lake, week)
-            check_demand(network, demand)
-            made = allocate(demand, network, settings.allocation)
-            lake.write_pandas(made.capacity_load, CAPACITY_LOAD, week)
-            lake.write_pandas(made.shortages, PLAN_SHORTAGES, week)
-            lake.write_pandas(pd.DataFrame([made.certificate.to_dict()]), PLAN_CERTIFICATE, week)
-            row_counts(context, {week: lake.write_pandas(made.plan, ALLOCATION_PLAN, week)})
-            load = charts.load_by_manufacturer(made.capacity_load)
-            earlier = weeks_between(add_weeks(week, 1 - IMPACT_WEEKS), week)
-            worth = lake.read_pandas(BUSINESS_IMPACT, earlier, missing_ok=True)
-            figures = [load, charts.cost_by_policy(worth), charts.sensitivity(worth)]
-            plan = made.plan.merge(demand[[*SERIES, "part_category"]].drop_duplicates(), on=SERIES)
-            page = plan_html(week, plan, made.capacity_load, made.shortages, made.cost, worth, figures)
-            report = write_report(settings.reports_path, week, "plan.html", page)
-            metadata = {f"cost/{part}": value for part, value in made.cost.items()}
-            metadata |= {
-                "load": picture(png(load), "Load against capacity"),
-                "report": dg.MetadataValue.path(report),
-            }
-            add_week_metadata(
-                context, week, metadata | {"shortage_units": float(made.shortages["quantity"].sum())}
-            )
+        for week, result in each_week(plan_week, {week: (settings, week) for week in weeks_of(context)}):
+            add_week_result(context, week, result)
 
     @weekly.asset(
         BUSINESS_IMPACT,
@@ -133,44 +188,10 @@ def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
             Upstream("weekly_demand", first=-horizon - _NAIVE_WEEKS),
         ],
     )
-    def business_impact(context: dg.AssetExecutionContext, lake: Lake):
+    def business_impact(context: dg.AssetExecutionContext) -> None:
         """What earlier plans were worth once the week's real orders came: on-time rate, utilisation and cost
         against the status quo and against perfect foresight, and how cost responds to forecast error."""
-        planned = set(lake.existing_weeks(ALLOCATION_PLAN))
-        for week in weeks_of(context):
-            origin = add_weeks(week, -lead_weeks(read_network(lake, week), horizon))
-            if origin not in planned:
-                none = pd.DataFrame(columns=BUSINESS_IMPACT.names).astype({"value": float})
-                row_counts(context, {week: lake.write_pandas(none, BUSINESS_IMPACT, week)})
-                add_week_metadata(context, week, {"no_plan_for": str(origin)})
-                continue
-            since = max(first_week, add_weeks(origin, -_NAIVE_WEEKS))
-            history = lake.read_pandas(WEEKLY_DEMAND, weeks_between(since, week))
-            demand = planned_demand(lake, features, origin)
-            known = history[history["week"] <= pd.Timestamp(origin)]
-            again = naive.forecast(known, origin, horizon, _NAIVE_WEEKS)
-            again = again[[*SERIES, "target_week", "mean"]].rename(columns={"target_week": "due_week"})
-            worth = impact(
-                week,
-                lake.read_pandas(ALLOCATION_PLAN, [origin]),
-                lake.read_pandas(CAPACITY_LOAD, [origin]),
-                demand,
-                demand.drop(columns="quantity")
-                .merge(again, on=[*SERIES, "due_week"], validate="one_to_one")
-                .rename(columns={"mean": "quantity"}),
-                history[history["week"] == pd.Timestamp(week)],
-                read_network(lake, origin),
-                settings.allocation,
-            )
-            row_counts(context, {week: lake.write_pandas(worth, BUSINESS_IMPACT, week)})
-            add_week_metadata(
-                context,
-                week,
-                {
-                    "plan_made_in": str(origin),
-                    "cost_by_policy": picture(png(charts.cost_by_policy(worth)), "Cost by policy"),
-                    "sensitivity": picture(png(charts.sensitivity(worth)), "Cost against forecast bias"),
-                },
-            )
+        for week, result in each_week(judge_week, {week: (settings, week) for week in weeks_of(context)}):
+            add_week_result(context, week, result)
 
     return [manufacturer_network, allocation_plan, business_impact]

@@ -3,8 +3,9 @@
 Definitions only: no asset is declared here, and nothing is computed.
 """
 
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -50,7 +51,10 @@ class Weekly:
     def asset(
         self, table: Table, *, group: str, kinds: Iterable[str], upstream: Sequence[Upstream | str] = ()
     ) -> Callable[[Callable[..., None]], dg.AssetsDefinition]:
-        """Decorator: an asset that writes `table`; its docstring is what planners read in the UI."""
+        """Decorator: an asset that writes `table`; its docstring is what planners read in the UI.
+
+        It writes through the lake and is annotated to return None, which leaves nothing to an I/O manager.
+        """
         deps = [source if isinstance(source, Upstream) else Upstream(source) for source in upstream]
 
         def declare(function: Callable[..., None]) -> dg.AssetsDefinition:
@@ -63,9 +67,6 @@ class Weekly:
                 kinds=set(kinds),
                 owners=[OWNER],
                 metadata={"dagster/column_schema": column_schema(table), "dagster/table_name": table.name},
-                # The asset writes through the lake and returns nothing for an I/O manager to store.
-                output_required=True,
-                dagster_type=dg.Nothing,
                 description=_description(function),
             )(function)
 
@@ -106,8 +107,26 @@ def row_counts(context: dg.AssetExecutionContext, rows: Mapping[date, int]) -> N
         add_week_metadata(context, week, {"dagster/partition_row_count": count})
 
 
-def picture(png: bytes, alt: str) -> dg.MetadataValue:
-    """A PNG that the UI shows in place."""
-    from base64 import b64encode
+@dataclass(frozen=True)
+class WeekResult:
+    """What one week of an asset came to: its rows, its metadata, PNG pictures by name, and a report's path."""
 
-    return dg.MetadataValue.md(f"![{alt}](data:image/png;base64,{b64encode(png).decode()})")
+    rows: int
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    report: str | None = None
+
+
+def add_week_result(context: dg.AssetExecutionContext, week: date, result: WeekResult) -> None:
+    row_counts(context, {week: result.rows})
+    add_week_metadata(context, week, result.metadata)
+    add_week_metadata(context, week, {name: picture(png, name) for name, png in result.pictures.items()})
+    if result.report:
+        add_week_metadata(context, week, {"report": dg.MetadataValue.path(result.report)})
+
+
+def picture(png: bytes, name: str) -> dg.MetadataValue:
+    """A PNG that the UI shows in place."""
+    return dg.MetadataValue.md(
+        f"![{name.replace('_', ' ')}](data:image/png;base64,{b64encode(png).decode()})"
+    )

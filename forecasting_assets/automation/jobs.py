@@ -13,7 +13,6 @@ def jobs(weekly: Weekly) -> list:
         dg.define_asset_job(
             WEEKLY_PLAN,
             dg.AssetSelection.all(),
-            partitions_def=weekly.partitions,
             description="From landed order files to the capacity plan of the week.",
         )
     ]

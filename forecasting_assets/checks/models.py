@@ -33,8 +33,7 @@ def check_forecast(forecast: pd.DataFrame, alive: pd.DataFrame, table: Table, ho
         return contract
     counts = forecast.groupby(SERIES)["horizon"].agg(["nunique", "min", "max"])
     whole = counts[(counts["nunique"] == horizon) & (counts["min"] == 1) & (counts["max"] == horizon)]
-    wanted = pd.MultiIndex.from_frame(alive[SERIES])
-    missing = len(wanted.difference(whole.index))
+    missing = len(alive) - len(alive[SERIES].drop_duplicates().merge(whole.reset_index(), on=SERIES))
     quantiles = forecast[list(QUANTILES)].to_numpy()
     negative = int((forecast[["mean", *QUANTILES]] < 0).any(axis=1).sum())
     crossing = int((np.diff(quantiles, axis=1) < 0).any(axis=1).sum())

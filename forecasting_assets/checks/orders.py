@@ -13,11 +13,12 @@ from forecasting_assets.checks.contract import check_contract
 from forecasting_assets.checks.weekly import Check, weekly_checks
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.findings import Finding
-from forecasting_assets.orders.quality import clean_statistics
+from forecasting_assets.orders.quality import CleanStatistics, clean_statistics
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, REJECTED_ORDERS, WEEKLY_DEMAND
 from forecasting_assets.weeks import add_weeks, weeks_between
 
 VOLUME_WEEKS = 26
+NO_ORDERS = Finding(True, "no orders in the week")
 
 
 def check_conservation(raw: int, clean: int, rejected: int) -> Finding:
@@ -31,19 +32,31 @@ def check_conservation(raw: int, clean: int, rejected: int) -> Finding:
     return Finding(lost == 0, said, {"raw_rows": raw, "clean_rows": clean, "rejected_rows": rejected})
 
 
-def check_unique(rows: int, sources: int, numbered: int, lines: int) -> Finding:
-    """No landed row and no (order_id, line_id) counts twice among `rows` clean ones."""
-    repeated = (rows - sources) + (numbered - lines)
-    return Finding(repeated == 0, f"{repeated} order lines count twice", {"rows": rows, "repeated": repeated})
+def check_unique(found: CleanStatistics | None) -> Finding:
+    """No landed row and no (order_id, line_id) counts twice."""
+    if found is None:
+        return NO_ORDERS
+    repeated = (found.rows - found.sources) + (found.numbered - found.lines)
+    return Finding(
+        repeated == 0, f"{repeated} order lines count twice", {"rows": found.rows, "repeated": repeated}
+    )
 
 
-def check_dates(earliest: pd.Timestamp | None, latest: pd.Timestamp | None, week: date) -> Finding:
+def check_dates(found: CleanStatistics | None, week: date) -> Finding:
     """All order dates lie within the week."""
-    if earliest is None or latest is None:
-        return Finding(True, "no orders in the week")
-    inside = pd.Timestamp(week) <= earliest and latest < pd.Timestamp(add_weeks(week, 1))
-    said = f"orders are dated {earliest} to {latest}"
-    return Finding(inside, said, {"earliest": str(earliest), "latest": str(latest)})
+    if found is None:
+        return NO_ORDERS
+    inside = week <= found.earliest.date() and found.latest.date() < add_weeks(week, 1)
+    said = f"orders are dated {found.earliest} to {found.latest}"
+    return Finding(inside, said, {"earliest": str(found.earliest), "latest": str(found.latest)})
+
+
+def check_present(found: CleanStatistics | None) -> Finding:
+    """No value is missing, no quantity or price zero or less."""
+    if found is None:
+        return NO_ORDERS
+    said = f"{found.broken} rows with a missing or non-positive value"
+    return Finding(found.broken == 0, said, {"broken_rows": found.broken})
 
 
 def check_volume(units: pd.Series, week: date, limit: float) -> Finding:
@@ -67,7 +80,7 @@ def check_volume(units: pd.Series, week: date, limit: float) -> Finding:
 
 @dataclass(frozen=True)
 class _Orders:
-    statistics: pd.DataFrame
+    statistics: dict[date, CleanStatistics]
     rows: dict[str, dict[date, int]]
 
 
@@ -81,7 +94,7 @@ def order_checks(weekly: Weekly) -> list[dg.AssetChecksDefinition]:
         rows = {
             t.name: {w: lake.rows(t, w) for w in weeks} for t in (RAW_ORDERS, CLEAN_ORDERS, REJECTED_ORDERS)
         }
-        return _Orders(clean_statistics(clean).set_index("week"), rows)
+        return _Orders(clean_statistics(clean), rows)
 
     def conservation(orders: _Orders, week: date) -> Finding:
         return check_conservation(
@@ -89,23 +102,13 @@ def order_checks(weekly: Weekly) -> list[dg.AssetChecksDefinition]:
         )
 
     def unique(orders: _Orders, week: date) -> Finding:
-        if pd.Timestamp(week) not in orders.statistics.index:
-            return check_unique(0, 0, 0, 0)
-        found = orders.statistics.loc[pd.Timestamp(week)]
-        return check_unique(*(int(found[name]) for name in ("rows", "sources", "numbered", "lines")))
+        return check_unique(orders.statistics.get(week))
 
     def dates(orders: _Orders, week: date) -> Finding:
-        if pd.Timestamp(week) not in orders.statistics.index:
-            return check_dates(None, None, week)
-        return check_dates(*orders.statistics.loc[pd.Timestamp(week), ["earliest", "latest"]], week)
+        return check_dates(orders.statistics.get(week), week)
 
     def contract(orders: _Orders, week: date) -> Finding:
-        if pd.Timestamp(week) not in orders.statistics.index:
-            return Finding(True, "no orders in the week")
-        broken = int(orders.statistics.loc[pd.Timestamp(week), "broken"])
-        return Finding(
-            broken == 0, f"{broken} rows with a missing or non-positive value", {"broken_rows": broken}
-        )
+        return check_present(orders.statistics.get(week))
 
     def load_demand(resources, weeks: Sequence[date]) -> pd.DataFrame:
         start = max(add_weeks(weeks[0], -VOLUME_WEEKS), calendar.first_week)

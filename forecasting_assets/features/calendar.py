@@ -47,5 +47,5 @@ def _holiday_dates(country: str, year: int) -> frozenset[date]:
         return frozenset(holidays.country_holidays(country, years=year))
     except NotImplementedError:
         raise ValueError(
-            f"countries: no public holidays are known for {country!r}; use an ISO 3166 code such as 'US' or 'DE'"
+            f"countries: no public holidays are known for {country!r}; use an ISO 3166 code such as 'US'"
         ) from None

@@ -33,10 +33,10 @@ def rolling_backtest(
     """The backtest_report (origin_week, model, segment, horizon, metric, value) of each of `weeks`.
 
     `load_forecasts(model, origin)` gives what "sarimax" or "xgb" forecast at an origin, and
-    `load_segments(origin)` part_id, region, segment as of then; None if there is none. They are asked once
-    for each origin from twice backtest_weeks before the first week (the combination of the earliest origin that
-    is reported on needs the weights known then) to the last week. `demand` (part_id, region, week, quantity,
-    only weeks with orders) goes back to history_weeks before the first origin.
+    `load_segments(origin)` part_id, region, segment as of then; None if there is none. Each origin is asked
+    for once, from twice backtest_weeks before the first week (the earliest combination reported on needs the
+    weights known then) to the last week. `demand` (part_id, region, week, quantity, only weeks with orders)
+    goes back to history_weeks before the first of these origins.
     """
     weeks = sorted(weeks)
     window = settings.backtest_weeks
@@ -58,26 +58,46 @@ def rolling_backtest(
         if all(table is None for table in made):
             continue
         sarimax, xgb = (index.cube(table, horizon) for table in made)
-        segment = segment_codes(index, load_segments(origin))
+        alive = np.flatnonzero(np.isfinite([sarimax[..., 0], xgb[..., 0]]).any(axis=(0, 2)))
+        segment = segment_codes(index, load_segments(origin))[alive]
         known = known_at(o)
         weight = combination_weights(known[0], known[1], settings.weight_prior_cells).T[segment]
         now = panel.column(origin) + 1
-        past, actual = (
-            panel.demand[:, now - settings.history_weeks : now],
-            np.full((len(index), horizon), np.nan),
+        total[:, o] = _sums_at(
+            sarimax[alive],
+            xgb[alive],
+            weight,
+            segment,
+            panel.demand[alive, now - settings.history_weeks : now],
+            panel.demand[alive, now : now + horizon],
         )
-        closed = panel.demand[:, now : now + horizon]
-        actual[:, : closed.shape[1]] = closed
-        first = np.where(past.any(axis=1), (past > 0).argmax(axis=1), past.shape[1])
-        combined = weighted(sarimax, xgb, weight)
-        naive = _point(np.where(np.isfinite(combined[..., 0]), seasonal_naive(past, first, horizon), np.nan))
-        scales = naive_errors(past, first)
-        in_segment = (segment[:, None] == np.arange(len(SEGMENTS))) | (np.arange(len(SEGMENTS)) == 0)
-        for m, values in enumerate((sarimax, xgb, combined, naive)):
-            cells = sums(actual, values, *scales)
-            by_segment = in_segment.T.astype(float) @ cells.reshape(len(index), -1)
-            total[m, o] = by_segment.reshape(len(SEGMENTS), horizon, len(SUMS)).swapaxes(0, 1)
     return {week: _report(week, known_at((week - begin).days // 7), settings) for week in weeks}
+
+
+def _sums_at(
+    sarimax: np.ndarray,
+    xgb: np.ndarray,
+    weight: np.ndarray,
+    segment: np.ndarray,
+    past: np.ndarray,
+    closed: np.ndarray,
+) -> np.ndarray:
+    """Sums (MODELS, horizons, SEGMENTS, SUMS) of one origin.
+
+    `sarimax` and `xgb` are cubes (series, horizons, 8), `weight` (series, horizons) that of SARIMAX, `segment`
+    (series) codes of SEGMENTS, `past` and `closed` the demand (series, weeks) up to the origin and after it, as
+    far as it is known.
+    """
+    n, horizon = weight.shape
+    actual = np.full((n, horizon), np.nan)
+    actual[:, : closed.shape[1]] = closed
+    first = np.where(past.any(axis=1), (past > 0).argmax(axis=1), past.shape[1])
+    scales = naive_errors(past, first)
+    models = (sarimax, xgb, weighted(sarimax, xgb, weight), _point(seasonal_naive(past, first, horizon)))
+    in_segment = (segment == np.arange(len(SEGMENTS))[:, None]).astype(float)
+    in_segment[SEGMENTS.index("all")] = 1.0
+    by_segment = [in_segment @ sums(actual, values, *scales).reshape(n, -1) for values in models]
+    return np.stack(by_segment).reshape(len(MODELS), len(SEGMENTS), horizon, -1).swapaxes(1, 2)
 
 
 def _point(points: np.ndarray) -> np.ndarray:

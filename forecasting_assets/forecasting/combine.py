@@ -59,9 +59,7 @@ def combine(
     """
     origins = pd.concat([sarimax["origin_week"], xgb["origin_week"]]).unique()
     if len(origins) == 0:
-        return sarimax.reindex(
-            columns=forecast_table(sarimax[SERIES], np.empty(0), np.empty((0, 1, 8))).columns
-        )
+        return forecast_table(sarimax[SERIES], np.empty(0, "datetime64[ns]"), np.empty((0, 1, 8)))
     if len(origins) > 1:
         raise ValueError(
             f"origin_week: {len(origins)} origins ({origins.min()} … {origins.max()}); combine one at a time"

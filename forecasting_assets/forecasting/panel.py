@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -56,7 +57,7 @@ class Panel:
     def column(self, week: date) -> int:
         return (week - self.first).days // 7
 
-    @property
+    @cached_property
     def first_order(self) -> np.ndarray:
         """Column of the first order of each series."""
         return (self.demand > 0).argmax(axis=1)

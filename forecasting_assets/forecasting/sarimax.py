@@ -22,9 +22,9 @@ from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.smoothing import smooth
 from forecasting_assets.weeks import add_weeks, refit_week, week_index
 
-#: What `params` of a fitted series holds: AR and MA coefficient, variance of the innovations, and the mean
-#: demand and mean transformed demand that the series was scaled and centred by.
-PARAMETERS = ["ar", "ma", "sigma2", "scale", "centre"]
+#: What `params` of a fitted series holds: AR and MA coefficient, variance of the innovations, the mean demand
+#: and mean transformed demand that it was scaled and centred by, and the number of its Fourier pairs.
+PARAMETERS = ["ar", "ma", "sigma2", "scale", "centre", "fourier_pairs"]
 
 #: Demand is taken as log(1 + LOG_GAIN * demand / mean demand): linear near zero, a logarithm near the mean.
 LOG_GAIN = 10.0
@@ -32,6 +32,8 @@ LOG_GAIN = 10.0
 LEVEL_PRIOR, SEASON_PRIOR = 1e4, 1.0
 #: No value is forecast above this many times the largest demand seen.
 MAX_GROWTH = 3.0
+#: Weeks of history below which a series has no Fourier pairs: a season is not known before it has come once.
+SEASON_WEEKS = 52
 MAX_ITERATIONS = 60
 #: Where the optimiser starts, in its unconstrained coordinates: AR 0.7, MA -0.3.
 START = np.array([-0.98, -0.31])
@@ -48,17 +50,17 @@ def forecast(
     `method`, and `params`, a list as in PARAMETERS on the rows of horizon 1 of fitted series. A forecast of
     origin W depends on the weeks `history_weeks` before its refit week … W alone. Raises DemandError.
     """
-    tables = []
+    tables, used = [], []
     for week in sorted({refit_week(o, settings.sarimax_refit_weeks) for o in origins}):
         params = fit(history, week, settings)
         of_week = [o for o in origins if refit_week(o, settings.sarimax_refit_weeks) == week]
         table = predict(params, history, week, of_week, horizon, settings)
-        row = SeriesIndex(params).rows(table)
-        shown = (table["horizon"] == 1) & (table["method"] == FITTED)
+        shown = np.flatnonzero((table["horizon"] == 1) & (table["method"] == FITTED))
         column = np.full(len(table), None, dtype=object)
-        column[shown] = params["params"].to_numpy(object)[row[shown]]
-        tables.append(table.assign(params=column))
-    return pd.concat(tables, ignore_index=True)
+        column[shown] = params["params"].to_numpy(object)[SeriesIndex(params).rows(table.iloc[shown])]
+        tables.append(table)
+        used.append(column)
+    return pd.concat(tables, ignore_index=True).assign(params=np.concatenate(used))
 
 
 def fit(history: pd.DataFrame, week: date, settings: ForecastingSettings) -> pd.DataFrame:
@@ -83,8 +85,9 @@ def fit(history: pd.DataFrame, week: date, settings: ForecastingSettings) -> pd.
     with threadpool_limits(1):  # matrices this small lose a hundredfold to the threads of BLAS
         for i in np.flatnonzero(method == FITTED):
             begin = panel.first_order[rows[i]]
-            season = _season(panel, begin, last + 1, settings.fourier_pairs)
-            params[i] = _maximise(panel.demand[rows[i], begin:], season)
+            pairs = settings.fourier_pairs if weeks[i] >= SEASON_WEEKS else 0
+            found = _maximise(panel.demand[rows[i], begin:], _season(panel, begin, last + 1, pairs))
+            params[i] = found and [*found, float(pairs)]
     method[(method == FITTED) & pd.isna(params)] = FAILED
     return panel.series.iloc[rows].assign(method=method, params=params).reset_index(drop=True)
 
@@ -115,11 +118,14 @@ def predict(
     rows = np.flatnonzero(method[:, 0] == FITTED)
     if len(rows):
         theta = np.array(params["params"].iloc[known[rows]].tolist(), dtype=float)
-        season = _season(panel, 0, columns[-1] + 1 + horizon, settings.fourier_pairs)
-        with threadpool_limits(1):
-            location, variance = _filter(panel, rows, columns, horizon, theta, season)
+        location, variance = (np.empty((len(rows), len(columns), horizon)) for _ in range(2))
+        for pairs in np.unique(theta[:, 5]):
+            season = _season(panel, 0, columns[-1] + 1 + horizon, int(pairs))
+            of = theta[:, 5] == pairs
+            with threadpool_limits(1):
+                location[of], variance[of] = _filter(panel, rows[of], columns, horizon, theta[of], season)
         largest = np.maximum.accumulate(panel.demand[rows], axis=1)[:, columns, None]
-        fitted = _demand_distribution(location, variance, theta[:, None, None, 3:], largest)
+        fitted = _demand_distribution(location, variance, theta[:, None, None, 3:5], largest)
         good = np.isfinite(fitted).all(axis=(2, 3))
         values[rows] = np.where(good[:, :, None, None], fitted, values[rows])
         method[rows] = np.where(good, FITTED, FAILED)
@@ -160,7 +166,7 @@ def _model(endog: np.ndarray, season: np.ndarray, sigma2: float | None = None) -
 
 
 def _maximise(demand: np.ndarray, season: np.ndarray) -> list[float] | None:
-    """Maximum likelihood PARAMETERS of one series, None if the optimiser fails or the demand is constant."""
+    """The first five PARAMETERS of one series by maximum likelihood; None if that fails or demand is constant."""
     from scipy.optimize import minimize
 
     scale = float(demand.mean())
@@ -193,7 +199,7 @@ def _filter(
     k = season.shape[1] + 2
     state, cov = np.empty((len(rows), len(columns), k)), np.empty((len(rows), len(columns), k, k))
     for i, row in enumerate(rows):
-        ar, ma, sigma2, scale, centre = theta[i]
+        ar, ma, sigma2, scale, centre = theta[i, :5]
         begin = panel.first_order[row]
         endog = _transformed(panel.demand[row, begin:], scale) - centre
         model = _model(endog, season[begin : columns[-1] + 1], sigma2)

@@ -4,7 +4,6 @@ The rules are stated once, in `classify`; both tables follow from its column `re
 """
 
 from collections.abc import Mapping
-from functools import reduce
 from typing import TYPE_CHECKING
 
 from forecasting_assets.orders.raw import raw_name
@@ -52,8 +51,8 @@ def classify(raw: "DataFrame", landed_names: Mapping[str, str]) -> "DataFrame":
         "missing_region": value["region"].isNull(),
         "duplicate": _age_among_equals(raw, text) > 1,
     }
-    reason = reduce(lambda chain, rule: chain.when(rule[1], rule[0]), rules.items(), F)
-    return rows.withColumn("reason", reason)
+    broken = F.coalesce(*(F.when(rule, F.lit(reason)) for reason, rule in rules.items()))
+    return rows.withColumn("reason", broken)
 
 
 def clean_orders(classified: "DataFrame") -> "DataFrame":

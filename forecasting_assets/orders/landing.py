@@ -76,10 +76,10 @@ def rows_of_weeks(
 ) -> Iterator[tuple[pa.RecordBatch, pa.Array, pa.Array]]:
     """The rows of `path` that belong to `weeks`, their numbers in the file, and the week of each (date32).
 
-    A row whose date cannot be read belongs to the latest of `file_weeks`.
+    A row whose date cannot be read belongs to the latest of `file_weeks`, of which there is at least one.
     """
     wanted = pd.DatetimeIndex([pd.Timestamp(week) for week in weeks])
-    latest = pd.Timestamp(max(file_weeks)) if file_weeks else pd.NaT
+    latest = pd.Timestamp(max(file_weeks))
     for numbers, batch in read_order_file(filesystem, path):
         week = weeks_of_dates(parse_order_dates(batch.column(date_column).to_pandas())).fillna(latest)
         chosen = week.isin(wanted).to_numpy()

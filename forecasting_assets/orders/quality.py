@@ -1,33 +1,57 @@
 """Facts about clean orders that the checks judge, aggregated in Spark: order lines never leave it."""
 
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import pandas as pd
     from pyspark.sql import DataFrame
 
+_TIME = "yyyy-MM-dd'T'HH:mm:ss.SSSSSS"
 
-def clean_statistics(clean: "DataFrame") -> "pd.DataFrame":
-    """One row a week with orders: rows, sources (distinct landed rows), numbered (rows with order_id and
-    line_id), lines (distinct such pairs), earliest and latest order date, broken (rows that lack a value)."""
+
+@dataclass(frozen=True)
+class CleanStatistics:
+    """Of one week with orders.
+
+    rows: clean rows; sources: distinct landed rows among them; numbered: rows with order_id and line_id; lines:
+    distinct such pairs; earliest, latest: order dates (UTC); broken: rows that lack a value
+    """
+
+    rows: int
+    sources: int
+    numbered: int
+    lines: int
+    earliest: datetime
+    latest: datetime
+    broken: int
+
+
+def clean_statistics(clean: "DataFrame") -> dict[date, CleanStatistics]:
+    """The statistics of every week that has clean rows."""
     from pyspark.sql import functions as F
 
     numbered = F.col("order_id").isNotNull() & F.col("line_id").isNotNull()
-    whole = (
-        F.col("part_id").isNotNull()
-        & F.col("part_category").isNotNull()
-        & F.col("region").isNotNull()
-        & F.coalesce(F.col("quantity") > 0, F.lit(False))
-        & F.coalesce(F.col("unit_price") > 0, F.lit(False))
-    )
-    weekly = clean.groupBy(F.date_format("week", "yyyy-MM-dd").alias("week")).agg(
+    present = F.lit(True)
+    for name in ("part_id", "part_category", "region"):
+        present &= F.col(name).isNotNull()
+    for name in ("quantity", "unit_price"):
+        present &= F.coalesce(F.col(name) > 0, F.lit(False))
+    weekly = clean.groupBy("week").agg(
         F.count("*").alias("rows"),
         F.countDistinct("source_file", "source_row").alias("sources"),
         F.count_if(numbered).alias("numbered"),
         F.countDistinct(F.when(numbered, F.struct("order_id", "line_id"))).alias("lines"),
-        F.min("order_date").alias("earliest"),
-        F.max("order_date").alias("latest"),
-        F.count_if(~whole).alias("broken"),
+        # As text, for a timestamp would come back in the time zone of this machine.
+        F.date_format(F.min("order_date"), _TIME).alias("earliest"),
+        F.date_format(F.max("order_date"), _TIME).alias("latest"),
+        F.count_if(~present).alias("broken"),
     )
-    found = weekly.toPandas()
-    return found.assign(week=found["week"].astype("datetime64[ns]"))
+    statistics = {}
+    for row in weekly.collect():
+        facts = row.asDict()
+        dates = {name: datetime.fromisoformat(facts[name]) for name in ("earliest", "latest")}
+        week = facts.pop("week")
+        statistics[week] = CleanStatistics(**facts | dates)
+    return statistics
+

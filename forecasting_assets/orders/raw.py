@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-_READERS = 32
 _OWN_COLUMNS = {*RAW_ORDERS.names, *REJECTED_ORDERS.names, "week"}
 
 
@@ -83,4 +82,6 @@ def read_raw_orders(
         [(file.name, file.modified, list(file.weeks)) for file in files],
         "name STRING, modified TIMESTAMP, weeks ARRAY<DATE>",
     )
-    return listed.repartition(max(1, min(len(files), _READERS)), "name").mapInArrow(read, schema)
+    # As many readers as shuffles have partitions: each one costs the start of a Python worker.
+    readers = int(spark.conf.get("spark.sql.shuffle.partitions") or 1)
+    return listed.repartition(min(len(files), readers) or 1, "name").mapInArrow(read, schema)

@@ -7,6 +7,7 @@ import io
 import textwrap
 import warnings
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -180,6 +181,7 @@ def bar_labels(ax: "Axes", bars: Any, texts: Iterable[str], size: float = 9) -> 
     ax.bar_label(bars, labels=list(texts), padding=3, fontsize=size, color=INK)
 
 
+@lru_cache(maxsize=16)
 def png(fig: "Figure") -> bytes:
     """The figure as a PNG image 1000 pixels wide, in 256 colours to be small; equal figures, equal bytes."""
     from PIL import Image

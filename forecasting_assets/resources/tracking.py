@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from dagster import _check as dg_check
 from pydantic import PrivateAttr
 
 from forecasting_assets.tables import Table
@@ -83,7 +84,8 @@ class Tracking(dg.ConfigurableResource):
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         if self._mlflow is None:
             return
-        failed = context.instance.all_logs(context.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+        instance, run_id = dg_check.not_none(context.instance), dg_check.not_none(context.run).run_id
+        failed = instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
         self._mlflow.end_run("FAILED" if failed else "FINISHED")
         self._mlflow = None
 

@@ -53,7 +53,7 @@ def test_what_is_no_monday_is_refused_with_the_remedy(key, said):
 
 
 def test_contiguous_weeks_become_runs():
-    weeks = weeks_between(date(2025, 1, 6), date(2025, 1, 20)) + [date(2025, 3, 3)]
+    weeks = [*weeks_between(date(2025, 1, 6), date(2025, 1, 20)), date(2025, 3, 3)]
     assert contiguous(reversed(weeks)) == [
         (date(2025, 1, 6), date(2025, 1, 20)),
         (date(2025, 3, 3), date(2025, 3, 3)),

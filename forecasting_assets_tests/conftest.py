@@ -1,0 +1,75 @@
+"""Homes for the tests: small synthetic marketplaces, materialized with the real Spark, Dagster and MLflow."""
+
+import shutil
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from forecasting_assets.demo import Marketplace, Written, write_marketplace
+from forecasting_assets.resources.lake import Lake
+from forecasting_assets.runs import materialize
+from forecasting_assets.settings import Settings, load_settings
+from forecasting_assets.weeks import add_weeks
+
+#: Short histories and few series, so that the whole chain takes a minute.
+MARKET = Marketplace(weeks=66, parts=24, lines_per_week=250)
+SETTINGS = f"""
+[calendar]
+first_week = {MARKET.first_week}
+horizon_weeks = 6
+[spark]
+master = "local[2]"
+[forecasting]
+backtest_weeks = 4
+xgb_max_rows = 20000
+"""
+
+
+@dataclass(frozen=True)
+class Home:
+    path: Path
+    known: Written
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings(self.path)
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(path=self.settings.lake_path)
+
+    def copy(self, path: Path) -> "Home":
+        shutil.copytree(self.path, path)
+        return Home(path, self.known)
+
+
+WEEKS = MARKET.week_starts
+#: The weeks with models and plans.
+PLANNED = WEEKS[-8:]
+
+
+def new_home(path: Path) -> Home:
+    known = write_marketplace(path, MARKET)
+    (path / "forecasting.toml").write_text(SETTINGS)
+    return Home(path, known)
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory) -> Home:
+    """All weeks of orders and features, and eight weeks of models and plans; not to be changed."""
+    made = new_home(tmp_path_factory.mktemp("home"))
+    assert materialize(made.settings, WEEKS, "+key:feature_table")
+    assert materialize(made.settings, PLANNED, "group:forecasts or group:planning")
+    return made
+
+
+@pytest.fixture
+def home_copy(home, tmp_path) -> Home:
+    """The same, to be changed."""
+    return home.copy(tmp_path / "home")
+
+
+def weeks_back(n: int) -> date:
+    return add_weeks(WEEKS[-1], -n)

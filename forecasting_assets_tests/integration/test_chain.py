@@ -1,0 +1,232 @@
+"""The chain from landed files to the plan, run as users run it."""
+
+import shutil
+
+import dagster as dg
+import pandas as pd
+import pytest
+
+from forecasting_assets.definitions import build_defs
+from forecasting_assets.features.build import feature_columns
+from forecasting_assets.runs import materialize
+from forecasting_assets.tables import (
+    ALLOCATION_PLAN,
+    BACKTEST_REPORT,
+    BUSINESS_IMPACT,
+    CAPACITY_LOAD,
+    CLEAN_ORDERS,
+    DEMAND_FORECAST,
+    PLAN_SHORTAGES,
+    RAW_ORDERS,
+    REJECTED_ORDERS,
+    REJECTION_REASONS,
+    SARIMAX_MODEL,
+    SERIES,
+    WEEKLY_DEMAND,
+    XGB_MODEL,
+)
+from forecasting_assets_tests.conftest import PLANNED, WEEKS
+
+pytestmark = pytest.mark.spark
+
+FEATURES = feature_columns(6)
+TABLES = [
+    CLEAN_ORDERS,
+    WEEKLY_DEMAND,
+    FEATURES,
+    SARIMAX_MODEL,
+    XGB_MODEL,
+    BACKTEST_REPORT,
+    DEMAND_FORECAST,
+    ALLOCATION_PLAN,
+    CAPACITY_LOAD,
+    PLAN_SHORTAGES,
+    BUSINESS_IMPACT,
+]
+
+
+def rows(home, table, week):
+    frame = home.lake.read_pandas(table, [week])
+    keys = list(table.key) or ["source_file", "source_row"]
+    return frame.sort_values(keys, ignore_index=True).drop(
+        columns=[c for c in ("source_modified",) if c in frame]
+    )
+
+
+def test_exactly_the_known_dirt_is_rejected_in_every_week(home):
+    lake, known = home.lake, home.known.weekly
+    rejected = lake.read_pandas(REJECTED_ORDERS, WEEKS, ["reason"])
+    found = rejected.groupby(["week", "reason"]).size().unstack(fill_value=0)
+    found = found.reindex(index=known.index, columns=REJECTION_REASONS, fill_value=0)
+    pd.testing.assert_frame_equal(found, known[REJECTION_REASONS], check_names=False, check_dtype=False)
+    assert {w: lake.rows(CLEAN_ORDERS, w) for w in WEEKS} == dict(zip(WEEKS, known["clean"], strict=True))
+    assert {w: lake.rows(RAW_ORDERS, w) for w in WEEKS} == dict(zip(WEEKS, known["landed"], strict=True))
+
+
+def test_every_series_of_the_market_has_demand(home):
+    demand = home.lake.read_pandas(WEEKLY_DEMAND, WEEKS)
+    found = demand[SERIES].drop_duplicates().sort_values(SERIES, ignore_index=True)
+    known = home.known.series[SERIES].sort_values(SERIES, ignore_index=True)
+    pd.testing.assert_frame_equal(found, known, check_dtype=False)
+
+
+def test_units_are_conserved_from_lines_to_demand(home):
+    lines = home.lake.read_pandas(CLEAN_ORDERS, WEEKS, ["quantity"]).groupby("week")["quantity"].sum()
+    demand = home.lake.read_pandas(WEEKLY_DEMAND, WEEKS).groupby("week")["quantity"].sum()
+    pd.testing.assert_series_equal(lines, demand)
+
+
+def test_features_say_what_the_demand_was(home):
+    week = WEEKS[-1]
+    known = home.lake.read_pandas(FEATURES, [week]).set_index(SERIES)
+    demand = home.lake.read_pandas(WEEKLY_DEMAND, WEEKS)
+    table = demand.pivot_table(index=SERIES, columns="week", values="quantity", fill_value=0.0)
+    table = table.reindex(columns=pd.DatetimeIndex([pd.Timestamp(w) for w in WEEKS]), fill_value=0.0)
+    assert set(known.index) == set(table.index[(table.iloc[:, -52:] > 0).any(axis=1)])
+    table = table.loc[known.index]
+    born = table.gt(0).to_numpy().argmax(axis=1)
+    old = len(WEEKS) - born
+    for k in (1, 4, 13, 52):
+        lag = table.iloc[:, -1 - k].where(old > k)
+        pd.testing.assert_series_equal(known[f"lag_{k}"], lag, check_names=False)
+    for k in (4, 13, 52):
+        mean = table.iloc[:, -k:].sum(axis=1) / pd.Series(old, table.index).clip(upper=k)
+        pd.testing.assert_series_equal(known[f"mean_{k}"], mean, check_names=False)
+    last_52 = table.iloc[:, -52:]
+    interval = pd.Series(old, table.index).clip(upper=52) / last_52.gt(0).sum(axis=1)
+    pd.testing.assert_series_equal(known["adi"], interval, check_names=False)
+    sizes = last_52.where(last_52 > 0)
+    cv2 = (sizes.std(axis=1, ddof=0) / sizes.mean(axis=1)) ** 2
+    pd.testing.assert_series_equal(known["cv2"], cv2, check_names=False, atol=1e-12)
+    region = table.iloc[:, -1].groupby("region").sum()
+    assert known["region_quantity"].groupby("region").first().to_dict() == pytest.approx(region.to_dict())
+
+
+def test_a_week_alone_holds_what_it_holds_in_a_range(home, home_copy):
+    week = PLANNED[-1]
+    for table in TABLES:
+        shutil.rmtree(home_copy.path / "lake" / table.name / f"week={week}")
+    assert materialize(home_copy.settings, [week])
+    for table in TABLES:
+        pd.testing.assert_frame_equal(
+            rows(home, table, week), rows(home_copy, table, week), rtol=1e-9, atol=1e-12, obj=table.name
+        )
+
+
+def test_no_week_depends_on_orders_after_it(home, home_copy):
+    poisoned = PLANNED[3]
+    later = [w for w in WEEKS if w > poisoned]
+    landing = home_copy.path / "landing" / "orders"
+    lines = [
+        f"P{i},x{i},{week},{part},{region},{10**6},1"
+        for week in later
+        for i, (part, region) in enumerate(home.known.series[SERIES].itertuples(index=False))
+    ]
+    header = "order_id,line_id,order_date,part_id,region,quantity,unit_price\n"
+    (landing / "poison.csv").write_text(header + "\n".join(lines) + "\n")
+    assert materialize(home_copy.settings, WEEKS[WEEKS.index(poisoned) :], "+key:feature_table")
+    assert materialize(home_copy.settings, PLANNED[:4])
+    for table in TABLES:
+        pd.testing.assert_frame_equal(
+            rows(home, table, poisoned),
+            rows(home_copy, table, poisoned),
+            rtol=1e-9,
+            atol=1e-12,
+            obj=table.name,
+        )
+    assert home_copy.lake.read_pandas(WEEKLY_DEMAND, [later[0]])["quantity"].max() > 10**6
+
+
+def test_forecasts_cover_every_living_series_and_horizon(home):
+    for week in PLANNED:
+        alive = home.lake.read_pandas(FEATURES, [week], SERIES)
+        for table in (SARIMAX_MODEL, XGB_MODEL, DEMAND_FORECAST):
+            made = home.lake.read_pandas(table, [week])
+            assert len(made) == len(alive) * 6
+            assert set(made["horizon"]) == set(range(1, 7))
+            assert (
+                made["target_week"] == made["origin_week"] + pd.to_timedelta(7 * made["horizon"], unit="D")
+            ).all()
+
+
+def test_plans_and_reports_are_there(home):
+    for week in PLANNED:
+        folder = home.path / "reports" / f"week={week}"
+        assert (folder / "plan.html").stat().st_size > 10_000
+        assert (folder / "backtest.html").stat().st_size > 10_000
+    impact = home.lake.read_pandas(BUSINESS_IMPACT, PLANNED)
+    assert {"plan", "status_quo", "perfect_foresight", "plan_bias_-30", "plan_bias_+30"} <= set(
+        impact["policy"]
+    )
+    cost = impact[impact["metric"] == "cost"].pivot(index="week", columns="policy", values="value")
+    assert (cost["perfect_foresight"] <= cost["plan"] * (1 + 1e-6)).all()
+
+
+def test_metadata_and_checks_are_recorded_for_each_week_of_a_range(home):
+    with dg.DagsterInstance.from_config(str(home.path / "dagster")) as instance:
+        for week in PLANNED:
+            record = instance.fetch_materializations(
+                dg.AssetRecordsFilter(dg.AssetKey("demand_forecast"), asset_partitions=[str(week)]), limit=1
+            ).records[0]
+            metadata = record.asset_materialization.metadata
+            made = home.lake.rows(DEMAND_FORECAST, week)
+            assert metadata["dagster/partition_row_count"].value == made
+            assert "data:image/png;base64," in metadata["demand_and_forecast"].value
+        history = instance.event_log_storage.get_asset_check_execution_history(
+            dg.AssetCheckKey(dg.AssetKey("allocation_plan"), "solver_certified"), limit=100
+        )
+        assert {r.partition: r.status.value for r in history} == {str(w): "SUCCEEDED" for w in PLANNED}
+
+
+def test_definitions_are_complete(home):
+    defs = build_defs(home.settings)
+    graph = defs.resolve_asset_graph()
+    names = {key.to_user_string() for key in graph.get_all_asset_keys()}
+    assert names == {
+        "raw_orders",
+        "clean_orders",
+        "weekly_demand",
+        "feature_table",
+        "sarimax_model",
+        "xgb_model",
+        "backtest_report",
+        "demand_forecast",
+        "manufacturer_network",
+        "allocation_plan",
+        "business_impact",
+    }
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.description
+        assert node.owners
+        assert node.kinds
+        assert node.group_name != "default"
+        assert node.metadata["dagster/column_schema"].columns
+        assert graph.get_check_keys_for_assets({key}) or key.to_user_string() in (
+            "raw_orders",
+            "manufacturer_network",
+        )
+
+
+def test_weeks_that_were_never_materialized_are_named(home_copy, capsys):
+    shutil.rmtree(home_copy.path / "lake" / "weekly_demand" / f"week={WEEKS[-3]}")
+    assert not materialize(home_copy.settings, [WEEKS[-1]], "key:feature_table")
+    assert f"weekly_demand has not been materialized for {WEEKS[-3]}" in capsys.readouterr().out
+
+
+def test_a_week_without_orders_succeeds_with_zero_rows(home_copy):
+    landing = home_copy.path / "landing" / "orders"
+    empty = WEEKS[10]
+    for file in landing.rglob("*"):
+        if file.is_file():
+            file.unlink()
+    (landing / "one.csv").write_text(
+        "order_id,order_date,part_id,region,quantity,unit_price\n"
+        f"a,{WEEKS[9]},p,EU,1,2\nb,{WEEKS[11]},p,EU,3,2\n"
+    )
+    assert materialize(home_copy.settings, WEEKS[9:12], "+key:weekly_demand")
+    counts = [
+        home_copy.lake.rows(t, empty) for t in (RAW_ORDERS, CLEAN_ORDERS, REJECTED_ORDERS, WEEKLY_DEMAND)
+    ]
+    assert counts == [0, 0, 0, 0]
+    assert home_copy.lake.rows(WEEKLY_DEMAND, WEEKS[11]) == 1

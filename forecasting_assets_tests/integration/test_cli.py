@@ -1,0 +1,186 @@
+"""The command line, as users call it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from forecasting_assets.cli import main
+from forecasting_assets.tables import CLEAN_ORDERS, DEMAND_FORECAST, WEEKLY_DEMAND
+from forecasting_assets_tests.conftest import WEEKS
+
+ONLINE_RETAIL = Path(__file__).parents[3] / "shared" / "data" / "online_retail"
+HEADER = "InvoiceNo,InvoiceDate,StockCode,Country,Quantity,UnitPrice\n"
+COLUMNS = [
+    "order_id=InvoiceNo",
+    "order_date=InvoiceDate",
+    "part_id=StockCode",
+    "region=Country",
+    "quantity=Quantity",
+    "unit_price=UnitPrice",
+]
+
+
+@pytest.fixture
+def orders(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORECASTING_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "orders"
+    folder.mkdir()
+    (folder / "a.csv").write_text(HEADER + "1,2024-03-06,p,EU,2,3.5\n2,2024-03-14,p,EU,1,3.5\n")
+    return folder
+
+
+def init(orders, *more):
+    columns = [argument for column in COLUMNS for argument in ("--column", column)]
+    return main(["init", "--orders", str(orders), *columns, *more])
+
+
+def test_init_finds_the_first_week_and_writes_settings(orders, capsys):
+    from forecasting_assets.settings import load_settings
+
+    assert init(orders) == 0
+    settings = load_settings()
+    assert str(settings.calendar.first_week) == "2024-03-04"
+    assert settings.orders.landed_names["part_id"] == "StockCode"
+    assert settings.landing == str(orders)
+    assert "2 rows, weeks 2024-03-04 to 2024-03-11" in capsys.readouterr().out
+
+
+def test_init_does_not_overwrite(orders, capsys):
+    assert init(orders) == 0
+    assert init(orders) == 2
+    assert "is there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["init", "--orders", "nowhere"], "no such folder"),
+        (["init", "--orders", "{orders}"], "has no column 'order_id' (order_id)"),
+        (["init", "--orders", "{orders}", "--column", "order=InvoiceNo"], "'order' is none of"),
+        (["init", "--orders", "{orders}", "--column", "order_id"], "write NAME=LANDED"),
+        (["init", "--orders", "{orders}", "--network", "nowhere"], "nowhere"),
+    ],
+)
+def test_init_explains_what_is_wrong_and_writes_nothing(orders, capsys, arguments, said):
+    assert main([a.format(orders=orders) for a in arguments]) == 2
+    assert said in capsys.readouterr().err
+    assert not (Path(os.environ["FORECASTING_HOME"]) / "forecasting.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--from", "2024-03-05"], "use 2024-03-04"),
+        (["--from", "2024-02-26"], "before the first week of history, 2024-03-04"),
+        (["--from", "2199-01-07"], "has not closed yet"),
+        (["--from", "2024-03-11", "--to", "2024-03-04"], "is before --from"),
+        (["--from", "2024-03-04", "--select", "group:nothing"], "selects no asset"),
+        (["--from", "2024-03-04", "--select", "((("], "cannot be read"),
+    ],
+)
+def test_materialize_refuses_what_cannot_be(orders, capsys, arguments, said):
+    init(orders)
+    assert main(["materialize", *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_broken_settings_stop_with_the_field(orders, capsys):
+    init(orders)
+    file = Path(os.environ["FORECASTING_HOME"]) / "forecasting.toml"
+    file.write_text(file.read_text() + "\n[spark]\nmaster = 3\n")
+    assert main(["materialize"]) == 2
+    assert "[spark] master = 3" in capsys.readouterr().err
+
+
+@pytest.mark.spark
+def test_without_a_network_only_the_planning_assets_refuse(orders, capsys):
+    from forecasting_assets.resources.lake import Lake
+    from forecasting_assets.settings import load_settings
+
+    init(orders)
+    assert main(["materialize", "--from", "2024-03-04", "--to", "2024-03-11"]) == 1
+    said = capsys.readouterr().out
+    assert "manufacturer_network FAILED" in said
+    assert "manufacturers.csv" in said
+    lake = Lake(path=load_settings().lake_path)
+    assert [str(week) for week in lake.existing_weeks(DEMAND_FORECAST)] == ["2024-03-04", "2024-03-11"]
+    assert not (Path(lake.path) / "allocation_plan").exists()
+
+
+@pytest.mark.spark
+def test_the_newest_week_with_orders_is_the_default(orders, capsys):
+    init(orders)
+    assert main(["materialize", "--select", "+key:weekly_demand"]) == 0
+    assert "week 2024-03-11" in capsys.readouterr().out
+
+
+@pytest.mark.spark
+def test_one_unreadable_file_stops_the_week_before_anything_is_written(orders, capsys):
+    from forecasting_assets.settings import load_settings
+
+    init(orders)
+    (orders / "b.csv").write_bytes(b"\xff\xfe\x00broken")
+    assert main(["materialize", "--from", "2024-03-04", "--select", "key:raw_orders"]) == 1
+    assert "b.csv" in capsys.readouterr().out
+    assert not (Path(load_settings().lake_path) / "raw_orders").exists()
+
+
+@pytest.mark.spark
+def test_a_region_nobody_delivers_to_is_named(home_copy, monkeypatch, capsys):
+    monkeypatch.setenv("FORECASTING_HOME", str(home_copy.path))
+    lanes = home_copy.path / "landing" / "network" / "lanes.csv"
+    kept = [line for line in lanes.read_text().splitlines() if ",UK," not in line]
+    lanes.write_text("\n".join(kept) + "\n")
+    week = str(WEEKS[-1])
+    assert main(["materialize", "--from", week, "--select", "group:planning"]) == 1
+    said = capsys.readouterr().out
+    assert "UK" in said
+    assert "lanes.csv" in said
+
+
+def test_the_code_location_validates(home):
+    environment = {
+        **os.environ,
+        "FORECASTING_HOME": str(home.path),
+        "DAGSTER_HOME": str(home.path / "dagster"),
+    }
+    command = [
+        str(Path(sys.executable).parent / "dagster"),
+        "definitions",
+        "validate",
+        "-w",
+        "workspace.yaml",
+    ]
+    root = Path(__file__).parents[2]
+    found = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=120)
+    assert found.returncode == 0, found.stderr
+    assert "Warning" not in found.stderr
+
+
+@pytest.mark.spark
+@pytest.mark.skipif(not ONLINE_RETAIL.exists(), reason="the Online Retail data set is not beside the project")
+def test_real_order_lines_need_a_column_mapping_and_nothing_else(tmp_path, monkeypatch):
+    """The data set's own facts: 54 weeks, one of them empty, and 19,658 series."""
+    from forecasting_assets.resources.lake import Lake
+    from forecasting_assets.settings import load_settings
+    from forecasting_assets.tables import RAW_ORDERS, REJECTED_ORDERS, SERIES
+    from forecasting_assets.weeks import parse_week, weeks_between
+
+    monkeypatch.setenv("FORECASTING_HOME", str(tmp_path))
+    assert init(ONLINE_RETAIL / "orders", "--network", str(ONLINE_RETAIL / "network")) == 0
+    first, last = "2010-11-29", "2011-12-05"
+    assert main(["materialize", "--select", "+key:weekly_demand", "--from", first, "--to", last]) == 0
+    lake = Lake(path=load_settings().lake_path)
+    weeks = weeks_between(parse_week(first), parse_week(last))
+    raw, clean, rejected = (
+        {week: lake.rows(table, week) for week in weeks}
+        for table in (RAW_ORDERS, CLEAN_ORDERS, REJECTED_ORDERS)
+    )
+    assert sum(raw.values()) == 541_909
+    assert all(raw[week] == clean[week] + rejected[week] for week in weeks)
+    assert [str(week) for week in weeks if not clean[week]] == ["2010-12-27"]
+    demand = lake.read_pandas(WEEKLY_DEMAND, weeks)
+    assert len(demand[SERIES].drop_duplicates()) == 19_658

@@ -1,0 +1,95 @@
+"""MLflow holds every week's models, closed and loadable, and they predict what the assets wrote."""
+
+import pandas as pd
+import pytest
+
+from forecasting_assets.features.build import feature_columns
+from forecasting_assets.resources.tracking import EXPERIMENT
+from forecasting_assets.runs import materialize
+from forecasting_assets.tables import QUANTILES, SARIMAX_MODEL, SERIES, WEEKLY_DEMAND, XGB_MODEL
+from forecasting_assets_tests.conftest import PLANNED, WEEKS
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture
+def client(home):
+    import mlflow
+
+    mlflow.set_tracking_uri(home.settings.tracking_uri)
+    mlflow.set_registry_uri(home.settings.tracking_uri)
+    return mlflow.MlflowClient()
+
+
+def runs(client):
+    return client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id], max_results=1000)
+
+
+def test_every_run_is_closed_and_nested_in_that_of_its_dagster_run(client):
+    found = runs(client)
+    assert {run.info.status for run in found} == {"FINISHED"}
+    weeks = [run for run in found if "week" in run.data.tags]
+    assert {(run.data.tags["asset"], run.data.tags["week"]) for run in weeks} == {
+        (model, str(week)) for model in ("sarimax_model", "xgb_model") for week in PLANNED
+    }
+    parents = {run.info.run_id for run in found} - {run.info.run_id for run in weeks}
+    assert {run.data.tags["mlflow.parentRunId"] for run in weeks} <= parents
+    assert all(run.data.tags["dagster_run_id"] and run.data.params["refit_week"] for run in weeks)
+
+
+def test_the_runs_hold_the_rolling_origin_metrics_of_their_week(client):
+    version = client.get_model_version_by_alias("xgb_model", f"week-{PLANNED[-1]}")
+    metrics = client.get_run(version.run_id).data.metrics
+    assert metrics["n/all"] > 0
+    assert 0 < metrics["wape/all"] < 2
+    assert 0 <= metrics["coverage_90/all"] <= 1
+
+
+def predictions(model, week, rows):
+    import mlflow
+
+    made = mlflow.pyfunc.load_model(f"models:/{model}@week-{week}").predict(rows)
+    return made.sort_values([*SERIES, "horizon"], ignore_index=True)[[*SERIES, "horizon", "mean", *QUANTILES]]
+
+
+def written(home, table, week):
+    frame = home.lake.read_pandas(table, [week])
+    return frame.sort_values([*SERIES, "horizon"], ignore_index=True)[
+        [*SERIES, "horizon", "mean", *QUANTILES]
+    ]
+
+
+@pytest.mark.parametrize("week", [PLANNED[0], PLANNED[-1]])
+def test_the_logged_xgboost_predicts_what_the_asset_wrote(home, client, week):
+    rows = home.lake.read_pandas(feature_columns(6), [week])
+    pd.testing.assert_frame_equal(
+        predictions("xgb_model", week, rows), written(home, XGB_MODEL, week), rtol=1e-9
+    )
+
+
+@pytest.mark.parametrize("week", [PLANNED[0], PLANNED[-1]])
+def test_the_logged_sarimax_predicts_what_the_asset_wrote(home, client, week):
+    history = home.lake.read_pandas(WEEKLY_DEMAND, [w for w in WEEKS if w <= week])
+    rows = history[[*SERIES, "week", "quantity"]]
+    pd.testing.assert_frame_equal(
+        predictions("sarimax_model", week, rows), written(home, SARIMAX_MODEL, week), rtol=1e-9
+    )
+
+
+def test_no_artifact_is_a_pickle(home, client):
+    files = [file for file in (home.path / "mlartifacts").rglob("*") if file.is_file()]
+    assert {"mean.ubj", "quantiles.ubj", "params.parquet"} <= {file.name for file in files}
+    assert not [file for file in files if file.suffix in (".pkl", ".pickle", ".joblib")]
+
+
+def test_a_failed_run_is_closed_as_failed(home_copy):
+    import mlflow
+
+    # The forecasts of the week are gone, so the plan fails after the models have been tracked.
+    network = home_copy.path / "landing" / "network"
+    (network / "lanes.csv").unlink()
+    assert not materialize(home_copy.settings, [PLANNED[-1]], "key:xgb_model or key:manufacturer_network")
+    client = mlflow.MlflowClient(home_copy.settings.tracking_uri)
+    newest = next(run for run in runs(client) if "week" not in run.data.tags)
+    assert newest.info.status == "FAILED"
+    assert not [run for run in runs(client) if run.info.status == "RUNNING"]

@@ -1,0 +1,146 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecasting_assets.forecasting.backtest import MODELS, rolling_backtest
+from forecasting_assets.forecasting.combine import SEGMENTS, combine
+from forecasting_assets.forecasting.cube import LEVELS, forecast_table
+from forecasting_assets.forecasting.naive import seasonal_naive
+from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.weeks import add_weeks, week_index
+from forecasting_assets_tests.unit.forecasting.data import FIRST, features, market
+
+HISTORY = market(weeks=100)
+FEATURES = features(HISTORY, 3)
+SETTINGS = ForecastingSettings(backtest_weeks=8, weight_prior_cells=20)
+HORIZON = 3
+WEEKS = [add_weeks(FIRST, w) for w in range(90, 100)]
+KEY = ["origin_week", "model", "segment", "horizon", "metric"]
+
+
+def segments(origin):
+    return FEATURES.loc[FEATURES["week"] == str(origin), ["part_id", "region", "segment"]]
+
+
+def forecasts(model, origin):
+    """Made-up forecasts that differ by model and origin; none at some origins, as in a lake with gaps."""
+    alive = FEATURES[FEATURES["week"] == str(origin)]
+    if week_index(origin) % 11 == 0 or alive.empty:
+        return None
+    rng = np.random.default_rng([week_index(origin), MODELS.index(model)])
+    level = alive["mean_13"].to_numpy()[:, None] * rng.lognormal(
+        0, 0.3 if model == "xgb" else 0.6, (len(alive), HORIZON)
+    )
+    values = level[..., None] * np.array([1.0, *(0.5 + LEVELS)])
+    return forecast_table(alive[["part_id", "region"]], alive["week"].to_numpy(), values)
+
+
+def backtest(weeks, history=HISTORY):
+    return rolling_backtest(weeks, forecasts, segments, history, HORIZON, SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def reports():
+    return backtest(WEEKS)
+
+
+def value(report, model, metric, segment="all", horizon=0):
+    rows = report.set_index(KEY[1:])["value"]
+    return rows[model, segment, horizon, metric]
+
+
+def cells(week, model):
+    """The cells the report of `week` counts, one row each, in plain pandas."""
+    tables = [forecasts(model, add_weeks(week, -n)) for n in range(1, SETTINGS.backtest_weeks + 1)]
+    table = pd.concat([t for t in tables if t is not None])
+    table = table[table["target_week"] <= str(week)]
+    demand = HISTORY.rename(columns={"week": "target_week", "quantity": "actual"})
+    columns = ["part_id", "region", "target_week"]
+    return table.merge(demand[[*columns, "actual"]], how="left", on=columns).fillna({"actual": 0.0})
+
+
+def test_errors_are_those_of_earlier_forecasts_against_weeks_closed_since(reports):
+    for week, report in reports.items():
+        for model in ("sarimax", "xgb"):
+            table = cells(week, model)
+            assert value(report, model, "n") == len(table)
+            rmse = np.sqrt(((table["mean"] - table["actual"]) ** 2).mean())
+            assert value(report, model, "rmse") == pytest.approx(rmse)
+            third = table[table["horizon"] == 3]
+            wape = (third["q50"] - third["actual"]).abs().sum() / third["actual"].sum()
+            assert value(report, model, "wape", horizon=3) == pytest.approx(wape)
+
+
+def test_segments_and_horizons_add_up_to_all(reports):
+    report = reports[WEEKS[-1]]
+    for model in MODELS:
+        n = report[(report["metric"] == "n") & (report["model"] == model)]
+        parts = n[(n["segment"] != "all") & (n["horizon"] > 0)]["value"].sum()
+        assert parts == value(report, model, "n")
+
+
+def test_a_report_alone_is_what_it_is_in_a_range(reports):
+    for week in (WEEKS[0], WEEKS[5], WEEKS[-1]):
+        alone = backtest([week], HISTORY[HISTORY["week"] <= str(week)].sample(frac=1, random_state=0))[week]
+        pd.testing.assert_frame_equal(alone, reports[week], rtol=1e-9)
+
+
+def test_nothing_after_the_week_changes_its_report(reports):
+    week = WEEKS[4]
+    poisoned = HISTORY.assign(quantity=HISTORY["quantity"].where(HISTORY["week"] <= str(week), 1e6))
+    made = backtest(WEEKS, poisoned)
+    pd.testing.assert_frame_equal(made[week], reports[week], rtol=1e-9)
+    assert value(made[WEEKS[5]], "xgb", "rmse") > 10 * value(reports[WEEKS[5]], "xgb", "rmse")
+
+
+def test_combined_is_what_combine_made_at_each_origin_with_the_report_of_that_origin(reports):
+    week = WEEKS[-1]
+    origins = [add_weeks(week, -n) for n in range(1, 9)]
+    known = backtest(sorted(origins))
+    made = []
+    for origin in origins:
+        one, other = forecasts("sarimax", origin), forecasts("xgb", origin)
+        if one is not None and other is not None:
+            made.append(combine(one, other, segments(origin), known[origin]))
+    table = pd.concat(made)
+    demand = HISTORY.rename(columns={"week": "target_week", "quantity": "actual"}).drop(
+        columns="part_category"
+    )
+    table = table[table["target_week"] <= str(week)].merge(
+        demand, how="left", on=["part_id", "region", "target_week"]
+    )
+    error = table["mean"] - table["actual"].fillna(0.0)
+    assert value(reports[week], "combined", "rmse") == pytest.approx(np.sqrt((error**2).mean()))
+
+
+def test_the_better_model_has_the_larger_weight_and_weights_add_up(reports):
+    report = reports[WEEKS[-1]]
+    weights = report[report["metric"] == "weight"]
+    assert len(weights) == 2 * len(SEGMENTS) * (HORIZON + 1)
+    assert weights.groupby(["segment", "horizon"])["value"].sum().to_numpy() == pytest.approx(1.0)
+    assert value(report, "xgb", "scaled_pinball") < value(report, "sarimax", "scaled_pinball")
+    assert value(report, "xgb", "weight") > 0.5
+
+
+def test_the_first_report_has_equal_weights_and_no_errors():
+    report = backtest([FIRST])[FIRST]
+    assert report.loc[report["metric"] == "weight", "value"].eq(0.5).all()
+    assert report.loc[report["metric"] == "n", "value"].eq(0).all()
+    assert set(report["metric"]) == {"weight", "n"}
+
+
+def test_keys_are_unique_and_naive_has_no_quantiles(reports):
+    for report in reports.values():
+        assert not report.duplicated(KEY).any()
+        assert report["value"].notna().all()
+        naive = set(report.loc[report["model"] == "seasonal_naive", "metric"])
+        assert {"rmse", "wape", "mase", "rmsse"} <= naive
+        assert not naive & {"pinball", "coverage_80", "coverage_90"}
+
+
+def test_seasonal_naive_takes_last_year_or_the_latest_week():
+    past = np.arange(60.0)[None, :]
+    assert seasonal_naive(past, np.array([0]), 2).tolist() == [[8.0, 9.0]]
+    assert seasonal_naive(past, np.array([9]), 2).tolist() == [[59.0, 9.0]]
+    assert seasonal_naive(past[:, :5], np.array([0]), 2).tolist() == [[4.0, 4.0]]
+    assert seasonal_naive(past, np.array([0]), 53)[0, 52] == 8.0

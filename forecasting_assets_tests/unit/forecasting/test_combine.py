@@ -1,0 +1,115 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from forecasting_assets.forecasting.combine import (
+    SEGMENTS,
+    combination_weights,
+    combine,
+    segment_codes,
+    weighted,
+    weights_of,
+)
+from forecasting_assets.forecasting.cube import FORECAST_COLUMNS, SeriesIndex, forecast_table
+from forecasting_assets.forecasting.metrics import SUMS
+
+SERIES = pd.DataFrame({"part_id": ["A", "B", "C"], "region": "x"})
+ORIGIN = np.datetime64("2024-01-01")
+
+
+def losses(loss, cells):
+    total = np.zeros(len(SUMS))
+    total[SUMS.index("scaled_pinball")] = loss * cells
+    total[SUMS.index("scaled_quantile_cells")] = cells
+    return total
+
+
+def table(rows, value, horizons=2):
+    series = SERIES.iloc[rows]
+    return forecast_table(series, np.full(len(rows), ORIGIN), np.full((len(rows), horizons, 8), float(value)))
+
+
+def report(weights, horizons=2):
+    return pd.DataFrame(
+        [
+            ("sarimax", segment, h, "weight", weights.get((segment, h), weights.get(segment, 0.5)))
+            for segment in SEGMENTS
+            for h in range(horizons + 1)
+        ],
+        columns=["model", "segment", "horizon", "metric", "value"],
+    )
+
+
+def test_without_observations_the_models_weigh_the_same():
+    assert combination_weights(losses(0, 0), losses(0, 0), 500) == 0.5
+
+
+def test_weights_by_hand():
+    far = combination_weights(losses(1.0, 1e9), losses(2.0, 1e9), 500)
+    assert far == pytest.approx(0.8, abs=1e-6)
+    assert combination_weights(losses(1.0, 500), losses(2.0, 500), 500) == pytest.approx(0.65)
+    assert combination_weights(losses(1.0, 10), losses(2.0, 10), 0) == pytest.approx(0.8)
+    assert combination_weights(losses(0.0, 10), losses(0.0, 10), 0) == 0.5
+
+
+@given(st.floats(0, 100), st.floats(0, 100), st.integers(0, 10**6), st.floats(0, 1e4))
+def test_weights_favour_the_smaller_loss_and_add_up_to_one(one, other, cells, prior):
+    weight = combination_weights(losses(one, cells), losses(other, cells), prior)
+    mirrored = combination_weights(losses(other, cells), losses(one, cells), prior)
+    assert 0 <= weight <= 1
+    assert weight + mirrored == pytest.approx(1)
+    if one < other:
+        assert weight >= 0.5
+
+
+@given(
+    arrays(float, (2, 2, 8), elements=st.floats(0, 1e6)), arrays(float, (2, 2, 8), elements=st.floats(0, 1e6))
+)
+def test_a_weighted_mean_lies_between_and_takes_the_other_where_one_is_missing(one, other):
+    mixed = weighted(one, other, np.full((2, 2), 0.3))
+    assert (mixed >= np.minimum(one, other) * (1 - 1e-12)).all()
+    assert (mixed <= np.maximum(one, other) * (1 + 1e-12)).all()
+    missing = np.full_like(one, np.nan)
+    assert np.array_equal(weighted(one, missing, np.full((2, 2), 0.3)), one)
+    assert np.array_equal(weighted(missing, other, np.full((2, 2), 0.3)), other)
+
+
+def test_combine_uses_the_weight_of_segment_and_horizon_and_keeps_every_series():
+    segments = pd.DataFrame({"part_id": ["A", "B"], "region": "x", "segment": ["smooth", "lumpy"]})
+    weights = report({("smooth", 1): 0.9, ("smooth", 2): 0.2, "lumpy": 0.6, "all": 0.0})
+    made = combine(table([0, 1], 10), table([1, 0, 2], 20), segments, weights)
+    assert list(made.columns) == FORECAST_COLUMNS
+    assert made["part_id"].tolist() == ["A", "A", "B", "B", "C", "C"]
+    assert made["mean"].tolist() == pytest.approx([11, 18, 14, 14, 20, 20])
+    assert made["q95"].tolist() == made["mean"].tolist()
+
+
+def test_a_series_without_segment_takes_the_weights_of_all():
+    none = pd.DataFrame({"part_id": [], "region": [], "segment": []})
+    made = combine(table([0], 10), table([0], 20), none, report({"all": 1.0}))
+    assert made["mean"].tolist() == [10, 10]
+
+
+def test_nothing_to_combine_is_an_empty_table():
+    made = combine(table([], 1), table([], 1), SERIES.assign(segment="new"), report({}))
+    assert list(made.columns) == FORECAST_COLUMNS
+    assert made.empty
+
+
+def test_several_origins_and_absent_weights_are_refused():
+    later = table([1], 1).assign(origin_week=pd.Timestamp("2024-01-08"))
+    with pytest.raises(ValueError, match="2 origins"):
+        combine(table([0], 1), later, SERIES.assign(segment="new"), report({}))
+    with pytest.raises(ValueError, match="lacks 6 of 12 weights"):
+        weights_of(report({}, horizons=1), 2)
+
+
+def test_segment_codes_follow_the_index():
+    segments = pd.DataFrame(
+        {"part_id": ["C", "A", "Z"], "region": "x", "segment": ["new", "smooth", "lumpy"]}
+    )
+    codes = segment_codes(SeriesIndex(SERIES), segments)
+    assert [SEGMENTS[c] for c in codes] == ["smooth", "all", "new"]

@@ -1,0 +1,83 @@
+"""What the sensor asks for when files land, and what the schedule asks for when a week closes."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from forecasting_assets.definitions import build_defs
+from forecasting_assets.settings import load_settings
+
+HEADER = "order_id,order_date,part_id,region,quantity,unit_price\n"
+
+
+@pytest.fixture
+def zone(tmp_path):
+    (tmp_path / "forecasting.toml").write_text("[calendar]\nfirst_week = 2024-01-01\n")
+    landing = tmp_path / "landing" / "orders"
+    landing.mkdir(parents=True)
+    return landing
+
+
+def land(zone: Path, name: str, *days: str) -> None:
+    file = zone / name
+    before = file.stat().st_mtime if file.exists() else 0.0
+    file.write_text(HEADER + "".join(f"o{i},{day},p,r,1,2\n" for i, day in enumerate(days)))
+    os.utime(file, (before + 10, before + 10))
+
+
+def tick(zone: Path, cursor: str | None = None):
+    defs = build_defs(load_settings(zone.parents[1]))
+    sensor = defs.resolve_sensor_def("new_orders_sensor")
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_sensor_context(
+            instance=instance, cursor=cursor, resources={"landing": defs.resources["landing"]}
+        )
+        return sensor(context)
+
+
+def ranges(result) -> list[tuple[str, str]]:
+    tags = [request.tags for request in result.run_requests or []]
+    return [(t["dagster/asset_partition_range_start"], t["dagster/asset_partition_range_end"]) for t in tags]
+
+
+def test_contiguous_weeks_are_one_range_however_many_files_touch_them(zone):
+    for i in range(10):
+        land(zone, f"{i}.csv", "2024-03-05", "2024-03-12")
+    land(zone, "far.csv", "2024-06-03")
+    assert ranges(tick(zone)) == [("2024-03-04", "2024-03-11"), ("2024-06-03", "2024-06-03")]
+
+
+def test_what_has_been_asked_for_is_not_asked_again(zone):
+    land(zone, "a.csv", "2024-03-05")
+    first = tick(zone)
+    assert ranges(tick(zone, first.cursor)) == []
+    land(zone, "b.csv", "2024-03-12")
+    assert ranges(tick(zone, first.cursor)) == [("2024-03-11", "2024-03-11")]
+
+
+def test_a_changed_file_asks_for_the_weeks_it_touches_and_touched(zone):
+    land(zone, "a.csv", "2024-03-05")
+    first = tick(zone)
+    land(zone, "a.csv", "2024-05-07")
+    assert ranges(tick(zone, first.cursor)) == [("2024-03-04", "2024-03-04"), ("2024-05-06", "2024-05-06")]
+
+
+def test_a_week_that_is_still_open_waits(zone):
+    land(zone, "a.csv", "2024-03-05", f"{datetime.now(UTC):%Y-%m-%d}", "2023-01-02")
+    assert ranges(tick(zone)) == [("2024-03-04", "2024-03-04")]
+
+
+def test_an_unreadable_file_does_not_hold_back_the_others(zone):
+    land(zone, "a.csv", "2024-03-05")
+    (zone / "b.csv").write_bytes(b"")
+    assert ranges(tick(zone)) == [("2024-03-04", "2024-03-04")]
+
+
+def test_the_schedule_plans_the_week_that_has_just_closed(zone):
+    schedule = build_defs(load_settings(zone.parents[1])).resolve_schedule_def("weekly_schedule")
+    when = datetime(2025, 3, 10, 3, 0, tzinfo=UTC)
+    request = schedule(dg.build_schedule_context(scheduled_execution_time=when))
+    assert request.partition_key == "2025-03-03"

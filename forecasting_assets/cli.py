@@ -19,7 +19,7 @@ from forecasting_assets.tables import ORDER_COLUMNS
 from forecasting_assets.weeks import add_weeks, newest_closed_week, parse_week, weeks_between
 
 DEMO_WEEKS = 120
-DEMO_PLANNED_WEEKS = 16
+DEMO_PLANNED_WEEKS = 12
 #: First line of the settings the demo writes, by which it knows a home of its own.
 DEMO_MARK = "# The synthetic marketplace of forecasting-assets demo."
 
@@ -186,7 +186,8 @@ def _demo(arguments: argparse.Namespace) -> int:
     home = forecasting_home()
     file = home / SETTINGS_FILE
     if not file.exists():
-        market = Marketplace(weeks=DEMO_WEEKS)
+        # It ends with the newest closed week, where the UI looks first.
+        market = Marketplace(first_week=add_weeks(newest_closed_week(), 1 - DEMO_WEEKS), weeks=DEMO_WEEKS)
         print(
             f"Writing {DEMO_WEEKS} weeks of orders of a synthetic marketplace to {home / 'landing'} …",
             flush=True,

@@ -80,7 +80,9 @@ def summarise(settings: Settings, weeks: Sequence[date]) -> str:
     """What the newest of `weeks` says, for a planner: accuracy, worth of the plans, reports."""
     lake = Lake(path=settings.lake_path)
     newest = weeks[-1]
-    costs = plan_costs(lake.read_pandas(ALLOCATION_PLAN, [newest]), lake.read_pandas(PLAN_SHORTAGES, [newest]))
+    costs = plan_costs(
+        lake.read_pandas(ALLOCATION_PLAN, [newest]), lake.read_pandas(PLAN_SHORTAGES, [newest])
+    )
     folder = settings.reports_path / f"week={newest}"
     return summary(
         lake.read_pandas(BACKTEST_REPORT, [newest]),

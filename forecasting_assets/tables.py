@@ -170,7 +170,8 @@ BACKTEST_REPORT = Table(
         Column(
             "metric",
             "string",
-            "rmse, mape, mape_left_out, wape, mase, rmsse, pinball, coverage_80, coverage_90, bias, weight or n",
+            "rmse, mape, mape_left_out, wape, mase, rmsse, pinball, scaled_pinball, coverage_80, coverage_90, "
+            "bias, weight or n",
         ),
         Column("value", "double", "Value of the metric", nullable=True),
     ),

@@ -1,6 +1,7 @@
 """From forecast and network to the capacity plan and what it was worth."""
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import pandas as pd
@@ -38,6 +39,9 @@ from forecasting_assets.tables import (
     Table,
 )
 from forecasting_assets.weeks import add_weeks, weeks_between
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 GROUP = "planning"
 #: Weeks of business impact that a plan's report shows.
@@ -93,11 +97,10 @@ def plan_week(settings: Settings, week: date) -> WeekResult:
     if made.certificate:
         lake.write_pandas(pd.DataFrame([made.certificate.to_dict()]), PLAN_CERTIFICATE, week)
     rows = lake.write_pandas(made.plan, ALLOCATION_PLAN, week)
-    load = png(charts.load_by_manufacturer(made.capacity_load))
-    report = write_plan_report(lake, settings, week)
+    report, pictures = write_plan_report(lake, settings, week)
     costs = {f"cost/{part}": value for part, value in made.cost.items()}
     short = float(made.shortages["quantity"].sum())
-    return WeekResult(rows, {**costs, "shortage_units": short}, {"load_against_capacity": load}, report)
+    return WeekResult(rows, {**costs, "shortage_units": short}, pictures, report)
 
 
 def judge_week(settings: Settings, week: date) -> WeekResult:
@@ -128,16 +131,22 @@ def judge_week(settings: Settings, week: date) -> WeekResult:
         settings.allocation,
     )
     rows = lake.write_pandas(worth, BUSINESS_IMPACT, week)
-    pictures = {
-        "cost_by_policy": png(charts.cost_by_policy(worth)),
-        "sensitivity": png(charts.sensitivity(worth)),
-    }
-    report = write_plan_report(lake, settings, week) if week in planned else None
-    return WeekResult(rows, {"plan_made_in": str(origin)}, pictures, report)
+    metadata = {"plan_made_in": str(origin)}
+    if week not in planned:
+        return WeekResult(rows, metadata, {name: png(figure) for name, figure in _judged(worth).items()})
+    report, pictures = write_plan_report(lake, settings, week)
+    return WeekResult(rows, metadata, pictures, report)
 
 
-def write_plan_report(lake: Lake, settings: Settings, week: date) -> str:
-    """Write plan.html of a plan in the lake, with what earlier plans were worth up to that week; its path."""
+def _judged(worth: pd.DataFrame) -> dict[str, "Figure"]:
+    return {"cost_by_policy": charts.cost_by_policy(worth), "sensitivity": charts.sensitivity(worth)}
+
+
+def write_plan_report(lake: Lake, settings: Settings, week: date) -> tuple[str, dict[str, bytes]]:
+    """Write plan.html of a plan in the lake, with what earlier plans were worth up to that week.
+
+    Its path, and its pictures by name.
+    """
     plan, load, short = (
         lake.read_pandas(table, [week]) for table in (ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES)
     )
@@ -145,11 +154,13 @@ def write_plan_report(lake: Lake, settings: Settings, week: date) -> str:
     categories = lake.read_pandas(features, [week], [*SERIES, "part_category"]).drop(columns="week")
     earlier = weeks_between(add_weeks(week, 1 - IMPACT_WEEKS), week)
     worth = lake.read_pandas(BUSINESS_IMPACT, earlier, missing_ok=True)
-    judged = [charts.cost_by_policy(worth), charts.sensitivity(worth)] if len(worth) else []
-    figures = [charts.load_by_manufacturer(load), *judged]
+    figures = {"load_against_capacity": charts.load_by_manufacturer(load)} | (
+        _judged(worth) if len(worth) else {}
+    )
     plan = plan.merge(categories, on=SERIES, validate="many_to_one")
-    page = plan_html(week, plan, load, short, plan_costs(plan, short), worth, figures)
-    return write_report(settings.reports_path, week, "plan.html", page)
+    page = plan_html(week, plan, load, short, plan_costs(plan, short), worth, list(figures.values()))
+    path = write_report(settings.reports_path, week, "plan.html", page)
+    return path, {name: png(figure) for name, figure in figures.items()}
 
 
 def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:

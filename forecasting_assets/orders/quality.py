@@ -54,4 +54,3 @@ def clean_statistics(clean: "DataFrame") -> dict[date, CleanStatistics]:
         week = facts.pop("week")
         statistics[week] = CleanStatistics(**facts | dates)
     return statistics
-

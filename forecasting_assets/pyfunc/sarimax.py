@@ -24,7 +24,9 @@ class SarimaxForecaster(PythonModel):
 
     def predict(self, context, model_input: pd.DataFrame, params=None) -> pd.DataFrame:
         origin = model_input["week"].max().date()
-        return sarimax.predict(self.params, model_input, self.refit_week, [origin], self.horizon, self.settings)
+        return sarimax.predict(
+            self.params, model_input, self.refit_week, [origin], self.horizon, self.settings
+        )
 
 
 set_model(SarimaxForecaster())

@@ -184,15 +184,18 @@ def bar_labels(ax: "Axes", bars: Any, texts: Iterable[str], size: float = 9) -> 
 @lru_cache(maxsize=16)
 def png(fig: "Figure") -> bytes:
     """The figure as a PNG image 1000 pixels wide, in 256 colours to be small; equal figures, equal bytes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
-    drawn = io.BytesIO()
+    # Drawn once; savefig would draw twice, and write a PNG that is only read again.
+    canvas = FigureCanvasAgg(fig)
     with warnings.catch_warnings():
         # A name in a script the font lacks shows as boxes here and in full in the tables.
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from")
-        fig.savefig(drawn, format="png")
+        canvas.draw()
+    drawn = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB")
     small = io.BytesIO()
-    Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    drawn.quantize(256, dither=Image.Dither.NONE).save(small, "PNG")
     return small.getvalue()
 
 

@@ -37,7 +37,9 @@ def spark_resource(settings: "SparkSettings") -> "LazyPySparkResource":
             "spark.master": settings.master,
             "spark.app.name": "forecasting-assets",
             "spark.driver.memory": "4g",
-            "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{log4j}",
+            "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{log4j} -XX:+UseParallelGC",
+            # A table is staged before it is published, so its files need not be moved twice.
+            "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
             "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)),
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": "false",

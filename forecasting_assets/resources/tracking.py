@@ -91,9 +91,6 @@ class Tracking(dg.ConfigurableResource):
 
     def _open(self) -> "MlFlow":
         if self._mlflow is None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", dg.BetaWarning)
-                from dagster_mlflow.resources import MlFlow
             _quiet()
             self._prepare_store()
             config = {
@@ -101,7 +98,13 @@ class Tracking(dg.ConfigurableResource):
                 "mlflow_tracking_uri": self.tracking_uri,
                 "extra_tags": {},
             }
-            self._mlflow = MlFlow(self._context.replace_config(config))
+            with warnings.catch_warnings():
+                # dagster-mlflow as a whole is in beta; requirements.lock pins the version that works.
+                warnings.simplefilter("ignore", dg.BetaWarning)
+                warnings.simplefilter("ignore", DeprecationWarning)
+                from dagster_mlflow.resources import MlFlow
+
+                self._mlflow = MlFlow(self._context.replace_config(config))
         return self._mlflow
 
     def _prepare_store(self) -> None:

@@ -139,6 +139,7 @@ def shortages(n: int = 5, part: str = "part-{:03d}") -> pd.DataFrame:
             "region": ["north"] * n,
             "due_week": ORIGIN + pd.to_timedelta(7 * (1 + i % 8), unit="D"),
             "quantity": 10.0 + i,
+            "cost": 12.5,
         }
     )
 

@@ -39,6 +39,7 @@ mlflow: setup ## MLflow UI on http://127.0.0.1:5000
 	@$(BIN)/forecasting-assets mlflow
 
 test: setup ## all tests
+	@sh deploy/ensure-chromium.sh
 	@$(BIN)/python -m pytest
 
 lint: setup ## style, types and the import contract

@@ -239,5 +239,7 @@ def _serve(command: list[str]) -> int:
 
     home = forecasting_home()
     os.environ |= {"FORECASTING_HOME": str(home), "DAGSTER_HOME": str(prepare_home(home))}
+    # `dagster dev` advertises its successor, which wants a project of its own layout.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:Function `dev_command` is superseded")
     tool = Path(sys.executable).parent / command[0]
     os.execv(tool, [str(tool), *command[1:]])

@@ -30,7 +30,7 @@ from forecasting_assets.tables import DEMAND_HISTORY, SARIMAX_MODEL, SERIES, WEE
 from forecasting_assets.weeks import add_weeks, refit_week, weeks_between
 
 GROUP = "forecasts"
-_SERIES_PER_TASK = 5000
+_SERIES_PER_TASK = 10_000
 _PYFUNC = Path(__file__).parent.parent / "pyfunc"
 
 
@@ -104,7 +104,7 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         one are smoothed instead, which the method column says of each."""
         weeks = weeks_of(context)
         history_weeks = weeks_between(window(weeks[0], sarimax_window), weeks[-1])
-        tasks = 2 + lake.rows(features, weeks[-1]) // _SERIES_PER_TASK
+        tasks = max(2, lake.rows(features, weeks[-1]) // _SERIES_PER_TASK)
         forecasts = spread_sarimax(lake.read(spark.spark_session, WEEKLY_DEMAND, history_weeks), weeks, tasks)
         row_counts(context, lake.write(forecasts, SARIMAX_MODEL, weeks))
         for week in weeks:

@@ -1,7 +1,7 @@
 """Checks of the forecasts: complete, possible, ordered, and better than the naive alternative."""
 
-from collections.abc import Sequence
 from datetime import date
+from functools import partial
 
 import dagster as dg
 import numpy as np
@@ -12,6 +12,8 @@ from forecasting_assets.checks.contract import check_contract
 from forecasting_assets.checks.weekly import Check, weekly_checks
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.findings import Finding
+from forecasting_assets.resources.lake import Lake
+from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     BACKTEST_REPORT,
     DEMAND_FORECAST,
@@ -58,47 +60,39 @@ def check_beats_naive(report: pd.DataFrame) -> Finding:
     return Finding(ours < naive, said, {"wape": ours, "wape_seasonal_naive": naive})
 
 
+def _forecast_findings(settings: Settings, week: date, table: Table) -> list[Finding]:
+    lake = Lake(path=settings.lake_path)
+    horizon = settings.calendar.horizon_weeks
+    alive = lake.read_pandas(feature_columns(horizon), [week], SERIES)
+    return [check_forecast(lake.read_pandas(table, [week]), alive, table, horizon)]
+
+
+def report_findings(settings: Settings, week: date) -> list[Finding]:
+    report = Lake(path=settings.lake_path).read_pandas(BACKTEST_REPORT, [week])
+    return [check_contract(report, BACKTEST_REPORT), check_beats_naive(report)]
+
+
 def model_checks(weekly: Weekly) -> list[dg.AssetChecksDefinition]:
-    horizon = weekly.settings.calendar.horizon_weeks
-    features = feature_columns(horizon)
-
-    def load_lake(resources, weeks: Sequence[date]):
-        return resources.lake
-
-    def forecast_check(table: Table) -> dg.AssetChecksDefinition:
-        def complete(lake, week: date) -> Finding:
-            return check_forecast(
-                lake.read_pandas(table, [week]), lake.read_pandas(features, [week], SERIES), table, horizon
-            )
-
-        check = Check(
-            "forecast_contract",
-            "Every living series has every horizon; values are finite and not negative, quantiles in order.",
-            complete,
-        )
-        return weekly_checks(weekly, table.name, [check], load_lake, {"lake"})
-
-    def report_contract(lake, week: date) -> Finding:
-        return check_contract(lake.read_pandas(BACKTEST_REPORT, [week]), BACKTEST_REPORT)
-
-    def beats_naive(lake, week: date) -> Finding:
-        return check_beats_naive(lake.read_pandas(BACKTEST_REPORT, [week]))
-
+    complete = Check(
+        "forecast_contract",
+        "Every living series has every horizon; values are finite and not negative, quantiles in order.",
+    )
     return [
-        *(forecast_check(table) for table in (SARIMAX_MODEL, XGB_MODEL, DEMAND_FORECAST)),
+        *(
+            weekly_checks(weekly, table, [complete], partial(_forecast_findings, table=table))
+            for table in (SARIMAX_MODEL, XGB_MODEL, DEMAND_FORECAST)
+        ),
         weekly_checks(
             weekly,
-            BACKTEST_REPORT.name,
+            BACKTEST_REPORT,
             [
-                Check("contract", "Metrics are declared and stand once.", report_contract),
+                Check("contract", "Metrics are declared and stand once."),
                 Check(
                     "beats_seasonal_naive",
                     "The combined forecast is better than repeating last year.",
-                    beats_naive,
                     blocking=False,
                 ),
             ],
-            load_lake,
-            {"lake"},
+            report_findings,
         ),
     ]

@@ -1,7 +1,6 @@
 """Checks from raw orders to features: nothing lost, nothing twice, nothing from the future."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 
 import dagster as dg
@@ -14,6 +13,8 @@ from forecasting_assets.checks.weekly import Check, weekly_checks
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.findings import Finding
 from forecasting_assets.orders.quality import CleanStatistics, clean_statistics
+from forecasting_assets.resources.lake import Lake
+from forecasting_assets.settings import Settings
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, REJECTED_ORDERS, WEEKLY_DEMAND
 from forecasting_assets.weeks import add_weeks, weeks_between
 
@@ -78,93 +79,74 @@ def check_volume(units: pd.Series, week: date, limit: float) -> Finding:
     )
 
 
-@dataclass(frozen=True)
-class _Orders:
-    statistics: dict[date, CleanStatistics]
-    rows: dict[str, dict[date, int]]
+def order_findings(settings: Settings, week: date, found: CleanStatistics | None) -> list[Finding]:
+    lake = Lake(path=settings.lake_path)
+    return [
+        check_conservation(
+            *(lake.rows(table, week) for table in (RAW_ORDERS, CLEAN_ORDERS, REJECTED_ORDERS))
+        ),
+        check_unique(found),
+        check_dates(found, week),
+        check_present(found),
+    ]
+
+
+def demand_findings(settings: Settings, week: date, units: pd.Series) -> list[Finding]:
+    demand = Lake(path=settings.lake_path).read_pandas(WEEKLY_DEMAND, [week])
+    return [
+        check_contract(demand, WEEKLY_DEMAND, positive=["quantity"]),
+        check_volume(units, week, settings.checks.volume_limit),
+    ]
+
+
+def feature_findings(settings: Settings, week: date) -> list[Finding]:
+    features = feature_columns(settings.calendar.horizon_weeks)
+    return [check_contract(Lake(path=settings.lake_path).read_pandas(features, [week]), features)]
 
 
 def order_checks(weekly: Weekly) -> list[dg.AssetChecksDefinition]:
-    calendar = weekly.settings.calendar
-    features = feature_columns(calendar.horizon_weeks)
+    first_week = weekly.settings.calendar.first_week
 
-    def load_orders(resources, weeks: Sequence[date]) -> _Orders:
-        lake = resources.lake
-        clean = lake.read(resources.spark.spark_session, CLEAN_ORDERS, weeks)
-        rows = {
-            t.name: {w: lake.rows(t, w) for w in weeks} for t in (RAW_ORDERS, CLEAN_ORDERS, REJECTED_ORDERS)
-        }
-        return _Orders(clean_statistics(clean), rows)
+    def statistics(resources, weeks: Sequence[date]) -> dict[date, tuple]:
+        found = clean_statistics(resources.lake.read(resources.spark.spark_session, CLEAN_ORDERS, weeks))
+        return {week: (found.get(week),) for week in weeks}
 
-    def conservation(orders: _Orders, week: date) -> Finding:
-        return check_conservation(
-            *(orders.rows[t.name][week] for t in (RAW_ORDERS, CLEAN_ORDERS, REJECTED_ORDERS))
-        )
-
-    def unique(orders: _Orders, week: date) -> Finding:
-        return check_unique(orders.statistics.get(week))
-
-    def dates(orders: _Orders, week: date) -> Finding:
-        return check_dates(orders.statistics.get(week), week)
-
-    def contract(orders: _Orders, week: date) -> Finding:
-        return check_present(orders.statistics.get(week))
-
-    def load_demand(resources, weeks: Sequence[date]) -> pd.DataFrame:
-        start = max(add_weeks(weeks[0], -VOLUME_WEEKS), calendar.first_week)
-        return resources.lake.read_pandas(WEEKLY_DEMAND, weeks_between(start, weeks[-1]))
-
-    def demand_contract(demand: pd.DataFrame, week: date) -> Finding:
-        return check_contract(
-            demand[demand["week"] == pd.Timestamp(week)], WEEKLY_DEMAND, positive=["quantity"]
-        )
-
-    def volume(demand: pd.DataFrame, week: date) -> Finding:
-        start = max(add_weeks(week, -VOLUME_WEEKS), calendar.first_week)
-        index = pd.DatetimeIndex([pd.Timestamp(w) for w in weeks_between(start, week)])
-        units = demand.groupby("week")["quantity"].sum().reindex(index, fill_value=0.0)
-        return check_volume(units, week, weekly.settings.checks.volume_limit)
-
-    def load_features(resources, weeks: Sequence[date]):
-        return resources.lake
-
-    def feature_contract(lake, week: date) -> Finding:
-        return check_contract(lake.read_pandas(features, [week]), features)
+    def volumes(resources, weeks: Sequence[date]) -> dict[date, tuple]:
+        known = weeks_between(max(add_weeks(weeks[0], -VOLUME_WEEKS), first_week), weeks[-1])
+        demand = resources.lake.read_pandas(WEEKLY_DEMAND, known, ["quantity"])
+        every_week = pd.DatetimeIndex([pd.Timestamp(week) for week in known])
+        units = demand.groupby("week")["quantity"].sum().reindex(every_week, fill_value=0.0)
+        return {week: (units[str(add_weeks(week, -VOLUME_WEEKS)) : str(week)],) for week in weeks}
 
     return [
         weekly_checks(
             weekly,
-            "clean_orders",
+            CLEAN_ORDERS,
             [
-                Check("conservation", "Raw rows = clean rows + rejected rows.", conservation),
-                Check("unique_orders", "No order line counts twice.", unique),
-                Check("no_future_data", "Every order is dated within the week.", dates),
-                Check(
-                    "contract", "Parts, regions, quantities and prices are present and positive.", contract
-                ),
+                Check("conservation", "Raw rows = clean rows + rejected rows."),
+                Check("unique_orders", "No order line counts twice."),
+                Check("no_future_data", "Every order is dated within the week."),
+                Check("contract", "Parts, regions, quantities and prices are present and positive."),
             ],
-            load_orders,
-            {"lake", "spark"},
+            order_findings,
+            statistics,
+            frozenset({"lake", "spark"}),
         ),
         weekly_checks(
             weekly,
-            "weekly_demand",
+            WEEKLY_DEMAND,
             [
-                Check("contract", "One row a series, with positive units.", demand_contract),
-                Check("usual_volume", "Units are in line with past weeks.", volume, blocking=False),
+                Check("contract", "One row a series, with positive units."),
+                Check("usual_volume", "Units are in line with past weeks.", blocking=False),
             ],
-            load_demand,
-            {"lake"},
+            demand_findings,
+            volumes,
+            frozenset({"lake"}),
         ),
         weekly_checks(
             weekly,
-            "feature_table",
-            [
-                Check(
-                    "contract", "One row a living series, every feature present and finite.", feature_contract
-                )
-            ],
-            load_features,
-            {"lake"},
+            feature_columns(weekly.settings.calendar.horizon_weeks),
+            [Check("contract", "One row a living series, every feature present and finite.")],
+            feature_findings,
         ),
     ]

@@ -1,17 +1,19 @@
 """What all asset checks share: one step for the checks of an asset, evaluated and recorded week by week.
 
-Definitions only; what is checked stands in the other modules, as functions that return a Finding.
+Definitions only; what is checked stands in the other modules, as functions that return findings.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import dagster as dg
 
+from forecasting_assets.assets.parallel import each_week
 from forecasting_assets.assets.weekly import Weekly, weeks_of
 from forecasting_assets.findings import Finding
+from forecasting_assets.tables import Table
 
 
 @dataclass(frozen=True)
@@ -20,19 +22,23 @@ class Check:
 
     name: str
     description: str
-    find: Callable[[Any, date], Finding]
     blocking: bool = True
 
 
 def weekly_checks(
     weekly: Weekly,
-    asset: str,
+    table: Table,
     checks: Sequence[Check],
-    load: Callable[[Any, Sequence[date]], Any],
-    resources: set[str],
+    find: Callable[..., Sequence[Finding]],
+    arguments: Callable[[Any, Sequence[date]], Mapping[date, tuple]] | None = None,
+    resources: frozenset[str] = frozenset(),
 ) -> dg.AssetChecksDefinition:
-    """The checks of `asset`; `load(resources, weeks)` reads once what each `find(loaded, week)` looks at."""
-    key = dg.AssetKey(asset)
+    """The checks of the asset that writes `table`.
+
+    `find(settings, week)` looks at a week and returns a finding for each of `checks`, in their order; it is
+    called for many weeks side by side. What else it is called with comes from `arguments(resources, weeks)`.
+    """
+    key = dg.AssetKey(table.name)
     specs = [
         dg.AssetCheckSpec(
             check.name,
@@ -44,14 +50,15 @@ def weekly_checks(
         for check in checks
     ]
 
-    @dg.multi_asset_check(name=f"{asset}_checks", specs=specs, required_resource_keys=resources)
+    @dg.multi_asset_check(name=f"{table.name}_checks", specs=specs, required_resource_keys=set(resources))
     def evaluate(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckEvaluation | dg.Output]:
         weeks = weeks_of(context)
-        loaded = load(context.resources, weeks)
-        for week in weeks:
-            for check in checks:
+        more = arguments(context.resources, weeks) if arguments else dict.fromkeys(weeks, ())
+        tasks = {week: (weekly.settings, week, *more[week]) for week in weeks}
+        for week, findings in each_week(find, tasks):
+            for check, finding in zip(checks, findings, strict=True):
                 # Recorded as an evaluation, as a result of a range run would belong to no week.
-                yield _evaluation(key, check, week, check.find(loaded, week))
+                yield _evaluation(key, check, week, finding)
         for name in sorted(context.op_execution_context.selected_output_names):
             yield dg.Output(None, name)
 

@@ -28,11 +28,13 @@ def smooth(panel: Panel, columns: np.ndarray) -> np.ndarray:
 
     The first order itself says nothing about the chance of one: that the series begins there is known.
     """
-    from scipy.signal import lfilter
     from scipy.special import ndtri
 
     def discounted(x: np.ndarray, memory: float) -> np.ndarray:
-        return lfilter([1.0], [1.0, -memory], x, axis=1)[:, columns]
+        total = np.ascontiguousarray(x.T)
+        for t in range(1, len(total)):
+            total[t] += memory * total[t - 1]
+        return total[columns].T
 
     demand = panel.demand
     ordered = demand > 0

@@ -157,6 +157,6 @@ def _alias(week: date) -> str:
 
 def _quiet() -> None:
     """Migrations, progress bars and the absence of pip are no news to whoever reads the log of a run."""
-    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+    os.environ |= {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     for name in ("alembic", "mlflow.store.db.utils", "mlflow.utils.environment"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,0 +1,114 @@
+"""The Dagster UI, as a planner uses it: a running webserver and daemon, and a real browser."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from forecasting_assets.runs import prepare_home
+from forecasting_assets.tables import WEEKLY_DEMAND
+from forecasting_assets_tests.conftest import WEEKS
+
+pytestmark = [pytest.mark.e2e, pytest.mark.spark]
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ROOT = Path(__file__).parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(reached, seconds: float, what: str):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if value := reached():
+            return value
+        time.sleep(1)
+    raise TimeoutError(f"{what} not within {seconds:.0f} s")
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def ui(home_copy, tmp_path):
+    """The address of `forecasting-assets dev` on the home's copy."""
+    port = free_port()
+    prepare_home(home_copy.path)
+    command = [str(Path(sys.executable).parent / "forecasting-assets"), "dev", "--port", str(port)]
+    environment = {**os.environ, "FORECASTING_HOME": str(home_copy.path)}
+    log = tmp_path / "dev.log"
+    with log.open("w") as out:
+        # A group of its own, so that webserver, daemon and code server end together.
+        server = subprocess.Popen(
+            command, env=environment, cwd=tmp_path, stdout=out, stderr=out, start_new_session=True
+        )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        wait_until(lambda: answers(f"{address}/server_info"), 120, f"the UI ({log})")
+        yield address
+    finally:
+        os.killpg(server.pid, signal.SIGINT)
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def page():
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*flags, *quiet])
+        page = browser.new_page(viewport={"width": 1500, "height": 1000})
+        page.set_default_timeout(60_000)
+        yield page
+        browser.close()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)")
+def test_a_week_is_materialized_by_clicking(home_copy, ui, page):
+    week = str(WEEKS[-1])
+    table = home_copy.path / "lake" / "weekly_demand" / f"week={week}"
+    shutil.rmtree(table)
+
+    page.goto(f"{ui}/assets/weekly_demand")
+    page.get_by_text("Units ordered in the week of each part in each region").first.wait_for()
+    page.get_by_role("button", name="Materialize").first.click()
+    page.get_by_text("Show all partitions").click()
+    weeks = page.get_by_placeholder("ex: ")
+    weeks.fill(week)
+    weeks.press("Enter")
+    page.get_by_role("button", name="Launch 1 run").click()
+
+    wait_until(lambda: (table / "data.parquet").exists(), 180, "the week's demand")
+    assert home_copy.lake.rows(WEEKLY_DEMAND, WEEKS[-1]) > 0
+    with dg.DagsterInstance.from_config(str(home_copy.path / "dagster")) as instance:
+
+        def newest() -> dg.DagsterRun:
+            return instance.get_runs(limit=1)[0]
+
+        wait_until(lambda: newest().is_finished, 120, "the end of the run")
+        assert newest().tags["dagster/partition"] == week
+        assert newest().status is dg.DagsterRunStatus.SUCCESS
+    page.goto(f"{ui}/assets/weekly_demand?view=partitions&partition={week}")
+    page.get_by_text("dagster/partition_row_count").first.wait_for()

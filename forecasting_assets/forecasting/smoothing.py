@@ -31,7 +31,7 @@ def smooth(panel: Panel, columns: np.ndarray) -> np.ndarray:
     from scipy.special import ndtri
 
     def discounted(x: np.ndarray, memory: float) -> np.ndarray:
-        total = np.ascontiguousarray(x.T)
+        total = np.array(x.T, order="C")  # a copy, to be added up in place
         for t in range(1, len(total)):
             total[t] += memory * total[t - 1]
         return total[columns].T

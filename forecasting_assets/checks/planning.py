@@ -38,7 +38,7 @@ def plan_findings(settings: Settings, week: date) -> list[Finding]:
     return [
         check_capacity(lake.read_pandas(CAPACITY_LOAD, [week])),
         check_balance(lake.read_pandas(ALLOCATION_PLAN, [week]), shortages, demand),
-        check_certificate(Certificate(*proof[[field.name for field in fields(Certificate)]])),
+        check_certificate(Certificate(*(float(proof[field.name]) for field in fields(Certificate)))),
         check_shortages(shortages, demand, settings.checks.shortage_limit),
     ]
 

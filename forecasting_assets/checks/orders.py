@@ -105,14 +105,13 @@ def feature_findings(settings: Settings, week: date) -> list[Finding]:
 
 
 def order_checks(weekly: Weekly) -> list[dg.AssetChecksDefinition]:
-    first_week = weekly.settings.calendar.first_week
-
     def statistics(resources, weeks: Sequence[date]) -> dict[date, tuple]:
         found = clean_statistics(resources.lake.read(resources.spark.spark_session, CLEAN_ORDERS, weeks))
         return {week: (found.get(week),) for week in weeks}
 
     def volumes(resources, weeks: Sequence[date]) -> dict[date, tuple]:
-        known = weeks_between(max(add_weeks(weeks[0], -VOLUME_WEEKS), first_week), weeks[-1])
+        past = set(weeks_between(add_weeks(weeks[0], -VOLUME_WEEKS), weeks[-1]))
+        known = sorted(past.intersection(resources.lake.existing_weeks(WEEKLY_DEMAND)))
         demand = resources.lake.read_pandas(WEEKLY_DEMAND, known, ["quantity"])
         every_week = pd.DatetimeIndex([pd.Timestamp(week) for week in known])
         units = demand.groupby("week")["quantity"].sum().reindex(every_week, fill_value=0.0)

@@ -13,16 +13,18 @@ help: ## this list
 setup: $(VENV)/.installed java ## make .venv with the locked versions, and find or install Java
 
 $(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.12"; exit 1; }
 	@if command -v uv >/dev/null 2>&1; then \
 		echo "Installing with uv …"; \
-		uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV) && \
-		uv pip install --quiet --python $(BIN)/python -r requirements.lock && \
-		uv pip install --quiet --python $(BIN)/python --no-deps --editable . ; \
+		uv venv --allow-existing --python "$(PYTHON)" $(VENV) && \
+		uv pip install --python $(BIN)/python -r requirements.lock && \
+		uv pip install --python $(BIN)/python --no-deps --editable . ; \
 	else \
 		echo "Installing with pip (uv would be faster) …"; \
 		$(PYTHON) -m venv $(VENV) && \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock && \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable . ; \
+		$(BIN)/python -m pip install --disable-pip-version-check -r requirements.lock && \
+		$(BIN)/python -m pip install --disable-pip-version-check --no-deps --editable . ; \
 	fi
 	@touch $@
 

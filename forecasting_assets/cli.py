@@ -136,7 +136,11 @@ def _init(arguments: argparse.Namespace) -> int:
     print(f"{file} written: {len(files):,} order files, {rows:,} rows, weeks {weeks[0]} to {weeks[-1]}")
     if not network:
         print("No network yet: planning assets refuse until [network] path names its folder.")
-    print(f"Next: forecasting-assets materialize --from {weeks[0]} --to {weeks[-1]}")
+    closed = [week for week in weeks if week <= newest_closed_week()]
+    if closed:
+        print(f"Next: forecasting-assets materialize --from {closed[0]} --to {closed[-1]}")
+    else:
+        print(f"No week of these orders has closed yet; the newest closed week is {newest_closed_week()}.")
     return 0
 
 
@@ -185,23 +189,25 @@ def _demo(arguments: argparse.Namespace) -> int:
 
     home = forecasting_home()
     file = home / SETTINGS_FILE
+    landing = home / "landing"
     if not file.exists():
+        if landing.exists() and any(landing.iterdir()):
+            raise UsageError(
+                f"{landing} holds files already: set FORECASTING_HOME to another folder for the demo"
+            )
         # It ends with the newest closed week, where the UI looks first.
-        market = Marketplace(first_week=add_weeks(newest_closed_week(), 1 - DEMO_WEEKS), weeks=DEMO_WEEKS)
-        print(
-            f"Writing {DEMO_WEEKS} weeks of orders of a synthetic marketplace to {home / 'landing'} …",
-            flush=True,
-        )
-        write_marketplace(home, market)
-        file.write_text(f"{DEMO_MARK}\n[calendar]\nfirst_week = {market.first_week}\n", encoding="utf-8")
+        first_week = add_weeks(newest_closed_week(), 1 - DEMO_WEEKS)
+        home.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{DEMO_MARK}\n[calendar]\nfirst_week = {first_week}\n", encoding="utf-8")
     elif not file.read_text(encoding="utf-8").startswith(DEMO_MARK):
         raise UsageError(
             f"{home} holds your own settings: set FORECASTING_HOME to another folder for the demo"
         )
     settings = load_settings(home)
-    weeks = weeks_between(
-        settings.calendar.first_week, add_weeks(settings.calendar.first_week, DEMO_WEEKS - 1)
-    )
+    market = Marketplace(first_week=settings.calendar.first_week, weeks=DEMO_WEEKS)
+    print(f"Writing {DEMO_WEEKS} weeks of orders of a synthetic marketplace to {landing} …", flush=True)
+    write_marketplace(home, market)
+    weeks = market.week_starts
     recent = weeks[-DEMO_PLANNED_WEEKS:]
     print(f"Orders, demand and features of {len(weeks)} weeks:", flush=True)
     succeeded = materialize(settings, weeks, "+key:feature_table")

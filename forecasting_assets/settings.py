@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pydantic_settings
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -20,6 +21,7 @@ from forecasting_assets.tables import ORDER_COLUMNS
 from forecasting_assets.weeks import parse_week
 
 SETTINGS_FILE = "forecasting.toml"
+_PREFIX = "FORECASTING__"
 
 
 class SettingsError(ValueError):
@@ -67,6 +69,8 @@ class OrderSettings(Section):
             raise ValueError(
                 f"{', '.join(unknown)} is no order column: map some of {', '.join(ORDER_COLUMNS)}"
             )
+        if len(set(value.values())) < len(value):
+            raise ValueError("two columns are mapped to the same landed name: give each its own")
         return value
 
     @property
@@ -110,7 +114,7 @@ class Settings(BaseSettings):
     """Everything a user can set. Relative paths are relative to `home`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="FORECASTING__", env_nested_delimiter="__", extra="forbid", frozen=True
+        env_prefix=_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
     home: Path
@@ -173,12 +177,26 @@ def load_settings(home: Path | None = None) -> Settings:
         written = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} is no valid TOML: {error}") from None
+    strangers = [name for name in os.environ if name.startswith(_PREFIX) and not _is_setting(name)]
+    if strangers:
+        raise SettingsError(
+            f"{', '.join(strangers)}: there is no such section, write {_PREFIX}SECTION__FIELD"
+        )
     try:
         return Settings(home=home, **written)
+    except pydantic_settings.SettingsError as error:
+        raise SettingsError(
+            f"{error}: write a list as JSON, as {_PREFIX}CALENDAR__HOLIDAY_COUNTRIES='[\"US\"]'"
+        ) from None
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(file, problem) for problem in error.errors())) from None
     except TypeError as error:  # `home` in the file
         raise SettingsError(f"{file}: {error}") from None
+
+
+def _is_setting(variable: str) -> bool:
+    section = variable.removeprefix(_PREFIX).split("__")[0].lower()
+    return section in Settings.model_fields and section != "home"
 
 
 def _explain(file: Path, problem: Any) -> str:

@@ -1,6 +1,6 @@
 """The calendar: ISO weeks, named by their Monday (`YYYY-MM-DD`).
 
-Week arithmetic only; the Dagster partitions over these weeks are in `assets/partitions.py`, so that the
+Week arithmetic only; the Dagster partitions over these weeks are in `assets/weekly.py`, so that the
 core can use this module without Dagster.
 """
 

@@ -1,11 +1,18 @@
 """Homes for the tests: small synthetic marketplaces, materialized with the real Spark, Dagster and MLflow."""
 
+import os
 import shutil
+import tempfile
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import pytest
+
+# Neither the settings nor the home of whoever runs the tests may matter to them.
+for name in [name for name in os.environ if name.startswith("FORECASTING_")]:
+    del os.environ[name]
+os.environ["FORECASTING_HOME"] = tempfile.mkdtemp(prefix="forecasting-tests-")
 
 from forecasting_assets.demo import Marketplace, Written, write_marketplace
 from forecasting_assets.resources.lake import Lake

@@ -104,7 +104,8 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         one are smoothed instead, which the method column says of each."""
         weeks = weeks_of(context)
         history_weeks = weeks_between(window(weeks[0], sarimax_window), weeks[-1])
-        tasks = max(2, lake.rows(features, weeks[-1]) // _SERIES_PER_TASK)
+        cores = int(spark.spark_session.conf.get("spark.sql.shuffle.partitions") or 1)
+        tasks = max(cores, lake.rows(features, weeks[-1]) // _SERIES_PER_TASK)
         forecasts = spread_sarimax(lake.read(spark.spark_session, WEEKLY_DEMAND, history_weeks), weeks, tasks)
         row_counts(context, lake.write(forecasts, SARIMAX_MODEL, weeks))
         for week in weeks:
@@ -173,6 +174,7 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
                 for week, result in fitted.results.items():
                     add_week_result(context, week, result)
                     if fitted.refused:
+                        tracking.forget("xgb_model", week)
                         continue
                     with tracking.week("xgb_model", week, context.run.run_id) as run:
                         run.log(_params(settings, horizon, fitted_at), result.metadata)

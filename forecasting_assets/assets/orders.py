@@ -1,6 +1,7 @@
 """From landed files to weekly demand and features: the Spark part of the graph."""
 
 from collections import Counter
+from datetime import date
 
 import dagster as dg
 from dagster_pyspark import LazyPySparkResource
@@ -50,12 +51,18 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         classified = cleaning.classify(raw, landed_names).persist()
         try:
             row_counts(context, lake.write(cleaning.clean_orders(classified), CLEAN_ORDERS, weeks))
-            lake.write(cleaning.rejected_orders(classified), REJECTED_ORDERS, weeks)
+            # A week has the columns its own files landed, whatever those of the range did.
+            groups: dict[tuple[str, ...], list[date]] = {}
+            for week in weeks:
+                groups.setdefault(lake.columns(RAW_ORDERS, week), []).append(week)
+            for columns, group in groups.items():
+                rejected = cleaning.rejected_orders(classified, columns)
+                lake.write(rejected.where(rejected["week"].isin(group)), REJECTED_ORDERS, group)
         finally:
             classified.unpersist()
-        rejected = lake.read_pandas(REJECTED_ORDERS, weeks, columns=["reason"])
+        reasons_of = lake.read_pandas(REJECTED_ORDERS, weeks, columns=["reason"])
         for week in weeks:
-            reasons = Counter(rejected.loc[rejected["week"] == str(week), "reason"])
+            reasons = Counter(reasons_of.loc[reasons_of["week"] == str(week), "reason"])
             metadata = {"rejected_rows": reasons.total()} | {
                 f"rejected/{name}": n for name, n in reasons.items()
             }

@@ -109,7 +109,8 @@ def judge_week(settings: Settings, week: date) -> WeekResult:
     horizon = settings.calendar.horizon_weeks
     origin = add_weeks(week, -lead_weeks(read_network(lake, week), horizon))
     planned = lake.existing_weeks(ALLOCATION_PLAN)
-    if origin not in planned:
+    # A plan for no demand at all has no capacity to judge.
+    if origin not in planned or not lake.rows(CAPACITY_LOAD, origin):
         none = pd.DataFrame(columns=BUSINESS_IMPACT.names).astype({"value": float})
         return WeekResult(lake.write_pandas(none, BUSINESS_IMPACT, week), {"no_plan_for": str(origin)})
     since = max(settings.calendar.first_week, add_weeks(origin, -_NAIVE_WEEKS))
@@ -196,6 +197,8 @@ def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         upstream=[
             Upstream("allocation_plan", first=-horizon),
             Upstream("demand_forecast", first=-horizon),
+            Upstream("feature_table", first=-horizon),
+            Upstream("manufacturer_network", first=-horizon),
             Upstream("weekly_demand", first=-horizon - _NAIVE_WEEKS),
         ],
     )

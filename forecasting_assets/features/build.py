@@ -30,7 +30,7 @@ _CV2_LIMIT = 0.49
 
 def feature_lags(horizon: int) -> list[int]:
     """Lags in weeks: recent ones, quarters, and the weeks a year before each target week and its neighbours."""
-    return [*range(1, 9), 13, 26, *range(_YEAR - horizon, _YEAR + 2)]
+    return sorted({*range(1, 9), 13, 26, *range(_YEAR - horizon - 1, _YEAR + 2)})
 
 
 def feature_columns(horizon: int) -> Table:

@@ -59,6 +59,8 @@ def rolling_backtest(
             continue
         sarimax, xgb = (index.cube(table, horizon) for table in made)
         alive = np.flatnonzero(np.isfinite([sarimax[..., 0], xgb[..., 0]]).any(axis=(0, 2)))
+        if not len(alive):
+            continue
         segment = segment_codes(index, load_segments(origin))[alive]
         known = known_at(o)
         weight = combination_weights(known[0], known[1], settings.weight_prior_cells).T[segment]

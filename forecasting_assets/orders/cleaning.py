@@ -3,7 +3,7 @@
 The rules are stated once, in `classify`; both tables follow from its column `reason`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from forecasting_assets.orders.raw import raw_name
@@ -63,11 +63,12 @@ def clean_orders(classified: "DataFrame") -> "DataFrame":
     return classified.where(F.col("reason").isNull()).select(*columns, "week")
 
 
-def rejected_orders(classified: "DataFrame") -> "DataFrame":
-    """The rejected rows as they were landed, with their reason, and week."""
+def rejected_orders(classified: "DataFrame", columns: Sequence[str]) -> "DataFrame":
+    """The rejected rows as they were landed, in the given columns of raw_orders, with their reason, and week."""
     from pyspark.sql import functions as F
 
-    return classified.where(F.col("reason").isNotNull()).drop(*_TYPED.values())
+    landed = [_landed(name) for name in columns]
+    return classified.where(F.col("reason").isNotNull()).select(*landed, "reason", "week")
 
 
 def _text(raw: "DataFrame", name: str) -> "Column":
@@ -75,8 +76,15 @@ def _text(raw: "DataFrame", name: str) -> "Column":
 
     if name not in raw.columns:
         return F.lit(None).cast("string")
-    trimmed = F.trim(raw[name])
+    trimmed = F.trim(_landed(name))
     return F.when(trimmed != "", trimmed)
+
+
+def _landed(name: str) -> "Column":
+    """A column by its landed name, which may hold dots and quotes."""
+    from pyspark.sql import functions as F
+
+    return F.col("`" + name.replace("`", "``") + "`")
 
 
 def _timestamp(text: "Column") -> "Column":
@@ -98,7 +106,7 @@ def _age_among_equals(raw: "DataFrame", text: Mapping[str, "Column"]) -> "Column
     from pyspark.sql import functions as F
 
     identified = text["order_id"].isNotNull() & text["line_id"].isNotNull()
-    landed = [raw[name] for name in raw.columns if name not in RAW_ORDERS.names and name != "week"]
+    landed = [_landed(name) for name in raw.columns if name not in RAW_ORDERS.names and name != "week"]
     equals = Window.partitionBy(
         raw["week"],
         F.when(identified, F.struct(text["order_id"], text["line_id"])),

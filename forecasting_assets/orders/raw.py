@@ -29,7 +29,8 @@ class File(Protocol):
 
 def raw_name(landed: str) -> str:
     """The name of a landed column in raw_orders: its own, unless that is empty or one the platform adds."""
-    return f"landed_{landed}" if landed in _OWN_COLUMNS or not landed else landed
+    own = not landed or landed in _OWN_COLUMNS or landed.startswith("clean_")
+    return f"landed_{landed}" if own else landed
 
 
 def weeks_by_columns(files: Iterable[File], weeks: Sequence[date]) -> dict[tuple[str, ...], list[date]]:

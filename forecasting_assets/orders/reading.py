@@ -29,8 +29,7 @@ class OrderFileError(ValueError):
 
 
 def is_order_file(path: str) -> bool:
-    name = path.rsplit("/", 1)[-1]
-    return name.endswith(FORMATS) and not name.startswith((".", "_"))
+    return path.lower().endswith(FORMATS) and not any(part.startswith((".", "_")) for part in path.split("/"))
 
 
 def parse_order_dates(text: pd.Series) -> pd.Series:
@@ -49,11 +48,11 @@ def weeks_of_dates(dates: pd.Series) -> pd.Series:
 def read_order_file(filesystem: "FileSystem", path: str) -> Iterator[NumberedRows]:
     """The rows of a file in batches.
 
-    A CSV row with too few cells lacks its last columns; one with too many keeps the surplus in its last column,
-    so that it is rejected with its text and not lost. OrderFileError if the file cannot be read to its end.
+    A CSV row with too few cells lacks its last columns; one with too many keeps the surplus in its last column.
+    OrderFileError if the file cannot be read to its end.
     """
     readers = {".csv": _read_csv, ".gz": _read_csv, ".parquet": _read_parquet, ".jsonl": _read_jsonl}
-    reader = readers["." + path.rsplit(".", 1)[-1]]
+    reader = readers["." + path.rsplit(".", 1)[-1].lower()]
     try:
         for numbers, batch in reader(filesystem, path):
             # A name used twice could not be told apart.
@@ -71,21 +70,27 @@ def read_order_file(filesystem: "FileSystem", path: str) -> Iterator[NumberedRow
         ) from error
 
 
-def _csv_columns(filesystem: "FileSystem", path: str) -> list[str]:
+def _csv_columns(filesystem: "FileSystem", path: str) -> tuple[list[str], bool]:
+    """The header of a file, and whether anything follows it."""
     with (
         filesystem.open_input_stream(path) as stream,
         io.TextIOWrapper(stream, "utf-8-sig", newline="") as text,
     ):
-        header = next(csv.reader(text), None)
+        rows = csv.reader(text)
+        header = next(rows, None)
+        more = next(rows, None) is not None
     if not header:
         raise OrderFileError(f"{path} is empty: land it again with a header line, or remove it")
-    return header
+    return header, more
 
 
 def _read_csv(filesystem: "FileSystem", path: str) -> Iterator[NumberedRows]:
     import pyarrow.csv as pc
 
-    columns = _csv_columns(filesystem, path)
+    columns, more = _csv_columns(filesystem, path)
+    yield _no_rows(columns)
+    if not more:
+        return
     odd: list[tuple[int, str]] = []  # (row number, text) of rows whose number of cells is off
 
     def keep_aside(row: pc.InvalidRow) -> str:
@@ -100,7 +105,6 @@ def _read_csv(filesystem: "FileSystem", path: str) -> Iterator[NumberedRows]:
             pc.ParseOptions(newlines_in_values=True, invalid_row_handler=keep_aside),
             pc.ConvertOptions(column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False),
         )
-        yield _no_rows(columns)
         read = 0
         for batch in reader:
             yield _skipping(read, batch.num_rows, [number for number, _ in odd]), batch

@@ -13,7 +13,7 @@ from forecasting_assets.forecasting.settings import ForecastingSettings
 
 
 class SarimaxForecaster(PythonModel):
-    """`predict` takes part_id, region, part_category, week, quantity; the origin is the latest week in it."""
+    """`predict` takes part_id, region, week, quantity; the origin is the latest week in it."""
 
     def load_context(self, context):
         self.params = pd.read_parquet(context.artifacts["params"])

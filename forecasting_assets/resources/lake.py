@@ -60,6 +60,12 @@ class Lake(dg.ConfigurableResource):
 
         return pq.read_metadata(self._file(table.name, week), filesystem=self._storage[0]).num_rows
 
+    def columns(self, table: Table, week: date) -> tuple[str, ...]:
+        """The columns stored for a week; an `open` table has those its files landed."""
+        import pyarrow.parquet as pq
+
+        return tuple(pq.read_schema(self._file(table.name, week), filesystem=self._storage[0]).names)
+
     def _require(self, table: Table, weeks: Iterable[date]) -> None:
         missing = sorted(set(weeks) - set(self.existing_weeks(table)))
         if missing:

@@ -79,7 +79,7 @@ class Landing(dg.ConfigurableResource):
         found = {
             os.path.relpath(info.path, root): info
             for info in listed
-            if info.type == fs.FileType.File and is_order_file(info.path)
+            if info.type == fs.FileType.File and is_order_file(os.path.relpath(info.path, root))
         }
         mapping = json.dumps(self.landed_names, sort_keys=True)
         with self._database() as database:

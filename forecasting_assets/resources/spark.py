@@ -21,8 +21,6 @@ def spark_resource(settings: "SparkSettings") -> "LazyPySparkResource":
         "spark.sql.adaptive.enabled": "true",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-        # A folder name such as week=2025-01-06 is read by the declared schema, never guessed.
-        "spark.sql.sources.partitionColumnTypeInference.enabled": "true",
     }
     if settings.remote:
         conf["spark.remote"] = settings.remote
@@ -40,7 +38,7 @@ def spark_resource(settings: "SparkSettings") -> "LazyPySparkResource":
             "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{log4j} -XX:+UseParallelGC",
             # A table is staged before it is published, so its files need not be moved twice.
             "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
-            "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)),
+            "spark.sql.shuffle.partitions": str(os.cpu_count() or 1),
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": "false",
         }

@@ -123,6 +123,12 @@ class Tracking(dg.ConfigurableResource):
         with mlflow.start_run(run_name=f"{model} {week}", nested=True, tags=tags) as run:
             yield WeekRun(mlflow, run.info.run_id, model, week)
 
+    def forget(self, model: str, week: date) -> None:
+        """Take back the alias of `week`: its forecasts were made without a model this time."""
+        client = self._open().tracking.MlflowClient()
+        if client.search_registered_models(f"name = '{model}'"):
+            client.delete_registered_model_alias(model, _alias(week))
+
     def add_metrics(self, model: str, week: date, metrics: Mapping[str, float]) -> None:
         """Add metrics to the run that made the model of `week`; a week without a model has none to add to."""
         from mlflow.exceptions import MlflowException

@@ -8,6 +8,7 @@ import pytest
 
 from forecasting_assets.definitions import build_defs
 from forecasting_assets.features.build import feature_columns
+from forecasting_assets.resources.lake import Lake
 from forecasting_assets.runs import materialize
 from forecasting_assets.tables import (
     ALLOCATION_PLAN,
@@ -31,7 +32,9 @@ pytestmark = pytest.mark.spark
 
 FEATURES = feature_columns(6)
 TABLES = [
+    RAW_ORDERS,
     CLEAN_ORDERS,
+    REJECTED_ORDERS,
     WEEKLY_DEMAND,
     FEATURES,
     SARIMAX_MODEL,
@@ -230,3 +233,28 @@ def test_a_week_without_orders_succeeds_with_zero_rows(home_copy):
     ]
     assert counts == [0, 0, 0, 0]
     assert home_copy.lake.rows(WEEKLY_DEMAND, WEEKS[11]) == 1
+
+
+def test_a_history_that_begins_with_an_empty_week_and_one_order_is_planned(tmp_path, capsys):
+    from forecasting_assets.settings import load_settings
+    from forecasting_assets.weeks import parse_week, weeks_between
+
+    header = "order_id,order_date,part_id,region,quantity,unit_price"
+    files = {
+        "orders/a.csv": f"{header},Customer.ID\na,2024-03-06,p,EU,4,10,c\n",
+        "orders/none.csv": header,
+        "network/manufacturers.csv": "manufacturer_id,region,capacity_hours_per_week\nM1,EU,40\n",
+        "network/capabilities.csv": "manufacturer_id,part_category,hours_per_unit,unit_cost\nM1,default,1,5\n",
+        "network/lanes.csv": "from_region,to_region,unit_cost,transit_weeks\nEU,EU,1,0\n",
+    }
+    for name, text in files.items():
+        file = tmp_path / "landing" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    (tmp_path / "forecasting.toml").write_text("[calendar]\nfirst_week = 2024-02-26\n")
+    weeks = weeks_between(parse_week("2024-02-26"), parse_week("2024-03-18"))
+    assert materialize(load_settings(tmp_path), weeks), capsys.readouterr().out
+    lake = Lake(path=str(tmp_path / "lake"))
+    assert [lake.rows(DEMAND_FORECAST, week) for week in weeks] == [0, 8, 8, 8]
+    plan = lake.read_pandas(ALLOCATION_PLAN, [weeks[-1]])
+    assert set(plan["manufacturer_id"]) == {"M1"}

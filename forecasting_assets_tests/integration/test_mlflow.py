@@ -85,7 +85,7 @@ def test_no_artifact_is_a_pickle(home, client):
 def test_a_failed_run_is_closed_as_failed(home_copy):
     import mlflow
 
-    # The forecasts of the week are gone, so the plan fails after the models have been tracked.
+    # The network cannot be read, while the model of the same run is tracked.
     network = home_copy.path / "landing" / "network"
     (network / "lanes.csv").unlink()
     assert not materialize(home_copy.settings, [PLANNED[-1]], "key:xgb_model or key:manufacturer_network")

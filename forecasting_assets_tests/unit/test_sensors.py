@@ -15,7 +15,7 @@ HEADER = "order_id,order_date,part_id,region,quantity,unit_price\n"
 
 @pytest.fixture
 def zone(tmp_path):
-    (tmp_path / "forecasting.toml").write_text("[calendar]\nfirst_week = 2024-01-01\n")
+    (tmp_path / "forecasting.toml").write_text("[calendar]\nfirst_week = 2024-03-04\n")
     landing = tmp_path / "landing" / "orders"
     landing.mkdir(parents=True)
     return landing
@@ -33,7 +33,9 @@ def tick(zone: Path, cursor: str | None = None):
     sensor = defs.resolve_sensor_def("new_orders_sensor")
     with dg.DagsterInstance.ephemeral() as instance:
         context = dg.build_sensor_context(
-            instance=instance, cursor=cursor, resources={"landing": defs.resources["landing"]}
+            instance=instance,
+            cursor=cursor,
+            resources={name: defs.resources[name] for name in ("landing", "lake")},
         )
         return sensor(context)
 
@@ -46,8 +48,7 @@ def ranges(result) -> list[tuple[str, str]]:
 def test_contiguous_weeks_are_one_range_however_many_files_touch_them(zone):
     for i in range(10):
         land(zone, f"{i}.csv", "2024-03-05", "2024-03-12")
-    land(zone, "far.csv", "2024-06-03")
-    assert ranges(tick(zone)) == [("2024-03-04", "2024-03-11"), ("2024-06-03", "2024-06-03")]
+    assert ranges(tick(zone)) == [("2024-03-04", "2024-03-11")]
 
 
 def test_what_has_been_asked_for_is_not_asked_again(zone):
@@ -61,8 +62,8 @@ def test_what_has_been_asked_for_is_not_asked_again(zone):
 def test_a_changed_file_asks_for_the_weeks_it_touches_and_touched(zone):
     land(zone, "a.csv", "2024-03-05")
     first = tick(zone)
-    land(zone, "a.csv", "2024-05-07")
-    assert ranges(tick(zone, first.cursor)) == [("2024-03-04", "2024-03-04"), ("2024-05-06", "2024-05-06")]
+    land(zone, "a.csv", "2024-03-12")
+    assert ranges(tick(zone, first.cursor)) == [("2024-03-04", "2024-03-11")]
 
 
 def test_a_week_that_is_still_open_waits(zone):
@@ -70,10 +71,30 @@ def test_a_week_that_is_still_open_waits(zone):
     assert ranges(tick(zone)) == [("2024-03-04", "2024-03-04")]
 
 
-def test_an_unreadable_file_does_not_hold_back_the_others(zone):
+def test_nothing_is_asked_or_forgotten_while_a_file_cannot_be_read(zone):
     land(zone, "a.csv", "2024-03-05")
     (zone / "b.csv").write_bytes(b"")
+    skipped = tick(zone)
+    assert isinstance(skipped, dg.SkipReason)
+    assert "b.csv is empty" in skipped.skip_message
+    (zone / "b.csv").unlink()
     assert ranges(tick(zone)) == [("2024-03-04", "2024-03-04")]
+
+
+def test_the_weeks_of_a_file_that_is_gone_are_asked_for(zone):
+    land(zone, "a.csv", "2024-03-05")
+    land(zone, "b.csv", "2024-03-12")
+    first = tick(zone)
+    (zone / "b.csv").unlink()
+    assert ranges(tick(zone, first.cursor)) == [("2024-03-11", "2024-03-11")]
+
+
+def test_a_week_without_orders_is_asked_for_with_those_after_it(zone):
+    land(zone, "a.csv", "2024-03-12", "2024-03-26")
+    first = tick(zone)
+    assert ranges(first) == [("2024-03-04", "2024-03-25")]
+    land(zone, "b.csv", "2024-04-02")
+    assert ranges(tick(zone, first.cursor)) == [("2024-04-01", "2024-04-01")]
 
 
 def test_the_schedule_plans_the_week_that_has_just_closed(zone):

@@ -53,3 +53,17 @@ def test_a_wrong_environment_variable_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("FORECASTING__CALENDAR__HORIZON_WEEKS", "many")
     with pytest.raises(SettingsError, match="FORECASTING__CALENDAR__HORIZON_WEEKS"):
         load_settings(tmp_path)
+
+
+def test_a_variable_that_sets_nothing_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORECASTING__CALENDER__HORIZON_WEEKS", "3")
+    with pytest.raises(SettingsError, match="FORECASTING__CALENDER__HORIZON_WEEKS: there is no such section"):
+        load_settings(tmp_path)
+
+
+def test_a_list_in_the_environment_is_json(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORECASTING__CALENDAR__HOLIDAY_COUNTRIES", "US")
+    with pytest.raises(SettingsError, match="as JSON"):
+        load_settings(tmp_path)
+    monkeypatch.setenv("FORECASTING__CALENDAR__HOLIDAY_COUNTRIES", '["US"]')
+    assert load_settings(tmp_path).calendar.holiday_countries == ("US",)

@@ -93,16 +93,18 @@ def test_nested_columns_are_refused(tmp_path):
 
 def test_a_file_without_rows_still_has_its_columns(tmp_path):
     file = tmp_path / "a.csv"
-    file.write_text("id,n\n")
+    file.write_text("id,n")
     assert read(file).columns.tolist() == ["id", "n", "row"]
 
 
-@pytest.mark.parametrize("name", ["a.csv", "x/a.csv.gz", "a.parquet", "a.jsonl"])
+@pytest.mark.parametrize("name", ["a.csv", "x/a.csv.gz", "a.parquet", "a.jsonl", "ORDERS.CSV"])
 def test_order_files_are_known_by_name(name):
     assert is_order_file(name)
 
 
-@pytest.mark.parametrize("name", ["a.txt", ".a.csv", "_tmp.parquet", "a.csv.part", "a.gz"])
+@pytest.mark.parametrize(
+    "name", ["a.txt", ".a.csv", "_tmp.parquet", "_temporary/0/a.csv", "a.csv.part", "a.gz"]
+)
 def test_other_files_are_left_alone(name):
     assert not is_order_file(name)
 

@@ -236,7 +236,9 @@ def _mlflow(arguments: argparse.Namespace) -> int:
         "--artifacts-destination",
         str(settings.home / "mlartifacts"),
     ]
-    return _serve(["mlflow", "server", *store, "--host", "127.0.0.1", "--port", arguments.port])
+    return _serve(
+        ["mlflow", "server", *store, "--workers", "1", "--host", "127.0.0.1", "--port", arguments.port]
+    )
 
 
 def _serve(command: list[str]) -> int:

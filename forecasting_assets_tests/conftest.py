@@ -4,7 +4,6 @@ import os
 import shutil
 import tempfile
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from forecasting_assets.demo import Marketplace, Written, write_marketplace
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.runs import materialize
 from forecasting_assets.settings import Settings, load_settings
-from forecasting_assets.weeks import add_weeks
 
 #: Short histories and few series, so that the whole chain takes a minute.
 MARKET = Marketplace(weeks=66, parts=24, lines_per_week=250)
@@ -76,7 +74,3 @@ def home(tmp_path_factory) -> Home:
 def home_copy(home, tmp_path) -> Home:
     """The same, to be changed."""
     return home.copy(tmp_path / "home")
-
-
-def weeks_back(n: int) -> date:
-    return add_weeks(WEEKS[-1], -n)

@@ -201,14 +201,11 @@ class Lake(dg.ConfigurableResource):
         filesystem.move(staged, target)
 
     def _discard(self, staging: str) -> None:
-        filesystem, root = self._storage
-        filesystem.delete_dir_contents(f"{root}/{staging}", missing_dir_ok=True)
-        filesystem.delete_dir(f"{root}/{staging}") if self._exists(f"{root}/{staging}") else None
-
-    def _exists(self, path: str) -> bool:
         from pyarrow import fs
 
-        return self._storage[0].get_file_info(path).type is not fs.FileType.NotFound
+        filesystem, root = self._storage
+        if filesystem.get_file_info(f"{root}/{staging}").type is not fs.FileType.NotFound:
+            filesystem.delete_dir(f"{root}/{staging}")
 
 
 def arrow_schema(table: Table) -> "Schema":

@@ -148,17 +148,14 @@ WEEKLY_DEMAND = Table(
 )
 #: What a forecast is made from: weekly_demand of many weeks; weeks without orders have no row.
 DEMAND_HISTORY = Table(
-    "demand_history", (PART, REGION, WEEK, Column("quantity", "double", "Units ordered in the week"))
+    "demand_history",
+    (PART, CATEGORY, REGION, WEEK, Column("quantity", "double", "Units ordered in the week")),
 )
-_METHOD = Column("method", "string", "How the series was forecast: by the model, or the fallback and why")
-SARIMAX_MODEL = _forecast(
-    "sarimax_model",
-    _METHOD,
-    Column(
-        "params", "doubles", "Fitted parameters, on the rows of horizon 1 of fitted series", nullable=True
-    ),
+SARIMAX_MODEL = _forecast("sarimax_model")
+XGB_MODEL = _forecast(
+    "xgb_model",
+    Column("method", "string", "xgb; or sarimax, where there was too little history for XGBoost"),
 )
-XGB_MODEL = _forecast("xgb_model", _METHOD)
 DEMAND_FORECAST = _forecast("demand_forecast")
 BACKTEST_REPORT = Table(
     "backtest_report",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import pandas as pd
@@ -21,13 +22,18 @@ from forecasting_assets.assets.weekly import (
     weeks_of,
 )
 from forecasting_assets.features.build import feature_columns
-from forecasting_assets.forecasting import sarimax, smoothing, xgb
+from forecasting_assets.forecasting import sarimax, xgb
+from forecasting_assets.forecasting.season import GroupTotals
+from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.reporting import charts, png
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.resources.tracking import Tracking
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import DEMAND_HISTORY, SARIMAX_MODEL, SERIES, WEEKLY_DEMAND, XGB_MODEL
 from forecasting_assets.weeks import add_weeks, refit_week, weeks_between
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 GROUP = "forecasts"
 _SERIES_PER_TASK = 10_000
@@ -42,29 +48,56 @@ class FittedXgb:
     refused: str | None = None
 
 
+def fit_sarimax(settings: Settings, fitted_at: date) -> sarimax.SarimaxModel:
+    """What all series teach as of `fitted_at`."""
+    history = _history(settings, fitted_at, fitted_at)
+    totals, forecasting = GroupTotals.of(history), settings.forecasting
+    sample = sarimax.sample_parts(history, forecasting.fit_series)
+    return sarimax.fit(sample, totals, fitted_at, settings.calendar.horizon_weeks, forecasting)
+
+
 def fit_xgb(settings: Settings, fitted_at: date, weeks: Sequence[date], folder: Path) -> FittedXgb:
     """Fit XGBoost as of `fitted_at`, save it in `folder`, and forecast and write `weeks` with it.
 
-    With too little history for a model the series are smoothed.
+    With too little history for a model the forecasts are those of SARIMAX.
     """
     lake = Lake(path=settings.lake_path)
-    calendar, horizon = settings.calendar, settings.calendar.horizon_weeks
-    first = max(add_weeks(fitted_at, -settings.forecasting.xgb_train_weeks), calendar.first_week)
-    known_weeks = weeks_between(first, weeks[-1])
-    known = lake.read_pandas(feature_columns(horizon), known_weeks)
-    demand = lake.read_pandas(WEEKLY_DEMAND, known_weeks, [*SERIES, "quantity"])
+    calendar, forecasting = settings.calendar, settings.forecasting
+    first = max(add_weeks(fitted_at, -forecasting.xgb_train_weeks), calendar.first_week)
+    known = lake.read_pandas(feature_columns(calendar.horizon_weeks), weeks_between(first, weeks[-1]))
+    history = _history(settings, fitted_at, weeks[-1])
+    totals = GroupTotals.of(history)
     try:
-        model = xgb.fit(known, demand, fitted_at, horizon, settings.forecasting, calendar.holiday_countries)
+        model = xgb.fit(
+            known,
+            history,
+            totals,
+            fitted_at,
+            calendar.horizon_weeks,
+            forecasting,
+            calendar.holiday_countries,
+        )
     except xgb.NotEnoughHistory as reason:
-        history_weeks = settings.forecasting.xgb_train_weeks
-        made = [smoothing.forecast(demand, week, horizon, history_weeks) for week in weeks]
-        forecasts = pd.concat(made).assign(method="smoothing_short")
-        return FittedXgb(_write_xgb(lake, forecasts, weeks, {}, {}), str(reason))
+        stand_in = fit_sarimax(settings, fitted_at)
+        made = sarimax.predict(stand_in, history, totals, weeks, forecasting).assign(method="sarimax")
+        return FittedXgb(_write_xgb(lake, made, weeks, {}, {}), str(reason))
     xgb.save(model, folder)
     shown = {"feature_importance": png(charts.feature_importance(xgb.importance(model)))}
     rows = known[known["week"].isin([pd.Timestamp(week) for week in weeks])]
-    forecasts = xgb.predict(model, rows, horizon).assign(method="xgb")
-    return FittedXgb(_write_xgb(lake, forecasts, weeks, {"training_rows": model.rows}, shown))
+    made = xgb.predict(model, rows, history, totals, forecasting).assign(method="xgb")
+    return FittedXgb(_write_xgb(lake, made, weeks, {"training_rows": model.rows}, shown))
+
+
+def _history(settings: Settings, fitted_at: date, last: date) -> pd.DataFrame:
+    """Demand that forecasts up to the week `last` may use with a model of `fitted_at`."""
+    weeks = weeks_between(_window(settings, fitted_at, settings.forecasting.history_weeks), last)
+    columns = [*SERIES, "part_category", "quantity"]
+    return Lake(path=settings.lake_path).read_pandas(WEEKLY_DEMAND, weeks, columns)
+
+
+def _window(settings: Settings, last: date, weeks: int) -> date:
+    """The first of the `weeks` weeks up to `last` that there are."""
+    return max(add_weeks(last, 1 - weeks), settings.calendar.first_week)
 
 
 def _write_xgb(
@@ -82,95 +115,98 @@ def _write_xgb(
 
 def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
     settings = weekly.settings.forecasting
-    calendar = weekly.settings.calendar
-    horizon = calendar.horizon_weeks
+    horizon = weekly.settings.calendar.horizon_weeks
     features = feature_columns(horizon)
-    sarimax_window = settings.history_weeks + settings.sarimax_refit_weeks
-    xgb_window = settings.xgb_train_weeks + settings.xgb_refit_weeks
+    window = settings.history_weeks + settings.refit_weeks - 1
+    training = settings.xgb_train_weeks + settings.refit_weeks - 1
 
-    def window(first: date, weeks: int) -> date:
-        return max(add_weeks(first, 1 - weeks), calendar.first_week)
+    def by_refit(weeks: Sequence[date]) -> dict[date, list[date]]:
+        groups: dict[date, list[date]] = {}
+        for week in weeks:
+            groups.setdefault(refit_week(week, settings.refit_weeks), []).append(week)
+        return groups
 
     @weekly.asset(
         SARIMAX_MODEL,
         group=GROUP,
         kinds=["pyspark", "statsmodels", "mlflow"],
-        upstream=["feature_table", Upstream("weekly_demand", first=1 - sarimax_window)],
+        upstream=["feature_table", Upstream("weekly_demand", first=1 - window)],
     )
     def sarimax_model(
         context: dg.AssetExecutionContext, spark: LazyPySparkResource, lake: Lake, tracking: Tracking
     ) -> None:
-        """Forecast of every living part and region by a SARIMAX of its own. Series too short or too sparse for
-        one are smoothed instead, which the method column says of each."""
+        """Forecast of every living part and region by itself: an average of ARIMA models around a season that
+        it shares with its part, category and region."""
         weeks = weeks_of(context)
-        history_weeks = weeks_between(window(weeks[0], sarimax_window), weeks[-1])
-        cores = int(spark.spark_session.conf.get("spark.sql.shuffle.partitions") or 1)
+        groups = by_refit(weeks)
+        fits = {fitted_at: (weekly.settings, fitted_at) for fitted_at in groups}
+        models = dict(each_week(fit_sarimax, fits))
+        session = spark.spark_session
+        cores = int(session.conf.get("spark.sql.shuffle.partitions") or 1)
         tasks = max(cores, lake.rows(features, weeks[-1]) // _SERIES_PER_TASK)
-        forecasts = spread_sarimax(lake.read(spark.spark_session, WEEKLY_DEMAND, history_weeks), weeks, tasks)
-        row_counts(context, lake.write(forecasts, SARIMAX_MODEL, weeks))
-        for week in weeks:
-            made = lake.read_pandas(SARIMAX_MODEL, [week], [*SERIES, "horizon", "method", "params"])
-            made = made[made["horizon"] == 1]
-            methods = {f"series/{method}": count for method, count in made["method"].value_counts().items()}
-            if methods.get(f"series/{sarimax.FAILED}"):
-                failed = made.loc[made["method"] == sarimax.FAILED, SERIES].head(10).agg(" in ".join, axis=1)
-                context.log.warning(f"{week}: SARIMAX failed for {', '.join(failed)} …; they are smoothed")
-            with (
-                TemporaryDirectory() as folder,
-                tracking.week("sarimax_model", week, context.run.run_id) as run,
-            ):
-                file = Path(folder) / "params.parquet"
-                made[[*SERIES, "method", "params"]].to_parquet(file, index=False)
-                fitted_at = refit_week(week, settings.sarimax_refit_weeks)
-                described = {
-                    "settings": settings.model_dump(),
-                    "horizon": horizon,
-                    "refit_week": str(fitted_at),
-                }
-                run.log(_params(settings, horizon, fitted_at), {"series": len(made), **methods})
-                uri = run.log_model(
-                    _PYFUNC / "sarimax.py",
-                    {"params": file, **_described(folder, described)},
-                    DEMAND_HISTORY,
+        history_weeks = weeks_between(_window(weekly.settings, weeks[0], window), weeks[-1])
+        demand = lake.read(session, WEEKLY_DEMAND, history_weeks)
+        row_counts(context, lake.write(spread_sarimax(demand, groups, models, tasks), SARIMAX_MODEL, weeks))
+        for fitted_at, model in models.items():
+            for week in groups[fitted_at]:
+                metadata = {"series": lake.rows(SARIMAX_MODEL, week) // horizon}
+                with (
+                    TemporaryDirectory() as folder,
+                    tracking.week("sarimax_model", week, context.run.run_id) as run,
+                ):
+                    run.log(_params(settings, horizon, fitted_at), metadata)
+                    uri = run.log_model(
+                        _PYFUNC / "sarimax.py",
+                        {"description": _described(folder, settings, model.to_dict())},
+                        DEMAND_HISTORY,
+                    )
+                add_week_metadata(
+                    context, week, {**metadata, "mlflow_run_id": run.run_id, "mlflow_model": uri}
                 )
-            add_week_metadata(context, week, {**methods, "mlflow_run_id": run.run_id, "mlflow_model": uri})
 
-    def spread_sarimax(demand, weeks: Sequence[date], tasks: int):
+    def spread_sarimax(
+        demand: "DataFrame",
+        groups: dict[date, list[date]],
+        models: dict[date, sarimax.SarimaxModel],
+        tasks: int,
+    ) -> "DataFrame":
+        """The forecasts of all series, computed by Spark a few parts at a time."""
+        totals = _group_totals(demand)
+
         def forecast(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
             parts = list(batches)
             if not parts:
                 return
             history = pd.concat(parts)
             history = history.assign(week=history["week"].astype("datetime64[ns]"))
-            made = sarimax.forecast(history, weeks, horizon, settings)
-            dates = {name: made[name].dt.date for name in ("origin_week", "target_week")}
-            yield made.assign(**dates, week=dates["origin_week"])[[*SARIMAX_MODEL.names, "week"]]
+            for fitted_at, weeks in groups.items():
+                made = sarimax.predict(models[fitted_at], history, totals, weeks, settings)
+                dates = {name: made[name].dt.date for name in ("origin_week", "target_week")}
+                yield made.assign(**dates, week=dates["origin_week"])[[*SARIMAX_MODEL.names, "week"]]
 
-        series = demand.select(*SERIES, "week", "quantity").repartition(tasks, *SERIES)
-        return series.mapInPandas(forecast, f"{SARIMAX_MODEL.ddl}, week DATE")
+        by_part = demand.select(*SERIES, "part_category", "week", "quantity").repartition(tasks, "part_id")
+        return by_part.mapInPandas(forecast, f"{SARIMAX_MODEL.ddl}, week DATE")
 
     @weekly.asset(
         XGB_MODEL,
         group=GROUP,
         kinds=["xgboost", "mlflow"],
         upstream=[
-            Upstream("feature_table", first=1 - xgb_window),
-            Upstream("weekly_demand", first=1 - xgb_window),
+            Upstream("feature_table", first=-training),
+            Upstream("weekly_demand", first=1 - window),
         ],
     )
     def xgb_model(context: dg.AssetExecutionContext, tracking: Tracking) -> None:
-        """Forecast of every living part and region by one XGBoost model that learns from all of them at once."""
-        groups: dict[date, list[date]] = {}
-        for week in weeks_of(context):
-            groups.setdefault(refit_week(week, settings.xgb_refit_weeks), []).append(week)
+        """Forecast of every living part and region by one XGBoost model that learns from all of them at once
+        where to depart from SARIMAX."""
         with TemporaryDirectory() as folder:
             tasks = {
                 fitted_at: (weekly.settings, fitted_at, group, Path(folder) / str(fitted_at))
-                for fitted_at, group in groups.items()
+                for fitted_at, group in by_refit(weeks_of(context)).items()
             }
             for fitted_at, fitted in each_week(fit_xgb, tasks):
                 if fitted.refused:
-                    context.log.warning(f"{fitted.refused}; the series are smoothed")
+                    context.log.warning(f"{fitted.refused}; SARIMAX stands in")
                 for week, result in fitted.results.items():
                     add_week_result(context, week, result)
                     if fitted.refused:
@@ -178,21 +214,35 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
                         continue
                     with tracking.week("xgb_model", week, context.run.run_id) as run:
                         run.log(_params(settings, horizon, fitted_at), result.metadata)
-                        files = {"model": tasks[fitted_at][-1], **_described(folder, {"horizon": horizon})}
+                        files = {"model": tasks[fitted_at][-1], "description": _described(folder, settings)}
                         uri = run.log_model(_PYFUNC / "xgb.py", files, features)
                     add_week_metadata(context, week, {"mlflow_run_id": run.run_id, "mlflow_model": uri})
 
     return [sarimax_model, xgb_model]
 
 
-def _params(settings, horizon: int, fitted_at: date) -> dict:
+def _group_totals(demand: "DataFrame") -> GroupTotals:
+    """Units by week of each category and region, which are few."""
+    from pyspark.sql import functions as F
+
+    tables = [
+        demand.groupBy(F.lit(level).alias("level"), F.col(level).alias("name"), "week").agg(
+            F.sum("quantity").alias("quantity")
+        )
+        for level in ("part_category", "region")
+    ]
+    table = tables[0].unionByName(tables[1]).toPandas()
+    return GroupTotals(table.assign(week=table["week"].astype("datetime64[ns]")))
+
+
+def _params(settings: ForecastingSettings, horizon: int, fitted_at: date) -> dict:
     return {**settings.model_dump(), "horizon_weeks": horizon, "refit_week": str(fitted_at)}
 
 
-def _described(folder: str, description: dict) -> dict[str, Path]:
-    """The settings a logged model needs to predict, as a file beside it."""
+def _described(folder: str, settings: ForecastingSettings, model: dict | None = None) -> Path:
+    """What a logged model needs to predict besides its trees, as a file beside them."""
     import json
 
     file = Path(folder) / "description.json"
-    file.write_text(json.dumps(description))
-    return {"description": file}
+    file.write_text(json.dumps({"settings": settings.model_dump(), "model": model}))
+    return file

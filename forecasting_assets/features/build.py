@@ -24,8 +24,8 @@ ALIVE_WEEKS = 52
 NEW_WEEKS = 13
 _YEAR = 52
 # Syntetos, Boylan and Croston (2005), On the categorization of demand patterns.
-_ADI_LIMIT = 1.32
-_CV2_LIMIT = 0.49
+ADI_LIMIT = 1.32
+CV2_LIMIT = 0.49
 
 
 def feature_lags(horizon: int) -> list[int]:
@@ -185,7 +185,7 @@ def _deviation(k: int) -> "SparkColumn":
 def _segment() -> "SparkColumn":
     from pyspark.sql import functions as F
 
-    frequent, steady = F.col("adi") < _ADI_LIMIT, F.col("cv2") < _CV2_LIMIT
+    frequent, steady = F.col("adi") < ADI_LIMIT, F.col("cv2") < CV2_LIMIT
     return (
         F.when(F.col("age_weeks") < NEW_WEEKS, "new")
         .when(frequent & steady, "smooth")

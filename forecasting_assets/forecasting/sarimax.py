@@ -1,248 +1,295 @@
-"""SARIMAX: one regression with ARMA(1,1) errors per series, fitted on a fixed calendar, filtered in between.
+"""SARIMAX: each series an average of ARIMA models around a seasonal regressor that all series teach.
 
-The demand of a week is modelled on a logarithmic scale as a level and Fourier pairs of the year whose
-coefficients are states with a prior variance, so that a season is learnt as far as the data speak for it,
-plus an ARMA(1,1) error. Only two parameters are left to the optimiser (Durbin and Koopman 2012, "Time Series
-Analysis by State Space Methods", §6.2 on regression in the state; §2.10 on the concentrated scale).
+Demand is taken on a logarithmic scale. The season (`season.py`) is an exogenous regressor whose coefficients
+are learnt from all series; what is left of a series is forecast by a set of ARIMA models (`candidates.py`) that
+holds the classical ones, averaged by how well each did out of sample for that series (Bates and Granger 1969,
+"The combination of forecasts"). The distribution is that of past out-of-sample errors of like series, scaled
+to the errors of this one (Xu and Xie 2021, "Conformal prediction interval for dynamic time-series"), so nothing
+is assumed to be normal, and the mean is the mean of demand, not of its logarithm (Duan 1983, "Smearing
+estimate").
 
-Series too young or too sparse for a fit are smoothed (`smoothing.py`); the column `method` says which were.
+What is learnt from all series is learnt on a fixed calendar of weeks and from a sample of parts; what concerns
+one series follows from its own history and needs no fit. So a series can be forecast anywhere, beside
+the other regions of its part.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import date
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.features.calendar import WEEKS_PER_YEAR
-from forecasting_assets.forecasting.cube import LEVELS, SeriesIndex, forecast_table
-from forecasting_assets.forecasting.panel import Panel
+from forecasting_assets.forecasting.candidates import CANDIDATES, forecasts
+from forecasting_assets.forecasting.cube import LEVELS, VALUES, forecast_table
+from forecasting_assets.forecasting.panel import LOG_GAIN, PATTERNS, Panel, logged, scale_of
+from forecasting_assets.forecasting.season import GroupTotals, components, fit_season
 from forecasting_assets.forecasting.settings import ForecastingSettings
-from forecasting_assets.forecasting.smoothing import smooth
-from forecasting_assets.weeks import add_weeks, refit_week, week_index
+from forecasting_assets.tables import SERIES
+from forecasting_assets.weeks import add_weeks
 
-#: What `params` of a fitted series holds: AR and MA coefficient, variance of the innovations, the mean demand
-#: and mean transformed demand that it was scaled and centred by, and the number of its Fourier pairs.
-PARAMETERS = ["ar", "ma", "sigma2", "scale", "centre", "fourier_pairs"]
-
-#: Demand is taken as log(1 + LOG_GAIN * demand / mean demand): linear near zero, a logarithm near the mean.
-LOG_GAIN = 10.0
-#: Prior variances relative to the innovations': of the level, and of the k-th Fourier pair times k.
-LEVEL_PRIOR, SEASON_PRIOR = 1e4, 1.0
+#: Weight of an out-of-sample error relative to one a week later.
+MEMORY = 0.98
+#: Errors that the average candidate and the average series count for, where a series has few of its own.
+PRIOR_ERRORS, PRIOR_SPREAD_ERRORS = 50.0, 16.0
+#: A candidate's weight is its mean squared error to the power of minus this.
+SHARPNESS = 4
+#: Weeks of origins whose errors make the distribution, and the errors below which a demand pattern takes that
+#: of all series.
+ERROR_WEEKS, FEWEST_ERRORS = 52, 200
+#: Levels at which the distribution of standardised errors is kept, whose average is its mean, and the places
+#: of the quantiles among them.
+ERROR_LEVELS = np.arange(1, 100) / 100
+AT_LEVELS = np.searchsorted(ERROR_LEVELS, LEVELS - 1e-9)
 #: No value is forecast above this many times the largest demand seen.
 MAX_GROWTH = 3.0
-#: Weeks of history below which a series has no Fourier pairs: a season is not known before it has come once.
-SEASON_WEEKS = 52
-MAX_ITERATIONS = 60
-#: Where the optimiser starts, in its unconstrained coordinates: AR 0.7, MA -0.3.
-START = np.array([-0.98, -0.31])
+#: Mean weeks between orders above which a series' season is learnt apart from that of more frequent ones.
+FREQUENT_INTERVAL = 1.32
+#: Weeks between the origins that `smearing` is learnt from.
+SMEARING_STEP = 4
+#: Series whose candidates are in memory at once.
+CHUNK_SERIES = 500
 
-FITTED, SHORT, SPARSE, FAILED = "sarimax", "smoothing_short", "smoothing_sparse", "smoothing_failed"
 
+@dataclass(frozen=True)
+class SarimaxModel:
+    """What all series taught by the end of `week`.
 
-def forecast(
-    history: pd.DataFrame, origins: Sequence[date], horizon: int, settings: ForecastingSettings
-) -> pd.DataFrame:
-    """Forecasts from the end of each of `origins` for every series alive there.
-
-    `history`: part_id, region, week, quantity, only weeks with orders. Columns: those of a forecast table,
-    `method`, and `params`, a list as in PARAMETERS on the rows of horizon 1 of fitted series. A forecast of
-    origin W depends on the weeks `history_weeks` before its refit week … W alone. Raises DemandError.
+    season (2, COMPONENTS): coefficients for frequent and for sparse series; error_by_horizon (horizon): median
+    absolute error on the logarithmic scale; spread (PATTERNS): mean error relative to that; errors (PATTERNS,
+    horizon, ERROR_LEVELS): quantiles of the errors relative to their scale; smearing (PATTERNS): the share of the
+    way from the median to the mean of that distribution that past demand bears out.
     """
-    tables, used = [], []
-    for week in sorted({refit_week(o, settings.sarimax_refit_weeks) for o in origins}):
-        params = fit(history, week, settings)
-        of_week = [o for o in origins if refit_week(o, settings.sarimax_refit_weeks) == week]
-        table = predict(params, history, week, of_week, horizon, settings)
-        shown = np.flatnonzero((table["horizon"] == 1) & (table["method"] == FITTED))
-        column = np.full(len(table), None, dtype=object)
-        column[shown] = params["params"].to_numpy(object)[SeriesIndex(params).rows(table.iloc[shown])]
-        tables.append(table)
-        used.append(column)
-    return pd.concat(tables, ignore_index=True).assign(params=np.concatenate(used))
+
+    week: date
+    season: np.ndarray
+    error_by_horizon: np.ndarray
+    spread: np.ndarray
+    errors: np.ndarray
+    smearing: np.ndarray
+
+    @property
+    def horizon(self) -> int:
+        return len(self.error_by_horizon)
+
+    def to_dict(self) -> dict:
+        """What JSON can hold."""
+        arrays = {f.name: getattr(self, f.name).tolist() for f in fields(self) if f.name != "week"}
+        return {"week": self.week.isoformat(), **arrays}
+
+    @classmethod
+    def from_dict(cls, saved: dict) -> "SarimaxModel":
+        arrays = {name: np.array(values) for name, values in saved.items() if name != "week"}
+        return cls(week=date.fromisoformat(saved["week"]), **arrays)
 
 
-def fit(history: pd.DataFrame, week: date, settings: ForecastingSettings) -> pd.DataFrame:
-    """Parameters of every series alive at the end of `week`: part_id, region, method, params.
+@dataclass(frozen=True)
+class Rolling:
+    """Out-of-sample forecasts from every week of a panel, on the logarithmic scale.
 
-    `params` is a list as in PARAMETERS, or None where the method is a fallback: smoothing_short,
-    smoothing_sparse or, where the optimiser did not converge, smoothing_failed.
+    endog (series, weeks); scale (series), in units; season, location and error (series, weeks, horizon): what
+    is forecast, the season's share in it, and how far off it was, NaN where the week has not closed.
     """
-    from threadpoolctl import threadpool_limits
 
+    endog: np.ndarray
+    scale: np.ndarray
+    season: np.ndarray
+    location: np.ndarray
+    error: np.ndarray
+
+
+def sample_parts(history: pd.DataFrame, n_series: int) -> pd.DataFrame:
+    """The rows of `history` of about `n_series` series: whole parts, drawn by a hash of their names."""
+    series = history.drop_duplicates(SERIES).groupby("part_id").size()
+    if series.sum() <= n_series:
+        return history
+    order = np.argsort(pd.util.hash_array(series.index.to_numpy(object)))
+    drawn = series.index[order[: np.searchsorted(np.cumsum(series.to_numpy()[order]), n_series) + 1]]
+    return history[history["part_id"].isin(drawn)]
+
+
+def fit(
+    history: pd.DataFrame, totals: GroupTotals, week: date, horizon: int, settings: ForecastingSettings
+) -> SarimaxModel:
+    """Learn from the series of `history` as of the end of `week`; what is after it is not looked at.
+
+    `history`: part_id, region, part_category, week, quantity, only weeks with orders, every region of its
+    parts. Raises DemandError.
+    """
     panel = Panel.of(history, add_weeks(week, 1 - settings.history_weeks), week)
-    last = panel.column(week)
-    rows = np.flatnonzero(panel.alive(last))
-    weeks = last + 1 - panel.first_order[rows]
-    interval = weeks / (panel.demand[rows] > 0).sum(axis=1)
-    method = np.select(
-        [weeks < settings.sarimax_min_weeks, interval > settings.sarimax_max_interval],
-        [SHORT, SPARSE],
-        FITTED,
-    ).astype(object)
-    params = np.full(len(rows), None, dtype=object)
-    with threadpool_limits(1):  # matrices this small lose a hundredfold to the threads of BLAS
-        for i in np.flatnonzero(method == FITTED):
-            begin = panel.first_order[rows[i]]
-            pairs = settings.fourier_pairs if weeks[i] >= SEASON_WEEKS else 0
-            found = _maximise(panel.demand[rows[i], begin:], _season(panel, begin, last + 1, pairs))
-            params[i] = found and [*found, float(pairs)]
-    method[(method == FITTED) & pd.isna(params)] = FAILED
-    return panel.series.iloc[rows].assign(method=method, params=params).reset_index(drop=True)
+    n_weeks = panel.demand.shape[1]
+    ago, deviation = components(panel, totals, n_weeks - 1, horizon)
+    sparse = _sparse(panel, n_weeks - 1)
+    season = np.stack(
+        [fit_season(ago[:, sparse == c, :n_weeks], deviation[sparse == c]) for c in (False, True)]
+    )
+    rolled = _roll(panel, ago, season, n_weeks - 1, horizon)
+
+    counted = np.where((np.arange(n_weeks) >= n_weeks - ERROR_WEEKS)[:, None], rolled.error, np.nan)
+    by_horizon = np.array([_average(np.median, np.abs(counted[..., h]), 1.0) for h in range(horizon)])
+    pattern = panel.patterns(np.arange(n_weeks))
+    relative = np.abs(counted) / by_horizon
+    overall = _average(np.mean, relative, 1.0)
+    spread = np.array([_average(np.mean, relative[pattern == p], overall) for p in range(len(PATTERNS))])
+    standardised = counted / _spreads(rolled.error, pattern, by_horizon, spread)
+    errors = np.array(
+        [
+            [_quantiles(standardised[pattern == p, h], standardised[..., h]) for h in range(horizon)]
+            for p in range(len(PATTERNS))
+        ]
+    )
+    model = SarimaxModel(week, season, by_horizon, spread, errors, np.ones(len(PATTERNS)))
+    return replace(model, smearing=_smearing(model, panel, rolled))
+
+
+def _smearing(model: SarimaxModel, panel: Panel, rolled: Rolling) -> np.ndarray:
+    """By demand pattern, what the medians missed over what the means add to them, each relative to the size of
+    its series."""
+    last = panel.demand.shape[1] - 1
+    columns = np.arange(last - 1, max(last - ERROR_WEEKS, 0), -SMEARING_STEP)
+    values = distribution(model, panel, rolled, columns)
+    median = values[..., VALUES.index("q50")]
+    target = columns[:, None] + np.arange(1, model.horizon + 1)
+    actual = np.where(target <= last, panel.demand[:, np.minimum(target, last)], np.nan)
+    added = (values[..., 0] - median) / rolled.scale[:, None, None]
+    missed = (actual - median) / rolled.scale[:, None, None]
+    pattern, known = panel.patterns(columns), np.isfinite(missed * added)
+    share = np.ones(len(PATTERNS))
+    for p in range(len(PATTERNS)):
+        of = known & (pattern == p)[..., None]
+        if of.sum() >= FEWEST_ERRORS and added[of].sum() > 0:
+            share[p] = np.clip(missed[of].sum() / added[of].sum(), 0.0, 1.0)
+    return share
+
+
+def roll(model: SarimaxModel, panel: Panel, totals: GroupTotals) -> Rolling:
+    """Forecasts from every week of `panel`, which begins where that of `fit` began and may end later."""
+    ago, _ = components(panel, totals, panel.column(model.week), model.horizon)
+    return _roll(panel, ago, model.season, panel.column(model.week), model.horizon)
 
 
 def predict(
-    params: pd.DataFrame,
+    model: SarimaxModel,
     history: pd.DataFrame,
-    week: date,
+    totals: GroupTotals,
     origins: Sequence[date],
-    horizon: int,
     settings: ForecastingSettings,
 ) -> pd.DataFrame:
-    """Forecasts from each of `origins` for every series alive there, with the parameters `fit` at `week`.
+    """Forecasts from each of `origins` for every series alive there, as rows of a forecast table.
 
-    Columns of a forecast table and `method`. Every origin is `week` or a week before the next refit. A series
-    that is not in `params` was born (or revived) after `week` and is smoothed.
+    `history` as for `fit`; every origin is the model's week or later.
     """
-    from threadpoolctl import threadpool_limits
-
     origins = sorted(origins)
-    panel = Panel.of(history, add_weeks(week, 1 - settings.history_weeks), origins[-1])
+    panel = Panel.of(history, add_weeks(model.week, 1 - settings.history_weeks), origins[-1])
     columns = np.array([panel.column(o) for o in origins])
-    known = SeriesIndex(params).rows(panel.series)
-    method = np.full((len(panel.series), len(origins)), SHORT, dtype=object)
-    method[known >= 0] = params["method"].to_numpy(object)[known[known >= 0], None]
-    values = np.repeat(smooth(panel, columns)[:, :, None], horizon, axis=2)
-
-    rows = np.flatnonzero(method[:, 0] == FITTED)
-    if len(rows):
-        theta = np.array(params["params"].iloc[known[rows]].tolist(), dtype=float)
-        location, variance = (np.empty((len(rows), len(columns), horizon)) for _ in range(2))
-        for pairs in np.unique(theta[:, 5]):
-            season = _season(panel, 0, columns[-1] + 1 + horizon, int(pairs))
-            of = theta[:, 5] == pairs
-            with threadpool_limits(1):
-                location[of], variance[of] = _filter(panel, rows[of], columns, horizon, theta[of], season)
-        largest = np.maximum.accumulate(panel.demand[rows], axis=1)[:, columns, None]
-        fitted = _demand_distribution(location, variance, theta[:, None, None, 3:5], largest)
-        good = np.isfinite(fitted).all(axis=(2, 3))
-        values[rows] = np.where(good[:, :, None, None], fitted, values[rows])
-        method[rows] = np.where(good, FITTED, FAILED)
-
+    values = distribution(model, panel, roll(model, panel, totals), columns)
     series, origin = np.nonzero(np.stack([panel.alive(c) for c in columns], axis=1))
     weeks = np.array(origins, dtype="datetime64[ns]")
-    table = forecast_table(panel.series.iloc[series], weeks[origin], values[series, origin])
-    return table.assign(method=np.repeat(method[series, origin], horizon))
+    return forecast_table(panel.series.iloc[series], weeks[origin], values[series, origin])
 
 
-def _season(panel: Panel, begin: int, end: int, pairs: int) -> np.ndarray:
-    """(weeks, 1 + 2 pairs): a constant and the Fourier pairs of the weeks `begin` … `end` - 1."""
-    week = week_index(panel.first) + np.arange(begin, end)
-    angle = 2 * np.pi / WEEKS_PER_YEAR * np.outer(week, np.arange(1, pairs + 1))
-    return np.column_stack([np.ones(end - begin), np.sin(angle), np.cos(angle)])
+def distribution(model: SarimaxModel, panel: Panel, rolled: Rolling, columns: np.ndarray) -> np.ndarray:
+    """Mean and quantiles (series, columns, horizon, 8) in units, as of the end of each of `columns`."""
+    spread, pattern = spreads(model, panel, rolled), panel.patterns(columns)
+    most = highest(panel, rolled)
+    values = np.empty((len(panel.demand), len(columns), model.horizon, len(VALUES)))
+    for i, column in enumerate(columns):
+        errors = model.errors[pattern[:, i]] * spread[:, column, :, None]
+        log_demand = np.minimum(rolled.location[:, column, :, None] + errors, most[:, column, None, None])
+        demand = in_units(log_demand, rolled.scale)
+        values[:, i, :, 1:] = demand[..., AT_LEVELS]
+        median = values[:, i, :, VALUES.index("q50")]
+        smearing = model.smearing[pattern[:, i], None]
+        values[:, i, :, 0] = median + smearing * (demand.mean(axis=-1) - median)
+    return values
 
 
-def _transformed(demand: np.ndarray, scale: np.ndarray | float) -> np.ndarray:
-    return np.log1p(LOG_GAIN * demand / scale)
+def spreads(model: SarimaxModel, panel: Panel, rolled: Rolling) -> np.ndarray:
+    """The scale of the errors (series, weeks, horizon) as known at the end of each week."""
+    pattern = panel.patterns(np.arange(panel.demand.shape[1]))
+    return _spreads(rolled.error, pattern, model.error_by_horizon, model.spread)
 
 
-def _model(endog: np.ndarray, season: np.ndarray, sigma2: float | None = None) -> Any:
-    """statsmodels' SARIMAX (1, 0, 1) with `season` in the state; without `sigma2` it is concentrated out."""
-    from statsmodels.tsa.statespace.initialization import Initialization
-    from statsmodels.tsa.statespace.sarimax import SARIMAX
-
-    model = SARIMAX(
-        endog, exog=season, order=(1, 0, 1), mle_regression=False, concentrate_scale=sigma2 is None
-    )
-    pairs = np.arange(1, (season.shape[1] - 1) // 2 + 1)
-    prior = np.concatenate([[LEVEL_PRIOR], SEASON_PRIOR / pairs, SEASON_PRIOR / pairs]) * (sigma2 or 1.0)
-    start = Initialization(model.k_states)
-    start.set((0, 2), "stationary")
-    start.set((2, model.k_states), "known", constant=np.zeros(len(prior)), stationary_cov=np.diag(prior))
-    model.ssm.initialization = start
-    model.ssm.loglikelihood_burn = 0  # the prior is proper, so the first weeks count too
-    return model
+def highest(panel: Panel, rolled: Rolling) -> np.ndarray:
+    """The most that is forecast (series, weeks), on the logarithmic scale: see MAX_GROWTH."""
+    return logged(MAX_GROWTH * np.maximum.accumulate(panel.demand, axis=1), rolled.scale)
 
 
-def _maximise(demand: np.ndarray, season: np.ndarray) -> list[float] | None:
-    """The first five PARAMETERS of one series by maximum likelihood; None if that fails or demand is constant."""
-    from scipy.optimize import minimize
-
-    scale = float(demand.mean())
-    endog = _transformed(demand, scale)
-    centre = float(endog.mean())
-    if endog.std() < 1e-6:
-        return None
-    model = _model(endog - centre, season)
-
-    def loss(x: np.ndarray) -> float:
-        return -model.loglike(x, transformed=False) / len(endog)
-
-    found = minimize(loss, START, method="L-BFGS-B", options={"maxiter": MAX_ITERATIONS, "ftol": 1e-6})
-    if not (found.success and np.isfinite(found.fun)):
-        return None
-    ar, ma = model.transform_params(found.x)
-    model.update([ar, ma])
-    sigma2 = float(model.ssm.filter().scale)
-    return [float(ar), float(ma), sigma2, scale, centre] if np.isfinite(sigma2) and sigma2 > 0 else None
+def in_units(log_demand: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Demand from the logarithmic scale; `scale` is that of the first axis."""
+    return np.expm1(np.maximum(log_demand, 0.0)) * scale.reshape(-1, *[1] * (log_demand.ndim - 1)) / LOG_GAIN
 
 
-def _filter(
-    panel: Panel, rows: np.ndarray, columns: np.ndarray, horizon: int, theta: np.ndarray, season: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance (rows, columns, horizon) of the transformed demand, as known at each of `columns`.
-
-    One pass of the Kalman filter over a series gives the state at every origin; the horizons follow from it
-    by powers of the transition matrix.
-    """
-    k = season.shape[1] + 2
-    state, cov = np.empty((len(rows), len(columns), k)), np.empty((len(rows), len(columns), k, k))
-    for i, row in enumerate(rows):
-        ar, ma, sigma2, scale, centre = theta[i, :5]
-        begin = panel.first_order[row]
-        endog = _transformed(panel.demand[row, begin:], scale) - centre
-        model = _model(endog, season[begin : columns[-1] + 1], sigma2)
-        model.update([ar, ma, sigma2])
-        seen = model.ssm.filter()
-        state[i] = seen.filtered_state.T[columns - begin]
-        cov[i] = seen.filtered_state_cov.T[columns - begin]
-
-    ar, ma, sigma2 = theta[:, 0], theta[:, 1], theta[:, 2]
-    transition = np.tile(np.eye(k), (len(rows), 1, 1, 1))
-    transition[:, 0, :2, :2] = np.stack(
-        [ar, np.ones_like(ar), np.zeros_like(ar), np.zeros_like(ar)], -1
-    ).reshape(-1, 2, 2)
-    shock = np.zeros((len(rows), 1, k, k))
-    shock[:, 0, 0, 0], shock[:, 0, 1, 1] = sigma2, sigma2 * ma**2
-    shock[:, 0, 0, 1] = shock[:, 0, 1, 0] = sigma2 * ma
-    location, variance = (np.empty((len(rows), len(columns), horizon)) for _ in range(2))
-    for h in range(horizon):
-        state = (transition @ state[..., None])[..., 0]
-        cov = transition @ cov @ transition.swapaxes(-1, -2) + shock
-        design = np.column_stack([np.ones(len(columns)), np.zeros(len(columns)), season[columns + 1 + h]])
-        location[..., h] = (state * design).sum(axis=-1)
-        variance[..., h] = np.einsum("sojk,oj,ok->so", cov, design, design)
-    return location, variance
+def _sparse(panel: Panel, fitted_at: int) -> np.ndarray:
+    """Whether each series was ordered too seldom for its own season to show."""
+    weeks = np.maximum(fitted_at + 1 - panel.first_order, 1)
+    return np.asarray(weeks > FREQUENT_INTERVAL * (panel.demand[:, : fitted_at + 1] > 0).sum(axis=1))
 
 
-def _demand_distribution(
-    location: np.ndarray, variance: np.ndarray, scale_centre: np.ndarray, largest: np.ndarray
+def _roll(panel: Panel, ago: np.ndarray, season: np.ndarray, fitted_at: int, horizon: int) -> Rolling:
+    n, n_weeks = panel.demand.shape
+    first = panel.first_order
+    scale = scale_of(panel.demand, fitted_at)
+    offset = np.einsum("cnt,nc->nt", ago, season[_sparse(panel, fitted_at).astype(int)])
+    endog = logged(panel.demand, scale)
+    ahead = np.stack([offset[:, 1 + h : n_weeks + 1 + h] for h in range(horizon)], axis=-1)
+    location = np.empty((n, n_weeks, horizon))
+    for begin in range(0, n, CHUNK_SERIES):
+        some = slice(begin, begin + CHUNK_SERIES)
+        location[some] = _averaged(endog[some] - offset[some, :n_weeks], first[some], horizon)
+    location = np.maximum(location + ahead, 0.0)
+    error = np.full_like(location, np.nan)
+    for h in range(1, horizon + 1):
+        error[:, :-h, h - 1] = endog[:, h:] - location[:, :-h, h - 1]
+    return Rolling(endog, scale, ahead, location, error)
+
+
+def _averaged(endog: np.ndarray, first: np.ndarray, horizon: int) -> np.ndarray:
+    """The average of the candidates (series, weeks, horizon), weighted by their errors up to each week."""
+    made = np.stack([forecasts(endog, first, candidate, horizon) for candidate in CANDIDATES])
+    squared, count = np.zeros(made.shape[:2]), np.zeros(len(endog))
+    out = np.empty(made.shape[1:])
+    for t in range(endog.shape[1]):
+        squared, count = MEMORY * squared, MEMORY * count
+        for h in range(1, min(horizon, t) + 1):
+            error = made[:, :, t - h, h - 1] - endog[:, t]
+            squared += np.nan_to_num(error**2)
+            count += t - h >= first
+        mean = squared.mean(axis=0) + 1e-9
+        shrunk = squared / mean + PRIOR_ERRORS / np.maximum(count, 1.0)
+        weight = shrunk ** -float(SHARPNESS)
+        out[:, t] = np.einsum("cn,cnh->nh", weight / weight.sum(axis=0), made[:, :, t])
+    return out
+
+
+def _spreads(
+    error: np.ndarray, pattern: np.ndarray, by_horizon: np.ndarray, spread: np.ndarray
 ) -> np.ndarray:
-    """Mean and quantiles (…, 8) of demand whose transform is normal, cut at zero and MAX_GROWTH * `largest`.
+    """Mean absolute error of each series at the end of each week, shrunk to that of its pattern, by horizon."""
+    n, n_weeks, horizon = error.shape
+    relative = np.abs(error) / by_horizon
+    total, count = np.zeros(n), np.zeros(n)
+    out = np.empty((n, n_weeks))
+    for t in range(n_weeks):
+        total, count = MEMORY * total, MEMORY * count
+        for h in range(1, min(horizon, t) + 1):
+            total += np.nan_to_num(relative[:, t - h, h - 1])
+            count += np.isfinite(relative[:, t - h, h - 1])
+        out[:, t] = (total + PRIOR_SPREAD_ERRORS * spread[pattern[:, t]]) / (count + PRIOR_SPREAD_ERRORS)
+    return out[:, :, None] * by_horizon
 
-    The mean is the expectation of the back-transformed normal by Gauss-Hermite quadrature.
-    """
-    from numpy.polynomial.hermite_e import hermegauss
+
+def _average(of: Callable[[np.ndarray], float], values: np.ndarray, otherwise: float) -> float:
+    known = values[np.isfinite(values)]
+    return max(float(of(known)), 1e-6) if len(known) else otherwise
+
+
+def _quantiles(errors: np.ndarray, of_all: np.ndarray) -> np.ndarray:
+    """Quantiles of `errors` at ERROR_LEVELS, of those of all patterns where they are too few."""
+    for some in (errors, of_all):
+        known = some[np.isfinite(some)]
+        if len(known) >= FEWEST_ERRORS:
+            return np.quantile(known, ERROR_LEVELS)
     from scipy.special import ndtri
 
-    scale, centre = scale_centre[..., 0], scale_centre[..., 1]
-    highest = _transformed(MAX_GROWTH * largest, scale)
-
-    def demand(normal: float) -> np.ndarray:
-        transformed = centre + location + normal * np.sqrt(variance)
-        return np.expm1(np.clip(transformed, 0.0, highest)) * scale / LOG_GAIN
-
-    nodes, weights = hermegauss(9)
-    mean = sum(w * demand(x) for x, w in zip(nodes, weights / weights.sum(), strict=True))
-    return np.stack([mean, *(demand(z) for z in ndtri(LEVELS))], axis=-1)
+    return ndtri(ERROR_LEVELS) * np.sqrt(np.pi / 2)  # a normal whose mean absolute value is one

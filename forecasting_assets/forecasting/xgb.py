@@ -1,10 +1,12 @@
-"""XGBoost: one global model over all series and horizons, a mean and the quantiles of each (series, horizon).
+"""XGBoost: one global model over all series and horizons that corrects SARIMAX where the features tell it to.
 
-Direct multi-horizon: the horizon is a feature and so is the calendar of the target week. Demand, and all that
-is measured in it, is divided by the mean order size of its series, so that large and small series
-teach each other (Montero-Manso and Hyndman 2021, "Principles and algorithms for forecasting groups of time
-series: locality and globality"). The mean has a Tweedie loss, as demand is zero or positive and skewed; the
-quantiles have the pinball loss and start from the mean.
+The trees start from what SARIMAX forecast out of sample at every past origin (`sarimax.roll`): those of the mean
+from its median, by a logarithmic link, and those of the quantiles from the quantiles of its errors, relative to
+the error expected of the series. So seasons and levels that trees cannot extrapolate are already there, large
+and small series teach each other (Montero-Manso and Hyndman 2021, "Principles and algorithms for forecasting
+groups of time series: locality and globality"), and few trees do. The horizon is a feature: direct
+multi-horizon. The mean has a Tweedie loss, as demand is zero or positive and skewed; the quantiles have the
+pinball loss.
 """
 
 import json
@@ -16,9 +18,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.features.calendar import CALENDAR_COLUMNS, calendar_features
+from forecasting_assets.features.calendar import calendar_features
+from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.cube import LEVELS, VALUES, SeriesIndex, forecast_table
 from forecasting_assets.forecasting.panel import Panel, week_numbers
+from forecasting_assets.forecasting.sarimax import Rolling, SarimaxModel
+from forecasting_assets.forecasting.season import YEAR_WEEKS, GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.tables import SERIES
 from forecasting_assets.weeks import add_weeks
@@ -36,6 +41,8 @@ AS_THEY_ARE = ["age_weeks", "weeks_since_order", "order_weeks_52", "adi", "cv2",
 #: Demand of the group in the week over its mean of 13 weeks.
 GROUP_RATIOS = {"category_ratio": "category", "region_ratio": "region"}
 CATEGORIES = ["part_category", "region", "segment"]
+#: Errors of the SARIMAX forecasts of the latest week, made this many weeks before.
+ERRORS = (1, 2, 4)
 FEATURES = [
     *IN_UNITS,
     *LAST_YEAR,
@@ -45,17 +52,23 @@ FEATURES = [
     *CATEGORIES,
     "log_order_size",
     "horizon",
-    *(f"target_{c}" for c in CALENDAR_COLUMNS),
+    "target_holidays",
+    "sarimax_log_ratio",
+    "sarimax_location",
+    "sarimax_season",
+    "sarimax_spread",
+    "sarimax_change",
+    *(f"sarimax_error_{k}" for k in ERRORS),
 ]
 
-MEAN_ROUNDS, QUANTILE_ROUNDS = 80, 15
+MEAN_ROUNDS, QUANTILE_ROUNDS = 100, 30
 #: One thread: two gain a third on an idle machine, and lose twentyfold where they wait for each other's core.
 COMMON = {"tree_method": "hist", "max_bin": 128, "nthread": 1, "verbosity": 0}
 MEAN_PARAMETERS = COMMON | {
     "objective": "reg:tweedie",
-    "tweedie_variance_power": 1.3,
-    "max_depth": 6,
-    "eta": 0.15,
+    "tweedie_variance_power": 1.6,
+    "max_depth": 8,
+    "eta": 0.08,
     "min_child_weight": 20,
     "subsample": 0.8,
     "colsample_bytree": 0.7,
@@ -63,18 +76,18 @@ MEAN_PARAMETERS = COMMON | {
 QUANTILE_PARAMETERS = COMMON | {
     "objective": "reg:quantileerror",
     "quantile_alpha": LEVELS.tolist(),
-    "max_depth": 5,
-    "eta": 0.3,
-    "min_child_weight": 20,
+    "max_depth": 6,
+    "eta": 0.1,
+    "min_child_weight": 200,
     "colsample_bytree": 0.7,
 }
 #: Rows of the quantile model's training sample: its leaves cost ten times those of the mean.
-QUANTILE_ROWS = 60_000
-#: Targets are cut at this many times the mean order size.
-MAX_TARGET = 20.0
-#: A quantile below this many times the mean order size is zero: no order is that small, so what the trees
-#: leave there is residue of the mean that they start from.
-SMALLEST_ORDER = 0.2
+QUANTILE_ROWS = 100_000
+#: Targets of the mean are cut at this many times the mean order size, those of the quantiles at this many times
+#: the expected error.
+MAX_TARGET, MAX_ERROR = 20.0, 20.0
+#: Share of the mean order size that the mean starts from at least.
+SMALLEST_START = 0.02
 #: Forecast rows in memory at once.
 CHUNK_ROWS = 400_000
 
@@ -87,60 +100,83 @@ class NotEnoughHistory(ValueError):
 class XgbModel:
     """A fitted model; `categories` numbers the values of the categorical features by their place."""
 
-    week: date
+    baseline: SarimaxModel
     mean: Any
     quantiles: Any
     categories: dict[str, list[str]]
     countries: tuple[str, ...]
     rows: int
 
+    @property
+    def week(self) -> date:
+        return self.baseline.week
+
 
 @dataclass(frozen=True)
-class TrainingFrame:
-    """Pairs of a feature row and a horizon, with the demand that came: `target` is in units."""
+class Baseline:
+    """The SARIMAX forecasts that the trees start from, for every series and week of `panel`."""
+
+    model: SarimaxModel
+    panel: Panel
+    rolled: Rolling
+    spread: np.ndarray
+    index: SeriesIndex
+
+    @classmethod
+    def of(
+        cls,
+        model: SarimaxModel,
+        history: pd.DataFrame,
+        totals: GroupTotals,
+        last: date,
+        settings: ForecastingSettings,
+    ) -> "Baseline":
+        """As far as the week `last`; `history` and `totals` as for `sarimax.fit`."""
+        panel = Panel.of(history, add_weeks(model.week, 1 - settings.history_weeks), last)
+        rolled = sarimax.roll(model, panel, totals)
+        return cls(model, panel, rolled, sarimax.spreads(model, panel, rolled), SeriesIndex(panel.series))
+
+    def cells(self, features: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Row and column of the panel of each row of the feature table."""
+        return self.index.rows(features), week_numbers(features["week"], self.panel.first)
+
+
+@dataclass(frozen=True)
+class TrainingPairs:
+    """Pairs of a feature row and a horizon; `rank` is a hash of their keys, to sample by."""
 
     row: np.ndarray
     horizon: np.ndarray
-    target: np.ndarray
     rank: np.ndarray
 
     def __len__(self) -> int:
         return len(self.row)
 
-    def sample(self, n: int) -> "TrainingFrame":
+    def sample(self, n: int) -> "TrainingPairs":
         """The `n` pairs of lowest rank, in their order."""
         if n >= len(self):
             return self
-        keep = np.sort(np.argpartition(self.rank, n)[:n])
-        return TrainingFrame(self.row[keep], self.horizon[keep], self.target[keep], self.rank[keep])
+        return self.where(np.sort(np.argpartition(self.rank, n)[:n]))
+
+    def where(self, keep: np.ndarray) -> "TrainingPairs":
+        return TrainingPairs(self.row[keep], self.horizon[keep], self.rank[keep])
 
 
-def training_frame(
-    features: pd.DataFrame, demand: pd.DataFrame, horizon: int, as_of: date, train_weeks: int
-) -> TrainingFrame:
-    """Every (row of `features`, horizon) whose target week has closed by `as_of`, from `train_weeks` origins.
+def training_pairs(features: pd.DataFrame, base: Baseline, least: int) -> TrainingPairs:
+    """Every (row of `features`, horizon) whose target week has closed.
 
-    `features`: rows of the feature table; `demand`: part_id, region, week, quantity, only weeks with orders;
-    a series without a row there had a demand of zero. `rank` is a hash of the pair's keys.
+    Before a year of data there is no season to start from; pairs from then would teach the trees to put on
+    top what SARIMAX knows by now, and are left out where at least `least` others remain.
     """
-    first = add_weeks(as_of, -train_weeks)
-    panel = Panel.of(demand, first, as_of)
-    origin = week_numbers(features["week"], first)
-    series = SeriesIndex(panel.series).rows(features)
+    series, column = base.cells(features)
+    row, h = np.nonzero(np.isfinite(base.rolled.error[series, column]))
     key = pd.util.hash_array(features["part_id"].to_numpy(object)) * np.uint64(31) + pd.util.hash_array(
         features["region"].to_numpy(object)
     )
-    pairs = []
-    for h in range(1, horizon + 1):
-        row = np.flatnonzero((origin >= 0) & (origin + h <= train_weeks))
-        target = np.zeros(len(row))
-        known = series[row] >= 0
-        target[known] = panel.demand[series[row][known], origin[row][known] + h]
-        week_and_horizon = (week_numbers(features["week"].iloc[row], date(1970, 1, 5)) * 64 + h).astype(
-            "uint64"
-        )
-        pairs.append((row, np.full(len(row), h), target, _mixed(key[row] ^ _mixed(week_and_horizon))))
-    return TrainingFrame(*(np.concatenate(x) for x in zip(*pairs, strict=True)))
+    week = week_numbers(features["week"].iloc[row], date(1970, 1, 5))
+    pairs = TrainingPairs(row, h + 1, _mixed(key[row] ^ _mixed((week * 64 + h + 1).astype("uint64"))))
+    seasonal = np.flatnonzero(column[row] + pairs.horizon - YEAR_WEEKS >= base.panel.first_order.min(initial=base.panel.demand.shape[1]))
+    return pairs.where(seasonal) if len(seasonal) >= least else pairs
 
 
 def _mixed(x: np.ndarray) -> np.ndarray:
@@ -152,7 +188,8 @@ def _mixed(x: np.ndarray) -> np.ndarray:
 
 def fit(
     features: pd.DataFrame,
-    demand: pd.DataFrame,
+    history: pd.DataFrame,
+    totals: GroupTotals,
     week: date,
     horizon: int,
     settings: ForecastingSettings,
@@ -160,59 +197,114 @@ def fit(
 ) -> XgbModel:
     """The model as of the end of `week`; rows and demand after it are not looked at.
 
-    `features`, `demand`: see `training_frame`; `countries`: whose public holidays are a feature. Raises
-    NotEnoughHistory if there are fewer than `xgb_min_rows` pairs to learn from.
+    `features`: rows of the feature table; `history` and `totals` as for `sarimax.fit`; `countries`: whose public
+    holidays are a feature. Raises NotEnoughHistory if there are fewer than `xgb_min_rows` pairs to learn from.
     """
     import xgboost
 
-    first, last = (pd.Timestamp(add_weeks(week, n)) for n in (-settings.xgb_train_weeks, -1))
-    features = features[features["week"].between(first, last)].sort_values(
-        ["week", *SERIES], ignore_index=True
-    )
-    pairs = training_frame(features, demand, horizon, week, settings.xgb_train_weeks)
+    sample = sarimax.sample_parts(history[history["week"] <= pd.Timestamp(week)], settings.fit_series)
+    base = Baseline.of(sarimax.fit(sample, totals, week, horizon, settings), sample, totals, week, settings)
+    first = max(add_weeks(week, -settings.xgb_train_weeks), base.panel.first)
+    features = features[features["week"].between(pd.Timestamp(first), pd.Timestamp(add_weeks(week, -1)))]
+    features = features[base.index.rows(features) >= 0].sort_values(["week", *SERIES], ignore_index=True)
+    pairs = training_pairs(features, base, settings.xgb_min_rows)
     if len(pairs) < settings.xgb_min_rows:
         raise NotEnoughHistory(
             f"{week}: {len(pairs)} closed pairs of origin and target, {settings.xgb_min_rows} are needed; "
-            "forecast the week with smoothing.forecast instead"
+            "forecast the week with sarimax.predict instead"
         )
-    pairs = pairs.sample(settings.xgb_max_rows)
-    used = features.iloc[pairs.row]
-    categories = {c: sorted(used[c].dropna().unique().tolist()) for c in CATEGORIES}
-    size = order_size(used)
-    x = design(used, pairs.horizon, categories, countries)
-    y = np.minimum(pairs.target / size, MAX_TARGET)
+    categories = {c: sorted(features[c].dropna().unique().tolist()) for c in CATEGORIES}
+
+    def matrix(of: TrainingPairs, target: np.ndarray, start: np.ndarray, weight: np.ndarray | None) -> Any:
+        x = design(features.iloc[of.row], of.horizon, base, categories, countries)
+        return xgboost.QuantileDMatrix(
+            x, target, weight=weight, base_margin=start, max_bin=COMMON["max_bin"], nthread=1
+        )
+
+    def train(parameters: dict[str, Any], data: Any, rounds: int) -> Any:
+        return xgboost.train(parameters | {"seed": settings.seed}, data, rounds)
+
+    of_mean = pairs.sample(settings.xgb_max_rows)
+    rows = features.iloc[of_mean.row]
+    series, column = base.cells(rows)
+    size = order_size(rows)
+    came = base.panel.demand[series, column + of_mean.horizon]
     # An error counts relative to how much its series varies, as it does in the scaled metrics.
-    weight = size / np.maximum(used["std_52"].to_numpy(float), 0.05 * size)
+    weight = size / np.maximum(rows["std_52"].to_numpy(float), 0.05 * size)
+    start = _log_ratio(base, series, column, of_mean.horizon, size)
+    mean = train(
+        MEAN_PARAMETERS, matrix(of_mean, np.minimum(came / size, MAX_TARGET), start, weight), MEAN_ROUNDS
+    )
 
-    def train(parameters: dict[str, Any], rounds: int, few: np.ndarray, margin: np.ndarray | None) -> Any:
-        matrix = xgboost.QuantileDMatrix(
-            x[few], y[few], weight=weight[few], base_margin=margin, max_bin=parameters["max_bin"], nthread=1
-        )
-        return xgboost.train(parameters | {"seed": settings.seed}, matrix, rounds)
+    of_quantiles = pairs.sample(QUANTILE_ROWS)
+    rows = features.iloc[of_quantiles.row]
+    series, column = base.cells(rows)
+    h = of_quantiles.horizon - 1
+    error = base.rolled.error[series, column, h] / base.spread[series, column, h]
+    quantiles = train(
+        QUANTILE_PARAMETERS,
+        matrix(of_quantiles, np.clip(error, -MAX_ERROR, MAX_ERROR), _error_quantiles(base, rows, h), None),
+        QUANTILE_ROUNDS,
+    )
+    return XgbModel(base.model, mean, quantiles, categories, countries, len(of_mean))
 
-    every = np.arange(len(pairs))
-    mean = train(MEAN_PARAMETERS, MEAN_ROUNDS, every, None)
-    few = np.sort(np.argsort(pairs.rank)[:QUANTILE_ROWS])
-    quantiles = train(QUANTILE_PARAMETERS, QUANTILE_ROUNDS, few, _margin(mean.inplace_predict(x[few])))
-    return XgbModel(week, mean, quantiles, categories, countries, len(pairs))
 
+def predict(
+    model: XgbModel,
+    features: pd.DataFrame,
+    history: pd.DataFrame,
+    totals: GroupTotals,
+    settings: ForecastingSettings,
+) -> pd.DataFrame:
+    """Forecasts from every row of `features`, as rows of a forecast table.
 
-def predict(model: XgbModel, features: pd.DataFrame, horizon: int) -> pd.DataFrame:
-    """Forecasts from every row of `features` (any number of origins), as rows of a forecast table."""
+    Every origin is the model's week or later; `history` and `totals` as for `sarimax.predict`.
+    """
+    horizon = model.baseline.horizon
     features = features.sort_values(["week", *SERIES], ignore_index=True)
     values = np.empty((len(features), horizon, len(VALUES)))
-    step = max(1, CHUNK_ROWS // horizon)
-    for begin in range(0, len(features), step):
-        rows = features.iloc[begin : begin + step]
-        repeated = rows.iloc[np.repeat(np.arange(len(rows)), horizon)]
-        x = design(repeated, np.tile(np.arange(1, horizon + 1), len(rows)), model.categories, model.countries)
-        mean = model.mean.inplace_predict(x)
-        quantiles = model.quantiles.inplace_predict(x, base_margin=_margin(mean))
-        scaled = np.column_stack([mean, np.where(quantiles < SMALLEST_ORDER, 0.0, quantiles)])
-        values[begin : begin + step] = (scaled * order_size(repeated)[:, None]).reshape(
-            len(rows), horizon, -1
-        )
+    if len(features):
+        last = features["week"].max().date()
+        base = Baseline.of(model.baseline, history, totals, last, settings)
+        step = max(1, CHUNK_ROWS // horizon)
+        for begin in range(0, len(features), step):
+            rows = features.iloc[begin : begin + step]
+            values[begin : begin + step] = _values(model, rows, base).reshape(len(rows), horizon, -1)
     return forecast_table(features[SERIES], features["week"].to_numpy(), values)
+
+
+def _values(model: XgbModel, features: pd.DataFrame, base: Baseline) -> np.ndarray:
+    """Mean and quantiles (rows of `features` times horizons, 8) in units."""
+    repeated = features.iloc[np.repeat(np.arange(len(features)), model.baseline.horizon)]
+    h = np.tile(np.arange(model.baseline.horizon), len(features))
+    x = design(repeated, h + 1, base, model.categories, model.countries)
+    size = order_size(repeated)
+    series, column = base.cells(repeated)
+    start = _log_ratio(base, series, column, h + 1, size)
+    mean = model.mean.inplace_predict(x, base_margin=start) * size
+
+    error = model.quantiles.inplace_predict(x, base_margin=_error_quantiles(base, repeated, h))
+    location, spread = (of[series, column, h, None] for of in (base.rolled.location, base.spread))
+    highest = sarimax.highest(base.panel, base.rolled)[series, column, None]
+    logged = np.minimum(location + spread * np.sort(error, axis=1), highest)
+    return np.column_stack([mean, sarimax.in_units(logged, base.rolled.scale[series])])
+
+
+def _log_ratio(
+    base: Baseline, series: np.ndarray, column: np.ndarray, horizon: np.ndarray, size: np.ndarray
+) -> np.ndarray:
+    """Log of SARIMAX's median over the mean order size, of each cell."""
+    location = base.rolled.location[series, column, horizon - 1]
+    median = sarimax.in_units(location, base.rolled.scale[series])
+    return np.log(np.maximum(median / size, SMALLEST_START))
+
+
+def _error_quantiles(base: Baseline, features: pd.DataFrame, h: np.ndarray) -> np.ndarray:
+    """(rows, LEVELS): the quantiles of SARIMAX's standardised errors for the demand pattern of each row."""
+    series, column = base.cells(features)
+    columns, at = np.unique(column, return_inverse=True)
+    pattern = base.panel.patterns(columns)[series, at]
+    return base.model.errors[pattern, h][:, sarimax.AT_LEVELS]
 
 
 def order_size(features: pd.DataFrame) -> np.ndarray:
@@ -221,7 +313,11 @@ def order_size(features: pd.DataFrame) -> np.ndarray:
 
 
 def design(
-    features: pd.DataFrame, horizon: np.ndarray, categories: dict[str, list[str]], countries: tuple[str, ...]
+    features: pd.DataFrame,
+    horizon: np.ndarray,
+    base: Baseline,
+    categories: dict[str, list[str]],
+    countries: tuple[str, ...],
 ) -> np.ndarray:
     """The matrix (rows, FEATURES) in float32; `horizon` holds that of each row. Unknown values are NaN."""
     size = order_size(features)
@@ -248,7 +344,19 @@ def design(
     target = features["week"].to_numpy("datetime64[D]") + (7 * horizon).astype("timedelta64[D]")
     days, day = np.unique(target, return_inverse=True)
     calendar = calendar_features(days.astype(object).tolist(), countries)
-    columns |= {f"target_{c}": calendar[c].to_numpy(float)[day] for c in CALENDAR_COLUMNS}
+    columns["target_holidays"] = calendar["holidays"].to_numpy(float)[day]
+
+    series, column = base.cells(features)
+    rolled, h = base.rolled, horizon - 1
+    location, spread = rolled.location[series, column, h], base.spread[series, column, h]
+    columns["sarimax_log_ratio"] = _log_ratio(base, series, column, horizon, size)
+    columns["sarimax_location"], columns["sarimax_spread"] = location, spread
+    columns["sarimax_season"] = rolled.season[series, column, h]
+    columns["sarimax_change"] = (rolled.endog[series, column] - location) / spread
+    for k in ERRORS:
+        known = (column >= k) & (k <= rolled.error.shape[2])
+        error = rolled.error[series, np.maximum(column - k, 0), min(k, rolled.error.shape[2]) - 1]
+        columns[f"sarimax_error_{k}"] = np.where(known, error / spread, np.nan)
     return np.column_stack([columns[c].astype(np.float32) for c in FEATURES])
 
 
@@ -259,11 +367,6 @@ def _year_ago(features: pd.DataFrame) -> np.ndarray:
 
 def _ratio(over: np.ndarray, under: np.ndarray) -> np.ndarray:
     return np.divide(over, under, out=np.full(len(over), np.nan), where=under > 0)
-
-
-def _margin(mean: np.ndarray) -> np.ndarray:
-    """Where the trees of every quantile start from: the mean."""
-    return np.repeat(mean[:, None], len(LEVELS), axis=1)
 
 
 def importance(model: XgbModel) -> pd.DataFrame:
@@ -283,11 +386,11 @@ def save(model: XgbModel, folder: Path) -> None:
     model.mean.save_model(folder / "mean.ubj")
     model.quantiles.save_model(folder / "quantiles.ubj")
     description = {
-        "week": model.week.isoformat(),
         "rows": model.rows,
         "countries": list(model.countries),
         "categories": model.categories,
         "features": FEATURES,
+        "baseline": model.baseline.to_dict(),
     }
     (folder / "model.json").write_text(json.dumps(description, indent=1))
 
@@ -301,7 +404,7 @@ def load(folder: Path) -> XgbModel:
         changed = sorted(set(description["features"]) ^ set(FEATURES)) or "their order"
         raise ValueError(f"{folder / 'model.json'}: features differ ({changed}); fit the model again")
     return XgbModel(
-        date.fromisoformat(description["week"]),
+        SarimaxModel.from_dict(description["baseline"]),
         xgboost.Booster(model_file=folder / "mean.ubj"),
         xgboost.Booster(model_file=folder / "quantiles.ubj"),
         description["categories"],

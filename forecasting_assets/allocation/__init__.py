@@ -3,7 +3,6 @@
 from forecasting_assets.allocation.greedy import allocate_greedily
 from forecasting_assets.allocation.hindsight import impact, lead_weeks, replay
 from forecasting_assets.allocation.instance import COST_PARTS, DemandError
-from forecasting_assets.allocation.linear_program import AllocationError, Certificate
 from forecasting_assets.allocation.network import (
     Network,
     NetworkError,
@@ -11,13 +10,15 @@ from forecasting_assets.allocation.network import (
     load_network,
     weekly_capacity,
 )
-from forecasting_assets.allocation.optimal import allocate
+from forecasting_assets.allocation.optimal import allocate, certify_plan, planned_units, pose
 from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.program import AllocationError, Certificate
 from forecasting_assets.allocation.verify import (
     check_balance,
     check_capacity,
     check_certificate,
+    check_rules_kept,
     check_shortages,
 )
 
@@ -32,14 +33,18 @@ __all__ = [
     "NetworkError",
     "allocate",
     "allocate_greedily",
+    "certify_plan",
     "check_balance",
     "check_capacity",
     "check_certificate",
     "check_demand",
+    "check_rules_kept",
     "check_shortages",
     "impact",
     "lead_weeks",
     "load_network",
+    "planned_units",
+    "pose",
     "replay",
     "weekly_capacity",
 ]

@@ -59,7 +59,8 @@ def impact(
     """
     if pd.Timestamp(week) not in set(capacity_load["production_week"]):
         raise ValueError(f"the plan does not reach {week}: give the one made lead_weeks before it")
-    plan = _plan_by_class(plan, demand)
+    policy = policy.without_rules()  # they bind the plan, not the yardstick
+    plan = _plan_by_class(plan)
     known = _demand_by_class(actual.assign(due_week=pd.Timestamp(week)))
     forecast = _demand_by_class(demand[demand["due_week"] == pd.Timestamp(week)])
     naive = _demand_by_class(naive_demand[naive_demand["due_week"] == pd.Timestamp(week)])
@@ -81,7 +82,6 @@ def impact(
 
 def replay(
     plan: pd.DataFrame,
-    planned_for: pd.DataFrame,
     actual: pd.DataFrame,
     network: Network,
     policy: AllocationPolicy,
@@ -89,7 +89,6 @@ def replay(
 ) -> dict[str, float]:
     """Metrics of what `plan` committed to due week `week`, against the `actual` demand of that week.
 
-    `planned_for` (part_id, part_category, region) tells the category of the planned parts.
     Committed units are made and paid. Of units that arrive k weeks late, the manufacturer's on_time_rate is k
     weeks late and the rest k + 1; real demand takes the earliest units first. What is not reserved is short.
 
@@ -101,8 +100,8 @@ def replay(
         the late units), shortage_cost; prices are those of `actual`
     """
     known = _demand_by_class(actual.assign(due_week=pd.Timestamp(week)))
-    by_class = _plan_by_class(plan, planned_for)
-    return _replay(by_class, _priced(known, network, policy), network, policy, week)
+    policy = policy.without_rules()
+    return _replay(_plan_by_class(plan), _priced(known, network, policy), network, policy, week)
 
 
 def _replay(
@@ -176,11 +175,9 @@ def _demand_by_class(demand: pd.DataFrame) -> pd.DataFrame:
     return classes.assign(part_id=classes["part_category"])
 
 
-def _plan_by_class(plan: pd.DataFrame, planned_for: pd.DataFrame) -> pd.DataFrame:
+def _plan_by_class(plan: pd.DataFrame) -> pd.DataFrame:
     """`plan` with one part a class, named after its category."""
-    categories = planned_for[["part_id", "part_category", "region"]].drop_duplicates()
-    known = _complete(plan.merge(categories, on=["part_id", "region"]), plan)
-    known = known.assign(part_id=known["part_category"])
+    known = plan.assign(part_id=plan["part_category"])
     return known.groupby(list(ALLOCATION_PLAN.key), as_index=False)[["quantity", *COMMITTED]].sum()
 
 
@@ -212,9 +209,8 @@ def _complete(looked_up: pd.DataFrame, plan: pd.DataFrame) -> pd.DataFrame:
     """`looked_up`, which must have exactly the rows of `plan`."""
     if len(looked_up) != len(plan):
         raise ValueError(
-            f"{len(plan)} rows of the plan became {len(looked_up)} when its parts were looked up in the "
-            "demand and its manufacturers, capabilities and lanes in the network: judge a plan with the "
-            "demand and the network it was made for"
+            f"{len(plan)} rows of the plan became {len(looked_up)} when its manufacturers, capabilities "
+            "and lanes were looked up in the network: judge a plan with the network it was made for"
         )
     return looked_up
 

@@ -7,7 +7,7 @@ import dagster as dg
 import pandas as pd
 
 from forecasting_assets.allocation import (
-    COST_PARTS,
+    AllocationPlan,
     Network,
     allocate,
     check_demand,
@@ -32,8 +32,12 @@ from forecasting_assets.tables import (
     DEMAND_FORECAST,
     LANES,
     MANUFACTURER_NETWORK,
-    PLAN_CERTIFICATE,
+    PLAN_COST,
+    PLAN_PROOF,
+    PLAN_REASONS,
+    PLAN_RULES,
     PLAN_SHORTAGES,
+    QUANTILES,
     SERIES,
     WEEKLY_DEMAND,
     Table,
@@ -70,19 +74,36 @@ def read_network(lake: Lake, week: date) -> Network:
 
 
 def planned_demand(lake: Lake, features: Table, origin: date) -> pd.DataFrame:
-    """The forecast made at `origin` as demand to plan: expected units of each part, region and due week."""
-    forecast = lake.read_pandas(DEMAND_FORECAST, [origin], [*SERIES, "target_week", "mean"])
+    """The forecast made at `origin` as demand to plan: units of each part, region and due week, their mean
+    as quantity and their quantiles."""
+    forecast = lake.read_pandas(DEMAND_FORECAST, [origin], [*SERIES, "target_week", "mean", *QUANTILES])
     known = lake.read_pandas(features, [origin], [*SERIES, "part_category", "price"])
     demand = forecast.merge(known.drop(columns="week"), on=SERIES, validate="many_to_one")
     renamed = {"target_week": "due_week", "mean": "quantity", "price": "unit_price"}
     return demand.drop(columns="week").rename(columns=renamed)
 
 
-def plan_costs(plan: pd.DataFrame, shortages: pd.DataFrame) -> dict[str, float]:
-    """What a plan costs: `total`, and its parts as in the plan's table."""
-    parts = {name: float(plan[name].sum()) for name in COST_PARTS}
-    parts["shortage_cost"] = float(shortages["cost"].sum())
-    return {"total": sum(parts.values()), **parts}
+def previous_plan(lake: Lake, settings: Settings, week: date) -> pd.DataFrame | None:
+    """The plan of the week before, if first weeks are frozen and there is one."""
+    if not settings.allocation.frozen_weeks:
+        return None
+    return lake.read_pandas(ALLOCATION_PLAN, [add_weeks(week, -1)], missing_ok=True)
+
+
+def plan_costs(lake: Lake, week: date) -> dict[str, float]:
+    """What the plan of a week costs: `total`, and its parts."""
+    return lake.read_pandas(PLAN_COST, [week]).set_index("part")["amount"].to_dict()
+
+
+def write_plan(lake: Lake, made: AllocationPlan, week: date) -> int:
+    """The tables of a plan; rows of ALLOCATION_PLAN."""
+    lake.write_pandas(made.capacity_load, CAPACITY_LOAD, week)
+    lake.write_pandas(made.shortages, PLAN_SHORTAGES, week)
+    lake.write_pandas(made.reasons, PLAN_REASONS, week)
+    lake.write_pandas(made.rules, PLAN_RULES, week)
+    lake.write_pandas(made.proof, PLAN_PROOF, week)
+    lake.write_pandas(pd.DataFrame(list(made.cost.items()), columns=PLAN_COST.names), PLAN_COST, week)
+    return lake.write_pandas(made.plan, ALLOCATION_PLAN, week)
 
 
 def plan_week(settings: Settings, week: date) -> WeekResult:
@@ -91,16 +112,13 @@ def plan_week(settings: Settings, week: date) -> WeekResult:
     demand = planned_demand(lake, feature_columns(settings.calendar.horizon_weeks), week)
     network = read_network(lake, week)
     check_demand(network, demand)
-    made = allocate(demand, network, settings.allocation)
-    lake.write_pandas(made.capacity_load, CAPACITY_LOAD, week)
-    lake.write_pandas(made.shortages, PLAN_SHORTAGES, week)
-    if made.certificate:
-        lake.write_pandas(pd.DataFrame([made.certificate.to_dict()]), PLAN_CERTIFICATE, week)
-    rows = lake.write_pandas(made.plan, ALLOCATION_PLAN, week)
+    made = allocate(demand, network, settings.allocation, previous=previous_plan(lake, settings, week))
+    rows = write_plan(lake, made, week)
     report, pictures = write_plan_report(lake, settings, week)
     costs = {f"cost/{part}": value for part, value in made.cost.items()}
     short = float(made.shortages["quantity"].sum())
-    return WeekResult(rows, {**costs, "shortage_units": short}, pictures, report)
+    metadata = {**costs, "shortage_units": short, "status": made.status, "gap": made.gap}
+    return WeekResult(rows, metadata, pictures, report)
 
 
 def judge_week(settings: Settings, week: date) -> WeekResult:
@@ -151,15 +169,12 @@ def write_plan_report(lake: Lake, settings: Settings, week: date) -> tuple[str, 
     plan, load, short = (
         lake.read_pandas(table, [week]) for table in (ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES)
     )
-    features = feature_columns(settings.calendar.horizon_weeks)
-    categories = lake.read_pandas(features, [week], [*SERIES, "part_category"]).drop(columns="week")
     earlier = weeks_between(add_weeks(week, 1 - IMPACT_WEEKS), week)
     worth = lake.read_pandas(BUSINESS_IMPACT, earlier, missing_ok=True)
     figures = {"load_against_capacity": charts.load_by_manufacturer(load)} | (
         _judged(worth) if len(worth) else {}
     )
-    plan = plan.merge(categories, on=SERIES, validate="many_to_one")
-    page = plan_html(week, plan, load, short, plan_costs(plan, short), worth, list(figures.values()))
+    page = plan_html(week, plan, load, short, plan_costs(lake, week), worth, list(figures.values()))
     path = write_report(settings.reports_path, week, "plan.html", page)
     return path, {name: png(figure) for name, figure in figures.items()}
 
@@ -187,7 +202,11 @@ def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
     def allocation_plan(context: dg.AssetExecutionContext) -> None:
         """Which manufacturer makes how much of which part in which week, at least cost: forecast demand is met
         where capacity allows, and what cannot be made in time is listed as shortage."""
-        for week, result in each_week(plan_week, {week: (settings, week) for week in weeks_of(context)}):
+        for week, result in each_week(
+            plan_week,
+            {week: (settings, week) for week in weeks_of(context)},
+            in_turn=settings.allocation.frozen_weeks > 0,  # then each week needs the plan before it
+        ):
             add_week_result(context, week, result)
 
     @weekly.asset(

@@ -53,7 +53,7 @@ def test_replay_by_hand():
                 "unit_price": [30.0],
             }
         )
-        return replay(plan, demand, actual, network, POLICY, monday(0).date())
+        return replay(plan, actual, network, POLICY, monday(0).date())
 
     # 8 in time, 2 delayed units of M1 and 5 units of M2 one week late.
     few = outcome(9.0)
@@ -166,7 +166,7 @@ def test_a_plan_of_another_network_is_refused():
         [("M9", "north", 1.0, 0.0, 0.0, 1.0)], [("M9", "cnc", 1.0, 4.0)], [("north", "north", 0.0, 0)]
     )
     with pytest.raises(ValueError, match="1 rows of the plan became 0"):
-        replay(made.plan, demand, of_week(demand, 0), other, POLICY, monday(0).date())
+        replay(made.plan, of_week(demand, 0), other, POLICY, monday(0).date())
 
 
 def test_a_plan_that_does_not_reach_the_week_is_refused():

@@ -11,9 +11,16 @@ from scipy.optimize import linprog
 
 from forecasting_assets.allocation.greedy import allocate_greedily
 from forecasting_assets.allocation.instance import DemandError
-from forecasting_assets.allocation.linear_program import AllocationError, LinearProgram, solve
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.program import (
+    AllocationError,
+    Columns,
+    InfeasibleError,
+    Rows,
+    assemble,
+    solve,
+)
 from forecasting_assets.allocation.verify import check_balance, check_capacity, check_certificate
 from forecasting_assets.tables import ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES
 
@@ -307,8 +314,10 @@ def test_demand_of_another_shape_is_refused():
 def test_a_program_without_optimum_is_an_error_with_the_status():
     from scipy import sparse
 
-    no_row, row = sparse.csr_array((0, 1)), sparse.csr_array([[1.0]])
+    row, one = sparse.csr_array([[1.0]]), np.ones(1)
+    unbounded = assemble({"x": Columns(-one)}, {"least": Rows({"x": -row}, np.zeros(1))})
     with pytest.raises(AllocationError, match="unbounded"):
-        solve(LinearProgram(np.array([-1.0]), no_row, np.zeros(0), -row, np.zeros(1)))
-    with pytest.raises(AllocationError, match="infeasible"):
-        solve(LinearProgram(np.array([1.0]), row, np.ones(1), row, np.zeros(1)))
+        solve(unbounded)
+    least, most = Rows({"x": -row}, -2 * one), Rows({"x": row}, one)
+    with pytest.raises(InfeasibleError):
+        solve(assemble({"x": Columns(one)}, {"least": least, "most": most}))

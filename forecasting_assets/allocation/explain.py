@@ -48,7 +48,7 @@ def explain(instance: Instance, decision: Decision) -> pd.DataFrame:
             "full": (load >= hours * (1 - 1e-6))[slot],
             "late": (arcs["lateness"] > 0).to_numpy(),
             "units": decision.units,
-            "price": sum(arcs[c].to_numpy() for c in costs)
+            "price": np.sum([arcs[c].to_numpy() for c in costs], axis=0)
             + hours_per_unit[batch] * decision.shadow_price[slot],
             "penalty": classes["shortage_cost"].to_numpy()[arcs["class"]],
         }
@@ -61,7 +61,7 @@ def explain(instance: Instance, decision: Decision) -> pd.DataFrame:
     rows = []
     by_group = dict(list(ways[(late + short > 0)[ways["group"]]].groupby("group")))
     for g in np.flatnonzero(late + short > 0).tolist():
-        name = named.loc[g].tolist()
+        name = list(named.loc[g])
         of_group = by_group.get(g, ways.iloc[:0])
         if short[g] > 0:
             rows.append(("short", *name, short[g], _sentence(name, _why_short(of_group))))
@@ -102,9 +102,7 @@ def _who_is_full(ways: pd.DataFrame) -> str:
         )
         return f"{who} full {through}"
     free = ", ".join(sorted(full.index[~full])[:3])
-    return (
-        f"{_count(int(full.sum()))} of {_count(len(full))} capable manufacturers full {through} ({free} not)"
-    )
+    return f"{_count(int(full.to_numpy().sum()))} of {_count(len(full))} capable manufacturers full {through} ({free} not)"
 
 
 def _count(n: int) -> str:

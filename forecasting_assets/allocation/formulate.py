@@ -33,7 +33,7 @@ class Formulation:
     """A program and what its parts stand for.
 
     overtime: batches with an overtime column; active: slots, run: batches with a binary column
-    rules: a row for each rule row of the program: rule, subject, limit, row (in a_ub), sign (−1: at least)
+    rules: a row for each rule row of the program: rule, subject, limit, row (in a_ub), sign (-1: at least)
     """
 
     program: Program
@@ -77,7 +77,7 @@ def formulate(
     overtime = np.flatnonzero(made & (slots["overtime_capacity_hours"].to_numpy()[slot] > 0))
     overtime_hours = incidence(slot[overtime], len(slots), hours[overtime])
     columns = {
-        "units": Columns(sum(arcs[part].to_numpy() for part in UNIT_COSTS)),
+        "units": Columns(np.sum([arcs[part].to_numpy() for part in UNIT_COSTS], axis=0)),
         "overtime": Columns(batches["overtime_cost"].to_numpy()[overtime]),
         "shortage": Columns(classes["shortage_cost"].to_numpy()),
     }
@@ -199,7 +199,7 @@ def _freeze(
 
 
 def _position(chosen: np.ndarray, size: int) -> np.ndarray:
-    """Where each of `size` things stands in `chosen`; −1 for those that do not."""
+    """Where each of `size` things stands in `chosen`; -1 for those that do not."""
     position = np.full(size, -1)
     position[chosen] = np.arange(chosen.size)
     return position

@@ -69,8 +69,12 @@ def build_instance(
     # slot_at[i, t], batch_at[i, t]: the slot and the batch of capability i in week first + t, or -1.
     maker = pd.Index(slots["manufacturer_id"].unique())
     slot_at = np.full((len(maker) + 1, int(weeks_of_slots.max() - first + 1) if len(slots) else 0), -1)
-    slot_at[maker.get_indexer(slots["manufacturer_id"]), weeks_of_slots - first] = np.arange(len(slots))
-    slot_at = slot_at[maker.get_indexer(capabilities["manufacturer_id"])]  # the last row is of nobody: -1
+    slot_at[maker.get_indexer(pd.Index(slots["manufacturer_id"])), weeks_of_slots - first] = np.arange(
+        len(slots)
+    )
+    slot_at = slot_at[
+        maker.get_indexer(pd.Index(capabilities["manufacturer_id"]))
+    ]  # the last row is of nobody: -1
     made_by, week_made = np.nonzero(slot_at >= 0)
     batch_at = np.full(slot_at.shape, -1)
     batch_at[made_by, week_made] = np.arange(made_by.size)
@@ -114,7 +118,8 @@ def _bands(asked: pd.DataFrame, bands: int) -> np.ndarray:
     category = of_price.groupby(level=0)
     cheaper = category.cumsum() - of_price
     spread = np.floor(bands * cheaper / category.transform("sum"))
-    band = category.cumcount().where(category.transform("size") <= bands, spread).astype(int)
+    few = category.transform("size").to_numpy() <= bands
+    band = pd.Series(np.where(few, category.cumcount(), spread).astype(int), of_price.index)
     return band.reindex(pd.MultiIndex.from_arrays(key)).to_numpy()
 
 

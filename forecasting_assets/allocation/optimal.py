@@ -78,11 +78,11 @@ def pose(
         wanted = np.quantile(drawn, policy.service_level, axis=0) if len(instance.classes) else drawn[0]
         instance = replace(instance, classes=instance.classes.assign(quantity=wanted))
     stochastic = policy.uncertainty == "stochastic" and len(instance.classes) > 0
-    drawn = class_scenarios(instance, demand, policy, policy.scenarios) if stochastic else None
-    if drawn is not None:
+    if stochastic:
+        drawn = class_scenarios(instance, demand, policy, policy.scenarios)
         instance = replace(instance, classes=instance.classes.assign(quantity=drawn.mean(axis=0)))
     formulation = formulate(instance, policy, network, previous, spare=stochastic)
-    if drawn is None:
+    if not stochastic:
         return Problem(instance, formulation, formulation.program, None, policy)
     due = instance.classes["due_week"]
     committed = (due < due.min() + pd.Timedelta(weeks=policy.committed_weeks)).to_numpy()

@@ -132,7 +132,7 @@ def assemble(columns: Mapping[str, Columns], rows: Mapping[str, Rows]) -> Progra
 
 
 def incidence(row_of: np.ndarray, rows: int, weight: np.ndarray | float = 1.0) -> sparse.coo_array:
-    """Matrix (rows, len(row_of)): column j holds weight[j] in row row_of[j], and nothing where that is −1."""
+    """Matrix (rows, len(row_of)): column j holds weight[j] in row row_of[j], and nothing where that is -1."""
     from scipy import sparse
 
     column = np.flatnonzero(row_of >= 0)
@@ -269,7 +269,7 @@ def _compile(program: Program) -> _Compiled:
 def _digest(matrix: sparse.csr_array) -> bytes:
     digest = hashlib.blake2b(str(matrix.shape).encode(), digest_size=16)
     for array in (matrix.indptr, matrix.indices, matrix.data):
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     return digest.digest()
 
 
@@ -283,8 +283,7 @@ def relaxed(program: Program, soft: np.ndarray) -> tuple[Program, np.ndarray, np
     """
     from scipy import sparse
 
-    of_rows = abs(program.a_ub[soft]).max(axis=1).toarray().ravel()
-    scale = np.where(program.b_ub[soft] != 0, np.abs(program.b_ub[soft]), np.where(of_rows > 0, of_rows, 1.0))
+    scale = np.where(program.b_ub[soft] != 0, np.abs(program.b_ub[soft]), 1.0)
     elastic = replace(
         program,
         c=np.concatenate([np.ones(soft.size), np.zeros(program.c.size)]),

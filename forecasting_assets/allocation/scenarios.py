@@ -23,7 +23,7 @@ def class_scenarios(
 
     Each series follows the quantiles of its forecast, week by week. Series and weeks depend on each other by
     a Gaussian copula (Nelsen, *An Introduction to Copulas*, 2006): the normal score of series i in week t is
-    √ρ·M_t + √(1−ρ)·E_it, where M and all E are independent AR(1) processes of variance 1; ρ is
+    √r·M_t + √(1-r)·E_it, where M and all E are independent AR(1) processes of variance 1; r is
     `part_correlation` and their memory `week_correlation`. Draws come in pairs of opposite scores (antithetic
     variates), so that means are exact to first order.
     """

@@ -109,13 +109,13 @@ def check_rules_kept(rules: pd.DataFrame) -> Finding:
     """No rule of the marketplace had to be given up; those that had are named."""
     given_up = rules[rules["eased"] > 0]
     words = [
-        f"{rule.rule} of {rule.subject} ({rule.limit:,.1f}) had to be given up by {rule.eased:,.1f}"
+        f"{rule['rule']} of {rule['subject']} ({rule['limit']:,.1f}) had to be given up by {rule['eased']:,.1f}"
         + (
-            f": it contradicts {rule.contradicts}"
-            if rule.contradicts
+            f": it contradicts {rule['contradicts']}"
+            if rule["contradicts"]
             else ": demand and hours do not allow it"
         )
-        for rule in given_up.itertuples()
+        for rule in given_up.to_dict("records")
     ]
     return Finding(
         given_up.empty,

@@ -92,7 +92,8 @@ def previous_plan(lake: Lake, settings: Settings, week: date) -> pd.DataFrame | 
 
 def plan_costs(lake: Lake, week: date) -> dict[str, float]:
     """What the plan of a week costs: `total`, and its parts."""
-    return lake.read_pandas(PLAN_COST, [week]).set_index("part")["amount"].to_dict()
+    costs = lake.read_pandas(PLAN_COST, [week])
+    return dict(zip(costs["part"], costs["amount"].astype(float), strict=True))
 
 
 def write_plan(lake: Lake, made: AllocationPlan, week: date) -> int:

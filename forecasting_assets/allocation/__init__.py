@@ -1,12 +1,13 @@
 """Allocate capacity: the cheapest plan for a demand, its proof, and what it was worth in hindsight."""
 
 from forecasting_assets.allocation.greedy import allocate_greedily
-from forecasting_assets.allocation.hindsight import impact, lead_weeks, replay
+from forecasting_assets.allocation.hindsight import impact, replay
 from forecasting_assets.allocation.instance import COST_PARTS, DemandError
 from forecasting_assets.allocation.network import (
     Network,
     NetworkError,
     check_demand,
+    lead_weeks,
     load_network,
     weekly_capacity,
 )

@@ -21,19 +21,14 @@ from forecasting_assets.allocation.instance import classify, price_classes, ways
 from forecasting_assets.allocation.network import Network, weekly_capacity
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
-from forecasting_assets.tables import ALLOCATION_PLAN, BUSINESS_IMPACT
-from forecasting_assets.weeks import add_weeks
+from forecasting_assets.tables import ALLOCATION_PLAN, BUSINESS_IMPACT, QUANTILES
+from forecasting_assets.weeks import add_weeks, week_index
 
-#: Biases of the forecast, in percent, under which the plan is made again.
+#: Bias and noise of the forecast, in percent, under which the plan is made again.
 BIASES = (-30, -20, -10, 0, 10, 20, 30)
+NOISES = (10, 20, 30, 40)
 
 COMMITTED = ["production_cost", "overtime_cost", "lane_cost", "holding_cost"]
-
-
-def lead_weeks(network: Network, horizon: int) -> int:
-    """Weeks before W at which the plan that is judged in W was made: time to make and to send anywhere."""
-    used = network.lanes["from_region"].isin(network.manufacturers["region"])
-    return min(1 + int(network.lanes.loc[used, "transit_weeks"].max()), horizon)
 
 
 def impact(
@@ -46,7 +41,8 @@ def impact(
     network: Network,
     policy: AllocationPolicy,
 ) -> pd.DataFrame:
-    """week, policy, metric, value: how `plan` and its alternatives did in `week` (metrics: see `replay`).
+    """week, policy, metric, value: how `plan` and its alternatives did in `week` (metrics: see `replay`; and
+    absolute_error, of the forecast behind a policy by demand class, in units).
 
     plan, capacity_load: the tables of the plan made `lead_weeks` before `week`
     demand, naive_demand: what it was made for, and the seasonal-naive forecast at the same origin, as for
@@ -54,30 +50,60 @@ def impact(
     actual: part_id, part_category, region, quantity[, unit_price] ordered in `week`
 
     Policies: `plan`; `status_quo` (naive forecast, greedy); `perfect_foresight` (optimal for `actual`);
-    `plan_bias_±NN` (optimal for the forecast of `week` scaled by that many percent, the sensitivity of the
-    result to forecast bias).
+    `plan_bias_±NN`: planned as `plan`, without its rules, for the forecast of `week` scaled by that many
+    percent; `plan_noise_NN`: for the forecast of each category and region times lognormal noise of mean 1 and
+    that standard deviation, the same draw at every size. They only change right-hand sides: one compiled
+    program serves them all.
     """
     if pd.Timestamp(week) not in set(capacity_load["production_week"]):
-        raise ValueError(f"the plan does not reach {week}: give the one made lead_weeks before it")
+        raise ValueError(f"the plan does not reach {week}: give the one made that many weeks before it")
     policy = policy.without_rules()  # they bind the plan, not the yardstick
+    certain = policy.certain()
     plan = _plan_by_class(plan)
     known = _demand_by_class(actual.assign(due_week=pd.Timestamp(week)))
-    forecast = _demand_by_class(demand[demand["due_week"] == pd.Timestamp(week)])
+    forecast = demand[demand["due_week"] == pd.Timestamp(week)]
     naive = _demand_by_class(naive_demand[naive_demand["due_week"] == pd.Timestamp(week)])
     capacity = _hours_left(plan, capacity_load, network, week)
     plans = {
         "plan": plan,
-        "status_quo": allocate_greedily(naive, network, policy, capacity).plan,
-        "perfect_foresight": allocate(known, network, policy, capacity).plan,
+        "status_quo": allocate_greedily(naive, network, certain, capacity).plan,
+        "perfect_foresight": allocate(known, network, certain, capacity).plan,
     }
-    for bias in BIASES:
-        biased = forecast.assign(quantity=forecast["quantity"] * (1 + bias / 100))
-        plans[f"plan_bias_{bias:+03d}"] = allocate(biased, network, policy, capacity).plan
-    classes = _priced(known, network, policy)
-    outcomes = {name: _replay(made, classes, network, policy, week) for name, made in plans.items()}
-    rows = [(name, metric, value) for name, outcome in outcomes.items() for metric, value in outcome.items()]
+    forecasts = {"plan": forecast, "status_quo": naive, "perfect_foresight": known}
+    for name, factor in _errors(forecast, week, policy.seed).items():
+        forecasts[name] = _scaled(forecast, factor)
+        plans[name] = _plan_by_class(allocate(forecasts[name], network, policy, capacity).plan)
+    classes = _priced(known, network, certain)
+    rows = []
+    for name, made in plans.items():
+        outcome = _replay(made, classes, network, certain, week)
+        outcome["absolute_error"] = _absolute_error(forecasts[name], known)
+        rows += [(name, metric, value) for metric, value in outcome.items()]
     tidy = pd.DataFrame(rows, columns=["policy", "metric", "value"])
     return tidy.assign(week=pd.Timestamp(week))[BUSINESS_IMPACT.names]
+
+
+def _errors(forecast: pd.DataFrame, week: date, seed: int) -> dict[str, np.ndarray]:
+    """Factors on the rows of `forecast`, by the name of the policy that plans with them."""
+    group = forecast.groupby(["part_category", "region"]).ngroup().to_numpy()
+    rng = np.random.default_rng([seed, week_index(week)])
+    score = rng.standard_normal(group.max(initial=-1) + 1)[group]
+    factors = {f"plan_bias_{bias:+03d}": np.full(len(forecast), 1 + bias / 100) for bias in BIASES}
+    for noise in NOISES:
+        spread = np.sqrt(np.log1p((noise / 100) ** 2))
+        factors[f"plan_noise_{noise}"] = np.exp(spread * score - spread**2 / 2)
+    return factors
+
+
+def _scaled(forecast: pd.DataFrame, factor: np.ndarray) -> pd.DataFrame:
+    amounts = [c for c in ("quantity", *QUANTILES) if c in forecast]
+    return forecast.assign(**{c: forecast[c] * factor for c in amounts})
+
+
+def _absolute_error(forecast: pd.DataFrame, known: pd.DataFrame) -> float:
+    """Units by which the forecast of category and region misses what was ordered."""
+    by_class = [f.groupby(["part_category", "region"])["quantity"].sum() for f in (forecast, known)]
+    return float(by_class[0].sub(by_class[1], fill_value=0.0).abs().sum())
 
 
 def replay(
@@ -100,7 +126,7 @@ def replay(
         the late units), shortage_cost; prices are those of `actual`
     """
     known = _demand_by_class(actual.assign(due_week=pd.Timestamp(week)))
-    policy = policy.without_rules()
+    policy = policy.without_rules().certain()
     return _replay(_plan_by_class(plan), _priced(known, network, policy), network, policy, week)
 
 

@@ -87,6 +87,12 @@ def check_demand(network: Network, demand: pd.DataFrame) -> None:
         raise NetworkError(problems)
 
 
+def lead_weeks(network: Network) -> int:
+    """Weeks from a plan to what it can still decide anywhere: one to make and the longest transit."""
+    used = network.lanes["from_region"].isin(network.manufacturers["region"])
+    return 1 + int(network.lanes.loc[used, "transit_weeks"].max())
+
+
 def weekly_capacity(network: Network, weeks: Sequence[date]) -> pd.DataFrame:
     """Hours on offer: manufacturer_id, production_week, capacity_hours, overtime_capacity_hours.
 

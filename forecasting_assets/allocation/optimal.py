@@ -10,7 +10,7 @@ import pandas as pd
 from forecasting_assets.allocation.explain import explain
 from forecasting_assets.allocation.formulate import Formulation, check_rules, formulate
 from forecasting_assets.allocation.instance import Instance, build_instance
-from forecasting_assets.allocation.network import Network
+from forecasting_assets.allocation.network import Network, lead_weeks
 from forecasting_assets.allocation.plan import AllocationPlan, Decision, to_plan, without_dust
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import (
@@ -85,7 +85,8 @@ def pose(
     if not stochastic:
         return Problem(instance, formulation, formulation.program, None, policy)
     due = instance.classes["due_week"]
-    committed = (due < due.min() + pd.Timedelta(weeks=policy.committed_weeks)).to_numpy()
+    weeks = policy.committed_weeks or lead_weeks(network)
+    committed = (due < due.min() + pd.Timedelta(weeks=weeks)).to_numpy()
     base = formulation.program
     now = np.zeros(base.c.size, dtype=bool)
     now[base.columns["units"]] = committed[instance.arcs["class"]]

@@ -96,8 +96,13 @@ class AllocationPolicy(BaseModel):
     week_correlation: float = Field(
         0.6, ge=0, lt=1, description="Gaussian copula: correlation of a series with itself one week later"
     )
-    committed_weeks: int = Field(
-        3, ge=1, description="Due weeks whose deliveries the stochastic plan commits now"
+    committed_weeks: int | None = Field(
+        None,
+        ge=1,
+        description=(
+            "Due weeks whose deliveries the stochastic plan commits now; the time to make and to send anywhere "
+            "if not set"
+        ),
     )
     risk: Literal["expected", "cvar"] = Field(
         "expected", description="Minimise the expected cost, or the mean cost of the worst scenarios"
@@ -107,13 +112,11 @@ class AllocationPolicy(BaseModel):
     )
 
     def without_rules(self) -> "AllocationPolicy":
-        """The same prices, planning for the mean, and no rule of the marketplace."""
-        return AllocationPolicy(
-            lateness_penalty=self.lateness_penalty,
-            holding_cost=self.holding_cost,
-            max_weeks_early=self.max_weeks_early,
-            max_weeks_late=self.max_weeks_late,
-            shortage_cost=self.shortage_cost,
-            value_bands=1,
-            activation_costs=False,
-        )
+        """The same prices and the same view of uncertainty, but no rule of the marketplace, nor bands."""
+        rules = "minimum_load maximum_share minimum_batch activation_costs frozen_weeks value_bands".split()
+        kept = {name: value for name, value in self if name not in rules}
+        return AllocationPolicy(**kept, value_bands=1, activation_costs=False)
+
+    def certain(self) -> "AllocationPolicy":
+        """The same for demand that is known."""
+        return self.model_copy(update={"uncertainty": "deterministic"})

@@ -126,7 +126,7 @@ def judge_week(settings: Settings, week: date) -> WeekResult:
     """What the plan made `lead_weeks` before `week` was worth in it, written with the plan's report."""
     lake = Lake(path=settings.lake_path)
     horizon = settings.calendar.horizon_weeks
-    origin = add_weeks(week, -lead_weeks(read_network(lake, week), horizon))
+    origin = add_weeks(week, -min(lead_weeks(read_network(lake, week)), horizon))
     planned = lake.existing_weeks(ALLOCATION_PLAN)
     # A plan for no demand at all has no capacity to judge.
     if origin not in planned or not lake.rows(CAPACITY_LOAD, origin):

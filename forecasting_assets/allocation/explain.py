@@ -102,7 +102,8 @@ def _who_is_full(ways: pd.DataFrame) -> str:
         )
         return f"{who} full {through}"
     free = ", ".join(sorted(full.index[~full])[:3])
-    return f"{_count(int(full.to_numpy().sum()))} of {_count(len(full))} capable manufacturers full {through} ({free} not)"
+    some = f"{_count(int(full.to_numpy().sum()))} of {_count(len(full))}"
+    return f"{some} capable manufacturers full {through} ({free} not)"
 
 
 def _count(n: int) -> str:

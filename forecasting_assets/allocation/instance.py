@@ -94,10 +94,8 @@ def classify(demand: pd.DataFrame, value_bands: int = 1) -> tuple[pd.DataFrame, 
     asked = asked.reset_index(drop=True)
     price = asked["unit_price"].astype(float) if "unit_price" in asked else pd.Series(np.nan, asked.index)
     priced = asked["quantity"].where(price.notna(), 0.0)
-    of_category = asked.assign(priced=priced, revenue=priced * price.fillna(0.0)).groupby("part_category")
-    usual = of_category["revenue"].transform("sum") / of_category["priced"].transform("sum").replace(
-        0, np.nan
-    )
+    alike = asked.assign(priced=priced, revenue=priced * price.fillna(0.0)).groupby(ASKED[1:])
+    usual = alike["revenue"].transform("sum") / alike["priced"].transform("sum").replace(0.0, np.nan)
     asked = asked.assign(unit_price=price.fillna(usual))
     asked["band"] = _bands(asked, value_bands)
     grouped = asked.assign(revenue=asked["quantity"] * asked["unit_price"]).groupby(CLASS, sort=True)

@@ -12,8 +12,8 @@ class AllocationPolicy(BaseModel):
     """The prices and limits of the plan, relative to cost or price where they can, to hold in any currency.
 
     The *unit value* of a demand class is its mean unit price, weighted by quantity. A part without a price is
-    valued like its category; where no part of the category has one, at the dearest on-time way to make and
-    move a unit.
+    valued like the others of its category due in its region and week; where none of them has one, at the
+    dearest on-time way to make and move a unit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -113,9 +113,8 @@ class AllocationPolicy(BaseModel):
 
     def without_rules(self) -> "AllocationPolicy":
         """The same prices and the same view of uncertainty, but no rule of the marketplace, nor bands."""
-        rules = "minimum_load maximum_share minimum_batch activation_costs frozen_weeks value_bands".split()
-        kept = {name: value for name, value in self if name not in rules}
-        return AllocationPolicy(**kept, value_bands=1, activation_costs=False)
+        off = {"minimum_load": {}, "maximum_share": {}, "minimum_batch": {}, "frozen_weeks": 0}
+        return self.model_copy(update={**off, "activation_costs": False, "value_bands": 1})
 
     def certain(self) -> "AllocationPolicy":
         """The same for demand that is known."""

@@ -1,5 +1,7 @@
 """From forecast and network to the capacity plan and what it was worth."""
 
+import re
+from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -10,16 +12,22 @@ from forecasting_assets.allocation import (
     AllocationPlan,
     Network,
     allocate,
+    changed_demand,
+    changed_network,
     check_demand,
+    hours_by_maker,
     impact,
     lead_weeks,
     load_network,
+    on_time_rate,
+    parse_change,
 )
 from forecasting_assets.assets.parallel import each_week
 from forecasting_assets.assets.weekly import Upstream, Weekly, WeekResult, add_week_result, weeks_of
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.forecasting import naive
-from forecasting_assets.reporting import charts, plan_html, png
+from forecasting_assets.reporting import charts, plan_html, png, what_if_html, what_if_text
+from forecasting_assets.reporting.what_if import CHANGED, PLAN, Difference
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.resources.reports import write_report
 from forecasting_assets.settings import Settings
@@ -175,9 +183,54 @@ def write_plan_report(lake: Lake, settings: Settings, week: date) -> tuple[str, 
     figures = {"load_against_capacity": charts.load_by_manufacturer(load)} | (
         _judged(worth) if len(worth) else {}
     )
-    page = plan_html(week, plan, load, short, plan_costs(lake, week), worth, list(figures.values()))
+    reasons, rules = (lake.read_pandas(table, [week]) for table in (PLAN_REASONS, PLAN_RULES))
+    costs = plan_costs(lake, week)
+    page = plan_html(week, plan, load, short, costs, worth, reasons, rules, list(figures.values()))
     path = write_report(settings.reports_path, week, "plan.html", page)
     return path, {name: png(figure) for name, figure in figures.items()}
+
+
+def what_if(
+    settings: Settings, week: date, capacity: Sequence[str], demand: Sequence[str], remove: Sequence[str]
+) -> tuple[str, str]:
+    """The plan of a changed case beside that of `week`: in words, and the path of its page.
+
+    Nothing of the plan is written; `capacity`, `demand` and `remove` are as on the command line.
+    """
+    lake = Lake(path=settings.lake_path)
+    asked = planned_demand(lake, feature_columns(settings.calendar.horizon_weeks), week)
+    network = read_network(lake, week)
+    plan, load, short = (
+        lake.read_pandas(table, [week]) for table in (ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES)
+    )
+    change = parse_change(capacity, demand, remove, network, asked)
+    words = ", ".join(
+        [
+            *(f"{text.replace('=', ' ')} hours" for text in capacity),
+            *(f"{text.replace('=', ' ')} demand" for text in demand),
+            *(f"without {name}" for name in remove),
+        ]
+    )
+    made = allocate(
+        changed_demand(asked, change, ["quantity", *QUANTILES]),
+        changed_network(network, change),
+        settings.allocation,
+        previous=previous_plan(lake, settings, week),
+    )
+    difference = Difference(
+        words,
+        {PLAN: plan_costs(lake, week), CHANGED: made.cost},
+        {
+            PLAN: on_time_rate(plan, short, network),
+            CHANGED: on_time_rate(made.plan, made.shortages, network),
+        },
+        {PLAN: float(short["quantity"].sum()), CHANGED: float(made.shortages["quantity"].sum())},
+        hours_by_maker([(PLAN, load), (CHANGED, made.capacity_load)]),
+        made.reasons,
+    )
+    name = "-".join(["what-if", *re.findall("[a-z0-9]+", words.lower().replace("-", "minus "))])
+    path = write_report(settings.reports_path, week, f"{name[:80]}.html", what_if_html(week, difference))
+    return what_if_text(week, difference), path
 
 
 def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:

@@ -275,9 +275,13 @@ BUSINESS_IMPACT = Table(
         Column(
             "policy",
             "string",
-            "plan, status_quo, perfect_foresight, or plan_bias_±NN for the plan under a biased forecast",
+            "plan, status_quo, perfect_foresight, or plan_bias_±NN and plan_noise_NN for a forecast with error",
         ),
-        Column("metric", "string", "on_time_rate, utilisation, cost, shortage_units, demand_units, …"),
+        Column(
+            "metric",
+            "string",
+            "on_time_rate, utilisation, cost, shortage_units, demand_units, absolute_error, …",
+        ),
         Column("value", "double", "Value of the metric", nullable=True),
     ),
     key=("policy", "metric"),

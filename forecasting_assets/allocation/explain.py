@@ -78,8 +78,7 @@ def _sentence(name: list, why: str) -> str:
 def _why_short(ways: pd.DataFrame) -> str:
     if ways.empty:
         return "nobody who makes it can deliver it in these weeks"
-    over = float((ways["price"] - ways["penalty"]).min())
-    return f"{_who_is_full(ways)}, next alternative {_money(over)} over the penalty"
+    return _alternatives(ways, ways["price"] - ways["penalty"], "", "over the penalty")
 
 
 def _why_late(ways: pd.DataFrame) -> str:
@@ -87,28 +86,24 @@ def _why_late(ways: pd.DataFrame) -> str:
     if in_time.empty:
         return "nobody who makes it can deliver it in time"
     done = float(ways.loc[ways["late"] & (ways["units"] > 0), "price"].min())
-    over = float(in_time["price"].min()) - done
-    return f"{_who_is_full(in_time)} in time, next alternative {_money(over)} dearer than being late"
+    return _alternatives(in_time, in_time["price"] - done, " in time", "dearer than being late")
 
 
-def _who_is_full(ways: pd.DataFrame) -> str:
+def _alternatives(ways: pd.DataFrame, over: pd.Series, when: str, than: str) -> str:
+    """Who of those that could is full, and how much dearer (`over`) the cheapest way left would be."""
     full = ways.groupby("maker")["full"].all()
-    through = f"through {ways['week'].max():%m-%d}"
     if full.all():
-        who = (
-            "the only capable manufacturer"
-            if len(full) == 1
-            else f"all {_count(len(full))} capable manufacturers"
-        )
-        return f"{who} full {through}"
-    free = ", ".join(sorted(full.index[~full])[:3])
-    some = f"{_count(int(full.to_numpy().sum()))} of {_count(len(full))}"
-    return f"{some} capable manufacturers full {through} ({free} not)"
+        who = "the only capable manufacturer"
+        if len(full) > 1:
+            who = f"{'both' if len(full) == 2 else 'all ' + _count(len(full))} capable manufacturers"
+        least = max(float(over.min()), 0.0)
+        return f"{who} full through {ways['week'].max():%m-%d}, next alternative{when} {least:,.2f} {than}"
+    free = ways[~ways["full"]]
+    order = over[free.index].groupby(free["maker"]).min().sort_values(kind="stable")
+    busy = len(full) - len(order)
+    some = f"{_count(busy)} of {_count(len(full))} capable manufacturers full, " if busy else ""
+    return f"{some}hours left{when} at {order.index[0]}, but {max(float(order.iloc[0]), 0.0):,.2f} {than}"
 
 
 def _count(n: int) -> str:
     return NUMBERS[n] if n < len(NUMBERS) else str(n)
-
-
-def _money(amount: float) -> str:
-    return f"{max(amount, 0.0):,.2f}"

@@ -167,7 +167,11 @@ def judge_week(settings: Settings, week: date) -> WeekResult:
 
 
 def _judged(worth: pd.DataFrame) -> dict[str, "Figure"]:
-    return {"cost_by_policy": charts.cost_by_policy(worth), "sensitivity": charts.sensitivity(worth)}
+    return {
+        "cost_by_policy": charts.cost_by_policy(worth),
+        "worth_by_week": charts.worth_by_week(worth),
+        "sensitivity": charts.sensitivity(worth),
+    }
 
 
 def write_plan_report(lake: Lake, settings: Settings, week: date) -> tuple[str, dict[str, bytes]]:

@@ -7,7 +7,13 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.reporting.formats import compared, counted, number, percent
-from forecasting_assets.reporting.measures import policy_totals, scores
+from forecasting_assets.reporting.measures import (
+    cost_by_accuracy,
+    distance_closed,
+    policy_totals,
+    scores,
+    worth_of_a_point,
+)
 from forecasting_assets.reporting.style import COST_PARTS, label
 from forecasting_assets.reporting.texttable import aligned
 
@@ -63,7 +69,13 @@ def _worth(impact: pd.DataFrame) -> list[str]:
         known = policy != "plan" and base > 0
         against = compared(1 - cost / base, "cheaper", "dearer") if known else ""
         lines.append([label(policy), number(cost), against, percent(on_time), percent(used)])
-    return [f"PLANS against what was ordered ({counted(weeks, 'week')})", *aligned(lines)]
+    closed, worth = distance_closed(totals), worth_of_a_point(cost_by_accuracy(impact))
+    told = []
+    if not np.isnan(closed):
+        told.append(f"  The plan goes {percent(closed, 0)} of the way from status quo to perfect foresight.")
+    if not np.isnan(worth):
+        told.append(f"  One point of forecast accuracy (WAPE) is worth {number(worth)} a week.")
+    return [f"PLANS against what was ordered ({counted(weeks, 'week')})", *aligned(lines), *told]
 
 
 def _cost(costs: dict[str, float]) -> list[str]:

@@ -6,7 +6,7 @@ from datetime import date
 import pandas as pd
 
 from forecasting_assets.reporting import charts
-from forecasting_assets.reporting.formats import number, percent
+from forecasting_assets.reporting.formats import number, percent, signed
 from forecasting_assets.reporting.headlines import Headline
 from forecasting_assets.reporting.html import page
 from forecasting_assets.reporting.plan_tables import reasons_table, units
@@ -36,18 +36,18 @@ def what_if_text(week: date, difference: Difference) -> str:
     for part in [*[p for p in COST_PARTS if p in cost and cost[p].abs().sum() > 0], "cost"]:
         before, after = cost[part].tolist()
         name = "Total cost" if part == "cost" else label(part)
-        rows.append([name, number(before), number(after), _signed(after - before)])
+        rows.append([name, number(before), number(after), signed(after - before)])
     before, after = difference.on_time[PLAN], difference.on_time[CHANGED]
-    points = f"{_signed(100 * (after - before), 1)} points"
+    points = f"{signed(100 * (after - before), 1)} points"
     rows.append(["Expected on time", percent(before), percent(after), points])
     before, after = difference.short[PLAN], difference.short[CHANGED]
-    rows.append(["Units short", number(before), number(after), _signed(after - before)])
+    rows.append(["Units short", number(before), number(after), signed(after - before)])
     moved = difference.hours[difference.hours["change"].abs() > 0.05].head(8)
     makers = [["", PLAN, CHANGED, "difference"]]
     for maker, before, after, change in zip(
         moved.index, *moved[[PLAN, CHANGED, "change"]].to_numpy().T, strict=True
     ):
-        makers.append([str(maker), number(before, 1), number(after, 1), _signed(change, 1)])
+        makers.append([str(maker), number(before, 1), number(after, 1), signed(change, 1)])
     lines = [f"WHAT IF {difference.words} (week {week})", *aligned(rows), "", "HOURS BY MANUFACTURER"]
     return "\n".join(lines + (aligned(makers) if len(moved) else ["  nobody's hours change"]))
 
@@ -65,9 +65,9 @@ def what_if_html(week: date, difference: Difference) -> str:
         week,
         f"{difference.words}: this case beside the plan, which is left as it is.",
         [
-            Headline(_signed(change), f"cost, from {number(total)}"),
-            Headline(f"{_signed(points, 1)} points", "of units expected on time"),
-            Headline(_signed(difference.short[CHANGED] - difference.short[PLAN]), "units short"),
+            Headline(signed(change), f"cost, from {number(total)}"),
+            Headline(f"{signed(points, 1)} points", "of units expected on time"),
+            Headline(signed(difference.short[CHANGED] - difference.short[PLAN]), "units short"),
         ],
         [picture],
         [
@@ -78,7 +78,7 @@ def what_if_html(week: date, difference: Difference) -> str:
                     "manufacturer_id": ("Manufacturer", text),
                     PLAN: ("Hours in the plan", units),
                     CHANGED: ("Hours in this case", units),
-                    "change": ("Change, h", lambda v: _signed(v, 1)),
+                    "change": ("Change, h", lambda v: signed(v, 1)),
                 },
             ),
             reasons_table(difference.reasons),
@@ -88,7 +88,3 @@ def what_if_html(week: date, difference: Difference) -> str:
 
 def _costs(difference: Difference) -> pd.DataFrame:
     return pd.DataFrame(difference.cost).T.rename(columns={"total": "cost"})
-
-
-def _signed(value: float, digits: int = 0) -> str:
-    return ("+" if round(value, digits) > 0 else "") + number(value, digits)

@@ -9,7 +9,7 @@ from forecasting_assets.reporting.charts.backtest import (
     feature_importance,
 )
 from forecasting_assets.reporting.charts.demand import demand_and_forecast, weekly_orders
-from forecasting_assets.reporting.charts.impact import cost_by_policy, sensitivity
+from forecasting_assets.reporting.charts.impact import cost_by_policy, sensitivity, worth_by_week
 from forecasting_assets.reporting.charts.load import load_by_manufacturer
 from forecasting_assets.reporting.charts.what_if import what_if
 
@@ -23,4 +23,5 @@ __all__ = [
     "sensitivity",
     "weekly_orders",
     "what_if",
+    "worth_by_week",
 ]

@@ -40,6 +40,7 @@ def impact(
     actual: pd.DataFrame,
     network: Network,
     policy: AllocationPolicy,
+    errors: bool = True,
 ) -> pd.DataFrame:
     """week, policy, metric, value: how `plan` and its alternatives did in `week` (metrics: see `replay`; and
     absolute_error, of the forecast behind a policy by demand class, in units).
@@ -53,7 +54,7 @@ def impact(
     `plan_bias_±NN`: planned as `plan`, without its rules, for the forecast of `week` scaled by that many
     percent; `plan_noise_NN`: for the forecast of each category and region times lognormal noise of mean 1 and
     that standard deviation, the same draw at every size. They only change right-hand sides: one compiled
-    program serves them all.
+    program serves them all. They are left out without `errors`.
     """
     if pd.Timestamp(week) not in set(capacity_load["production_week"]):
         raise ValueError(f"the plan does not reach {week}: give the one made that many weeks before it")
@@ -70,7 +71,7 @@ def impact(
         "perfect_foresight": allocate(known, network, certain, capacity).plan,
     }
     forecasts = {"plan": forecast, "status_quo": naive, "perfect_foresight": known}
-    for name, factor in _errors(forecast, week, policy.seed).items():
+    for name, factor in _errors(forecast, week, policy.seed).items() if errors else ():
         forecasts[name] = _scaled(forecast, factor)
         plans[name] = _plan_by_class(allocate(forecasts[name], network, policy, capacity).plan)
     classes = _priced(known, network, certain)

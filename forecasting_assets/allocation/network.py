@@ -60,6 +60,33 @@ def load_network(path: Path) -> Network:
     )
 
 
+def check_network(network: Network) -> None:
+    """Raise NetworkError for tables made by hand that no file could hold: doubled keys, bad numbers."""
+    problems = []
+    for table in (MANUFACTURERS, CAPABILITIES, LANES, CAPACITY_OVERRIDES):
+        frame = getattr(network, table.name)
+        twice = frame[frame.duplicated(list(table.key))]
+        problems += [
+            f"{table.name}: {', '.join(map(str, key))} is there twice; keep one of the rows"
+            for key in twice[list(table.key)].to_numpy().tolist()
+        ]
+        for column in (c.name for c in table.columns if c.type in ("double", "long")):
+            values = frame[column].to_numpy(float)
+            largest = 1.0 if column == "on_time_rate" else np.inf
+            good = np.isfinite(values) & (values >= 0) & (values <= largest)
+            if column == "hours_per_unit":
+                good &= values > 0
+            problems += [
+                f"{table.name}, {', '.join(map(str, key))}, column {column}: {value} cannot be; give a finite "
+                "number of 0 or more (hours_per_unit above 0, on_time_rate at most 1)"
+                for key, value in zip(
+                    frame.loc[~good, list(table.key)].to_numpy().tolist(), values[~good], strict=True
+                )
+            ]
+    if problems:
+        raise NetworkError(problems)
+
+
 def check_demand(network: Network, demand: pd.DataFrame) -> None:
     """Raise NetworkError naming the categories nobody can make and the regions nobody capable can send to.
 

@@ -10,7 +10,7 @@ import pandas as pd
 from forecasting_assets.allocation.explain import explain
 from forecasting_assets.allocation.formulate import Formulation, check_rules, formulate
 from forecasting_assets.allocation.instance import Instance, build_instance
-from forecasting_assets.allocation.network import Network, lead_weeks
+from forecasting_assets.allocation.network import Network, check_network, lead_weeks
 from forecasting_assets.allocation.plan import AllocationPlan, Decision, to_plan, without_dust
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import (
@@ -71,6 +71,7 @@ def pose(
     previous: pd.DataFrame | None = None,
 ) -> Problem:
     """The problem that `allocate` solves."""
+    check_network(network)
     check_rules(policy, network, demand)
     instance = build_instance(demand, network, policy, capacity)
     if policy.uncertainty == "quantile":
@@ -119,8 +120,8 @@ def allocate(
 
     What the hours cannot make, or nobody can, is shortage. Rules that contradict each other are eased by as
     little as possible: the plan has status `relaxed`, and `rules` names those that had to be given up.
-    Raises DemandError for demand that cannot be read, and AllocationError for rules about nobody and where
-    the solver finds no plan in its time.
+    Raises DemandError and NetworkError for tables that cannot be read, and AllocationError for rules about
+    nobody and where the solver finds no plan in its time.
     """
     problem = pose(demand, network, policy, capacity, previous)
     program, rules = problem.program, problem.formulation.rules

@@ -78,7 +78,8 @@ class Solution:
 class Certificate:
     """Proof of optimality by linear programming duality, independent of what the solver reports.
 
-    primal_residual: largest violation of a row or bound, relative to the largest term of that kind of row
+    primal_residual: largest violation of a row (by its largest coefficient, so in units) or bound, relative
+                     to the largest demand or amount
     dual_residual:   largest negative reduced cost or multiplier, relative to the largest cost
     duality_gap:     primal minus dual objective, relative to the primal
     All three at zero prove that no plan is cheaper (e.g. Bertsimas & Tsitsiklis, *Introduction to Linear
@@ -171,13 +172,15 @@ def solve(program: Program, time_limit: float | None = None, gap: float | None =
         return Solution(program.c, np.zeros(program.b_eq.size), np.zeros(program.b_ub.size), 0, 0, "optimal")
     import cvxpy as cp
 
-    # HiGHS' tolerances are absolute: with amounts and costs near 1 they mean the same in every unit. An
-    # integer program keeps its amounts, for binaries must stay 0 or 1.
+    # HiGHS' tolerances are absolute: with amounts, coefficients and costs near 1 they mean the same in every
+    # unit. An integer program keeps its amounts, for binaries must stay 0 or 1.
     cost_unit = _typical(program.c)
-    unit = 1.0 if program.binaries else _typical(program.b_eq)
+    of_eq, of_ub = _largest(program.a_eq), _largest(program.a_ub)
+    b_eq, b_ub = program.b_eq / of_eq, program.b_ub / of_ub
+    unit = 1.0 if program.binaries else _typical(np.concatenate([b_eq, b_ub]))
     compiled = _compiled(program)
     compiled.cost.value = program.c / cost_unit
-    compiled.b_eq.value, compiled.b_ub.value = program.b_eq / unit, program.b_ub / unit
+    compiled.b_eq.value, compiled.b_ub.value = b_eq / unit, b_ub / unit
     options: dict[str, Any] = {}
     if program.binaries:
         options = {"time_limit": time_limit, "mip_rel_gap": gap, "mip_feasibility_tolerance": 1e-9}
@@ -203,7 +206,9 @@ def solve(program: Program, time_limit: float | None = None, gap: float | None =
         cost = float(program.c @ x)
         return replace(rest, x=x, bound=bound, gap=_share(cost - bound, cost), status=status)
     x = np.maximum(x, 0.0) * unit
-    y_eq, y_ub = (cost_unit * rows.dual_value for rows in compiled.rows)
+    y_eq, y_ub = (
+        cost_unit * rows.dual_value / of for rows, of in zip(compiled.rows, (of_eq, of_ub), strict=True)
+    )
     cost, bound = float(program.c @ x), float(-program.b_eq @ y_eq - program.b_ub @ y_ub)
     return Solution(x, y_eq, y_ub, bound, _share(cost - bound, cost), status)
 
@@ -255,6 +260,7 @@ def _compiled(program: Program) -> _Compiled:
 
 def _compile(program: Program) -> _Compiled:
     import cvxpy as cp
+    from scipy import sparse
 
     continuous = program.c.size - program.binaries
     variables = [cp.Variable(continuous, bounds=[0, None])]
@@ -262,7 +268,8 @@ def _compile(program: Program) -> _Compiled:
         variables.append(cp.Variable(program.binaries, boolean=True))
     x = cp.hstack(variables) if program.binaries else variables[0]
     cost, b_eq, b_ub = (cp.Parameter(v.size) for v in (program.c, program.b_eq, program.b_ub))
-    rows = (program.a_eq @ x == b_eq, program.a_ub @ x <= b_ub)
+    a_eq, a_ub = (sparse.diags_array(1 / _largest(a)) @ a for a in (program.a_eq, program.a_ub))
+    rows = (a_eq @ x == b_eq, a_ub @ x <= b_ub)
     return _Compiled(cp.Problem(cp.Minimize(cost @ x), list(rows)), tuple(variables), cost, b_eq, b_ub, rows)
 
 
@@ -305,13 +312,12 @@ def certify(program: Program, solution: Solution) -> Certificate:
     x = solution.x
     primal = float(program.c @ x)
     binary = x[x.size - program.binaries :]
+    of_eq, of_ub = _largest(program.a_eq), _largest(program.a_ub)
+    terms = np.concatenate([abs(program.a_eq) @ np.abs(x) / of_eq, program.b_eq / of_eq, x])
     primal_residual = max(
-        _relative(np.abs(program.a_eq @ x - program.b_eq), program.b_eq),
-        _relative(
-            program.a_ub @ x - program.b_ub,
-            np.maximum(abs(program.a_ub) @ np.abs(x), np.abs(program.b_ub)),
-        ),
-        _relative(-x, x),
+        _relative(np.abs(program.a_eq @ x - program.b_eq) / of_eq, terms),
+        _relative((program.a_ub @ x - program.b_ub) / of_ub, terms),
+        _relative(-x, terms),
         float(np.abs(binary - np.round(binary)).max(initial=0.0)),
     )
     dual, dual_residual = solution.bound, 0.0
@@ -328,12 +334,20 @@ def certify(program: Program, solution: Solution) -> Certificate:
     )
 
 
+def _largest(matrix: sparse.csr_array) -> np.ndarray:
+    """The largest coefficient of each row; 1 for a row without any."""
+    if not matrix.nnz:
+        return np.ones(matrix.shape[0])
+    largest = abs(matrix).max(axis=1).toarray().ravel()
+    return np.where(largest > 0, largest, 1.0)
+
+
 def _typical(values: np.ndarray) -> float:
-    """The median of the positive values, within a millionth of the largest."""
+    """The median of the positive values, but no less than a billionth of the largest."""
     positive = values[values > 0]
     if not positive.size:
         return 1.0
-    return float(np.clip(np.median(positive), 1e-6 * positive.max(), positive.max()))
+    return float(np.clip(np.median(positive), 1e-9 * positive.max(), positive.max()))
 
 
 def _share(difference: float, of: float) -> float:

@@ -116,8 +116,8 @@ def replay(
 ) -> dict[str, float]:
     """Metrics of what `plan` committed to due week `week`, against the `actual` demand of that week.
 
-    Committed units are made and paid. Of units that arrive k weeks late, the manufacturer's on_time_rate is k
-    weeks late and the rest k + 1; real demand takes the earliest units first. What is not reserved is short.
+    Committed units are made and paid. Of units planned to arrive, the manufacturer's on_time_rate does so in
+    that week and the rest a week later; real demand takes the earliest units first. What is not reserved is short.
 
     demand_units, on_time_units, late_units, shortage_units, unused_units (made, but nobody ordered them)
     on_time_rate, fill_rate: on-time, and delivered, units over demand; NaN without demand
@@ -141,15 +141,16 @@ def _replay(
     classes = classes.fillna({"quantity": 0.0, "unit_value": 0.0, "shortage_cost": 0.0})
     committed = committed.merge(classes[class_key].reset_index(names="class"), on=class_key)
 
-    # supply[i, k]: units of class i expected k weeks late
-    k, rate = committed["weeks_late"].to_numpy(), committed["on_time_rate"].to_numpy()
-    supply = np.zeros((len(classes), k.max(initial=0) + 2))
-    np.add.at(supply, (committed["class"], k), committed["quantity"] * rate)
-    np.add.at(supply, (committed["class"], k + 1), committed["quantity"] * (1 - rate))
+    # supply[i, k]: units of class i expected k weeks late; a unit made ahead can be delayed and yet in time
+    rate = committed["on_time_rate"].to_numpy()
+    usual, delayed = (np.maximum(committed["weeks_late"].to_numpy() + delay, 0) for delay in (0, 1))
+    supply = np.zeros((len(classes), delayed.max(initial=0) + 1))
+    np.add.at(supply, (committed["class"], usual), committed["quantity"] * rate)
+    np.add.at(supply, (committed["class"], delayed), committed["quantity"] * (1 - rate))
     wanted = classes["quantity"].to_numpy()
     taken = np.diff(np.minimum(supply.cumsum(axis=1), wanted[:, None]), axis=1, prepend=0.0)
     share = np.divide(taken, supply, out=np.zeros_like(supply), where=supply > 0)
-    share_used = rate * share[committed["class"], k] + (1 - rate) * share[committed["class"], k + 1]
+    share_used = rate * share[committed["class"], usual] + (1 - rate) * share[committed["class"], delayed]
     used_hours = float(committed["hours"] @ share_used)
 
     delivered = taken.sum(axis=1)
@@ -218,7 +219,7 @@ def _commitment(plan: pd.DataFrame, network: Network, week: date) -> pd.DataFram
         lanes, left_on=["maker_region", "region"], right_on=["from_region", "region"]
     )
     made_before = (pd.Timestamp(week) - committed["production_week"]).dt.days // 7
-    late = (committed["transit_weeks"] - made_before).clip(lower=0).astype(int)
+    late = (committed["transit_weeks"] - made_before).astype(int)
     return _complete(committed.assign(weeks_late=late), due)
 
 

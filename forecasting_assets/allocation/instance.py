@@ -187,8 +187,10 @@ def _arcs(
     lateness = offsets[offset]
     class_ = ways["class"].to_numpy()[way]
     production_cost = ways["unit_cost"].to_numpy()[way]
-    # An unreliable manufacturer is expected to deliver (1 - on_time_rate) of its units one week later.
-    weeks_late = np.maximum(lateness, 0) + 1 - ways["on_time_rate"].to_numpy()[way]
+    # An unreliable manufacturer is expected to deliver (1 - on_time_rate) of its units one week later, which
+    # is no harm to those that would have been early.
+    rate = ways["on_time_rate"].to_numpy()[way]
+    weeks_late = rate * np.maximum(lateness, 0) + (1 - rate) * np.maximum(lateness + 1, 0)
     return pd.DataFrame(
         {
             "batch": batch[way, offset],

@@ -69,6 +69,7 @@ def pose(
     policy: AllocationPolicy,
     capacity: pd.DataFrame | None = None,
     previous: pd.DataFrame | None = None,
+    covered: pd.DataFrame | None = None,
 ) -> Problem:
     """The problem that `allocate` solves."""
     check_network(network)
@@ -76,24 +77,41 @@ def pose(
     instance = build_instance(demand, network, policy, capacity)
     if policy.uncertainty == "quantile":
         drawn = class_scenarios(instance, demand, policy, QUANTILE_DRAWS)
-        wanted = np.quantile(drawn, policy.service_level, axis=0) if len(instance.classes) else drawn[0]
-        instance = replace(instance, classes=instance.classes.assign(quantity=wanted))
+        asked = np.quantile(drawn, policy.service_level, axis=0) if len(instance.classes) else drawn[0]
+    else:
+        asked = instance.classes["quantity"].to_numpy()
+    there = _covered(instance, covered)
     stochastic = policy.uncertainty == "stochastic" and len(instance.classes) > 0
     if stochastic:
-        drawn = class_scenarios(instance, demand, policy, policy.scenarios)
-        instance = replace(instance, classes=instance.classes.assign(quantity=drawn.mean(axis=0)))
+        drawn = np.maximum(class_scenarios(instance, demand, policy, policy.scenarios) - there, 0.0)
+        asked, there = drawn.mean(axis=0), np.zeros_like(there)
+    lacking = instance.classes.assign(quantity=np.maximum(asked - there, 0.0))
+    instance = replace(instance, classes=lacking)
     formulation = formulate(instance, policy, network, previous, spare=stochastic)
     if not stochastic:
         return Problem(instance, formulation, formulation.program, None, policy)
-    due = instance.classes["due_week"]
-    weeks = policy.committed_weeks or lead_weeks(network)
-    committed = (due < due.min() + pd.Timedelta(weeks=weeks)).to_numpy()
+    weeks = pd.Timedelta(weeks=policy.committed_weeks or lead_weeks(network))
+    first = instance.slots["production_week"].min()
+    committed = (instance.classes["due_week"] < first + weeks).to_numpy()
     base = formulation.program
     now = np.zeros(base.c.size, dtype=bool)
     now[base.columns["units"]] = committed[instance.arcs["class"]]
     now[base.c.size - base.binaries :] = True
     stages = TwoStage(base, now, drawn, policy.cvar_level if policy.risk == "cvar" else None)
     return Problem(instance, formulation, stages.program, stages, policy)
+
+
+def _covered(instance: Instance, covered: pd.DataFrame | None) -> np.ndarray:
+    """Units already there for each class; the bands of a class share them by what they ask."""
+    classes = instance.classes
+    if covered is None or classes.empty:
+        return np.zeros(len(classes))
+    key = ["part_category", "region", "due_week"]
+    units = covered.groupby(key)["quantity"].sum().reindex(pd.MultiIndex.from_frame(classes[key])).fillna(0.0)
+    return (
+        units.to_numpy()
+        * (classes["quantity"] / classes.groupby(key)["quantity"].transform("sum")).to_numpy()
+    )
 
 
 def planned_units(problem: Problem) -> pd.DataFrame:
@@ -109,6 +127,7 @@ def allocate(
     policy: AllocationPolicy,
     capacity: pd.DataFrame | None = None,
     previous: pd.DataFrame | None = None,
+    covered: pd.DataFrame | None = None,
 ) -> AllocationPlan:
     """The cheapest plan for `demand`, with its proof.
 
@@ -117,13 +136,14 @@ def allocate(
     capacity: which hours of which production weeks there are (columns of `weekly_capacity`); by default the
         network's, from the first week due to the last
     previous: ALLOCATION_PLAN of the plan before, which the frozen weeks hold on to
+    covered: part_category, region, due_week, quantity: units that are made already, or on their way
 
     What the hours cannot make, or nobody can, is shortage. Rules that contradict each other are eased by as
     little as possible: the plan has status `relaxed`, and `rules` names those that had to be given up.
     Raises DemandError and NetworkError for tables that cannot be read, and AllocationError for rules about
     nobody and where the solver finds no plan in its time.
     """
-    problem = pose(demand, network, policy, capacity, previous)
+    problem = pose(demand, network, policy, capacity, previous, covered)
     program, rules = problem.program, problem.formulation.rules
     eased, contradicts = np.zeros(len(rules)), ""
     try:

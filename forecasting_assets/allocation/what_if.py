@@ -88,10 +88,11 @@ def on_time_rate(plan: pd.DataFrame, shortages: pd.DataFrame, network: Network) 
     transit = network.lanes.set_index(["from_region", "to_region"])["transit_weeks"]
     lane = pd.MultiIndex.from_arrays([plan["manufacturer_id"].map(region_of), plan["region"]])
     ahead = (plan["due_week"] - plan["production_week"]).dt.days.to_numpy() // 7
-    in_time = plan["quantity"].where(ahead >= transit.reindex(lane).to_numpy(), 0.0)
+    early = ahead - transit.reindex(lane).to_numpy()
+    # What is made a week ahead is in time even if its manufacturer is not.
+    share = np.where(early > 0, 1.0, np.where(early == 0, plan["manufacturer_id"].map(rate), 0.0))
     asked = float(plan["quantity"].sum() + shortages["quantity"].sum())
-    expected = in_time * plan["manufacturer_id"].map(rate)
-    return float(expected.sum()) / asked if asked else float("nan")
+    return float(plan["quantity"] @ share) / asked if asked else float("nan")
 
 
 def hours_by_maker(plans: Iterable[tuple[str, pd.DataFrame]]) -> pd.DataFrame:

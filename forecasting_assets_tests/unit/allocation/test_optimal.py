@@ -178,7 +178,9 @@ def loop_cost(demand, network, policy, weeks):
                 late = week + lane.transit_weeks - due
                 if -policy.max_weeks_early <= late <= policy.max_weeks_late:
                     holding = policy.holding_cost * c.unit_cost * max(-late, 0)
-                    expected = penalty * (max(late, 0) + 1 - m.on_time_rate)
+                    expected = penalty * (
+                        m.on_time_rate * max(late, 0) + (1 - m.on_time_rate) * max(late + 1, 0)
+                    )
                     x = variable(c.unit_cost + lane.unit_cost + holding + expected)
                     serving.append(x)
                     made_by.setdefault((c.manufacturer_id, week), {}).setdefault(c.Index, []).append(x)
@@ -264,7 +266,7 @@ def test_no_whole_numbered_plan_is_cheaper():
         for made, due in product(range(2), range(2)):
             late = made + transit - due
             if abs(late) <= 1:
-                penalty = 0.2 * price * (max(late, 0) + 1 - rate)
+                penalty = 0.2 * price * (rate * max(late, 0) + (1 - rate) * max(late + 1, 0))
                 arcs.append((maker, made, due, cost + lane + 0.1 * cost * max(-late, 0) + penalty))
     dearest = max(5 * (1.5 + 0.1) + 0.5 + 0.1 * 0.2 * price, 4 * (1.2 + 0.1) + 1)
     regular, overtime, premium = (2, 1), (1, 1), (2.5, 0.8)

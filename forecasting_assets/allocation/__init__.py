@@ -15,6 +15,7 @@ from forecasting_assets.allocation.optimal import allocate, certify_plan, planne
 from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import AllocationError, Certificate
+from forecasting_assets.allocation.rolling import rolling_replay
 from forecasting_assets.allocation.verify import (
     check_balance,
     check_capacity,
@@ -61,5 +62,6 @@ __all__ = [
     "planned_units",
     "pose",
     "replay",
+    "rolling_replay",
     "weekly_capacity",
 ]

@@ -39,21 +39,25 @@ def rolling_replay(
     forecasts: by the week before, the demand to plan for, as for `allocate`
     orders: part_id, part_category, region, week, quantity, unit_price, what was really ordered
 
-    Metrics: demand_units, on_time_units, late_units, shortage_units, stock_units (at the end of the week), cost
-    and its parts; demand, and with it lateness and shortage, is counted in the week in which it ends.
+    Metrics: demand_units, on_time_units, late_units, shortage_units, stock_units (at the end of the week),
+    on_time_rate, cost and its parts. inventory_cost: what stock and units on their way, less orders that still
+    wait, have lost in value since the week before, at the mean unit cost of their category, so that nobody gains
+    by running stock down. Lateness and shortage are counted in the week of delivery or of giving up.
     """
     known = orders[orders["week"].isin(pd.to_datetime(list(weeks)))]
     classes = _classes(known, network, policy)
     index = pd.MultiIndex.from_frame(classes[CLASS])
     value, short_cost = classes["unit_value"].to_numpy(), classes["shortage_cost"].to_numpy()
     of_unit = network.capabilities.groupby("part_category")["unit_cost"].mean()
-    holding = policy.holding_cost * classes["part_category"].map(of_unit).fillna(0.0).to_numpy()
+    made_for = classes["part_category"].map(of_unit).fillna(0.0).to_numpy()
+    holding = policy.holding_cost * made_for
     patience = policy.max_weeks_late
     stock = np.zeros(len(index))
     # arriving[:, j]: units that arrive j weeks from now; lacking[:, j]: orders due j weeks ago, not delivered
     arriving = np.zeros((len(index), 60))
     lacking = np.zeros((len(index), patience + 1))
     rows = []
+    worth = 0.0
     for week in weeks:
         demand = forecasts[add_weeks(week, -1)]
         plan = _plan(week, demand, stock, arriving, lacking, index, classes, network, policy, planner)
@@ -87,6 +91,8 @@ def rolling_replay(
         late = delivered @ np.arange(patience + 1)
         costs["lateness_cost"] = float(policy.lateness_penalty * late @ value)
         costs["shortage_cost"] = float(short @ short_cost)
+        before, worth = worth, float(made_for @ (stock + arriving.sum(axis=1) - lacking.sum(axis=1)))
+        costs["inventory_cost"] = before - worth
         metrics = {
             "demand_units": float(ordered),
             "on_time_units": float(delivered[:, 0].sum()),

@@ -189,7 +189,8 @@ def solve(program: Program, time_limit: float | None = None, gap: float | None =
     except cp.SolverError as error:
         raise AllocationError(f"HiGHS failed on {program.c.size} variables: {error}") from error
     status = compiled.problem.status
-    if status == cp.INFEASIBLE:
+    # No cost is negative, so what is called infeasible or unbounded is infeasible.
+    if status in (cp.INFEASIBLE, cp.settings.INFEASIBLE_OR_UNBOUNDED):
         raise InfeasibleError(f"HiGHS ended with status {status!r}")
     x = compiled.value()
     if status not in (cp.OPTIMAL, cp.USER_LIMIT) or x is None:

@@ -218,6 +218,44 @@ def test_costs_what_the_program_part_by_part_costs(problem):
     )
 
 
+@settings(max_examples=25, deadline=None)
+@given(problems(max_weeks=3))
+def test_parts_of_other_prices_are_planned_exactly_where_there_are_bands_for_them(problem):
+    demand, network, policy, weeks = problem
+    demand = demand.assign(unit_price=demand["unit_price"].fillna(10.0))
+    policy = policy.model_copy(update={"value_bands": 1000})
+    result = allocate(demand, network, policy, capacity_of(network, weeks))
+    assert result.cost["total"] == pytest.approx(
+        loop_cost(demand, network, policy, weeks), rel=1e-7, abs=1e-7
+    )
+
+
+def test_what_matters_most_is_served_first():
+    prices = {"cheap": 20.0, "dear": 60.0, "dearest": 90.0}
+    demand = make_demand([(part, "cnc", "north", 0, 8.0, price) for part, price in prices.items()])
+    served = allocate(demand, ONE_SHOP, POLICY).plan.groupby("part_id")["quantity"].sum()
+    assert served.to_dict() == pytest.approx({"dear": 4.0, "dearest": 8.0})
+    # In one band they are alike.
+    alike = allocate(demand, ONE_SHOP, POLICY.model_copy(update={"value_bands": 1})).plan
+    assert alike.groupby("part_id")["quantity"].sum().to_dict() == pytest.approx(dict.fromkeys(prices, 4.0))
+
+
+def test_weeks_of_one_shape_share_a_compiled_problem(monkeypatch):
+    from forecasting_assets.allocation import program
+
+    compiled, compile_problem = [], program._compile
+    monkeypatch.setattr(program, "_CACHE", type(program._CACHE)())
+    monkeypatch.setattr(program, "_compile", lambda p: compiled.append(p) or compile_problem(p))
+    costs = []
+    for units in (5.0, 8.0, 30.0):
+        demand = make_demand([("a", "cnc", "north", w, units + w, 20.0) for w in (0, 1)])
+        later = demand.assign(due_week=demand["due_week"] + pd.Timedelta(weeks=int(units)))
+        costs.append(allocate(later, ONE_SHOP, POLICY).cost["total"])
+    assert len(compiled) == 1
+    # Overtime of 2 hours a week at half the cost of 4, 18 + 19 units short at twice 20.
+    assert costs == pytest.approx([11 * 4, 17 * 4, 24 * 4 + 4 * 2 + 37 * 40])
+
+
 @settings(max_examples=40, deadline=None)
 @given(problems())
 def test_every_plan_holds_and_the_greedy_one_is_never_cheaper(problem):

@@ -177,7 +177,9 @@ def solve(program: Program, time_limit: float | None = None, gap: float | None =
     cost_unit = _typical(program.c)
     of_eq, of_ub = _largest(program.a_eq), _largest(program.a_ub)
     b_eq, b_ub = program.b_eq / of_eq, program.b_ub / of_ub
-    unit = 1.0 if program.binaries else _typical(np.concatenate([b_eq, b_ub]))
+    # Rows without coefficients, as of hours nobody can use, say nothing about the size of amounts.
+    amounts = [b[np.diff(a.indptr) > 0] for a, b in ((program.a_eq, b_eq), (program.a_ub, b_ub))]
+    unit = 1.0 if program.binaries else _typical(np.concatenate(amounts))
     compiled = _compiled(program)
     compiled.cost.value = program.c / cost_unit
     compiled.b_eq.value, compiled.b_ub.value = b_eq / unit, b_ub / unit

@@ -19,7 +19,7 @@ def cost_of_plan(costs: dict[str, float]) -> TextTable:
         [
             (label(part), costs[part], costs[part] / total if total else float("nan"))
             for part in COST_PARTS
-            if part in costs
+            if costs.get(part)
         ]
         + ([("Total", total, 1.0)] if costs else []),
         columns=["part", "amount", "share"],

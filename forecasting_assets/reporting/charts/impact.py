@@ -131,7 +131,8 @@ def sensitivity(impact: pd.DataFrame) -> "Figure":
     by_accuracy = cost_by_accuracy(impact)
     worth = worth_of_a_point(by_accuracy)
     if len(by_accuracy):
-        note += " Right: cost a week, with noise of growing size on the forecast of each category and region."
+        note += " Right: with noise of growing size on the forecast of each category and region; one point of"
+        note += f" accuracy (WAPE) is worth {number(worth)} a week."
     fig = figure(title, note, height=4.2)
     cost, on_time, accuracy = fig.subplots(1, 3, width_ratios=[1.4, 1.1, 1])
     biased = totals[totals.index.isin(bias.index)]
@@ -152,7 +153,7 @@ def sensitivity(impact: pd.DataFrame) -> "Figure":
     ax.xaxis.set_major_formatter(lambda share, _: percent(share, 0))
     ax.locator_params(axis="x", nbins=4)
     ax.margins(x=0.12)
-    tidy(accuracy, f"A point of WAPE: {number(worth)} a week")
+    tidy(accuracy, "Cost a week")
     tidy(cost, "Cost, in the currency of the network files")
     tidy(on_time, "Units on time", values="percent")
     legend(fig, cost)

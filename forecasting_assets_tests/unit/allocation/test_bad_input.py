@@ -75,6 +75,8 @@ def test_the_tiny_beside_the_huge(small):
 def test_every_plan_is_certified_in_any_unit(problem, quantity, hours, money):
     """Pieces or tonnes, hours or seconds, cents or millions: the same plan, certified."""
     demand, network, policy, weeks = problem
+    # Without any price or way to serve it a unit counts as 1, in whatever currency.
+    demand = demand.assign(unit_price=demand["unit_price"].fillna(10.0))
     plain = certified(demand, network, policy, capacity_of(network, weeks))
     scaled_network = replace(
         network,

@@ -93,10 +93,13 @@ def classify(demand: pd.DataFrame, value_bands: int = 1) -> tuple[pd.DataFrame, 
     asked = demand[demand["quantity"] > 0].sort_values(["part_category", "region", "due_week", "part_id"])
     asked = asked.reset_index(drop=True)
     price = asked["unit_price"].astype(float) if "unit_price" in asked else pd.Series(np.nan, asked.index)
-    priced = asked["quantity"].where(price.notna(), 0.0)
-    alike = asked.assign(priced=priced, revenue=priced * price.fillna(0.0)).groupby(ASKED[1:])
-    usual = alike["revenue"].transform("sum") / alike["priced"].transform("sum").replace(0.0, np.nan)
-    asked = asked.assign(unit_price=price.fillna(usual))
+    if price.isna().any():
+        priced = asked["quantity"].where(price.notna(), 0.0)
+        alike = asked.assign(priced=priced, revenue=priced * price.fillna(0.0)).groupby(ASKED[1:])
+        price = price.fillna(
+            alike["revenue"].transform("sum") / alike["priced"].transform("sum").replace(0.0, np.nan)
+        )
+    asked = asked.assign(unit_price=price)
     asked["band"] = _bands(asked, value_bands)
     grouped = asked.assign(revenue=asked["quantity"] * asked["unit_price"]).groupby(CLASS, sort=True)
     classes = grouped["quantity"].sum().reset_index()

@@ -70,19 +70,17 @@ def check_network(network: Network) -> None:
             f"{table.name}: {', '.join(map(str, key))} is there twice; keep one of the rows"
             for key in twice[list(table.key)].to_numpy().tolist()
         ]
-        for column in (c.name for c in table.columns if c.type in ("double", "long")):
-            values = frame[column].to_numpy(float)
-            largest = 1.0 if column == "on_time_rate" else np.inf
-            good = np.isfinite(values) & (values >= 0) & (values <= largest)
-            if column == "hours_per_unit":
-                good &= values > 0
-            problems += [
-                f"{table.name}, {', '.join(map(str, key))}, column {column}: {value} cannot be; give a finite "
-                "number of 0 or more (hours_per_unit above 0, on_time_rate at most 1)"
-                for key, value in zip(
-                    frame.loc[~good, list(table.key)].to_numpy().tolist(), values[~good], strict=True
-                )
-            ]
+        columns = [c.name for c in table.columns if c.type in ("double", "long")]
+        values = frame[columns].to_numpy(float)
+        largest = [1.0 if c == "on_time_rate" else np.inf for c in columns]
+        bad = ~(np.isfinite(values) & (values >= 0) & (values <= largest))
+        bad |= (values == 0) & (np.array(columns) == "hours_per_unit")
+        problems += [
+            f"{table.name}, {', '.join(map(str, frame.iloc[row][list(table.key)]))}, column {columns[column]}: "
+            f"{values[row, column]} cannot be; give a finite number of 0 or more (hours_per_unit above 0, "
+            "on_time_rate at most 1)"
+            for row, column in np.argwhere(bad).tolist()
+        ]
     if problems:
         raise NetworkError(problems)
 

@@ -262,7 +262,7 @@ PLAN_RULES = Table(
 PLAN_PROOF = Table(
     "plan_proof",
     (
-        Column("vector", "string", "x, y_eq, y_ub: solution and multipliers; bound; status"),
+        Column("vector", "string", "x, y_eq, y_ub: solution and multipliers; eased, bound, gap"),
         Column("position", "long", "Position in the vector; those not listed are 0"),
         Column("value", "double", "Value"),
     ),

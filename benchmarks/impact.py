@@ -22,6 +22,7 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation import (
@@ -172,7 +173,7 @@ def main() -> None:
         closed, cost, on_time = zip(*(found[replay, name] for found in results), strict=True)
         base = [found[replay, "deterministic"][1] for found in results]
         saved = statistics.mean(c / b - 1 for c, b in zip(cost, base, strict=True))
-        spread = statistics.stdev(closed) if len(closed) > 1 else 0.0
+        spread = float(np.std(closed, ddof=1)) if len(closed) > 1 else 0.0
         print(
             f"{replay:17}{name:18}{statistics.mean(closed):7.1%}{spread:10.1%}{min(closed):8.1%}{max(closed):8.1%}"
             f"{saved:+10.2%}{statistics.mean(on_time):9.1%}"

@@ -66,6 +66,23 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--to", dest="last", metavar="WEEK", help="last week, by its Monday")
     run.set_defaults(command=_materialize)
 
+    what_if = commands.add_parser(
+        "what-if", help="plan a changed case of a week and show the difference; the plan is left as it is"
+    )
+    what_if.add_argument("--week", required=True, metavar="WEEK", help="week planned, by its Monday")
+    what_if.add_argument(
+        "--capacity", action="append", default=[], metavar="MAKER=-40%", help="more or fewer hours"
+    )
+    what_if.add_argument(
+        "--demand",
+        action="append",
+        default=[],
+        metavar="CATEGORY/REGION=+20%",
+        help="more or less demand; * is all",
+    )
+    what_if.add_argument("--remove", action="append", default=[], metavar="MAKER", help="without it")
+    what_if.set_defaults(command=_what_if)
+
     demo = commands.add_parser("demo", help="run the whole platform on a synthetic marketplace")
     demo.set_defaults(command=_demo)
 
@@ -181,6 +198,18 @@ def _materialize(arguments: argparse.Namespace) -> int:
     succeeded = materialize(settings, weeks, arguments.select)
     print("Succeeded." if succeeded else "FAILED: see above, or the run in the UI.")
     return 0 if succeeded else 1
+
+
+def _what_if(arguments: argparse.Namespace) -> int:
+    from forecasting_assets.assets.planning import what_if
+
+    if not (arguments.capacity or arguments.demand or arguments.remove):
+        raise UsageError("nothing is changed: give --capacity, --demand or --remove")
+    week = parse_week(arguments.week)
+    text, page = what_if(load_settings(), week, arguments.capacity, arguments.demand, arguments.remove)
+    print(text)
+    print(f"Picture and tables: {page}")
+    return 0
 
 
 def _demo(arguments: argparse.Namespace) -> int:

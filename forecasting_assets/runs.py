@@ -18,7 +18,7 @@ from forecasting_assets.definitions import build_defs
 from forecasting_assets.reporting import summary
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.settings import Settings
-from forecasting_assets.tables import ALLOCATION_PLAN, BACKTEST_REPORT, BUSINESS_IMPACT, PLAN_SHORTAGES
+from forecasting_assets.tables import BACKTEST_REPORT, BUSINESS_IMPACT
 
 
 class SelectionError(ValueError):
@@ -80,9 +80,7 @@ def summarise(settings: Settings, weeks: Sequence[date]) -> str:
     """What the newest of `weeks` says, for a planner: accuracy, worth of the plans, reports."""
     lake = Lake(path=settings.lake_path)
     newest = weeks[-1]
-    costs = plan_costs(
-        lake.read_pandas(ALLOCATION_PLAN, [newest]), lake.read_pandas(PLAN_SHORTAGES, [newest])
-    )
+    costs = plan_costs(lake, newest)
     folder = settings.reports_path / f"week={newest}"
     return summary(
         lake.read_pandas(BACKTEST_REPORT, [newest]),

@@ -182,7 +182,9 @@ ALLOCATION_PLAN = Table(
         REGION,
         Column("production_week", "date", "Week it is made"),
         Column("due_week", "date", "Week the demand is due"),
+        Column("part_category", "string", CATEGORY.description),
         Column("quantity", "double", "Units"),
+        Column("overtime_quantity", "double", "Of them made in overtime"),
         Column("cost", "double", "Total cost of these units"),
         Column("production_cost", "double", "Of it: manufacture in regular time"),
         Column("overtime_cost", "double", "Of it: overtime premium"),
@@ -206,6 +208,7 @@ CAPACITY_LOAD = Table(
         Column("overtime_hours", "double", "Of them in overtime"),
         Column("overtime_capacity_hours", "double", "Overtime hours available"),
         Column("shadow_price", "double", "What one more regular hour would save"),
+        Column("activation_cost", "double", "Cost of using the manufacturer in the week"),
     ),
     key=("manufacturer_id", "production_week"),
 )
@@ -220,15 +223,47 @@ PLAN_SHORTAGES = Table(
     ),
     key=("part_id", "region", "due_week"),
 )
-PLAN_CERTIFICATE = Table(
-    "plan_certificate",
+PLAN_COST = Table(
+    "plan_cost",
     (
-        Column("primal_residual", "double", "Largest violation of a constraint, relative"),
-        Column("dual_residual", "double", "Largest violation of dual feasibility, relative"),
-        Column("duality_gap", "double", "Primal minus dual objective, relative"),
-        Column("primal_objective", "double", "Cost of the plan"),
-        Column("dual_objective", "double", "Lower bound on the cost of any plan"),
+        Column("part", "string", "total, or a part of it as production_cost, shortage_cost, activation_cost"),
+        Column("amount", "double", "Cost, of a stochastic plan its expectation"),
     ),
+    key=("part",),
+)
+PLAN_REASONS = Table(
+    "plan_reasons",
+    (
+        Column("kind", "string", "short or late"),
+        CATEGORY,
+        REGION,
+        Column("due_week", "date", "Week due"),
+        Column("quantity", "double", "Units short or late"),
+        Column("reason", "string", "The constraints behind it, in words"),
+    ),
+    key=("kind", "part_category", "region", "due_week"),
+)
+PLAN_RULES = Table(
+    "plan_rules",
+    (
+        Column("rule", "string", "minimum_load or maximum_share"),
+        Column("subject", "string", "Manufacturer, or category at manufacturer"),
+        Column("limit", "double", "Hours at least, or units at most"),
+        Column("planned", "double", "Hours or units planned"),
+        Column("eased", "double", "Hours or units by which the limit had to be given up; 0 if it is kept"),
+        Column("contradicts", "string", "The rules it cannot be kept with, if it was given up"),
+        Column("shadow_price", "double", "What easing the limit by one would save"),
+    ),
+    key=("rule", "subject"),
+)
+PLAN_PROOF = Table(
+    "plan_proof",
+    (
+        Column("vector", "string", "x, y_eq, y_ub: solution and multipliers; eased, bound, gap"),
+        Column("position", "long", "Position in the vector; those not listed are 0"),
+        Column("value", "double", "Value"),
+    ),
+    key=("vector", "position"),
 )
 BUSINESS_IMPACT = Table(
     "business_impact",
@@ -237,9 +272,13 @@ BUSINESS_IMPACT = Table(
         Column(
             "policy",
             "string",
-            "plan, status_quo, perfect_foresight, or plan_bias_±NN for the plan under a biased forecast",
+            "plan, status_quo, perfect_foresight, or plan_bias_±NN and plan_noise_NN for a forecast with error",
         ),
-        Column("metric", "string", "on_time_rate, utilisation, cost, shortage_units, demand_units, …"),
+        Column(
+            "metric",
+            "string",
+            "on_time_rate, utilisation, cost, shortage_units, demand_units, absolute_error, …",
+        ),
         Column("value", "double", "Value of the metric", nullable=True),
     ),
     key=("policy", "metric"),

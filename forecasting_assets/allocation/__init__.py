@@ -1,24 +1,35 @@
 """Allocate capacity: the cheapest plan for a demand, its proof, and what it was worth in hindsight."""
 
 from forecasting_assets.allocation.greedy import allocate_greedily
-from forecasting_assets.allocation.hindsight import impact, lead_weeks, replay
+from forecasting_assets.allocation.hindsight import impact, replay
 from forecasting_assets.allocation.instance import COST_PARTS, DemandError
-from forecasting_assets.allocation.linear_program import AllocationError, Certificate
 from forecasting_assets.allocation.network import (
     Network,
     NetworkError,
     check_demand,
+    lead_weeks,
     load_network,
     weekly_capacity,
 )
-from forecasting_assets.allocation.optimal import allocate
+from forecasting_assets.allocation.optimal import allocate, certify_plan, planned_units, pose
 from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.program import AllocationError, Certificate
+from forecasting_assets.allocation.rolling import rolling_replay
 from forecasting_assets.allocation.verify import (
     check_balance,
     check_capacity,
     check_certificate,
+    check_rules_kept,
     check_shortages,
+)
+from forecasting_assets.allocation.what_if import (
+    Change,
+    changed_demand,
+    changed_network,
+    hours_by_maker,
+    on_time_rate,
+    parse_change,
 )
 
 __all__ = [
@@ -27,19 +38,30 @@ __all__ = [
     "AllocationPlan",
     "AllocationPolicy",
     "Certificate",
+    "Change",
     "DemandError",
     "Network",
     "NetworkError",
     "allocate",
     "allocate_greedily",
+    "certify_plan",
+    "changed_demand",
+    "changed_network",
     "check_balance",
     "check_capacity",
     "check_certificate",
     "check_demand",
+    "check_rules_kept",
     "check_shortages",
+    "hours_by_maker",
     "impact",
     "lead_weeks",
     "load_network",
+    "on_time_rate",
+    "parse_change",
+    "planned_units",
+    "pose",
     "replay",
+    "rolling_replay",
     "weekly_capacity",
 ]

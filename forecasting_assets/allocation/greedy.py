@@ -5,7 +5,7 @@ import pandas as pd
 
 from forecasting_assets.allocation.instance import build_instance
 from forecasting_assets.allocation.network import Network
-from forecasting_assets.allocation.plan import AllocationPlan, to_plan
+from forecasting_assets.allocation.plan import AllocationPlan, Decision, to_plan, without_dust
 from forecasting_assets.allocation.policy import AllocationPolicy
 
 
@@ -46,4 +46,12 @@ def allocate_greedily(
         units[arc] += taken
         if overtime:
             overtime_units[batch] += taken
-    return to_plan(instance, units, overtime_units, np.zeros(len(slots)), status="greedy", certificate=None)
+    decision = Decision(
+        units=units,
+        overtime_units=overtime_units,
+        short=np.maximum(np.array(units_left), 0.0),
+        activation_cost=np.zeros(len(slots)),
+        change_cost=0.0,
+        shadow_price=np.zeros(len(slots)),
+    )
+    return to_plan(instance, without_dust(instance, decision), status="greedy")

@@ -21,19 +21,14 @@ from forecasting_assets.allocation.instance import classify, price_classes, ways
 from forecasting_assets.allocation.network import Network, weekly_capacity
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
-from forecasting_assets.tables import ALLOCATION_PLAN, BUSINESS_IMPACT
-from forecasting_assets.weeks import add_weeks
+from forecasting_assets.tables import ALLOCATION_PLAN, BUSINESS_IMPACT, QUANTILES
+from forecasting_assets.weeks import add_weeks, week_index
 
-#: Biases of the forecast, in percent, under which the plan is made again.
+#: Bias and noise of the forecast, in percent, under which the plan is made again.
 BIASES = (-30, -20, -10, 0, 10, 20, 30)
+NOISES = (10, 20, 30, 40)
 
 COMMITTED = ["production_cost", "overtime_cost", "lane_cost", "holding_cost"]
-
-
-def lead_weeks(network: Network, horizon: int) -> int:
-    """Weeks before W at which the plan that is judged in W was made: time to make and to send anywhere."""
-    used = network.lanes["from_region"].isin(network.manufacturers["region"])
-    return min(1 + int(network.lanes.loc[used, "transit_weeks"].max()), horizon)
 
 
 def impact(
@@ -45,8 +40,10 @@ def impact(
     actual: pd.DataFrame,
     network: Network,
     policy: AllocationPolicy,
+    errors: bool = True,
 ) -> pd.DataFrame:
-    """week, policy, metric, value: how `plan` and its alternatives did in `week` (metrics: see `replay`).
+    """week, policy, metric, value: how `plan` and its alternatives did in `week` (metrics: see `replay`; and
+    absolute_error, of the forecast behind a policy by demand class, in units).
 
     plan, capacity_load: the tables of the plan made `lead_weeks` before `week`
     demand, naive_demand: what it was made for, and the seasonal-naive forecast at the same origin, as for
@@ -54,34 +51,64 @@ def impact(
     actual: part_id, part_category, region, quantity[, unit_price] ordered in `week`
 
     Policies: `plan`; `status_quo` (naive forecast, greedy); `perfect_foresight` (optimal for `actual`);
-    `plan_bias_±NN` (optimal for the forecast of `week` scaled by that many percent, the sensitivity of the
-    result to forecast bias).
+    `plan_bias_±NN`: planned as `plan`, without its rules, for the forecast of `week` scaled by that many
+    percent; `plan_noise_NN`: for the forecast of each category and region times lognormal noise of mean 1 and
+    that standard deviation, the same draw at every size. They only change right-hand sides: one compiled
+    program serves them all. They are left out without `errors`.
     """
     if pd.Timestamp(week) not in set(capacity_load["production_week"]):
-        raise ValueError(f"the plan does not reach {week}: give the one made lead_weeks before it")
-    plan = _plan_by_class(plan, demand)
+        raise ValueError(f"the plan does not reach {week}: give the one made that many weeks before it")
+    policy = policy.without_rules()  # they bind the plan, not the yardstick
+    certain = policy.certain()
+    plan = _plan_by_class(plan)
     known = _demand_by_class(actual.assign(due_week=pd.Timestamp(week)))
-    forecast = _demand_by_class(demand[demand["due_week"] == pd.Timestamp(week)])
+    forecast = demand[demand["due_week"] == pd.Timestamp(week)]
     naive = _demand_by_class(naive_demand[naive_demand["due_week"] == pd.Timestamp(week)])
     capacity = _hours_left(plan, capacity_load, network, week)
     plans = {
         "plan": plan,
-        "status_quo": allocate_greedily(naive, network, policy, capacity).plan,
-        "perfect_foresight": allocate(known, network, policy, capacity).plan,
+        "status_quo": allocate_greedily(naive, network, certain, capacity).plan,
+        "perfect_foresight": allocate(known, network, certain, capacity).plan,
     }
-    for bias in BIASES:
-        biased = forecast.assign(quantity=forecast["quantity"] * (1 + bias / 100))
-        plans[f"plan_bias_{bias:+03d}"] = allocate(biased, network, policy, capacity).plan
-    classes = _priced(known, network, policy)
-    outcomes = {name: _replay(made, classes, network, policy, week) for name, made in plans.items()}
-    rows = [(name, metric, value) for name, outcome in outcomes.items() for metric, value in outcome.items()]
+    forecasts = {"plan": forecast, "status_quo": naive, "perfect_foresight": known}
+    for name, factor in _errors(forecast, week, policy.seed).items() if errors else ():
+        forecasts[name] = _scaled(forecast, factor)
+        plans[name] = _plan_by_class(allocate(forecasts[name], network, policy, capacity).plan)
+    classes = _priced(known, network, certain)
+    rows = []
+    for name, made in plans.items():
+        outcome = _replay(made, classes, network, certain, week)
+        outcome["absolute_error"] = _absolute_error(forecasts[name], known)
+        rows += [(name, metric, value) for metric, value in outcome.items()]
     tidy = pd.DataFrame(rows, columns=["policy", "metric", "value"])
     return tidy.assign(week=pd.Timestamp(week))[BUSINESS_IMPACT.names]
 
 
+def _errors(forecast: pd.DataFrame, week: date, seed: int) -> dict[str, np.ndarray]:
+    """Factors on the rows of `forecast`, by the name of the policy that plans with them."""
+    group = forecast.groupby(["part_category", "region"]).ngroup().to_numpy()
+    rng = np.random.default_rng([seed, week_index(week)])
+    score = rng.standard_normal(group.max(initial=-1) + 1)[group]
+    factors = {f"plan_bias_{bias:+03d}": np.full(len(forecast), 1 + bias / 100) for bias in BIASES}
+    for noise in NOISES:
+        spread = np.sqrt(np.log1p((noise / 100) ** 2))
+        factors[f"plan_noise_{noise}"] = np.exp(spread * score - spread**2 / 2)
+    return factors
+
+
+def _scaled(forecast: pd.DataFrame, factor: np.ndarray) -> pd.DataFrame:
+    amounts = [c for c in ("quantity", *QUANTILES) if c in forecast]
+    return forecast.assign(**{c: forecast[c] * factor for c in amounts})
+
+
+def _absolute_error(forecast: pd.DataFrame, known: pd.DataFrame) -> float:
+    """Units by which the forecast of category and region misses what was ordered."""
+    by_class = [f.groupby(["part_category", "region"])["quantity"].sum() for f in (forecast, known)]
+    return float(by_class[0].sub(by_class[1], fill_value=0.0).abs().sum())
+
+
 def replay(
     plan: pd.DataFrame,
-    planned_for: pd.DataFrame,
     actual: pd.DataFrame,
     network: Network,
     policy: AllocationPolicy,
@@ -89,9 +116,8 @@ def replay(
 ) -> dict[str, float]:
     """Metrics of what `plan` committed to due week `week`, against the `actual` demand of that week.
 
-    `planned_for` (part_id, part_category, region) tells the category of the planned parts.
-    Committed units are made and paid. Of units that arrive k weeks late, the manufacturer's on_time_rate is k
-    weeks late and the rest k + 1; real demand takes the earliest units first. What is not reserved is short.
+    Committed units are made and paid. Of units planned to arrive, the manufacturer's on_time_rate does so in
+    that week and the rest a week later; real demand takes the earliest units first. What is not reserved is short.
 
     demand_units, on_time_units, late_units, shortage_units, unused_units (made, but nobody ordered them)
     on_time_rate, fill_rate: on-time, and delivered, units over demand; NaN without demand
@@ -101,8 +127,8 @@ def replay(
         the late units), shortage_cost; prices are those of `actual`
     """
     known = _demand_by_class(actual.assign(due_week=pd.Timestamp(week)))
-    by_class = _plan_by_class(plan, planned_for)
-    return _replay(by_class, _priced(known, network, policy), network, policy, week)
+    policy = policy.without_rules().certain()
+    return _replay(_plan_by_class(plan), _priced(known, network, policy), network, policy, week)
 
 
 def _replay(
@@ -115,15 +141,16 @@ def _replay(
     classes = classes.fillna({"quantity": 0.0, "unit_value": 0.0, "shortage_cost": 0.0})
     committed = committed.merge(classes[class_key].reset_index(names="class"), on=class_key)
 
-    # supply[i, k]: units of class i expected k weeks late
-    k, rate = committed["weeks_late"].to_numpy(), committed["on_time_rate"].to_numpy()
-    supply = np.zeros((len(classes), k.max(initial=0) + 2))
-    np.add.at(supply, (committed["class"], k), committed["quantity"] * rate)
-    np.add.at(supply, (committed["class"], k + 1), committed["quantity"] * (1 - rate))
+    # supply[i, k]: units of class i expected k weeks late; a unit made ahead can be delayed and yet in time
+    rate = committed["on_time_rate"].to_numpy()
+    usual, delayed = (np.maximum(committed["weeks_late"].to_numpy() + delay, 0) for delay in (0, 1))
+    supply = np.zeros((len(classes), delayed.max(initial=0) + 1))
+    np.add.at(supply, (committed["class"], usual), committed["quantity"] * rate)
+    np.add.at(supply, (committed["class"], delayed), committed["quantity"] * (1 - rate))
     wanted = classes["quantity"].to_numpy()
     taken = np.diff(np.minimum(supply.cumsum(axis=1), wanted[:, None]), axis=1, prepend=0.0)
     share = np.divide(taken, supply, out=np.zeros_like(supply), where=supply > 0)
-    share_used = rate * share[committed["class"], k] + (1 - rate) * share[committed["class"], k + 1]
+    share_used = rate * share[committed["class"], usual] + (1 - rate) * share[committed["class"], delayed]
     used_hours = float(committed["hours"] @ share_used)
 
     delivered = taken.sum(axis=1)
@@ -176,11 +203,9 @@ def _demand_by_class(demand: pd.DataFrame) -> pd.DataFrame:
     return classes.assign(part_id=classes["part_category"])
 
 
-def _plan_by_class(plan: pd.DataFrame, planned_for: pd.DataFrame) -> pd.DataFrame:
+def _plan_by_class(plan: pd.DataFrame) -> pd.DataFrame:
     """`plan` with one part a class, named after its category."""
-    categories = planned_for[["part_id", "part_category", "region"]].drop_duplicates()
-    known = _complete(plan.merge(categories, on=["part_id", "region"]), plan)
-    known = known.assign(part_id=known["part_category"])
+    known = plan.assign(part_id=plan["part_category"])
     return known.groupby(list(ALLOCATION_PLAN.key), as_index=False)[["quantity", *COMMITTED]].sum()
 
 
@@ -194,7 +219,7 @@ def _commitment(plan: pd.DataFrame, network: Network, week: date) -> pd.DataFram
         lanes, left_on=["maker_region", "region"], right_on=["from_region", "region"]
     )
     made_before = (pd.Timestamp(week) - committed["production_week"]).dt.days // 7
-    late = (committed["transit_weeks"] - made_before).clip(lower=0).astype(int)
+    late = (committed["transit_weeks"] - made_before).astype(int)
     return _complete(committed.assign(weeks_late=late), due)
 
 
@@ -212,9 +237,8 @@ def _complete(looked_up: pd.DataFrame, plan: pd.DataFrame) -> pd.DataFrame:
     """`looked_up`, which must have exactly the rows of `plan`."""
     if len(looked_up) != len(plan):
         raise ValueError(
-            f"{len(plan)} rows of the plan became {len(looked_up)} when its parts were looked up in the "
-            "demand and its manufacturers, capabilities and lanes in the network: judge a plan with the "
-            "demand and the network it was made for"
+            f"{len(plan)} rows of the plan became {len(looked_up)} when its manufacturers, capabilities "
+            "and lanes were looked up in the network: judge a plan with the network it was made for"
         )
     return looked_up
 

@@ -1,7 +1,8 @@
 """The allocation problem as flat tables: what is asked, every way to serve it, and the hours there are.
 
-Parts of one category bound for one region and due in one week are alike to the plan (same hours, unit costs
-and lanes), so they form one *demand class*. Plans are made for classes and split over their parts.
+Parts of one category and value bound for one region and due in one week are alike to the plan (same hours,
+unit costs, lanes and penalties), so they form one *demand class*. Plans are made for classes and split over
+their parts.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from forecasting_assets.allocation.network import Network, weekly_capacity
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.weeks import weeks_between
 
-CLASS = ["part_category", "region", "due_week"]
+CLASS = ["part_category", "region", "due_week", "band"]
+#: Columns of the demand that may not be missing.
+ASKED = ["part_id", "part_category", "region", "due_week"]
 COST_PARTS = ["production_cost", "overtime_cost", "lane_cost", "holding_cost", "lateness_cost"]
 
 
@@ -25,11 +28,11 @@ class DemandError(ValueError):
 class Instance:
     """Tables with a positional index; a column named after another table (singular) is a row in it.
 
-    parts:   part_id, region, due_week, class, share (of the class)
-    classes: part_category, region, due_week, quantity, unit_value, shortage_cost (of one unit)
+    parts:   part_id, part_category, region, due_week, class, share (of the class)
+    classes: part_category, region, due_week, band, quantity, unit_value, shortage_cost (of one unit)
     slots:   manufacturer_id, production_week, capacity_hours, overtime_capacity_hours
-    batches: what one manufacturer can make of one category in one week: slot, hours_per_unit,
-             overtime_cost (premium of one unit)
+    batches: what one manufacturer can make of one category in one week: slot, part_category, hours_per_unit,
+             unit_cost, overtime_cost (premium of one unit)
     arcs:    a batch serving a class: batch, class, lateness (weeks from due to arrival, negative if early),
              and the unit costs production_cost, lane_cost, holding_cost, lateness_cost
     """
@@ -50,7 +53,7 @@ def build_instance(
     network's, from the first week due to the last.
     Raises DemandError. Demand nobody can serve is no error here (see `check_demand`): it becomes shortage.
     """
-    parts, classes = classify(demand)
+    parts, classes = classify(demand, policy.value_bands)
     if capacity is None:
         due = demand["due_week"]
         weeks = [] if demand.empty else weeks_between(due.min().date(), due.max().date())
@@ -59,17 +62,29 @@ def build_instance(
     classes = price_classes(classes, ways, policy)
     slots = capacity.sort_values(["manufacturer_id", "production_week"], ignore_index=True)
     slots = slots[["manufacturer_id", "production_week", "capacity_hours", "overtime_capacity_hours"]]
-    batches = (
-        slots.reset_index(names="slot")[["slot", "manufacturer_id", "production_week"]]
-        .merge(_capabilities(network), on="manufacturer_id")
-        .sort_values(["slot", "capability"], ignore_index=True)
+    capabilities = _capabilities(network)
+    weeks_of_slots = _week_number(slots["production_week"])
+    first = int(weeks_of_slots.min()) if len(slots) else 0
+
+    # slot_at[i, t], batch_at[i, t]: the slot and the batch of capability i in week first + t, or -1.
+    maker = pd.Index(slots["manufacturer_id"].unique())
+    slot_at = np.full((len(maker) + 1, int(weeks_of_slots.max() - first + 1) if len(slots) else 0), -1)
+    slot_at[maker.get_indexer(pd.Index(slots["manufacturer_id"])), weeks_of_slots - first] = np.arange(
+        len(slots)
     )
-    batches["overtime_cost"] = batches["overtime_premium"] * batches["unit_cost"]
-    arcs = _arcs(ways, classes, batches, policy)
-    return Instance(parts, classes, slots, batches[["slot", "hours_per_unit", "overtime_cost"]], arcs)
+    slot_at = slot_at[
+        maker.get_indexer(pd.Index(capabilities["manufacturer_id"]))
+    ]  # the last row is of nobody: -1
+    made_by, week_made = np.nonzero(slot_at >= 0)
+    batch_at = np.full(slot_at.shape, -1)
+    batch_at[made_by, week_made] = np.arange(made_by.size)
+    batches = capabilities.iloc[made_by][["part_category", "hours_per_unit", "unit_cost", "overtime_premium"]]
+    batches = batches.reset_index(drop=True).assign(slot=slot_at[made_by, week_made])
+    batches["overtime_cost"] = batches.pop("overtime_premium") * batches["unit_cost"]
+    return Instance(parts, classes, slots, batches, _arcs(ways, classes, batch_at, first, policy))
 
 
-def classify(demand: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def classify(demand: pd.DataFrame, value_bands: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The parts with demand and their classes (see `Instance`), with unit_price, NaN where none is known.
 
     Raises DemandError.
@@ -78,14 +93,35 @@ def classify(demand: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     asked = demand[demand["quantity"] > 0].sort_values(["part_category", "region", "due_week", "part_id"])
     asked = asked.reset_index(drop=True)
     price = asked["unit_price"].astype(float) if "unit_price" in asked else pd.Series(np.nan, asked.index)
-    priced = asked["quantity"].where(price.notna(), 0.0)
-    asked = asked.assign(priced=priced, revenue=priced * price.fillna(0.0))
-    grouped = asked.groupby(CLASS, sort=True)
-    classes = grouped[["quantity", "priced", "revenue"]].sum().reset_index()
-    classes["unit_price"] = classes.pop("revenue") / classes.pop("priced").replace(0.0, np.nan)
-    parts = asked[["part_id", "region", "due_week"]].assign(**{"class": grouped.ngroup()})
+    if price.isna().any():
+        priced = asked["quantity"].where(price.notna(), 0.0)
+        alike = asked.assign(priced=priced, revenue=priced * price.fillna(0.0)).groupby(ASKED[1:])
+        price = price.fillna(
+            alike["revenue"].transform("sum") / alike["priced"].transform("sum").replace(0.0, np.nan)
+        )
+    asked = asked.assign(unit_price=price)
+    asked["band"] = _bands(asked, value_bands)
+    grouped = asked.assign(revenue=asked["quantity"] * asked["unit_price"]).groupby(CLASS, sort=True)
+    classes = grouped["quantity"].sum().reset_index()
+    classes["unit_price"] = grouped["revenue"].sum(min_count=1).to_numpy() / classes["quantity"]
+    parts = asked[["part_id", "part_category", "region", "due_week"]].assign(**{"class": grouped.ngroup()})
     parts["share"] = asked["quantity"] / classes["quantity"].to_numpy()[parts["class"]]
     return parts, classes
+
+
+def _bands(asked: pd.DataFrame, bands: int) -> np.ndarray:
+    """The band of each row: from cheap to dear in its category, at most `bands` of like quantity.
+
+    Equal prices are one band, and a category without prices is one.
+    """
+    key = [asked["part_category"], asked["unit_price"].fillna(-1.0)]
+    of_price = asked.groupby(key)["quantity"].sum()
+    category = of_price.groupby(level=0)
+    cheaper = category.cumsum() - of_price
+    spread = np.floor(bands * cheaper / category.transform("sum"))
+    few = category.transform("size").to_numpy() <= bands
+    band = pd.Series(np.where(few, category.cumcount(), spread).astype(int), of_price.index)
+    return band.reindex(pd.MultiIndex.from_arrays(key)).to_numpy()
 
 
 def ways_to_serve(classes: pd.DataFrame, network: Network) -> pd.DataFrame:
@@ -96,13 +132,22 @@ def ways_to_serve(classes: pd.DataFrame, network: Network) -> pd.DataFrame:
     lanes = network.lanes.rename(
         columns={"from_region": "maker_region", "to_region": "region", "unit_cost": "lane_cost"}
     )
-    return (
-        classes[CLASS]
-        .reset_index(names="class")
-        .merge(makers.rename(columns={"region": "maker_region"}), on="part_category")
+    by_pair = classes.groupby(["part_category", "region"], sort=True)
+    pairs = by_pair.size().index.to_frame(index=False).reset_index(names="pair")
+    ways = (
+        pairs.merge(makers.rename(columns={"region": "maker_region"}), on="part_category")
         .merge(lanes, on=["maker_region", "region"])
-        .sort_values(["class", "capability"], ignore_index=True)
+        .sort_values(["pair", "capability"], ignore_index=True)
     )
+    # The ways of a pair of category and region are those of all its classes: repeat them, not the merges.
+    pair = by_pair.ngroup().to_numpy()
+    count = np.bincount(ways["pair"], minlength=len(pairs))
+    begin = count.cumsum() - count
+    class_ = np.repeat(np.arange(len(classes)), count[pair])
+    within = np.arange(class_.size) - np.repeat(count[pair].cumsum() - count[pair], count[pair])
+    columns = ["capability", "on_time_rate", "overtime_premium", "unit_cost", "lane_cost", "transit_weeks"]
+    found = ways.iloc[begin[pair][class_] + within][columns].reset_index(drop=True)
+    return found.assign(**{"class": class_})
 
 
 def price_classes(classes: pd.DataFrame, ways: pd.DataFrame, policy: AllocationPolicy) -> pd.DataFrame:
@@ -132,35 +177,48 @@ def _capabilities(network: Network) -> pd.DataFrame:
 
 
 def _arcs(
-    ways: pd.DataFrame, classes: pd.DataFrame, batches: pd.DataFrame, policy: AllocationPolicy
+    ways: pd.DataFrame, classes: pd.DataFrame, batch_at: np.ndarray, first: int, policy: AllocationPolicy
 ) -> pd.DataFrame:
     """A unit made in week p arrives in week p + transit_weeks: early, in time or late by whole weeks."""
     offsets = np.arange(-policy.max_weeks_early, policy.max_weeks_late + 1)
-    arcs = ways.loc[ways.index.repeat(len(offsets))].reset_index(drop=True)
-    lateness = np.tile(offsets, len(ways))
-    shift = pd.to_timedelta(7 * (lateness - arcs["transit_weeks"].to_numpy()), unit="D")
-    arcs["production_week"] = arcs["due_week"] + shift
-    arcs["lateness"] = lateness
-    arcs["holding_cost"] = policy.holding_cost * np.maximum(-lateness, 0) * arcs["unit_cost"]
-    # An unreliable manufacturer is expected to deliver (1 - on_time_rate) of its units one week later.
-    expected_weeks_late = np.maximum(lateness, 0) + 1 - arcs["on_time_rate"]
-    value = classes["unit_value"].to_numpy()[arcs["class"]]
-    arcs["lateness_cost"] = policy.lateness_penalty * expected_weeks_late * value
-    made = batches[["capability", "production_week"]].reset_index(names="batch")
-    arcs = arcs.merge(made, on=["capability", "production_week"]).rename(
-        columns={"unit_cost": "production_cost"}
+    on_time = _week_number(classes["due_week"])[ways["class"]] - ways["transit_weeks"].to_numpy(int) - first
+    week = on_time[:, None] + offsets
+    inside = (week >= 0) & (week < batch_at.shape[1])
+    capability = ways["capability"].to_numpy()[:, None]
+    batch = np.where(inside, batch_at[capability, np.where(inside, week, 0)] if batch_at.size else -1, -1)
+    way, offset = np.nonzero(batch >= 0)
+    lateness = offsets[offset]
+    class_ = ways["class"].to_numpy()[way]
+    production_cost = ways["unit_cost"].to_numpy()[way]
+    # An unreliable manufacturer is expected to deliver (1 - on_time_rate) of its units one week later, which
+    # is no harm to those that would have been early.
+    rate = ways["on_time_rate"].to_numpy()[way]
+    weeks_late = rate * np.maximum(lateness, 0) + (1 - rate) * np.maximum(lateness + 1, 0)
+    return pd.DataFrame(
+        {
+            "batch": batch[way, offset],
+            "class": class_,
+            "lateness": lateness,
+            "production_cost": production_cost,
+            "lane_cost": ways["lane_cost"].to_numpy()[way],
+            "holding_cost": policy.holding_cost * np.maximum(-lateness, 0) * production_cost,
+            "lateness_cost": policy.lateness_penalty * weeks_late * classes["unit_value"].to_numpy()[class_],
+        }
     )
-    columns = ["batch", "class", "lateness", "production_cost", "lane_cost", "holding_cost", "lateness_cost"]
-    return arcs.sort_values(["class", "batch"], ignore_index=True)[columns]
+
+
+def _week_number(weeks: pd.Series) -> np.ndarray:
+    """Whole weeks since an arbitrary Monday."""
+    return (weeks.to_numpy("datetime64[D]") - np.datetime64("1970-01-05")).astype(int) // 7
 
 
 def _check(demand: pd.DataFrame) -> None:
-    missing = [c for c in ["part_id", *CLASS, "quantity"] if c not in demand]
+    missing = [c for c in [*ASKED, "quantity"] if c not in demand]
     if missing:
         raise DemandError(
             f"the demand has no column {', '.join(missing)}; it has {', '.join(demand.columns)}"
         )
-    for column in ["part_id", *CLASS]:
+    for column in ASKED:
         if demand[column].isna().any():
             raise DemandError(f"the demand has rows without {column}; fill it or leave the rows out")
     if not pd.api.types.is_datetime64_dtype(demand["due_week"]):

@@ -60,6 +60,31 @@ def load_network(path: Path) -> Network:
     )
 
 
+def check_network(network: Network) -> None:
+    """Raise NetworkError for tables made by hand that no file could hold: doubled keys, bad numbers."""
+    problems = []
+    for table in (MANUFACTURERS, CAPABILITIES, LANES, CAPACITY_OVERRIDES):
+        frame = getattr(network, table.name)
+        twice = frame[frame.duplicated(list(table.key))]
+        problems += [
+            f"{table.name}: {', '.join(map(str, key))} is there twice; keep one of the rows"
+            for key in twice[list(table.key)].to_numpy().tolist()
+        ]
+        columns = [c.name for c in table.columns if c.type in ("double", "long")]
+        values = frame[columns].to_numpy(float)
+        largest = [1.0 if c == "on_time_rate" else np.inf for c in columns]
+        bad = ~(np.isfinite(values) & (values >= 0) & (values <= largest))
+        bad |= (values == 0) & (np.array(columns) == "hours_per_unit")
+        problems += [
+            f"{table.name}, {', '.join(map(str, frame.iloc[row][list(table.key)]))}, column {columns[column]}: "
+            f"{values[row, column]} cannot be; give a finite number of 0 or more (hours_per_unit above 0, "
+            "on_time_rate at most 1)"
+            for row, column in np.argwhere(bad).tolist()
+        ]
+    if problems:
+        raise NetworkError(problems)
+
+
 def check_demand(network: Network, demand: pd.DataFrame) -> None:
     """Raise NetworkError naming the categories nobody can make and the regions nobody capable can send to.
 
@@ -85,6 +110,12 @@ def check_demand(network: Network, demand: pd.DataFrame) -> None:
         )
     if problems:
         raise NetworkError(problems)
+
+
+def lead_weeks(network: Network) -> int:
+    """Weeks from a plan to what it can still decide anywhere: one to make and the longest transit."""
+    used = network.lanes["from_region"].isin(network.manufacturers["region"])
+    return 1 + int(network.lanes.loc[used, "transit_weeks"].max())
 
 
 def weekly_capacity(network: Network, weeks: Sequence[date]) -> pd.DataFrame:

@@ -1,109 +1,301 @@
-"""The cheapest plan: a multi-period transportation problem with overtime, as one linear program."""
+"""The cheapest plan for a demand, and the proof that it is."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.allocation.explain import explain
+from forecasting_assets.allocation.formulate import Formulation, check_rules, formulate
 from forecasting_assets.allocation.instance import Instance, build_instance
-from forecasting_assets.allocation.linear_program import LinearProgram, certify, solve
-from forecasting_assets.allocation.network import Network
-from forecasting_assets.allocation.plan import AllocationPlan, to_plan
+from forecasting_assets.allocation.network import Network, check_network, lead_weeks
+from forecasting_assets.allocation.plan import AllocationPlan, Decision, to_plan, without_dust
 from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.program import (
+    AllocationError,
+    Certificate,
+    InfeasibleError,
+    Program,
+    Solution,
+    certify,
+    relaxed,
+    solve,
+)
+from forecasting_assets.allocation.scenarios import QUANTILE_DRAWS, TwoStage, class_scenarios
+from forecasting_assets.tables import PLAN_PROOF, PLAN_RULES
 
-if TYPE_CHECKING:
-    from scipy import sparse
 
-UNIT_COSTS = ["production_cost", "lane_cost", "holding_cost", "lateness_cost"]
+@dataclass(frozen=True)
+class Problem:
+    """What is to be planned, as tables, as a program by class, and as the program that is solved: the same,
+    or with recourse over scenarios (`stages`)."""
+
+    instance: Instance
+    formulation: Formulation
+    program: Program
+    stages: TwoStage | None
+    policy: AllocationPolicy
+
+    @property
+    def base(self) -> Program:
+        return self.formulation.program
+
+    def expected(self, x: np.ndarray) -> np.ndarray:
+        return self.stages.expected(x) if self.stages else x
+
+    def family(self, x: np.ndarray, name: str) -> np.ndarray:
+        """Expected values of one family of columns; none if the problem has none such."""
+        return self.expected(x)[self.base.columns.get(name, slice(0, 0))]
+
+    def rule_rows(self) -> np.ndarray:
+        rows = self.formulation.rules["row"].to_numpy()
+        return self.stages.rows(rows) if self.stages else rows
+
+    def prices(self, solution: Solution) -> tuple[np.ndarray, np.ndarray]:
+        """Multipliers of the rows by class: equalities, inequalities."""
+        if not self.stages:
+            return solution.y_eq, solution.y_ub
+        base = self.base
+        return self.stages.prices(solution.y_eq, base.b_eq.size), self.stages.prices(
+            solution.y_ub, base.b_ub.size
+        )
+
+
+def pose(
+    demand: pd.DataFrame,
+    network: Network,
+    policy: AllocationPolicy,
+    capacity: pd.DataFrame | None = None,
+    previous: pd.DataFrame | None = None,
+    covered: pd.DataFrame | None = None,
+) -> Problem:
+    """The problem that `allocate` solves."""
+    check_network(network)
+    check_rules(policy, network, demand)
+    instance = build_instance(demand, network, policy, capacity)
+    if policy.uncertainty == "quantile":
+        drawn = class_scenarios(instance, demand, policy, QUANTILE_DRAWS)
+        asked = np.quantile(drawn, policy.service_level, axis=0) if len(instance.classes) else drawn[0]
+    else:
+        asked = instance.classes["quantity"].to_numpy()
+    there = _covered(instance, covered)
+    stochastic = policy.uncertainty == "stochastic" and len(instance.classes) > 0
+    if stochastic:
+        drawn = np.maximum(class_scenarios(instance, demand, policy, policy.scenarios) - there, 0.0)
+        asked, there = drawn.mean(axis=0), np.zeros_like(there)
+    lacking = instance.classes.assign(quantity=np.maximum(asked - there, 0.0))
+    instance = replace(instance, classes=lacking)
+    formulation = formulate(instance, policy, network, previous, spare=stochastic)
+    if not stochastic:
+        return Problem(instance, formulation, formulation.program, None, policy)
+    weeks = pd.Timedelta(weeks=policy.committed_weeks or lead_weeks(network))
+    first = instance.slots["production_week"].min()
+    committed = (instance.classes["due_week"] < first + weeks).to_numpy()
+    base = formulation.program
+    now = np.zeros(base.c.size, dtype=bool)
+    now[base.columns["units"]] = committed[instance.arcs["class"]]
+    now[base.c.size - base.binaries :] = True
+    stages = TwoStage(base, now, drawn, policy.cvar_level if policy.risk == "cvar" else None)
+    return Problem(instance, formulation, stages.program, stages, policy)
+
+
+def _covered(instance: Instance, covered: pd.DataFrame | None) -> np.ndarray:
+    """Units already there for each class; the bands of a class share them by what they ask."""
+    classes = instance.classes
+    if covered is None or classes.empty:
+        return np.zeros(len(classes))
+    key = ["part_category", "region", "due_week"]
+    units = covered.groupby(key)["quantity"].sum().reindex(pd.MultiIndex.from_frame(classes[key])).fillna(0.0)
+    return (
+        units.to_numpy()
+        * (classes["quantity"] / classes.groupby(key)["quantity"].transform("sum")).to_numpy()
+    )
+
+
+def planned_units(problem: Problem) -> pd.DataFrame:
+    """The units asked for, by part_id, region and due_week: the mean, the quantile, the scenarios' mean."""
+    parts, classes = problem.instance.parts, problem.instance.classes
+    quantity = parts["share"] * classes["quantity"].to_numpy()[parts["class"]]
+    return parts[["part_id", "region", "due_week"]].assign(quantity=quantity)
 
 
 def allocate(
-    demand: pd.DataFrame, network: Network, policy: AllocationPolicy, capacity: pd.DataFrame | None = None
+    demand: pd.DataFrame,
+    network: Network,
+    policy: AllocationPolicy,
+    capacity: pd.DataFrame | None = None,
+    previous: pd.DataFrame | None = None,
+    covered: pd.DataFrame | None = None,
 ) -> AllocationPlan:
-    """The cheapest plan for `demand` (part_id, part_category, region, due_week, quantity[, unit_price]).
+    """The cheapest plan for `demand`, with its proof.
 
-    `capacity` (columns of `weekly_capacity`) says which hours of which production weeks there are; by default
-    the network's, from the first week due to the last. What the hours cannot make, or nobody can, is
-    shortage. A class is priced at its mean unit price, so the plan is that of a program with one variable a
-    part as long as prices do not differ within a class. Activation costs are not part of this program.
+    demand: part_id, part_category, region, due_week, quantity[, unit_price]; where `policy` plans for a
+        quantile or for scenarios also the quantiles q05 … q95 of the forecast
+    capacity: which hours of which production weeks there are (columns of `weekly_capacity`); by default the
+        network's, from the first week due to the last
+    previous: ALLOCATION_PLAN of the plan before, which the frozen weeks hold on to
+    covered: part_category, region, due_week, quantity: units that are made already, or on their way
 
-    Raises DemandError for demand that cannot be read and AllocationError if the solver finds no optimum.
+    What the hours cannot make, or nobody can, is shortage. Rules that contradict each other are eased by as
+    little as possible: the plan has status `relaxed`, and `rules` names those that had to be given up.
+    Raises DemandError and NetworkError for tables that cannot be read, and AllocationError for rules about
+    nobody and where the solver finds no plan in its time.
     """
-    instance = build_instance(demand, network, policy, capacity)
-    lp, overtime_batches = formulate(instance)
-    solution = solve(lp)
-    n_arcs, n_slots = len(instance.arcs), len(instance.slots)
-    overtime_units = np.zeros(len(instance.batches))
-    overtime_units[overtime_batches] = solution.x[n_arcs : n_arcs + len(overtime_batches)]
-    return to_plan(
-        instance,
-        units=solution.x[:n_arcs],
-        overtime_units=overtime_units,
-        shadow_price=np.maximum(solution.y_ub[:n_slots], 0.0),
-        status=solution.status,
-        certificate=certify(lp, solution),
+    problem = pose(demand, network, policy, capacity, previous, covered)
+    program, rules = problem.program, problem.formulation.rules
+    eased, contradicts = np.zeros(len(rules)), ""
+    try:
+        solution = solve(program, policy.time_limit, policy.mip_gap)
+    except InfeasibleError as error:
+        if rules.empty:
+            raise AllocationError(f"no plan is possible, though no rule is set: {error}") from error
+        program, by_row, in_conflict = relaxed(program, problem.rule_rows())
+        eased = by_row[problem.rule_rows()].reshape(-1, len(rules)).max(axis=0)
+        involved = in_conflict.reshape(-1, len(rules)).any(axis=0) & (eased == 0)
+        contradicts = "; ".join((rules["rule"] + " of " + rules["subject"])[involved])
+        solution = solve(program, policy.time_limit, policy.mip_gap)
+    decision = without_dust(problem.instance, _decision(problem, solution))
+    status = "relaxed" if eased.any() else "time_limit" if solution.status != "optimal" else "optimal"
+    made = to_plan(problem.instance, decision, status)
+    proof = _proof(solution, program.b_ub - problem.program.b_ub)
+    return replace(
+        made,
+        reasons=explain(problem.instance, decision),
+        rules=_rules(problem, solution, eased, contradicts),
+        gap=solution.gap,
+        certificate=certify_plan(problem, made.plan, made.shortages, made.cost["total"], proof),
+        proof=proof,
     )
 
 
-def formulate(instance: Instance) -> tuple[LinearProgram, np.ndarray]:
-    """The program over x = [units on arcs, overtime units of batches, shortage of classes].
+def certify_plan(
+    problem: Problem, plan: pd.DataFrame, shortages: pd.DataFrame, total_cost: float, proof: pd.DataFrame
+) -> Certificate:
+    """The certificate of a plan, from its tables and PLAN_PROOF as written, and the problem posed anew.
 
-    Rows: demand of each class (=); regular hours of each slot, overtime hours of each slot, and overtime
-    units of a batch at most the units made in it (≤). Also returns the batches with an overtime variable.
+    The proof's x is held against the tables, arc by arc and in total cost; then x, the multipliers and the
+    problem's own matrices have to agree.
     """
-    from scipy import sparse
+    program = problem.program
 
-    arcs, batches, classes, slots = instance.arcs, instance.batches, instance.classes, instance.slots
-    slot, hours = batches["slot"].to_numpy(), batches["hours_per_unit"].to_numpy()
-    made = np.bincount(arcs["batch"], minlength=len(batches)) > 0
-    overtime = np.flatnonzero(made & (slots["overtime_capacity_hours"].to_numpy()[slot] > 0))
-    serves = _incidence(arcs["class"].to_numpy(), len(classes))
-    makes = _incidence(arcs["batch"].to_numpy(), len(batches))
-    hours_of = _incidence(slot, len(slots)) @ sparse.diags_array(hours)
-    overtime_hours = hours_of[:, overtime]
-    no_shortage = sparse.csr_array((len(slots), len(classes)))
-    no_arcs = sparse.csr_array((len(slots), len(arcs)))
-    return (
-        LinearProgram(
-            c=np.concatenate(
-                [
-                    arcs[UNIT_COSTS].sum(axis=1),
-                    batches["overtime_cost"].to_numpy()[overtime],
-                    classes["shortage_cost"],
-                ]
-            ),
-            a_eq=sparse.hstack(
-                [serves, sparse.csr_array((len(classes), len(overtime))), sparse.eye_array(len(classes))],
-                format="csr",
-            ),
-            b_eq=classes["quantity"].to_numpy(),
-            a_ub=sparse.vstack(
-                [
-                    sparse.hstack([hours_of @ makes, -overtime_hours, no_shortage]),
-                    sparse.hstack([no_arcs, overtime_hours, no_shortage]),
-                    sparse.hstack(
-                        [
-                            -makes[overtime],
-                            sparse.eye_array(len(overtime)),
-                            sparse.csr_array((len(overtime), len(classes))),
-                        ]
-                    ),
-                ],
-                format="csr",
-            ),
-            b_ub=np.concatenate(
-                [slots["capacity_hours"], slots["overtime_capacity_hours"], np.zeros(len(overtime))]
-            ),
+    def vector(name: str, size: int) -> np.ndarray:
+        rows = proof[proof["vector"] == name]
+        dense = np.zeros(size)
+        dense[rows["position"].to_numpy(int)] = rows["value"]
+        return dense
+
+    bound, gap = vector("bound", 1)[0], vector("gap", 1)[0]
+    solution = Solution(
+        x=vector("x", program.c.size),
+        y_eq=vector("y_eq", program.b_eq.size),
+        y_ub=vector("y_ub", program.b_ub.size),
+        bound=bound,
+        gap=gap,
+        status="",
+    )
+    eased = replace(program, b_ub=program.b_ub + vector("eased", program.b_ub.size))
+    found = certify(eased, solution)
+    return replace(
+        found,
+        table_residual=_table_residual(problem, plan, shortages, total_cost, solution.x),
+        allowed_gap=max(problem.policy.mip_gap, gap) if program.binaries else 0.0,
+    )
+
+
+def _table_residual(
+    problem: Problem, plan: pd.DataFrame, shortages: pd.DataFrame, total_cost: float, x: np.ndarray
+) -> float:
+    """Largest difference of units between tables and x, relative to the largest demand, and of cost."""
+    instance, formulation = problem.instance, problem.formulation
+    series = ["part_id", "region", "due_week"]
+    class_of = instance.parts.set_index(series)["class"]
+    slot = instance.slots.iloc[instance.batches["slot"]]
+    batch_key = pd.MultiIndex.from_arrays(
+        [slot["manufacturer_id"], slot["production_week"], instance.batches["part_category"]]
+    )
+    arc_key = pd.MultiIndex.from_frame(instance.arcs[["batch", "class"]])
+    of_plan = class_of.index.get_indexer(pd.MultiIndex.from_frame(plan[series]))
+    batch = batch_key.get_indexer(
+        pd.MultiIndex.from_frame(plan[["manufacturer_id", "production_week", "part_category"]])
+    )
+    of_short = class_of.index.get_indexer(pd.MultiIndex.from_frame(shortages[series]))
+    class_number = class_of.to_numpy()
+    arc = arc_key.get_indexer(pd.MultiIndex.from_arrays([batch, class_number[of_plan]]))
+    if (of_plan < 0).any() or (batch < 0).any() or (arc < 0).any() or (of_short < 0).any():
+        return float("inf")  # a row of the tables that is no way to serve this demand
+    overtime = np.bincount(batch, plan["overtime_quantity"], minlength=len(instance.batches))
+    written = {
+        "units": np.bincount(arc, plan["quantity"], minlength=len(instance.arcs)),
+        "overtime": overtime[formulation.overtime],
+        "shortage": np.bincount(
+            class_number[of_short], shortages["quantity"], minlength=len(instance.classes)
         ),
-        overtime,
+    }
+    scale = float(instance.classes["quantity"].max()) if len(instance.classes) else 1.0
+    cost = float(problem.base.c @ problem.expected(x))
+    return max(
+        *(
+            float(np.abs(values - problem.family(x, name)).max(initial=0.0)) / scale
+            for name, values in written.items()
+        ),
+        abs(total_cost - cost) / (abs(cost) or 1.0),
     )
 
 
-def _incidence(row_of: np.ndarray, rows: int) -> sparse.csr_array:
-    """0/1 matrix (rows, len(row_of)) with one 1 a column, in the row that `row_of` names."""
-    from scipy import sparse
+def _decision(problem: Problem, solution: Solution) -> Decision:
+    """The expected decision in the terms of the instance."""
+    instance, formulation = problem.instance, problem.formulation
+    base, x = problem.base, solution.x
+    overtime = np.zeros(len(instance.batches))
+    overtime[formulation.overtime] = problem.family(x, "overtime")
+    activation = np.zeros(len(instance.slots))
+    cost_of = base.c[base.columns.get("active", slice(0, 0))]
+    activation[formulation.active] = problem.family(x, "active") * cost_of
+    changes = [base.c[base.columns[name]] @ problem.family(x, name) for name in _changes(base)]
+    _, y_ub = problem.prices(solution)
+    return Decision(
+        units=problem.family(x, "units"),
+        overtime_units=overtime,
+        short=problem.family(x, "shortage"),
+        activation_cost=activation,
+        change_cost=float(sum(changes)),
+        shadow_price=np.maximum(y_ub[base.ub_rows["regular_hours"]], 0.0),
+    )
 
-    columns = np.arange(len(row_of))
-    return sparse.csr_array((np.ones(len(row_of)), (row_of, columns)), shape=(rows, len(row_of)))
+
+def _changes(base: Program) -> list[str]:
+    return [name for name in ("added", "dropped") if name in base.columns]
+
+
+def _rules(problem: Problem, solution: Solution, eased: np.ndarray, contradicts: str) -> pd.DataFrame:
+    rules = problem.formulation.rules
+    row, sign = rules["row"].to_numpy(), rules["sign"].to_numpy()
+    _, y_ub = problem.prices(solution)
+    planned = sign * (problem.base.a_ub[row] @ problem.expected(solution.x))
+    return rules.assign(
+        planned=planned,
+        eased=eased,
+        contradicts=np.where(eased > 0, contradicts, ""),
+        shadow_price=np.maximum(y_ub[row], 0.0),
+    )[PLAN_RULES.names]
+
+
+def _proof(solution: Solution, eased: np.ndarray) -> pd.DataFrame:
+    vectors = {
+        "x": solution.x,
+        "y_eq": solution.y_eq,
+        "y_ub": solution.y_ub,
+        "eased": eased,
+        "bound": np.array([solution.bound]),
+        "gap": np.array([solution.gap]),
+    }
+    rows = {name: np.flatnonzero(values) for name, values in vectors.items()}
+    return pd.DataFrame(
+        {
+            "vector": np.repeat(list(rows), [at.size for at in rows.values()]),
+            "position": np.concatenate(list(rows.values())),
+            "value": np.concatenate([vectors[name][at] for name, at in rows.items()]),
+        }
+    )[PLAN_PROOF.names]

@@ -6,80 +6,135 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.instance import COST_PARTS, Instance
-from forecasting_assets.allocation.linear_program import Certificate
-from forecasting_assets.tables import ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES
+from forecasting_assets.allocation.program import Certificate
+from forecasting_assets.allocation.split import split
+from forecasting_assets.tables import (
+    ALLOCATION_PLAN,
+    CAPACITY_LOAD,
+    PLAN_PROOF,
+    PLAN_REASONS,
+    PLAN_RULES,
+    PLAN_SHORTAGES,
+)
 
 #: Quantities below this share of the demand they serve are rounding of the solver, not a plan.
 DUST = 1e-9
 
 
 @dataclass(frozen=True)
-class AllocationPlan:
-    """Tables `ALLOCATION_PLAN`, `CAPACITY_LOAD`, `PLAN_SHORTAGES`, and what they cost.
+class Decision:
+    """Units on each arc, overtime units of each batch, units short of each class, cost of activating each
+    slot and of changing the previous plan, and what one more hour in each slot would save."""
 
-    cost: total, its parts as in the plan table, and shortage_cost
-    certificate: proof that no plan is cheaper; None for a plan that claims no optimality
+    units: np.ndarray
+    overtime_units: np.ndarray
+    short: np.ndarray
+    activation_cost: np.ndarray
+    change_cost: float
+    shadow_price: np.ndarray
+
+
+@dataclass(frozen=True)
+class AllocationPlan:
+    """A plan as tables (columns: `forecasting_assets.tables`), what it costs, and its proof.
+
+    plan, capacity_load, shortages: ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES
+    reasons: PLAN_REASONS, why units are short or late, in words
+    rules: PLAN_RULES, each rule with its limit, what is planned and whether it was given up
+    cost: total, and its parts: those of the plan table, activation_cost, change_cost and shortage_cost; of a
+        stochastic plan its expectation over the scenarios
+    status: optimal; time_limit; relaxed where rules contradict each other; greedy
+    gap: how much dearer than the cheapest plan it can be, relative
+    certificate: proof that no plan is cheaper, computed from the tables; None if none is claimed
+    proof: PLAN_PROOF, what `certify_plan` needs besides tables and problem
     """
 
     plan: pd.DataFrame
     capacity_load: pd.DataFrame
     shortages: pd.DataFrame
+    reasons: pd.DataFrame
+    rules: pd.DataFrame
     cost: dict[str, float]
     status: str
+    gap: float
     certificate: Certificate | None
+    proof: pd.DataFrame
 
 
-def to_plan(
-    instance: Instance,
-    units: np.ndarray,
-    overtime_units: np.ndarray,
-    shadow_price: np.ndarray,
-    status: str,
-    certificate: Certificate | None,
-) -> AllocationPlan:
-    """Tables for `units` on each arc, `overtime_units` of each batch and the shadow price of each slot.
+def without_dust(instance: Instance, decision: Decision) -> Decision:
+    """What a solver rounds is no plan: amounts too small to mean anything are none."""
+    quantity = instance.classes["quantity"].to_numpy()
+    made_of = np.bincount(instance.arcs["class"], decision.units, minlength=len(quantity))
+    scale = np.maximum(quantity, made_of)
+    units = np.where(decision.units > DUST * scale[instance.arcs["class"]], decision.units, 0.0)
+    made = np.bincount(instance.arcs["batch"], units, minlength=len(instance.batches))
+    overtime = np.where(decision.overtime_units > DUST * made, np.minimum(decision.overtime_units, made), 0.0)
+    return Decision(
+        units,
+        overtime,
+        np.where(decision.short > DUST * scale, decision.short, 0.0),
+        decision.activation_cost,
+        decision.change_cost,
+        decision.shadow_price,
+    )
 
-    Overtime is shared by the units of its batch in proportion, and so is a class by its parts.
+
+def to_plan(instance: Instance, decision: Decision, status: str) -> AllocationPlan:
+    """The tables of a decision (without dust), as yet without reasons, rules and proof.
+
+    Overtime is shared by the units of its batch in proportion.
     """
     arcs, batches, classes, slots = instance.arcs, instance.batches, instance.classes, instance.slots
-    quantity = classes["quantity"].to_numpy()
-    units = np.where(units > DUST * quantity[arcs["class"]], units, 0.0)
-    made = np.bincount(arcs["batch"], units, minlength=len(batches))
-    overtime_units = np.where(overtime_units > DUST * made, np.minimum(overtime_units, made), 0.0)
-    short = quantity - np.bincount(arcs["class"], units, minlength=len(classes))
-    short = np.where(short > DUST * quantity, short, 0.0)
+    used, lacking = np.flatnonzero(decision.units), np.flatnonzero(decision.short)
+    flows = pd.DataFrame(
+        {
+            "class": np.concatenate([arcs["class"].to_numpy()[used], lacking]),
+            "amount": np.concatenate([decision.units[used], decision.short[lacking]]),
+        }
+    )
+    shares = split(instance.parts, flows)
+    rows = instance.parts.iloc[shares["part"]].reset_index(drop=True)
+    rows = rows.assign(flow=shares["flow"], quantity=shares["quantity"])
+    is_made = (rows["flow"] < used.size).to_numpy()
 
-    overtime_cost = np.divide(
-        overtime_units * batches["overtime_cost"].to_numpy(), made, out=np.zeros(len(batches)), where=made > 0
-    )
-    used = arcs.assign(units=units, overtime_cost=overtime_cost[arcs["batch"]])[units > 0]
-    slot = slots.iloc[batches["slot"].to_numpy()[used["batch"]]]
-    used = used.assign(
-        manufacturer_id=slot["manufacturer_id"].to_numpy(), production_week=slot["production_week"].to_numpy()
-    )
-    plan = used.merge(instance.parts, on="class")
-    plan["quantity"] = plan["units"] * plan["share"]
-    plan[COST_PARTS] = plan[COST_PARTS].mul(plan["quantity"], axis=0)
+    plan = rows[is_made].reset_index(drop=True)
+    arc = arcs.iloc[used[plan["flow"]]].reset_index(drop=True)
+    batch = arc["batch"].to_numpy()
+    slot = slots.iloc[batches["slot"].to_numpy()[batch]].reset_index(drop=True)
+    made = np.bincount(arcs["batch"], decision.units, minlength=len(batches))
+    overtime_share = np.divide(decision.overtime_units, made, out=np.zeros(len(batches)), where=made > 0)
+    plan[["manufacturer_id", "production_week"]] = slot[["manufacturer_id", "production_week"]]
+    plan["overtime_quantity"] = plan["quantity"] * overtime_share[batch]
+    for part in COST_PARTS:
+        if part != "overtime_cost":
+            plan[part] = arc[part] * plan["quantity"]
+    plan["overtime_cost"] = batches["overtime_cost"].to_numpy()[batch] * plan["overtime_quantity"]
     plan["cost"] = plan[COST_PARTS].sum(axis=1)
 
     hours = batches["hours_per_unit"]
     load = slots.assign(
         load_hours=np.bincount(batches["slot"], made * hours, minlength=len(slots)),
-        overtime_hours=np.bincount(batches["slot"], overtime_units * hours, minlength=len(slots)),
-        shadow_price=shadow_price,
+        overtime_hours=np.bincount(batches["slot"], decision.overtime_units * hours, minlength=len(slots)),
+        shadow_price=decision.shadow_price,
+        activation_cost=decision.activation_cost,
     )
-
-    missing = instance.parts.assign(quantity=short[instance.parts["class"]] * instance.parts["share"])
-    missing["cost"] = missing["quantity"] * classes["shortage_cost"].to_numpy()[instance.parts["class"]]
+    missing = rows[~is_made].reset_index(drop=True)
+    missing["cost"] = missing["quantity"] * classes["shortage_cost"].to_numpy()[missing["class"]]
     cost = {part: float(plan[part].sum()) for part in COST_PARTS}
-    cost["shortage_cost"] = float(missing["cost"].sum())
+    cost |= {
+        "activation_cost": float(load["activation_cost"].sum()),
+        "change_cost": decision.change_cost,
+        "shortage_cost": float(missing["cost"].sum()),
+    }
     return AllocationPlan(
         plan=plan.sort_values(list(ALLOCATION_PLAN.key), ignore_index=True)[ALLOCATION_PLAN.names],
         capacity_load=load[CAPACITY_LOAD.names],
-        shortages=missing[missing["quantity"] > 0].sort_values(list(PLAN_SHORTAGES.key), ignore_index=True)[
-            PLAN_SHORTAGES.names
-        ],
+        shortages=missing.sort_values(list(PLAN_SHORTAGES.key), ignore_index=True)[PLAN_SHORTAGES.names],
+        reasons=pd.DataFrame(columns=PLAN_REASONS.names),
+        rules=pd.DataFrame(columns=PLAN_RULES.names),
         cost={"total": sum(cost.values()), **cost},
         status=status,
-        certificate=certificate,
+        gap=float("nan"),
+        certificate=None,
+        proof=pd.DataFrame(columns=PLAN_PROOF.names),
     )

@@ -1,13 +1,19 @@
-"""What the marketplace counts as expensive besides making and moving parts."""
+"""What the marketplace counts as expensive besides making and moving parts, its rules, and how it plans."""
+
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Share = Annotated[float, Field(ge=0, le=1)]
+Units = Annotated[float, Field(gt=0)]
+
 
 class AllocationPolicy(BaseModel):
-    """The prices and limits of the plan, all relative to cost or price, so that they hold in any currency.
+    """The prices and limits of the plan, relative to cost or price where they can, to hold in any currency.
 
-    The *unit value* of a demand class is its mean unit price, weighted by quantity; where no price is known
-    it is the dearest on-time way to make and move one unit of it.
+    The *unit value* of a demand class is its mean unit price, weighted by quantity. A part without a price is
+    valued like the others of its category due in its region and week; where none of them has one, at the
+    dearest on-time way to make and move a unit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -34,3 +40,82 @@ class AllocationPolicy(BaseModel):
             "on-time way to make and move it, whichever is more, so that no on-time production is dearer"
         ),
     )
+    value_bands: int = Field(
+        3,
+        ge=1,
+        description=(
+            "Bands of unit price in a category, of like quantity: within a band parts are planned as one, and "
+            "dearer bands are served first. Exact where a category has no more prices than bands"
+        ),
+    )
+
+    # Rules of the marketplace; each is off unless set.
+    minimum_load: dict[str, Share] = Field(
+        default_factory=dict,
+        description="By manufacturer: share of its regular hours over the horizon that it must be given",
+    )
+    maximum_share: dict[str, Share] = Field(
+        default_factory=dict,
+        description="By part category: share of its demand over the horizon that one manufacturer may make",
+    )
+    minimum_batch: dict[str, Units] = Field(
+        default_factory=dict,
+        description="By part category: units that a manufacturer makes in a week, or none (integer program)",
+    )
+    activation_costs: bool = Field(
+        True,
+        description="Whether manufacturers.csv's activation_cost is counted (integer program where above 0)",
+    )
+    frozen_weeks: int = Field(
+        0, ge=0, description="First production weeks in which changes to the previous plan are penalised"
+    )
+    change_penalty: float = Field(
+        0.5,
+        ge=0,
+        description="Penalty for a unit added or dropped there, as a share of its production cost",
+    )
+
+    # How the integer program is solved.
+    time_limit: float = Field(60.0, gt=0, description="Seconds an integer program may take")
+    mip_gap: float = Field(1e-4, ge=0, description="Relative gap at which an integer program is done")
+
+    # What is planned for.
+    uncertainty: Literal["deterministic", "quantile", "stochastic"] = Field(
+        "deterministic",
+        description=(
+            "Plan for the mean, for the quantile `service_level` of each demand class, or for scenarios: "
+            "deliveries due in the first weeks are committed now, later ones can still be changed"
+        ),
+    )
+    service_level: float = Field(0.8, gt=0, lt=1, description="Quantile of demand that is planned for")
+    scenarios: int = Field(30, ge=2, description="Scenarios of demand")
+    seed: int = Field(0, ge=0, description="Seed of the scenarios")
+    part_correlation: float = Field(
+        0.1, ge=0, le=1, description="Gaussian copula: correlation of two series in one week"
+    )
+    week_correlation: float = Field(
+        0.6, ge=0, lt=1, description="Gaussian copula: correlation of a series with itself one week later"
+    )
+    committed_weeks: int | None = Field(
+        None,
+        ge=1,
+        description=(
+            "Due weeks whose deliveries the stochastic plan commits now; the time to make and to send anywhere "
+            "if not set"
+        ),
+    )
+    risk: Literal["expected", "cvar"] = Field(
+        "expected", description="Minimise the expected cost, or the mean cost of the worst scenarios"
+    )
+    cvar_level: float = Field(
+        0.9, gt=0, lt=1, description="Level of the CVaR: 0.9 is the worst tenth of the scenarios"
+    )
+
+    def without_rules(self) -> "AllocationPolicy":
+        """The same prices and the same view of uncertainty, but no rule of the marketplace, nor bands."""
+        off = {"minimum_load": {}, "maximum_share": {}, "minimum_batch": {}, "frozen_weeks": 0}
+        return self.model_copy(update={**off, "activation_costs": False, "value_bands": 1})
+
+    def certain(self) -> "AllocationPolicy":
+        """The same for demand that is known."""
+        return self.model_copy(update={"uncertainty": "deterministic"})

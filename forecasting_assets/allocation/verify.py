@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.instance import COST_PARTS
-from forecasting_assets.allocation.linear_program import Certificate
+from forecasting_assets.allocation.program import Certificate
 from forecasting_assets.findings import Finding
 from forecasting_assets.tables import PLAN_SHORTAGES
 
@@ -49,12 +49,18 @@ def check_capacity(capacity_load: pd.DataFrame) -> Finding:
     )
 
 
-def check_balance(plan: pd.DataFrame, shortages: pd.DataFrame, demand: pd.DataFrame) -> Finding:
-    """Every unit of demand is planned or short, once; no amount is negative; costs add up."""
+def check_balance(
+    plan: pd.DataFrame, shortages: pd.DataFrame, demand: pd.DataFrame, spare: bool = False
+) -> Finding:
+    """Every unit of demand is planned or short, once; no amount is negative; costs add up.
+
+    `spare`: more may be planned than is asked, as by a plan for scenarios.
+    """
     key = list(PLAN_SHORTAGES.key)
     sides = {"asked": demand, "planned": plan, "short": shortages}
     units = pd.concat({name: _by_key(table, key) for name, table in sides.items()}, axis=1).fillna(0.0)
-    gap = (units["asked"] - units["planned"] - units["short"]).abs()
+    gap = units["asked"] - units["planned"] - units["short"]
+    gap = gap.clip(lower=0) if spare else gap.abs()
     unbalanced = ~(gap <= TOLERANCE * np.maximum(units["asked"], 1.0))
     amounts = [plan[["quantity", *COST_PARTS]], shortages[["quantity"]]]
     negative = sum(int((~(table >= 0)).any(axis=1).sum()) for table in amounts)
@@ -80,16 +86,41 @@ def check_balance(plan: pd.DataFrame, shortages: pd.DataFrame, demand: pd.DataFr
 
 
 def check_certificate(certificate: Certificate) -> Finding:
-    """The plan is feasible and no plan is cheaper."""
+    """The tables hold a feasible plan and no plan is cheaper."""
     residuals = certificate.to_dict()
-    limited = ["primal_residual", "dual_residual", "duality_gap"]
-    over = [name for name in limited if not residuals[name] <= TOLERANCE]
+    limits = {
+        "primal_residual": TOLERANCE,
+        "table_residual": TOLERANCE,
+        "dual_residual": TOLERANCE,
+        "duality_gap": max(TOLERANCE, certificate.allowed_gap),
+    }
+    over = [f"{name} above {limit:g}" for name, limit in limits.items() if not residuals[name] <= limit]
+    proved = "proved optimal"
+    if certificate.allowed_gap:
+        proved = f"within {certificate.duality_gap:.3%} of the bound of the branch and bound"
     return Finding(
         not over,
-        "proved optimal"
-        if not over
-        else f"{', '.join(over)} above {TOLERANCE:g}: the plan is not proved optimal",
+        proved if not over else f"{', '.join(over)}: the plan is not proved optimal",
         dict(residuals),
+    )
+
+
+def check_rules_kept(rules: pd.DataFrame) -> Finding:
+    """No rule of the marketplace had to be given up; those that had are named."""
+    given_up = rules[rules["eased"] > 0]
+    words = [
+        f"{rule['rule']} of {rule['subject']} ({rule['limit']:,.1f}) had to be given up by {rule['eased']:,.1f}"
+        + (
+            f": it contradicts {rule['contradicts']}"
+            if rule["contradicts"]
+            else ": demand and hours do not allow it"
+        )
+        for rule in given_up.to_dict("records")
+    ]
+    return Finding(
+        given_up.empty,
+        "; ".join(words) or f"{len(rules)} limits set by rules, all kept",
+        {"rules": len(rules), "rules_given_up": len(given_up)},
     )
 
 

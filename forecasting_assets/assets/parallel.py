@@ -13,12 +13,15 @@ from typing import Any
 _FEW_WEEKS = 4
 
 
-def each_week(function: Callable[..., Any], tasks: Mapping[date, tuple]) -> Iterator[tuple[date, Any]]:
-    """(week, function(*arguments)) of every task, in their order; many weeks are shared out over the cores.
+def each_week(
+    function: Callable[..., Any], tasks: Mapping[date, tuple], in_turn: bool = False
+) -> Iterator[tuple[date, Any]]:
+    """(week, function(*arguments)) of every task, in their order; many weeks are shared out over the cores,
+    unless each needs the one before it (`in_turn`).
 
     `function` is one that a module holds, and arguments and results are copied between processes.
     """
-    if len(tasks) < _FEW_WEEKS or (os.cpu_count() or 1) < 2:
+    if in_turn or len(tasks) < _FEW_WEEKS or (os.cpu_count() or 1) < 2:
         yield from ((week, function(*arguments)) for week, arguments in tasks.items())
         return
     futures = {week: _pool().submit(function, *arguments) for week, arguments in tasks.items()}

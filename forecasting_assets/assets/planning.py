@@ -1,5 +1,7 @@
 """From forecast and network to the capacity plan and what it was worth."""
 
+import re
+from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -7,19 +9,25 @@ import dagster as dg
 import pandas as pd
 
 from forecasting_assets.allocation import (
-    COST_PARTS,
+    AllocationPlan,
     Network,
     allocate,
+    changed_demand,
+    changed_network,
     check_demand,
+    hours_by_maker,
     impact,
     lead_weeks,
     load_network,
+    on_time_rate,
+    parse_change,
 )
 from forecasting_assets.assets.parallel import each_week
 from forecasting_assets.assets.weekly import Upstream, Weekly, WeekResult, add_week_result, weeks_of
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.forecasting import naive
-from forecasting_assets.reporting import charts, plan_html, png
+from forecasting_assets.reporting import charts, plan_html, png, what_if_html, what_if_text
+from forecasting_assets.reporting.what_if import CHANGED, PLAN, Difference
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.resources.reports import write_report
 from forecasting_assets.settings import Settings
@@ -32,8 +40,12 @@ from forecasting_assets.tables import (
     DEMAND_FORECAST,
     LANES,
     MANUFACTURER_NETWORK,
-    PLAN_CERTIFICATE,
+    PLAN_COST,
+    PLAN_PROOF,
+    PLAN_REASONS,
+    PLAN_RULES,
     PLAN_SHORTAGES,
+    QUANTILES,
     SERIES,
     WEEKLY_DEMAND,
     Table,
@@ -70,19 +82,37 @@ def read_network(lake: Lake, week: date) -> Network:
 
 
 def planned_demand(lake: Lake, features: Table, origin: date) -> pd.DataFrame:
-    """The forecast made at `origin` as demand to plan: expected units of each part, region and due week."""
-    forecast = lake.read_pandas(DEMAND_FORECAST, [origin], [*SERIES, "target_week", "mean"])
+    """The forecast made at `origin` as demand to plan: units of each part, region and due week, their mean
+    as quantity and their quantiles."""
+    forecast = lake.read_pandas(DEMAND_FORECAST, [origin], [*SERIES, "target_week", "mean", *QUANTILES])
     known = lake.read_pandas(features, [origin], [*SERIES, "part_category", "price"])
     demand = forecast.merge(known.drop(columns="week"), on=SERIES, validate="many_to_one")
     renamed = {"target_week": "due_week", "mean": "quantity", "price": "unit_price"}
     return demand.drop(columns="week").rename(columns=renamed)
 
 
-def plan_costs(plan: pd.DataFrame, shortages: pd.DataFrame) -> dict[str, float]:
-    """What a plan costs: `total`, and its parts as in the plan's table."""
-    parts = {name: float(plan[name].sum()) for name in COST_PARTS}
-    parts["shortage_cost"] = float(shortages["cost"].sum())
-    return {"total": sum(parts.values()), **parts}
+def previous_plan(lake: Lake, settings: Settings, week: date) -> pd.DataFrame | None:
+    """The plan of the week before, if first weeks are frozen and there is one."""
+    if not settings.allocation.frozen_weeks:
+        return None
+    return lake.read_pandas(ALLOCATION_PLAN, [add_weeks(week, -1)], missing_ok=True)
+
+
+def plan_costs(lake: Lake, week: date) -> dict[str, float]:
+    """What the plan of a week costs: `total`, and its parts."""
+    costs = lake.read_pandas(PLAN_COST, [week])
+    return dict(zip(costs["part"], costs["amount"].astype(float), strict=True))
+
+
+def write_plan(lake: Lake, made: AllocationPlan, week: date) -> int:
+    """The tables of a plan; rows of ALLOCATION_PLAN."""
+    lake.write_pandas(made.capacity_load, CAPACITY_LOAD, week)
+    lake.write_pandas(made.shortages, PLAN_SHORTAGES, week)
+    lake.write_pandas(made.reasons, PLAN_REASONS, week)
+    lake.write_pandas(made.rules, PLAN_RULES, week)
+    lake.write_pandas(made.proof, PLAN_PROOF, week)
+    lake.write_pandas(pd.DataFrame(list(made.cost.items()), columns=PLAN_COST.names), PLAN_COST, week)
+    return lake.write_pandas(made.plan, ALLOCATION_PLAN, week)
 
 
 def plan_week(settings: Settings, week: date) -> WeekResult:
@@ -91,23 +121,20 @@ def plan_week(settings: Settings, week: date) -> WeekResult:
     demand = planned_demand(lake, feature_columns(settings.calendar.horizon_weeks), week)
     network = read_network(lake, week)
     check_demand(network, demand)
-    made = allocate(demand, network, settings.allocation)
-    lake.write_pandas(made.capacity_load, CAPACITY_LOAD, week)
-    lake.write_pandas(made.shortages, PLAN_SHORTAGES, week)
-    if made.certificate:
-        lake.write_pandas(pd.DataFrame([made.certificate.to_dict()]), PLAN_CERTIFICATE, week)
-    rows = lake.write_pandas(made.plan, ALLOCATION_PLAN, week)
+    made = allocate(demand, network, settings.allocation, previous=previous_plan(lake, settings, week))
+    rows = write_plan(lake, made, week)
     report, pictures = write_plan_report(lake, settings, week)
     costs = {f"cost/{part}": value for part, value in made.cost.items()}
     short = float(made.shortages["quantity"].sum())
-    return WeekResult(rows, {**costs, "shortage_units": short}, pictures, report)
+    metadata = {**costs, "shortage_units": short, "status": made.status, "gap": made.gap}
+    return WeekResult(rows, metadata, pictures, report)
 
 
 def judge_week(settings: Settings, week: date) -> WeekResult:
     """What the plan made `lead_weeks` before `week` was worth in it, written with the plan's report."""
     lake = Lake(path=settings.lake_path)
     horizon = settings.calendar.horizon_weeks
-    origin = add_weeks(week, -lead_weeks(read_network(lake, week), horizon))
+    origin = add_weeks(week, -min(lead_weeks(read_network(lake, week)), horizon))
     planned = lake.existing_weeks(ALLOCATION_PLAN)
     # A plan for no demand at all has no capacity to judge.
     if origin not in planned or not lake.rows(CAPACITY_LOAD, origin):
@@ -140,7 +167,11 @@ def judge_week(settings: Settings, week: date) -> WeekResult:
 
 
 def _judged(worth: pd.DataFrame) -> dict[str, "Figure"]:
-    return {"cost_by_policy": charts.cost_by_policy(worth), "sensitivity": charts.sensitivity(worth)}
+    return {
+        "cost_by_policy": charts.cost_by_policy(worth),
+        "worth_by_week": charts.worth_by_week(worth),
+        "sensitivity": charts.sensitivity(worth),
+    }
 
 
 def write_plan_report(lake: Lake, settings: Settings, week: date) -> tuple[str, dict[str, bytes]]:
@@ -151,17 +182,59 @@ def write_plan_report(lake: Lake, settings: Settings, week: date) -> tuple[str, 
     plan, load, short = (
         lake.read_pandas(table, [week]) for table in (ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES)
     )
-    features = feature_columns(settings.calendar.horizon_weeks)
-    categories = lake.read_pandas(features, [week], [*SERIES, "part_category"]).drop(columns="week")
     earlier = weeks_between(add_weeks(week, 1 - IMPACT_WEEKS), week)
     worth = lake.read_pandas(BUSINESS_IMPACT, earlier, missing_ok=True)
     figures = {"load_against_capacity": charts.load_by_manufacturer(load)} | (
         _judged(worth) if len(worth) else {}
     )
-    plan = plan.merge(categories, on=SERIES, validate="many_to_one")
-    page = plan_html(week, plan, load, short, plan_costs(plan, short), worth, list(figures.values()))
+    reasons, rules = (lake.read_pandas(table, [week]) for table in (PLAN_REASONS, PLAN_RULES))
+    costs = plan_costs(lake, week)
+    page = plan_html(week, plan, load, short, costs, worth, reasons, rules, list(figures.values()))
     path = write_report(settings.reports_path, week, "plan.html", page)
     return path, {name: png(figure) for name, figure in figures.items()}
+
+
+def what_if(
+    settings: Settings, week: date, capacity: Sequence[str], demand: Sequence[str], remove: Sequence[str]
+) -> tuple[str, str]:
+    """The plan of a changed case beside that of `week`: in words, and the path of its page.
+
+    Nothing of the plan is written; `capacity`, `demand` and `remove` are as on the command line.
+    """
+    lake = Lake(path=settings.lake_path)
+    asked = planned_demand(lake, feature_columns(settings.calendar.horizon_weeks), week)
+    network = read_network(lake, week)
+    plan, load, short = (
+        lake.read_pandas(table, [week]) for table in (ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES)
+    )
+    change = parse_change(capacity, demand, remove, network, asked)
+    words = ", ".join(
+        [
+            *(f"{text.replace('=', ' ')} hours" for text in capacity),
+            *(f"{text.replace('=', ' ')} demand" for text in demand),
+            *(f"without {name}" for name in remove),
+        ]
+    )
+    made = allocate(
+        changed_demand(asked, change, ["quantity", *QUANTILES]),
+        changed_network(network, change),
+        settings.allocation,
+        previous=previous_plan(lake, settings, week),
+    )
+    difference = Difference(
+        words,
+        {PLAN: plan_costs(lake, week), CHANGED: made.cost},
+        {
+            PLAN: on_time_rate(plan, short, network),
+            CHANGED: on_time_rate(made.plan, made.shortages, network),
+        },
+        {PLAN: float(short["quantity"].sum()), CHANGED: float(made.shortages["quantity"].sum())},
+        hours_by_maker([(PLAN, load), (CHANGED, made.capacity_load)]),
+        made.reasons,
+    )
+    name = "-".join(["what-if", *re.findall("[a-z0-9]+", words.lower().replace("-", "minus "))])
+    path = write_report(settings.reports_path, week, f"{name[:80]}.html", what_if_html(week, difference))
+    return what_if_text(week, difference), path
 
 
 def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
@@ -187,7 +260,11 @@ def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
     def allocation_plan(context: dg.AssetExecutionContext) -> None:
         """Which manufacturer makes how much of which part in which week, at least cost: forecast demand is met
         where capacity allows, and what cannot be made in time is listed as shortage."""
-        for week, result in each_week(plan_week, {week: (settings, week) for week in weeks_of(context)}):
+        for week, result in each_week(
+            plan_week,
+            {week: (settings, week) for week in weeks_of(context)},
+            in_turn=settings.allocation.frozen_weeks > 0,  # then each week needs the plan before it
+        ):
             add_week_result(context, week, result)
 
     @weekly.asset(

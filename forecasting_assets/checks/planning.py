@@ -1,20 +1,24 @@
 """Checks of the plan, on the tables as written: possible, complete, proven optimal, and rarely short."""
 
-from dataclasses import fields
 from datetime import date
 
 import dagster as dg
 
 from forecasting_assets.allocation import (
-    Certificate,
+    certify_plan,
     check_balance,
     check_capacity,
     check_certificate,
+    check_rules_kept,
     check_shortages,
+    planned_units,
+    pose,
 )
+from forecasting_assets.assets.planning import plan_costs, planned_demand, previous_plan, read_network
 from forecasting_assets.assets.weekly import Weekly
 from forecasting_assets.checks.contract import check_contract
 from forecasting_assets.checks.weekly import Check, weekly_checks
+from forecasting_assets.features.build import feature_columns
 from forecasting_assets.findings import Finding
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.settings import Settings
@@ -22,24 +26,33 @@ from forecasting_assets.tables import (
     ALLOCATION_PLAN,
     BUSINESS_IMPACT,
     CAPACITY_LOAD,
-    DEMAND_FORECAST,
-    PLAN_CERTIFICATE,
+    PLAN_PROOF,
+    PLAN_RULES,
     PLAN_SHORTAGES,
-    SERIES,
 )
 
 
 def plan_findings(settings: Settings, week: date) -> list[Finding]:
     lake = Lake(path=settings.lake_path)
-    demand = lake.read_pandas(DEMAND_FORECAST, [week], [*SERIES, "target_week", "mean"])
-    demand = demand.rename(columns={"target_week": "due_week", "mean": "quantity"})
+    demand = planned_demand(lake, feature_columns(settings.calendar.horizon_weeks), week)
+    problem = pose(
+        demand,
+        read_network(lake, week),
+        settings.allocation,
+        previous=previous_plan(lake, settings, week),
+    )
+    plan = lake.read_pandas(ALLOCATION_PLAN, [week])
     shortages = lake.read_pandas(PLAN_SHORTAGES, [week])
-    proof = lake.read_pandas(PLAN_CERTIFICATE, [week]).iloc[0]
+    asked = planned_units(problem)
+    proof = lake.read_pandas(PLAN_PROOF, [week])
+    total = plan_costs(lake, week)["total"]
+    spare = settings.allocation.uncertainty == "stochastic"
     return [
         check_capacity(lake.read_pandas(CAPACITY_LOAD, [week])),
-        check_balance(lake.read_pandas(ALLOCATION_PLAN, [week]), shortages, demand),
-        check_certificate(Certificate(*(float(proof[field.name]) for field in fields(Certificate)))),
-        check_shortages(shortages, demand, settings.checks.shortage_limit),
+        check_balance(plan, shortages, asked, spare),
+        check_certificate(certify_plan(problem, plan, shortages, total, proof)),
+        check_rules_kept(lake.read_pandas(PLAN_RULES, [week])),
+        check_shortages(shortages, asked, settings.checks.shortage_limit),
     ]
 
 
@@ -57,7 +70,11 @@ def planning_checks(weekly: Weekly) -> list[dg.AssetChecksDefinition]:
             [
                 Check("capacity_feasible", "No manufacturer is planned over its hours."),
                 Check("demand_balanced", "Every unit of demand is planned or listed as short."),
-                Check("solver_certified", "Duality proves that no plan is cheaper."),
+                Check(
+                    "solver_certified",
+                    "The tables hold a feasible plan, and duality proves that none is cheaper.",
+                ),
+                Check("rules_kept", "No rule of the marketplace had to be given up."),
                 Check("few_shortages", "Shortages are under the limit.", blocking=False),
             ],
             plan_findings,

@@ -18,6 +18,11 @@ def number(value: float | None, digits: int = 0) -> str:
     return text.replace("-", MINUS)
 
 
+def signed(value: float, digits: int = 0) -> str:
+    """A difference: with its sign, `0` without."""
+    return ("+" if round(value, digits) > 0 else "") + number(value, digits)
+
+
 def percent(share: float | None, digits: int = 1) -> str:
     """A share of 1 as `23.1 %`."""
     text = number(None if share is None else share * 100, digits)

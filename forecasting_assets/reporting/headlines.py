@@ -5,7 +5,15 @@ from dataclasses import dataclass
 import pandas as pd
 
 from forecasting_assets.reporting.formats import compared, counted, number, percent
-from forecasting_assets.reporting.measures import full_weeks, policy_totals, require, scores
+from forecasting_assets.reporting.measures import (
+    cost_by_accuracy,
+    distance_closed,
+    full_weeks,
+    policy_totals,
+    require,
+    scores,
+    worth_of_a_point,
+)
 from forecasting_assets.reporting.style import label
 
 
@@ -77,5 +85,15 @@ def plan_headlines(
             gain = done["cost"] / outcome["status_quo"]["cost"] - 1
             found.append(
                 Headline("+" * (gain > 0) + percent(gain), f"cost of the plan against the status quo {since}")
+            )
+        closed = distance_closed(policy_totals(impact))
+        if pd.notna(closed):
+            found.append(
+                Headline(percent(closed, 0), f"of the way from status quo to perfect foresight gone {since}")
+            )
+        worth = worth_of_a_point(cost_by_accuracy(impact))
+        if pd.notna(worth):
+            found.append(
+                Headline(number(worth), "a week is what one point of forecast accuracy (WAPE) is worth")
             )
     return found

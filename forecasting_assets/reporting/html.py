@@ -21,7 +21,10 @@ from forecasting_assets.reporting.plan_tables import (
     impact_by_policy,
     load_by_maker,
     plan_lines,
+    reasons_table,
+    rules_table,
     short_units,
+    worth_of_hours,
 )
 from forecasting_assets.reporting.style import described, png
 from forecasting_assets.reporting.texttable import TextTable
@@ -43,7 +46,7 @@ def backtest_html(week: date, report: pd.DataFrame, pictures: Sequence["Figure"]
     `report` is BACKTEST_REPORT of `week`; `pictures` are shown in their order. Raises ReportInputError for a
     report that lacks columns or holds several weeks.
     """
-    return _page(
+    return page(
         "Forecast accuracy",
         week,
         "Forecasts of earlier weeks against what was ordered since; no number here is an in-sample error.",
@@ -60,32 +63,38 @@ def plan_html(
     shortages: pd.DataFrame,
     costs: dict[str, float],
     impact: pd.DataFrame,
+    reasons: pd.DataFrame,
+    rules: pd.DataFrame,
     pictures: Sequence["Figure"],
 ) -> str:
     """The capacity plan made at the end of `week`: a page for planners.
 
-    `plan`, `capacity_load`, `shortages`: ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES of `week`; a plan
-    with a column part_category is listed by it. `costs`: `total` and its parts. `impact`: BUSINESS_IMPACT of
-    any weeks. `pictures` are shown in their order.
+    `plan`, `capacity_load`, `shortages`, `reasons`, `rules`: ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES,
+    PLAN_REASONS, PLAN_RULES of `week`. `costs`: `total` and its parts. `impact`: BUSINESS_IMPACT of any
+    weeks. `pictures` are shown in their order.
     Raises ReportInputError for a table that lacks columns.
     """
-    return _page(
+    return page(
         "Capacity plan",
         week,
-        "Who makes what in the coming weeks. Costs are in the currency of the network files.",
+        "Who makes what in the coming weeks. Costs are in the currency of the network files. Other cases:"
+        f" forecasting-assets what-if --week {week} --capacity MAKER=-40%",
         plan_headlines(plan, capacity_load, shortages, costs, impact),
         pictures,
         [
             cost_of_plan(costs),
             impact_by_policy(impact),
             load_by_maker(capacity_load, plan),
+            worth_of_hours(capacity_load),
+            reasons_table(reasons),
+            *([rules_table(rules)] if len(rules) else []),
             short_units(shortages),
             plan_lines(plan),
         ],
     )
 
 
-def _page(
+def page(
     title: str,
     week: date,
     lead: str,
@@ -93,6 +102,7 @@ def _page(
     pictures: Sequence["Figure"],
     tables: Sequence[TextTable],
 ) -> str:
+    """A report from its parts."""
     return _template().render(
         title=title,
         week=f"{week:%G}-W{week:%V}",

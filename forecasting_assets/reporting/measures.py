@@ -87,6 +87,33 @@ def policy_totals(impact: pd.DataFrame, policies: Sequence[str] = POLICIES) -> p
     return totals.reindex([p for p in policies if p in totals.index])
 
 
+def distance_closed(totals: pd.DataFrame) -> float:
+    """How much of the cost between status quo and perfect foresight the plan saves: 1 is all, NaN if unknown."""
+    if not set(POLICIES) <= set(totals.index):
+        return float("nan")
+    plan, status_quo, foresight = totals.loc[POLICIES, "cost"].astype(float).tolist()
+    return (status_quo - plan) / (status_quo - foresight) if status_quo > foresight else float("nan")
+
+
+def cost_by_accuracy(impact: pd.DataFrame) -> pd.DataFrame:
+    """WAPE of the noisy forecasts by category and region (column wape) and their cost a week, by policy."""
+    names = impact["policy"].drop_duplicates()
+    noisy = names[names.str.fullmatch(r"plan_noise_\d+|plan_bias_\+?00")].tolist()
+    totals = policy_totals(impact, noisy)
+    if "absolute_error" not in totals:
+        return pd.DataFrame(columns=["wape", "cost"], dtype=float)
+    demand = totals["demand_units"].where(totals["demand_units"] > 0)
+    wape = totals["absolute_error"] / demand
+    return pd.DataFrame({"wape": wape, "cost": totals["cost"] / totals["weeks"]}).dropna().sort_values("wape")
+
+
+def worth_of_a_point(by_accuracy: pd.DataFrame) -> float:
+    """What one percentage point of WAPE is worth a week: the least-squares slope; NaN for fewer than two."""
+    wape, cost = by_accuracy["wape"] * 100, by_accuracy["cost"]
+    spread = wape - wape.mean()
+    return float((spread * cost).sum() / (spread**2).sum()) if spread.abs().sum() > 0 else float("nan")
+
+
 def full_weeks(capacity_load: pd.DataFrame) -> pd.Series:
     """Weeks in which each manufacturer has no regular hour left, of those in which it had any."""
     load, capacity = capacity_load["load_hours"], capacity_load["capacity_hours"]

@@ -6,7 +6,7 @@ from forecasting_assets.reporting.formats import counted, number, percent
 from forecasting_assets.reporting.measures import full_weeks, policy_totals, require
 from forecasting_assets.reporting.style import COST_PARTS, label
 from forecasting_assets.reporting.texttable import TextTable, day, largest, table, text
-from forecasting_assets.tables import CAPACITY_LOAD, PLAN_SHORTAGES
+from forecasting_assets.tables import CAPACITY_LOAD, PLAN_REASONS, PLAN_RULES, PLAN_SHORTAGES
 
 
 def units(value: float) -> str:
@@ -19,7 +19,7 @@ def cost_of_plan(costs: dict[str, float]) -> TextTable:
         [
             (label(part), costs[part], costs[part] / total if total else float("nan"))
             for part in COST_PARTS
-            if part in costs
+            if costs.get(part)
         ]
         + ([("Total", total, 1.0)] if costs else []),
         columns=["part", "amount", "share"],
@@ -115,4 +115,66 @@ def plan_lines(plan: pd.DataFrame) -> TextTable:
     lines = lines.sort_values(["quantity", *keys], ascending=[False, *[True] * len(keys)])
     return largest(
         "Plan", lines, columns, "quantity", "units", "Parts of one line are added up. Largest first."
+    )
+
+
+def worth_of_hours(capacity_load: pd.DataFrame) -> TextTable:
+    """Where capacity is worth buying, and where it lies idle."""
+    require(capacity_load, CAPACITY_LOAD.names, "capacity_load")
+    load = capacity_load
+    idle = (load["capacity_hours"] - load["load_hours"] + load["overtime_hours"]).clip(lower=0)
+    by_maker = load.assign(idle=idle).groupby("manufacturer_id")
+    best = load.loc[by_maker["shadow_price"].idxmax()].set_index("manufacturer_id")
+    frame = by_maker[["idle", "capacity_hours"]].sum()
+    frame["every_week"] = by_maker["shadow_price"].sum()
+    frame["best"] = best["shadow_price"]
+    frame["best_week"] = best["production_week"].where(best["shadow_price"] > 0)
+    frame["idle_share"] = frame["idle"] / frame["capacity_hours"].where(frame["capacity_hours"] > 0)
+    return table(
+        "Where capacity is worth buying",
+        frame.sort_values(["every_week", "idle"], ascending=[False, True], kind="stable").reset_index(),
+        {
+            "manufacturer_id": ("Manufacturer", text),
+            "every_week": ("One hour more every week saves", lambda v: number(v, 2)),
+            "best": ("In its best week, per h", lambda v: number(v, 2)),
+            "best_week": ("Best week", day),
+            "idle": ("Idle, h", units),
+            "idle_share": ("Idle, share", percent),
+        },
+        "What one more regular hour saves at the margin (shadow price), most first; at the end stand those"
+        " whose hours lie idle.",
+    )
+
+
+def reasons_table(reasons: pd.DataFrame) -> TextTable:
+    """Why units are short or late."""
+    require(reasons, PLAN_REASONS.names, "plan_reasons")
+    return largest(
+        "Why units are short or late",
+        reasons.sort_values(["kind", "quantity"], ascending=False, kind="stable"),
+        {
+            "kind": ("What", label),
+            "quantity": ("Units", units),
+            "reason": ("Why", text),
+        },
+        "quantity",
+        "units",
+    )
+
+
+def rules_table(rules: pd.DataFrame) -> TextTable:
+    require(rules, PLAN_RULES.names, "plan_rules")
+    return table(
+        "Rules of the marketplace",
+        rules.sort_values(["eased", "shadow_price"], ascending=False, kind="stable"),
+        {
+            "rule": ("Rule", label),
+            "subject": ("Of", text),
+            "limit": ("Limit", units),
+            "planned": ("Planned", units),
+            "eased": ("Given up by", units),
+            "contradicts": ("Contradicts", text),
+            "shadow_price": ("Easing it by 1 saves", lambda v: number(v, 2)),
+        },
+        "Loads are hours at least, shares are units at most, over the horizon.",
     )

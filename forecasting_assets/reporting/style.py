@@ -66,7 +66,9 @@ LABELS = {
     "lateness_cost": "Lateness",
     "shortage_cost": "Shortage",
     "activation_cost": "Activation",
+    "change_cost": "Changes to the plan",
     "other_cost": "Other",
+    "total": "Total",
 }
 
 #: The parts of cost in the order they are stacked and listed, and the palette entry of each.
@@ -77,6 +79,7 @@ COST_PARTS = {
     "holding_cost": "holding",
     "lateness_cost": "lateness",
     "activation_cost": "activation",
+    "change_cost": "other",
     "shortage_cost": "shortage",
 }
 

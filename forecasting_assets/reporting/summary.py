@@ -7,8 +7,15 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.reporting.formats import compared, counted, number, percent
-from forecasting_assets.reporting.measures import policy_totals, scores
+from forecasting_assets.reporting.measures import (
+    cost_by_accuracy,
+    distance_closed,
+    policy_totals,
+    scores,
+    worth_of_a_point,
+)
 from forecasting_assets.reporting.style import COST_PARTS, label
+from forecasting_assets.reporting.texttable import aligned
 
 
 def summary(
@@ -36,18 +43,6 @@ def summary(
     )
 
 
-def _aligned(rows: list[list[str]]) -> list[str]:
-    """Rows with the first column to the left and the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  "
-        + "  ".join(
-            [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    ]
-
-
 def _accuracy(report: pd.DataFrame) -> list[str]:
     wide = scores(report)
     level = wide.index.get_level_values
@@ -59,7 +54,7 @@ def _accuracy(report: pd.DataFrame) -> list[str]:
     for model, (wape, skill, rmsse, in_80, in_90) in zip(rows.index, rows.to_numpy(), strict=True):
         against = "" if np.isnan(skill) else compared(skill)
         lines.append([label(model), percent(wape), against, number(rmsse, 2), percent(in_80), percent(in_90)])
-    return _aligned(lines)
+    return aligned(lines)
 
 
 def _worth(impact: pd.DataFrame) -> list[str]:
@@ -74,7 +69,13 @@ def _worth(impact: pd.DataFrame) -> list[str]:
         known = policy != "plan" and base > 0
         against = compared(1 - cost / base, "cheaper", "dearer") if known else ""
         lines.append([label(policy), number(cost), against, percent(on_time), percent(used)])
-    return [f"PLANS against what was ordered ({counted(weeks, 'week')})", *_aligned(lines)]
+    closed, worth = distance_closed(totals), worth_of_a_point(cost_by_accuracy(impact))
+    told = []
+    if not np.isnan(closed):
+        told.append(f"  The plan goes {percent(closed, 0)} of the way from status quo to perfect foresight.")
+    if not np.isnan(worth):
+        told.append(f"  One point of forecast accuracy (WAPE) is worth {number(worth)} a week.")
+    return [f"PLANS against what was ordered ({counted(weeks, 'week')})", *aligned(lines), *told]
 
 
 def _cost(costs: dict[str, float]) -> list[str]:

@@ -61,3 +61,15 @@ def largest(
             f" out hold {number(rest[size].sum())} of {number(frame[size].sum())} {unit}."
         )
     return table(title, frame.iloc[:ROWS_SHOWN], columns, note.strip())
+
+
+def aligned(rows: list[list[str]]) -> list[str]:
+    """Rows with the first column to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  "
+        + "  ".join(
+            [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    ]

@@ -9,7 +9,7 @@ import pytest
 
 from forecasting_assets.cli import main
 from forecasting_assets.tables import CLEAN_ORDERS, DEMAND_FORECAST, WEEKLY_DEMAND
-from forecasting_assets_tests.conftest import WEEKS
+from forecasting_assets_tests.conftest import PLANNED, WEEKS
 
 ONLINE_RETAIL = Path(__file__).parents[3] / "shared" / "data" / "online_retail"
 HEADER = "InvoiceNo,InvoiceDate,StockCode,Country,Quantity,UnitPrice\n"
@@ -186,3 +186,43 @@ def test_real_order_lines_need_a_column_mapping_and_nothing_else(tmp_path, monke
     assert [str(week) for week in weeks if not clean[week]] == ["2010-12-27"]
     demand = lake.read_pandas(WEEKLY_DEMAND, weeks)
     assert len(demand[SERIES].drop_duplicates()) == 19_658
+
+
+@pytest.mark.spark
+def test_what_if_shows_the_difference_and_leaves_the_plan_as_it_is(home_copy, monkeypatch, capsys):
+    monkeypatch.setenv("FORECASTING_HOME", str(home_copy.path))
+    lake = home_copy.path / "lake"
+    before = {file: file.stat().st_mtime_ns for file in lake.rglob("*.parquet")}
+    week = str(PLANNED[-1])
+    arguments = ["what-if", "--week", week, "--capacity", "M03=-40%", "--demand", "CNC/EU=+20%"]
+    assert main([*arguments, "--remove", "M07"]) == 0
+    said = capsys.readouterr().out
+    assert "Total cost" in said
+    assert "Expected on time" in said
+    assert "M07" in said
+    page = Path(said.rsplit("Picture and tables: ", 1)[1].strip())
+    assert page.parent.name == f"week={week}"
+    assert "data:image/png;base64," in page.read_text()
+    assert {file: file.stat().st_mtime_ns for file in lake.rglob("*.parquet")} == before
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "nothing is changed"),
+        (["--remove", "M99"], "'M99' is no manufacturer"),
+        (["--capacity", "M03"], "write NAME=-40%"),
+    ],
+)
+def test_what_if_refuses_what_it_cannot_read(home, monkeypatch, capsys, arguments, said):
+    monkeypatch.setenv("FORECASTING_HOME", str(home.path))
+    assert main(["what-if", "--week", str(PLANNED[-1]), *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.spark
+def test_what_if_of_a_week_without_plan_says_so(home, monkeypatch, capsys):
+    monkeypatch.setenv("FORECASTING_HOME", str(home.path))
+    assert main(["what-if", "--week", str(WEEKS[0]), "--remove", "M07"]) == 2
+    assert "has not been materialized" in capsys.readouterr().err

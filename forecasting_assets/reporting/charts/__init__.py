@@ -9,8 +9,9 @@ from forecasting_assets.reporting.charts.backtest import (
     feature_importance,
 )
 from forecasting_assets.reporting.charts.demand import demand_and_forecast, weekly_orders
-from forecasting_assets.reporting.charts.impact import cost_by_policy, sensitivity
+from forecasting_assets.reporting.charts.impact import cost_by_policy, sensitivity, worth_by_week
 from forecasting_assets.reporting.charts.load import load_by_manufacturer
+from forecasting_assets.reporting.charts.what_if import what_if
 
 __all__ = [
     "cost_by_policy",
@@ -21,4 +22,6 @@ __all__ = [
     "load_by_manufacturer",
     "sensitivity",
     "weekly_orders",
+    "what_if",
+    "worth_by_week",
 ]

@@ -6,17 +6,26 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.reporting.formats import MINUS, counted, number, percent
-from forecasting_assets.reporting.measures import POLICIES, policy_totals, require
+from forecasting_assets.reporting.measures import (
+    POLICIES,
+    cost_by_accuracy,
+    distance_closed,
+    policy_totals,
+    require,
+    worth_of_a_point,
+)
 from forecasting_assets.reporting.style import (
     COLOURS,
     COST_PARTS,
     INK,
     bar_labels,
     figure,
+    from_zero,
     label,
     legend,
     no_data,
     tidy,
+    week_axis,
 )
 
 if TYPE_CHECKING:
@@ -77,9 +86,38 @@ def cost_by_policy(impact: pd.DataFrame) -> "Figure":
     return fig
 
 
+def worth_by_week(impact: pd.DataFrame) -> "Figure":
+    """Cost of each policy by week, and what the plan and foresight have saved since the first of them."""
+    title = "What the plan was worth, week by week"
+    totals = policy_totals(impact)
+    if totals.empty:
+        return no_data(title, NO_IMPACT)
+    costs = impact[(impact["metric"] == "cost") & impact["policy"].isin(POLICIES)]
+    costs = costs.pivot_table(index="week", columns="policy", values="value").dropna()
+    closed = distance_closed(totals)
+    note = f"In {counted(len(costs), 'week')} the plan closes {percent(closed, 0)} of the distance from status quo to"
+    note += " perfect foresight. Below: the saving against the status quo, added up from the first week."
+    fig = figure(title, note, height=4.6)
+    above, below = fig.subplots(2, 1, sharex=True)
+    marker = "o" if len(costs) <= 30 else ""
+    for policy in (p for p in POLICIES if p in costs):
+        style = {"color": COLOURS[policy], "marker": marker, "markersize": 3.5}
+        above.plot(costs.index, costs[policy], label=label(policy), **style)
+        if policy != "status_quo" and "status_quo" in costs:
+            below.plot(costs.index, (costs["status_quo"] - costs[policy]).cumsum(), **style)
+    below.axhline(0, color=COLOURS["status_quo"], linewidth=1)
+    tidy(above, "Cost of the week")
+    tidy(below, "Saved since the first week")
+    from_zero(above)
+    week_axis(below, costs.index, most=14)
+    legend(fig, above)
+    return fig
+
+
 def sensitivity(impact: pd.DataFrame) -> "Figure":
-    """Cost and on-time rate of the plan if every forecast had been NN % off (policies plan_bias_±NN)."""
-    title = "What a biased forecast costs"
+    """Cost and on-time rate of the plan if every forecast had been NN % off (policies plan_bias_±NN), and
+    its cost by the error of a noisy forecast (plan_noise_NN)."""
+    title = "What forecast error costs"
     require(impact, ["week", "policy", "metric", "value"], "business_impact")
     names = impact["policy"].drop_duplicates()
     bias = names.str.extract(r"^plan_bias_([+-]?\d+)$")[0].set_axis(names).dropna().astype(int)
@@ -90,8 +128,13 @@ def sensitivity(impact: pd.DataFrame) -> "Figure":
     if totals.empty:
         return no_data(title, NO_IMPACT)
     note = "The same weeks planned again with the forecast scaled down or up; 0 % is the forecast as it was."
+    by_accuracy = cost_by_accuracy(impact)
+    worth = worth_of_a_point(by_accuracy)
+    if len(by_accuracy):
+        note += " Right: with noise of growing size on the forecast of each category and region; one point of"
+        note += f" accuracy (WAPE) is worth {number(worth)} a week."
     fig = figure(title, note, height=4.2)
-    cost, on_time = fig.subplots(1, 2, width_ratios=[1.5, 1])
+    cost, on_time, accuracy = fig.subplots(1, 3, width_ratios=[1.4, 1.1, 1])
     biased = totals[totals.index.isin(bias.index)]
     at = bias.reindex(biased.index) / 100
     for ax, metric in ((cost, "cost"), (on_time, "on_time_rate")):
@@ -102,8 +145,15 @@ def sensitivity(impact: pd.DataFrame) -> "Figure":
                 ax.axhline(
                     totals.at[policy, metric], color=COLOURS[policy], linestyle="--", label=label(policy)
                 )
-        ax.set_xlabel(f"Forecast too low ({MINUS}) or too high (+)", fontsize=9.5, color=INK)
-        ax.set_xticks(at, [f"{b:+.0%}".replace("-", MINUS).replace("%", " %") if b else "0 %" for b in at])
+        ax.set_xlabel(f"Forecast too low ({MINUS}) or high (+), %", fontsize=9.5, color=INK)
+        ax.set_xticks(at, [f"{b:+.0%}".replace("-", MINUS).rstrip("%") if b else "0" for b in at])
+    ax = accuracy
+    ax.plot(by_accuracy["wape"], by_accuracy["cost"], color=COLOURS["plan"], marker="o")
+    ax.set_xlabel("WAPE of the forecast", fontsize=9.5, color=INK)
+    ax.xaxis.set_major_formatter(lambda share, _: percent(share, 0))
+    ax.locator_params(axis="x", nbins=4)
+    ax.margins(x=0.12)
+    tidy(accuracy, "Cost a week")
     tidy(cost, "Cost, in the currency of the network files")
     tidy(on_time, "Units on time", values="percent")
     legend(fig, cost)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecasting_assets.allocation.hindsight import impact, lead_weeks, replay
+from forecasting_assets.allocation.hindsight import impact, replay
+from forecasting_assets.allocation.network import lead_weeks
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.tables import BUSINESS_IMPACT
@@ -53,7 +54,7 @@ def test_replay_by_hand():
                 "unit_price": [30.0],
             }
         )
-        return replay(plan, demand, actual, network, POLICY, monday(0).date())
+        return replay(plan, actual, network, POLICY, monday(0).date())
 
     # 8 in time, 2 delayed units of M1 and 5 units of M2 one week late.
     few = outcome(9.0)
@@ -99,6 +100,26 @@ def test_forecast_bias_costs_on_both_sides():
     assert cost[6] - cost[3] == pytest.approx(7 * 0.3 * 4)
 
 
+def test_noise_costs_and_its_error_is_told():
+    demand = make_demand([(c, c, "north", 0, 3.0, 20.0) for c in ("cnc", "sheet", "laser")])
+    shop = make_network(
+        [("M1", "north", 100.0, 0.0, 0.0, 1.0)],
+        [("M1", c, 1.0, 4.0) for c in ("cnc", "sheet", "laser")],
+        [("north", "north", 0.0, 0)],
+    )
+    table = judged(demand, of_week(demand, 0), shop, POLICY, 1)
+    noisy = table[["plan_noise_10", "plan_noise_20", "plan_noise_30", "plan_noise_40"]]
+    assert table.loc["absolute_error", ["plan", "plan_bias_+00", "perfect_foresight"]].eq(0).all()
+    assert table.loc["absolute_error", "plan_bias_-10"] == pytest.approx(0.9)
+    for metric in ("absolute_error", "cost"):
+        assert (noisy.loc[metric].diff().iloc[1:] > 0).all()
+    # A unit too many costs its manufacture, one too few twice its price instead of it.
+    error, short = noisy.loc["absolute_error"], noisy.loc["shortage_units"]
+    assert noisy.loc["cost"].to_numpy() == pytest.approx(
+        (9 * 4 + (error - short) * 4 + short * (40 - 4)).to_numpy()
+    )
+
+
 def test_only_hours_not_promised_to_other_weeks_are_there():
     # The plan makes 4 units ahead in week 0 for week 1, so foresight of a larger week 0 finds 6 hours and 2.
     demand = make_demand([("a", "cnc", "north", 0, 5.0, 20.0), ("a", "cnc", "north", 1, 14.0, 20.0)])
@@ -136,6 +157,7 @@ def test_foresight_is_never_dearer_and_units_balance(problem, seed):
 @given(problems())
 def test_a_plan_whose_forecast_comes_true_costs_what_it_said_and_is_foresight(problem):
     demand, network, policy, weeks = problem
+    policy = policy.model_copy(update={"value_bands": 1})  # as hindsight values units
     made = allocate(demand, network, policy, capacity_of(network, weeks))
     table = judged(demand, of_week(demand, weeks - 1), network, policy, weeks)
     due = made.plan["due_week"] == monday(weeks - 1)
@@ -166,7 +188,7 @@ def test_a_plan_of_another_network_is_refused():
         [("M9", "north", 1.0, 0.0, 0.0, 1.0)], [("M9", "cnc", 1.0, 4.0)], [("north", "north", 0.0, 0)]
     )
     with pytest.raises(ValueError, match="1 rows of the plan became 0"):
-        replay(made.plan, demand, of_week(demand, 0), other, POLICY, monday(0).date())
+        replay(made.plan, of_week(demand, 0), other, POLICY, monday(0).date())
 
 
 def test_a_plan_that_does_not_reach_the_week_is_refused():
@@ -175,11 +197,10 @@ def test_a_plan_that_does_not_reach_the_week_is_refused():
         judged(demand, of_week(demand, 0), ONE_SHOP, POLICY, 1, week=4)
 
 
-def test_lead_is_a_week_to_make_and_the_longest_transit_within_the_horizon():
+def test_lead_is_a_week_to_make_and_the_longest_transit_from_a_manufacturer():
     network = make_network(
         [("M1", "north", 1.0, 0.0, 0.0, 1.0)],
         [("M1", "cnc", 1.0, 1.0)],
         [("north", "north", 0.0, 0), ("north", "south", 0.0, 3), ("south", "south", 0.0, 9)],
     )
-    assert lead_weeks(network, 8) == 4
-    assert lead_weeks(network, 2) == 2
+    assert lead_weeks(network) == 4

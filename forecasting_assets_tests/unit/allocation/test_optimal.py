@@ -11,9 +11,16 @@ from scipy.optimize import linprog
 
 from forecasting_assets.allocation.greedy import allocate_greedily
 from forecasting_assets.allocation.instance import DemandError
-from forecasting_assets.allocation.linear_program import AllocationError, LinearProgram, solve
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.program import (
+    AllocationError,
+    Columns,
+    InfeasibleError,
+    Rows,
+    assemble,
+    solve,
+)
 from forecasting_assets.allocation.verify import check_balance, check_capacity, check_certificate
 from forecasting_assets.tables import ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES
 
@@ -171,7 +178,9 @@ def loop_cost(demand, network, policy, weeks):
                 late = week + lane.transit_weeks - due
                 if -policy.max_weeks_early <= late <= policy.max_weeks_late:
                     holding = policy.holding_cost * c.unit_cost * max(-late, 0)
-                    expected = penalty * (max(late, 0) + 1 - m.on_time_rate)
+                    expected = penalty * (
+                        m.on_time_rate * max(late, 0) + (1 - m.on_time_rate) * max(late + 1, 0)
+                    )
                     x = variable(c.unit_cost + lane.unit_cost + holding + expected)
                     serving.append(x)
                     made_by.setdefault((c.manufacturer_id, week), {}).setdefault(c.Index, []).append(x)
@@ -207,6 +216,44 @@ def test_costs_what_the_program_part_by_part_costs(problem):
     assert result.cost["total"] == pytest.approx(
         loop_cost(demand, network, policy, weeks), rel=1e-7, abs=1e-7
     )
+
+
+@settings(max_examples=25, deadline=None)
+@given(problems(max_weeks=3))
+def test_parts_of_other_prices_are_planned_exactly_where_there_are_bands_for_them(problem):
+    demand, network, policy, weeks = problem
+    demand = demand.assign(unit_price=demand["unit_price"].fillna(10.0))
+    policy = policy.model_copy(update={"value_bands": 1000})
+    result = allocate(demand, network, policy, capacity_of(network, weeks))
+    assert result.cost["total"] == pytest.approx(
+        loop_cost(demand, network, policy, weeks), rel=1e-7, abs=1e-7
+    )
+
+
+def test_what_matters_most_is_served_first():
+    prices = {"cheap": 20.0, "dear": 60.0, "dearest": 90.0}
+    demand = make_demand([(part, "cnc", "north", 0, 8.0, price) for part, price in prices.items()])
+    served = allocate(demand, ONE_SHOP, POLICY).plan.groupby("part_id")["quantity"].sum()
+    assert served.to_dict() == pytest.approx({"dear": 4.0, "dearest": 8.0})
+    # In one band they are alike.
+    alike = allocate(demand, ONE_SHOP, POLICY.model_copy(update={"value_bands": 1})).plan
+    assert alike.groupby("part_id")["quantity"].sum().to_dict() == pytest.approx(dict.fromkeys(prices, 4.0))
+
+
+def test_weeks_of_one_shape_share_a_compiled_problem(monkeypatch):
+    from forecasting_assets.allocation import program
+
+    compiled, compile_problem = [], program._compile
+    monkeypatch.setattr(program, "_CACHE", type(program._CACHE)())
+    monkeypatch.setattr(program, "_compile", lambda p: compiled.append(p) or compile_problem(p))
+    costs = []
+    for units in (5.0, 8.0, 30.0):
+        demand = make_demand([("a", "cnc", "north", w, units + w, 20.0) for w in (0, 1)])
+        later = demand.assign(due_week=demand["due_week"] + pd.Timedelta(weeks=int(units)))
+        costs.append(allocate(later, ONE_SHOP, POLICY).cost["total"])
+    assert len(compiled) == 1
+    # Overtime of 2 hours a week at half the cost of 4, 18 + 19 units short at twice 20.
+    assert costs == pytest.approx([11 * 4, 17 * 4, 24 * 4 + 4 * 2 + 37 * 40])
 
 
 @settings(max_examples=40, deadline=None)
@@ -257,7 +304,7 @@ def test_no_whole_numbered_plan_is_cheaper():
         for made, due in product(range(2), range(2)):
             late = made + transit - due
             if abs(late) <= 1:
-                penalty = 0.2 * price * (max(late, 0) + 1 - rate)
+                penalty = 0.2 * price * (rate * max(late, 0) + (1 - rate) * max(late + 1, 0))
                 arcs.append((maker, made, due, cost + lane + 0.1 * cost * max(-late, 0) + penalty))
     dearest = max(5 * (1.5 + 0.1) + 0.5 + 0.1 * 0.2 * price, 4 * (1.2 + 0.1) + 1)
     regular, overtime, premium = (2, 1), (1, 1), (2.5, 0.8)
@@ -307,8 +354,10 @@ def test_demand_of_another_shape_is_refused():
 def test_a_program_without_optimum_is_an_error_with_the_status():
     from scipy import sparse
 
-    no_row, row = sparse.csr_array((0, 1)), sparse.csr_array([[1.0]])
+    row, one = sparse.csr_array([[1.0]]), np.ones(1)
+    unbounded = assemble({"x": Columns(-one)}, {"least": Rows({"x": -row}, np.zeros(1))})
     with pytest.raises(AllocationError, match="unbounded"):
-        solve(LinearProgram(np.array([-1.0]), no_row, np.zeros(0), -row, np.zeros(1)))
-    with pytest.raises(AllocationError, match="infeasible"):
-        solve(LinearProgram(np.array([1.0]), row, np.ones(1), row, np.zeros(1)))
+        solve(unbounded)
+    least, most = Rows({"x": -row}, -2 * one), Rows({"x": row}, one)
+    with pytest.raises(InfeasibleError):
+        solve(assemble({"x": Columns(one)}, {"least": least, "most": most}))

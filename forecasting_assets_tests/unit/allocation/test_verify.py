@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from forecasting_assets.allocation.instance import build_instance
-from forecasting_assets.allocation.linear_program import Certificate, certify, solve
-from forecasting_assets.allocation.optimal import allocate, formulate
+from forecasting_assets.allocation.optimal import allocate, certify_plan, pose
 from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.program import Certificate, certify, solve
 from forecasting_assets.allocation.verify import (
     check_balance,
     check_capacity,
@@ -104,7 +103,7 @@ def test_certificate_is_a_flat_record_of_floats(result):
     ],
 )
 def test_certificate_refuses_what_is_not_optimal(tamper, named):
-    lp, _ = formulate(build_instance(DEMAND, ONE_SHOP, AllocationPolicy()))
+    lp = pose(DEMAND, ONE_SHOP, AllocationPolicy()).program
     solution = solve(lp)
     assert check_certificate(certify(lp, solution)).passed
     finding = check_certificate(certify(lp, tamper(solution)))
@@ -113,8 +112,39 @@ def test_certificate_refuses_what_is_not_optimal(tamper, named):
 
 
 def test_certificate_refuses_a_feasible_plan_that_is_too_dear():
-    lp, _ = formulate(build_instance(DEMAND, ONE_SHOP, AllocationPolicy()))
+    lp = pose(DEMAND, ONE_SHOP, AllocationPolicy()).program
     solution = solve(lp)
     all_short = np.concatenate([np.zeros(lp.c.size - lp.b_eq.size), lp.b_eq])
     finding = check_certificate(certify(lp, replace(solution, x=all_short)))
     assert finding.description.startswith("duality_gap above")
+
+
+@pytest.mark.parametrize(
+    ("column", "change"),
+    [("quantity", 1e-3), ("overtime_quantity", 1e-3), ("part_id", "c"), ("manufacturer_id", "M2")],
+)
+def test_certificate_refuses_tables_that_are_not_the_solution(result, column, change):
+    problem = pose(DEMAND, ONE_SHOP, AllocationPolicy())
+
+    def certified(plan):
+        return check_certificate(
+            certify_plan(problem, plan, result.shortages, result.cost["total"], result.proof)
+        )
+
+    assert certified(result.plan).passed
+    changed = result.plan.copy()
+    changed.loc[0, column] = change if isinstance(change, str) else changed.loc[0, column] + change
+    finding = certified(changed)
+    assert not finding.passed
+    assert "table_residual" in finding.description
+
+
+def test_certificate_refuses_other_costs_and_the_proof_of_another_problem(result):
+    problem = pose(DEMAND, ONE_SHOP, AllocationPolicy())
+    dear = certify_plan(problem, result.plan, result.shortages, result.cost["total"] * 1.001, result.proof)
+    assert "table_residual" in check_certificate(dear).description
+    other = pose(DEMAND.assign(quantity=[5.0, 31.0]), ONE_SHOP, AllocationPolicy())
+    finding = check_certificate(
+        certify_plan(other, result.plan, result.shortages, result.cost["total"], result.proof)
+    )
+    assert "primal_residual" in finding.description

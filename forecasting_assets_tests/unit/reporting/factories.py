@@ -100,6 +100,7 @@ def load(manufacturers: int = 12, weeks: int = 8, name: str = "maker-{:02d}") ->
             "load_hours": hours,
             "overtime_hours": np.maximum(hours - capacity, 0),
             "overtime_capacity_hours": capacity * 0.2,
+            "activation_cost": 0.0,
             "shadow_price": np.where(hours >= capacity, 14.5, 0.0),
         }
     )
@@ -154,11 +155,13 @@ def impact(weeks: int = 3, biases: tuple[int, ...] = (-30, -20, -10, 0, 10, 20, 
         f"plan_bias_{b:+03d}": (1 + abs(b) / 150 + (b < 0) * 0.05, 0.972 + min(b, 0) / 250, 0.8)
         for b in biases
     }
+    policies |= {f"plan_noise_{n}": (1 + n / 150, 0.972 - n / 400, 0.8) for n in (10, 20, 30, 40)}
     rows = []
     for week in weeks_to(ORIGIN, weeks):
         for policy, (cost, on_time, used) in policies.items():
             metrics = {
                 "demand_units": 20_000.0,
+                "absolute_error": 20_000 * (0.2 + abs(cost - 1)),
                 "on_time_units": 20_000 * on_time,
                 "late_units": 20_000 * (0.995 - on_time),
                 "shortage_units": 100.0,
@@ -185,3 +188,31 @@ def rejected(n: int = 300) -> pd.DataFrame:
     rng = np.random.default_rng(4)
     reasons = ["bad_date", "bad_quantity", "non_positive_quantity", "duplicate", "missing_part"]
     return pd.DataFrame({"week": rng.choice(weeks_to(ORIGIN, 60), n), "reason": rng.choice(reasons, n)})
+
+
+def reasons(n: int = 4) -> pd.DataFrame:
+    i = np.arange(n)
+    return pd.DataFrame(
+        {
+            "kind": np.where(i % 2, "late", "short"),
+            "part_category": "sheet",
+            "region": "north",
+            "due_week": ORIGIN + pd.to_timedelta(7 * (1 + i), unit="D"),
+            "quantity": 12.0 + i,
+            "reason": "sheet for north: all three capable manufacturers full, next alternative 4.10 over the penalty",
+        }
+    )
+
+
+def rules(n: int = 2) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "rule": ["minimum_load", "maximum_share"][:n],
+            "subject": ["M1", "sheet at M1"][:n],
+            "limit": [100.0, 60.0][:n],
+            "planned": [100.0, 66.0][:n],
+            "eased": [0.0, 6.0][:n],
+            "contradicts": ["", "minimum_load of M1"][:n],
+            "shadow_price": [1.5, 0.0][:n],
+        }
+    )

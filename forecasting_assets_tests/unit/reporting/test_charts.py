@@ -52,6 +52,8 @@ CASES = {
     "load of 50": lambda: charts.load_by_manufacturer(factories.load(50, 26, LONG)),
     "cost": lambda: charts.cost_by_policy(factories.impact()),
     "cost of one week": lambda: charts.cost_by_policy(factories.impact(1)),
+    "worth by week": lambda: charts.worth_by_week(factories.impact(26)),
+    "worth of one week": lambda: charts.worth_by_week(factories.impact(1)),
     "sensitivity": lambda: charts.sensitivity(factories.impact()),
     "forecast with gaps": lambda: charts.demand_and_forecast(
         factories.history(2, 12), with_gaps(factories.forecast(2), "mean", "q95")
@@ -215,7 +217,7 @@ def test_cost_parts_add_up_to_the_cost_of_each_policy() -> None:
 def test_sensitivity_runs_from_the_lowest_to_the_highest_bias() -> None:
     cost = charts.sensitivity(factories.impact()).axes[0]
     np.testing.assert_allclose(cost.lines[0].get_xdata(), [-0.3, -0.2, -0.1, 0, 0.1, 0.2, 0.3])
-    assert [t.get_text() for t in cost.get_xticklabels()][3:5] == ["0 %", "+10 %"]
+    assert [t.get_text() for t in cost.get_xticklabels()][3:5] == ["0", "+10"]
     assert cost.lines[1].get_color() == COLOURS["status_quo"]
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from forecasting_assets.reporting import charts
 from forecasting_assets.reporting.html import backtest_html, plan_html
 from forecasting_assets.reporting.measures import ReportInputError
+from forecasting_assets.reporting.what_if import Difference, what_if_html
 from forecasting_assets_tests.unit.reporting import factories
 
 WEEK = date(2025, 3, 3)
@@ -59,6 +60,8 @@ def plan_page(
         factories.shortages() if shortages is None else shortages,
         COSTS,
         factories.impact() if impact is None else impact,
+        factories.reasons(),
+        factories.rules(),
         [charts.load_by_manufacturer(load)],
     )
 
@@ -67,7 +70,27 @@ def backtest_page(report: pd.DataFrame) -> str:
     return backtest_html(WEEK, report, [charts.error_by_horizon(report)])
 
 
+def changed_page() -> str:
+    hours = pd.DataFrame({"Plan": [10.0, 5.0], "Changed": [4.0, 11.0], "change": [-6.0, 6.0]}, ["M1", "M2"])
+    costs = {"total": 100.0, "production_cost": 90.0, "lane_cost": 10.0}
+    changed = {"total": 130.0, "production_cost": 110.0, "lane_cost": 20.0}
+    return what_if_html(
+        WEEK,
+        Difference(
+            "M1 -40% hours",
+            {"Plan": costs, "Changed": changed},
+            {"Plan": 0.9, "Changed": 0.85},
+            {"Plan": 0.0, "Changed": 3.0},
+            hours,
+            factories.reasons(),
+        ),
+    )
+
+
+NO_REASONS = factories.reasons(0), factories.rules(0)
+
 PAGES = {
+    "what if": changed_page,
     "backtest": lambda: backtest_page(factories.backtest()),
     "plan": plan_page,
     "empty backtest": lambda: backtest_page(factories.backtest().iloc[:0]),
@@ -78,6 +101,8 @@ PAGES = {
         factories.shortages(0),
         {},
         factories.impact().iloc[:0],
+        factories.reasons(0),
+        factories.rules(0),
         [],
     ),
 }
@@ -143,7 +168,17 @@ def test_codes_of_the_backtest_are_escaped() -> None:
 def test_any_part_name_can_be_read_back(name: str) -> None:
     shortages = factories.shortages(1).assign(part_id=name)
     none = factories.impact().iloc[:0]
-    html = plan_html(WEEK, factories.plan(0), factories.load(1, 1), shortages, {}, none, [])
+    html = plan_html(
+        WEEK,
+        factories.plan(0),
+        factories.load(1, 1),
+        shortages,
+        {},
+        none,
+        factories.reasons(0),
+        factories.rules(0),
+        [],
+    )
     cell = re.search(r"<td>(.*?)</td><td>north</td>", html)
     assert cell is not None
     assert unescape(cell[1]) == name
@@ -220,4 +255,6 @@ def test_empty_tables_need_no_types() -> None:
     pictures += [charts.demand_and_forecast(factories.history(), forecast), charts.load_by_manufacturer(load)]
     assert "No backtest yet" in backtest_html(WEEK, report, pictures)
     plan, shortages = bare(factories.plan()), bare(factories.shortages())
-    assert "No plan yet" in plan_html(WEEK, plan, load, shortages, {}, impact, [])
+    assert "No plan yet" in plan_html(
+        WEEK, plan, load, shortages, {}, impact, factories.reasons(0), factories.rules(0), []
+    )

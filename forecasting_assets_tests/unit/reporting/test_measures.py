@@ -8,9 +8,12 @@ from forecasting_assets.reporting.measures import (
     MODELS,
     SEGMENTS,
     ReportInputError,
+    cost_by_accuracy,
+    distance_closed,
     full_weeks,
     policy_totals,
     scores,
+    worth_of_a_point,
 )
 from forecasting_assets_tests.unit.reporting import factories
 
@@ -106,3 +109,15 @@ def test_full_weeks_need_regular_capacity() -> None:
         }
     )
     assert full_weeks(load).to_dict() == {"a": 1, "b": 1}
+
+
+def test_distance_closed_and_worth_of_a_point():
+    table = factories.impact(2)
+    assert distance_closed(policy_totals(table)) == pytest.approx((1.13 - 1.0) / (1.13 - 0.94))
+    only = policy_totals(table[table["policy"] == "plan"])
+    assert np.isnan(distance_closed(only))
+    by_accuracy = cost_by_accuracy(table)
+    # The factory's cost grows by 240,000 and its error by 1 of demand for each unit of error.
+    assert by_accuracy["wape"].tolist() == pytest.approx([0.2 + n / 150 for n in (0, 10, 20, 30, 40)])
+    assert worth_of_a_point(by_accuracy) == pytest.approx(2_400)
+    assert np.isnan(worth_of_a_point(by_accuracy.iloc[:1]))

@@ -1,0 +1,277 @@
+"""Speed of planning: building and solving here, beside HiGHS alone, linopy and PuLP, in one run.
+
+    python benchmarks/allocation.py [arcs ...]        (by default 10,000, 100,000 and 1,000,000)
+
+All start from the same tables and solve the same linear program. *HiGHS alone* is highspy on our matrix, handed
+over as arrays: nothing can be faster with this solver, so all others are told as multiples of it. *First week*
+poses, compiles and solves; *next week* does so with other demand, for which the compiled problem is reused.
+linopy is written with its vectorised groupby and passes the model to HiGHS in memory; PuLP as the usual scripts
+are, a variable an arc, sums in loops and its own solver CBC. Both get our table of arcs for free.
+Runs are interleaved and the median of their ratios is told, as the machine's speed varies.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.allocation import AllocationPolicy, Network, allocate, pose
+from forecasting_assets.allocation.instance import Instance
+from forecasting_assets.allocation.program import Program, solve
+
+#: Arcs: manufacturers, categories, regions, weeks.
+SIZES = {
+    10_000: (23, 8, 7, 8),
+    100_000: (70, 12, 12, 9),
+    1_000_000: (230, 20, 19, 10),
+}
+REPEATS = {10_000: 9, 100_000: 5, 1_000_000: 1}
+#: PuLP is left out where it would take longer than this, judged by ten times the size before.
+PULP_LIMIT_SECONDS = 300
+POLICY = AllocationPolicy()
+
+
+def market(manufacturers: int, categories: int, regions: int, weeks: int) -> tuple[pd.DataFrame, Network]:
+    """Demand for 85 % of the hours; every manufacturer makes a quarter of the categories."""
+    rng = np.random.default_rng(1)
+    makers = [f"M{i:04d}" for i in range(manufacturers)]
+    names, places = [f"C{i:02d}" for i in range(categories)], [f"R{i:02d}" for i in range(regions)]
+    hours = rng.uniform(50, 150, manufacturers)
+    network = Network(
+        pd.DataFrame(
+            {
+                "manufacturer_id": makers,
+                "region": [places[i % regions] for i in range(manufacturers)],
+                "capacity_hours_per_week": hours,
+                "overtime_hours_per_week": 0.2 * hours,
+                "overtime_premium": 0.4,
+                "on_time_rate": rng.uniform(0.8, 1, manufacturers),
+                "activation_cost": 0.0,
+            }
+        ),
+        pd.DataFrame(
+            [
+                (maker, category, rng.uniform(0.5, 2), rng.uniform(5, 20))
+                for maker in makers
+                for category in rng.choice(names, max(1, categories // 4), replace=False)
+            ],
+            columns=["manufacturer_id", "part_category", "hours_per_unit", "unit_cost"],
+        ),
+        pd.DataFrame(
+            [
+                (a, b, 0.5 if a == b else rng.uniform(1, 4), 0 if a == b else int(rng.integers(1, 3)))
+                for a in places
+                for b in places
+            ],
+            columns=["from_region", "to_region", "unit_cost", "transit_weeks"],
+        ),
+        pd.DataFrame({"manufacturer_id": [], "week": pd.to_datetime([]), "capacity_hours": np.zeros(0)}),
+    )
+    key = pd.MultiIndex.from_product(
+        [names, places, pd.date_range("2025-01-06", periods=weeks, freq="7D")],
+        names=["part_category", "region", "due_week"],
+    )
+    demand = key.to_frame(index=False)
+    usual = 0.85 * hours.sum() / 1.25 / (categories * regions)
+    return (
+        demand.assign(
+            part_id=demand["part_category"],
+            quantity=usual * rng.uniform(0.5, 1.5, len(demand)),
+            unit_price=rng.uniform(20, 60, categories)[demand["part_category"].str[1:].astype(int)],
+        ),
+        network,
+    )
+
+
+def timed(function: Callable[[], float]) -> tuple[float, float]:
+    """Seconds, and the cost that `function` found."""
+    begin = time.perf_counter()
+    cost = function()
+    return time.perf_counter() - begin, cost
+
+
+def ours(demand: pd.DataFrame, network: Network) -> float:
+    program = pose(demand, network, POLICY).program
+    return float(program.c @ solve(program).x)
+
+
+def highs_alone(program: Program) -> float:
+    """The solver alone: the time of its run, with the model handed over as arrays."""
+    import highspy
+    from scipy import sparse
+
+    matrix = sparse.vstack([program.a_eq, program.a_ub]).tocsc()
+    solver = highspy.Highs()
+    solver.setOptionValue("output_flag", False)
+    inf = highspy.kHighsInf
+    lp = highspy.HighsLp()
+    lp.num_row_, lp.num_col_ = matrix.shape
+    lp.col_cost_, lp.col_lower_ = program.c, np.zeros(program.c.size)
+    lp.col_upper_ = np.full(program.c.size, inf)
+    lp.row_lower_ = np.concatenate([program.b_eq, np.full(program.b_ub.size, -inf)])
+    lp.row_upper_ = np.concatenate([program.b_eq, program.b_ub])
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    lp.a_matrix_.start_, lp.a_matrix_.index_ = matrix.indptr, matrix.indices
+    lp.a_matrix_.value_ = matrix.data
+    solver.passModel(lp)
+    solver.run()
+    return solver.getInfo().objective_function_value
+
+
+def arcs_of(instance: Instance) -> pd.DataFrame:
+    """Arcs with their cost, slot and hours."""
+    batches = instance.batches.iloc[instance.arcs["batch"]].reset_index(drop=True)
+    costs = ["production_cost", "lane_cost", "holding_cost", "lateness_cost"]
+    return instance.arcs.assign(
+        cost=instance.arcs[costs].sum(axis=1), slot=batches["slot"], hours=batches["hours_per_unit"]
+    )
+
+
+def with_linopy(instance: Instance) -> float:
+    import linopy
+    import xarray as xr
+
+    arcs, batches, slots, classes = (
+        arcs_of(instance),
+        instance.batches,
+        instance.slots,
+        instance.classes,
+    )
+    model = linopy.Model()
+    units = model.add_variables(lower=0, coords=[arcs.index.rename("arc")], name="units")
+    overtime = model.add_variables(lower=0, coords=[batches.index.rename("batch")], name="overtime")
+    short = model.add_variables(lower=0, coords=[classes.index.rename("class")], name="short")
+
+    def column(frame: pd.DataFrame, name: str, dim: str) -> xr.DataArray:
+        return xr.DataArray(frame[name].to_numpy(), dims=[dim], coords={dim: frame.index}, name=name)
+
+    served = (1 * units).groupby(column(arcs, "class", "arc")).sum()
+    model.add_constraints(served + short == column(classes, "quantity", "class"), name="demand")
+    load = (column(arcs, "hours", "arc") * units).groupby(column(arcs, "slot", "arc")).sum()
+    extra = (
+        (column(batches, "hours_per_unit", "batch") * overtime)
+        .groupby(column(batches, "slot", "batch"))
+        .sum()
+    )
+    model.add_constraints(load - extra <= column(slots, "capacity_hours", "slot"), name="regular")
+    model.add_constraints(extra <= column(slots, "overtime_capacity_hours", "slot"), name="overtime_hours")
+    made = (1 * units).groupby(column(arcs, "batch", "arc")).sum()
+    model.add_constraints(overtime - made <= 0, name="overtime_units")
+    model.add_objective(
+        (column(arcs, "cost", "arc") * units).sum()
+        + (column(batches, "overtime_cost", "batch") * overtime).sum()
+        + (column(classes, "shortage_cost", "class") * short).sum()
+    )
+    model.solve("highs", io_api="direct", log_to_console=False, progress=False)
+    return float(model.objective.value)
+
+
+def with_pulp(instance: Instance) -> float:
+    import pulp
+
+    arcs, batches = arcs_of(instance).to_dict("records"), instance.batches.to_dict("records")
+    slots, classes = instance.slots.to_dict("records"), instance.classes.to_dict("records")
+    model = pulp.LpProblem("plan", pulp.LpMinimize)
+    units = pulp.LpVariable.dicts("units", range(len(arcs)), lowBound=0)
+    overtime = pulp.LpVariable.dicts("overtime", range(len(batches)), lowBound=0)
+    short = pulp.LpVariable.dicts("short", range(len(classes)), lowBound=0)
+    model += (
+        pulp.lpSum(arc["cost"] * units[a] for a, arc in enumerate(arcs))
+        + pulp.lpSum(batch["overtime_cost"] * overtime[b] for b, batch in enumerate(batches))
+        + pulp.lpSum(k["shortage_cost"] * short[i] for i, k in enumerate(classes))
+    )
+    of_class: dict[int, list[int]] = {}
+    of_slot: dict[int, list[int]] = {}
+    of_batch: dict[int, list[int]] = {}
+    for a, arc in enumerate(arcs):
+        of_class.setdefault(arc["class"], []).append(a)
+        of_slot.setdefault(arc["slot"], []).append(a)
+        of_batch.setdefault(arc["batch"], []).append(a)
+    extra: dict[int, list[int]] = {}
+    for b, batch in enumerate(batches):
+        extra.setdefault(batch["slot"], []).append(b)
+        model += overtime[b] <= pulp.lpSum(units[a] for a in of_batch.get(b, []))
+    for i, k in enumerate(classes):
+        model += pulp.lpSum(units[a] for a in of_class.get(i, [])) + short[i] == k["quantity"]
+    for s, slot in enumerate(slots):
+        over = pulp.lpSum(batches[b]["hours_per_unit"] * overtime[b] for b in extra.get(s, []))
+        load = pulp.lpSum(arcs[a]["hours"] * units[a] for a in of_slot.get(s, []))
+        model += load - over <= slot["capacity_hours"]
+        model += over <= slot["overtime_capacity_hours"]
+    model.solve(pulp.PULP_CBC_CMD(msg=False))
+    return float(pulp.value(model.objective))
+
+
+def compare(arcs: int, pulp_seconds: float) -> float:
+    """Print the table of one size; seconds of PuLP, or what it would have taken."""
+    demand, network = market(*SIZES[arcs])
+    instance = pose(demand, network, POLICY).instance
+    program = pose(demand, network, POLICY).program
+    later = demand.assign(
+        quantity=demand["quantity"] * np.random.default_rng(2).uniform(0.9, 1.1, len(demand))
+    )
+    later_program = pose(later, network, POLICY).program
+    print(
+        f"\n{len(instance.arcs):,} arcs: {program.c.size:,} columns, {program.b_eq.size + program.b_ub.size:,} rows, "
+        f"{program.a_eq.nnz + program.a_ub.nnz:,} coefficients"
+    )
+    contenders: dict[str, Callable[[], float]] = {
+        "HiGHS alone": lambda: highs_alone(program),
+        "ours, first week": lambda: _forgetting(lambda: ours(demand, network)),
+        "HiGHS alone, next week": lambda: highs_alone(later_program),
+        "ours, next week": lambda: ours(later, network),
+        "ours, with tables and proof": lambda: allocate(demand, network, POLICY).cost["total"],
+        "linopy": lambda: with_linopy(instance),
+    }
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    costs: dict[str, float] = {}
+    for _ in range(REPEATS[arcs]):
+        for name, run in contenders.items():
+            seconds, costs[name] = timed(run)
+            times[name].append(seconds)
+    if pulp_seconds <= PULP_LIMIT_SECONDS:
+        seconds, costs["PuLP with CBC"] = timed(lambda: with_pulp(instance))
+        times["PuLP with CBC"] = [seconds]
+        pulp_seconds = seconds
+    print(f"{'':30}{'seconds':>10}{'times HiGHS alone':>20}{'cost':>18}")
+    for name, seconds_ in times.items():
+        base = times["HiGHS alone, next week" if "next" in name else "HiGHS alone"]
+        ratio = statistics.median(s / b for s, b in zip(seconds_, base, strict=False))
+        print(f"{name:30}{statistics.median(seconds_):>10.3f}{ratio:>20.2f}{costs[name]:>18,.4f}")
+    if "PuLP with CBC" not in times:
+        print(
+            f"PuLP with CBC is left out: it would take about {pulp_seconds:,.0f} s, over {PULP_LIMIT_SECONDS} s"
+        )
+    same = [cost for name, cost in costs.items() if "next" not in name]
+    if max(same) - min(same) > 1e-6 * abs(same[0]):
+        raise SystemExit(f"the costs differ: {costs}")
+    return pulp_seconds
+
+
+def _forgetting(run: Callable[[], float]) -> float:
+    """`run` as in a new process, without compiled problems."""
+    from forecasting_assets.allocation import program
+
+    program._CACHE.clear()
+    return run()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("arcs", nargs="*", type=int, default=list(SIZES), help=f"some of {list(SIZES)}")
+    sizes = parser.parse_args().arcs
+    # Imports are not what is measured.
+    demand, network = market(4, 2, 2, 3)
+    instance = pose(demand, network, POLICY).instance
+    for run in (lambda: ours(demand, network), lambda: with_linopy(instance), lambda: with_pulp(instance)):
+        run()
+    pulp_seconds = 0.0
+    for arcs in sorted(sizes):
+        pulp_seconds = compare(arcs, 10 * pulp_seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,363 @@
+"""Programs put together from families of columns and rows, solved by HiGHS through CVXPY, proved in numpy."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+
+class AllocationError(ValueError):
+    """No plan can be made; the message says why and what to change."""
+
+
+class InfeasibleError(AllocationError):
+    """No x satisfies all rows."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A family of variables x ≥ 0 with their unit costs; `binary` ones are 0 or 1."""
+
+    cost: np.ndarray
+    binary: bool = False
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A family of constraints: the sum over column families of terms[family] @ x, = or ≤ rhs."""
+
+    terms: Mapping[str, sparse.sparray]
+    rhs: np.ndarray
+    equal: bool = False
+
+
+@dataclass(frozen=True)
+class Program:
+    """min c·x subject to a_eq x = b_eq, a_ub x ≤ b_ub, x ≥ 0, the last `binaries` of x in {0, 1}.
+
+    Matrices are sparse CSR; `columns`, `eq_rows` and `ub_rows` say where each family stands.
+    """
+
+    c: np.ndarray
+    a_eq: sparse.csr_array
+    b_eq: np.ndarray
+    a_ub: sparse.csr_array
+    b_ub: np.ndarray
+    binaries: int
+    columns: Mapping[str, slice]
+    eq_rows: Mapping[str, slice]
+    ub_rows: Mapping[str, slice]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """`x` with the multipliers of the rows: c + a_eq'·y_eq + a_ub'·y_ub ≥ 0 and y_ub ≥ 0 at the optimum.
+
+    `bound` is what no solution costs less than, `gap` its distance to the cost of `x`, relative to it. Of an
+    integer program the bound is that of the branch and bound, and the multipliers are those of the program
+    with its binaries fixed: they price hours and units, and prove nothing of the binaries.
+    """
+
+    x: np.ndarray
+    y_eq: np.ndarray
+    y_ub: np.ndarray
+    bound: float
+    gap: float
+    status: str
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Proof of optimality by linear programming duality, independent of what the solver reports.
+
+    primal_residual: largest violation of a row (by its largest coefficient, so in units) or bound, relative
+                     to the largest demand or amount
+    dual_residual:   largest negative reduced cost or multiplier, relative to the largest cost
+    duality_gap:     primal minus dual objective, relative to the primal
+    All three at zero prove that no plan is cheaper (e.g. Bertsimas & Tsitsiklis, *Introduction to Linear
+    Optimization*, 1997, theorem 4.4). For an integer program the dual objective is the bound of the branch
+    and bound, which numpy cannot check; allowed_gap says how far from it the plan may be.
+    table_residual:  largest difference between the plan's tables and x, relative to the largest demand
+    """
+
+    primal_residual: float
+    dual_residual: float
+    duality_gap: float
+    primal_objective: float
+    dual_objective: float
+    table_residual: float = 0.0
+    allowed_gap: float = 0.0
+
+    def to_dict(self) -> dict[str, float]:
+        return asdict(self)
+
+
+def assemble(columns: Mapping[str, Columns], rows: Mapping[str, Rows]) -> Program:
+    """The program of these families; binary ones are put last, else in their order."""
+    ordered = sorted(columns, key=lambda name: columns[name].binary)
+    at = _slices({name: columns[name].cost.size for name in ordered})
+    width = at[ordered[-1]].stop if ordered else 0
+
+    def stack(equal: bool) -> tuple[sparse.csr_array, np.ndarray, dict[str, slice]]:
+        family = {name: r for name, r in rows.items() if r.equal == equal}
+        where = _slices({name: r.rhs.size for name, r in family.items()})
+        rhs = np.concatenate([np.zeros(0), *(r.rhs for r in family.values())])
+        placed = [
+            (where[name].start, at[column].start, matrix.tocoo())
+            for name, r in family.items()
+            for column, matrix in r.terms.items()
+        ]
+        return _matrix(placed, (rhs.size, width)), rhs, where
+
+    a_eq, b_eq, eq_rows = stack(True)
+    a_ub, b_ub, ub_rows = stack(False)
+    return Program(
+        c=np.concatenate([np.zeros(0), *(columns[name].cost for name in ordered)]),
+        a_eq=a_eq,
+        b_eq=b_eq,
+        a_ub=a_ub,
+        b_ub=b_ub,
+        binaries=sum(c.cost.size for c in columns.values() if c.binary),
+        columns=at,
+        eq_rows=eq_rows,
+        ub_rows=ub_rows,
+    )
+
+
+def incidence(row_of: np.ndarray, rows: int, weight: np.ndarray | float = 1.0) -> sparse.coo_array:
+    """Matrix (rows, len(row_of)): column j holds weight[j] in row row_of[j], and nothing where that is -1."""
+    from scipy import sparse
+
+    column = np.flatnonzero(row_of >= 0)
+    data = np.broadcast_to(np.asarray(weight, float), row_of.shape)[column]
+    return sparse.coo_array((data, (row_of[column], column)), shape=(rows, row_of.size))
+
+
+def diagonal(values: np.ndarray) -> sparse.coo_array:
+    return incidence(np.arange(values.size), values.size, values)
+
+
+def _slices(sizes: Mapping[str, int]) -> dict[str, slice]:
+    ends = np.cumsum([0, *sizes.values()]).tolist()
+    return {name: slice(a, b) for name, a, b in zip(sizes, ends, ends[1:], strict=False)}
+
+
+def _matrix(placed: Sequence[tuple[int, int, sparse.coo_array]], shape: tuple[int, int]) -> sparse.csr_array:
+    """Blocks, each at its first row and column."""
+    from scipy import sparse
+
+    if not placed:
+        return sparse.csr_array(shape)
+    row = np.concatenate([m.coords[0] + r for r, _, m in placed])
+    column = np.concatenate([m.coords[1] + c for _, c, m in placed])
+    return sparse.csr_array((np.concatenate([m.data for _, _, m in placed]), (row, column)), shape=shape)
+
+
+def solve(program: Program, time_limit: float | None = None, gap: float | None = None) -> Solution:
+    """Solve with HiGHS; `time_limit` (seconds) and relative `gap` are for integer programs.
+
+    Raises InfeasibleError, or AllocationError where the status is neither optimal nor the time limit.
+    """
+    if program.c.size == 0:
+        if program.b_eq.any() or (program.b_ub < 0).any():
+            raise InfeasibleError("there is nothing to decide, and what there is breaks a rule")
+        return Solution(program.c, np.zeros(program.b_eq.size), np.zeros(program.b_ub.size), 0, 0, "optimal")
+    import cvxpy as cp
+
+    # HiGHS' tolerances are absolute: with amounts, coefficients and costs near 1 they mean the same in every
+    # unit. An integer program keeps its amounts, for binaries must stay 0 or 1.
+    cost_unit = _typical(program.c)
+    of_eq, of_ub = _largest(program.a_eq), _largest(program.a_ub)
+    b_eq, b_ub = program.b_eq / of_eq, program.b_ub / of_ub
+    # Rows without coefficients, as of hours nobody can use, say nothing about the size of amounts.
+    amounts = [b[np.diff(a.indptr) > 0] for a, b in ((program.a_eq, b_eq), (program.a_ub, b_ub))]
+    unit = 1.0 if program.binaries else _typical(np.concatenate(amounts))
+    compiled = _compiled(program)
+    compiled.cost.value = program.c / cost_unit
+    compiled.b_eq.value, compiled.b_ub.value = b_eq / unit, b_ub / unit
+    options: dict[str, Any] = {}
+    if program.binaries:
+        options = {"time_limit": time_limit, "mip_rel_gap": gap, "mip_feasibility_tolerance": 1e-9}
+    try:
+        compiled.problem.solve(solver=cp.HIGHS, warm_start=False, **options)
+    except cp.SolverError as error:
+        raise AllocationError(f"HiGHS failed on {program.c.size} variables: {error}") from error
+    status = compiled.problem.status
+    # No cost is negative, so what is called infeasible or unbounded is infeasible.
+    if status in (cp.INFEASIBLE, cp.settings.INFEASIBLE_OR_UNBOUNDED):
+        raise InfeasibleError(f"HiGHS ended with status {status!r}")
+    x = compiled.value()
+    if status not in (cp.OPTIMAL, cp.USER_LIMIT) or x is None:
+        raise AllocationError(
+            f"HiGHS ended with status {status!r} on {program.c.size} variables and "
+            f"{program.b_eq.size + program.b_ub.size} rows; look for extreme costs, hours or quantities in "
+            "the input, or allow more time by [allocation] time_limit"
+        )
+    if program.binaries:
+        bound = compiled.problem.solver_stats.extra_stats.mip_dual_bound * cost_unit
+        binary = np.round(x[x.size - program.binaries :])
+        rest = solve(_with_binaries(program, binary))
+        x = np.concatenate([rest.x, binary])
+        cost = float(program.c @ x)
+        return replace(rest, x=x, bound=bound, gap=_share(cost - bound, cost), status=status)
+    x = np.maximum(x, 0.0) * unit
+    y_eq, y_ub = (
+        cost_unit * rows.dual_value / of for rows, of in zip(compiled.rows, (of_eq, of_ub), strict=True)
+    )
+    cost, bound = float(program.c @ x), float(-program.b_eq @ y_eq - program.b_ub @ y_ub)
+    return Solution(x, y_eq, y_ub, bound, _share(cost - bound, cost), status)
+
+
+def _with_binaries(program: Program, binary: np.ndarray) -> Program:
+    """What is left to decide once the binaries are."""
+    n = program.c.size - binary.size
+    return replace(
+        program,
+        c=program.c[:n],
+        a_eq=program.a_eq[:, :n],
+        b_eq=program.b_eq - program.a_eq[:, n:] @ binary,
+        a_ub=program.a_ub[:, :n],
+        b_ub=program.b_ub - program.a_ub[:, n:] @ binary,
+        binaries=0,
+    )
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    """A CVXPY problem whose costs and right-hand sides are parameters, so that it is compiled once (DPP)."""
+
+    problem: Any
+    variables: tuple[Any, ...]
+    cost: Any
+    b_eq: Any
+    b_ub: Any
+    rows: tuple[Any, Any]
+
+    def value(self) -> np.ndarray | None:
+        values = [v.value for v in self.variables]
+        return None if any(v is None for v in values) else np.concatenate(values)
+
+
+#: The latest compiled problems by their matrices: the weeks of a range, and the curves of one week, share one.
+_CACHE: OrderedDict[tuple, _Compiled] = OrderedDict()
+_CACHED = 4
+
+
+def _compiled(program: Program) -> _Compiled:
+    key = (program.binaries, _digest(program.a_eq), _digest(program.a_ub))
+    if key not in _CACHE:
+        _CACHE[key] = _compile(program)
+        if len(_CACHE) > _CACHED:
+            _CACHE.popitem(last=False)
+    _CACHE.move_to_end(key)
+    return _CACHE[key]
+
+
+def _compile(program: Program) -> _Compiled:
+    import cvxpy as cp
+    from scipy import sparse
+
+    continuous = program.c.size - program.binaries
+    variables = [cp.Variable(continuous, bounds=[0, None])]
+    if program.binaries:
+        variables.append(cp.Variable(program.binaries, boolean=True))
+    x = cp.hstack(variables) if program.binaries else variables[0]
+    cost, b_eq, b_ub = (cp.Parameter(v.size) for v in (program.c, program.b_eq, program.b_ub))
+    a_eq, a_ub = (sparse.diags_array(1 / _largest(a)) @ a for a in (program.a_eq, program.a_ub))
+    rows = (a_eq @ x == b_eq, a_ub @ x <= b_ub)
+    return _Compiled(cp.Problem(cp.Minimize(cost @ x), list(rows)), tuple(variables), cost, b_eq, b_ub, rows)
+
+
+def _digest(matrix: sparse.csr_array) -> bytes:
+    digest = hashlib.blake2b(str(matrix.shape).encode(), digest_size=16)
+    for array in (matrix.indptr, matrix.indices, matrix.data):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.digest()
+
+
+def relaxed(program: Program, soft: np.ndarray) -> tuple[Program, np.ndarray, np.ndarray]:
+    """The program with the rows `soft` of a_ub eased by as little as makes it feasible.
+
+    Also by how much each row of a_ub is eased, and which soft rows take part in the contradiction: those
+    whose multiplier is not 0 (a Farkas proof of infeasibility needs no other).
+    Elastic programming (Chinneck, *Feasibility and Infeasibility in Optimization*, 2008, ch. 6): each soft
+    row gets a slack, and the sum of slacks, each relative to the scale of its row, is made least.
+    """
+    from scipy import sparse
+
+    scale = np.where(program.b_ub[soft] != 0, np.abs(program.b_ub[soft]), 1.0)
+    elastic = replace(
+        program,
+        c=np.concatenate([np.ones(soft.size), np.zeros(program.c.size)]),
+        a_eq=sparse.hstack([sparse.csr_array((program.b_eq.size, soft.size)), program.a_eq], format="csr"),
+        a_ub=sparse.hstack([incidence(soft, program.b_ub.size, -scale), program.a_ub], format="csr"),
+    )
+    found = solve(elastic, time_limit=60.0, gap=1e-6)
+    eased = np.zeros(program.b_ub.size)
+    # A hair more than least, or rounding would leave no point inside.
+    eased[soft] = np.where(found.x[: soft.size] > 1e-7, found.x[: soft.size] * (1 + 1e-7) * scale, 0.0)
+    return replace(program, b_ub=program.b_ub + eased), eased, found.y_ub[soft] > 1e-9
+
+
+def certify(program: Program, solution: Solution) -> Certificate:
+    """Check feasibility of `x`, feasibility of the multipliers, and that their objectives meet.
+
+    Of an integer program the dual side is the solver's bound, and only feasibility is checked.
+    """
+    x = solution.x
+    primal = float(program.c @ x)
+    binary = x[x.size - program.binaries :]
+    of_eq, of_ub = _largest(program.a_eq), _largest(program.a_ub)
+    terms = np.concatenate([abs(program.a_eq) @ np.abs(x) / of_eq, program.b_eq / of_eq, x])
+    primal_residual = max(
+        _relative(np.abs(program.a_eq @ x - program.b_eq) / of_eq, terms),
+        _relative((program.a_ub @ x - program.b_ub) / of_ub, terms),
+        _relative(-x, terms),
+        float(np.abs(binary - np.round(binary)).max(initial=0.0)),
+    )
+    dual, dual_residual = solution.bound, 0.0
+    if not program.binaries:
+        reduced_cost = program.c + program.a_eq.T @ solution.y_eq + program.a_ub.T @ solution.y_ub
+        dual = float(-program.b_eq @ solution.y_eq - program.b_ub @ solution.y_ub)
+        dual_residual = max(_relative(-reduced_cost, program.c), _relative(-solution.y_ub, program.c))
+    return Certificate(
+        primal_residual=primal_residual,
+        dual_residual=dual_residual,
+        duality_gap=abs(float(_share(primal - dual, primal))),
+        primal_objective=primal,
+        dual_objective=float(dual),
+    )
+
+
+def _largest(matrix: sparse.csr_array) -> np.ndarray:
+    """The largest coefficient of each row; 1 for a row without any."""
+    if not matrix.nnz:
+        return np.ones(matrix.shape[0])
+    largest = abs(matrix).max(axis=1).toarray().ravel()
+    return np.where(largest > 0, largest, 1.0)
+
+
+def _typical(values: np.ndarray) -> float:
+    """The median of the positive values, but no less than a billionth of the largest."""
+    positive = values[values > 0]
+    if not positive.size:
+        return 1.0
+    return float(np.clip(np.median(positive), 1e-9 * positive.max(), positive.max()))
+
+
+def _share(difference: float, of: float) -> float:
+    return difference / (abs(of) or 1.0)
+
+
+def _relative(violation: np.ndarray, terms: np.ndarray) -> float:
+    """Largest positive violation over the largest term; absolute where all terms are zero."""
+    scale = float(np.abs(terms).max(initial=0.0)) or 1.0
+    return float(violation.max(initial=0.0)) / scale

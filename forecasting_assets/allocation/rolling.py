@@ -1,0 +1,190 @@
+"""Planning week after week: what has been started stands, the rest is planned again, and reality decides.
+
+Each week a plan is made for the coming ones, and what it makes in the first of them is made. Units arrive after
+their transit, or a week later as often as their manufacturer is unreliable; orders take what is there, the
+oldest first. What an order lacks is still delivered up to `max_weeks_late` weeks later, else it is short. What
+nobody ordered is kept in stock at the holding cost and serves later orders: alike parts are interchangeable.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.allocation.instance import classify, price_classes, ways_to_serve
+from forecasting_assets.allocation.network import Network, weekly_capacity
+from forecasting_assets.allocation.plan import AllocationPlan
+from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.tables import QUANTILES
+from forecasting_assets.weeks import add_weeks, weeks_between
+
+CLASS = ["part_category", "region"]
+#: Under uncertainty units that are there are kept for the week that needs them first, up to the sum of this
+#: quantile over its series; of a class that is a high one, as series do not peak together.
+_KEPT_FOR = "q75"
+
+
+def rolling_replay(
+    weeks: Sequence[date],
+    forecasts: Mapping[date, pd.DataFrame],
+    orders: pd.DataFrame,
+    network: Network,
+    policy: AllocationPolicy,
+    planner: Callable[..., AllocationPlan],
+) -> pd.DataFrame:
+    """week, metric, value: what came of planning each of `weeks` by `planner` (as `allocate`).
+
+    weeks: consecutive; nothing is in stock or on its way before the first
+    forecasts: by the week before, the demand to plan for, as for `allocate`
+    orders: part_id, part_category, region, week, quantity, unit_price, what was really ordered
+
+    Metrics: demand_units, on_time_units, late_units, shortage_units, stock_units (at the end of the week),
+    on_time_rate, cost and its parts. inventory_cost: what stock and units on their way, less orders that still
+    wait, have lost in value since the week before, at the mean unit cost of their category, so that nobody gains
+    by running stock down. Lateness and shortage are counted in the week of delivery or of giving up.
+    """
+    known = orders[orders["week"].isin(pd.to_datetime(list(weeks)))]
+    classes = _classes(known, network, policy)
+    index = pd.MultiIndex.from_frame(classes[CLASS])
+    value, short_cost = classes["unit_value"].to_numpy(), classes["shortage_cost"].to_numpy()
+    of_unit = network.capabilities.groupby("part_category")["unit_cost"].mean()
+    made_for = classes["part_category"].map(of_unit).fillna(0.0).to_numpy()
+    holding = policy.holding_cost * made_for
+    patience = policy.max_weeks_late
+    stock = np.zeros(len(index))
+    # arriving[:, j]: units that arrive j weeks from now; lacking[:, j]: orders due j weeks ago, not delivered
+    arriving = np.zeros((len(index), 60))
+    lacking = np.zeros((len(index), patience + 1))
+    rows = []
+    worth = 0.0
+    for week in weeks:
+        demand = forecasts[add_weeks(week, -1)]
+        plan = _plan(week, demand, stock, arriving, lacking, index, classes, network, policy, planner)
+        started = _started(plan, week, index, network)
+        np.add.at(
+            arriving, (started["class"], started["transit"]), started["quantity"] * started["on_time_rate"]
+        )
+        np.add.at(
+            arriving,
+            (started["class"], started["transit"] + 1),
+            started["quantity"] * (1 - started["on_time_rate"]),
+        )
+        stock = stock + arriving[:, 0]
+        arriving = np.roll(arriving, -1, axis=1)
+        arriving[:, -1] = 0.0
+        lacking = np.roll(lacking, 1, axis=1)
+        of_week = known[known["week"] == pd.Timestamp(week)].groupby(CLASS)["quantity"].sum()
+        lacking[:, 0] = of_week.reindex(index).fillna(0.0)
+        ordered = lacking[:, 0].sum()
+        delivered = np.zeros_like(lacking)
+        for age in range(patience, -1, -1):
+            delivered[:, age] = np.minimum(lacking[:, age], stock)
+            stock = stock - delivered[:, age]
+        lacking = lacking - delivered
+        short = lacking[:, -1].copy()
+        lacking[:, -1] = 0.0
+        costs = {
+            part: float(started[part].sum()) for part in ("production_cost", "overtime_cost", "lane_cost")
+        }
+        costs["holding_cost"] = float(holding @ stock)
+        late = delivered @ np.arange(patience + 1)
+        costs["lateness_cost"] = float(policy.lateness_penalty * late @ value)
+        costs["shortage_cost"] = float(short @ short_cost)
+        before, worth = worth, float(made_for @ (stock + arriving.sum(axis=1) - lacking.sum(axis=1)))
+        costs["inventory_cost"] = before - worth
+        metrics = {
+            "demand_units": float(ordered),
+            "on_time_units": float(delivered[:, 0].sum()),
+            "late_units": float(delivered[:, 1:].sum()),
+            "shortage_units": float(short.sum()),
+            "stock_units": float(stock.sum()),
+            "on_time_rate": float(delivered[:, 0].sum() / ordered) if ordered else float("nan"),
+            "cost": sum(costs.values()),
+            **costs,
+        }
+        rows += [(pd.Timestamp(week), metric, amount) for metric, amount in metrics.items()]
+    return pd.DataFrame(rows, columns=["week", "metric", "value"])
+
+
+def _classes(orders: pd.DataFrame, network: Network, policy: AllocationPolicy) -> pd.DataFrame:
+    """One row for each category and region of the orders, with the value of a unit and of its lack."""
+    revenue = orders["quantity"] * orders["unit_price"]
+    sums = orders.assign(revenue=revenue).groupby(CLASS, as_index=False)[["quantity", "revenue"]].sum()
+    priced = sums.assign(
+        part_id=sums["part_category"],
+        due_week=orders["week"].min(),
+        unit_price=sums["revenue"] / sums["quantity"],
+    )
+    _, classes = classify(priced.drop(columns="revenue"))
+    return price_classes(classes, ways_to_serve(classes, network), policy)
+
+
+def _plan(
+    week: date,
+    demand: pd.DataFrame,
+    stock: np.ndarray,
+    arriving: np.ndarray,
+    lacking: np.ndarray,
+    index: pd.MultiIndex,
+    classes: pd.DataFrame,
+    network: Network,
+    policy: AllocationPolicy,
+    planner: Callable[..., AllocationPlan],
+) -> pd.DataFrame:
+    """ALLOCATION_PLAN for the forecast and for what is still lacking, less what is there or on its way."""
+    horizon = weeks_between(week, demand["due_week"].max().date())
+    patience = lacking.shape[1] - 1
+    # What was due j weeks before this one can still be delivered if j is not over the patience.
+    due = [add_weeks(week, -j) for j in range(patience, 0, -1)] + horizon
+    by_due = demand.groupby([*CLASS, "due_week"])
+
+    def table(column: str) -> np.ndarray:
+        wide = by_due[column].sum().unstack().reindex(index=index, columns=pd.to_datetime(horizon))
+        return np.hstack([lacking[:, :patience][:, ::-1], wide.fillna(0.0).to_numpy()])
+
+    mean = table("quantity")
+    wanted = mean if policy.uncertainty == "deterministic" else np.maximum(table(_KEPT_FOR), mean)
+    supply = arriving[:, : len(horizon)].copy()
+    supply[:, 0] += stock
+    there = np.zeros_like(mean)
+    for column in range(len(due)):
+        # Supply of week j serves what is due in column patience + j, and up to `patience` columns before it.
+        for j in range(min(column + 1, supply.shape[1])):
+            taken = np.minimum(wanted[:, column] - there[:, column], supply[:, j])
+            there[:, column] += taken
+            supply[:, j] -= taken
+    row, at = np.indices(mean.shape)
+    cells = pd.DataFrame(
+        {
+            "part_category": index.get_level_values(0)[row.ravel()],
+            "region": index.get_level_values(1)[row.ravel()],
+            "due_week": pd.to_datetime(due)[at.ravel()],
+            "quantity": mean.ravel(),
+            "there": there.ravel(),
+            "unit_price": classes["unit_value"].to_numpy()[row.ravel()],
+        }
+    ).assign(part_id=lambda t: t["part_category"])
+    capacity = weekly_capacity(network, horizon)
+    if policy.uncertainty == "deterministic":
+        net = cells.assign(quantity=(cells["quantity"] - cells["there"]).clip(lower=0))
+        return planner(net.drop(columns="there"), network, policy, capacity).plan
+    overdue = cells[(cells["due_week"] < pd.Timestamp(week)) & (cells["quantity"] > 0)]
+    certain = overdue.drop(columns="there").assign(**dict.fromkeys(QUANTILES, overdue["quantity"]))
+    covered = cells.drop(columns="quantity").rename(columns={"there": "quantity"})
+    both = pd.concat([certain, demand[certain.columns]], ignore_index=True)
+    return planner(both, network, policy, capacity, covered=covered).plan
+
+
+def _started(plan: pd.DataFrame, week: date, index: pd.MultiIndex, network: Network) -> pd.DataFrame:
+    """What is made in `week`: class (position in `index`), quantity, transit in weeks, on_time_rate, costs."""
+    now = plan[plan["production_week"] == pd.Timestamp(week)]
+    makers = network.manufacturers[["manufacturer_id", "region", "on_time_rate"]]
+    made = now.merge(makers.rename(columns={"region": "from_region"}), on="manufacturer_id").merge(
+        network.lanes[["from_region", "to_region", "transit_weeks"]],
+        left_on=["from_region", "region"],
+        right_on=["from_region", "to_region"],
+    )
+    at = index.get_indexer(pd.MultiIndex.from_frame(made[CLASS]))
+    made = made.assign(transit=made["transit_weeks"].astype(int)).assign(**{"class": at})
+    return made[made["class"] >= 0]  # the others are never ordered

@@ -1,0 +1,124 @@
+"""What if: a changed network and demand, and how the plan for them differs from the plan there is."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.allocation.network import Network
+from forecasting_assets.allocation.program import AllocationError
+
+
+@dataclass(frozen=True)
+class Change:
+    """Factors on the hours of manufacturers and on the demand of (category, region), and who is removed.
+
+    None as category or region stands for all of them.
+    """
+
+    capacity: dict[str, float]
+    demand: dict[tuple[str | None, str | None], float]
+    removed: tuple[str, ...]
+
+
+def parse_change(
+    capacity: Sequence[str],
+    demand: Sequence[str],
+    remove: Sequence[str],
+    network: Network,
+    asked: pd.DataFrame,
+) -> Change:
+    """The change in the words of the command line: `M03=-40%`, `CNC/EU=+20%`, `M07`.
+
+    A category, region or manufacturer may be shortened to a beginning that only it has; `*` is all.
+    """
+    makers = network.manufacturers["manufacturer_id"]
+
+    def series(text: str) -> tuple[str | None, str | None]:
+        category, slash, region = text.partition("/")
+        if not slash:
+            raise AllocationError(f"--demand {text}: write CATEGORY/REGION=+20%, with * for all")
+        return (
+            None if category == "*" else _named(category, asked["part_category"], "part category"),
+            None if region == "*" else _named(region, asked["region"], "region"),
+        )
+
+    return Change(
+        {_named(name, makers, "manufacturer"): factor for name, factor in map(_factor, capacity)},
+        {series(name): factor for name, factor in map(_factor, demand)},
+        tuple(_named(name, makers, "manufacturer") for name in remove),
+    )
+
+
+def changed_network(network: Network, change: Change) -> Network:
+    """Regular and overtime hours scaled, capacity overrides too; removed manufacturers make nothing."""
+
+    def scaled(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+        factor = table["manufacturer_id"].map(change.capacity).fillna(1.0).to_numpy()
+        kept = ~table["manufacturer_id"].isin(change.removed)
+        return table.assign(**{c: table[c] * factor for c in columns})[kept].reset_index(drop=True)
+
+    return replace(
+        network,
+        manufacturers=scaled(network.manufacturers, ["capacity_hours_per_week", "overtime_hours_per_week"]),
+        capabilities=scaled(network.capabilities, []),
+        capacity_overrides=scaled(network.capacity_overrides, ["capacity_hours"]),
+    )
+
+
+def changed_demand(demand: pd.DataFrame, change: Change, amounts: Sequence[str]) -> pd.DataFrame:
+    """`demand` with its columns `amounts` scaled."""
+    factor = np.ones(len(demand))
+    for (category, region), by in change.demand.items():
+        hit = np.ones(len(demand), dtype=bool)
+        if category is not None:
+            hit &= (demand["part_category"] == category).to_numpy()
+        if region is not None:
+            hit &= (demand["region"] == region).to_numpy()
+        factor[hit] *= by
+    return demand.assign(**{c: demand[c] * factor for c in amounts})
+
+
+def on_time_rate(plan: pd.DataFrame, shortages: pd.DataFrame, network: Network) -> float:
+    """Share of the units asked for that a plan expects to deliver by the week they are due."""
+    region_of = network.manufacturers.set_index("manufacturer_id")["region"]
+    rate = network.manufacturers.set_index("manufacturer_id")["on_time_rate"]
+    transit = network.lanes.set_index(["from_region", "to_region"])["transit_weeks"]
+    lane = pd.MultiIndex.from_arrays([plan["manufacturer_id"].map(region_of), plan["region"]])
+    ahead = (plan["due_week"] - plan["production_week"]).dt.days.to_numpy() // 7
+    early = ahead - transit.reindex(lane).to_numpy()
+    # What is made a week ahead is in time even if its manufacturer is not.
+    share = np.where(early > 0, 1.0, np.where(early == 0, plan["manufacturer_id"].map(rate), 0.0))
+    asked = float(plan["quantity"].sum() + shortages["quantity"].sum())
+    return float(plan["quantity"] @ share) / asked if asked else float("nan")
+
+
+def hours_by_maker(plans: Iterable[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
+    """Hours of each manufacturer in CAPACITY_LOAD of several plans, a column each; most changed first."""
+    hours = {name: load.groupby("manufacturer_id")["load_hours"].sum() for name, load in plans}
+    table = pd.DataFrame(hours).fillna(0.0)
+    change = table.iloc[:, -1] - table.iloc[:, 0]
+    return table.assign(change=change).loc[change.abs().sort_values(ascending=False, kind="stable").index]
+
+
+def _factor(text: str) -> tuple[str, float]:
+    found = re.fullmatch(r"(.+)=([+-]?\d+(?:\.\d+)?)%", text.strip())
+    if not found:
+        raise AllocationError(f"{text!r} is no change: write NAME=-40% or NAME=+20%")
+    factor = 1 + float(found[2]) / 100
+    if factor < 0:
+        raise AllocationError(f"{text!r} takes away more than there is: write -100% or less of a cut")
+    return found[1], factor
+
+
+def _named(text: str, names: pd.Series, what: str) -> str:
+    """The name that is `text` or alone begins with it."""
+    known = sorted(names.unique())
+    found = [n for n in known if n == text] or [n for n in known if n.lower().startswith(text.lower())]
+    if len(found) != 1:
+        raise AllocationError(
+            f"{text!r} is {'no' if not found else 'more than one'} {what}: there are {', '.join(known)}"
+        )
+    return found[0]

@@ -1,0 +1,61 @@
+"""What would be different: cost and hours of a changed case beside those of the plan."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.reporting.charts.impact import cost_parts
+from forecasting_assets.reporting.formats import number, percent, shorten, signed
+from forecasting_assets.reporting.style import (
+    COLOURS,
+    COST_PARTS,
+    MUTED,
+    bar_labels,
+    figure,
+    label,
+    literal,
+    no_data,
+    tidy,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MANUFACTURERS_SHOWN = 12
+
+
+def what_if(costs: pd.DataFrame, hours: pd.DataFrame, on_time: dict[str, float], words: str) -> "Figure":
+    """`costs`: a row for each case, columns `cost` and its parts. `hours`: a row for each manufacturer, a
+    column for each case and their `change`, most changed first. `on_time`: by case. `words`: what is changed."""
+    title = f"What if {words}"
+    if costs.empty:
+        return no_data(title, "There is no plan for this week.")
+    cases = list(costs.index)
+    rates = ", ".join(f"{case.lower()} {percent(on_time[case])}" for case in cases)
+    note = (
+        f"Units expected on time: {rates}. Right: hours by manufacturer over the horizon, and their change; "
+        "most changed first. The plan itself is left as it is."
+    )
+    shown = hours.iloc[:MANUFACTURERS_SHOWN].iloc[::-1]
+    fig = figure(title, note, height=max(4.0, 2.2 + 0.3 * len(shown)), keys=False)
+    cost, load = fig.subplots(1, 2, width_ratios=[1.15, 1])
+    parts = cost_parts(costs).assign(total=costs["cost"])
+    change = (parts.iloc[-1] - parts.iloc[0]).iloc[::-1]
+    at = np.arange(len(change))
+    colours = [COLOURS[COST_PARTS.get(str(part), "capacity")] for part in change.index]
+    bars = cost.barh(at, change, 0.6, color=colours)
+    bar_labels(cost, bars, (signed(v) for v in change.tolist()))
+    tidy(cost, f"Change of cost, from {number(costs['cost'].iloc[0])}", grid="x")
+    cost.axvline(0, color=MUTED, linewidth=0.8)
+    cost.set_yticks(at, [label(str(part)) for part in change.index])
+    cost.locator_params(axis="x", nbins=4)
+    cost.margins(x=0.25)
+    rows = np.arange(len(shown))
+    for offset, name, colour in zip((0.2, -0.2), cases, (COLOURS["capacity"], COLOURS["plan"]), strict=False):
+        bars = load.barh(rows + offset, shown[name], 0.36, color=colour, alpha=0.45 if offset > 0 else 1.0)
+    bar_labels(load, bars, (signed(v, 1) for v in shown["change"].tolist()))
+    tidy(load, f"Hours: {cases[0].lower()} (grey), {cases[-1].lower()} (blue)", grid="x")
+    load.set_yticks(rows, [literal(shorten(m, 18)) for m in shown.index])
+    load.margins(x=0.16)
+    return fig

@@ -1,0 +1,90 @@
+"""The difference a change would make to a plan: in a few lines, and as a page with a picture."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import pandas as pd
+
+from forecasting_assets.reporting import charts
+from forecasting_assets.reporting.formats import number, percent, signed
+from forecasting_assets.reporting.headlines import Headline
+from forecasting_assets.reporting.html import page
+from forecasting_assets.reporting.plan_tables import reasons_table, units
+from forecasting_assets.reporting.style import COST_PARTS, label
+from forecasting_assets.reporting.texttable import aligned, table, text
+
+PLAN, CHANGED = "Plan", "Changed"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What is known of PLAN and of CHANGED: cost by part, expected on-time share, units short, hours by
+    manufacturer (columns PLAN, CHANGED, change; most changed first), and PLAN_REASONS of the changed case."""
+
+    words: str
+    cost: dict[str, dict[str, float]]
+    on_time: dict[str, float]
+    short: dict[str, float]
+    hours: pd.DataFrame
+    reasons: pd.DataFrame
+
+
+def what_if_text(week: date, difference: Difference) -> str:
+    """The difference for a terminal, under 30 lines."""
+    cost = _costs(difference)
+    rows = [["", PLAN, CHANGED, "difference"]]
+    for part in [*[p for p in COST_PARTS if p in cost and cost[p].abs().sum() > 0], "cost"]:
+        before, after = cost[part].tolist()
+        name = "Total cost" if part == "cost" else label(part)
+        rows.append([name, number(before), number(after), signed(after - before)])
+    before, after = difference.on_time[PLAN], difference.on_time[CHANGED]
+    points = f"{signed(100 * (after - before), 1)} points"
+    rows.append(["Expected on time", percent(before), percent(after), points])
+    before, after = difference.short[PLAN], difference.short[CHANGED]
+    rows.append(["Units short", number(before), number(after), signed(after - before)])
+    moved = difference.hours[difference.hours["change"].abs() > 0.05].head(8)
+    makers = [["", PLAN, CHANGED, "difference"]]
+    for maker, before, after, change in zip(
+        moved.index, *moved[[PLAN, CHANGED, "change"]].to_numpy().T, strict=True
+    ):
+        makers.append([str(maker), number(before, 1), number(after, 1), signed(change, 1)])
+    lines = [f"WHAT IF {difference.words} (week {week})", *aligned(rows), "", "HOURS BY MANUFACTURER"]
+    return "\n".join(lines + (aligned(makers) if len(moved) else ["  nobody's hours change"]))
+
+
+def what_if_html(week: date, difference: Difference) -> str:
+    """The difference as a page for planners."""
+    cost = _costs(difference)
+    total = difference.cost[PLAN]["total"]
+    change = difference.cost[CHANGED]["total"] - total
+    points = 100 * (difference.on_time[CHANGED] - difference.on_time[PLAN])
+    hours = difference.hours.reset_index(names="manufacturer_id")
+    picture = charts.what_if(cost, difference.hours, difference.on_time, difference.words)
+    return page(
+        "What if",
+        week,
+        f"{difference.words}: this case beside the plan, which is left as it is.",
+        [
+            Headline(signed(change), f"cost, from {number(total)}"),
+            Headline(f"{signed(points, 1)} points", "of units expected on time"),
+            Headline(signed(difference.short[CHANGED] - difference.short[PLAN]), "units short"),
+        ],
+        [picture],
+        [
+            table(
+                "Who takes over",
+                hours,
+                {
+                    "manufacturer_id": ("Manufacturer", text),
+                    PLAN: ("Hours in the plan", units),
+                    CHANGED: ("Hours in this case", units),
+                    "change": ("Change, h", lambda v: signed(v, 1)),
+                },
+            ),
+            reasons_table(difference.reasons),
+        ],
+    )
+
+
+def _costs(difference: Difference) -> pd.DataFrame:
+    return pd.DataFrame(difference.cost).T.rename(columns={"total": "cost"})

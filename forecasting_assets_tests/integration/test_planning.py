@@ -1,0 +1,84 @@
+"""The plan's assets and checks: rules that contradict each other, tampered tables, frozen weeks."""
+
+import pytest
+
+from forecasting_assets.checks.planning import plan_findings
+from forecasting_assets.runs import materialize
+from forecasting_assets.tables import ALLOCATION_PLAN, PLAN_COST, PLAN_REASONS, PLAN_RULES
+from forecasting_assets_tests.conftest import PLANNED
+
+pytestmark = pytest.mark.spark
+WEEK = PLANNED[-1]
+CHECKS = ["capacity_feasible", "demand_balanced", "solver_certified", "rules_kept", "few_shortages"]
+
+
+def with_settings(home, text):
+    file = home.path / "forecasting.toml"
+    file.write_text(file.read_text() + text)
+    return home.settings
+
+
+def findings(settings):
+    return dict(zip(CHECKS, plan_findings(settings, WEEK), strict=True))
+
+
+def test_contradicting_rules_are_named_and_the_check_fails(home_copy, capsys):
+    settings = with_settings(
+        home_copy,
+        '[allocation.minimum_load]\nM02 = 0.9\n[allocation.maximum_share]\n"CNC machining" = 0.01\n',
+    )
+    assert not materialize(settings, [WEEK], "key:allocation_plan")
+    said = capsys.readouterr().out
+    assert "rules_kept" in said
+    assert "minimum_load of M02" in said
+    assert "maximum_share of CNC machining at M02" in said
+    rules = home_copy.lake.read_pandas(PLAN_RULES, [WEEK])
+    assert (rules["eased"] > 0).any()
+    # What is left is still proved.
+    assert findings(settings)["solver_certified"].passed
+
+
+@pytest.mark.parametrize("mode", ["quantile", "stochastic"])
+def test_plans_for_uncertain_demand_are_certified_from_the_lake(home_copy, mode):
+    settings = with_settings(home_copy, f'[allocation]\nuncertainty = "{mode}"\nscenarios = 8\n')
+    plain = home_copy.lake.read_pandas(ALLOCATION_PLAN, [WEEK])
+    assert materialize(settings, [WEEK], "key:allocation_plan")
+    assert home_copy.lake.read_pandas(ALLOCATION_PLAN, [WEEK])["quantity"].sum() > plain["quantity"].sum()
+    found = findings(settings)
+    found.pop("few_shortages")  # a warning, and more is asked for than the mean
+    assert all(finding.passed for finding in found.values()), found
+
+
+def test_frozen_weeks_read_the_plan_before(home_copy):
+    settings = with_settings(home_copy, "[allocation]\nfrozen_weeks = 2\nchange_penalty = 0.1\n")
+    assert materialize(settings, PLANNED[-2:], "key:allocation_plan")
+    costs = home_copy.lake.read_pandas(PLAN_COST, [WEEK]).set_index("part")["amount"]
+    assert costs["change_cost"] > 0
+    assert findings(settings)["solver_certified"].passed
+
+
+def test_tampered_tables_fail_the_certificate(home_copy):
+    settings, lake = home_copy.settings, home_copy.lake
+    assert findings(settings)["solver_certified"].passed
+    plan = lake.read_pandas(ALLOCATION_PLAN, [WEEK])
+    moved = plan.copy()
+    moved.loc[0, "quantity"] *= 0.99
+    lake.write_pandas(moved, ALLOCATION_PLAN, WEEK)
+    found = findings(settings)["solver_certified"]
+    assert not found.passed
+    assert "table_residual" in found.description
+    lake.write_pandas(plan, ALLOCATION_PLAN, WEEK)
+    costs = lake.read_pandas(PLAN_COST, [WEEK])
+    lake.write_pandas(costs.assign(amount=costs["amount"] * 0.9), PLAN_COST, WEEK)
+    assert not findings(settings)["solver_certified"].passed
+
+
+def test_every_shortage_and_late_delivery_has_a_reason(home):
+    reasons = home.lake.read_pandas(PLAN_REASONS, PLANNED)
+    plan = home.lake.read_pandas(ALLOCATION_PLAN, PLANNED)
+    assert len(reasons)
+    assert reasons["reason"].str.contains("in week 20").all()
+    keys = ["week", "part_category", "region", "due_week"]
+    assert set(map(tuple, reasons.loc[reasons["kind"] == "late", keys].to_numpy())) <= set(
+        map(tuple, plan[keys].to_numpy())
+    )

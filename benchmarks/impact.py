@@ -40,6 +40,7 @@ from forecasting_assets.demo.market import Marketplace
 from forecasting_assets.demo.network import build_network
 from forecasting_assets.demo.orders import order_lines
 from forecasting_assets.forecasting import naive, sarimax
+from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.reporting.measures import distance_closed, policy_totals
 from forecasting_assets.tables import QUANTILES, SERIES
@@ -78,7 +79,11 @@ def forecasts(
     history: pd.DataFrame, origins: list[date]
 ) -> Iterator[tuple[date, pd.DataFrame, pd.DataFrame, pd.DataFrame]]:
     """Of each origin: the forecast, the seasonal-naive one and what was ordered, as demand to plan for."""
-    made = sarimax.forecast(history, origins, HORIZON, ForecastingSettings())
+    settings = ForecastingSettings()
+    learnt = history[history["week"] <= pd.Timestamp(origins[0])]
+    totals = GroupTotals.of(history)
+    model = sarimax.fit(learnt, totals, origins[0], HORIZON, settings)
+    made = sarimax.predict(model, history, totals, origins, settings)
     for origin in origins:
         known = history[history["week"] <= pd.Timestamp(origin)]
         recent = known[known["week"] > pd.Timestamp(add_weeks(origin, -53))]

@@ -7,6 +7,7 @@ import pandas as pd
 
 from forecasting_assets.assets.parallel import each_week
 from forecasting_assets.assets.weekly import Upstream, Weekly, WeekResult, add_week_result, weeks_of
+from forecasting_assets.checks.models import check_beats_naive
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.forecasting.backtest import rolling_backtest
 from forecasting_assets.forecasting.combine import combine
@@ -109,6 +110,12 @@ def forecast_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
             add_week_result(context, week, result)
             for model, asset in (("sarimax", "sarimax_model"), ("xgb", "xgb_model")):
                 tracking.add_metrics(asset, week, overall_metrics(reports[week], model))
+        proven = [
+            week for week in weeks if (found := check_beats_naive(reports[week])).passed and found.metadata
+        ]
+        if proven:
+            for asset in ("sarimax_model", "xgb_model"):
+                tracking.promote(asset, proven[-1])
 
     @weekly.asset(
         DEMAND_FORECAST,

@@ -175,7 +175,8 @@ def training_pairs(features: pd.DataFrame, base: Baseline, least: int) -> Traini
     )
     week = week_numbers(features["week"].iloc[row], date(1970, 1, 5))
     pairs = TrainingPairs(row, h + 1, _mixed(key[row] ^ _mixed((week * 64 + h + 1).astype("uint64"))))
-    seasonal = np.flatnonzero(column[row] + pairs.horizon - YEAR_WEEKS >= base.panel.first_order.min(initial=base.panel.demand.shape[1]))
+    begin = base.panel.first_order.min(initial=base.panel.demand.shape[1])
+    seasonal = np.flatnonzero(column[row] + pairs.horizon - YEAR_WEEKS >= begin)
     return pairs.where(seasonal) if len(seasonal) >= least else pairs
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 EXPERIMENT = "forecasting-assets"
+#: The registered model whose forecasts were better than seasonal naive, newest week.
+CHAMPION = "champion"
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,22 @@ class Tracking(dg.ConfigurableResource):
         except MlflowException:
             return
         mlflow.log_metrics({k: v for k, v in metrics.items() if v == v}, run_id=version.run_id)
+
+    def promote(self, model: str, week: date) -> None:
+        """Make the model of `week` the champion, unless that of a later week is; nothing if it has no model."""
+        from mlflow.exceptions import MlflowException
+
+        client = self._open().tracking.MlflowClient()
+        try:
+            version = client.get_model_version_by_alias(model, _alias(week))
+        except MlflowException:
+            return
+        try:
+            champion = client.get_model_version_by_alias(model, CHAMPION).tags["week"]
+        except MlflowException:
+            champion = ""
+        if str(week) >= champion:
+            client.set_registered_model_alias(model, CHAMPION, version.version)
 
 
 def _signature(table: Table) -> "ModelSignature":

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from forecasting_assets.reporting.formats import counted, number, percent
-from forecasting_assets.reporting.measures import in_reading_order, scores
+from forecasting_assets.reporting.measures import SEGMENTS, in_reading_order, scores
 from forecasting_assets.reporting.style import label
 from forecasting_assets.reporting.texttable import TextTable, table, text
 
@@ -33,6 +33,35 @@ def metrics_by_segment(report: pd.DataFrame) -> TextTable:
         },
         "All horizons together. RMSSE and MASE are relative to the error of a naive forecast one week ahead"
         " in the past: below 1 is better than that. MAPE leaves out weeks without orders.",
+    )
+
+
+#: Each step is worth what it takes off the error of the one before.
+STEPS = ["seasonal_naive", "sarimax", "xgb", "combined"]
+
+
+def value_added(report: pd.DataFrame) -> TextTable:
+    """Forecast value added (Gilliland 2010, "The Business Forecasting Deal"): what each step changes in WAPE."""
+    wide = scores(report)
+    overall = wide.loc[wide.index.get_level_values("horizon") == 0, "wape"].droplevel("horizon").astype(float)
+    errors = overall.unstack("model").reindex(columns=STEPS).dropna(subset="seasonal_naive")
+    errors = errors.reindex([s for s in SEGMENTS if s in errors.index]).rename_axis("segment")
+    change = errors / errors.shift(axis=1) - 1
+    change["seasonal_naive"] = errors["seasonal_naive"]
+    change["all_steps"] = errors["combined"] / errors["seasonal_naive"] - 1
+    return table(
+        "Forecast value added",
+        change.reset_index(),
+        {
+            "segment": ("Demand pattern", label),
+            "seasonal_naive": ("WAPE of seasonal naive", percent),
+            "sarimax": ("SARIMAX", percent),
+            "xgb": ("XGBoost", percent),
+            "combined": ("Combined", percent),
+            "all_steps": ("All steps", percent),
+        },
+        "Change in WAPE from the step before: below zero it helps, above zero it harms. XGBoost starts from"
+        " SARIMAX, whose intervals are calibrated already.",
     )
 
 

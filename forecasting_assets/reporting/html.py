@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from forecasting_assets.reporting.backtest_tables import by_horizon, metrics_by_segment, weights
+from forecasting_assets.reporting.backtest_tables import by_horizon, metrics_by_segment, value_added, weights
 from forecasting_assets.reporting.formats import unbroken
 from forecasting_assets.reporting.headlines import Headline, backtest_headlines, plan_headlines
 from forecasting_assets.reporting.plan_tables import (
@@ -52,7 +52,7 @@ def backtest_html(week: date, report: pd.DataFrame, pictures: Sequence["Figure"]
         "Forecasts of earlier weeks against what was ordered since; no number here is an in-sample error.",
         backtest_headlines(report),
         pictures,
-        [metrics_by_segment(report), by_horizon(report), weights(report)],
+        [value_added(report), metrics_by_segment(report), by_horizon(report), weights(report)],
     )
 
 

@@ -20,6 +20,8 @@ from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.weeks import add_weeks
 
 MODELS = ["sarimax", "xgb", "combined", "seasonal_naive"]
+#: What is summed: MODELS, and the plain average of the two, from which the weights follow.
+_SUMMED = [*MODELS, "equal"]
 
 
 def rolling_backtest(
@@ -44,10 +46,10 @@ def rolling_backtest(
     panel = Panel.of(demand, add_weeks(begin, 1 - settings.history_weeks), weeks[-1])
     index = SeriesIndex(panel.series)
     n_origins = (weeks[-1] - begin).days // 7
-    total = np.zeros((len(MODELS), n_origins, horizon, len(SEGMENTS), len(SUMS)))
+    total = np.zeros((len(_SUMMED), n_origins, horizon, len(SEGMENTS), len(SUMS)))
 
     def known_at(o: int) -> np.ndarray:
-        """Sums (MODELS, horizons, SEGMENTS, SUMS) over the window of what had closed by the o-th week."""
+        """Sums (_SUMMED, horizons, SEGMENTS, SUMS) over the window of what had closed by the o-th week."""
         seen = total[:, max(0, o - window) : o]
         closed = np.arange(max(0, o - window), o)[:, None] + np.arange(1, horizon + 1) <= o
         return (seen * closed[None, :, :, None, None]).sum(axis=1)
@@ -63,7 +65,7 @@ def rolling_backtest(
             continue
         segment = segment_codes(index, load_segments(origin))[alive]
         known = known_at(o)
-        weight = combination_weights(known[0], known[1], settings.weight_prior_cells).T[segment]
+        weight = _weights(known, settings).T[segment]
         now = panel.column(origin) + 1
         total[:, o] = _sums_at(
             sarimax[alive],
@@ -84,7 +86,7 @@ def _sums_at(
     past: np.ndarray,
     closed: np.ndarray,
 ) -> np.ndarray:
-    """Sums (MODELS, horizons, SEGMENTS, SUMS) of one origin.
+    """Sums (_SUMMED, horizons, SEGMENTS, SUMS) of one origin.
 
     `sarimax` and `xgb` are cubes (series, horizons, 8), `weight` (series, horizons) that of SARIMAX, `segment`
     (series) codes of SEGMENTS, `past` and `closed` the demand (series, weeks) up to the origin and after it, as
@@ -95,11 +97,23 @@ def _sums_at(
     actual[:, : closed.shape[1]] = closed
     first = np.where(past.any(axis=1), (past > 0).argmax(axis=1), past.shape[1])
     scales = naive_errors(past, first)
-    models = (sarimax, xgb, weighted(sarimax, xgb, weight), _point(seasonal_naive(past, first, horizon)))
+    models = (
+        sarimax,
+        xgb,
+        weighted(sarimax, xgb, weight),
+        _point(seasonal_naive(past, first, horizon)),
+        weighted(sarimax, xgb, np.full_like(weight, 0.5)),
+    )
     in_segment = (segment == np.arange(len(SEGMENTS))[:, None]).astype(float)
     in_segment[SEGMENTS.index("all")] = 1.0
     by_segment = [in_segment @ sums(actual, values, *scales).reshape(n, -1) for values in models]
-    return np.stack(by_segment).reshape(len(MODELS), len(SEGMENTS), horizon, -1).swapaxes(1, 2)
+    return np.stack(by_segment).reshape(len(_SUMMED), len(SEGMENTS), horizon, -1).swapaxes(1, 2)
+
+
+def _weights(known: np.ndarray, settings: ForecastingSettings) -> np.ndarray:
+    """Weight of SARIMAX (horizons, SEGMENTS) from the sums (_SUMMED, horizons, SEGMENTS, SUMS)."""
+    sarimax, xgb, equal = (known[_SUMMED.index(name)] for name in ("sarimax", "xgb", "equal"))
+    return combination_weights(sarimax, xgb, equal, settings.weight_prior_cells)
 
 
 def _point(points: np.ndarray) -> np.ndarray:
@@ -110,10 +124,11 @@ def _point(points: np.ndarray) -> np.ndarray:
 
 
 def _report(week: date, known: np.ndarray, settings: ForecastingSettings) -> pd.DataFrame:
-    """The rows of one week from the sums (MODELS, horizons, SEGMENTS, SUMS); horizon 0 is all together."""
+    """The rows of one week from the sums (_SUMMED, horizons, SEGMENTS, SUMS); horizon 0 is all together."""
     known = np.concatenate([known.sum(axis=1, keepdims=True), known], axis=1)
+    sarimax = _weights(known, settings)
+    known = known[: len(MODELS)]
     values = metrics(known)
-    sarimax = combination_weights(known[0], known[1], settings.weight_prior_cells)
     values["weight"] = np.full(known.shape[:-1], np.nan)
     values["weight"][0], values["weight"][1] = sarimax, 1 - sarimax
     names = list(values)

@@ -15,18 +15,26 @@ from forecasting_assets.tables import SERIES
 SEGMENTS = ["all", "smooth", "erratic", "intermittent", "lumpy", "new"]
 
 
-def combination_weights(sarimax: np.ndarray, xgb: np.ndarray, prior_cells: float) -> np.ndarray:
-    """Weight of SARIMAX, from 0 to 1, from the sums (…, metrics.SUMS) of both models over past forecasts.
+def combination_weights(
+    sarimax: np.ndarray, xgb: np.ndarray, equal: np.ndarray, prior_cells: float
+) -> np.ndarray:
+    """Weight of SARIMAX, from 0 to 1, from the sums (…, metrics.SUMS) of both models and of their plain average
+    over past forecasts.
 
-    In inverse proportion to the squared scaled pinball losses (after Bates and Granger 1969, "The combination
-    of forecasts"), and shrunk towards a half as though `prior_cells` cells had spoken for equal weights.
+    The scaled pinball loss of an average of quantiles is convex in its weight; the least of the parabola through
+    the three losses is taken (after Bates and Granger 1969, "The combination of forecasts", whose squared errors
+    make it exact), and shrunk towards a half as though `prior_cells` cells had spoken for equal weights.
     """
-    a, b = (np.nan_to_num(metrics(total)["scaled_pinball"]) ** 2 for total in (sarimax, xgb))
+    a, b, half = (np.nan_to_num(metrics(total)["scaled_pinball"]) for total in (sarimax, xgb, equal))
     at = SUMS.index("scaled_quantile_cells")
     cells = np.minimum(sarimax[..., at], xgb[..., at])
-    own = np.divide(b, a + b, out=np.full_like(a, 0.5), where=a + b > 0)
+    bend = a + b - 2 * half
+    # Where averaging gains nothing, the better model alone is best.
+    least = np.where(
+        bend > 0, (3 * b + a - 4 * half) / np.where(bend > 0, 4 * bend, 1.0), 0.5 + 0.5 * np.sign(b - a)
+    )
     trust = np.divide(cells, cells + prior_cells, out=np.zeros_like(cells), where=cells > 0)
-    return 0.5 + (own - 0.5) * trust
+    return 0.5 + (np.clip(least, 0.0, 1.0) - 0.5) * trust
 
 
 def weighted(sarimax: np.ndarray, xgb: np.ndarray, weight: np.ndarray) -> np.ndarray:

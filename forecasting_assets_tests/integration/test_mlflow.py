@@ -3,10 +3,18 @@
 import pandas as pd
 import pytest
 
+from forecasting_assets.checks.models import check_beats_naive
 from forecasting_assets.features.build import feature_columns
-from forecasting_assets.resources.tracking import EXPERIMENT
+from forecasting_assets.resources.tracking import CHAMPION, EXPERIMENT
 from forecasting_assets.runs import materialize
-from forecasting_assets.tables import QUANTILES, SARIMAX_MODEL, SERIES, WEEKLY_DEMAND, XGB_MODEL
+from forecasting_assets.tables import (
+    BACKTEST_REPORT,
+    QUANTILES,
+    SARIMAX_MODEL,
+    SERIES,
+    WEEKLY_DEMAND,
+    XGB_MODEL,
+)
 from forecasting_assets_tests.conftest import PLANNED, WEEKS
 
 pytestmark = pytest.mark.spark
@@ -43,6 +51,25 @@ def test_the_runs_hold_the_rolling_origin_metrics_of_their_week(client):
     assert metrics["n/all"] > 0
     assert 0 < metrics["wape/all"] < 2
     assert 0 <= metrics["coverage_90/all"] <= 1
+
+
+def test_the_champion_is_of_the_newest_week_whose_forecasts_beat_the_naive_one(home, client):
+    reports = {week: home.lake.read_pandas(BACKTEST_REPORT, [week]) for week in PLANNED}
+    findings = {week: check_beats_naive(report) for week, report in reports.items()}
+    proven = [str(week) for week, found in findings.items() if found.passed and found.metadata]
+    assert proven
+    assert len(proven) < len(PLANNED)  # no forecast has met its week in the first of them
+    for model in ("sarimax_model", "xgb_model"):
+        assert client.get_model_version_by_alias(model, CHAMPION).tags["week"] == proven[-1]
+
+
+def test_an_older_week_does_not_take_the_champion_back(home_copy):
+    import mlflow
+
+    client = mlflow.MlflowClient(home_copy.settings.tracking_uri)
+    before = client.get_model_version_by_alias("xgb_model", CHAMPION).tags["week"]
+    assert materialize(home_copy.settings, [PLANNED[2]], "key:backtest_report")
+    assert client.get_model_version_by_alias("xgb_model", CHAMPION).tags["week"] == before
 
 
 def predictions(model, week, rows):

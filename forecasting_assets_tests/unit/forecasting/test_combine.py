@@ -43,26 +43,43 @@ def report(weights, horizons=2):
     )
 
 
+def weight_of(one, other, equal, cells, prior):
+    return combination_weights(losses(one, cells), losses(other, cells), losses(equal, cells), prior)
+
+
 def test_without_observations_the_models_weigh_the_same():
-    assert combination_weights(losses(0, 0), losses(0, 0), 500) == 0.5
+    assert weight_of(0, 0, 0, 0, 500) == 0.5
 
 
 def test_weights_by_hand():
-    far = combination_weights(losses(1.0, 1e9), losses(2.0, 1e9), 500)
-    assert far == pytest.approx(0.8, abs=1e-6)
-    assert combination_weights(losses(1.0, 500), losses(2.0, 500), 500) == pytest.approx(0.65)
-    assert combination_weights(losses(1.0, 10), losses(2.0, 10), 0) == pytest.approx(0.8)
-    assert combination_weights(losses(0.0, 10), losses(0.0, 10), 0) == 0.5
+    # The losses of (2 - 3w)² are 4, 0.25 and 1 at the weights 0, 1/2 and 1; the least is at 2/3.
+    assert weight_of(1.0, 4.0, 0.25, 1e12, 500) == pytest.approx(2 / 3)
+    assert weight_of(1.0, 4.0, 0.25, 500, 500) == pytest.approx((0.5 + 2 / 3) / 2)
+    assert weight_of(1.0, 2.0, 1.5, 10, 0) == 1.0
+    assert weight_of(2.0, 1.0, 1.6, 10, 0) == 0.0
+    assert weight_of(0.0, 0.0, 0.0, 10, 0) == 0.5
 
 
-@given(st.floats(0, 100), st.floats(0, 100), st.integers(0, 10**6), st.floats(0, 1e4))
-def test_weights_favour_the_smaller_loss_and_add_up_to_one(one, other, cells, prior):
-    weight = combination_weights(losses(one, cells), losses(other, cells), prior)
-    mirrored = combination_weights(losses(other, cells), losses(one, cells), prior)
+@given(st.floats(0, 100), st.floats(0, 100), st.floats(0, 1), st.integers(0, 10**6), st.floats(0, 1e4))
+def test_weights_favour_the_smaller_loss_and_add_up_to_one(one, other, share, cells, prior):
+    equal = share * (one + other) / 2  # the loss of an average is at most the average loss
+    weight = weight_of(one, other, equal, cells, prior)
+    mirrored = weight_of(other, one, equal, cells, prior)
     assert 0 <= weight <= 1
     assert weight + mirrored == pytest.approx(1)
     if one < other:
-        assert weight >= 0.5
+        assert weight >= 0.5 - 1e-9
+
+
+@given(st.lists(st.tuples(st.floats(-10, 10), st.floats(-10, 10)), min_size=3, max_size=20))
+def test_of_squared_losses_the_weight_is_the_best_there_is(errors):
+    one, other = np.array(errors).T
+
+    def loss(w):
+        return ((w * one + (1 - w) * other) ** 2).mean()
+
+    weight = weight_of(loss(1), loss(0), loss(0.5), 100, 0)
+    assert loss(weight) <= min(loss(w) for w in np.linspace(0, 1, 101)) + 1e-6
 
 
 @given(

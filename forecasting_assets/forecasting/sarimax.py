@@ -190,18 +190,45 @@ def predict(
 
 def distribution(model: SarimaxModel, panel: Panel, rolled: Rolling, columns: np.ndarray) -> np.ndarray:
     """Mean and quantiles (series, columns, horizon, 8) in units, as of the end of each of `columns`."""
-    spread, pattern = spreads(model, panel, rolled), panel.patterns(columns)
-    most = highest(panel, rolled)
+    spread = spreads(model, panel, rolled)
+    series, h = (i.ravel() for i in np.indices((len(panel.demand), model.horizon)))
     values = np.empty((len(panel.demand), len(columns), model.horizon, len(VALUES)))
     for i, column in enumerate(columns):
-        errors = model.errors[pattern[:, i]] * spread[:, column, :, None]
-        log_demand = np.minimum(rolled.location[:, column, :, None] + errors, most[:, column, None, None])
-        demand = in_units(log_demand, rolled.scale)
-        values[:, i, :, 1:] = demand[..., AT_LEVELS]
-        median = values[:, i, :, VALUES.index("q50")]
-        smearing = model.smearing[pattern[:, i], None]
-        values[:, i, :, 0] = median + smearing * (demand.mean(axis=-1) - median)
+        made = demand_at(model, panel, rolled, spread, series, np.full(len(series), column), h)
+        values[:, i] = made.reshape(len(panel.demand), model.horizon, len(VALUES))
     return values
+
+
+def demand_at(
+    model: SarimaxModel,
+    panel: Panel,
+    rolled: Rolling,
+    spread: np.ndarray,
+    series: np.ndarray,
+    column: np.ndarray,
+    h: np.ndarray,
+) -> np.ndarray:
+    """Mean and quantiles (cells, 8) in units of the cells of a series, a week and the h-th horizon from 0."""
+    errors = error_quantiles(model, panel, series, column, h) * spread[series, column, h, None]
+    most = highest(panel, rolled)[series, column, None]
+    log_demand = np.minimum(rolled.location[series, column, h, None] + errors, most)
+    demand = in_units(log_demand, rolled.scale[series])
+    median = demand[:, AT_LEVELS[LEVELS == 0.5]][:, 0]
+    smearing = model.smearing[_pattern_at(panel, series, column)]
+    mean = median + smearing * (demand.mean(axis=1) - median)
+    return np.column_stack([mean, demand[:, AT_LEVELS]])
+
+
+def error_quantiles(
+    model: SarimaxModel, panel: Panel, series: np.ndarray, column: np.ndarray, h: np.ndarray
+) -> np.ndarray:
+    """Quantiles (cells, ERROR_LEVELS) of standardised errors for the demand pattern of each cell."""
+    return np.asarray(model.errors[_pattern_at(panel, series, column), h])
+
+
+def _pattern_at(panel: Panel, series: np.ndarray, column: np.ndarray) -> np.ndarray:
+    columns, at = np.unique(column, return_inverse=True)
+    return panel.patterns(columns)[series, at]
 
 
 def spreads(model: SarimaxModel, panel: Panel, rolled: Rolling) -> np.ndarray:

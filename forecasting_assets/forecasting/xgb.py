@@ -1,7 +1,7 @@
 """XGBoost: one global model over all series and horizons that corrects SARIMAX where the features tell it to.
 
 The trees start from what SARIMAX forecast out of sample at every past origin (`sarimax.roll`): those of the mean
-from its median, by a logarithmic link, and those of the quantiles from the quantiles of its errors, relative to
+from its mean, by a logarithmic link, and those of the quantiles from the quantiles of its errors, relative to
 the error expected of the series. So seasons and levels that trees cannot extrapolate are already there, large
 and small series teach each other (Montero-Manso and Hyndman 2021, "Principles and algorithms for forecasting
 groups of time series: locality and globality"), and few trees do. The horizon is a feature: direct
@@ -88,6 +88,8 @@ QUANTILE_ROWS = 100_000
 MAX_TARGET, MAX_ERROR = 20.0, 20.0
 #: Share of the mean order size that the mean starts from at least.
 SMALLEST_START = 0.02
+#: Cells whose distribution is in memory at once.
+START_CELLS = 50_000
 #: Forecast rows in memory at once.
 CHUNK_ROWS = 400_000
 
@@ -232,7 +234,7 @@ def fit(
     came = base.panel.demand[series, column + of_mean.horizon]
     # An error counts relative to how much its series varies, as it does in the scaled metrics.
     weight = size / np.maximum(rows["std_52"].to_numpy(float), 0.05 * size)
-    start = _log_ratio(base, series, column, of_mean.horizon, size)
+    start = _start(base, series, column, of_mean.horizon - 1, size)
     mean = train(
         MEAN_PARAMETERS, matrix(of_mean, np.minimum(came / size, MAX_TARGET), start, weight), MEAN_ROUNDS
     )
@@ -244,7 +246,12 @@ def fit(
     error = base.rolled.error[series, column, h] / base.spread[series, column, h]
     quantiles = train(
         QUANTILE_PARAMETERS,
-        matrix(of_quantiles, np.clip(error, -MAX_ERROR, MAX_ERROR), _error_quantiles(base, rows, h), None),
+        matrix(
+            of_quantiles,
+            np.clip(error, -MAX_ERROR, MAX_ERROR),
+            _error_quantiles(base, series, column, h),
+            None,
+        ),
         QUANTILE_ROUNDS,
     )
     return XgbModel(base.model, mean, quantiles, categories, countries, len(of_mean))
@@ -281,31 +288,31 @@ def _values(model: XgbModel, features: pd.DataFrame, base: Baseline) -> np.ndarr
     x = design(repeated, h + 1, base, model.categories, model.countries)
     size = order_size(repeated)
     series, column = base.cells(repeated)
-    start = _log_ratio(base, series, column, h + 1, size)
+    start = _start(base, series, column, h, size)
     mean = model.mean.inplace_predict(x, base_margin=start) * size
 
-    error = model.quantiles.inplace_predict(x, base_margin=_error_quantiles(base, repeated, h))
+    error = model.quantiles.inplace_predict(x, base_margin=_error_quantiles(base, series, column, h))
     location, spread = (of[series, column, h, None] for of in (base.rolled.location, base.spread))
     highest = sarimax.highest(base.panel, base.rolled)[series, column, None]
     logged = np.minimum(location + spread * np.sort(error, axis=1), highest)
     return np.column_stack([mean, sarimax.in_units(logged, base.rolled.scale[series])])
 
 
-def _log_ratio(
-    base: Baseline, series: np.ndarray, column: np.ndarray, horizon: np.ndarray, size: np.ndarray
+def _start(
+    base: Baseline, series: np.ndarray, column: np.ndarray, h: np.ndarray, size: np.ndarray
 ) -> np.ndarray:
-    """Log of SARIMAX's median over the mean order size, of each cell."""
-    location = base.rolled.location[series, column, horizon - 1]
-    median = sarimax.in_units(location, base.rolled.scale[series])
-    return np.log(np.maximum(median / size, SMALLEST_START))
+    """Log of SARIMAX's mean over the mean order size, of each cell."""
+    start = np.empty(len(series))
+    for begin in range(0, len(series), START_CELLS):
+        some = slice(begin, begin + START_CELLS)
+        cells = series[some], column[some], h[some]
+        start[some] = sarimax.demand_at(base.model, base.panel, base.rolled, base.spread, *cells)[:, 0]
+    return np.log(np.maximum(start / size, SMALLEST_START))
 
 
-def _error_quantiles(base: Baseline, features: pd.DataFrame, h: np.ndarray) -> np.ndarray:
-    """(rows, LEVELS): the quantiles of SARIMAX's standardised errors for the demand pattern of each row."""
-    series, column = base.cells(features)
-    columns, at = np.unique(column, return_inverse=True)
-    pattern = base.panel.patterns(columns)[series, at]
-    return base.model.errors[pattern, h][:, sarimax.AT_LEVELS]
+def _error_quantiles(base: Baseline, series: np.ndarray, column: np.ndarray, h: np.ndarray) -> np.ndarray:
+    """(cells, LEVELS): what SARIMAX takes for the quantiles of its standardised errors."""
+    return sarimax.error_quantiles(base.model, base.panel, series, column, h)[:, sarimax.AT_LEVELS]
 
 
 def order_size(features: pd.DataFrame) -> np.ndarray:
@@ -350,7 +357,8 @@ def design(
     series, column = base.cells(features)
     rolled, h = base.rolled, horizon - 1
     location, spread = rolled.location[series, column, h], base.spread[series, column, h]
-    columns["sarimax_log_ratio"] = _log_ratio(base, series, column, horizon, size)
+    median = sarimax.in_units(location, rolled.scale[series])
+    columns["sarimax_log_ratio"] = np.log(np.maximum(median / size, SMALLEST_START))
     columns["sarimax_location"], columns["sarimax_spread"] = location, spread
     columns["sarimax_season"] = rolled.season[series, column, h]
     columns["sarimax_change"] = (rolled.endog[series, column] - location) / spread

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecasting_assets.forecasting.panel import DemandError, Panel
+from forecasting_assets.forecasting.panel import PATTERNS, DemandError, Panel
 from forecasting_assets.weeks import add_weeks
-from forecasting_assets_tests.unit.forecasting.data import FIRST, market
+from forecasting_assets_tests.unit.forecasting.data import FIRST, features, market
 
 
 def history(*rows):
@@ -19,7 +19,7 @@ def history(*rows):
 def test_weeks_without_orders_are_zero_and_duplicates_are_added():
     table = history(("B", "x", "2024-01-15", 2), ("A", "x", "2024-01-01", 1), ("B", "x", "2024-01-15", 3))
     panel = Panel.of(table, date(2024, 1, 1), date(2024, 1, 22))
-    assert panel.series.values.tolist() == [["A", "x"], ["B", "x"]]
+    assert panel.series[["part_id", "region"]].values.tolist() == [["A", "x"], ["B", "x"]]
     assert panel.demand.tolist() == [[1, 0, 0, 0], [0, 0, 5, 0]]
     assert panel.first_order.tolist() == [0, 2]
     assert panel.alive(1).tolist() == [True, False]
@@ -69,3 +69,49 @@ def test_the_order_of_rows_does_not_matter(random):
     other = Panel.of(table.iloc[order], FIRST, add_weeks(FIRST, 29))
     assert one.series.equals(other.series)
     assert np.array_equal(one.demand, other.demand)
+
+
+def test_patterns_are_the_segments_of_the_feature_table():
+    table = market(weeks=110, series=12)
+    rng = np.random.default_rng(2)
+    wild = rng.lognormal(2, 1.5, 110) * [rng.random(110) < share for share in (1.0, 0.4)]
+    for region, quantity in zip(("R8", "R9"), wild, strict=True):
+        weeks = [pd.Timestamp(add_weeks(FIRST, int(w))) for w in np.flatnonzero(quantity)]
+        more = {"part_id": "W", "part_category": "C0", "region": region, "week": weeks}
+        table = pd.concat([table, pd.DataFrame({**more, "quantity": quantity[quantity > 0]})])
+    panel = Panel.of(table, FIRST, add_weeks(FIRST, 109))
+    columns = np.arange(0, 110, 3)
+    found = panel.patterns(columns)
+    segment = features(table).set_index(["part_id", "region", "week"])["segment"]
+    assert set(segment) == set(PATTERNS)
+    for i, column in enumerate(columns):
+        alive = panel.series[panel.alive(column)].assign(week=pd.Timestamp(add_weeks(FIRST, int(column))))
+        expected = segment.reindex(pd.MultiIndex.from_frame(alive[["part_id", "region", "week"]]))
+        assert [PATTERNS[p] for p in found[panel.alive(column), i]] == expected.tolist()
+
+
+def test_patterns_know_nothing_after_their_week():
+    panel = Panel.of(market(), FIRST, add_weeks(FIRST, 89))
+    columns, later = np.arange(60), np.arange(90) >= 60
+    begun = panel.rows(np.flatnonzero(panel.first_order < 60))
+    poisoned = Panel(begun.series, FIRST, np.where(later, 1e6, begun.demand))
+    assert np.array_equal(poisoned.patterns(columns), begun.patterns(columns))
+    assert not np.array_equal(poisoned.patterns(np.array([70])), begun.patterns(np.array([70])))
+
+
+def test_the_category_of_a_series_is_that_of_its_first_order_in_the_panel():
+    table = history(
+        ("A", "x", "2024-01-08", 1),
+        ("A", "x", "2024-01-01", 1),
+        ("A", "x", "2023-12-25", 1),
+        ("A", "y", "2024-01-08", 1),
+    ).assign(part_category=["second", "first", "before", "other"])
+    for rows in (table, table[::-1]):
+        panel = Panel.of(rows, date(2024, 1, 1), date(2024, 1, 8))
+        assert panel.series["part_category"].tolist() == ["first", "other"]
+
+
+def test_parts_without_a_category_are_all_of_one():
+    panel = Panel.of(market().drop(columns="part_category"), FIRST, add_weeks(FIRST, 89))
+    assert set(panel.series["part_category"]) == {"default"}
+    assert Panel.of(market(), FIRST, add_weeks(FIRST, 89)).series["part_category"].nunique() == 2

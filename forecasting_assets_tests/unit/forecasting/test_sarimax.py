@@ -1,160 +1,354 @@
+import json
 import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
-from statsmodels.tsa.statespace.sarimax import SARIMAX
 
 from forecasting_assets.forecasting import sarimax
+from forecasting_assets.forecasting.candidates import CANDIDATES
+from forecasting_assets.forecasting.candidates import forecasts as of_candidate
 from forecasting_assets.forecasting.cube import FORECAST_COLUMNS, VALUES
+from forecasting_assets.forecasting.panel import DemandError, Panel
+from forecasting_assets.forecasting.sarimax import SarimaxModel, sample_parts
+from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
-from forecasting_assets.weeks import add_weeks, refit_week
+from forecasting_assets.weeks import add_weeks
 from forecasting_assets_tests.unit.forecasting.data import FIRST, market
 
 SETTINGS = ForecastingSettings()
-HISTORY = market()
-ORIGINS = [add_weeks(FIRST, w) for w in range(68, 90)]
+HISTORY = market(weeks=120)
+TOTALS = GroupTotals.of(HISTORY)
+FITTED = add_weeks(FIRST, 92)
+ORIGINS = [add_weeks(FITTED, w) for w in range(24)]
 KEYS = ["part_id", "region", "origin_week", "horizon"]
 
 
 @pytest.fixture(scope="module")
-def forecasts():
+def model():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return sarimax.forecast(HISTORY, ORIGINS, 8, SETTINGS)
+        return sarimax.fit(HISTORY, TOTALS, FITTED, 8, SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def forecasts(model):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return sarimax.predict(model, HISTORY, TOTALS, ORIGINS, SETTINGS)
 
 
 def same(one, other):
     one, other = (t.sort_values(KEYS, ignore_index=True) for t in (one, other))
     pd.testing.assert_frame_equal(one[KEYS], other[KEYS])
-    np.testing.assert_allclose(one[VALUES], other[VALUES], rtol=1e-9, atol=1e-12)
-    assert one["method"].equals(other["method"])
+    np.testing.assert_allclose(one[VALUES], other[VALUES], rtol=1e-8, atol=1e-9)
+
+
+def table_of(demand, region="x", parts=None):
+    """Rows of orders from demand (series, weeks), each series a part of one category unless `parts` names it."""
+    parts = parts or [f"P{i:03}" for i in range(len(demand))]
+    weeks = pd.date_range(str(FIRST), periods=demand.shape[1], freq="7D")
+    wide = pd.DataFrame(demand, index=pd.Index(parts, name="part_id"), columns=weeks.rename("week"))
+    long = wide.stack().rename("quantity").reset_index()
+    return long[long["quantity"] > 0].assign(region=region, part_category="C")
+
+
+def made_from(history, origins, fitted=None, totals=None):
+    """Forecasts from weeks numbered from FIRST, by a model fitted at the first of them."""
+    totals = totals or GroupTotals.of(history)
+    weeks = [add_weeks(FIRST, o) for o in origins]
+    model = sarimax.fit(history, totals, add_weeks(FIRST, fitted or origins[0]), 8, SETTINGS)
+    return sarimax.predict(model, history, totals, weeks, SETTINGS)
+
+
+def matrix(made, column):
+    """(series, origins, horizons) of a forecast table in which every series has every origin."""
+    ordered = made.sort_values(KEYS)[column].to_numpy()
+    return ordered.reshape(-1, made["origin_week"].nunique(), 8)
+
+
+def targets(demand, origins):
+    return np.stack([demand[:, o + 1 : o + 9] for o in origins], axis=1)
 
 
 def test_every_living_series_has_every_horizon_and_proper_values(forecasts):
-    assert list(forecasts.columns) == [*FORECAST_COLUMNS, "method", "params"]
+    assert list(forecasts.columns) == FORECAST_COLUMNS
     for origin in ORIGINS:
         known = HISTORY[HISTORY["week"] <= str(origin)]
         recent = known[known["week"] > str(add_weeks(origin, -52))]
         made = forecasts[forecasts["origin_week"] == str(origin)]
-        assert len(made) == 8 * recent.groupby(["part_id", "region"]).ngroups
+        living = set(recent[["part_id", "region"]].itertuples(index=False, name=None))
+        assert set(made[["part_id", "region"]].itertuples(index=False, name=None)) == living
+        assert (made.groupby(["part_id", "region"])["horizon"].agg(set) == set(range(1, 9))).all()
+    assert forecasts["origin_week"].nunique() == len(ORIGINS)
     assert not forecasts.duplicated(KEYS).any()
     values = forecasts[VALUES].to_numpy()
     assert np.isfinite(values).all()
     assert (values >= 0).all()
     assert (np.diff(values[:, 1:], axis=1) >= 0).all()
+    assert forecasts["mean"].between(forecasts["q05"], forecasts["q95"]).mean() > 0.95
 
 
-def test_methods_say_how_a_series_was_forecast(forecasts):
-    assert set(forecasts["method"]) == {"sarimax", "smoothing_short", "smoothing_sparse"}
-    fitted = (forecasts["method"] == "sarimax") & (forecasts["horizon"] == 1)
-    assert forecasts["params"].notna().equals(fitted)
-    assert forecasts.loc[fitted, "params"].map(len).eq(len(sarimax.PARAMETERS)).all()
+def test_a_week_alone_gives_what_it_gives_in_a_range(model, forecasts):
+    for origin in (ORIGINS[0], ORIGINS[3], ORIGINS[-1]):
+        known = HISTORY[HISTORY["week"] <= str(origin)]
+        alone = sarimax.predict(model, known, GroupTotals.of(known), [origin], SETTINGS)
+        same(alone, forecasts[forecasts["origin_week"] == str(origin)])
 
 
-def test_a_week_alone_gives_what_it_gives_in_a_range(forecasts):
-    for origin in (ORIGINS[3], ORIGINS[-1]):
-        known = HISTORY[HISTORY["week"] <= str(origin)].sample(frac=1, random_state=0)
-        same(
-            sarimax.forecast(known, [origin], 8, SETTINGS), forecasts[forecasts["origin_week"] == str(origin)]
-        )
+def test_the_order_of_rows_and_origins_does_not_matter(forecasts):
+    shuffled = HISTORY.sample(frac=1, random_state=0)
+    totals = GroupTotals.of(shuffled)
+    model = sarimax.fit(shuffled, totals, FITTED, 8, SETTINGS)
+    same(sarimax.predict(model, shuffled, totals, ORIGINS[::-1], SETTINGS), forecasts)
 
 
-def test_history_before_its_window_does_not_matter(forecasts):
+def test_history_before_its_window_does_not_matter():
     settings = ForecastingSettings(history_weeks=78)
-    origin = ORIGINS[-1]
-    begin = add_weeks(refit_week(origin, settings.sarimax_refit_weeks), 1 - settings.history_weeks)
-    assert HISTORY["week"].min() < pd.Timestamp(begin)
+    begin = add_weeks(FITTED, 1 - settings.history_weeks)
     cut = HISTORY[HISTORY["week"] >= str(begin)]
-    same(sarimax.forecast(cut, [origin], 8, settings), sarimax.forecast(HISTORY, [origin], 8, settings))
+    assert len(cut) < len(HISTORY)
+    made = []
+    for history in (cut, HISTORY):
+        totals = GroupTotals.of(history)
+        model = sarimax.fit(history, totals, FITTED, 8, settings)
+        made.append(sarimax.predict(model, history, totals, ORIGINS, settings))
+    same(*made)
 
 
-def test_nothing_after_the_origin_changes_a_forecast(forecasts):
-    origin = ORIGINS[4]
-    poisoned = HISTORY.assign(quantity=HISTORY["quantity"].where(HISTORY["week"] <= str(origin), 1e6))
-    made = sarimax.forecast(poisoned, ORIGINS, 8, SETTINGS)
-    for part in (made, forecasts):
-        assert (part["origin_week"] > str(origin)).any()
-    same(made[made["origin_week"] <= str(origin)], forecasts[forecasts["origin_week"] <= str(origin)])
+@pytest.mark.parametrize("poison", [1e6, 1e-3])
+@pytest.mark.parametrize("last", [0, 4, 15])
+def test_nothing_after_the_origin_changes_a_forecast(forecasts, last, poison):
+    after = HISTORY["week"] > str(ORIGINS[last])
+    new = HISTORY[after].assign(part_id="NEW", quantity=poison)
+    poisoned = pd.concat([HISTORY.assign(quantity=HISTORY["quantity"].mask(after, poison)), new])
+    totals = GroupTotals.of(poisoned)
+    model = sarimax.fit(poisoned, totals, FITTED, 8, SETTINGS)
+    made = sarimax.predict(model, poisoned, totals, ORIGINS, SETTINGS)
+    until = [t[t["origin_week"] <= str(ORIGINS[last])] for t in (made, forecasts)]
+    same(*until)
+    assert "NEW" in set(made["part_id"])
 
 
-def test_each_series_stands_alone(forecasts):
-    one = HISTORY[(HISTORY["part_id"] == "P02") & (HISTORY["region"] == "R0")]
-    made = forecasts[(forecasts["part_id"] == "P02") & (forecasts["region"] == "R0")]
-    same(sarimax.forecast(one, ORIGINS, 8, SETTINGS), made)
+def test_the_regions_of_a_part_and_the_totals_of_all_suffice(model, forecasts):
+    for parts in (["P02"], ["P05", "P00", "P03"]):
+        some = HISTORY[HISTORY["part_id"].isin(parts)]
+        made = sarimax.predict(model, some, TOTALS, ORIGINS, SETTINGS)
+        same(made, forecasts[forecasts["part_id"].isin(parts)])
 
 
-def test_parameters_written_as_parquet_and_history_give_the_forecasts_again(forecasts, tmp_path):
-    origin = ORIGINS[-1]
-    made = forecasts[forecasts["origin_week"] == str(origin)]
-    params = made.loc[made["horizon"] == 1, ["part_id", "region", "method", "params"]]
-    params.to_parquet(tmp_path / "params.parquet", index=False)
-    read = pd.read_parquet(tmp_path / "params.parquet")
-    week = refit_week(origin, SETTINGS.sarimax_refit_weeks)
-    same(sarimax.predict(read, HISTORY, week, [origin], 8, SETTINGS), made)
+def test_totals_and_other_regions_are_needed(model, forecasts):
+    """The test above would hold for forecasts that borrow nothing."""
+    some = HISTORY[HISTORY["part_id"] == "P00"]
+    one = some[some["region"] == "R0"]
+    for history, totals in ((some, GroupTotals.of(some)), (one, TOTALS)):
+        made = sarimax.predict(model, history, totals, ORIGINS, SETTINGS)
+        kept = forecasts.merge(made[KEYS], on=KEYS).sort_values(KEYS)
+        assert not np.allclose(kept["q50"], made.sort_values(KEYS)["q50"], rtol=1e-3)
 
 
-def test_forecasts_are_those_of_statsmodels(forecasts):
-    """The state and its powers against get_forecast of the same model, without Fourier pairs."""
-    settings = ForecastingSettings(fourier_pairs=0)
-    one = HISTORY[(HISTORY["part_id"] == "P00") & (HISTORY["region"] == "R0")]
-    origin = ORIGINS[-1]
-    made = sarimax.forecast(one, [origin], 8, settings)
-    ar, ma, sigma2, scale, centre, pairs = made["params"].iloc[0]
-    assert pairs == 0
-    weeks = pd.date_range(one["week"].min(), str(origin), freq="7D")
-    demand = one.set_index("week")["quantity"].reindex(weeks).fillna(0.0).to_numpy()
-    endog = np.log1p(sarimax.LOG_GAIN * demand / scale) - centre
-    # The level as a regressor with a wide prior is its generalised least squares estimate.
-    generalised = SARIMAX(endog, exog=np.ones(len(endog)), order=(1, 0, 1), mle_regression=False)
-    forecast = generalised.filter([ar, ma, sigma2]).get_forecast(8, exog=np.ones((8, 1)))
-    median = np.expm1(forecast.predicted_mean + centre) * scale / sarimax.LOG_GAIN
-    np.testing.assert_allclose(made["q50"], median, rtol=1e-4)
-    upper = forecast.predicted_mean + 1.6448536 * np.sqrt(forecast.var_pred_mean)
-    np.testing.assert_allclose(made["q95"], np.expm1(upper + centre) * scale / sarimax.LOG_GAIN, rtol=1e-3)
+def test_a_model_written_as_json_gives_the_same_forecasts(model, forecasts):
+    read = SarimaxModel.from_dict(json.loads(json.dumps(model.to_dict())))
+    assert read.week == FITTED
+    assert read.horizon == 8
+    pd.testing.assert_frame_equal(sarimax.predict(read, HISTORY, TOTALS, ORIGINS, SETTINGS), forecasts)
 
 
-def test_a_series_that_cannot_be_fitted_is_smoothed_and_says_so():
-    weeks = [pd.Timestamp(add_weeks(FIRST, w)) for w in range(60)]
-    constant = pd.DataFrame({"part_id": "A", "region": "x", "week": weeks, "quantity": 4.0})
-    made = sarimax.forecast(constant, [weeks[-1].date()], 8, SETTINGS)
-    assert set(made["method"]) == {"smoothing_failed"}
-    np.testing.assert_allclose(made["q50"], 4.0, rtol=0.05)
+def test_units_do_not_matter(forecasts):
+    dozens = HISTORY.assign(quantity=HISTORY["quantity"] / 12)
+    totals = GroupTotals.of(dozens)
+    model = sarimax.fit(dozens, totals, FITTED, 8, SETTINGS)
+    made = sarimax.predict(model, dozens, totals, ORIGINS, SETTINGS)
+    same(made.assign(**made[VALUES] * 12), forecasts)
 
 
-def test_the_first_weeks_and_a_week_without_living_series():
-    first = sarimax.forecast(HISTORY, [add_weeks(FIRST, w) for w in range(3)], 8, SETTINGS)
-    assert set(first["method"]) == {"smoothing_short"}
-    for week in (add_weeks(FIRST, -5), add_weeks(FIRST, 90 + 53)):
-        nothing = sarimax.forecast(HISTORY, [week], 8, SETTINGS)
-        assert list(nothing.columns) == [*FORECAST_COLUMNS, "method", "params"]
-        assert nothing.empty
+def test_bad_demand_is_named():
+    bad = HISTORY.assign(quantity=-1.0)
+    with pytest.raises(DemandError, match=r"quantity: -1\.0"):
+        sarimax.fit(bad, TOTALS, FITTED, 8, SETTINGS)
 
 
-def test_a_season_and_an_autoregression_are_found():
-    rng = np.random.default_rng(3)
-    t = np.arange(164)
-    error = np.zeros(len(t))
-    for i in range(1, len(t)):
-        error[i] = 0.8 * error[i - 1] + rng.normal(0, 0.05)
-    demand = 200 * np.exp(0.5 * np.sin(2 * np.pi * t / 52.18) + error)
-    weeks = [pd.Timestamp(add_weeks(FIRST, int(w))) for w in t]
-    history = pd.DataFrame({"part_id": "A", "region": "x", "week": weeks, "quantity": demand})
-    origin = weeks[155].date()
-    made = sarimax.forecast(history[:156], [origin], 8, SETTINGS)
-    ours = np.abs(made["q50"].to_numpy() - demand[156:]).mean()
-    assert ours < 0.7 * np.abs(demand[155] - demand[156:]).mean()
+@pytest.mark.filterwarnings("error")
+def test_the_first_weeks_have_forecasts_of_the_size_of_demand():
+    for week in (0, 1, 2, 8):
+        made = made_from(HISTORY, [week])
+        known = HISTORY[HISTORY["week"] <= str(add_weeks(FIRST, week))]
+        assert len(made) == 8 * known.groupby(["part_id", "region"]).ngroups > 0
+        largest = made.merge(known.groupby(["part_id", "region"])["quantity"].max().reset_index())
+        assert np.isfinite(made[VALUES]).all(axis=None)
+        assert (largest["q95"] <= sarimax.MAX_GROWTH * largest["quantity"] * (1 + 1e-9)).all()
+        assert (made["q95"] > 0).all()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("week", [-5, 119 + 52])
+def test_a_week_without_living_series_has_no_forecasts(week):
+    nothing = made_from(HISTORY, [week])
+    assert list(nothing.columns) == FORECAST_COLUMNS
+    assert nothing.empty
+
+
+@pytest.mark.filterwarnings("error")
+def test_steady_demand_is_forecast_as_it_is():
+    made = made_from(table_of(np.full((3, 100), 5.0)), [99])
+    np.testing.assert_allclose(made[VALUES], 5.0, rtol=0.01)
+
+
+def test_a_forecast_lies_between_those_of_the_candidates_where_no_season_is_known():
+    rng = np.random.default_rng(2)
+    history = table_of(rng.lognormal(3, 0.3, (5, 40)))
+    totals, week = GroupTotals.of(history), add_weeks(FIRST, 39)
+    model = sarimax.fit(history, totals, week, 8, SETTINGS)
+    panel = Panel.of(history, add_weeks(week, 1 - SETTINGS.history_weeks), week)
+    rolled = sarimax.roll(model, panel, totals)
+    made = np.stack([of_candidate(rolled.endog, panel.first_order, c, 8) for c in CANDIDATES])[:, :, -1]
+    assert (rolled.location[:, -1] > made.min(axis=0)).all()
+    assert (rolled.location[:, -1] < made.max(axis=0)).all()
+    assert not rolled.season.any()
+
+
+def test_errors_are_of_the_target_week_and_unknown_until_it_closes(model):
+    panel = Panel.of(HISTORY, add_weeks(FITTED, 1 - SETTINGS.history_weeks), ORIGINS[-1])
+    rolled = sarimax.roll(model, panel, TOTALS)
+    n_weeks = panel.demand.shape[1]
+    for h in (1, 3, 8):
+        error = rolled.error[:, :, h - 1]
+        assert np.isnan(error[:, n_weeks - h :]).all()
+        row, origin = np.nonzero(np.isfinite(error))
+        assert (panel.first_order[row] <= origin).all()
+        expected = rolled.endog[row, origin + h] - rolled.location[row, origin, h - 1]
+        np.testing.assert_allclose(error[row, origin], expected)
+        assert len(row) == np.maximum(n_weeks - h - panel.first_order, 0).sum()
 
 
 def test_a_random_walk_is_not_beaten_by_more_than_noise():
-    rng = np.random.default_rng(4)
-    walks = 1000 * np.exp(np.cumsum(rng.normal(0, 0.05, (30, 112)), axis=1))
-    weeks = [pd.Timestamp(add_weeks(FIRST, w)) for w in range(112)]
-    history = pd.concat(
-        pd.DataFrame({"part_id": f"P{i:02}", "region": "x", "week": weeks, "quantity": walk})
-        for i, walk in enumerate(walks)
-    )
-    made = sarimax.forecast(history, [weeks[103].date()], 8, ForecastingSettings(sarimax_refit_weeks=26))
-    ours = np.abs(made["q50"].to_numpy().reshape(30, 8) - walks[:, 104:]).sum()
+    walks = 1000 * np.exp(np.cumsum(np.random.default_rng(4).normal(0, 0.05, (60, 112)), axis=1))
+    made = made_from(table_of(walks[:, :104]), [103])
+    ours = np.abs(matrix(made, "q50")[:, 0] - walks[:, 104:]).sum()
     last = np.abs(walks[:, [103]] - walks[:, 104:]).sum()
-    assert ours > 0.9 * last
+    assert 0.9 * last < ours < 1.1 * last
+
+
+def test_a_level_is_found_in_noise():
+    demand = 100 * np.random.default_rng(5).lognormal(0, 0.3, (40, 112))
+    made = made_from(table_of(demand[:, :104]), [103])
+    ours = np.abs(matrix(made, "q50")[:, 0] - demand[:, 104:]).mean()
+    assert ours < 1.1 * np.abs(100 - demand[:, 104:]).mean()
+
+
+def seasonal(weeks=156 + 8, series=30, seed=6):
+    """Demand of parts with a season each, of phases that cancel in the total of their category."""
+    rng = np.random.default_rng(seed)
+    phase = 2 * np.pi * np.arange(series)[:, None] / series
+    season = 0.5 * np.sin(2 * np.pi * np.arange(weeks) / 52 + phase)
+    return [200 * np.exp(season + rng.normal(0, 0.1, season.shape)) for _ in range(3)]
+
+
+def test_a_season_is_found():
+    demand, *_ = seasonal()
+    made = made_from(table_of(demand[:, :156]), [155])
+    ours = np.abs(matrix(made, "q50")[:, 0] - demand[:, 156:])
+    assert ours.mean() < 0.7 * np.abs(demand[:, [155]] - demand[:, 156:]).mean()
+    half_a_year = made_from(table_of(demand[:, :156] * (np.arange(156) >= 130)), [155])
+    assert ours.mean() < 0.7 * np.abs(matrix(half_a_year, "q50")[:, 0] - demand[:, 156:]).mean()
+
+
+def test_a_young_region_borrows_the_season_of_its_part():
+    old, also_old, young = seasonal()
+    young[:, :135] = 0
+    alone = table_of(young[:, :156], "young")
+    together = pd.concat([table_of(old[:, :156], "old"), table_of(also_old[:, :156], "other"), alone])
+    errors = []
+    for history in (together, alone):
+        made = made_from(history, [155])
+        made = made[made["region"] == "young"]
+        errors.append(np.abs(matrix(made, "q50")[:, 0] - young[:, 156:]).mean())
+    assert errors[0] < 0.6 * errors[1]
+
+
+def test_a_young_part_borrows_the_season_of_its_category():
+    rng = np.random.default_rng(7)
+    season = 0.5 * np.sin(2 * np.pi * np.arange(164) / 52)
+    demand = 200 * np.exp(season + rng.normal(0, 0.1, (30, 164)))
+    demand[20:, :135] = 0
+    history = table_of(demand[:, :156])
+    errors = []
+    for rows in (history, history[history["part_id"] >= "P020"]):
+        made = made_from(rows, [155])
+        made = made[made["part_id"] >= "P020"]
+        errors.append(np.abs(matrix(made, "q50")[:, 0] - demand[20:, 156:]).mean())
+    assert errors[0] < 0.75 * errors[1]
+
+
+def noisy_levels(seed, series=80, weeks=150):
+    rng = np.random.default_rng(seed)
+    level = np.cumsum(rng.normal(0, 0.05, (series, weeks)), axis=1)
+    return 100 * np.exp(level + rng.normal(0, 0.3, (series, weeks)))
+
+
+def test_intervals_hold_what_they_say():
+    demand, origins = noisy_levels(8), [115, 119, 123, 127, 131, 135, 139]
+    made, actual = made_from(table_of(demand), origins), targets(demand, origins)
+    for low, high, nominal in (("q05", "q95", 0.9), ("q10", "q90", 0.8), ("q25", "q75", 0.5)):
+        inside = (matrix(made, low) <= actual) & (actual <= matrix(made, high))
+        np.testing.assert_allclose(inside.mean(), nominal, atol=0.03)
+        np.testing.assert_allclose(inside.mean(axis=(0, 1)), nominal, atol=0.08)
+
+
+def test_intervals_hold_for_sparse_demand():
+    rng = np.random.default_rng(9)
+    demand = rng.lognormal(2, 0.8, (100, 150)) * (rng.random((100, 150)) < 0.3)
+    origins = [115, 123, 131, 139]
+    made, actual = made_from(table_of(demand), origins), targets(demand, origins)
+    for quantile, level in (("q75", 0.75), ("q90", 0.9), ("q95", 0.95)):
+        assert (actual <= matrix(made, quantile)).mean() == pytest.approx(level, abs=0.03)
+    assert made["q50"].mean() < 0.1 * demand.mean()
+
+
+def test_intervals_of_wilder_series_are_wider():
+    rng = np.random.default_rng(10)
+    noise = np.repeat([0.1, 0.3], 30)[:, None]
+    made = made_from(table_of(100 * np.exp(noise * rng.normal(size=(60, 120)))), [119])
+    width = (matrix(made, "q95") - matrix(made, "q05")).mean(axis=(1, 2))
+    assert width[:30].max() < width[30:].min()
+
+
+def test_intervals_of_a_random_walk_grow_with_the_horizon():
+    walks = 1000 * np.exp(np.cumsum(np.random.default_rng(11).normal(0, 0.05, (60, 112)), axis=1))
+    made = made_from(table_of(walks), [111])
+    width = (matrix(made, "q90") - matrix(made, "q10")).mean(axis=(0, 1))
+    assert (np.diff(width) > 0).all()
+    assert width[7] / width[0] == pytest.approx(np.sqrt(8), rel=0.3)
+
+
+@pytest.mark.parametrize("chance", [1.0, 0.3])
+def test_the_mean_is_that_of_skewed_demand_and_not_its_median(chance):
+    rng = np.random.default_rng(12)
+    demand = 10 * rng.lognormal(0, 0.9, (100, 150)) * (rng.random((100, 150)) < chance)
+    made = made_from(table_of(demand), [120, 128, 136, 141])
+    true = 10 * chance * np.exp(0.9**2 / 2)
+    mean, median = made["mean"].mean(), made["q50"].mean()
+    assert abs(mean - true) < 0.3 * abs(median - true)
+
+
+def test_nothing_is_forecast_far_above_the_largest_demand_seen():
+    growing = np.exp(0.6 * np.arange(30)) * np.ones((20, 1))
+    made = made_from(table_of(growing), [29])
+    largest = growing[0, -1]
+    assert made["q50"].max() > largest
+    assert made[VALUES].max(axis=None) <= sarimax.MAX_GROWTH * largest * (1 + 1e-9)
+
+
+def test_a_sample_is_of_whole_parts_and_of_about_as_many_series_as_asked():
+    table = pd.DataFrame([(f"P{i}", f"R{r}") for i in range(200) for r in range(i % 4 + 1)])
+    table.columns = ["part_id", "region"]
+    before = set()
+    for n_series in (10, 100, 300):
+        drawn = sample_parts(table, n_series)
+        parts = set(drawn["part_id"])
+        assert drawn.equals(table[table["part_id"].isin(parts)])
+        assert n_series <= len(drawn) < n_series + 4
+        assert set(sample_parts(table.sample(frac=1, random_state=1), n_series)["part_id"]) == parts
+        assert before < parts
+        before = parts
+    assert sample_parts(table, len(table)).equals(table)

@@ -1,0 +1,196 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecasting_assets.forecasting.panel import Panel
+from forecasting_assets.forecasting.season import (
+    BELIEF,
+    COMPONENTS,
+    GroupTotals,
+    a_year_ago,
+    components,
+    deviations,
+    fit_season,
+)
+from forecasting_assets.weeks import add_weeks
+from forecasting_assets_tests.unit.forecasting.data import FIRST, market
+
+WEEKS = 170
+HISTORY = market(weeks=WEEKS, series=8)
+ORDERS = st.lists(st.integers(0, 50), min_size=60, max_size=60).filter(any)
+
+
+def panel_of(history):
+    return Panel.of(history, FIRST, add_weeks(FIRST, WEEKS - 1))
+
+
+def split(history, fitted_at=110, horizon=26):
+    return components(panel_of(history), GroupTotals.of(history), fitted_at, horizon)
+
+
+def seasonal(rng, weeks, noise, series=40):
+    """Log demand with a season of its own for each series, and the season."""
+    phase = rng.uniform(0, 2 * np.pi, (series, 1))
+    season = 0.4 * np.sin(2 * np.pi * np.arange(weeks) / 52 + phase)
+    return season, season + rng.normal(0, noise, (series, weeks))
+
+
+@given(ORDERS)
+def test_deviations_are_known_from_the_first_order_on(orders):
+    demand = np.array([orders], dtype=float)
+    first = (demand[0] > 0).argmax()
+    deviation = deviations(demand, 59)[0]
+    assert np.isnan(deviation[:first]).all()
+    assert np.isfinite(deviation[first:]).all()
+
+
+@given(ORDERS, st.floats(1e-3, 1e3))
+def test_deviations_do_not_depend_on_the_unit(orders, unit):
+    demand = np.array([orders], dtype=float)
+    np.testing.assert_allclose(deviations(demand * unit, 50), deviations(demand, 50), atol=1e-9)
+
+
+def test_steady_demand_deviates_nowhere_and_a_peak_by_its_height():
+    demand = np.full((1, 120), 100.0)
+    np.testing.assert_allclose(deviations(demand, 119), 0.0, atol=1e-9)
+    demand[0, 60] = 200.0
+    deviation = deviations(demand, 119)[0]
+    assert deviation[60] == pytest.approx(np.log(2), abs=0.1)
+    assert np.abs(np.delete(deviation, 60)).max() < 0.05
+
+
+def test_a_year_ago_is_the_mean_of_the_same_week_in_the_years_before():
+    deviation = np.arange(110.0)[None]
+    deviation[0, :3] = np.nan
+    ago = a_year_ago(deviation, 8)[0]
+    assert ago.shape == (118,)
+    assert np.isnan(ago[:55]).all()
+    assert ago[[55, 103]].tolist() == [3, 51]
+    assert ago[[104, 106]].tolist() == [52, 54]  # two years before nothing was known
+    assert ago[[107, 117]].tolist() == [(55 + 3) / 2, (65 + 13) / 2]
+
+
+def test_unknown_weeks_are_left_out_of_the_mean():
+    deviation = np.zeros((1, 110))
+    deviation[0, 53] = np.nan
+    deviation[0, 1] = 4.0
+    assert a_year_ago(deviation, 8)[0, 105] == 4.0
+
+
+@settings(max_examples=15)
+@given(origin=st.integers(110, WEEKS - 2), horizon=st.integers(1, 26), quantity=st.sampled_from([1.0, 1e6]))
+def test_the_season_of_a_target_week_knows_nothing_after_its_origin(origin, horizon, quantity):
+    after = HISTORY["week"] > str(add_weeks(FIRST, origin))
+    poisoned = HISTORY.assign(quantity=HISTORY["quantity"].mask(after, quantity))
+    assert after.any()
+    (one, _), (other, _) = split(HISTORY, horizon=horizon), split(poisoned, horizon=horizon)
+    until = origin + horizon + 1
+    assert one[..., :until].any()
+    np.testing.assert_allclose(one[..., :until], other[..., :until], rtol=0, atol=1e-9)
+
+
+def test_a_horizon_of_27_weeks_would_know_the_week_after_its_origin():
+    """The test above would hold for a season that looks at nothing."""
+    before = HISTORY["week"] >= str(add_weeks(FIRST, 140))
+    changed = HISTORY.assign(quantity=HISTORY["quantity"].mask(before, 1e6))
+    (one, _), (other, _) = split(HISTORY), split(changed)
+    assert not np.allclose(one[..., 139 + 27], other[..., 139 + 27], atol=1e-3)
+
+
+def test_components_add_up_to_the_year_ago_of_the_series_itself():
+    ago, deviation = split(HISTORY)
+    assert ago.shape == (len(COMPONENTS), len(deviation), WEEKS + 26)
+    own = a_year_ago(deviation, 26)
+    of = {name: ago[i] for i, name in enumerate(COMPONENTS)}
+    np.testing.assert_allclose(
+        (of["category"] + of["part"] + of["own"])[np.isfinite(own)], own[np.isfinite(own)], atol=1e-9
+    )
+
+
+def test_a_young_region_has_the_season_of_its_part_and_none_of_its_own():
+    young = HISTORY[(HISTORY["part_id"] == "P00") & (HISTORY["region"] == "R0")]
+    young = young[young["week"] >= str(add_weeks(FIRST, 150))].assign(region="R9")
+    panel = panel_of(both := pd.concat([HISTORY, young]))
+    ago, _ = split(both)
+    of_part = panel.series["part_id"] == "P00"
+    row = {r: np.flatnonzero(of_part & (panel.series["region"] == r)) for r in ("R0", "R9")}
+    at = dict(zip(COMPONENTS, ago[:, :, 150:], strict=True))
+    assert (at["part"][row["R9"]] != 0).all()
+    np.testing.assert_array_equal(at["part"][row["R9"]], at["part"][row["R0"]])
+    assert (at["own"][row["R9"]] == 0).all()
+    assert (at["own"][row["R0"]] != 0).any()
+
+
+def test_belief_stands_where_nothing_was_seen_twice():
+    ago = np.zeros((len(COMPONENTS), 5, 40))
+    assert fit_season(ago, np.ones((5, 40))).tolist() == list(BELIEF)
+    assert fit_season(ago + 1, np.full((5, 40), np.nan)).tolist() == list(BELIEF)
+    assert fit_season(ago[:, :0], np.ones((0, 40))).tolist() == list(BELIEF)
+
+
+@pytest.mark.parametrize("coefficient", [1.0, 0.5, 0.0, -0.5])
+def test_the_coefficients_of_simulated_data_are_found(coefficient):
+    rng = np.random.default_rng(5)
+    ago = rng.normal(0, 0.3, (len(COMPONENTS), 60, 1000))
+    true = np.array([coefficient, 0.2, 0.8, coefficient / 2])
+    deviation = np.einsum("c,cnt->nt", true, ago) + rng.normal(0, 0.2, (60, 1000))
+    # The belief still counts for 26 of 1026 weeks.
+    np.testing.assert_allclose(fit_season(ago, deviation), true, atol=0.05)
+
+
+def test_few_weeks_stay_near_the_belief_and_more_weeks_go_nearer_to_the_data():
+    rng = np.random.default_rng(6)
+    found = []
+    for weeks in (3, 26, 260):
+        ago = rng.normal(0, 0.3, (len(COMPONENTS), 50, weeks))
+        found.append(fit_season(ago, np.zeros((50, weeks))))
+    share = np.array(found) / BELIEF
+    np.testing.assert_allclose(share, np.array([26 / 29, 0.5, 26 / 286])[:, None].repeat(4, axis=1), atol=0.1)
+
+
+def test_noise_over_many_years_is_no_season_and_a_season_is_one():
+    rng = np.random.default_rng(7)
+    for noise, low, high in ((0.05, 0.9, 1.1), (None, -0.1, 0.1)):
+        season, log_demand = seasonal(rng, 52 * 12, noise or 0.3)
+        demand = 100 * np.exp(log_demand if noise else log_demand - season)
+        deviation = deviations(demand, 0)
+        own = np.nan_to_num(a_year_ago(deviation, 0))
+        ago = np.stack([np.zeros_like(own)] * 3 + [own])
+        assert low < fit_season(ago, deviation)[3] < high
+
+
+def test_steady_series_count_for_more():
+    rng = np.random.default_rng(8)
+    ago = rng.normal(0, 0.2, (len(COMPONENTS), 2, 2000))
+    deviation = ago[3].copy()
+    deviation[1] = rng.normal(0, 5, 2000)  # this series has no season, and is wild
+    assert fit_season(ago, deviation)[3] > 0.9
+
+
+def test_group_totals_are_the_sums_of_all_series_by_week():
+    totals, panel = GroupTotals.of(HISTORY), panel_of(HISTORY)
+    for level in ("part_category", "region"):
+        names = pd.Index(sorted(HISTORY[level].unique()))
+        expected = HISTORY.pivot_table(index=level, columns="week", values="quantity", aggfunc="sum")
+        weeks = pd.date_range(str(FIRST), periods=WEEKS, freq="7D")
+        expected = expected.reindex(index=names, columns=weeks).fillna(0.0)
+        np.testing.assert_allclose(totals.demand(level, names, panel), expected)
+
+
+def test_totals_outside_the_panel_and_of_groups_not_asked_for_are_left_out():
+    totals = GroupTotals.of(HISTORY)
+    some = Panel.of(HISTORY, add_weeks(FIRST, 10), add_weeks(FIRST, 12))
+    found = totals.demand("region", pd.Index(["R1", "nowhere"]), some)
+    whole = totals.demand("region", pd.Index(["R1"]), panel_of(HISTORY))
+    np.testing.assert_allclose(found, [whole[0, 10:13], [0, 0, 0]])
+
+
+def test_a_name_that_is_a_category_and_a_region_is_kept_apart():
+    table = pd.DataFrame(
+        {"part_id": ["A", "B"], "part_category": ["x", "y"], "region": ["y", "y"], "quantity": [1.0, 2.0]}
+    ).assign(week=pd.Timestamp(FIRST))
+    totals, panel = GroupTotals.of(table), Panel.of(table, FIRST, FIRST)
+    assert totals.demand("part_category", pd.Index(["x", "y"]), panel).tolist() == [[1], [2]]
+    assert totals.demand("region", pd.Index(["x", "y"]), panel).tolist() == [[0], [3]]

@@ -20,6 +20,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.features.build import ADI_LIMIT
 from forecasting_assets.forecasting.candidates import CANDIDATES, forecasts
 from forecasting_assets.forecasting.cube import LEVELS, VALUES, forecast_table
 from forecasting_assets.forecasting.panel import LOG_GAIN, PATTERNS, Panel, logged, scale_of
@@ -43,8 +44,6 @@ ERROR_LEVELS = np.arange(1, 100) / 100
 AT_LEVELS = np.searchsorted(ERROR_LEVELS, LEVELS - 1e-9)
 #: No value is forecast above this many times the largest demand seen.
 MAX_GROWTH = 3.0
-#: Mean weeks between orders above which a series' season is learnt apart from that of more frequent ones.
-FREQUENT_INTERVAL = 1.32
 #: Weeks between the origins that `smearing` is learnt from.
 SMEARING_STEP = 4
 #: Series whose candidates are in memory at once.
@@ -250,7 +249,7 @@ def in_units(log_demand: np.ndarray, scale: np.ndarray) -> np.ndarray:
 def _sparse(panel: Panel, fitted_at: int) -> np.ndarray:
     """Whether each series was ordered too seldom for its own season to show."""
     weeks = np.maximum(fitted_at + 1 - panel.first_order, 1)
-    return np.asarray(weeks > FREQUENT_INTERVAL * (panel.demand[:, : fitted_at + 1] > 0).sum(axis=1))
+    return np.asarray(weeks > ADI_LIMIT * (panel.demand[:, : fitted_at + 1] > 0).sum(axis=1))
 
 
 def _roll(panel: Panel, ago: np.ndarray, season: np.ndarray, fitted_at: int, horizon: int) -> Rolling:

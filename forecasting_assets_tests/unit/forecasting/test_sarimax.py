@@ -89,10 +89,14 @@ def test_every_living_series_has_every_horizon_and_proper_values(forecasts):
     assert forecasts["mean"].between(forecasts["q05"], forecasts["q95"]).mean() > 0.95
 
 
-def test_a_week_alone_gives_what_it_gives_in_a_range(model, forecasts):
+@pytest.mark.parametrize("history_weeks", [78, 156])
+def test_a_week_alone_gives_what_it_gives_in_a_range(history_weeks):
+    settings = ForecastingSettings(history_weeks=history_weeks)
+    model = sarimax.fit(HISTORY, TOTALS, FITTED, 8, settings)
+    forecasts = sarimax.predict(model, HISTORY, TOTALS, ORIGINS, settings)
     for origin in (ORIGINS[0], ORIGINS[3], ORIGINS[-1]):
         known = HISTORY[HISTORY["week"] <= str(origin)]
-        alone = sarimax.predict(model, known, GroupTotals.of(known), [origin], SETTINGS)
+        alone = sarimax.predict(model, known, GroupTotals.of(known), [origin], settings)
         same(alone, forecasts[forecasts["origin_week"] == str(origin)])
 
 

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export FORECASTING_HOME ?= $(CURDIR)/.forecasting
 # Homebrew keeps its JDK out of the way of the system's.
 export JAVA_HOME ?= $(shell ls -d /opt/homebrew/opt/openjdk@17 /usr/local/opt/openjdk@17 2>/dev/null | head -n 1)
-.PHONY: help setup demo dev mlflow test bench-allocation bench-impact lint java clean
+.PHONY: help setup demo dev mlflow test bench-packages bench-allocation bench-impact bench-accuracy bench-forecasting lint java clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -44,14 +44,22 @@ test: setup ## all tests
 	@sh deploy/ensure-chromium.sh
 	@$(BIN)/python -m pytest
 
-bench-allocation: setup ## speed of planning beside HiGHS alone, linopy and PuLP
-	@$(BIN)/python -c 'import linopy, pulp' 2>/dev/null || \
+bench-packages: setup
+	@$(BIN)/python -c 'import lightgbm, linopy, mlforecast, pulp, statsforecast' 2>/dev/null || \
 		uv pip install --quiet --python $(BIN)/python --editable '.[bench]' 2>/dev/null || \
 		$(BIN)/python -m pip install --quiet --editable '.[bench]'
+
+bench-allocation: bench-packages ## speed of planning beside HiGHS alone, linopy and PuLP
 	@$(BIN)/python benchmarks/allocation.py
 
 bench-impact: setup ## what plans are worth on five synthetic marketplaces
 	@$(BIN)/python benchmarks/impact.py
+
+bench-accuracy: bench-packages ## accuracy beside statsforecast and mlforecast: DATA=walmart EVALS=folder of the yardstick
+	@$(BIN)/python -m benchmarks.accuracy --data $(or $(DATA),walmart) --evals $(or $(EVALS),../shared/evals)
+
+bench-forecasting: bench-packages ## speed of the models beside statsforecast and mlforecast
+	@$(BIN)/python -m benchmarks.forecasting
 
 lint: setup ## style, types and the import contract
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -78,11 +78,11 @@ QUANTILE_PARAMETERS = COMMON | {
     "quantile_alpha": LEVELS.tolist(),
     "max_depth": 6,
     "eta": 0.1,
-    "min_child_weight": 200,
+    "min_child_weight": 100,
     "colsample_bytree": 0.7,
 }
 #: Rows of the quantile model's training sample: its leaves cost ten times those of the mean.
-QUANTILE_ROWS = 100_000
+QUANTILE_ROWS = 50_000
 #: Targets of the mean are cut at this many times the mean order size, those of the quantiles at this many times
 #: the expected error.
 MAX_TARGET, MAX_ERROR = 20.0, 20.0

@@ -61,14 +61,14 @@ FEATURES = [
     *(f"sarimax_error_{k}" for k in ERRORS),
 ]
 
-MEAN_ROUNDS, QUANTILE_ROUNDS = 100, 30
+MEAN_ROUNDS, QUANTILE_ROUNDS = 80, 24
 #: One thread: two gain a third on an idle machine, and lose twentyfold where they wait for each other's core.
 COMMON = {"tree_method": "hist", "max_bin": 128, "nthread": 1, "verbosity": 0}
 MEAN_PARAMETERS = COMMON | {
     "objective": "reg:tweedie",
     "tweedie_variance_power": 1.6,
     "max_depth": 8,
-    "eta": 0.08,
+    "eta": 0.1,
     "min_child_weight": 20,
     "subsample": 0.8,
     "colsample_bytree": 0.7,
@@ -77,7 +77,7 @@ QUANTILE_PARAMETERS = COMMON | {
     "objective": "reg:quantileerror",
     "quantile_alpha": LEVELS.tolist(),
     "max_depth": 6,
-    "eta": 0.1,
+    "eta": 0.125,
     "min_child_weight": 100,
     "colsample_bytree": 0.7,
 }

@@ -108,14 +108,14 @@ def forecast_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         tasks = {week: (weekly.settings, week, report) for week, report in reports.items()}
         for week, result in each_week(report_week, tasks):
             add_week_result(context, week, result)
-            for model, asset in (("sarimax", "sarimax_model"), ("xgb", "xgb_model")):
-                tracking.add_metrics(asset, week, overall_metrics(reports[week], model))
+            for model, table in _MODELS.items():
+                tracking.add_metrics(table.name, week, overall_metrics(reports[week], model))
         proven = [
             week for week in weeks if (found := check_beats_naive(reports[week])).passed and found.metadata
         ]
         if proven:
-            for asset in ("sarimax_model", "xgb_model"):
-                tracking.promote(asset, proven[-1])
+            for table in _MODELS.values():
+                tracking.promote(table.name, proven[-1])
 
     @weekly.asset(
         DEMAND_FORECAST,

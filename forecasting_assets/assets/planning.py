@@ -115,6 +115,14 @@ def write_plan(lake: Lake, made: AllocationPlan, week: date) -> int:
     return lake.write_pandas(made.plan, ALLOCATION_PLAN, week)
 
 
+def read_plan(lake: Lake, week: date) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """ALLOCATION_PLAN, CAPACITY_LOAD and PLAN_SHORTAGES of a week."""
+    plan, load, short = (
+        lake.read_pandas(table, [week]) for table in (ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES)
+    )
+    return plan, load, short
+
+
 def plan_week(settings: Settings, week: date) -> WeekResult:
     """Plan one week and write its tables and report."""
     lake = Lake(path=settings.lake_path)
@@ -179,9 +187,7 @@ def write_plan_report(lake: Lake, settings: Settings, week: date) -> tuple[str, 
 
     Its path, and its pictures by name.
     """
-    plan, load, short = (
-        lake.read_pandas(table, [week]) for table in (ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES)
-    )
+    plan, load, short = read_plan(lake, week)
     earlier = weeks_between(add_weeks(week, 1 - IMPACT_WEEKS), week)
     worth = lake.read_pandas(BUSINESS_IMPACT, earlier, missing_ok=True)
     figures = {"load_against_capacity": charts.load_by_manufacturer(load)} | (
@@ -204,9 +210,7 @@ def what_if(
     lake = Lake(path=settings.lake_path)
     asked = planned_demand(lake, feature_columns(settings.calendar.horizon_weeks), week)
     network = read_network(lake, week)
-    plan, load, short = (
-        lake.read_pandas(table, [week]) for table in (ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES)
-    )
+    plan, load, short = read_plan(lake, week)
     change = parse_change(capacity, demand, remove, network, asked)
     words = ", ".join(
         [

@@ -13,8 +13,6 @@ from forecasting_assets.weeks import weeks_between
 
 #: Demand patterns (Syntetos, Boylan and Croston 2005); a code is a place in this list.
 PATTERNS = ["smooth", "erratic", "intermittent", "lumpy", "new"]
-
-
 #: Demand is taken as log(1 + LOG_GAIN * demand / mean demand): linear near zero, a logarithm near the mean.
 LOG_GAIN = 10.0
 

@@ -86,12 +86,15 @@ class SarimaxModel:
 class Rolling:
     """Out-of-sample forecasts from every week of a panel, on the logarithmic scale.
 
-    endog (series, weeks); scale (series), in units; season, location and error (series, weeks, horizon): what
+    endog (series, weeks); scale (series), in units; pattern (series, weeks): codes of PATTERNS; highest (series,
+    weeks): the most that is forecast, see MAX_GROWTH; season, location and error (series, weeks, horizon): what
     is forecast, the season's share in it, and how far off it was, NaN where the week has not closed.
     """
 
     endog: np.ndarray
     scale: np.ndarray
+    pattern: np.ndarray
+    highest: np.ndarray
     season: np.ndarray
     location: np.ndarray
     error: np.ndarray
@@ -126,11 +129,11 @@ def fit(
 
     counted = np.where((np.arange(n_weeks) >= n_weeks - ERROR_WEEKS)[:, None], rolled.error, np.nan)
     by_horizon = np.array([_average(np.median, np.abs(counted[..., h]), 1.0) for h in range(horizon)])
-    pattern = panel.patterns(np.arange(n_weeks))
+    pattern = rolled.pattern
     relative = np.abs(counted) / by_horizon
     overall = _average(np.mean, relative, 1.0)
     spread = np.array([_average(np.mean, relative[pattern == p], overall) for p in range(len(PATTERNS))])
-    standardised = counted / _spreads(rolled.error, pattern, by_horizon, spread)
+    standardised = counted / _spreads(rolled, by_horizon, spread)
     errors = np.array(
         [
             [_quantiles(standardised[pattern == p, h], standardised[..., h]) for h in range(horizon)]
@@ -146,13 +149,13 @@ def _smearing(model: SarimaxModel, panel: Panel, rolled: Rolling) -> np.ndarray:
     its series."""
     last = panel.demand.shape[1] - 1
     columns = np.arange(last - 1, max(last - ERROR_WEEKS, 0), -SMEARING_STEP)
-    values = distribution(model, panel, rolled, columns)
+    values = distribution(model, rolled, columns)
     median = values[..., VALUES.index("q50")]
     target = columns[:, None] + np.arange(1, model.horizon + 1)
     actual = np.where(target <= last, panel.demand[:, np.minimum(target, last)], np.nan)
     added = (values[..., 0] - median) / rolled.scale[:, None, None]
     missed = (actual - median) / rolled.scale[:, None, None]
-    pattern, known = panel.patterns(columns), np.isfinite(missed * added)
+    pattern, known = rolled.pattern[:, columns], np.isfinite(missed * added)
     share = np.ones(len(PATTERNS))
     for p in range(len(PATTERNS)):
         of = known & (pattern == p)[..., None]
@@ -181,26 +184,26 @@ def predict(
     origins = sorted(origins)
     panel = Panel.of(history, add_weeks(model.week, 1 - settings.history_weeks), origins[-1])
     columns = np.array([panel.column(o) for o in origins])
-    values = distribution(model, panel, roll(model, panel, totals), columns)
+    values = distribution(model, roll(model, panel, totals), columns)
     series, origin = np.nonzero(np.stack([panel.alive(c) for c in columns], axis=1))
     weeks = np.array(origins, dtype="datetime64[ns]")
     return forecast_table(panel.series.iloc[series], weeks[origin], values[series, origin])
 
 
-def distribution(model: SarimaxModel, panel: Panel, rolled: Rolling, columns: np.ndarray) -> np.ndarray:
+def distribution(model: SarimaxModel, rolled: Rolling, columns: np.ndarray) -> np.ndarray:
     """Mean and quantiles (series, columns, horizon, 8) in units, as of the end of each of `columns`."""
-    spread = spreads(model, panel, rolled)
-    series, h = (i.ravel() for i in np.indices((len(panel.demand), model.horizon)))
-    values = np.empty((len(panel.demand), len(columns), model.horizon, len(VALUES)))
+    spread = spreads(model, rolled)
+    shape = len(rolled.endog), model.horizon
+    series, h = (i.ravel() for i in np.indices(shape))
+    values = np.empty((shape[0], len(columns), shape[1], len(VALUES)))
     for i, column in enumerate(columns):
-        made = demand_at(model, panel, rolled, spread, series, np.full(len(series), column), h)
-        values[:, i] = made.reshape(len(panel.demand), model.horizon, len(VALUES))
+        made = demand_at(model, rolled, spread, series, np.full(len(series), column), h)
+        values[:, i] = made.reshape(*shape, len(VALUES))
     return values
 
 
 def demand_at(
     model: SarimaxModel,
-    panel: Panel,
     rolled: Rolling,
     spread: np.ndarray,
     series: np.ndarray,
@@ -208,37 +211,19 @@ def demand_at(
     h: np.ndarray,
 ) -> np.ndarray:
     """Mean and quantiles (cells, 8) in units of the cells of a series, a week and the h-th horizon from 0."""
-    errors = error_quantiles(model, panel, series, column, h) * spread[series, column, h, None]
-    most = highest(panel, rolled)[series, column, None]
-    log_demand = np.minimum(rolled.location[series, column, h, None] + errors, most)
-    demand = in_units(log_demand, rolled.scale[series])
-    median = demand[:, AT_LEVELS[LEVELS == 0.5]][:, 0]
-    smearing = model.smearing[_pattern_at(panel, series, column)]
-    mean = median + smearing * (demand.mean(axis=1) - median)
-    return np.column_stack([mean, demand[:, AT_LEVELS]])
+    pattern = rolled.pattern[series, column]
+    errors = model.errors[pattern, h] * spread[series, column, h, None]
+    log_demand = rolled.location[series, column, h, None] + errors
+    demand = in_units(np.minimum(log_demand, rolled.highest[series, column, None]), rolled.scale[series])
+    quantiles = demand[:, AT_LEVELS]
+    median = quantiles[:, VALUES.index("q50") - 1]
+    mean = median + model.smearing[pattern] * (demand.mean(axis=1) - median)
+    return np.column_stack([mean, quantiles])
 
 
-def error_quantiles(
-    model: SarimaxModel, panel: Panel, series: np.ndarray, column: np.ndarray, h: np.ndarray
-) -> np.ndarray:
-    """Quantiles (cells, ERROR_LEVELS) of standardised errors for the demand pattern of each cell."""
-    return np.asarray(model.errors[_pattern_at(panel, series, column), h])
-
-
-def _pattern_at(panel: Panel, series: np.ndarray, column: np.ndarray) -> np.ndarray:
-    columns, at = np.unique(column, return_inverse=True)
-    return panel.patterns(columns)[series, at]
-
-
-def spreads(model: SarimaxModel, panel: Panel, rolled: Rolling) -> np.ndarray:
+def spreads(model: SarimaxModel, rolled: Rolling) -> np.ndarray:
     """The scale of the errors (series, weeks, horizon) as known at the end of each week."""
-    pattern = panel.patterns(np.arange(panel.demand.shape[1]))
-    return _spreads(rolled.error, pattern, model.error_by_horizon, model.spread)
-
-
-def highest(panel: Panel, rolled: Rolling) -> np.ndarray:
-    """The most that is forecast (series, weeks), on the logarithmic scale: see MAX_GROWTH."""
-    return logged(MAX_GROWTH * np.maximum.accumulate(panel.demand, axis=1), rolled.scale)
+    return _spreads(rolled, model.error_by_horizon, model.spread)
 
 
 def in_units(log_demand: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -267,7 +252,8 @@ def _roll(panel: Panel, ago: np.ndarray, season: np.ndarray, fitted_at: int, hor
     error = np.full_like(location, np.nan)
     for h in range(1, horizon + 1):
         error[:, :-h, h - 1] = endog[:, h:] - location[:, :-h, h - 1]
-    return Rolling(endog, scale, ahead, location, error)
+    highest = logged(MAX_GROWTH * np.maximum.accumulate(panel.demand, axis=1), scale)
+    return Rolling(endog, scale, panel.patterns(np.arange(n_weeks)), highest, ahead, location, error)
 
 
 def _averaged(endog: np.ndarray, first: np.ndarray, horizon: int) -> np.ndarray:
@@ -288,12 +274,10 @@ def _averaged(endog: np.ndarray, first: np.ndarray, horizon: int) -> np.ndarray:
     return out
 
 
-def _spreads(
-    error: np.ndarray, pattern: np.ndarray, by_horizon: np.ndarray, spread: np.ndarray
-) -> np.ndarray:
+def _spreads(rolled: Rolling, by_horizon: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """Mean absolute error of each series at the end of each week, shrunk to that of its pattern, by horizon."""
-    n, n_weeks, horizon = error.shape
-    relative = np.abs(error) / by_horizon
+    n, n_weeks, horizon = rolled.error.shape
+    relative = np.abs(rolled.error) / by_horizon
     total, count = np.zeros(n), np.zeros(n)
     out = np.empty((n, n_weeks))
     for t in range(n_weeks):
@@ -301,7 +285,9 @@ def _spreads(
         for h in range(1, min(horizon, t) + 1):
             total += np.nan_to_num(relative[:, t - h, h - 1])
             count += np.isfinite(relative[:, t - h, h - 1])
-        out[:, t] = (total + PRIOR_SPREAD_ERRORS * spread[pattern[:, t]]) / (count + PRIOR_SPREAD_ERRORS)
+        out[:, t] = (total + PRIOR_SPREAD_ERRORS * spread[rolled.pattern[:, t]]) / (
+            count + PRIOR_SPREAD_ERRORS
+        )
     return out[:, :, None] * by_horizon
 
 

@@ -136,7 +136,7 @@ class Baseline:
         """As far as the week `last`; `history` and `totals` as for `sarimax.fit`."""
         panel = Panel.of(history, add_weeks(model.week, 1 - settings.history_weeks), last)
         rolled = sarimax.roll(model, panel, totals)
-        return cls(model, panel, rolled, sarimax.spreads(model, panel, rolled), SeriesIndex(panel.series))
+        return cls(model, panel, rolled, sarimax.spreads(model, rolled), SeriesIndex(panel.series))
 
     def cells(self, features: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Row and column of the panel of each row of the feature table."""
@@ -293,7 +293,7 @@ def _values(model: XgbModel, features: pd.DataFrame, base: Baseline) -> np.ndarr
 
     error = model.quantiles.inplace_predict(x, base_margin=_error_quantiles(base, series, column, h))
     location, spread = (of[series, column, h, None] for of in (base.rolled.location, base.spread))
-    highest = sarimax.highest(base.panel, base.rolled)[series, column, None]
+    highest = base.rolled.highest[series, column, None]
     logged = np.minimum(location + spread * np.sort(error, axis=1), highest)
     return np.column_stack([mean, sarimax.in_units(logged, base.rolled.scale[series])])
 
@@ -306,13 +306,14 @@ def _start(
     for begin in range(0, len(series), START_CELLS):
         some = slice(begin, begin + START_CELLS)
         cells = series[some], column[some], h[some]
-        start[some] = sarimax.demand_at(base.model, base.panel, base.rolled, base.spread, *cells)[:, 0]
+        start[some] = sarimax.demand_at(base.model, base.rolled, base.spread, *cells)[:, 0]
     return np.log(np.maximum(start / size, SMALLEST_START))
 
 
 def _error_quantiles(base: Baseline, series: np.ndarray, column: np.ndarray, h: np.ndarray) -> np.ndarray:
     """(cells, LEVELS): what SARIMAX takes for the quantiles of its standardised errors."""
-    return sarimax.error_quantiles(base.model, base.panel, series, column, h)[:, sarimax.AT_LEVELS]
+    pattern = base.rolled.pattern[series, column]
+    return base.model.errors[pattern[:, None], h[:, None], sarimax.AT_LEVELS]
 
 
 def order_size(features: pd.DataFrame) -> np.ndarray:

@@ -64,7 +64,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--from", dest="first", metavar="WEEK", help="first week, by its Monday")
     run.add_argument("--to", dest="last", metavar="WEEK", help="last week, by its Monday")
+    run.add_argument(
+        "--override",
+        action="append",
+        default=[],
+        metavar="ASSET/CHECK",
+        help="go ahead although this check has failed, as clean_orders/conservation; recorded with what is made",
+    )
     run.set_defaults(command=_materialize)
+
+    status = commands.add_parser(
+        "status", help="which weeks of each asset are fresh, out of date, missing or failed"
+    )
+    status.set_defaults(command=_status)
+
+    impact = commands.add_parser(
+        "impact", help="which weeks of which asset new and changed inputs put out of date, and why"
+    )
+    impact.set_defaults(command=_impact)
 
     what_if = commands.add_parser(
         "what-if", help="plan a changed case of a week and show the difference; the plan is left as it is"
@@ -140,9 +157,9 @@ def _init(arguments: argparse.Namespace) -> int:
         from forecasting_assets.allocation import load_network
 
         load_network(Path(network))
-    landing = Landing(
-        path=orders, index=str(home / "landing.db"), landed_names=OrderSettings(columns=columns).landed_names
-    )
+    landing = Landing.at(home, orders, OrderSettings(columns=columns).landed_names)
+    if broken := [file.error for file in landing.refresh() if file.error]:
+        raise OrderFileError("\n".join(map(str, broken)))
     files = landing.readable_files()
     weeks = sorted({week for found in files for week in found.weeks})
     if not weeks:
@@ -195,9 +212,25 @@ def _materialize(arguments: argparse.Namespace) -> int:
     weeks = _weeks(settings, arguments.first, arguments.last)
     what = f"week {weeks[0]}" if len(weeks) == 1 else f"{len(weeks)} weeks, {weeks[0]} to {weeks[-1]}"
     print(f"Materializing {arguments.select or 'all assets'}: {what}", flush=True)
-    succeeded = materialize(settings, weeks, arguments.select)
+    succeeded = materialize(settings, weeks, arguments.select, arguments.override)
     print("Succeeded." if succeeded else "FAILED: see above, or the run in the UI.")
     return 0 if succeeded else 1
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from forecasting_assets.assets.lineage import describe_status
+    from forecasting_assets.definitions import lineage_of
+
+    print(describe_status(lineage_of(load_settings())))
+    return 0
+
+
+def _impact(arguments: argparse.Namespace) -> int:
+    from forecasting_assets.assets.lineage import describe_impact
+    from forecasting_assets.definitions import lineage_of
+
+    print(describe_impact(lineage_of(load_settings())))
+    return 0
 
 
 def _what_if(arguments: argparse.Namespace) -> int:

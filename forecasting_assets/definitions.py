@@ -6,6 +6,8 @@ from typing import Any
 import dagster as dg
 
 from forecasting_assets.assets.forecasts import forecast_assets
+from forecasting_assets.assets.isolation import WEEKS_MADE, WeeksMade, executor
+from forecasting_assets.assets.lineage import Lineage
 from forecasting_assets.assets.models import model_assets
 from forecasting_assets.assets.orders import order_assets
 from forecasting_assets.assets.planning import planning_assets
@@ -32,23 +34,38 @@ def build_defs(settings: Settings | None = None, **resources: Any) -> dg.Definit
         return _assemble(settings or load_settings(), resources)
 
 
+def lineage_of(settings: Settings) -> Lineage:
+    """What the weeks in the lake were made from, and whether that is still so."""
+    weekly = Weekly(settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        _assets(weekly)
+    return Lineage(weekly)
+
+
+def _assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
+    """All assets, in the order of the graph."""
+    return [
+        *order_assets(weekly),
+        *model_assets(weekly),
+        *forecast_assets(weekly),
+        *planning_assets(weekly),
+    ]
+
+
 def _assemble(settings: Settings, resources: dict[str, Any]) -> dg.Definitions:
     weekly = Weekly(settings)
     local_store = settings.mlflow.tracking_uri is None
     return dg.Definitions(
-        assets=[
-            *order_assets(weekly),
-            *model_assets(weekly),
-            *forecast_assets(weekly),
-            *planning_assets(weekly),
-        ],
+        assets=_assets(weekly),
         asset_checks=[*order_checks(weekly), *model_checks(weekly), *planning_checks(weekly)],
         jobs=jobs(weekly),
         schedules=schedules(weekly),
         sensors=sensors(weekly),
-        # One process and so one JVM a run: a process for each step would start Spark each time.
-        executor=dg.in_process_executor,
+        executor=executor(),
         resources={
+            WEEKS_MADE: WeeksMade(),
             "spark": spark_resource(settings.spark),
             "lake": Lake(path=settings.lake_path),
             "landing": Landing.of(settings),

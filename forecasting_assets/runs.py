@@ -2,7 +2,6 @@
 
 import os
 import time
-import uuid
 import warnings
 from collections.abc import Sequence
 from datetime import date
@@ -10,7 +9,11 @@ from importlib import resources
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 
+from forecasting_assets.assets.lineage import OVERRIDE
 from forecasting_assets.assets.planning import plan_costs
 from forecasting_assets.automation.jobs import WEEKLY_PLAN
 from forecasting_assets.automation.sensors import RANGE_END, RANGE_START
@@ -35,29 +38,32 @@ def prepare_home(home: Path) -> Path:
     return folder
 
 
-def materialize(settings: Settings, weeks: Sequence[date], select: str | None = None) -> bool:
+def materialize(
+    settings: Settings, weeks: Sequence[date], select: str | None = None, override: Sequence[str] = ()
+) -> bool:
     """Materialize the selected assets (all by default) for the range of `weeks` in one run; whether it succeeded.
 
     `select` is in Dagster's selection syntax; SelectionError if it cannot be read or nothing matches.
+    `override` names checks (`asset/check`) whose failure is to hold nothing back.
     """
     defs = build_defs(settings)
     # Heavy run logs belong to the UI; here one line a step is enough.
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     first, last = str(weeks[0]), str(weeks[-1])
-    partition = {"partition_key": first} if first == last else {"tags": {RANGE_START: first, RANGE_END: last}}
-    run_id = str(uuid.uuid4())
+    tags = {PARTITION_NAME_TAG: first} if first == last else {RANGE_START: first, RANGE_END: last}
+    if override:
+        tags[OVERRIDE] = ",".join(override)
+    job = defs.resolve_job_def(WEEKLY_PLAN)
+    if keys := _selected(defs, select):
+        job = job.get_subset(asset_selection=set(keys))
     os.environ["DAGSTER_HOME"] = str(prepare_home(settings.home))
     with dg.DagsterInstance.get() as instance:
-        instance.add_event_listener(run_id, _Progress())
-        result = defs.resolve_job_def(WEEKLY_PLAN).execute_in_process(
-            run_config=quiet,
-            instance=instance,
-            run_id=run_id,
-            asset_selection=_selected(defs, select),
-            raise_on_error=False,
-            **partition,
+        # `execute_in_process` would take an executor of its own, with which one bad week stops the others.
+        run = instance.create_run_for_job(
+            job_def=job, run_config=quiet, tags=tags, asset_selection=frozenset(keys) if keys else None
         )
-    return result.success
+        instance.add_event_listener(run.run_id, _Progress())
+        return execute_run(InMemoryJob(job), run, instance).success
 
 
 def _selected(defs: dg.Definitions, select: str | None) -> list[dg.AssetKey] | None:

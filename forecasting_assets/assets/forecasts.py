@@ -6,7 +6,7 @@ import dagster as dg
 import pandas as pd
 
 from forecasting_assets.assets.parallel import each_week
-from forecasting_assets.assets.weekly import Upstream, Weekly, WeekResult, add_week_result, weeks_of
+from forecasting_assets.assets.weekly import Upstream, Weekly, WeekResult, add_week_result
 from forecasting_assets.checks.models import check_beats_naive
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.forecasting.backtest import rolling_backtest
@@ -80,16 +80,18 @@ def forecast_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         group=GROUP,
         kinds=["numpy", "mlflow"],
         upstream=[
-            Upstream("sarimax_model", first=-window),
-            Upstream("xgb_model", first=-window),
-            Upstream("feature_table", first=-window),
-            Upstream("weekly_demand", first=1 - window - settings.history_weeks),
+            Upstream("sarimax_model", first=-window, optional=True),
+            Upstream("xgb_model", first=-window, optional=True),
+            Upstream("feature_table", first=-window, optional=True),
+            Upstream("weekly_demand", first=1 - window - settings.history_weeks, optional=True),
         ],
+        settings=["calendar", "forecasting"],
     )
-    def backtest_report(context: dg.AssetExecutionContext, lake: Lake, tracking: Tracking) -> None:
+    def backtest_report(
+        context: dg.AssetExecutionContext, weeks: list[date], lake: Lake, tracking: Tracking
+    ) -> None:
         """How good the forecasts of earlier weeks were against what was ordered since, by model, horizon and
         demand pattern, with seasonal naive beside them; and the weights of the models that follow."""
-        weeks = weeks_of(context)
         first = max(add_weeks(weeks[0], 1 - window - settings.history_weeks), calendar.first_week)
         demand = lake.read_pandas(
             WEEKLY_DEMAND, weeks_between(first, weeks[-1]), [*SERIES, "part_category", "quantity"]
@@ -123,10 +125,10 @@ def forecast_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         kinds=["numpy"],
         upstream=["backtest_report", "sarimax_model", "xgb_model", "feature_table"],
     )
-    def demand_forecast(context: dg.AssetExecutionContext) -> None:
+    def demand_forecast(context: dg.AssetExecutionContext, weeks: list[date]) -> None:
         """Expected demand of every living part and region for the coming weeks, with its uncertainty: the two
         models averaged, each weighted by how well it did for that demand pattern and horizon."""
-        tasks = {week: (weekly.settings, week) for week in weeks_of(context)}
+        tasks = {week: (weekly.settings, week) for week in weeks}
         for week, result in each_week(combine_week, tasks):
             add_week_result(context, week, result)
 

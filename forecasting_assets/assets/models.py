@@ -19,7 +19,6 @@ from forecasting_assets.assets.weekly import (
     add_week_metadata,
     add_week_result,
     row_counts,
-    weeks_of,
 )
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.forecasting import sarimax, xgb
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 GROUP = "forecasts"
+#: Settings that change what the models say.
+_SETTINGS = ["calendar", "forecasting"]
 _SERIES_PER_TASK = 10_000
 _PYFUNC = Path(__file__).parent.parent / "pyfunc"
 
@@ -131,13 +132,17 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         group=GROUP,
         kinds=["pyspark", "statsmodels", "mlflow"],
         upstream=["feature_table", Upstream("weekly_demand", first=1 - window)],
+        settings=_SETTINGS,
     )
     def sarimax_model(
-        context: dg.AssetExecutionContext, spark: LazyPySparkResource, lake: Lake, tracking: Tracking
+        context: dg.AssetExecutionContext,
+        weeks: list[date],
+        spark: LazyPySparkResource,
+        lake: Lake,
+        tracking: Tracking,
     ) -> None:
         """Forecast of every living part and region by itself: an average of ARIMA models around a season that
         it shares with its part, category and region."""
-        weeks = weeks_of(context)
         groups = by_refit(weeks)
         fits = {fitted_at: (weekly.settings, fitted_at) for fitted_at in groups}
         models = dict(each_week(fit_sarimax, fits))
@@ -195,14 +200,15 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
             Upstream("feature_table", first=-training),
             Upstream("weekly_demand", first=1 - window),
         ],
+        settings=_SETTINGS,
     )
-    def xgb_model(context: dg.AssetExecutionContext, tracking: Tracking) -> None:
+    def xgb_model(context: dg.AssetExecutionContext, weeks: list[date], tracking: Tracking) -> None:
         """Forecast of every living part and region by one XGBoost model that learns from all of them at once
         where to depart from SARIMAX."""
         with TemporaryDirectory() as folder:
             tasks = {
                 fitted_at: (weekly.settings, fitted_at, group, Path(folder) / str(fitted_at))
-                for fitted_at, group in by_refit(weeks_of(context)).items()
+                for fitted_at, group in by_refit(weeks).items()
             }
             for fitted_at, fitted in each_week(fit_xgb, tasks):
                 if fitted.refused:

@@ -6,11 +6,12 @@ from datetime import date
 import dagster as dg
 from dagster_pyspark import LazyPySparkResource
 
-from forecasting_assets.assets.weekly import Upstream, Weekly, add_week_metadata, row_counts, weeks_of
+from forecasting_assets.assets.weekly import Upstream, Weekly, add_week_metadata, row_counts
 from forecasting_assets.features.build import LOOKBACK_WEEKS, build_features, feature_columns
 from forecasting_assets.orders import cleaning
 from forecasting_assets.orders.demand import weekly_demand as demand_of
 from forecasting_assets.orders.raw import read_raw_orders, weeks_by_columns
+from forecasting_assets.provenance import FILES
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.resources.landing import Landing, touching
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, REJECTED_ORDERS, WEEKLY_DEMAND
@@ -24,13 +25,18 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
     landed_names = weekly.settings.orders.landed_names
     features = feature_columns(calendar.horizon_weeks)
 
-    @weekly.asset(RAW_ORDERS, group=GROUP, kinds=["pyspark", "parquet"])
+    @weekly.asset(
+        RAW_ORDERS, group=GROUP, kinds=["pyspark", "parquet"], reads=FILES, settings=["orders.columns"]
+    )
     def raw_orders(
-        context: dg.AssetExecutionContext, spark: LazyPySparkResource, lake: Lake, landing: Landing
+        context: dg.AssetExecutionContext,
+        weeks: list[date],
+        spark: LazyPySparkResource,
+        lake: Lake,
+        landing: Landing,
     ) -> None:
         """Order lines of the week exactly as they were landed, with the file and row each came from."""
-        weeks = weeks_of(context)
-        files = touching(landing.readable_files(), weeks)
+        files = touching(landing.readable_files(weeks), weeks)
         for columns, group in weeks_by_columns(files, weeks).items():
             sources = touching(files, group)
             rows = read_raw_orders(
@@ -43,10 +49,17 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
                 context, week, {"files": len(names), "file_names": dg.MetadataValue.json(names[:100])}
             )
 
-    @weekly.asset(CLEAN_ORDERS, group=GROUP, kinds=["pyspark", "parquet"], upstream=["raw_orders"])
-    def clean_orders(context: dg.AssetExecutionContext, spark: LazyPySparkResource, lake: Lake) -> None:
+    @weekly.asset(
+        CLEAN_ORDERS,
+        group=GROUP,
+        kinds=["pyspark", "parquet"],
+        upstream=["raw_orders"],
+        settings=["orders.columns"],
+    )
+    def clean_orders(
+        context: dg.AssetExecutionContext, weeks: list[date], spark: LazyPySparkResource, lake: Lake
+    ) -> None:
         """Order lines fit for use, typed. Every other line goes to the table rejected_orders with the reason."""
-        weeks = weeks_of(context)
         raw = lake.read(spark.spark_session, RAW_ORDERS, weeks)
         classified = cleaning.classify(raw, landed_names).persist()
         try:
@@ -69,19 +82,27 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
             add_week_metadata(context, week, metadata)
 
     @weekly.asset(WEEKLY_DEMAND, group=GROUP, kinds=["pyspark", "parquet"], upstream=["clean_orders"])
-    def weekly_demand(context: dg.AssetExecutionContext, spark: LazyPySparkResource, lake: Lake) -> None:
+    def weekly_demand(
+        context: dg.AssetExecutionContext, weeks: list[date], spark: LazyPySparkResource, lake: Lake
+    ) -> None:
         """Units ordered in the week of each part in each region, with the number of orders and the mean price."""
-        weeks = weeks_of(context)
         demand = demand_of(lake.read(spark.spark_session, CLEAN_ORDERS, weeks))
         row_counts(context, lake.write(demand, WEEKLY_DEMAND, weeks))
 
     history = Upstream("weekly_demand", first=1 - LOOKBACK_WEEKS)
 
-    @weekly.asset(features, group="features", kinds=["pyspark", "parquet"], upstream=[history])
-    def feature_table(context: dg.AssetExecutionContext, spark: LazyPySparkResource, lake: Lake) -> None:
+    @weekly.asset(
+        features,
+        group="features",
+        kinds=["pyspark", "parquet"],
+        upstream=[history],
+        settings=["calendar"],
+    )
+    def feature_table(
+        context: dg.AssetExecutionContext, weeks: list[date], spark: LazyPySparkResource, lake: Lake
+    ) -> None:
         """What is known of every living part and region at the end of the week: recent and past demand, season,
         intermittency, price, holidays, and how its category and region are doing."""
-        weeks = weeks_of(context)
         since = max(add_weeks(weeks[0], 1 - LOOKBACK_WEEKS), calendar.first_week)
         rows = build_features(
             lake.read(spark.spark_session, WEEKLY_DEMAND, weeks_between(since, weeks[-1])),

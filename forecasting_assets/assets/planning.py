@@ -23,9 +23,10 @@ from forecasting_assets.allocation import (
     parse_change,
 )
 from forecasting_assets.assets.parallel import each_week
-from forecasting_assets.assets.weekly import Upstream, Weekly, WeekResult, add_week_result, weeks_of
+from forecasting_assets.assets.weekly import Upstream, Weekly, WeekResult, add_week_result
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.forecasting import naive
+from forecasting_assets.provenance import NETWORK
 from forecasting_assets.reporting import charts, plan_html, png, what_if_html, what_if_text
 from forecasting_assets.reporting.what_if import CHANGED, PLAN, Difference
 from forecasting_assets.resources.lake import Lake
@@ -245,13 +246,13 @@ def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
     settings = weekly.settings
     horizon = settings.calendar.horizon_weeks
 
-    @weekly.asset(MANUFACTURER_NETWORK, group=GROUP, kinds=["csv"])
-    def manufacturer_network(context: dg.AssetExecutionContext, lake: Lake) -> None:
+    @weekly.asset(MANUFACTURER_NETWORK, group=GROUP, kinds=["csv"], reads=NETWORK)
+    def manufacturer_network(context: dg.AssetExecutionContext, weeks: list[date], lake: Lake) -> None:
         """Manufacturers, what they can make at which cost, and the lanes between regions, as the network files
         said when the week was planned."""
         network = load_network(settings.network_path)
         sizes = {"manufacturers": len(network.manufacturers), "lanes": len(network.lanes)}
-        for week in weeks_of(context):
+        for week in weeks:
             write_network(lake, network, week)
             add_week_result(context, week, WeekResult(len(network.manufacturers), sizes))
 
@@ -260,13 +261,14 @@ def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         group=GROUP,
         kinds=["cvxpy", "highs"],
         upstream=["demand_forecast", "feature_table", "manufacturer_network"],
+        settings=["allocation"],
     )
-    def allocation_plan(context: dg.AssetExecutionContext) -> None:
+    def allocation_plan(context: dg.AssetExecutionContext, weeks: list[date]) -> None:
         """Which manufacturer makes how much of which part in which week, at least cost: forecast demand is met
         where capacity allows, and what cannot be made in time is listed as shortage."""
         for week, result in each_week(
             plan_week,
-            {week: (settings, week) for week in weeks_of(context)},
+            {week: (settings, week) for week in weeks},
             in_turn=settings.allocation.frozen_weeks > 0,  # then each week needs the plan before it
         ):
             add_week_result(context, week, result)
@@ -276,17 +278,18 @@ def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         group=GROUP,
         kinds=["cvxpy", "highs"],
         upstream=[
-            Upstream("allocation_plan", first=-horizon),
-            Upstream("demand_forecast", first=-horizon),
-            Upstream("feature_table", first=-horizon),
-            Upstream("manufacturer_network", first=-horizon),
-            Upstream("weekly_demand", first=-horizon - _NAIVE_WEEKS),
+            Upstream("allocation_plan", first=-horizon, optional=True),
+            Upstream("demand_forecast", first=-horizon, optional=True),
+            Upstream("feature_table", first=-horizon, optional=True),
+            Upstream("manufacturer_network", first=-horizon, optional=True),
+            Upstream("weekly_demand", first=-horizon - _NAIVE_WEEKS, optional=True),
         ],
+        settings=["allocation", "calendar.horizon_weeks"],
     )
-    def business_impact(context: dg.AssetExecutionContext) -> None:
+    def business_impact(context: dg.AssetExecutionContext, weeks: list[date]) -> None:
         """What earlier plans were worth once the week's real orders came: on-time rate, utilisation and cost
         against the status quo and against perfect foresight, and how cost responds to forecast error."""
-        for week, result in each_week(judge_week, {week: (settings, week) for week in weeks_of(context)}):
+        for week, result in each_week(judge_week, {week: (settings, week) for week in weeks}):
             add_week_result(context, week, result)
 
     return [manufacturer_network, allocation_plan, business_impact]

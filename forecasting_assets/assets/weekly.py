@@ -20,11 +20,13 @@ OWNER = "team:planning"
 
 @dataclass(frozen=True)
 class Upstream:
-    """An asset whose weeks from `first` to `last` (offsets from the week itself) are read."""
+    """An asset whose weeks from `first` to `last` (offsets from the week itself) are read; those of an
+    `optional` one as far as they are there."""
 
     asset: str
     first: int = 0
     last: int = 0
+    optional: bool = False
 
     @property
     def dep(self) -> dg.AssetDep:
@@ -37,10 +39,21 @@ class Upstream:
 
 
 @dataclass(frozen=True)
+class Declared:
+    """What an asset is made from: upstream assets, landed files and settings (dotted names)."""
+
+    table: Table
+    upstream: Sequence[Upstream]
+    reads: str | None
+    settings: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Weekly:
     """Declares assets of one week a partition, materialized alone or as a range in one run."""
 
     settings: Settings
+    declared: dict[str, Declared] = field(default_factory=dict)
 
     @cached_property
     def partitions(self) -> dg.WeeklyPartitionsDefinition:
@@ -49,26 +62,39 @@ class Weekly:
         )
 
     def asset(
-        self, table: Table, *, group: str, kinds: Iterable[str], upstream: Sequence[Upstream | str] = ()
+        self,
+        table: Table,
+        *,
+        group: str,
+        kinds: Iterable[str],
+        upstream: Sequence[Upstream | str] = (),
+        reads: str | None = None,
+        settings: Sequence[str] = (),
     ) -> Callable[[Callable[..., None]], dg.AssetsDefinition]:
         """Decorator: an asset that writes `table`; its docstring is what planners read in the UI.
 
-        It writes through the lake and is annotated to return None, which leaves nothing to an I/O manager.
+        The function is called with the context, the weeks to make and its resources, and writes through the
+        lake. It may be called again with fewer weeks, if one of them fails. `reads` names the landed files
+        it is made from, `settings` the settings that change what it makes.
         """
-        deps = [source if isinstance(source, Upstream) else Upstream(source) for source in upstream]
+        sources = [source if isinstance(source, Upstream) else Upstream(source) for source in upstream]
+        self.declared[table.name] = Declared(table, sources, reads, settings)
 
         def declare(function: Callable[..., None]) -> dg.AssetsDefinition:
+            from forecasting_assets.assets.isolation import WEEKS_MADE, week_by_week
+
             return dg.asset(
                 name=table.name,
                 partitions_def=self.partitions,
                 backfill_policy=dg.BackfillPolicy.single_run(),
-                deps=[source.dep for source in deps],
+                deps=[source.dep for source in sources],
                 group_name=group,
                 kinds=set(kinds),
                 owners=[OWNER],
                 metadata={"dagster/column_schema": column_schema(table), "dagster/table_name": table.name},
                 description=_description(function),
-            )(function)
+                io_manager_key=WEEKS_MADE,
+            )(week_by_week(self, table, function))
 
         return declare
 

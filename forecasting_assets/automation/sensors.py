@@ -34,12 +34,13 @@ def sensors(weekly: Weekly) -> list[dg.SensorDefinition]:
         asked: dict[str, list] = {}
         wanted: set[str] = set()
         files = landing.refresh()
-        if errors := [file.error for file in files if file.error]:
-            # Runs would refuse; the cursor stays, so that nothing is lost once the files are mended.
-            return dg.SkipReason("\n".join(errors))
         for name in seen.keys() - {NO_FILE, *(file.name for file in files)}:
             wanted |= set(seen[name][1])
         for file in files:
+            if file.error:  # what it held before stays as it is until the file is mended or withdrawn
+                if file.name in seen:
+                    asked[file.name] = seen[file.name]
+                continue
             fingerprint, done = seen.get(file.name, ["", []])
             closed = {str(week) for week in file.weeks if first_week <= week <= newest}
             # Weeks that a changed file no longer touches have changed too.
@@ -55,11 +56,12 @@ def sensors(weekly: Weekly) -> list[dg.SensorDefinition]:
             asked[NO_FILE] = ["", asked[NO_FILE][1] + empty]
             wanted.update(empty)
         requests = [
-            dg.RunRequest(tags={RANGE_START: str(first), RANGE_END: str(last)})
+            dg.RunRequest(tags={RANGE_START: str(first), RANGE_END: str(last), "dagster/max_retries": "2"})
             for first, last in contiguous(map(parse_week, wanted))
         ]
         if not requests:
-            return dg.SensorResult(skip_reason="No new order files.", cursor=json.dumps(asked))
+            unreadable = "\n".join(file.error for file in files if file.error)
+            return dg.SensorResult(skip_reason=unreadable or "No new order files.", cursor=json.dumps(asked))
         return dg.SensorResult(run_requests=requests, cursor=json.dumps(asked))
 
     return [new_orders_sensor]

@@ -79,6 +79,16 @@ def check_volume(units: pd.Series, week: date, limit: float) -> Finding:
     )
 
 
+def check_readable(errors: Sequence[str]) -> Finding:
+    """Every file of the landing zone can be read."""
+    said = "\n".join(errors) or "every order file can be read"
+    return Finding(not errors, said, {"unreadable_files": len(errors)})
+
+
+def landing_findings(settings: Settings, week: date, errors: Sequence[str]) -> list[Finding]:
+    return [check_readable(errors)]
+
+
 def order_findings(settings: Settings, week: date, found: CleanStatistics | None) -> list[Finding]:
     lake = Lake(path=settings.lake_path)
     return [
@@ -117,7 +127,19 @@ def order_checks(weekly: Weekly) -> list[dg.AssetChecksDefinition]:
         units = demand.groupby("week")["quantity"].sum().reindex(every_week, fill_value=0.0)
         return {week: (units[str(add_weeks(week, -VOLUME_WEEKS)) : str(week)],) for week in weeks}
 
+    def unreadable(resources, weeks: Sequence[date]) -> dict[date, tuple]:
+        errors = [file.error for file in resources.landing.files() if file.error]
+        return dict.fromkeys(weeks, (errors,))
+
     return [
+        weekly_checks(
+            weekly,
+            RAW_ORDERS,
+            [Check("files_readable", "Every file of the landing zone can be read.", blocking=False)],
+            landing_findings,
+            unreadable,
+            frozenset({"landing"}),
+        ),
         weekly_checks(
             weekly,
             CLEAN_ORDERS,

@@ -4,15 +4,17 @@ Definitions only; what is checked stands in the other modules, as functions that
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 import dagster as dg
 
+from forecasting_assets.assets.isolation import failures_by_week
 from forecasting_assets.assets.parallel import each_week
 from forecasting_assets.assets.weekly import Weekly, weeks_of
 from forecasting_assets.findings import Finding
+from forecasting_assets.resources.lake import Lake
 from forecasting_assets.tables import Table
 
 
@@ -52,13 +54,32 @@ def weekly_checks(
 
     @dg.multi_asset_check(name=f"{table.name}_checks", specs=specs, required_resource_keys=set(resources))
     def evaluate(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckEvaluation | dg.Output]:
-        weeks = weeks_of(context)
-        more = arguments(context.resources, weeks) if arguments else dict.fromkeys(weeks, ())
-        tasks = {week: (weekly.settings, week, *more[week]) for week in weeks}
-        for week, findings in each_week(find, tasks):
-            for check, finding in zip(checks, findings, strict=True):
+        lake = Lake(path=weekly.settings.lake_path)
+        records = lake.records(table, weeks_of(context))
+        # A week that failed in this run has nothing new to check, nor has one that was never made.
+        weeks = [
+            week
+            for week, record in records.items()
+            if record.data and not record.failed_in(context.run.run_id)
+        ]
+        found: dict[date, Sequence[Finding]] = {}
+
+        def look(part: list[date]) -> None:
+            more = arguments(context.resources, part) if arguments else dict.fromkeys(part, ())
+            tasks = {week: (weekly.settings, week, *more[week]) for week in part}
+            found.update(each_week(find, tasks))
+
+        for week, error in failures_by_week(weeks, look).items():
+            found[week] = [Finding(False, f"could not be checked: {error}")] * len(checks)
+        for week in weeks:
+            failed = {}
+            for check, finding in zip(checks, found[week], strict=True):
                 # Recorded as an evaluation, as a result of a range run would belong to no week.
                 yield _evaluation(key, check, week, finding)
+                if check.blocking and not finding.passed:
+                    failed[check.name] = finding.description
+            # Kept with the data, so that it holds back what is downstream in later runs too.
+            lake.write_record(table, week, replace(records[week], failed_checks=failed))
         for name in sorted(context.op_execution_context.selected_output_names):
             yield dg.Output(None, name)
 

@@ -6,12 +6,14 @@ so that a reader sees the week as it was or as it is, never half of it. What the
 
 import uuid
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from forecasting_assets.provenance import Record
 from forecasting_assets.storage import open_filesystem
 from forecasting_assets.tables import Table
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _FILE = "data.parquet"
+#: Beside the data file; Spark and pyarrow pass over names that begin with an underscore.
+_RECORD = "_record.json"
 _STAGING = "_staging"
 
 
@@ -54,6 +58,61 @@ class Lake(dg.ConfigurableResource):
             if info.path.endswith(f"/{_FILE}")
         )
 
+    # ------------------------------------------------------------------ provenance
+
+    def records(self, table: Table, weeks: Iterable[date] | None = None) -> dict[date, Record]:
+        """The record of every week that was made or tried, of `weeks` if given.
+
+        A week whose data is newer than its record (a run was cut off, or somebody else wrote it) has a record
+        without inputs, whose version is the stamp of its data.
+        """
+        from pyarrow import fs
+
+        filesystem, root = self._storage
+        infos = filesystem.get_file_info(
+            fs.FileSelector(f"{root}/{table.name}", recursive=True, allow_not_found=True)
+        )
+        wanted = None if weeks is None else set(weeks)
+        stamps: dict[date, str] = {}
+        notes: dict[date, str] = {}
+        for info in infos:
+            week_folder, _, name = info.path.rpartition("/")
+            if name in (_FILE, _RECORD):
+                week = date.fromisoformat(week_folder.rpartition("week=")[2])
+                if wanted is None or week in wanted:
+                    (stamps if name == _FILE else notes)[week] = _stamp(info) if name == _FILE else info.path
+        with ThreadPoolExecutor(16) as pool:
+            read = dict(zip(notes, pool.map(self._read_record, notes.values()), strict=True))
+        found = {}
+        for week in sorted({*stamps, *read}):
+            record, stamp = read.get(week, Record()), stamps.get(week, "")
+            found[week] = (
+                record if record.data == stamp else Record(stamp, data=stamp, failure=record.failure)
+            )
+        return found
+
+    def write_record(self, table: Table, week: date, record: Record) -> None:
+        filesystem, root = self._storage
+        staged = f"{root}/{_STAGING}/{uuid.uuid4().hex}"
+        filesystem.create_dir(f"{root}/{_STAGING}", recursive=True)
+        with filesystem.open_output_stream(staged) as stream:
+            stream.write(record.to_json().encode())
+        target = self._file(table.name, week).replace(_FILE, _RECORD)
+        filesystem.create_dir(target.rpartition("/")[0], recursive=True)
+        filesystem.move(staged, target)
+
+    def stamp(self, table: Table, week: date) -> str:
+        """Identifies the data file of a week without reading it."""
+        return _stamp(self._storage[0].get_file_info(self._file(table.name, week)))
+
+    def _read_record(self, path: str) -> Record:
+        with self._storage[0].open_input_stream(path) as stream:
+            text = stream.read()
+        try:
+            return Record.from_json(text)
+        except ValueError:
+            return Record()  # as if there were none: the week counts as out of date and is made again
+
     def rows(self, table: Table, week: date) -> int:
         """Number of rows, from the file's footer alone."""
         import pyarrow.parquet as pq
@@ -69,11 +128,7 @@ class Lake(dg.ConfigurableResource):
     def _require(self, table: Table, weeks: Iterable[date]) -> None:
         missing = sorted(set(weeks) - set(self.existing_weeks(table)))
         if missing:
-            listed = ", ".join(str(week) for week in missing[:5]) + (" …" if len(missing) > 5 else "")
-            raise MissingWeeksError(
-                f"{table.name} has not been materialized for {listed}: do that first, as with forecasting-assets "
-                f"materialize --select '+key:{table.name}' --from {missing[0]} --to {missing[-1]}"
-            )
+            raise MissingWeeksError(missing_weeks_message(table, missing))
 
     # ------------------------------------------------------------------ Spark
 
@@ -206,6 +261,18 @@ class Lake(dg.ConfigurableResource):
         filesystem, root = self._storage
         if filesystem.get_file_info(f"{root}/{staging}").type is not fs.FileType.NotFound:
             filesystem.delete_dir(f"{root}/{staging}")
+
+
+def missing_weeks_message(table: Table, missing: Sequence[date]) -> str:
+    listed = ", ".join(str(week) for week in missing[:5]) + (" …" if len(missing) > 5 else "")
+    return (
+        f"{table.name} has not been materialized for {listed}: do that first, as with forecasting-assets "
+        f"materialize --select '+key:{table.name}' --from {missing[0]} --to {missing[-1]}"
+    )
+
+
+def _stamp(info) -> str:
+    return f"{info.size}-{info.mtime_ns}"
 
 
 def arrow_schema(table: Table) -> "Schema":

@@ -1,7 +1,8 @@
 """The landing zone: which order files there are and which weeks each touches.
 
 The index (SQLite, in FORECASTING_HOME) remembers what a file holds, so that a file is opened once and not
-again until its size or time of change differs. What the rows mean is not known here.
+again until its size or time of change differs. A file that cannot be read stays where it is and is listed in
+the quarantine folder with its error until it is mended or withdrawn. What the rows mean is not known here.
 """
 
 import json
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
 from hashlib import blake2b
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -35,7 +37,10 @@ CREATE TABLE IF NOT EXISTS files (
 
 @dataclass(frozen=True)
 class LandedFile:
-    """An order file: `name` is relative to the landing zone, `error` says why it cannot be read."""
+    """An order file: `name` is relative to the landing zone, `error` says why it cannot be read.
+
+    One that could be read before has the weeks it touched then.
+    """
 
     name: str
     size: int
@@ -48,16 +53,26 @@ class LandedFile:
 
 
 class Landing(dg.ConfigurableResource):
-    """The order files below `path` (folder or URL), indexed in the SQLite file `index`."""
+    """The order files below `path` (folder or URL), indexed in the SQLite file `index`; those that cannot be
+    read are listed in the folder `quarantine`."""
 
     path: str
     index: str
+    quarantine: str
     landed_names: dict[str, str]
 
     @classmethod
     def of(cls, settings: "Settings") -> "Landing":
-        index = str(settings.home / "landing.db")
-        return cls(path=settings.landing, index=index, landed_names=settings.orders.landed_names)
+        return cls.at(settings.home, settings.landing, settings.orders.landed_names)
+
+    @classmethod
+    def at(cls, home: Path, path: str, landed_names: dict[str, str]) -> "Landing":
+        return cls(
+            path=path,
+            index=str(home / "landing.db"),
+            quarantine=str(home / "landing" / "quarantine"),
+            landed_names=landed_names,
+        )
 
     @cached_property
     def _storage(self):
@@ -83,21 +98,29 @@ class Landing(dg.ConfigurableResource):
         }
         mapping = json.dumps(self.landed_names, sort_keys=True)
         with self._database() as database:
-            known = {
-                row[0]: row[1:] for row in database.execute("SELECT name, size, modified, mapping FROM files")
-            }
+            query = "SELECT name, weeks, size, modified, mapping FROM files"
+            known = {name: (weeks, *state) for name, weeks, *state in database.execute(query)}
             changed = [
                 name
                 for name, info in found.items()
-                if known.get(name) != (info.size, info.mtime.astimezone(UTC).isoformat(), mapping)
+                if name not in known
+                or known[name][1:] != (info.size, info.mtime.astimezone(UTC).isoformat(), mapping)
             ]
+
+            def scan(name: str) -> tuple:
+                weeks_before = known[name][0] if name in known else "[]"
+                return self._scan(name, found[name], mapping, weeks_before)
+
             with ThreadPoolExecutor(os.cpu_count()) as pool:
-                rows = list(pool.map(lambda name: self._scan(name, found[name], mapping), changed))
+                rows = list(pool.map(scan, changed))
             database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
             database.executemany(
                 "DELETE FROM files WHERE name = ?", [(name,) for name in known if name not in found]
             )
-        return self.files()
+        files = self.files()
+        if changed or known.keys() - found.keys():
+            self._list_quarantine([file for file in files if file.error])
+        return files
 
     def files(self) -> list[LandedFile]:
         """All files of the index as it stands."""
@@ -119,23 +142,40 @@ class Landing(dg.ConfigurableResource):
                 for name, size, modified, fingerprint, columns, weeks, rows, error in database.execute(query)
             ]
 
-    def readable_files(self) -> list[LandedFile]:
-        """All files after a refresh; OrderFileError if there are none, or names every one that cannot be read."""
+    def readable_files(self, weeks: Sequence[date] = ()) -> list[LandedFile]:
+        """The files that can be read, after a refresh.
+
+        OrderFileError if there are none, or if one that held orders of `weeks` can no longer be read: they
+        would be lost.
+        """
         files = self.refresh()
         if not files:
             raise OrderFileError(f"{self.path} holds no order files: land some ({', '.join(FORMATS)}) there")
-        errors = [file.error for file in files if file.error]
-        if errors:
-            raise OrderFileError("\n".join(errors))
-        return files
+        if broken := touching([file for file in files if file.error], weeks):
+            listed = "\n".join(file.error or "" for file in broken)
+            raise OrderFileError(f"{listed}\nIt held orders of this week: mend the file, or remove it")
+        readable = [file for file in files if not file.error]
+        if not readable:
+            raise OrderFileError("\n".join(file.error or "" for file in files))
+        return readable
 
-    def _scan(self, name: str, info, mapping: str) -> tuple:
+    def _list_quarantine(self, broken: Sequence[LandedFile]) -> None:
+        folder = Path(self.quarantine)
+        # The folder is made of these lists alone, so it can be made anew.
+        for old in folder.glob("*.error.txt"):
+            old.unlink()
+        for file in broken:
+            folder.mkdir(parents=True, exist_ok=True)
+            name = file.name.replace("/", "__").replace("\\", "__")
+            (folder / f"{name}.error.txt").write_text(f"{file.error}\n", encoding="utf-8")
+
+    def _scan(self, name: str, info, mapping: str, weeks_before: str) -> tuple:
         filesystem, _ = self._storage
         state = (name, info.size, info.mtime.astimezone(UTC).isoformat(), mapping)
         try:
             content = scan_order_file(filesystem, info.path, self.landed_names, OPTIONAL_ORDER_COLUMNS)
         except OrderFileError as error:
-            return (*state, "", "[]", "[]", 0, str(error))
+            return (*state, "", "[]", weeks_before, 0, str(error))
         weeks = json.dumps([str(week) for week in content.weeks])
         return (*state, self._fingerprint(info.path), json.dumps(content.columns), weeks, content.rows, None)
 

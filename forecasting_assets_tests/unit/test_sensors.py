@@ -71,14 +71,26 @@ def test_a_week_that_is_still_open_waits(zone):
     assert ranges(tick(zone)) == [("2024-03-04", "2024-03-04")]
 
 
-def test_nothing_is_asked_or_forgotten_while_a_file_cannot_be_read(zone):
+def test_a_file_that_cannot_be_read_does_not_hold_up_the_others(zone):
     land(zone, "a.csv", "2024-03-05")
     (zone / "b.csv").write_bytes(b"")
-    skipped = tick(zone)
-    assert isinstance(skipped, dg.SkipReason)
-    assert "b.csv is empty" in skipped.skip_message
-    (zone / "b.csv").unlink()
-    assert ranges(tick(zone)) == [("2024-03-04", "2024-03-04")]
+    first = tick(zone)
+    assert ranges(first) == [("2024-03-04", "2024-03-04")]
+    again = tick(zone, first.cursor)
+    assert ranges(again) == []
+    assert "b.csv is empty" in again.skip_reason.skip_message
+    land(zone, "b.csv", "2024-03-12")
+    assert ranges(tick(zone, again.cursor)) == [("2024-03-11", "2024-03-11")]
+
+
+def test_a_known_file_that_can_no_longer_be_read_asks_for_nothing_until_it_is_mended(zone):
+    land(zone, "a.csv", "2024-03-05")
+    first = tick(zone)
+    (zone / "a.csv").write_bytes(b"")
+    broken = tick(zone, first.cursor)
+    assert ranges(broken) == []
+    land(zone, "a.csv", "2024-03-05", "2024-03-06")
+    assert ranges(tick(zone, broken.cursor)) == [("2024-03-04", "2024-03-04")]
 
 
 def test_the_weeks_of_a_file_that_is_gone_are_asked_for(zone):

@@ -15,7 +15,7 @@ HEADER = "order_id,order_date,part_id,region,quantity,unit_price"
 def landing(tmp_path):
     (tmp_path / "orders").mkdir()
     names = {name: name for name in ORDER_COLUMNS}
-    return Landing(path=str(tmp_path / "orders"), index=str(tmp_path / "landing.db"), landed_names=names)
+    return Landing.at(tmp_path, str(tmp_path / "orders"), names)
 
 
 def land(landing, name, *dates, header=HEADER):
@@ -62,27 +62,48 @@ def test_an_empty_landing_zone_says_what_to_land(landing):
         landing.readable_files()
 
 
-def test_every_unreadable_file_is_named_with_the_remedy(landing):
+def test_every_unreadable_file_is_listed_with_the_remedy_and_the_others_are_read(landing, tmp_path):
     land(landing, "good.csv", "2024-03-04")
-    land(landing, "headless.csv", header="order_id,part_id,region,quantity,unit_price")
+    land(landing, "sub/headless.csv", header="order_id,part_id,region,quantity,unit_price")
     land(landing, "empty.csv", header="")
     os.truncate(os.path.join(landing.path, "empty.csv"), 0)
     land(landing, "dateless.csv", "soon")
-    with pytest.raises(OrderFileError) as raised:
+    assert [file.name for file in landing.readable_files()] == ["good.csv"]
+    quarantine = tmp_path / "landing" / "quarantine"
+    listed = {file.name: file.read_text() for file in quarantine.iterdir()}
+    assert listed.keys() == {"sub__headless.csv.error.txt", "empty.csv.error.txt", "dateless.csv.error.txt"}
+    headless = listed["sub__headless.csv.error.txt"]
+    assert "headless.csv has no column 'order_date' (order_date)" in headless
+    assert "[orders.columns]" in headless
+    assert "empty.csv is empty" in listed["empty.csv.error.txt"]
+    assert "no date in column 'order_date' can be read" in listed["dateless.csv.error.txt"]
+    land(landing, "empty.csv", "2024-03-11")
+    os.remove(os.path.join(landing.path, "dateless.csv"))
+    assert [file.name for file in landing.readable_files()] == ["empty.csv", "good.csv"]
+    assert [file.name for file in quarantine.iterdir()] == ["sub__headless.csv.error.txt"]
+
+
+def test_files_that_cannot_be_read_at_all_are_an_error(landing):
+    land(landing, "a.csv", header="order_id")
+    with pytest.raises(OrderFileError, match="has no column 'order_date'"):
         landing.readable_files()
-    text = str(raised.value)
-    assert "headless.csv has no column 'order_date' (order_date)" in text
-    assert "[orders.columns]" in text
-    assert "empty.csv is empty" in text
-    assert "dateless.csv: no date in column 'order_date' can be read" in text
-    assert "good.csv" not in text
+
+
+def test_the_weeks_of_a_file_that_can_no_longer_be_read_are_refused(landing):
+    land(landing, "good.csv", "2024-03-11")
+    path = land(landing, "a.csv", "2024-03-04")
+    landing.refresh()
+    os.truncate(path, 0)
+    with pytest.raises(OrderFileError, match=r"a\.csv is empty[\s\S]*held orders of this week"):
+        landing.readable_files([date(2024, 3, 4)])
+    assert [file.name for file in landing.readable_files([date(2024, 3, 11)])] == ["good.csv"]
 
 
 def test_another_mapping_reads_the_files_again(landing, tmp_path):
     land(landing, "a.csv", "2024-03-04")
     landing.refresh()
     names = landing.landed_names | {"order_date": "part_id"}
-    other = Landing(path=landing.path, index=landing.index, landed_names=names)
+    other = Landing.at(tmp_path, landing.path, names)
     assert other.refresh()[0].error
 
 

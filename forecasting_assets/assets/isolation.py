@@ -1,0 +1,146 @@
+"""Weeks of one run kept apart: a week that fails or is held back fails alone, and every week that is made is
+recorded with what it was made from.
+
+A step yields the weeks it made as its output and then fails if there were others, so that what is downstream
+goes on with the weeks that are there, and the run ends as failed all the same.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+
+import dagster as dg
+
+from forecasting_assets.assets.lineage import OVERRIDE, Lineage
+from forecasting_assets.assets.weekly import Weekly, add_week_metadata, weeks_of
+from forecasting_assets.provenance import Failure, Inputs, Record, fingerprint
+from forecasting_assets.tables import Table
+
+#: Key of the I/O manager that tells Dagster which weeks of a run were made.
+WEEKS_MADE = "weeks_made"
+#: So many weeks that fail alone, and none that does not, mean that the rest would fail as well.
+_HOPELESS = 3
+
+
+class HeldBack(ValueError):
+    """A week that is not made as what it needs is missing, failed, or did not pass its checks."""
+
+
+class WeeksMade(dg.IOManager):
+    """Narrows the materializations of a run to the weeks that were made; stores nothing, assets do."""
+
+    def handle_output(self, context: dg.OutputContext, obj: Sequence[str]) -> None:
+        # Dagster would otherwise record a materialization of every week of the run, the failed ones too.
+        context._asset_partitions_subset = context.asset_partitions_def.subset_with_partition_keys(obj)
+
+    def load_input(self, context: dg.InputContext) -> None:
+        raise NotImplementedError("assets read the lake")
+
+
+def executor() -> dg.ExecutorDefinition:
+    """One process and so one JVM a run; a step starts once what it needs is there, even if a week of it failed."""
+    return dg.in_process_executor.configured(
+        {"step_dependency_config": {"require_upstream_step_success": False}}, name="one_process"
+    )
+
+
+def week_by_week(
+    weekly: Weekly, table: Table, function: Callable[..., None]
+) -> Callable[..., Iterator[dg.Output]]:
+    """`function(context, weeks, **resources)` as the body of a partitioned asset, week by week."""
+
+    @functools.wraps(function)
+    def materialize(context: dg.AssetExecutionContext, **resources) -> Iterator[dg.Output]:
+        weeks = weeks_of(context)
+        lineage = Lineage(weekly)
+        overridden = overridden_checks(context.run.tags)
+        failed: dict[date, Exception] = {}
+        for week in weeks:
+            if obstacles := lineage.obstacles(table.name, week, context.run.run_id, overridden):
+                failed[week] = HeldBack("\n".join(obstacles))
+        ready = [week for week in weeks if week not in failed]
+        inputs = {week: lineage.inputs(table.name, week) for week in ready}
+        failed |= failures_by_week(ready, lambda part: function(context, part, **resources))
+        made = [week for week in ready if week not in failed]
+        for week in made:
+            version = fingerprint(inputs[week])
+            record = Record(version, inputs[week], lineage.lake.stamp(table, week))
+            lineage.lake.write_record(table, week, record)
+            add_week_metadata(context, week, _provenance(version, inputs[week], overridden))
+        for week, error in failed.items():
+            note_failure(lineage, table, week, context.run.run_id, str(error))
+        if made:
+            yield dg.Output([str(week) for week in made])
+        _raise(context, table.name, weeks, failed)
+
+    # Dagster reads the resources of an asset from its signature; the weeks are given here.
+    parameters = [p for p in inspect.signature(function).parameters.values() if p.name != "weeks"]
+    materialize.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    materialize.__annotations__ = {p.name: p.annotation for p in parameters}
+    return materialize
+
+
+def failures_by_week(weeks: Sequence[date], work: Callable[[list[date]], None]) -> dict[date, Exception]:
+    """Do `work` for all `weeks` at once or, where that fails, in ever smaller parts; why the weeks fail that do.
+
+    `work` must stand being done again for a week.
+    """
+    failed: dict[date, Exception] = {}
+    pending = [list(weeks)] if weeks else []
+    any_made = False
+    while pending:
+        part = pending.pop()
+        try:
+            work(part)
+            any_made = True
+        except Exception as error:
+            if len(part) > 1:
+                middle = len(part) // 2
+                pending += [part[middle:], part[:middle]]
+                continue
+            failed[part[0]] = error
+            if not any_made and len(failed) >= _HOPELESS:
+                failed |= {week: error for rest in pending for week in rest}
+                break
+    return failed
+
+
+def overridden_checks(tags: Mapping[str, str]) -> list[str]:
+    return [name.strip() for name in tags.get(OVERRIDE, "").split(",") if name.strip()]
+
+
+def note_failure(lineage: Lineage, table: Table, week: date, run_id: str, reason: str) -> None:
+    """Keep why `week` failed beside what is there of it, which stays as it was."""
+    record = lineage.lake.records(table, [week]).get(week, Record())
+    noted = Record(record.version, record.inputs, record.data, record.failed_checks, Failure(run_id, reason))
+    lineage.lake.write_record(table, week, noted)
+
+
+def _provenance(version: str, inputs: Inputs, overridden: Sequence[str]) -> dict:
+    # A window of weeks is told by its fingerprint: the event log holds this for every week of every asset.
+    made_from = {
+        name: next(iter(items.values())) if len(items) == 1 else f"{len(items)} inputs {fingerprint(items)}"
+        for name, items in inputs.items()
+    }
+    told = {"version": version, "made_from": dg.MetadataValue.json(made_from)}
+    return told | ({"overridden_checks": ", ".join(overridden)} if overridden else {})
+
+
+def _raise(
+    context: dg.AssetExecutionContext, asset: str, weeks: Sequence[date], failed: Mapping[date, Exception]
+) -> None:
+    if not failed:
+        return
+    if len(weeks) == 1:
+        raise failed[weeks[0]]
+    for week, error in failed.items():
+        if not isinstance(error, HeldBack):
+            context.log.error(f"{asset} {week} failed", exc_info=error)
+    reasons = [
+        f"{week}: {str(error).strip() or type(error).__name__}" for week, error in sorted(failed.items())
+    ]
+    raise dg.Failure(
+        f"{asset}: {len(failed)} of {len(weeks)} weeks failed, the others are made.\n" + "\n".join(reasons),
+        allow_retries=False,
+    )

@@ -1,0 +1,228 @@
+"""Which weeks of which asset were made from what, and whether that is still so.
+
+It reads the declarations of the assets, the records in the lake, the index of the landing zone and the
+settings; it changes nothing. Dagster is asked nothing: the answer holds however the weeks were made.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+
+from forecasting_assets.assets.weekly import Declared, Weekly
+from forecasting_assets.provenance import FILES, NETWORK, SETTINGS, Inputs, Record, differences, fingerprint
+from forecasting_assets.reporting.texttable import aligned
+from forecasting_assets.resources.lake import Lake, missing_weeks_message
+from forecasting_assets.resources.landing import LandedFile, Landing
+from forecasting_assets.weeks import add_weeks, contiguous, newest_closed_week, weeks_between
+
+#: Run tag that names checks (`asset/check`, comma-separated) whose failure is to hold nothing back.
+OVERRIDE = "forecasting/override_checks"
+STATES = ("fresh", "out of date", "missing", "failed")
+
+
+@dataclass(frozen=True)
+class WeekState:
+    """`fresh`, `out of date`, `missing` or `failed`, and why."""
+
+    state: str
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass
+class Lineage:
+    """A view of the lake as it was when each table was first looked at."""
+
+    weekly: Weekly
+    _records: dict[str, dict[date, Record]] = field(default_factory=dict)
+
+    @cached_property
+    def lake(self) -> Lake:
+        return Lake(path=self.weekly.settings.lake_path)
+
+    @cached_property
+    def files(self) -> list[LandedFile]:
+        """The order files of the landing zone."""
+        return Landing.of(self.weekly.settings).refresh()
+
+    @property
+    def unreadable(self) -> list[LandedFile]:
+        return [file for file in self.files if file.error]
+
+    def declared(self, asset: str) -> Declared:
+        return self.weekly.declared[asset]
+
+    def records(self, asset: str) -> dict[date, Record]:
+        if asset not in self._records:
+            self._records[asset] = self.lake.records(self.declared(asset).table)
+        return self._records[asset]
+
+    def window(self, asset: str, upstream: str, week: date) -> list[date]:
+        """The weeks of `upstream` that `week` of `asset` reads, as far as history goes back."""
+        source = next(u for u in self.declared(asset).upstream if u.asset == upstream)
+        first = max(add_weeks(week, source.first), self.weekly.settings.calendar.first_week)
+        return weeks_between(first, add_weeks(week, source.last))
+
+    def inputs(self, asset: str, week: date) -> Inputs:
+        """What `week` of `asset` would be made from now."""
+        declared = self.declared(asset)
+        found: dict[str, dict[str, str]] = {
+            SETTINGS: {name: self._setting(name) for name in declared.settings}
+        }
+        for source in declared.upstream:
+            records = self.records(source.asset)
+            window = self.window(asset, source.asset, week)
+            found[source.asset] = {
+                str(w): records[w].version for w in window if w in records and records[w].data
+            }
+        if declared.reads == FILES:
+            found[FILES] = {file.name: file.fingerprint for file in self._touching.get(week, ())}
+        elif declared.reads == NETWORK:
+            found[NETWORK] = self._network
+        return found
+
+    @cached_property
+    def _touching(self) -> dict[date, list[LandedFile]]:
+        weeks: dict[date, list[LandedFile]] = {}
+        for file in self.files:
+            for week in file.weeks:
+                weeks.setdefault(week, []).append(file)
+        return weeks
+
+    @cached_property
+    def _network(self) -> dict[str, str]:
+        folder = self.weekly.settings.network_path
+        return {file.name: fingerprint(file.read_text()) for file in sorted(folder.glob("*.csv"))}
+
+    def _setting(self, name: str) -> str:
+        value = self.weekly.settings
+        for part in name.split("."):
+            value = getattr(value, part)
+        return fingerprint(value.model_dump(mode="json") if hasattr(value, "model_dump") else value)
+
+    # ------------------------------------------------------------------ what is in the way
+
+    def obstacles(self, asset: str, week: date, run_id: str, overridden: Iterable[str]) -> list[str]:
+        """Why `week` of `asset` must not be made in this run; none if nothing is in the way.
+
+        overridden: `asset/check` whose failure a person has decided to go ahead in spite of
+        """
+        found = []
+        for source in self.declared(asset).upstream:
+            table, records = self.declared(source.asset).table, self.records(source.asset)
+            window = self.window(asset, source.asset, week)
+            missing = [w for w in window if w not in records or not records[w].data]
+            if missing and not source.optional:
+                found.append(missing_weeks_message(table, missing))
+            for w in window:
+                record = records.get(w, Record())
+                if w == week and record.failed_in(run_id):
+                    found.append(f"{source.asset} {w} failed in this run")
+                for check, said in record.failed_checks.items():
+                    if (name := f"{source.asset}/{check}") not in overridden:
+                        found.append(
+                            f"the check {check} of {source.asset} {w} failed ({said}): mend its cause and "
+                            f"materialize that week again, or go ahead with the run tag {OVERRIDE}={name}"
+                        )
+        return list(dict.fromkeys(found))
+
+    # ------------------------------------------------------------------ status
+
+    def state(self, asset: str, week: date) -> WeekState:
+        record = self.records(asset).get(week, Record())
+        if record.failure:
+            return WeekState("failed", (record.failure.reason.splitlines()[0],))
+        if not record.data:
+            return WeekState("missing")
+        if not record.inputs:
+            return WeekState("out of date", ("written by a run that was cut off",))
+        current = self.inputs(asset, week)
+        if NETWORK in current:  # a week keeps the network as it was when the week was planned
+            current = {**current, NETWORK: record.inputs.get(NETWORK, {})}
+        reasons = differences(record.inputs, current)
+        return WeekState("out of date", tuple(reasons)) if reasons else WeekState("fresh")
+
+    def weeks(self, asset: str) -> list[date]:
+        """The weeks that can be expected of `asset`: from the first of history or of its own to the newest
+        that has closed and has orders."""
+        newest = max((week for week in self._touching if week <= newest_closed_week()), default=None)
+        known = [week for week, record in self.records(asset).items() if record.data]
+        if newest is None:
+            return known
+        # Orders of all weeks are wanted; forecasts and plans from where somebody began with them.
+        first = self.weekly.settings.calendar.first_week
+        if not self._of_orders(asset):
+            first = max(first, min(known, default=newest))
+        return weeks_between(first, newest)
+
+    def _of_orders(self, asset: str) -> bool:
+        """Whether each week is made from the order files of that week alone."""
+        declared = self.declared(asset)
+        sources = declared.upstream
+        return declared.reads == FILES or (
+            bool(sources) and all(not source.first and self._of_orders(source.asset) for source in sources)
+        )
+
+    def status(self) -> dict[str, dict[date, WeekState]]:
+        """asset -> week -> its state, in the order of the graph."""
+        return {
+            asset: {week: self.state(asset, week) for week in self.weeks(asset)}
+            for asset in self.weekly.declared
+        }
+
+    def impact(self) -> dict[str, dict[date, WeekState]]:
+        """asset -> week -> why it is out of date or will be once what is out of date before it is made again."""
+        found: dict[str, dict[date, WeekState]] = {}
+        for asset, weeks in self.status().items():
+            stale = {week: state for week, state in weeks.items() if state.state != "fresh"}
+            for week in weeks.keys() - stale.keys():
+                causes = [
+                    f"{source.asset} {format_weeks(touched)} will change"
+                    for source in self.declared(asset).upstream
+                    if (touched := set(self.window(asset, source.asset, week)) & found[source.asset].keys())
+                ]
+                if causes:
+                    stale[week] = WeekState("out of date", tuple(causes))
+            found[asset] = dict(sorted(stale.items()))
+        return found
+
+
+def format_weeks(weeks: Iterable[date]) -> str:
+    """`2025-03-10 to 2025-04-07, 2025-05-05`; all of them, as ranges."""
+    return ", ".join(
+        str(first) if first == last else f"{first} to {last}" for first, last in contiguous(weeks)
+    )
+
+
+def describe_status(lineage: Lineage) -> str:
+    """A table of the weeks of each asset by state, the weeks that are not fresh, and the newest week."""
+    rows, notes = [["asset", *STATES, "newest week"]], []
+    for asset, weeks in lineage.status().items():
+        by_state = {name: [w for w, found in weeks.items() if found.state == name] for name in STATES}
+        made = [w for w, found in weeks.items() if found.state != "missing"]
+        counts = [str(len(by_state[name])) for name in STATES]
+        rows.append([asset, *counts, str(max(made, default="none"))])
+        notes += [f"{asset} {name}: {format_weeks(by_state[name])}" for name in STATES[1:] if by_state[name]]
+        notes += [f"  {w}: {reason}" for w in by_state["failed"] for reason in weeks[w].reasons]
+    closed = f"Newest week that has closed: {newest_closed_week()}."
+    return "\n".join([*aligned(rows), "", *notes, closed, *_unreadable(lineage)])
+
+
+def describe_impact(lineage: Lineage) -> str:
+    """Every week that is out of date or will be, by asset, with the reasons of those that have one of their own."""
+    lines = []
+    for asset, weeks in lineage.impact().items():
+        if weeks:
+            lines.append(f"{asset}: {len(weeks)} weeks, {format_weeks(weeks)}")
+            by_reason: dict[str, list[date]] = {}
+            for week, found in weeks.items():
+                for reason in found.reasons or (found.state,):
+                    by_reason.setdefault(reason, []).append(week)
+            lines += [f"  {reason} ({format_weeks(where)})" for reason, where in list(by_reason.items())[:10]]
+            if len(by_reason) > 10:
+                lines.append(f"  and {len(by_reason) - 10} more reasons")
+    return "\n".join([*(lines or ["Nothing is out of date."]), *_unreadable(lineage)])
+
+
+def _unreadable(lineage: Lineage) -> list[str]:
+    return [f"Not read: {file.error}" for file in lineage.unreadable]

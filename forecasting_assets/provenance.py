@@ -1,0 +1,81 @@
+"""Provenance: what each week of a table was made from, and what became of it since.
+
+A week's version is the fingerprint of its inputs' versions, down to the order files: as a week depends on its
+inputs alone, equal versions hold equal rows. Where records are kept is not known here.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import blake2b
+from typing import Any
+
+#: Input name -> what of it was read (a week, a file, a setting) -> its version.
+Inputs = Mapping[str, Mapping[str, str]]
+FILES = "order files"
+NETWORK = "network files"
+SETTINGS = "settings"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a week could not be made, and in which run."""
+
+    run_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of one week of a table; without `data` it was never made.
+
+    data: stamp of the data file that the record describes; another stamp means that a run was cut off
+    failed_checks: blocking check -> what it found, for this data
+    failure: of an attempt since the data was written
+    """
+
+    version: str = ""
+    inputs: Inputs = field(default_factory=dict)
+    data: str = ""
+    failed_checks: Mapping[str, str] = field(default_factory=dict)
+    failure: Failure | None = None
+
+    def failed_in(self, run_id: str) -> bool:
+        return self.failure is not None and self.failure.run_id == run_id
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Record":
+        """ValueError if `text` is no record."""
+        try:
+            told = json.loads(text)
+            failure = told["failure"]
+            return replace(cls(**told), failure=Failure(**failure) if failure else None)
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"no record of a week: {error}") from None
+
+
+def fingerprint(content: Any) -> str:
+    """12 hexadecimal digits of anything that JSON can say."""
+    text = json.dumps(content, sort_keys=True, default=str)
+    return blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def differences(recorded: Inputs, current: Inputs) -> list[str]:
+    """What has changed since a week was made, in words, one line an input."""
+    found = []
+    for name in sorted({*recorded, *current}):
+        before, now = recorded.get(name, {}), current.get(name, {})
+        for what, items in (
+            ("changed", [i for i in before if i in now and before[i] != now[i]]),
+            ("new", [i for i in now if i not in before]),
+            ("gone", [i for i in before if i not in now]),
+        ):
+            if items:
+                listed = ", ".join(sorted(items)[:3]) + (
+                    f" and {len(items) - 3} more" if len(items) > 3 else ""
+                )
+                found.append(f"{name} {what}: {listed}")
+    return found

@@ -1,0 +1,98 @@
+"""Bad weeks, held-back weeks and late files, with the real Spark and Dagster."""
+
+import dagster as dg
+import pytest
+
+from forecasting_assets.assets.lineage import describe_impact, describe_status
+from forecasting_assets.definitions import lineage_of
+from forecasting_assets.runs import materialize
+from forecasting_assets.tables import RAW_ORDERS, WEEKLY_DEMAND
+from forecasting_assets_tests.conftest import PLANNED, WEEKS
+
+pytestmark = pytest.mark.spark
+BEFORE, BAD, AFTER = WEEKS[20:23]
+
+
+def events(home, asset):
+    """Weeks of `asset` that the newest run materialized."""
+    with dg.DagsterInstance.from_config(str(home.path / "dagster")) as instance:
+        run = instance.get_runs(limit=1)[0]
+        logs = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    made = [entry.dagster_event.step_materialization_data.materialization for entry in logs]
+    return [m.partition for m in made if m.asset_key == dg.AssetKey(asset)]
+
+
+def states(home, asset, weeks):
+    lineage = lineage_of(home.settings)
+    return [lineage.state(asset, week).state for week in weeks]
+
+
+def corrupt(home, table, week):
+    (home.path / "lake" / table.name / f"week={week}" / "data.parquet").write_bytes(b"PAR1 no more")
+
+
+def test_a_bad_week_fails_alone_and_is_mended_alone(home_copy, capsys):
+    corrupt(home_copy, RAW_ORDERS, BAD)
+    assert not materialize(home_copy.settings, [BEFORE, BAD, AFTER], "key:clean_orders or key:weekly_demand")
+    said = capsys.readouterr().out
+    assert f"clean_orders: 1 of 3 weeks failed, the others are made.\n    {BAD}: " in said
+    assert f"clean_orders {BAD} failed in this run" in said
+    for asset in ("clean_orders", "weekly_demand"):
+        assert events(home_copy, asset) == [str(BEFORE), str(AFTER)]
+        assert states(home_copy, asset, [BEFORE, BAD, AFTER]) == ["fresh", "failed", "fresh"]
+    assert materialize(home_copy.settings, [BAD], "+key:weekly_demand")
+    assert states(home_copy, "weekly_demand", [BEFORE, BAD, AFTER]) == ["fresh"] * 3
+
+
+def test_a_failed_check_holds_back_later_runs_until_it_passes_or_is_overridden(home_copy, capsys):
+    week, settings_file = PLANNED[-1], home_copy.path / "forecasting.toml"
+    kept = settings_file.read_text()
+    # Rules that contradict each other: the plan is made, and its check fails.
+    settings_file.write_text(
+        kept + '[allocation.minimum_load]\nM02 = 0.9\n[allocation.maximum_share]\n"CNC machining" = 0.01\n'
+    )
+    assert not materialize(home_copy.settings, [week], "key:allocation_plan or key:business_impact")
+    assert events(home_copy, "allocation_plan") == [str(week)]
+    assert events(home_copy, "business_impact") == []
+    for _ in range(2):
+        assert not materialize(home_copy.settings, PLANNED[-2:], "key:business_impact")
+        said = capsys.readouterr().out
+        assert f"the check rules_kept of allocation_plan {week} failed (" in said
+        assert "forecasting/override_checks=allocation_plan/rules_kept" in said
+        assert events(home_copy, "business_impact") == [str(PLANNED[-2])]
+    override = ["allocation_plan/rules_kept"]
+    assert materialize(home_copy.settings, [week], "key:business_impact", override)
+    with dg.DagsterInstance.from_config(str(home_copy.path / "dagster")) as instance:
+        made = instance.get_latest_materialization_event(dg.AssetKey("business_impact"))
+        assert made.asset_materialization.metadata["overridden_checks"].value == override[0]
+    settings_file.write_text(kept)
+    assert materialize(home_copy.settings, [week], "key:allocation_plan or key:business_impact")
+
+
+def test_a_late_file_puts_out_of_date_what_it_touches_and_what_follows(home_copy):
+    week = PLANNED[2]
+    assert describe_impact(lineage_of(home_copy.settings)) == "Nothing is out of date."
+    (home_copy.path / "landing" / "orders" / "late.csv").write_text(
+        f"order_id,order_date,part_id,region,quantity,unit_price\nlate1,{week},p-new,EU,5,2\n"
+    )
+    impact = lineage_of(home_copy.settings).impact()
+    assert list(impact["raw_orders"]) == [week]
+    assert impact["raw_orders"][week].reasons == ("order files new: late.csv",)
+    assert list(impact["weekly_demand"]) == [week]
+    assert list(impact["feature_table"]) == WEEKS[WEEKS.index(week) :]
+    assert list(impact["allocation_plan"]) == PLANNED[2:]
+    assert materialize(home_copy.settings, [week], "+key:weekly_demand")
+    assert states(home_copy, "weekly_demand", [week]) == ["fresh"]
+    lineage = lineage_of(home_copy.settings)
+    assert lineage.state("feature_table", WEEKS[-1]).reasons == (f"weekly_demand changed: {week}",)
+    text = describe_status(lineage)
+    assert f"feature_table out of date: {week} to {WEEKS[-1]}" in text
+
+
+def test_an_interrupted_write_is_noticed_and_mended(home_copy):
+    week = WEEKS[30]
+    home_copy.lake.write_pandas(home_copy.lake.read_pandas(WEEKLY_DEMAND, [week]), WEEKLY_DEMAND, week)
+    state = lineage_of(home_copy.settings).state("weekly_demand", week)
+    assert (state.state, state.reasons) == ("out of date", ("written by a run that was cut off",))
+    assert materialize(home_copy.settings, [week], "key:weekly_demand")
+    assert states(home_copy, "weekly_demand", [week]) == ["fresh"]

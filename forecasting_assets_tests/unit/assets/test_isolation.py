@@ -1,0 +1,45 @@
+"""A bad week among good ones: which are made, which fail, and how often the work is tried."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forecasting_assets.assets.isolation import failures_by_week
+
+WEEKS = list(range(16))  # any values do
+
+
+def attempt(weeks, bad):
+    tried, made = [], set()
+
+    def work(part):
+        tried.append(list(part))
+        if wrong := bad.intersection(part):
+            raise ValueError(f"bad: {sorted(wrong)}")
+        made.update(part)
+
+    return failures_by_week(weeks, work), made, tried
+
+
+@given(st.sets(st.sampled_from(WEEKS), max_size=15).filter(lambda bad: 0 not in bad))
+def test_just_the_bad_weeks_fail(bad):
+    failed, made, _ = attempt(WEEKS, bad)
+    assert failed.keys() == bad
+    assert made == set(WEEKS) - bad
+
+
+def test_all_is_done_at_once_if_nothing_is_wrong():
+    assert attempt(WEEKS, set())[2] == [WEEKS]
+    assert attempt([], set())[2] == []
+
+
+def test_one_bad_week_is_found_by_halves():
+    failed, _, tried = attempt(WEEKS, {5})
+    assert str(failed[5]) == "bad: [5]"
+    assert len(tried) == 9
+
+
+def test_what_is_wrong_with_every_week_is_not_tried_with_each():
+    failed, made, tried = attempt(list(range(104)), set(range(104)))
+    assert failed.keys() == set(range(104))
+    assert not made
+    assert len(tried) < 15

@@ -33,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     try:
         return parsed.command(parsed)
+    except KeyboardInterrupt:
+        print("Interrupted: what is made stands.", file=sys.stderr)
+        return 130
     except ValueError as error:  # all errors of use are; anything else is a fault of ours and keeps its trace
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -72,6 +75,22 @@ def _parser() -> argparse.ArgumentParser:
         help="go ahead although this check has failed, as clean_orders/conservation; recorded with what is made",
     )
     run.set_defaults(command=_materialize)
+
+    back = commands.add_parser(
+        "backfill", help="materialize many weeks in as few runs as is sensible, with progress"
+    )
+    back.add_argument("--from", dest="first", required=True, metavar="WEEK", help="first week, by its Monday")
+    back.add_argument("--to", dest="last", required=True, metavar="WEEK", help="last week, by its Monday")
+    back.add_argument("--select", help="assets in Dagster's selection syntax; all if left out")
+    back.add_argument(
+        "--dry-run", action="store_true", help="say what would be run and about how long it takes"
+    )
+    back.add_argument(
+        "--resume",
+        action="store_true",
+        help="only weeks that are missing, out of date or failed in a selected asset",
+    )
+    back.set_defaults(command=_backfill)
 
     status = commands.add_parser(
         "status", help="which weeks of each asset are fresh, out of date, missing or failed"
@@ -214,6 +233,38 @@ def _materialize(arguments: argparse.Namespace) -> int:
     print(f"Materializing {arguments.select or 'all assets'}: {what}", flush=True)
     succeeded = materialize(settings, weeks, arguments.select, arguments.override)
     print("Succeeded." if succeeded else "FAILED: see above, or the run in the UI.")
+    return 0 if succeeded else 1
+
+
+def _backfill(arguments: argparse.Namespace) -> int:
+    from forecasting_assets.backfill import chunks, duration
+    from forecasting_assets.runs import backfill, past_cost, weeks_to_make
+
+    settings = load_settings()
+    weeks = _weeks(settings, arguments.first, arguments.last)
+    if arguments.resume:
+        weeks = weeks_to_make(settings, weeks, arguments.select)
+    if not weeks:
+        print("Nothing to do: every week is fresh.")
+        return 0
+    cost = past_cost(settings, arguments.select)
+    runs = chunks(weeks, cost)
+    basis = f"measured in {cost.measured} runs" if cost.measured else "a guess, as no such run has been made"
+    print(
+        f"{len(weeks)} weeks in {len(runs)} runs, one JVM start, about "
+        f"{duration(cost.start_up + sum(cost.per_week * len(run) for run in runs))}\n"
+        f"({cost.start_up:.0f} s to start and {cost.per_week:.1f} s a week, {basis})",
+        flush=True,
+    )
+    for run in runs if arguments.dry_run else ():
+        print(f"  {run[0]} to {run[-1]}: {len(run)} weeks")
+    if arguments.dry_run:
+        return 0
+    succeeded = False
+    try:
+        succeeded = backfill(settings, runs, arguments.select, cost)
+    finally:
+        print("Succeeded." if succeeded else "Not all weeks are made: run it again with --resume.")
     return 0 if succeeded else 1
 
 

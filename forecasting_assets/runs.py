@@ -1,6 +1,7 @@
 """Running assets from the command line: one Dagster run in this process, recorded where the UI finds it."""
 
 import os
+import socket
 import time
 import warnings
 from collections.abc import Sequence
@@ -17,11 +18,16 @@ from forecasting_assets.assets.lineage import OVERRIDE
 from forecasting_assets.assets.planning import plan_costs
 from forecasting_assets.automation.jobs import WEEKLY_PLAN
 from forecasting_assets.automation.sensors import RANGE_END, RANGE_START
-from forecasting_assets.definitions import build_defs
+from forecasting_assets.backfill import Cost, duration, measured_cost
+from forecasting_assets.definitions import build_defs, lineage_of
 from forecasting_assets.reporting import summary
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import BACKTEST_REPORT, BUSINESS_IMPACT
+from forecasting_assets.weeks import parse_week, weeks_between
+
+#: Run tag of the process (`host:pid`) that a run from the command line is made by.
+PROCESS = "forecasting/process"
 
 
 class SelectionError(ValueError):
@@ -43,27 +49,105 @@ def materialize(
 ) -> bool:
     """Materialize the selected assets (all by default) for the range of `weeks` in one run; whether it succeeded.
 
-    `select` is in Dagster's selection syntax; SelectionError if it cannot be read or nothing matches.
-    `override` names checks (`asset/check`) whose failure is to hold nothing back.
+    `select` is in Dagster's selection syntax; `override` names checks (`asset/check`) whose failure is to hold
+    nothing back. SelectionError if the selection cannot be read or is empty; KeyboardInterrupt if the run was
+    interrupted, once it is recorded as ended.
     """
     defs = build_defs(settings)
     # Heavy run logs belong to the UI; here one line a step is enough.
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     first, last = str(weeks[0]), str(weeks[-1])
     tags = {PARTITION_NAME_TAG: first} if first == last else {RANGE_START: first, RANGE_END: last}
+    tags[PROCESS] = f"{socket.gethostname()}:{os.getpid()}"
     if override:
         tags[OVERRIDE] = ",".join(override)
     job = defs.resolve_job_def(WEEKLY_PLAN)
     if keys := _selected(defs, select):
+        print("Assets: " + ", ".join(key.to_user_string() for key in keys), flush=True)
         job = job.get_subset(asset_selection=set(keys))
     os.environ["DAGSTER_HOME"] = str(prepare_home(settings.home))
     with dg.DagsterInstance.get() as instance:
+        end_orphans(instance)
         # `execute_in_process` would take an executor of its own, with which one bad week stops the others.
         run = instance.create_run_for_job(
             job_def=job, run_config=quiet, tags=tags, asset_selection=frozenset(keys) if keys else None
         )
-        instance.add_event_listener(run.run_id, _Progress())
-        return execute_run(InMemoryJob(job), run, instance).success
+        progress = _Progress()
+        instance.add_event_listener(run.run_id, progress)
+        succeeded = execute_run(InMemoryJob(job), run, instance).success
+    if progress.interrupted:
+        raise KeyboardInterrupt
+    return succeeded
+
+
+def end_orphans(instance: dg.DagsterInstance) -> None:
+    """Record as failed the runs whose process on this machine was killed: Dagster would wait for them for ever,
+    and start no other run meanwhile."""
+    going_on = dg.RunsFilter(job_name=WEEKLY_PLAN, statuses=[dg.DagsterRunStatus.STARTED])
+    for run in instance.get_runs(going_on):
+        host, _, process = run.tags.get(PROCESS, "").partition(":")
+        if host == socket.gethostname() and not _alive(int(process)):
+            instance.report_run_failed(run, f"Process {process} is gone.")
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def weeks_to_make(settings: Settings, weeks: Sequence[date], select: str | None) -> list[date]:
+    """Those of `weeks` that are not fresh in every selected asset."""
+    lineage = lineage_of(settings)
+    keys = _selected(build_defs(settings), select)
+    assets = [key.to_user_string() for key in keys] if keys else list(lineage.weekly.declared)
+    return [w for w in weeks if any(lineage.state(asset, w).state != "fresh" for asset in assets)]
+
+
+def past_cost(settings: Settings, select: str | None) -> Cost:
+    """What runs of the same assets cost before, by Dagster's records of them."""
+    keys = _selected(build_defs(settings), select)
+    os.environ["DAGSTER_HOME"] = str(prepare_home(settings.home))
+    done = dg.RunsFilter(job_name=WEEKLY_PLAN, statuses=[dg.DagsterRunStatus.SUCCESS])
+    with dg.DagsterInstance.get() as instance:
+        records = instance.get_run_records(done, limit=100)
+    measured = []
+    for record in records:
+        run, tags = record.dagster_run, record.dagster_run.tags
+        if (
+            run.asset_selection == (frozenset(keys) if keys else None)
+            and record.start_time
+            and record.end_time
+        ):
+            span = [parse_week(tags[name]) for name in (RANGE_START, RANGE_END) if name in tags]
+            length = len(weeks_between(*span)) if len(span) == 2 else 1
+            measured.append((length, record.end_time - record.start_time))
+    return measured_cost(measured)
+
+
+def backfill(settings: Settings, runs: Sequence[Sequence[date]], select: str | None, cost: Cost) -> bool:
+    """Materialize `runs` one after the other, in one JVM, with progress; whether all succeeded.
+
+    A run that fails does not stop those after it.
+    """
+    done, succeeded, begin = 0, True, time.monotonic()
+    total = sum(map(len, runs))
+    for number, weeks in enumerate(runs, 1):
+        left = sum(cost.of(len(rest)) for rest in runs[number - 1 :])
+        if done:  # the pace so far says more than what was measured before
+            left = (time.monotonic() - begin) / done * (total - done)
+        print(
+            f"Run {number} of {len(runs)}: {weeks[0]} to {weeks[-1]}; "
+            f"{done} of {total} weeks done, about {duration(left)} left",
+            flush=True,
+        )
+        succeeded &= materialize(settings, weeks, select)
+        done += len(weeks)
+    return succeeded
 
 
 def _selected(defs: dg.Definitions, select: str | None) -> list[dg.AssetKey] | None:
@@ -78,7 +162,6 @@ def _selected(defs: dg.Definitions, select: str | None) -> list[dg.AssetKey] | N
         raise SelectionError(f"--select {select!r} cannot be read: {error}") from None
     if not keys:
         raise SelectionError(f"--select {select!r} selects no asset")
-    print("Assets: " + ", ".join(sorted(key.to_user_string() for key in keys)), flush=True)
     return sorted(keys)
 
 
@@ -102,6 +185,7 @@ class _Progress:
 
     def __init__(self) -> None:
         self.started: dict[str, float] = {}
+        self.interrupted = False
 
     def __call__(self, entry: dg.EventLogEntry) -> None:
         event = entry.dagster_event
@@ -114,6 +198,9 @@ class _Progress:
         elif event.event_type == dg.DagsterEventType.STEP_SUCCESS:
             print(f"  {step}: {time.monotonic() - self.started[step]:.1f} s", flush=True)
         elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            # The first to notice is Dagster, or Spark's client.
+            names = {error.cls_name for error in _chain(event.step_failure_data)}
+            self.interrupted |= bool(names & {"DagsterExecutionInterruptedError", "KeyboardInterrupt"})
             print(f"  {step} FAILED\n{_reason(event.step_failure_data)}", flush=True)
         elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             found = event.asset_check_evaluation_data
@@ -125,8 +212,14 @@ class _Progress:
                 )
 
 
+def _chain(failure) -> list:
+    """The error of a step and its causes, innermost last."""
+    errors = [failure.error] if failure.error else []
+    while errors and errors[-1].cause is not None:
+        errors.append(errors[-1].cause)
+    return errors
+
+
 def _reason(failure) -> str:
-    error = failure.error
-    while error.cause is not None:
-        error = error.cause
-    return "    " + error.message.strip().replace("\n", "\n    ")
+    errors = _chain(failure)
+    return "    " + (errors[-1].message.strip() if errors else "interrupted").replace("\n", "\n    ")

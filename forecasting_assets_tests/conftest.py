@@ -4,8 +4,10 @@ import os
 import shutil
 import tempfile
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 # Neither the settings nor the home of whoever runs the tests may matter to them.
@@ -17,6 +19,7 @@ from forecasting_assets.demo import Marketplace, Written, write_marketplace
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.runs import materialize
 from forecasting_assets.settings import Settings, load_settings
+from forecasting_assets.tables import Table
 
 #: Short histories and few series, so that the whole chain takes a minute.
 MARKET = Marketplace(weeks=66, parts=24, lines_per_week=250)
@@ -59,6 +62,13 @@ def new_home(path: Path) -> Home:
     known = write_marketplace(path, MARKET)
     (path / "forecasting.toml").write_text(SETTINGS)
     return Home(path, known)
+
+
+def rows(home: Home, table: Table, week: date) -> pd.DataFrame:
+    """The rows of a week in an order of their own, without the times of files."""
+    frame = home.lake.read_pandas(table, [week])
+    keys = list(table.key) or ["source_file", "source_row"]
+    return frame.sort_values(keys, ignore_index=True).drop(columns="source_modified", errors="ignore")
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ from forecasting_assets.tables import (
     WEEKLY_DEMAND,
     XGB_MODEL,
 )
-from forecasting_assets_tests.conftest import PLANNED, WEEKS
+from forecasting_assets_tests.conftest import PLANNED, WEEKS, rows
 
 pytestmark = pytest.mark.spark
 
@@ -46,14 +46,6 @@ TABLES = [
     PLAN_SHORTAGES,
     BUSINESS_IMPACT,
 ]
-
-
-def rows(home, table, week):
-    frame = home.lake.read_pandas(table, [week])
-    keys = list(table.key) or ["source_file", "source_row"]
-    return frame.sort_values(keys, ignore_index=True).drop(
-        columns=[c for c in ("source_modified",) if c in frame]
-    )
 
 
 def test_exactly_the_known_dirt_is_rejected_in_every_week(home):

@@ -1,13 +1,22 @@
 """Bad weeks, held-back weeks and late files, with the real Spark and Dagster."""
 
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
 import dagster as dg
+import pandas as pd
 import pytest
 
 from forecasting_assets.assets.lineage import describe_impact, describe_status
+from forecasting_assets.cli import main
 from forecasting_assets.definitions import lineage_of
-from forecasting_assets.runs import materialize
-from forecasting_assets.tables import RAW_ORDERS, WEEKLY_DEMAND
-from forecasting_assets_tests.conftest import PLANNED, WEEKS
+from forecasting_assets.runs import materialize, weeks_to_make
+from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, REJECTED_ORDERS, WEEKLY_DEMAND
+from forecasting_assets_tests.conftest import PLANNED, WEEKS, rows
 
 pytestmark = pytest.mark.spark
 BEFORE, BAD, AFTER = WEEKS[20:23]
@@ -67,6 +76,55 @@ def test_a_failed_check_holds_back_later_runs_until_it_passes_or_is_overridden(h
         assert made.asset_materialization.metadata["overridden_checks"].value == override[0]
     settings_file.write_text(kept)
     assert materialize(home_copy.settings, [week], "key:allocation_plan or key:business_impact")
+
+
+def test_a_backfill_is_resumed_with_the_weeks_that_are_not_fresh(home_copy, capsys, monkeypatch):
+    monkeypatch.setenv("FORECASTING_HOME", str(home_copy.path))
+    shutil.rmtree(home_copy.path / "lake" / "weekly_demand" / f"week={BAD}")
+    span = ["--from", str(BEFORE), "--to", str(AFTER), "--select", "key:weekly_demand", "--resume"]
+    assert main(["backfill", *span, "--dry-run"]) == 0
+    assert "1 weeks in 1 runs, one JVM start, about 40 s\n(30 s to start and 10.0 s a week, a guess" in (
+        said := capsys.readouterr().out
+    )
+    assert f"{BAD} to {BAD}: 1 weeks" in said
+    assert states(home_copy, "weekly_demand", [BAD]) == ["missing"]
+    assert main(["backfill", *span]) == 0
+    assert events(home_copy, "weekly_demand") == [str(BAD)]
+    assert main(["backfill", *span]) == 0
+    assert "Nothing to do: every week is fresh." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("seconds", [9, 14, 17])
+def test_a_killed_run_leaves_whole_weeks_and_the_next_one_repairs(home, home_copy, seconds):
+    weeks, tables = WEEKS[20:32], [RAW_ORDERS, CLEAN_ORDERS, REJECTED_ORDERS, WEEKLY_DEMAND]
+    # The weeks are written anew, from files that look new.
+    for file in (home_copy.path / "landing" / "orders").rglob("*.csv"):
+        file.write_text(file.read_text() + "\n")
+    span = ["--from", str(weeks[0]), "--to", str(weeks[-1]), "--select", "+key:weekly_demand"]
+    command = [sys.executable, "-c", "import sys; from forecasting_assets.cli import main; sys.exit(main())"]
+    with subprocess.Popen(
+        [*command, "materialize", *span],
+        env={**os.environ, "FORECASTING_HOME": str(home_copy.path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as run:
+        time.sleep(seconds)
+        os.killpg(run.pid, signal.SIGKILL)
+    for table in tables:
+        for week in weeks:
+            rows(home_copy, table, week)  # whole, whichever run wrote it
+    assert materialize(
+        home_copy.settings,
+        weeks_to_make(home_copy.settings, weeks, "+key:weekly_demand"),
+        "+key:weekly_demand",
+    )
+    assert states(home_copy, "weekly_demand", weeks) == ["fresh"] * len(weeks)
+    for table in tables:
+        for week in weeks:
+            pd.testing.assert_frame_equal(rows(home, table, week), rows(home_copy, table, week))
+    with dg.DagsterInstance.from_config(str(home_copy.path / "dagster")) as instance:
+        assert not instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
 
 
 def test_a_late_file_puts_out_of_date_what_it_touches_and_what_follows(home_copy):

@@ -118,14 +118,20 @@ def test_the_newest_week_with_orders_is_the_default(orders, capsys):
 
 
 @pytest.mark.spark
-def test_one_unreadable_file_stops_the_week_before_anything_is_written(orders, capsys):
+def test_an_unreadable_file_is_listed_and_the_week_is_made_from_the_others(orders, capsys):
     from forecasting_assets.settings import load_settings
 
     init(orders)
-    (orders / "b.csv").write_bytes(b"\xff\xfe\x00broken")
-    assert main(["materialize", "--from", "2024-03-04", "--select", "key:raw_orders"]) == 1
-    assert "b.csv" in capsys.readouterr().out
-    assert not (Path(load_settings().lake_path) / "raw_orders").exists()
+    (orders / "unreadable.csv").write_bytes(b"\xff\xfe\x00broken")
+    assert main(["materialize", "--from", "2024-03-04", "--select", "key:raw_orders"]) == 0
+    said = capsys.readouterr().out
+    assert "WARN: raw_orders 2024-03-04: files_readable: " in said
+    assert "unreadable.csv" in said
+    home = load_settings().home
+    assert (home / "landing" / "quarantine" / "unreadable.csv.error.txt").exists()
+    assert (home / "lake" / "raw_orders" / "week=2024-03-04" / "data.parquet").exists()
+    assert main(["status"]) == 0
+    assert "Not read: " in capsys.readouterr().out
 
 
 @pytest.mark.spark

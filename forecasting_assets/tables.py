@@ -277,11 +277,25 @@ BUSINESS_IMPACT = Table(
         Column(
             "metric",
             "string",
-            "on_time_rate, utilisation, cost, shortage_units, demand_units, absolute_error, …",
+            "on_time_rate, fill_rate, utilisation, cost, shortage_units, demand_units, absolute_error, …",
         ),
         Column("value", "double", "Value of the metric", nullable=True),
     ),
     key=("policy", "metric"),
+)
+REPLAY_STATE = Table(
+    "replay_state",
+    (
+        WEEK,
+        Column("policy", "string", "Policy of business_impact whose replay goes on from here"),
+        Column("since", "date", "Week in which the replay started"),
+        Column("part_category", "string", "Part category"),
+        Column("region", "string", "Region"),
+        Column("kind", "string", "stock, arriving or lacking"),
+        Column("weeks", "long", "Weeks until it arrives, or since it was due; 0 for stock"),
+        Column("units", "double", "Units"),
+    ),
+    key=("policy", "part_category", "region", "kind", "weeks"),
 )
 MANUFACTURERS = Table(
     "manufacturers",

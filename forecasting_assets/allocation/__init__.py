@@ -1,7 +1,7 @@
 """Allocate capacity: the cheapest plan for a demand, its proof, and what it was worth in hindsight."""
 
 from forecasting_assets.allocation.greedy import allocate_greedily
-from forecasting_assets.allocation.hindsight import impact, replay
+from forecasting_assets.allocation.hindsight import FORESEEN_WEEKS, WARM_UP_WEEKS, impact, replayed_origins
 from forecasting_assets.allocation.instance import COST_PARTS, DemandError
 from forecasting_assets.allocation.network import (
     Network,
@@ -34,6 +34,8 @@ from forecasting_assets.allocation.what_if import (
 
 __all__ = [
     "COST_PARTS",
+    "FORESEEN_WEEKS",
+    "WARM_UP_WEEKS",
     "AllocationError",
     "AllocationPlan",
     "AllocationPolicy",
@@ -61,7 +63,7 @@ __all__ = [
     "parse_change",
     "planned_units",
     "pose",
-    "replay",
+    "replayed_origins",
     "rolling_replay",
     "weekly_capacity",
 ]

@@ -7,6 +7,7 @@ nobody ordered is kept in stock at the holding cost and serves later orders: ali
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -20,9 +21,23 @@ from forecasting_assets.tables import QUANTILES
 from forecasting_assets.weeks import add_weeks, weeks_between
 
 CLASS = ["part_category", "region"]
+#: Columns of the state of a replay.
+STATE = [*CLASS, "kind", "weeks", "units"]
+#: Weeks ahead for which arrivals are kept: the longest transit, a delay, and room.
+_ARRIVALS = 60
 #: Under uncertainty units that are there are kept for the week that needs them first, up to the sum of this
 #: quantile over its series; of a class that is a high one, as series do not peak together.
 _KEPT_FOR = "q75"
+
+
+@dataclass(frozen=True)
+class Replay:
+    """metrics: a row a week, a column a metric; states: where it stood at the end of each week, a row for each
+    category and region in stock, and for what arrives in so many weeks or has been lacking for so many
+    (part_category, region, kind, weeks, units)."""
+
+    metrics: pd.DataFrame
+    states: dict[date, pd.DataFrame]
 
 
 def rolling_replay(
@@ -32,32 +47,40 @@ def rolling_replay(
     network: Network,
     policy: AllocationPolicy,
     planner: Callable[..., AllocationPlan],
-) -> pd.DataFrame:
-    """week, metric, value: what came of planning each of `weeks` by `planner` (as `allocate`).
+    state: pd.DataFrame | None = None,
+) -> Replay:
+    """What came of planning each of `weeks` by `planner` (as `allocate`).
 
-    weeks: consecutive; nothing is in stock or on its way before the first
+    weeks: consecutive
     forecasts: by the week before, the demand to plan for, as for `allocate`
-    orders: part_id, part_category, region, week, quantity, unit_price, what was really ordered
+    orders: part_id, part_category, region, week, quantity, unit_price, what was really ordered; orders of other
+        weeks only say what a unit is worth. Of what is planned for, each category and region must be there
+    state: where things stood before the first week; by default nothing is in stock, on its way or lacking
 
     Metrics: demand_units, on_time_units, late_units, shortage_units, stock_units (at the end of the week),
-    on_time_rate, cost and its parts. inventory_cost: what stock and units on their way, less orders that still
+    load_hours and capacity_hours (worked, and regular), on_time_rate, fill_rate, utilisation (see `rates`),
+    cost and its parts. inventory_cost: what stock and units on their way, less orders that still
     wait, have lost in value since the week before, at the mean unit cost of their category, so that nobody gains
     by running stock down. Lateness and shortage are counted in the week of delivery or of giving up.
     """
     known = orders[orders["week"].isin(pd.to_datetime(list(weeks)))]
-    classes = _classes(known, network, policy)
+    classes = _classes(orders, network, policy)
     index = pd.MultiIndex.from_frame(classes[CLASS])
+    for origin, demand in forecasts.items():
+        unknown = ~pd.MultiIndex.from_frame(demand[CLASS]).isin(index)
+        if unknown.any():
+            raise ValueError(
+                f"the forecast of {origin} has {' in '.join(demand.loc[unknown, CLASS].iloc[0])}, which nobody "
+                "has ordered: give orders that reach further back"
+            )
     value, short_cost = classes["unit_value"].to_numpy(), classes["shortage_cost"].to_numpy()
     of_unit = network.capabilities.groupby("part_category")["unit_cost"].mean()
     made_for = classes["part_category"].map(of_unit).fillna(0.0).to_numpy()
     holding = policy.holding_cost * made_for
     patience = policy.max_weeks_late
-    stock = np.zeros(len(index))
-    # arriving[:, j]: units that arrive j weeks from now; lacking[:, j]: orders due j weeks ago, not delivered
-    arriving = np.zeros((len(index), 60))
-    lacking = np.zeros((len(index), patience + 1))
-    rows = []
-    worth = 0.0
+    stock, arriving, lacking = _read_state(state, index, patience)
+    rows, states = [], {}
+    worth = float(made_for @ (stock + arriving.sum(axis=1) - lacking.sum(axis=1)))
     for week in weeks:
         demand = forecasts[add_weeks(week, -1)]
         plan = _plan(week, demand, stock, arriving, lacking, index, classes, network, policy, planner)
@@ -99,12 +122,55 @@ def rolling_replay(
             "late_units": float(delivered[:, 1:].sum()),
             "shortage_units": float(short.sum()),
             "stock_units": float(stock.sum()),
-            "on_time_rate": float(delivered[:, 0].sum() / ordered) if ordered else float("nan"),
+            "load_hours": float(started["hours"].sum()),
+            "capacity_hours": float(weekly_capacity(network, [week])["capacity_hours"].sum()),
             "cost": sum(costs.values()),
             **costs,
         }
-        rows += [(pd.Timestamp(week), metric, amount) for metric, amount in metrics.items()]
-    return pd.DataFrame(rows, columns=["week", "metric", "value"])
+        rows.append(metrics | rates(metrics))
+        states[week] = _write_state(index, stock, arriving, lacking)
+    return Replay(pd.DataFrame(rows, index=pd.DatetimeIndex(list(weeks), name="week")), states)
+
+
+def _read_state(
+    state: pd.DataFrame | None, index: pd.MultiIndex, patience: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """stock[i]; arriving[i, j]: units that arrive j weeks from now; lacking[i, j]: orders due j weeks ago, not
+    delivered. What nobody has ordered for as long as orders are known is given up."""
+    found = {"stock": np.zeros((len(index), 1)), "arriving": np.zeros((len(index), _ARRIVALS))}
+    found["lacking"] = np.zeros((len(index), patience + 1))
+    if state is not None:
+        row = index.get_indexer(pd.MultiIndex.from_frame(state[CLASS]))
+        for kind, units in found.items():
+            at = ((state["kind"] == kind) & (row >= 0) & (state["weeks"] < units.shape[1])).to_numpy()
+            units[row[at], state["weeks"].to_numpy(int)[at]] = state["units"].to_numpy()[at]
+    return found["stock"][:, 0], found["arriving"], found["lacking"]
+
+
+def _write_state(
+    index: pd.MultiIndex, stock: np.ndarray, arriving: np.ndarray, lacking: np.ndarray
+) -> pd.DataFrame:
+    kinds = []
+    for kind, units in (("stock", stock[:, None]), ("arriving", arriving), ("lacking", lacking)):
+        row, weeks = np.nonzero(units if kind != "stock" else np.ones_like(units))
+        there = index[row].to_frame(index=False, name=CLASS)
+        kinds.append(there.assign(kind=kind, weeks=weeks, units=units[row, weeks]))
+    return pd.concat(kinds, ignore_index=True)[STATE]
+
+
+def rates(sums: Mapping[str, float] | pd.Series) -> dict[str, float]:
+    """From units and hours of one or more weeks: on_time_rate, of the units ordered; fill_rate, those delivered of
+    the units delivered or given up; utilisation, hours worked over regular ones. NaN of nothing."""
+
+    def share(part: float, of: float) -> float:
+        return float(part / of) if of > 0 else float("nan")
+
+    delivered = sums["on_time_units"] + sums["late_units"]
+    return {
+        "on_time_rate": share(sums["on_time_units"], sums["demand_units"]),
+        "fill_rate": share(delivered, delivered + sums["shortage_units"]),
+        "utilisation": share(sums["load_hours"], sums["capacity_hours"]),
+    }
 
 
 def _classes(orders: pd.DataFrame, network: Network, policy: AllocationPolicy) -> pd.DataFrame:
@@ -177,7 +243,7 @@ def _plan(
 
 
 def _started(plan: pd.DataFrame, week: date, index: pd.MultiIndex, network: Network) -> pd.DataFrame:
-    """What is made in `week`: class (position in `index`), quantity, transit in weeks, on_time_rate, costs."""
+    """What is made in `week`: class (position in `index`), quantity, hours, transit in weeks, on_time_rate, costs."""
     now = plan[plan["production_week"] == pd.Timestamp(week)]
     makers = network.manufacturers[["manufacturer_id", "region", "on_time_rate"]]
     made = now.merge(makers.rename(columns={"region": "from_region"}), on="manufacturer_id").merge(
@@ -185,6 +251,7 @@ def _started(plan: pd.DataFrame, week: date, index: pd.MultiIndex, network: Netw
         left_on=["from_region", "region"],
         right_on=["from_region", "to_region"],
     )
+    made = made.merge(network.capabilities.drop(columns="unit_cost"), on=["manufacturer_id", "part_category"])
     at = index.get_indexer(pd.MultiIndex.from_frame(made[CLASS]))
-    made = made.assign(transit=made["transit_weeks"].astype(int)).assign(**{"class": at})
-    return made[made["class"] >= 0]  # the others are never ordered
+    hours = made["quantity"] * made["hours_per_unit"]
+    return made.assign(transit=made["transit_weeks"].astype(int), hours=hours, **{"class": at})

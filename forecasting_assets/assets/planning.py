@@ -9,6 +9,8 @@ import dagster as dg
 import pandas as pd
 
 from forecasting_assets.allocation import (
+    FORESEEN_WEEKS,
+    WARM_UP_WEEKS,
     AllocationPlan,
     Network,
     allocate,
@@ -17,10 +19,10 @@ from forecasting_assets.allocation import (
     check_demand,
     hours_by_maker,
     impact,
-    lead_weeks,
     load_network,
     on_time_rate,
     parse_change,
+    replayed_origins,
 )
 from forecasting_assets.assets.parallel import each_week
 from forecasting_assets.assets.weekly import Upstream, Weekly, WeekResult, add_week_result
@@ -47,6 +49,7 @@ from forecasting_assets.tables import (
     PLAN_RULES,
     PLAN_SHORTAGES,
     QUANTILES,
+    REPLAY_STATE,
     SERIES,
     WEEKLY_DEMAND,
     Table,
@@ -140,39 +143,63 @@ def plan_week(settings: Settings, week: date) -> WeekResult:
 
 
 def judge_week(settings: Settings, week: date) -> WeekResult:
-    """What the plan made `lead_weeks` before `week` was worth in it, written with the plan's report."""
+    """What planning was worth in `week`, going on from where the week before stood; written with the report."""
     lake = Lake(path=settings.lake_path)
-    horizon = settings.calendar.horizon_weeks
-    origin = add_weeks(week, -min(lead_weeks(read_network(lake, week)), horizon))
     planned = lake.existing_weeks(ALLOCATION_PLAN)
+    origin = add_weeks(week, -1)
+    worth, state, metadata = _nothing(BUSINESS_IMPACT), _nothing(REPLAY_STATE), {"no_plan_for": str(origin)}
     # A plan for no demand at all has no capacity to judge.
-    if origin not in planned or not lake.rows(CAPACITY_LOAD, origin):
-        none = pd.DataFrame(columns=BUSINESS_IMPACT.names).astype({"value": float})
-        return WeekResult(lake.write_pandas(none, BUSINESS_IMPACT, week), {"no_plan_for": str(origin)})
-    since = max(settings.calendar.first_week, add_weeks(origin, -_NAIVE_WEEKS))
-    history = lake.read_pandas(WEEKLY_DEMAND, weeks_between(since, week))
-    demand = planned_demand(lake, feature_columns(horizon), origin)
-    known = history[history["week"] <= pd.Timestamp(origin)]
-    again = naive.forecast(known, origin, horizon, _NAIVE_WEEKS)
-    again = again[[*SERIES, "target_week", "mean"]].rename(
-        columns={"target_week": "due_week", "mean": "quantity"}
-    )
-    worth = impact(
-        week,
-        lake.read_pandas(ALLOCATION_PLAN, [origin]),
-        lake.read_pandas(CAPACITY_LOAD, [origin]),
-        demand,
-        demand.drop(columns="quantity").merge(again, on=[*SERIES, "due_week"], validate="one_to_one"),
-        history[history["week"] == pd.Timestamp(week)],
-        read_network(lake, origin),
-        settings.allocation,
-    )
+    if origin in planned and lake.rows(CAPACITY_LOAD, origin):
+        worth, state = replay_week(lake, settings, week)
+        since = state["since"].iloc[0].date()
+        metadata = {"replayed_since": str(since)}
+        if week < add_weeks(since, WARM_UP_WEEKS):
+            worth = worth.iloc[:0]
+    lake.write_pandas(state, REPLAY_STATE, week)
     rows = lake.write_pandas(worth, BUSINESS_IMPACT, week)
-    metadata = {"plan_made_in": str(origin)}
+    if worth.empty:
+        return WeekResult(rows, metadata)
     if week not in planned:
         return WeekResult(rows, metadata, {name: png(figure) for name, figure in _judged(worth).items()})
     report, pictures = write_plan_report(lake, settings, week)
     return WeekResult(rows, metadata, pictures, report)
+
+
+def replay_week(lake: Lake, settings: Settings, week: date) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """BUSINESS_IMPACT and REPLAY_STATE of `week`. The replay starts in the first week after which none is
+    missing: there is no state of the week before."""
+    horizon, origin = settings.calendar.horizon_weeks, add_weeks(week, -1)
+    state = lake.read_pandas(REPLAY_STATE, [origin], missing_ok=True)
+    since = week if state.empty else state["since"].iloc[0].date()
+    origins = replayed_origins(week, since)
+    history = weeks_between(
+        max(settings.calendar.first_week, add_weeks(week, -FORESEEN_WEEKS - _NAIVE_WEEKS)), week
+    )
+    orders = lake.read_pandas(WEEKLY_DEMAND, history)
+    forecasts = {o: planned_demand(lake, feature_columns(horizon), o) for o in origins}
+    return impact(
+        week,
+        forecasts,
+        naive_demand(orders, forecasts[origin], origin, horizon),
+        orders,
+        read_network(lake, origin),
+        settings.allocation,
+        None if state.empty else state,
+    )
+
+
+def _nothing(table: Table) -> pd.DataFrame:
+    return pd.DataFrame(
+        {c.name: pd.Series(dtype=float if c.type == "double" else object) for c in table.columns}
+    )
+
+
+def naive_demand(orders: pd.DataFrame, demand: pd.DataFrame, origin: date, horizon: int) -> pd.DataFrame:
+    """`demand` to plan at `origin`, as seasonal naive would have had it."""
+    known = orders[orders["week"] <= pd.Timestamp(origin)]
+    again = naive.forecast(known, origin, horizon, _NAIVE_WEEKS)[[*SERIES, "target_week", "mean"]]
+    again = again.rename(columns={"target_week": "due_week", "mean": "quantity"})
+    return demand.drop(columns="quantity").merge(again, on=[*SERIES, "due_week"], validate="one_to_one")
 
 
 def _judged(worth: pd.DataFrame) -> dict[str, "Figure"]:
@@ -244,7 +271,6 @@ def what_if(
 
 def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
     settings = weekly.settings
-    horizon = settings.calendar.horizon_weeks
 
     @weekly.asset(MANUFACTURER_NETWORK, group=GROUP, kinds=["csv"], reads=NETWORK)
     def manufacturer_network(context: dg.AssetExecutionContext, weeks: list[date], lake: Lake) -> None:
@@ -278,18 +304,23 @@ def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         group=GROUP,
         kinds=["cvxpy", "highs"],
         upstream=[
-            Upstream("allocation_plan", first=-horizon, optional=True),
-            Upstream("demand_forecast", first=-horizon, optional=True),
-            Upstream("feature_table", first=-horizon, optional=True),
-            Upstream("manufacturer_network", first=-horizon, optional=True),
-            Upstream("weekly_demand", first=-horizon - _NAIVE_WEEKS, optional=True),
+            Upstream("allocation_plan", first=-FORESEEN_WEEKS, optional=True),
+            Upstream("demand_forecast", first=-FORESEEN_WEEKS, optional=True),
+            Upstream("feature_table", first=-FORESEEN_WEEKS, optional=True),
+            Upstream("manufacturer_network", first=-FORESEEN_WEEKS, optional=True),
+            Upstream("weekly_demand", first=-FORESEEN_WEEKS - _NAIVE_WEEKS, optional=True),
         ],
         settings=["allocation", "calendar.horizon_weeks"],
     )
     def business_impact(context: dg.AssetExecutionContext, weeks: list[date]) -> None:
-        """What earlier plans were worth once the week's real orders came: on-time rate, utilisation and cost
-        against the status quo and against perfect foresight, and how cost responds to forecast error."""
-        for week, result in each_week(judge_week, {week: (settings, week) for week in weeks}):
+        """What planning was worth once the week's real orders came, replayed week after week: what was started
+        stands, and the rest is planned again. On-time rate, fill rate, utilisation and cost against the status
+        quo and perfect foresight, and how cost responds to forecast error."""
+        for week, result in each_week(
+            judge_week,
+            {week: (settings, week) for week in weeks},
+            in_turn=True,  # each goes on from the week before
+        ):
             add_week_result(context, week, result)
 
     return [manufacturer_network, allocation_plan, business_impact]

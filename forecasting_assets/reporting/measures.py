@@ -8,8 +8,8 @@ MODELS = ["combined", "xgb", "sarimax", "seasonal_naive"]
 SEGMENTS = ["all", "smooth", "erratic", "intermittent", "lumpy", "new"]
 POLICIES = ["plan", "status_quo", "perfect_foresight"]
 
-#: Measures that are shares of 1 and are averaged over weeks; the others (units, hours, costs) add up.
-SHARES = ("on_time_rate", "fill_rate", "utilisation")
+#: Measures that are averaged over weeks; the others (units, hours, costs) add up.
+AVERAGED = ("on_time_rate", "fill_rate", "utilisation", "stock_units")
 
 
 class ReportInputError(ValueError):
@@ -59,7 +59,7 @@ def scores(report: pd.DataFrame) -> pd.DataFrame:
 
 
 def policy_totals(impact: pd.DataFrame, policies: Sequence[str] = POLICIES) -> pd.DataFrame:
-    """BUSINESS_IMPACT by policy: units, hours and costs added up over weeks, shares averaged by demand.
+    """BUSINESS_IMPACT by policy: units, hours and costs added up over weeks, shares and stock averaged by demand.
 
     Indexed by policy in the order asked for, a column for each metric and `weeks`, how many weeks it covers.
     Counts only weeks in which every policy present has a cost, so that the totals compare like with like.
@@ -79,10 +79,10 @@ def policy_totals(impact: pd.DataFrame, policies: Sequence[str] = POLICIES) -> p
     by_policy = wide.groupby("policy")
     totals = by_policy.sum(min_count=1)
     weight = wide["demand_units"] if "demand_units" in wide else pd.Series(1.0, wide.index)
-    for share in SHARES:
-        if share in wide:
-            known = weight.where(wide[share].notna())
-            totals[share] = (wide[share] * known).groupby("policy").sum() / known.groupby("policy").sum()
+    for mean in AVERAGED:
+        if mean in wide:
+            known = weight.where(wide[mean].notna())
+            totals[mean] = (wide[mean] * known).groupby("policy").sum() / known.groupby("policy").sum()
     totals["weeks"] = by_policy.size()
     return totals.reindex([p for p in policies if p in totals.index])
 

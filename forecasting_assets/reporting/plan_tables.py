@@ -35,7 +35,7 @@ def impact_by_policy(impact: pd.DataFrame) -> TextTable:
     totals = policy_totals(impact)
     weeks = int(totals["weeks"].iloc[0]) if len(totals) else 0
     return table(
-        "What earlier plans were worth",
+        "What planning was worth",
         totals.reset_index(),
         {
             "policy": ("Policy", label),
@@ -46,9 +46,10 @@ def impact_by_policy(impact: pd.DataFrame) -> TextTable:
             "demand_units": ("Units ordered", number),
             "late_units": ("Late", number),
             "shortage_units": ("Short", number),
-            "unused_units": ("Made, not ordered", number),
+            "stock_units": ("In stock", number),
         },
-        f"Plans of earlier weeks against what was ordered in {counted(weeks, 'week')}.",
+        f"Planned week after week and replayed against what was ordered in {counted(weeks, 'week')}: what was"
+        " started stands, the rest is planned again. In stock: units at the end of a week, on average.",
     )
 
 

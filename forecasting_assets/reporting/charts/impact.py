@@ -32,13 +32,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NO_IMPACT = (
-    "A plan is judged once the weeks it planned for have closed; none of the earlier plans has got there yet."
+    "Planning is judged once some weeks planned one after another have closed; there are too few of them yet."
 )
 
 
 def cost_parts(totals: pd.DataFrame) -> pd.DataFrame:
-    """The columns of `totals` that are parts of its cost, and in `other_cost` what they do not explain."""
+    """The columns of `totals` that are parts of its cost, and in `other_cost` what they do not explain.
+
+    Manufacture is that of the units delivered: what went into stock is not paid for yet.
+    """
     parts = totals[[p for p in COST_PARTS if p in totals]].fillna(0.0)
+    if "inventory_cost" in totals:
+        parts["production_cost"] = parts["production_cost"] + totals["inventory_cost"].fillna(0.0)
     rest = totals["cost"] - parts.sum(axis=1)
     if (rest > 1e-6 * totals["cost"].abs()).any():
         parts = parts.assign(other_cost=rest.clip(lower=0))
@@ -53,8 +58,9 @@ def cost_by_policy(impact: pd.DataFrame) -> "Figure":
         return no_data(title, NO_IMPACT)
     weeks = int(totals["weeks"].iloc[0])
     note = (
-        f"Plans of earlier weeks against what was really ordered, {counted(weeks, 'week')}."
-        " Perfect foresight: the plan had demand been known. Cost is in the currency of the network files."
+        f"Planned week after week and replayed against what was really ordered, {counted(weeks, 'week')}."
+        " Perfect foresight: the plan had demand been known. Cost is in the currency of the network files;"
+        " manufacture is that of the units delivered."
     )
     fig = figure(title, note, height=3.9)
     cost, on_time, utilisation = fig.subplots(1, 3, width_ratios=[2.4, 1, 1], sharey=True)
@@ -127,7 +133,8 @@ def sensitivity(impact: pd.DataFrame) -> "Figure":
     totals = policy_totals(impact, [*bias.index, "status_quo", "perfect_foresight"])
     if totals.empty:
         return no_data(title, NO_IMPACT)
-    note = "The same weeks planned again with the forecast scaled down or up; 0 % is the forecast as it was."
+    note = "The same weeks replayed with every forecast scaled down or up, planned for the mean; 0 % is the forecast"
+    note += " as it was."
     by_accuracy = cost_by_accuracy(impact)
     worth = worth_of_a_point(by_accuracy)
     if len(by_accuracy):

@@ -1,206 +1,179 @@
-"""What a plan was worth: by hand, in balance, and never better than foresight."""
+"""What planning was worth: weeks go on from each other, add up to one replay, and know nothing of what comes."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from forecasting_assets.allocation.hindsight import impact, replay
-from forecasting_assets.allocation.network import lead_weeks
+from forecasting_assets.allocation import hindsight
+from forecasting_assets.allocation.greedy import allocate_greedily
+from forecasting_assets.allocation.hindsight import FORESEEN_WEEKS, impact, replayed_origins
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
-from forecasting_assets.tables import BUSINESS_IMPACT
+from forecasting_assets.allocation.rolling import rates, rolling_replay
+from forecasting_assets.tables import BUSINESS_IMPACT, REPLAY_STATE
+from forecasting_assets.weeks import add_weeks
 
-from .cases import ONE_SHOP, capacity_of, make_demand, make_network, monday, problems
+from .cases import ONE_SHOP, make_demand, make_network, monday
 
-POLICY = AllocationPolicy()
-
-
-def judged(demand, actual, network, policy, weeks, naive=None, week=None):
-    """The impact of the plan for `demand` in its last week (or `week`), policies as columns."""
-    made = allocate(demand, network, policy, capacity_of(network, weeks))
-    week = monday(weeks - 1 if week is None else week).date()
-    naive = demand if naive is None else naive
-    tidy = impact(week, made.plan, made.capacity_load, demand, naive, actual, network, policy)
-    assert list(tidy) == BUSINESS_IMPACT.names
-    assert (tidy["week"] == pd.Timestamp(week)).all()
-    return tidy.pivot(index="metric", columns="policy", values="value")
+HORIZON = 3
+POLICY = AllocationPolicy(max_weeks_early=2, max_weeks_late=1)
+SHOPS = make_network(
+    [("M1", "north", 12.0, 4.0, 0.5, 0.9), ("M2", "south", 8.0, 0.0, 0.0, 1.0)],
+    [("M1", "cnc", 1.0, 4.0), ("M1", "laser", 1.0, 6.0), ("M2", "cnc", 1.0, 3.0)],
+    [("north", "north", 0.0, 0), ("south", "north", 1.0, 1)],
+)
+SERIES = [("a", "cnc"), ("b", "laser")]
 
 
-def of_week(demand, week, scale=1.0):
-    due = demand[demand["due_week"] == monday(week)].drop(columns="due_week")
-    return due.assign(quantity=due["quantity"] * scale)
+@pytest.fixture
+def no_errors(monkeypatch):
+    """Without the plans for forecasts with error, which take most of the time."""
+    monkeypatch.setattr(hindsight, "BIASES", ())
+    monkeypatch.setattr(hindsight, "NOISES", ())
 
 
-def test_replay_by_hand():
-    network = make_network(
-        [("M1", "north", 10.0, 0.0, 0.0, 0.8), ("M2", "far", 10.0, 0.0, 0.0, 1.0)],
-        [("M1", "cnc", 1.0, 4.0), ("M2", "cnc", 2.0, 3.0)],
-        [("north", "north", 0.0, 0), ("far", "north", 2.0, 1)],
-    )
-    demand = make_demand([("a", "cnc", "north", 0, 15.0, 20.0)])
-    plan = allocate(demand, network, POLICY, capacity_of(network, 1)).plan
-    assert plan.set_index("manufacturer_id")["quantity"].to_dict() == pytest.approx({"M1": 10.0, "M2": 5.0})
-
-    def outcome(quantity):
-        # Another part of the class takes the hours as well.
-        actual = pd.DataFrame(
-            {
-                "part_id": ["b"],
-                "part_category": ["cnc"],
-                "region": ["north"],
-                "quantity": [quantity],
-                "unit_price": [30.0],
-            }
-        )
-        return replay(plan, actual, network, POLICY, monday(0).date())
-
-    # 8 in time, 2 delayed units of M1 and 5 units of M2 one week late.
-    few = outcome(9.0)
-    assert few["on_time_units"] == pytest.approx(8.0)
-    assert few["late_units"] == pytest.approx(1.0)
-    assert few["unused_units"] == pytest.approx(6.0)
-    assert few["shortage_units"] == 0
-    assert few["lateness_cost"] == pytest.approx(0.1 * 30)
-    assert few["production_cost"] == pytest.approx(10 * 4 + 5 * 3)
-    assert few["lane_cost"] == pytest.approx(5 * 2)
-    # Late units are taken alike: a seventh of M1's 2 and of M2's 5, and 20 hours are there.
-    assert few["utilisation"] == pytest.approx((8 + 2 / 7 + 2 * 5 / 7) / 20)
-    many = outcome(20.0)
-    assert many["shortage_units"] == pytest.approx(5.0)
-    assert many["shortage_cost"] == pytest.approx(5 * 2 * 30)
-    assert many["on_time_rate"] == pytest.approx(8 / 20)
-    assert many["fill_rate"] == pytest.approx(15 / 20)
-    assert many["cost"] == pytest.approx(40 + 15 + 10 + 7 * 3 + 300)
-    none = outcome(0.0)
-    assert np.isnan(none["on_time_rate"])
-    assert none["cost"] == pytest.approx(65.0)
-
-
-def test_orders_of_a_class_without_plan_are_short_and_a_plan_without_orders_is_wasted():
-    demand = make_demand([("a", "cnc", "north", 0, 5.0, 20.0)])
-    actual = make_demand([("z", "cnc", "moon", 0, 3.0, 10.0)]).drop(columns="due_week")
-    table = judged(demand, actual, ONE_SHOP, POLICY, 1)
-    assert table.loc["shortage_units"].eq(3.0).all()
-    assert table.loc["unused_units", "plan"] == pytest.approx(5.0)
-    assert table.loc["cost", "plan"] == pytest.approx(5 * 4 + 3 * 2 * 10)
-    assert table.loc["cost", "perfect_foresight"] == pytest.approx(3 * 2 * 10)
-
-
-def test_forecast_bias_costs_on_both_sides():
-    demand = make_demand([("a", "cnc", "north", w, 7.0, 20.0) for w in range(2)])
-    table = judged(demand, of_week(demand, 1), ONE_SHOP, POLICY, 2)
-    cost = table.loc["cost", [f"plan_bias_{b:+03d}" for b in (-30, -20, -10, 0, 10, 20, 30)]].to_numpy()
-    assert cost.argmin() == 3
-    assert (np.diff(cost)[:3] < 0).all()
-    assert (np.diff(cost)[3:] > 0).all()
-    assert cost[3] == pytest.approx(table.loc["cost", "plan"])
-    assert cost[0] - cost[3] == pytest.approx(7 * 0.3 * (40 - 4))
-    assert cost[6] - cost[3] == pytest.approx(7 * 0.3 * 4)
-
-
-def test_noise_costs_and_its_error_is_told():
-    demand = make_demand([(c, c, "north", 0, 3.0, 20.0) for c in ("cnc", "sheet", "laser")])
-    shop = make_network(
-        [("M1", "north", 100.0, 0.0, 0.0, 1.0)],
-        [("M1", c, 1.0, 4.0) for c in ("cnc", "sheet", "laser")],
-        [("north", "north", 0.0, 0)],
-    )
-    table = judged(demand, of_week(demand, 0), shop, POLICY, 1)
-    noisy = table[["plan_noise_10", "plan_noise_20", "plan_noise_30", "plan_noise_40"]]
-    assert table.loc["absolute_error", ["plan", "plan_bias_+00", "perfect_foresight"]].eq(0).all()
-    assert table.loc["absolute_error", "plan_bias_-10"] == pytest.approx(0.9)
-    for metric in ("absolute_error", "cost"):
-        assert (noisy.loc[metric].diff().iloc[1:] > 0).all()
-    # A unit too many costs its manufacture, one too few twice its price instead of it.
-    error, short = noisy.loc["absolute_error"], noisy.loc["shortage_units"]
-    assert noisy.loc["cost"].to_numpy() == pytest.approx(
-        (9 * 4 + (error - short) * 4 + short * (40 - 4)).to_numpy()
-    )
-
-
-def test_only_hours_not_promised_to_other_weeks_are_there():
-    # The plan makes 4 units ahead in week 0 for week 1, so foresight of a larger week 0 finds 6 hours and 2.
-    demand = make_demand([("a", "cnc", "north", 0, 5.0, 20.0), ("a", "cnc", "north", 1, 14.0, 20.0)])
-    table = judged(demand, of_week(demand, 0, 4.0), ONE_SHOP, AllocationPolicy(max_weeks_late=0), 2, week=0)
-    assert table.loc["shortage_units", "perfect_foresight"] == pytest.approx(20 - 8)
-    assert table.loc["shortage_units", "plan"] == pytest.approx(20 - 5)
-
-
-@settings(max_examples=12, deadline=None)
-@given(problems(), st.integers(0, 2**32 - 1))
-def test_foresight_is_never_dearer_and_units_balance(problem, seed):
-    """Unit costs are 4 or more and prices 40 or less: making a unit is dearer than a week of lateness."""
-    demand, network, policy, weeks = problem
-    rng = np.random.default_rng(seed)
-    naive = demand.assign(quantity=demand["quantity"] * rng.gamma(2, 0.5, len(demand)))
-    actual = of_week(demand, weeks - 1)
-    actual["quantity"] *= rng.gamma(2, 0.5, len(actual))
-    table = judged(demand, actual, network, policy, weeks, naive)
-    best = table.loc["cost", "perfect_foresight"]
-    assert (table.loc["cost"] >= best - 1e-6 * max(best, 1.0)).all()
-    delivered = table.loc["on_time_units"] + table.loc["late_units"]
-    np.testing.assert_allclose(delivered + table.loc["shortage_units"], actual["quantity"].sum(), atol=1e-6)
-    parts = [
-        "production_cost",
-        "overtime_cost",
-        "lane_cost",
-        "holding_cost",
-        "lateness_cost",
-        "shortage_cost",
+def table(units, first=0):
+    """Demand of SERIES due in consecutive weeks, from units (series, weeks)."""
+    rows = [
+        (part, category, "north", first + w, float(n), 20.0)
+        for (part, category), row in zip(SERIES, units, strict=False)
+        for w, n in enumerate(row)
     ]
-    np.testing.assert_allclose(table.loc[parts].sum(), table.loc["cost"], rtol=1e-9)
+    return make_demand(rows)
 
 
-@settings(max_examples=8, deadline=None)
-@given(problems())
-def test_a_plan_whose_forecast_comes_true_costs_what_it_said_and_is_foresight(problem):
-    demand, network, policy, weeks = problem
-    policy = policy.model_copy(update={"value_bands": 1})  # as hindsight values units
-    made = allocate(demand, network, policy, capacity_of(network, weeks))
-    table = judged(demand, of_week(demand, weeks - 1), network, policy, weeks)
-    due = made.plan["due_week"] == monday(weeks - 1)
-    assert table.loc["cost", "plan"] - table.loc["shortage_cost", "plan"] == pytest.approx(
-        made.plan.loc[due, "cost"].sum(), rel=1e-6, abs=1e-6
+def case(weeks, seed=5):
+    """Orders of `weeks` weeks, and by origin what was expected and what was ordered a year ago."""
+    rng = np.random.default_rng(seed)
+    ordered = rng.integers(2, 12, (len(SERIES), weeks + HORIZON))
+    expected, naive = (
+        {
+            monday(i - 1).date(): table(
+                ordered[:, i : i + HORIZON] * rng.gamma(9, 1 / 9, (len(SERIES), HORIZON)), i
+            )
+            for i in range(weeks)
+        }
+        for _ in range(2)
     )
-    assert table.loc["cost", "plan"] == pytest.approx(
-        table.loc["cost", "perfect_foresight"], rel=1e-6, abs=1e-6
+    return table(ordered[:, :weeks]).rename(columns={"due_week": "week"}), expected, naive
+
+
+def chained(orders, expected, naive, network=SHOPS, policy=POLICY, weeks=None):
+    """business_impact of each week, each going on from the one before: (week, policy) by metric."""
+    found, state, since = [], None, None
+    for origin in sorted(expected)[:weeks]:
+        week = add_weeks(origin, 1)
+        since = since or week
+        worth, state = impact(
+            week,
+            {o: expected[o] for o in replayed_origins(week, since)},
+            naive[origin],
+            orders[orders["week"] <= pd.Timestamp(week)],
+            network,
+            policy,
+            state,
+        )
+        assert list(worth) == BUSINESS_IMPACT.names
+        assert not worth.duplicated(["policy", "metric"]).any()
+        assert list(state) == REPLAY_STATE.names
+        assert not state.duplicated(list(REPLAY_STATE.key)).any()
+        assert (state["since"] == pd.Timestamp(since)).all()
+        found.append(worth)
+    return pd.concat(found).pivot(index=["week", "policy"], columns="metric", values="value")
+
+
+def of(found, policy):
+    return found.xs(policy, level="policy").drop(columns="absolute_error")
+
+
+@pytest.mark.usefixtures("no_errors")
+def test_weeks_going_on_from_each_other_are_one_replay():
+    orders, expected, naive = case(FORESEEN_WEEKS + 3)
+    weeks = [add_weeks(o, 1) for o in expected]
+    found = chained(orders, expected, naive)
+    for name, forecasts, planner in (("plan", expected, allocate), ("status_quo", naive, allocate_greedily)):
+        whole = rolling_replay(weeks, forecasts, orders, SHOPS, POLICY.without_rules(), planner).metrics
+        pd.testing.assert_frame_equal(of(found, name), whole, check_like=True, check_names=False, rtol=1e-9)
+
+
+@pytest.mark.usefixtures("no_errors")
+@pytest.mark.parametrize("weeks", [3, FORESEEN_WEEKS + 3])
+def test_weeks_of_foresight_add_up_to_one_replay_that_knows_all_of_them(weeks):
+    orders, expected, naive = case(weeks)
+    last = max(orders["week"])
+    known = {}
+    for origin, forecast in expected.items():
+        ahead = (orders["week"] - pd.Timestamp(origin)).dt.days // 7
+        real = orders[(ahead > 0) & (ahead <= FORESEEN_WEEKS)].rename(columns={"week": "due_week"})
+        known[origin] = pd.concat([real, forecast[forecast["due_week"] > last]])
+    whole = rolling_replay(
+        [add_weeks(o, 1) for o in expected], known, orders, SHOPS, POLICY.without_rules(), allocate
+    ).metrics
+    found = of(chained(orders, expected, naive), "perfect_foresight")
+    sums = [m for m in whole if m not in ("stock_units", *rates(whole.sum()))]
+    pd.testing.assert_series_equal(
+        found[sums].sum(), whole[sums].sum(), check_names=False, rtol=1e-9, atol=1e-6
     )
+    assert found["stock_units"].iloc[-1] == pytest.approx(whole["stock_units"].iloc[-1])
 
 
-def test_over_reserving_beats_foresight_only_where_lateness_is_dearer_than_making():
-    network = make_network(
-        [("M1", "north", 10.0, 0.0, 0.0, 0.5)], [("M1", "cnc", 1.0, 1.0)], [("north", "north", 0.0, 0)]
+def test_a_forecast_without_error_is_foresight_and_error_costs_on_both_sides():
+    units = [[6, 9, 4, 7, 14, 3, 8, 5, 6, 7]]
+    orders = table(units).rename(columns={"due_week": "week"})
+    expected = {monday(i - 1).date(): table([units[0][i : i + HORIZON]], i) for i in range(8)}
+    found = chained(orders, expected, expected, ONE_SHOP, POLICY)
+    cost = found["cost"].groupby("policy").sum()
+    assert cost["plan"] == pytest.approx(cost["perfect_foresight"])
+    assert cost["plan_bias_+00"] == pytest.approx(cost["plan"])
+    assert cost["status_quo"] > cost["plan"]  # it does not make ahead
+    biased = cost[[f"plan_bias_{b:+03d}" for b in (-30, -20, -10, 0, 10, 20, 30)]].to_numpy()
+    assert (np.diff(biased)[:3] < 0).all()
+    assert (np.diff(biased)[3:] > 0).all()
+    assert (cost[[c for c in cost.index if "noise" in c]] > cost["plan"]).all()
+    error = found["absolute_error"].groupby("policy").sum()
+    assert error["plan"] == error["perfect_foresight"] == 0
+    assert error["plan_bias_-10"] == pytest.approx(0.1 * sum(units[0][:8]))
+    noisy = error[[f"plan_noise_{n}" for n in (10, 20, 30, 40)]]
+    assert (noisy.diff().iloc[1:] > 0).all()
+
+
+@pytest.mark.usefixtures("no_errors")
+def test_knowing_more_is_cheaper_over_the_weeks_and_orders_are_alike():
+    orders, expected, naive = case(10)
+    found = chained(orders, expected, naive)
+    cost = found["cost"].groupby("policy").sum()
+    assert cost["perfect_foresight"] < cost["plan"]
+    asked = found["demand_units"].unstack("policy")
+    np.testing.assert_allclose(asked, np.broadcast_to(asked[["plan"]], asked.shape), rtol=1e-9)
+
+
+def test_a_week_is_the_same_whatever_is_ordered_after_it():
+    orders, expected, naive = case(4)
+    later = orders["week"] > monday(1)
+    before = chained(orders, expected, naive, weeks=2)
+    poisoned = orders.assign(quantity=orders["quantity"].where(~later, 1e6))
+    pd.testing.assert_frame_equal(before, chained(poisoned, expected, naive, weeks=2))
+
+
+@pytest.mark.parametrize("mode", ["quantile", "stochastic"])
+def test_the_plan_is_replayed_under_its_own_view_of_uncertainty(mode):
+    orders, expected, naive = case(3)
+    spread = {"q05": 0.4, "q10": 0.5, "q25": 0.7, "q50": 1.0, "q75": 1.3, "q90": 1.6, "q95": 1.8}
+    expected = {
+        o: f.assign(**{q: f["quantity"] * by for q, by in spread.items()}) for o, f in expected.items()
+    }
+    policy = POLICY.model_copy(update={"uncertainty": mode, "scenarios": 8, "service_level": 0.9})
+    found = chained(orders, expected, naive, policy=policy)
+    plain = chained(orders, expected, naive)
+    assert of(found, "plan")["cost"].sum() != pytest.approx(of(plain, "plan")["cost"].sum())
+    for name in ("status_quo", "perfect_foresight", "plan_bias_+00", "plan_noise_20"):
+        pd.testing.assert_frame_equal(of(found, name), of(plain, name))
+
+
+@pytest.mark.usefixtures("no_errors")
+def test_rules_bind_the_plan_and_not_the_yardstick():
+    orders, expected, naive = case(2)
+    ruled = POLICY.model_copy(update={"minimum_load": {"M2": 1.0}, "maximum_share": {"cnc": 0.5}})
+    pd.testing.assert_frame_equal(
+        chained(orders, expected, naive, policy=ruled), chained(orders, expected, naive)
     )
-    demand = make_demand([("a", "cnc", "north", 0, 8.0, 20.0)])
-    actual = of_week(demand, 0, 0.5)
-    dear = judged(demand, actual, network, AllocationPolicy(lateness_penalty=0.5), 1)
-    assert dear.loc["cost", "plan"] < dear.loc["cost", "perfect_foresight"]
-    usual = judged(demand, actual, network, AllocationPolicy(lateness_penalty=0.05), 1)
-    assert usual.loc["cost", "plan"] >= usual.loc["cost", "perfect_foresight"]
-
-
-def test_a_plan_of_another_network_is_refused():
-    demand = make_demand([("a", "cnc", "north", 0, 5.0, 20.0)])
-    made = allocate(demand, ONE_SHOP, POLICY)
-    other = make_network(
-        [("M9", "north", 1.0, 0.0, 0.0, 1.0)], [("M9", "cnc", 1.0, 4.0)], [("north", "north", 0.0, 0)]
-    )
-    with pytest.raises(ValueError, match="1 rows of the plan became 0"):
-        replay(made.plan, of_week(demand, 0), other, POLICY, monday(0).date())
-
-
-def test_a_plan_that_does_not_reach_the_week_is_refused():
-    demand = make_demand([("a", "cnc", "north", 0, 5.0, 20.0)])
-    with pytest.raises(ValueError, match="does not reach 2024-01-29"):
-        judged(demand, of_week(demand, 0), ONE_SHOP, POLICY, 1, week=4)
-
-
-def test_lead_is_a_week_to_make_and_the_longest_transit_from_a_manufacturer():
-    network = make_network(
-        [("M1", "north", 1.0, 0.0, 0.0, 1.0)],
-        [("M1", "cnc", 1.0, 1.0)],
-        [("north", "north", 0.0, 0), ("north", "south", 0.0, 3), ("south", "south", 0.0, 9)],
-    )
-    assert lead_weeks(network) == 4

@@ -36,10 +36,10 @@ def forecasts_of(units, weeks):
 
 def replayed(forecast, ordered, network=ONE_SHOP, policy=POLICY, planner=allocate):
     weeks = [monday(i).date() for i in range(len(ordered))]
-    table = rolling_replay(
+    replay = rolling_replay(
         weeks, forecasts_of(forecast, len(ordered)), orders_of(ordered), network, policy, planner
     )
-    return table.pivot(index="metric", columns="week", values="value").set_axis(range(len(ordered)), axis=1)
+    return replay.metrics.T.set_axis(range(len(ordered)), axis=1)
 
 
 def test_what_is_known_is_made_ahead_and_delivered_in_time():
@@ -98,6 +98,40 @@ def test_every_unit_ordered_is_in_time_late_short_or_still_waited_for(mode):
     np.testing.assert_allclose(made - delivered, table.loc["stock_units"], atol=1e-6)
     parts = [m for m in table.index if m.endswith("_cost")]
     np.testing.assert_allclose(table.loc[parts].sum(axis=0), table.loc["cost"], rtol=1e-9)
+
+
+def test_rates_and_hours():
+    policy = POLICY.model_copy(update={"max_weeks_early": 0})
+    table = replayed([10, 8, 0, 0], [30, 8, 0, 0], policy=policy)
+    assert table.loc["load_hours"].tolist() == pytest.approx([10, 12, 8, 0])
+    assert table.loc["capacity_hours"].tolist() == [10] * 4
+    assert table.loc["utilisation"].tolist() == pytest.approx([1, 1.2, 0.8, 0])
+    assert table.loc["on_time_rate"].tolist() == pytest.approx([1 / 3, 0, np.nan, np.nan], nan_ok=True)
+    assert table.loc["fill_rate"].tolist() == pytest.approx([1, 12 / 20, 1, np.nan], nan_ok=True)
+
+
+@pytest.mark.parametrize("cut", [1, 3, 5])
+def test_a_replay_goes_on_from_its_state(cut):
+    network = make_network(
+        [("M1", "far", 9.0, 3.0, 0.5, 0.75)], [("M1", "cnc", 1.0, 4.0)], [("far", "north", 1.0, 1)]
+    )
+    rng = np.random.default_rng(4)
+    ordered, expected = rng.integers(2, 16, 7), rng.integers(2, 16, 10)
+    weeks = [monday(i).date() for i in range(7)]
+    rest = (forecasts_of(expected, 7), orders_of(ordered), network, POLICY, allocate)
+    whole = rolling_replay(weeks, *rest)
+    begin = rolling_replay(weeks[:cut], *rest)
+    end = rolling_replay(weeks[cut:], *rest, begin.states[weeks[cut - 1]])
+    assert set(whole.states[weeks[-1]]["kind"]) == {"stock", "arriving", "lacking"}
+    pd.testing.assert_frame_equal(pd.concat([begin.metrics, end.metrics]), whole.metrics, rtol=1e-9)
+    pd.testing.assert_frame_equal(end.states[weeks[-1]], whole.states[weeks[-1]], rtol=1e-9)
+
+
+def test_a_category_nobody_has_ordered_has_no_worth():
+    forecasts = {o: f.assign(region="south") for o, f in forecasts_of([5, 5], 2).items()}
+    weeks = [monday(i).date() for i in range(2)]
+    with pytest.raises(ValueError, match="has cnc in south, which nobody has ordered"):
+        rolling_replay(weeks, forecasts, orders_of([5, 5]), ONE_SHOP, POLICY, allocate)
 
 
 def test_looking_ahead_is_cheaper_than_not():

@@ -8,7 +8,7 @@ import os
 import tomllib
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pydantic_settings
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -110,6 +110,14 @@ class CheckSettings(Section):
     )
 
 
+class AutomationSettings(Section):
+    late_data: Literal["newest_plan", "everything"] = Field(
+        "newest_plan",
+        description="What orders that arrive late refresh: orders, demand and features of their weeks and the "
+        "newest plan; or every week of every asset that changes with them",
+    )
+
+
 class Settings(BaseSettings):
     """Everything a user can set. Relative paths are relative to `home`."""
 
@@ -127,6 +135,7 @@ class Settings(BaseSettings):
     forecasting: ForecastingSettings = ForecastingSettings()
     allocation: AllocationPolicy = AllocationPolicy()
     checks: CheckSettings = CheckSettings()
+    automation: AutomationSettings = AutomationSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -5,6 +5,7 @@ the value and what would be right.
 """
 
 import os
+import re
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Literal
 
 import pydantic_settings
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from forecasting_assets.allocation.policy import AllocationPolicy
@@ -28,8 +30,31 @@ class SettingsError(ValueError):
     """A settings file or environment override that cannot be used; the message says what to change."""
 
 
+#: A password or token within a URL, and names of Spark settings that hold one.
+_SECRET_IN_URL = re.compile(
+    r"://[^/@]*:[^/@]+@|[;?&](token|password|secret\w*|access_key|sig)=", re.IGNORECASE
+)
+_SECRET_NAME = re.compile(r"secret|passw|token|access\.key|account\.key", re.IGNORECASE)
+
+
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*")
+    @classmethod
+    def _no_secrets(cls, value: Any) -> Any:
+        # Settings are shown in the UI and written to logs; every store has variables of its own for secrets.
+        named = value if isinstance(value, dict) else {"": value}
+        for name, text in named.items():
+            if isinstance(text, str) and (_SECRET_IN_URL.search(text) or _SECRET_NAME.search(name)):
+                raise PydanticCustomError(
+                    "secret",
+                    "settings are no place for passwords and tokens: give them by the environment, as "
+                    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AZURE_CLIENT_SECRET, MLFLOW_TRACKING_PASSWORD, "
+                    "PGPASSWORD, SPARK_CONNECT_AUTHENTICATE_TOKEN, or to Spark by spark-defaults.conf in "
+                    "SPARK_CONF_DIR",
+                )
+        return value
 
 
 class CalendarSettings(Section):
@@ -213,4 +238,6 @@ def _explain(file: Path, problem: Any) -> str:
     variable = "__".join(["FORECASTING", section, *field]).upper()
     name = f"[{section}] {'.'.join(field)}" if field else f"[{section}]"
     remedy = "there is no such setting, remove it" if problem["type"] == "extra_forbidden" else problem["msg"]
+    if problem["type"] == "secret":
+        return f"{name}: {remedy} (set in {file} or by {variable})"
     return f"{name} = {problem['input']!r}: {remedy} (set in {file} or by {variable})"

@@ -13,7 +13,7 @@ from forecasting_assets.assets.weekly import Declared, Weekly
 from forecasting_assets.provenance import FILES, NETWORK, SETTINGS, Inputs, Record, differences, fingerprint
 from forecasting_assets.reporting.texttable import aligned
 from forecasting_assets.resources.lake import Lake, missing_weeks_message
-from forecasting_assets.resources.landing import LandedFile, Landing
+from forecasting_assets.resources.landing import LandedFile, Landing, outside_calendar
 from forecasting_assets.weeks import add_weeks, contiguous, newest_closed_week, weeks_between
 
 #: Run tag that names checks (`asset/check`, comma-separated) whose failure is to hold nothing back.
@@ -72,16 +72,27 @@ class Lineage:
             SETTINGS: {name: self._setting(name) for name in declared.settings}
         }
         for source in declared.upstream:
-            records = self.records(source.asset)
-            window = self.window(asset, source.asset, week)
-            found[source.asset] = {
-                str(w): records[w].version for w in window if w in records and records[w].data
-            }
+            found[source.asset] = self._versions(asset, source.asset, week)
         if declared.reads == FILES:
             found[FILES] = {file.name: file.fingerprint for file in self.touching.get(week, ())}
         elif declared.reads == NETWORK:
             found[NETWORK] = self._network
         return found
+
+    def own_inputs(self, asset: str, week: date) -> Inputs:
+        """What of `inputs` are earlier weeks of the asset itself, which a run may have made just now."""
+        reads_itself = any(source.asset == asset for source in self.declared(asset).upstream)
+        return {asset: self._versions(asset, asset, week)} if reads_itself else {}
+
+    def keep(self, asset: str, week: date, record: Record) -> None:
+        """Write the record of a week that has been made."""
+        self.lake.write_record(self.declared(asset).table, week, record)
+        self.records(asset)[week] = record
+
+    def _versions(self, asset: str, upstream: str, week: date) -> dict[str, str]:
+        records = self.records(upstream)
+        window = self.window(asset, upstream, week)
+        return {str(w): records[w].version for w in window if w in records and records[w].data}
 
     @cached_property
     def touching(self) -> dict[date, list[LandedFile]]:
@@ -179,7 +190,8 @@ class Lineage:
         found: dict[str, dict[date, WeekState]] = {}
         for asset, weeks in self.status().items():
             stale = {week: state for week, state in weeks.items() if state.state != "fresh"}
-            for week in weeks.keys() - stale.keys():
+            found[asset] = stale  # an asset may read its own earlier weeks
+            for week in sorted(weeks.keys() - stale.keys()):
                 if read := self._read_of(asset, week, found):
                     causes = [
                         f"{source} {format_weeks(touched)} will change" for source, touched in read.items()
@@ -193,8 +205,10 @@ class Lineage:
         arrived = sorted(weeks)
         found: dict[str, list[date]] = {}
         for asset, declared in self.weekly.declared.items():
-            changed = [week for week in self.weeks(asset) if self._read_of(asset, week, found)]
-            found[asset] = arrived if declared.reads == FILES else changed
+            found[asset] = arrived if declared.reads == FILES else []
+            for week in self.weeks(asset):
+                if self._read_of(asset, week, found):
+                    found[asset].append(week)
         return found
 
     def _read_of(
@@ -227,7 +241,7 @@ def describe_status(lineage: Lineage) -> str:
         notes += [f"{asset} {name}: {format_weeks(by_state[name])}" for name in STATES[1:] if by_state[name]]
         notes += [f"  {w}: {reason}" for w in by_state["failed"] for reason in weeks[w].reasons]
     closed = f"Newest week that has closed: {newest_closed_week()}."
-    return "\n".join([*aligned(rows), "", *notes, closed, *_unreadable(lineage)])
+    return "\n".join([*aligned(rows), "", *notes, closed, *_unread(lineage)])
 
 
 def describe_impact(lineage: Lineage) -> str:
@@ -243,8 +257,20 @@ def describe_impact(lineage: Lineage) -> str:
             lines += [f"  {reason} ({format_weeks(where)})" for reason, where in list(by_reason.items())[:10]]
             if len(by_reason) > 10:
                 lines.append(f"  and {len(by_reason) - 10} more reasons")
-    return "\n".join([*(lines or ["Nothing is out of date."]), *_unreadable(lineage)])
+    return "\n".join([*(lines or ["Nothing is out of date."]), *_unread(lineage)])
 
 
-def _unreadable(lineage: Lineage) -> list[str]:
-    return [f"Not read: {file.error}" for file in lineage.unreadable]
+def _unread(lineage: Lineage) -> list[str]:
+    strays = outside_calendar(lineage.files, first := lineage.weekly.settings.calendar.first_week)
+    names = {name for files in strays.values() for name in files}
+    return [
+        *(f"Not read: {file.error}" for file in lineage.unreadable),
+        *(
+            [
+                f"Not planned: orders of {format_weeks(strays)} in {len(names)} files "
+                f"([calendar] first_week is {first})"
+            ]
+            if strays
+            else []
+        ),
+    ]

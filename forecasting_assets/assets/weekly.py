@@ -29,7 +29,10 @@ RANGE_END = "dagster/asset_partition_range_end"
 @dataclass(frozen=True)
 class Upstream:
     """An asset whose weeks from `first` to `last` (offsets from the week itself) are read; those of an
-    `optional` one as far as they are there."""
+    `optional` one as far as they are there.
+
+    An asset may read its own earlier weeks, optionally. Dagster is not told: it would make one week a run.
+    """
 
     asset: str
     first: int = 0
@@ -95,7 +98,7 @@ class Weekly:
                 name=table.name,
                 partitions_def=self.partitions,
                 backfill_policy=dg.BackfillPolicy.single_run(),
-                deps=[source.dep for source in sources],
+                deps=[source.dep for source in sources if source.asset != table.name],
                 group_name=group,
                 kinds=set(kinds),
                 owners=[OWNER],

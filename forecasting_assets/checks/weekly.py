@@ -16,6 +16,7 @@ from forecasting_assets.assets.parallel import each_week
 from forecasting_assets.assets.weekly import SPARK_POOL, Weekly, weeks_of
 from forecasting_assets.findings import Finding
 from forecasting_assets.resources.lake import Lake
+from forecasting_assets.resources.lock import only_one
 from forecasting_assets.tables import Table
 from forecasting_assets.weeks import newest_closed_week
 
@@ -86,19 +87,30 @@ def weekly_checks(
         for week, error in failures_by_week(weeks, look).items():
             found[week] = [Finding(False, f"could not be checked: {error}")] * len(checks)
         for week in weeks:
-            failed = {}
             for check, finding in zip(checks, found[week], strict=True):
                 # Recorded as an evaluation, as a result of a range run would belong to no week.
                 yield _evaluation(key, check, week, finding)
-                if check.blocking and not finding.passed:
-                    failed[check.name] = finding.description
-            # Kept with the data, so that it holds back what is downstream in later runs too.
-            lake.write_record(table, week, replace(records[week], failed_checks=failed))
+        # Kept with the data, so that it holds back what is downstream in later runs too.
+        with only_one(weekly.settings.home, table.name):
+            for week, record in lake.records(table, weeks).items():
+                if record.data == records[week].data:  # no other run has made it again meanwhile
+                    lake.write_record(
+                        table, week, replace(record, failed_checks=_failed(checks, found[week]))
+                    )
         yield up_to_date(Lineage(weekly), table.name)
         for name in sorted(context.op_execution_context.selected_output_names):
             yield dg.Output(None, name)
 
     return evaluate
+
+
+def _failed(checks: Sequence[Check], found: Sequence[Finding]) -> dict[str, str]:
+    """The blocking checks that failed, and what they found."""
+    return {
+        check.name: finding.description
+        for check, finding in zip(checks, found, strict=True)
+        if check.blocking and not finding.passed
+    }
 
 
 def up_to_date(lineage: Lineage, asset: str) -> dg.AssetCheckEvaluation:

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export FORECASTING_HOME ?= $(CURDIR)/.forecasting
 # Homebrew keeps its JDK out of the way of the system's.
 export JAVA_HOME ?= $(shell ls -d /opt/homebrew/opt/openjdk@17 /usr/local/opt/openjdk@17 2>/dev/null | head -n 1)
-.PHONY: help setup demo dev mlflow test bench-packages bench-allocation bench-impact bench-accuracy bench-forecasting lint java clean
+.PHONY: help setup demo dev mlflow test test-faults bench-packages bench-allocation bench-impact bench-accuracy bench-forecasting lint java clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ mlflow: setup ## MLflow UI on http://127.0.0.1:5000
 test: setup ## all tests
 	@sh deploy/ensure-chromium.sh
 	@$(BIN)/python -m pytest
+
+test-faults: setup ## kill runs, fill the disk, damage files …: nothing may be lost (half an hour)
+	@$(BIN)/python -m pytest forecasting_assets_tests/faults
 
 bench-packages: setup
 	@$(BIN)/python -c 'import lightgbm, linopy, mlforecast, pulp, statsforecast' 2>/dev/null || \

@@ -13,6 +13,8 @@ import pytest
 # Neither the settings nor the home of whoever runs the tests may matter to them.
 for name in [name for name in os.environ if name.startswith("FORECASTING_")]:
     del os.environ[name]
+# Sessions are short here: Java's second compiler would take longer than it saves.
+os.environ["JAVA_TOOL_OPTIONS"] = "-XX:TieredStopAtLevel=1"
 os.environ["FORECASTING_HOME"] = tempfile.mkdtemp(prefix="forecasting-tests-")
 
 from forecasting_assets.demo import Marketplace, Written, write_marketplace

@@ -63,7 +63,6 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         raw = lake.read(spark.spark_session, RAW_ORDERS, weeks)
         classified = cleaning.classify(raw, landed_names).persist()
         try:
-            row_counts(context, lake.write(cleaning.clean_orders(classified), CLEAN_ORDERS, weeks))
             # A week has the columns its own files landed, whatever those of the range did.
             groups: dict[tuple[str, ...], list[date]] = {}
             for week in weeks:
@@ -71,6 +70,8 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
             for columns, group in groups.items():
                 rejected = cleaning.rejected_orders(classified, columns)
                 lake.write(rejected.where(rejected["week"].isin(group)), REJECTED_ORDERS, group)
+            # Last, as in every asset of several tables: where its own table shows a week, the others do.
+            row_counts(context, lake.write(cleaning.clean_orders(classified), CLEAN_ORDERS, weeks))
         finally:
             classified.unpersist()
         reasons_of = lake.read_pandas(REJECTED_ORDERS, weeks, columns=["reason"])

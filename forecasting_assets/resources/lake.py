@@ -4,9 +4,11 @@ Everything that knows where a table lies is here. A week is published by moving 
 so that a reader sees the week as it was or as it is, never half of it. What the rows mean is not known here.
 """
 
+import re
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -26,10 +28,16 @@ _FILE = "data.parquet"
 #: Beside the data file; Spark and pyarrow pass over names that begin with an underscore.
 _RECORD = "_record.json"
 _STAGING = "_staging"
+#: What Spark says of a file of the lake that it cannot read.
+_UNREADABLE = re.compile(rf"FAILED_READ_FILE.*?/(\w+)/week=([0-9-]+)/{_FILE}")
 
 
 class MissingWeeksError(ValueError):
     """Weeks of a table that are needed are not in the lake."""
+
+
+class DamagedWeekError(ValueError):
+    """The file of a week cannot be read."""
 
 
 class Lake(dg.ConfigurableResource):
@@ -117,13 +125,32 @@ class Lake(dg.ConfigurableResource):
         """Number of rows, from the file's footer alone."""
         import pyarrow.parquet as pq
 
-        return pq.read_metadata(self._file(table.name, week), filesystem=self._storage[0]).num_rows
+        with self._damage_told(table, week):
+            return pq.read_metadata(self._file(table.name, week), filesystem=self._storage[0]).num_rows
 
     def columns(self, table: Table, week: date) -> tuple[str, ...]:
         """The columns stored for a week; an `open` table has those its files landed."""
         import pyarrow.parquet as pq
 
-        return tuple(pq.read_schema(self._file(table.name, week), filesystem=self._storage[0]).names)
+        with self._damage_told(table, week):
+            return tuple(pq.read_schema(self._file(table.name, week), filesystem=self._storage[0]).names)
+
+    @contextmanager
+    def _damage_told(self, table: Table, week: date) -> Iterator[None]:
+        from pyarrow import ArrowException
+
+        try:
+            yield
+        except (ArrowException, OSError) as error:
+            raise self._damaged(table.name, week, error) from error
+
+    def _damaged(self, table: str, week: date, error: Exception) -> DamagedWeekError:
+        said = str(error).splitlines() or [type(error).__name__]
+        reason = [line for line in said if line.startswith("Caused by: ")] or said[:1]
+        return DamagedWeekError(
+            f"{table} {week} is damaged, {self._file(table, week)} cannot be read ({reason[-1]}): make that "
+            f"week again, as with forecasting-assets materialize --from {week} --to {week}"
+        )
 
     def _require(self, table: Table, weeks: Iterable[date]) -> None:
         missing = sorted(set(weeks) - set(self.existing_weeks(table)))
@@ -138,6 +165,8 @@ class Lake(dg.ConfigurableResource):
         An `open` table comes with all the columns its files hold.
         """
         self._require(table, weeks)
+        with ThreadPoolExecutor(16) as pool:  # Spark names the file, yet neither the table nor what to do
+            list(pool.map(lambda week: self.columns(table, week), weeks))
         paths = [f"{self.path}/{table.name}/week={week}" for week in sorted(set(weeks))]
         schema = f"{table.ddl}, week DATE" if "week" not in table.names else table.ddl
         reader = spark.read.option("basePath", f"{self.path}/{table.name}")
@@ -162,6 +191,11 @@ class Lake(dg.ConfigurableResource):
                 if week not in staged:
                     staged[week] = self._stage_empty(staging, _arrow_schema(frame.drop("week")))
                 self._publish(staged[week], table, week)
+        except Exception as error:
+            # Damage within a file shows only when Spark reads it, which is now.
+            if unreadable := _UNREADABLE.search(str(error)):
+                raise self._damaged(unreadable[1], date.fromisoformat(unreadable[2]), error) from None
+            raise
         finally:
             self._discard(staging)
         return {week: self.rows(table, week) for week in weeks}
@@ -202,7 +236,15 @@ class Lake(dg.ConfigurableResource):
         own = [c.name for c in table.columns if c.name != "week" and (columns is None or c.name in columns)]
         parts = []
         for week in wanted:
-            part = pq.ParquetFile(self._file(table.name, week), filesystem=self._storage[0]).read(columns=own)
+            with (
+                self._damage_told(table, week),
+                pq.ParquetFile(
+                    self._file(table.name, week),
+                    filesystem=self._storage[0],
+                    page_checksum_verification=True,
+                ) as file,
+            ):
+                part = file.read(columns=own)
             parts.append(part.append_column("week", pa.repeat(pa.scalar(week, pa.date32()), part.num_rows)))
         if not parts:
             schema = arrow_schema(table)
@@ -233,6 +275,7 @@ class Lake(dg.ConfigurableResource):
                 pa.Table.from_pandas(frame[columns], schema, preserve_index=False),
                 file,
                 filesystem=filesystem,
+                write_page_checksum=True,  # Spark writes them as well
             )
             self._publish(file, table, week)
         finally:

@@ -167,7 +167,7 @@ class Landing(dg.ConfigurableResource):
         folder = Path(self.quarantine)
         # The folder is made of these lists alone, so it can be made anew.
         for old in folder.glob("*.error.txt"):
-            old.unlink()
+            old.unlink(missing_ok=True)
         for file in broken:
             folder.mkdir(parents=True, exist_ok=True)
             name = file.name.replace("/", "__").replace("\\", "__")

@@ -21,6 +21,8 @@ def spark_resource(settings: "SparkSettings") -> "LazyPySparkResource":
         "spark.sql.adaptive.enabled": "true",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+        # Pages are written with checksums: a damaged one is an error, never a wrong number.
+        "spark.hadoop.parquet.page.verify-checksum.enabled": "true",
     }
     if settings.remote:
         conf["spark.remote"] = settings.remote

@@ -6,13 +6,17 @@ covers several weeks; here every run is closed with the outcome it had, and a we
 
 import logging
 import os
+import uuid
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import dagster as dg
 from dagster import _check as dg_check
@@ -27,6 +31,12 @@ if TYPE_CHECKING:
 EXPERIMENT = "forecasting-assets"
 #: The registered model whose forecasts were better than seasonal naive, newest week.
 CHAMPION = "champion"
+#: Seconds that an MLflow server has to answer.
+_PATIENCE = 10
+
+
+class TrackingUnreachable(ValueError):
+    """An MLflow server that does not answer."""
 
 
 @dataclass(frozen=True)
@@ -112,10 +122,46 @@ class Tracking(dg.ConfigurableResource):
     def _prepare_store(self) -> None:
         from mlflow import MlflowClient
 
+        if self.artifacts:
+            self._create_database(Path(self.tracking_uri.removeprefix("sqlite:///")), self.artifacts)
+            return
+        self._require_server()
         client = MlflowClient(self.tracking_uri)
         if client.get_experiment_by_name(EXPERIMENT) is None:
-            location = Path(self.artifacts).as_uri() if self.artifacts else None
-            client.create_experiment(EXPERIMENT, artifact_location=location)
+            client.create_experiment(EXPERIMENT)
+
+    def _create_database(self, file: Path, artifacts: str) -> None:
+        """MLflow's own database, put into place whole: one that a killed run had left half made could not be
+        opened again, nor one that two runs had made at once."""
+        from mlflow import MlflowClient
+
+        if file.exists():
+            return
+        staged = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
+        try:
+            client = MlflowClient(f"sqlite:///{staged}")
+            client.create_experiment(EXPERIMENT, artifact_location=Path(artifacts).as_uri())
+            # Fails where another run was faster: a database that is in use is never replaced.
+            with suppress(FileExistsError):
+                os.link(staged, file)
+        finally:
+            staged.unlink(missing_ok=True)
+
+    def _require_server(self) -> None:
+        """Ask an MLflow server once: its own client would try for minutes, for each week, before it gives up."""
+        url = urlsplit(self.tracking_uri)
+        if url.scheme not in ("http", "https"):
+            return
+        shown = url._replace(netloc=url.netloc.rpartition("@")[2])  # without a password
+        try:
+            urlopen(shown._replace(path=f"{url.path.rstrip('/')}/health").geturl(), timeout=_PATIENCE).close()
+        except HTTPError:
+            pass  # it answers, if only to say that it wants to know who asks
+        except OSError as error:
+            raise TrackingUnreachable(
+                f"MLflow does not answer at {shown.geturl()} ({getattr(error, 'reason', error)}): start it, or "
+                "change [mlflow] tracking_uri (FORECASTING__MLFLOW__TRACKING_URI); then materialize again"
+            ) from None
 
     @contextmanager
     def week(self, model: str, week: date, dagster_run_id: str) -> Iterator[WeekRun]:
@@ -180,7 +226,9 @@ def _alias(week: date) -> str:
 
 
 def _quiet() -> None:
-    """Migrations, progress bars and the absence of pip are no news to whoever reads the log of a run."""
+    """Migrations, progress bars and the absence of pip are no news to whoever reads the log of a run; and a server
+    that goes away is told of after seconds, not after minutes for each week."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ |= {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     for name in ("alembic", "mlflow.store.db.utils", "mlflow.utils.environment"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,74 +1,24 @@
 """The Dagster UI, as a planner uses it: a running webserver and daemon, and a real browser."""
 
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from forecasting_assets.runs import prepare_home
 from forecasting_assets.tables import WEEKLY_DEMAND
 from forecasting_assets_tests.conftest import WEEKS
+from forecasting_assets_tests.server import dev_server, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.spark]
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ROOT = Path(__file__).parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_until(reached, seconds: float, what: str):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := reached():
-            return value
-        time.sleep(1)
-    raise TimeoutError(f"{what} not within {seconds:.0f} s")
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return answer.status == 200
-    except OSError:
-        return False
 
 
 @pytest.fixture
 def ui(home_copy, tmp_path):
     """The address of `forecasting-assets dev` on the home's copy."""
-    port = free_port()
-    prepare_home(home_copy.path)
-    command = [str(Path(sys.executable).parent / "forecasting-assets"), "dev", "--port", str(port)]
-    environment = {**os.environ, "FORECASTING_HOME": str(home_copy.path)}
-    log = tmp_path / "dev.log"
-    with log.open("w") as out:
-        # A group of its own, so that webserver, daemon and code server end together.
-        server = subprocess.Popen(
-            command, env=environment, cwd=tmp_path, stdout=out, stderr=out, start_new_session=True
-        )
-    try:
-        address = f"http://127.0.0.1:{port}"
-        wait_until(lambda: answers(f"{address}/server_info"), 120, f"the UI ({log})")
+    with dev_server(home_copy, tmp_path) as address:
         yield address
-    finally:
-        os.killpg(server.pid, signal.SIGINT)
-        try:
-            server.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What the sensor asks for when files land, and what the schedule asks for when a week closes."""
 
 import os
+import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from forecasting_assets.assets.weekly import weeks_of_run
 from forecasting_assets.automation.arrivals import Cursor, ask
 from forecasting_assets.definitions import build_defs, lineage_of
 from forecasting_assets.features.build import feature_columns
+from forecasting_assets.orders.landing import scan_order_file
 from forecasting_assets.provenance import Record, fingerprint
 from forecasting_assets.settings import load_settings
 from forecasting_assets.tables import (
@@ -275,3 +277,34 @@ def test_the_schedule_plans_the_week_that_has_just_closed(zone):
     when = datetime(2025, 3, 10, 3, 0, tzinfo=UTC)
     request = schedule(dg.build_schedule_context(scheduled_execution_time=when))
     assert request.partition_key == "2025-03-03"
+
+
+def test_a_tick_over_10_000_known_files_opens_the_new_ones_alone(zone, monkeypatch, capsys):
+    opened = []
+
+    def counted(filesystem, path, *arguments):
+        opened.append(path)
+        return scan_order_file(filesystem, path, *arguments)
+
+    monkeypatch.setattr("forecasting_assets.resources.landing.scan_order_file", counted)
+    for i in range(10_000):
+        land(zone, f"{i:05}.csv", f"{add_weeks(date(2024, 3, 4), i % 100)}")
+    weeks = [add_weeks(W1, i) for i in range(100)]
+    made(zone, weeks)
+    made(zone, weeks[50:], *PLANNING)
+    known = arrived(zone)
+    assert weeks_asked(known) == []
+    opened.clear()
+    for i in range(5):
+        land(zone, f"new-{i}.csv", "2024-03-05")
+    begin = time.perf_counter()
+    first = tick(zone, known.cursor)
+    seconds = time.perf_counter() - begin
+    assert len(opened) == 5
+    begin = time.perf_counter()
+    assert weeks_asked(tick(zone, first.cursor)) == [W1, weeks[-1]]
+    with capsys.disabled():
+        print(
+            f"\n10,000 known files and 5 new: ticks of {seconds:.2f} s and {time.perf_counter() - begin:.2f} s"
+        )
+    assert len(opened) == 5

@@ -1,0 +1,77 @@
+"""kill -9 of a run at random moments, over all assets: no half weeks, and the next run repairs."""
+
+import random
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+
+from forecasting_assets_tests.conftest import PLANNED
+from forecasting_assets_tests.faults.harness import (
+    START_UP,
+    TALLY,
+    Run,
+    assert_same_lake,
+    half_weeks,
+    span,
+    unmake,
+)
+from forecasting_assets_tests.server import wait_until
+
+pytestmark = pytest.mark.spark
+
+KILLS, SEED = 32, 5
+#: As many as take a process a core where weeks are worked on side by side.
+WEEKS = PLANNED[-4:]
+BACKFILL = ["backfill", *span(WEEKS), "--resume"]
+#: A killed run is followed by others that find its weeks half way; every so often by one that finds none.
+ANEW = 6
+
+
+def moments(ends: Sequence[tuple[str, float]], chance: random.Random) -> list[tuple[str, float]]:
+    """When to kill, as (step, seconds into it): once in every asset, and else anywhere in the run."""
+    steps = [(step, begin, end) for (_, begin), (step, end) in pairwise([("", 0.0), *ends])]
+    assets = [s for s in steps if s[0] != START_UP and not s[0].endswith("_checks")]
+    chosen = [(step, chance.uniform(0, end - begin)) for step, begin, end in assets]
+    anywhere = KILLS - len(chosen)
+    for i in range(anywhere):
+        moment = ends[-1][1] * (i + chance.random()) / anywhere
+        chosen.append(next((step, moment - begin) for step, begin, end in steps if moment <= end))
+    chance.shuffle(chosen)
+    return chosen
+
+
+def test_killed_at_any_moment(home, home_copy):
+    chance = random.Random(SEED)
+    unmake(home_copy, WEEKS)
+    undisturbed = Run(home_copy, BACKFILL)
+    pending = moments(undisturbed.timed(), chance)
+    assert undisturbed.process.returncode == 0, undisturbed.said
+    assert_same_lake(home, home_copy)
+    unmake(home_copy, WEEKS)
+    runs = []
+    while pending:
+        step, seconds = pending[-1]
+        run = Run(home_copy, BACKFILL)
+        runs.append(run)
+        if not run.reaches(step, seconds):  # it was quicker than the undisturbed one, or had nothing to do
+            assert run.process.returncode == 0, run.said
+            assert_same_lake(home, home_copy)
+            unmake(home_copy, WEEKS)
+            pending[-1] = (step, seconds * 0.8)
+            continue
+        everything = chance.random() < 0.5
+        run.kill(everything)
+        pending.pop()
+        TALLY.kills.append((run.step, "whole group" if everything else "process"))
+        found = half_weeks(home_copy)
+        TALLY.half_weeks.extend(found)
+        assert not found
+        if len(pending) % ANEW == 0:
+            unmake(home_copy, WEEKS)
+    code, said = Run(home_copy, BACKFILL).end()
+    assert code == 0, said
+    assert_same_lake(home, home_copy)
+    wait_until(
+        lambda: not any(run.leftovers() for run in runs), 120, "the end of all that killed runs started"
+    )

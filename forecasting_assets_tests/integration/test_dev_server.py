@@ -1,0 +1,115 @@
+"""What operations rely on, against a running `dagster dev`: webserver, daemon and code server, by its GraphQL API."""
+
+from itertools import pairwise
+
+import pandas as pd
+import pytest
+
+from forecasting_assets.definitions import lineage_of
+from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, WEEKLY_DEMAND
+from forecasting_assets_tests.conftest import PLANNED, WEEKS, rows
+from forecasting_assets_tests.server import ask, dev_server, wait_until
+
+pytestmark = pytest.mark.spark
+
+LOCATION = "forecasting_assets.definitions"
+START_SENSOR = """mutation ($sensor: SensorSelector!) {
+  startSensor(sensorSelector: $sensor) { __typename } }"""
+RELOAD = """mutation ($location: String!) {
+  reloadRepositoryLocation(repositoryLocationName: $location) { __typename } }"""
+BACKFILL = """mutation ($what: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $what) {
+    __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
+BACKFILL_STATUS = """query ($id: String!) {
+  partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"""
+RUNS = """query { runsOrError {
+  ... on Runs { results { runId status startTime endTime tags { key value } } } } }"""
+FAILURES = """query ($run: ID!) { logsForRun(runId: $run) { ... on EventConnection { events {
+  ... on ExecutionStepFailureEvent { stepKey error { message causes { message } } } } } } }"""
+
+
+@pytest.fixture(scope="module")
+def served(home, tmp_path_factory):
+    """A copy of the home and the address of its UI."""
+    folder = tmp_path_factory.mktemp("served")
+    copied = home.copy(folder / "home")
+    with dev_server(copied, folder) as address:
+        yield copied, address
+
+
+def backfill(address, assets, weeks) -> str:
+    what = {
+        "assetSelection": [{"path": [asset]} for asset in assets],
+        "partitionNames": [str(w) for w in weeks],
+    }
+    answer = ask(address, BACKFILL, what=what)
+    assert answer["__typename"] == "LaunchBackfillSuccess", answer
+    return answer["backfillId"]
+
+
+def outcome(address, backfill_id) -> str:
+    def ended() -> str | None:
+        status = ask(address, BACKFILL_STATUS, id=backfill_id)["status"]
+        return None if status in ("REQUESTED", "CANCELING", "COMPLETING") else status
+
+    return wait_until(ended, 600, "the end of the backfill")
+
+
+def runs(address, tag, value) -> list[dict]:
+    every = ask(address, RUNS)["results"]
+    return [run for run in every if {"key": tag, "value": value} in run["tags"]]
+
+
+def states(home, asset, weeks) -> list[str]:
+    lineage = lineage_of(home.settings)
+    return [lineage.state(asset, week).state for week in weeks]
+
+
+def test_files_that_land_and_two_backfills_end_well_together(home, served):
+    copied, address = served
+    early, late, touched = WEEKS[20:23], WEEKS[40:42], PLANNED[-1]
+    (copied.path / "landing" / "orders" / "late.csv").write_text(
+        f"order_id,order_date,part_id,region,quantity,unit_price\nlate1,{touched},p-new,EU,5,2\n"
+    )
+    sensor = {"repositoryName": "__repository__", "repositoryLocationName": LOCATION}
+    ask(address, START_SENSOR, sensor={**sensor, "sensorName": "new_orders_sensor"})
+    backfills = [backfill(address, ["clean_orders", "weekly_demand"], weeks) for weeks in (early, late)]
+
+    def asked() -> list[dict]:
+        return runs(address, "dagster/sensor_name", "new_orders_sensor")
+
+    wait_until(asked, 300, "a run asked for by the sensor")
+    assert [outcome(address, one) for one in backfills] == ["COMPLETED_SUCCESS"] * 2
+    wait_until(lambda: all(run["endTime"] for run in asked()), 600, "the end of the sensor's run")
+    assert {run["status"] for run in asked()} == {"SUCCESS"}
+    assert states(copied, "weekly_demand", [*early, *late, touched]) == ["fresh"] * 6
+    for week in (*early, *late):
+        for table in (CLEAN_ORDERS, WEEKLY_DEMAND):
+            assert copied.lake.stamp(table, week) != home.lake.stamp(table, week)
+            pd.testing.assert_frame_equal(rows(copied, table, week), rows(home, table, week))
+    assert copied.lake.rows(RAW_ORDERS, touched) == home.lake.rows(RAW_ORDERS, touched) + 1
+    # Each run opens a Spark session of its own: one at a time.
+    new = [*asked(), *(run for one in backfills for run in runs(address, "dagster/backfill", one))]
+    spans = sorted((run["startTime"], run["endTime"]) for run in new)
+    assert all(end <= begin for (_, end), (begin, _) in pairwise(spans))
+
+
+def test_a_blocked_week_stays_blocked_in_a_second_backfill(served):
+    copied, address = served
+    week, settings = PLANNED[-2], copied.path / "forecasting.toml"
+    # Rules that contradict each other: the plan is made, and its check fails.
+    settings.write_text(
+        settings.read_text()
+        + '[allocation.minimum_load]\nM02 = 0.9\n[allocation.maximum_share]\n"CNC machining" = 0.01\n'
+    )
+    ask(address, RELOAD, location=LOCATION)
+    first = backfill(address, ["allocation_plan"], [week])
+    outcome(address, first)
+    assert [run["status"] for run in runs(address, "dagster/backfill", first)] == ["FAILURE"]
+    second = backfill(address, ["business_impact"], [week])
+    assert outcome(address, second) == "COMPLETED_FAILED"
+    (run,) = runs(address, "dagster/backfill", second)
+    failures = [event for event in ask(address, FAILURES, run=run["runId"])["events"] if event]
+    assert [failure["stepKey"] for failure in failures] == ["business_impact"]
+    assert f"the check rules_kept of allocation_plan {week} failed (" in str(failures)
+    assert states(copied, "business_impact", [week]) == ["failed"]

@@ -1,0 +1,80 @@
+"""`forecasting-assets dev` for tests: webserver and daemon on a free port, and its GraphQL API."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from forecasting_assets_tests.conftest import Home
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(reached: Callable[[], Any], seconds: float, what: str) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if value := reached():
+            return value
+        time.sleep(1)
+    raise TimeoutError(f"{what} not within {seconds:.0f} s")
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+@contextmanager
+def dev_server(home: Home, folder: Path) -> Iterator[str]:
+    """The address of the UI of `home`, until the block ends; its log is in `folder`."""
+    port, log = free_port(), folder / "dev.log"
+    command = [str(Path(sys.executable).parent / "forecasting-assets"), "dev", "--port", str(port)]
+    with log.open("w") as out:
+        # A group of its own, so that webserver, daemon, code server and runs end together.
+        server = subprocess.Popen(
+            command,
+            env={**os.environ, "FORECASTING_HOME": str(home.path)},
+            cwd=folder,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        wait_until(lambda: answers(f"{address}/server_info"), 120, f"the UI ({log})")
+        yield address
+    finally:
+        os.killpg(server.pid, signal.SIGINT)
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+
+
+def ask(address: str, query: str, **variables: Any) -> Any:
+    """The answer of the GraphQL API to a query of one field."""
+    request = urllib.request.Request(
+        f"{address}/graphql",
+        json.dumps({"query": query, "variables": variables}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        told = json.load(answer)
+    assert "errors" not in told, told["errors"]
+    (result,) = told["data"].values()
+    return result

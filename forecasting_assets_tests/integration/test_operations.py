@@ -152,3 +152,20 @@ def test_an_interrupted_write_is_noticed_and_mended(home_copy):
     assert (state.state, state.reasons) == ("out of date", ("written by a run that was cut off",))
     assert materialize(home_copy.settings, [week], "key:weekly_demand")
     assert states(home_copy, "weekly_demand", [week]) == ["fresh"]
+
+
+def test_names_that_mean_harm_stay_data(home_copy):
+    """Nothing that a file or a part is called leaves its folder or is run as SQL."""
+    week, zone = WEEKS[-1], home_copy.path / "landing" / "orders" / "week=1999-01-04" / "$(touch x); '--"
+    names = ["../../evil", "<script>alert(1)</script>", "=1+1", "'; DROP TABLE files; --", 'p`q"r', "$x$ ü"]
+    zone.mkdir(parents=True)
+    lines = [f'h{i},{week},"{name.replace(chr(34), chr(34) * 2)}",EU,1,2' for i, name in enumerate(names)]
+    text = "order_id,order_date,part_id,region,quantity,unit_price\n" + "\n".join(lines) + "\n"
+    (zone / "`a` <b> %2e%2e.csv").write_text(text)
+    (zone / f"{'x' * 230}.csv").write_bytes(b"")
+    before = {path.name for path in home_copy.path.iterdir()}
+    assert materialize(home_copy.settings, [week], "+key:feature_table")
+    assert set(names) <= set(home_copy.lake.read_pandas(WEEKLY_DEMAND, [week])["part_id"])
+    assert {path.name for path in home_copy.path.iterdir()} - before <= {"locks"}
+    (listed,) = (home_copy.path / "landing" / "quarantine").iterdir()
+    assert "is empty" in listed.read_text()

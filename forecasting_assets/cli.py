@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from forecasting_assets.orders.reading import OrderFileError
 from forecasting_assets.settings import (
     SETTINGS_FILE,
     Settings,
@@ -159,6 +158,7 @@ def _column_map(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def _init(arguments: argparse.Namespace) -> int:
+    from forecasting_assets.orders.reading import OrderFileError
     from forecasting_assets.resources.landing import Landing
     from forecasting_assets.settings import OrderSettings
     from forecasting_assets.storage import is_url
@@ -349,6 +349,11 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _dev(arguments: argparse.Namespace) -> int:
+    spark = load_settings().spark
+    if spark.warm_server and not spark.remote:
+        from forecasting_assets.resources.spark_server import start_server
+
+        start_server(spark)
     return _serve(
         ["dagster", "dev", "-m", "forecasting_assets.definitions", "-h", "127.0.0.1", "-p", arguments.port]
     )

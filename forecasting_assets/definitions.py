@@ -20,7 +20,7 @@ from forecasting_assets.checks.orders import order_checks
 from forecasting_assets.checks.planning import planning_checks
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.resources.landing import Landing
-from forecasting_assets.resources.spark import spark_resource
+from forecasting_assets.resources.spark import Spark
 from forecasting_assets.resources.tracking import Tracking
 from forecasting_assets.settings import Settings, load_settings
 
@@ -66,7 +66,7 @@ def _assemble(settings: Settings, resources: dict[str, Any]) -> dg.Definitions:
         executor=executor(),
         resources={
             WEEKS_MADE: WeeksMade(),
-            "spark": spark_resource(settings.spark),
+            "spark": Spark.of(settings.spark),
             "lake": Lake(path=settings.lake_path),
             "landing": Landing.of(settings),
             "tracking": Tracking(

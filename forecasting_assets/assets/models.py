@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 import pandas as pd
-from dagster_pyspark import LazyPySparkResource
 
 from forecasting_assets.assets.parallel import each_week
 from forecasting_assets.assets.weekly import (
@@ -26,6 +25,7 @@ from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.reporting import charts, png
 from forecasting_assets.resources.lake import Lake
+from forecasting_assets.resources.spark import Spark
 from forecasting_assets.resources.tracking import Tracking
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import DEMAND_HISTORY, SARIMAX_MODEL, SERIES, WEEKLY_DEMAND, XGB_MODEL
@@ -137,7 +137,7 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
     def sarimax_model(
         context: dg.AssetExecutionContext,
         weeks: list[date],
-        spark: LazyPySparkResource,
+        spark: Spark,
         lake: Lake,
         tracking: Tracking,
     ) -> None:

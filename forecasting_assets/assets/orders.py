@@ -4,7 +4,6 @@ from collections import Counter
 from datetime import date
 
 import dagster as dg
-from dagster_pyspark import LazyPySparkResource
 
 from forecasting_assets.assets.weekly import Upstream, Weekly, add_week_metadata, row_counts
 from forecasting_assets.features.build import LOOKBACK_WEEKS, build_features, feature_columns
@@ -14,6 +13,7 @@ from forecasting_assets.orders.raw import read_raw_orders, weeks_by_columns
 from forecasting_assets.provenance import FILES
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.resources.landing import Landing, touching
+from forecasting_assets.resources.spark import Spark
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, REJECTED_ORDERS, WEEKLY_DEMAND
 from forecasting_assets.weeks import add_weeks, weeks_between
 
@@ -31,7 +31,7 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
     def raw_orders(
         context: dg.AssetExecutionContext,
         weeks: list[date],
-        spark: LazyPySparkResource,
+        spark: Spark,
         lake: Lake,
         landing: Landing,
     ) -> None:
@@ -57,7 +57,7 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         settings=["orders.columns"],
     )
     def clean_orders(
-        context: dg.AssetExecutionContext, weeks: list[date], spark: LazyPySparkResource, lake: Lake
+        context: dg.AssetExecutionContext, weeks: list[date], spark: Spark, lake: Lake
     ) -> None:
         """Order lines fit for use, typed. Every other line goes to the table rejected_orders with the reason."""
         raw = lake.read(spark.spark_session, RAW_ORDERS, weeks)
@@ -84,7 +84,7 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
 
     @weekly.asset(WEEKLY_DEMAND, group=GROUP, kinds=["pyspark", "parquet"], upstream=["clean_orders"])
     def weekly_demand(
-        context: dg.AssetExecutionContext, weeks: list[date], spark: LazyPySparkResource, lake: Lake
+        context: dg.AssetExecutionContext, weeks: list[date], spark: Spark, lake: Lake
     ) -> None:
         """Units ordered in the week of each part in each region, with the number of orders and the mean price."""
         demand = demand_of(lake.read(spark.spark_session, CLEAN_ORDERS, weeks))
@@ -100,7 +100,7 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         settings=["calendar"],
     )
     def feature_table(
-        context: dg.AssetExecutionContext, weeks: list[date], spark: LazyPySparkResource, lake: Lake
+        context: dg.AssetExecutionContext, weeks: list[date], spark: Spark, lake: Lake
     ) -> None:
         """What is known of every living part and region at the end of the week: recent and past demand, season,
         intermittency, price, holidays, and how its category and region are doing."""

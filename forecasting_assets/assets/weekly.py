@@ -13,6 +13,7 @@ from typing import Any
 
 import dagster as dg
 
+from forecasting_assets.resources.spark import outliving_server
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import Table
 from forecasting_assets.weeks import parse_week, weeks_between
@@ -106,7 +107,7 @@ class Weekly:
                 description=_description(function),
                 io_manager_key=WEEKS_MADE,
                 pool=SPARK_POOL if "spark" in signature(function).parameters else None,
-            )(week_by_week(self, table, function))
+            )(week_by_week(self, table, outliving_server(function)))
 
         return declare
 

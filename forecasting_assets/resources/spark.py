@@ -1,47 +1,188 @@
-"""The Spark session of a run: dagster-pyspark's lazy resource with the configuration the platform relies on."""
+"""The Spark session of a run: dagster-pyspark's lazy resource with the configuration the platform relies on.
 
+A run attaches to the warm server that `forecasting-assets dev` keeps (spark_server.py), if there is one and as
+long as it answers; otherwise it opens a session of its own, and its tag `forecasting/spark` says so.
+"""
+
+import functools
 import os
+import socket
 import sys
+from collections.abc import Callable
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import dagster as dg
+from pydantic import PrivateAttr
 
 if TYPE_CHECKING:
-    from dagster_pyspark import LazyPySparkResource
+    from pyspark.sql import SparkSession
 
     from forecasting_assets.settings import SparkSettings
 
+#: Environment variable with the address of the warm server.
+WARM_SERVER = "FORECASTING_SPARK_SERVER"
+#: Run tag: where the run's Spark work is done.
+SPARK_TAG = "forecasting/spark"
+_CONF = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.caseSensitive": "true",
+    "spark.sql.adaptive.enabled": "true",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    # Pages are written with checksums: a damaged one is an error, never a wrong number.
+    "spark.hadoop.parquet.page.verify-checksum.enabled": "true",
+}
 
-def spark_resource(settings: "SparkSettings") -> "LazyPySparkResource":
-    """A session that opens when an asset first asks for it: local, on a cluster, or through Spark Connect."""
-    from dagster_pyspark import LazyPySparkResource
 
-    conf = {
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.caseSensitive": "true",
-        "spark.sql.adaptive.enabled": "true",
-        "spark.sql.execution.arrow.pyspark.enabled": "true",
-        "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-        # Pages are written with checksums: a damaged one is an error, never a wrong number.
-        "spark.hadoop.parquet.page.verify-checksum.enabled": "true",
-    }
+def spark_conf(settings: "SparkSettings") -> dict[str, str]:
+    """The configuration of sessions, and of the JVM that runs them where it is ours."""
     if settings.remote:
-        conf["spark.remote"] = settings.remote
-    else:
-        # Python workers would otherwise take the first interpreter on the PATH.
-        os.environ["PYSPARK_PYTHON"] = sys.executable
-        # A laptop without a name server cannot resolve its own host name.
-        if settings.master.startswith("local"):
-            os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-        log4j = resources.files("forecasting_assets.resources") / "log4j2.properties"
-        conf |= {
-            "spark.master": settings.master,
-            "spark.app.name": "forecasting-assets",
-            "spark.driver.memory": "4g",
-            "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{log4j} -XX:+UseParallelGC",
-            # A table is staged before it is published, so its files need not be moved twice.
-            "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
-            "spark.sql.shuffle.partitions": str(os.cpu_count() or 1),
-            "spark.ui.enabled": "false",
-            "spark.ui.showConsoleProgress": "false",
-        }
-    return LazyPySparkResource(spark_config=conf | settings.conf)
+        return _CONF | {"spark.remote": settings.remote} | settings.conf
+    log4j = resources.files("forecasting_assets.resources") / "log4j2.properties"
+    jvm = {
+        "spark.master": settings.master,
+        "spark.app.name": "forecasting-assets",
+        "spark.driver.memory": "4g",
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{log4j} -XX:+UseParallelGC",
+        # A table is staged before it is published, so its files need not be moved twice.
+        "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
+        "spark.sql.shuffle.partitions": str(os.cpu_count() or 1),
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+    }
+    return _CONF | jvm | settings.conf
+
+
+def jvm_environment(settings: "SparkSettings") -> dict[str, str]:
+    """What the environment of a JVM of ours must say."""
+    # Python workers would otherwise take the first interpreter on the PATH.
+    said = {"PYSPARK_PYTHON": sys.executable}
+    # A laptop without a name server cannot resolve its own host name.
+    if settings.master.startswith("local"):
+        said["SPARK_LOCAL_IP"] = os.environ.get("SPARK_LOCAL_IP", "127.0.0.1")
+    return said
+
+
+class Spark(dg.ConfigurableResource):
+    """A session that opens when an asset first asks for it: warm, local, on a cluster, or through Spark Connect."""
+
+    conf: dict[str, str]
+    environment: dict[str, str]
+
+    _context: Any = PrivateAttr(default=None)
+    _warm: Any = PrivateAttr(default=None)
+    _own: Any = PrivateAttr(default=None)
+
+    @classmethod
+    def of(cls, settings: "SparkSettings") -> "Spark":
+        return cls(
+            conf=spark_conf(settings), environment={} if settings.remote else jvm_environment(settings)
+        )
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        self._context = context
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        self._leave()
+
+    @property
+    def spark_session(self) -> "SparkSession":
+        if self._warm is not None and self.lost():
+            self._leave()
+            self._say(f"{self._home}, as the Spark server ended during the run", loud=True)
+        elif self._warm is None and self._own is None:
+            self._attach()
+        return self._warm or self._open()
+
+    def lost(self) -> bool:
+        """Whether the warm server that the session is attached to has ended."""
+        return self._warm is not None and not _answers(os.environ[WARM_SERVER])
+
+    @property
+    def _home(self) -> str:
+        return self.conf.get("spark.remote") or self.conf["spark.master"]
+
+    def _attach(self) -> None:
+        server = os.environ.get(WARM_SERVER)
+        if server is None:
+            self._say(self._home)
+        elif session := _connect(server, self.conf):
+            self._warm = session
+            self._say(server)
+        else:
+            self._say(f"{self._home}, as the Spark server {server} does not answer", loud=True)
+
+    def _open(self) -> "SparkSession":
+        from dagster_pyspark import LazyPySparkResource
+
+        if self._own is None:
+            os.environ |= self.environment
+            self._own = LazyPySparkResource(spark_config=self.conf)
+        return self._own.spark_session
+
+    def _leave(self) -> None:
+        """End the session at the warm server, with all that it holds there."""
+        if self._warm is not None:
+            _end(self._warm, released=self.lost())
+            self._warm = None
+
+    def _say(self, where: str, loud: bool = False) -> None:
+        if loud:
+            self._context.log.warning(f"This run uses a Spark session of its own: {where}")
+        self._context.instance.add_run_tags(self._context.run_id, {SPARK_TAG: where})
+
+
+def outliving_server(function: Callable[..., None]) -> Callable[..., None]:
+    """`function(…, spark=…)`, done again with a session of the run's own if the warm server ends meanwhile."""
+
+    @functools.wraps(function)
+    def attempt(*arguments: Any, **named: Any) -> None:
+        try:
+            function(*arguments, **named)
+        except Exception:
+            spark = named.get("spark")
+            if not (isinstance(spark, Spark) and spark.lost()):
+                raise
+            function(*arguments, **named)
+
+    return attempt
+
+
+def _answers(server: str) -> bool:
+    address = urlsplit(server)
+    try:
+        with socket.create_connection((address.hostname, address.port), timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+def _connect(server: str, conf: dict[str, str]) -> "SparkSession | None":
+    """A session at `server`; None if it does not answer."""
+    if not _answers(server):
+        return None
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+    from pyspark.sql.connect.client.retries import DefaultPolicy
+
+    session = SparkSession.builder.remote(server).getOrCreate()
+    # By default a server that has ended is waited for for ten minutes.
+    session.client.set_retry_policies([DefaultPolicy(max_retries=4, max_backoff=2000)])
+    try:
+        for name, value in conf.items():
+            if name.startswith("spark.sql."):
+                session.conf.set(name, value)
+    except PySparkException:
+        _end(session)
+        return None
+    return session
+
+
+def _end(session: "SparkSession", released: bool = False) -> None:
+    """End a session at a server; `released` if there is nobody to tell any more."""
+    session.release_session_on_close = not released
+    session.stop()
+    # PySpark would go on to make remote plans.
+    os.environ.pop("SPARK_CONNECT_MODE_ENABLED", None)

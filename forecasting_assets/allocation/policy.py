@@ -83,8 +83,9 @@ class AllocationPolicy(BaseModel):
     uncertainty: Literal["deterministic", "quantile", "stochastic"] = Field(
         "deterministic",
         description=(
-            "Plan for the mean, for the quantile `service_level` of each demand class, or for scenarios: "
-            "deliveries due in the first weeks are committed now, later ones can still be changed"
+            "Plan for the mean, for the quantile `service_level` of each demand class, or for scenarios: what "
+            "is made for a region in the first weeks is committed now; which week it serves, and what is made "
+            "later, is decided when demand is known"
         ),
     )
     service_level: float = Field(0.8, gt=0, lt=1, description="Quantile of demand that is planned for")
@@ -96,14 +97,7 @@ class AllocationPolicy(BaseModel):
     week_correlation: float = Field(
         0.6, ge=0, lt=1, description="Gaussian copula: correlation of a series with itself one week later"
     )
-    committed_weeks: int | None = Field(
-        None,
-        ge=1,
-        description=(
-            "Due weeks whose deliveries the stochastic plan commits now; the time to make and to send anywhere "
-            "if not set"
-        ),
-    )
+    committed_weeks: int = Field(1, ge=1, description="Production weeks that the stochastic plan commits now")
     risk: Literal["expected", "cvar"] = Field(
         "expected", description="Minimise the expected cost, or the mean cost of the worst scenarios"
     )

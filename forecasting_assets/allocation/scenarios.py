@@ -75,19 +75,25 @@ def _quantile(values: np.ndarray, probability: np.ndarray) -> np.ndarray:
     low, high = values[row, right - 1], values[row, right]
     found = low + np.clip(weight, 0, 1) * (high - low)
     with np.errstate(divide="ignore"):
-        above = np.log((1 - levels[-1]) / np.minimum(1 - probability, 1 - levels[-1]))
-        below = np.log(levels[0] / np.minimum(probability, levels[0]))
-    found += above * (values[:, -1] - values[:, -2]) / np.log((1 - levels[-2]) / (1 - levels[-1]))
-    found -= below * (values[:, 1] - values[:, 0]) / np.log(levels[1] / levels[0])
-    return np.maximum(found, 0.0)
+        beyond = np.log((1 - levels[-1]) / np.minimum(1 - probability, 1 - levels[-1]))
+        short = np.log(levels[0] / np.minimum(probability, levels[0]))
+    above, below = _tails(values)
+    return np.maximum(found + beyond * above - short * below, 0.0)
+
+
+def _tails(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How far the exponential tails reach on average beyond the highest and the lowest quantile, each (n,)."""
+    levels = list(QUANTILES.values())
+    above = (values[:, -1] - values[:, -2]) / np.log((1 - levels[-2]) / (1 - levels[-1]))
+    below = (values[:, 1] - values[:, 0]) / np.log(levels[1] / levels[0])
+    return above, below
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """The mean of the distributions of `_quantile`: in the middle half of the way, of the tails that of the exponential."""
+    """The mean of the distributions of `_quantile`, (n,)."""
     levels = np.array(list(QUANTILES.values()))
     middle = (values[:, 1:] + values[:, :-1]) / 2 @ np.diff(levels)
-    above = (values[:, -1] - values[:, -2]) / np.log((1 - levels[-2]) / (1 - levels[-1]))
-    below = (values[:, 1] - values[:, 0]) / np.log(levels[1] / levels[0])
+    above, below = _tails(values)
     cut = np.exp(-np.divide(values[:, 0], below, out=np.full(len(values), np.inf), where=below > 0))
     return middle + (1 - levels[-1]) * (values[:, -1] + above) + levels[0] * (values[:, 0] - below * (1 - cut))
 

@@ -1,7 +1,8 @@
 """The allocation problem as a program: a multi-period transportation problem with overtime, and the rules.
 
 Families of columns: `units` on arcs, `overtime` units of batches, `shortage` of classes; with scenarios and rules also
-`spare` units of classes, `lots` of batches by region, units `added` to and `dropped` from the previous plan, and whether slots are `active` and batches `run` (0/1).
+`spare` units of classes, `lots` of batches by region, units `added` to and `dropped` from the previous plan,
+and whether slots are `active` and batches `run` (0/1).
 """
 
 from dataclasses import dataclass, replace

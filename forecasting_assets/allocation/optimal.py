@@ -10,6 +10,7 @@ import pandas as pd
 from forecasting_assets.allocation.explain import explain
 from forecasting_assets.allocation.formulate import Formulation, check_rules, formulate
 from forecasting_assets.allocation.instance import Instance, build_instance
+from forecasting_assets.allocation.lacking import lacking
 from forecasting_assets.allocation.network import Network, check_network
 from forecasting_assets.allocation.plan import AllocationPlan, Decision, to_plan, without_dust
 from forecasting_assets.allocation.policy import AllocationPolicy
@@ -23,7 +24,6 @@ from forecasting_assets.allocation.program import (
     relaxed,
     solve,
 )
-from forecasting_assets.allocation.lacking import lacking
 from forecasting_assets.allocation.scenarios import QUANTILE_DRAWS, TwoStage, class_scenarios
 from forecasting_assets.tables import PLAN_PROOF, PLAN_RULES
 
@@ -220,11 +220,11 @@ def _table_residual(
             class_number[of_short], shortages["quantity"], minlength=len(instance.classes)
         ),
     }
-    scale = float(instance.classes["quantity"].max()) if len(instance.classes) else 1.0
+    scale = float(instance.classes["quantity"].max()) if len(instance.classes) else 0.0
     cost = float(problem.base.c @ problem.expected(x))
     return max(
         *(
-            float(np.abs(values - problem.family(x, name)).max(initial=0.0)) / scale
+            float(np.abs(values - problem.family(x, name)).max(initial=0.0)) / (scale or 1.0)
             for name, values in written.items()
         ),
         abs(total_cost - cost) / (abs(cost) or 1.0),

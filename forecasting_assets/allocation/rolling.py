@@ -202,7 +202,9 @@ def _plan(
     # What was due up to `patience` weeks before this one can still be delivered.
     patience = lacking.shape[1] - 1
     overdue = _cells(lacking[:, :patience], index, [add_weeks(week, -j - 1) for j in range(patience)])
-    overdue = overdue.assign(part_id=overdue["part_category"], **dict.fromkeys(QUANTILES, overdue["quantity"]))
+    overdue = overdue.assign(
+        part_id=overdue["part_category"], **dict.fromkeys(QUANTILES, overdue["quantity"])
+    )
     if policy.uncertainty == "deterministic":
         # A mean needs no parts, they would only make the problem larger.
         demand = demand.groupby([*CLASS, "due_week"], as_index=False)["quantity"].sum()

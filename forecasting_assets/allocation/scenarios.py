@@ -22,8 +22,8 @@ def class_scenarios(
     """Demand of each class in each scenario, (draws, classes).
 
     Each series follows the quantiles of its forecast, week by week, scaled to its mean: quantiles say little of
-    the tails, and those of a skewed forecast can add up to more than is expected. Series and weeks depend on each other by
-    a Gaussian copula (Nelsen, *An Introduction to Copulas*, 2006): the normal score of series i in week t is
+    the tails, and those of a skewed forecast can add up to more than is expected. Series and weeks depend on each
+    other by a Gaussian copula (Nelsen, *An Introduction to Copulas*, 2006): the normal score of series i in week t is
     √r·M_t + √(1-r)·E_it, where M and all E are independent AR(1) processes of variance 1; r is
     `part_correlation` and their memory `week_correlation`. Draws come in pairs of opposite scores (antithetic
     variates), so that means are exact to first order.
@@ -95,7 +95,9 @@ def _mean(values: np.ndarray) -> np.ndarray:
     middle = (values[:, 1:] + values[:, :-1]) / 2 @ np.diff(levels)
     above, below = _tails(values)
     cut = np.exp(-np.divide(values[:, 0], below, out=np.full(len(values), np.inf), where=below > 0))
-    return middle + (1 - levels[-1]) * (values[:, -1] + above) + levels[0] * (values[:, 0] - below * (1 - cut))
+    return (
+        middle + (1 - levels[-1]) * (values[:, -1] + above) + levels[0] * (values[:, 0] - below * (1 - cut))
+    )
 
 
 class TwoStage:

@@ -27,8 +27,9 @@ def lacking(
     shape = (series.max() + 1, max(due.max(), arrival.max()) + 1)
     supply = np.zeros((len(asked), *shape))
     wanted = np.zeros_like(supply)
-    np.add.at(supply, (slice(None), of_supply, arrival), covered["quantity"].to_numpy())
-    np.add.at(wanted, (slice(None), of_class, due), asked)
+    every_row = np.arange(len(asked))[:, None]
+    np.add.at(supply, (every_row, of_supply, arrival), covered["quantity"].to_numpy())
+    np.add.at(wanted, (every_row, of_class, due), asked)
     left = wanted.copy()
     for late in (0, patience):
         for week in range(shape[1]):

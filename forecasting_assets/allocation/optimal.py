@@ -138,7 +138,7 @@ def allocate(
     except InfeasibleError as error:
         if rules.empty:
             raise AllocationError(f"no plan is possible, though no rule is set: {error}") from error
-        program, by_row, in_conflict = relaxed(program, problem.rule_rows())
+        program, by_row, in_conflict = relaxed(program, problem.rule_rows(), policy.time_limit)
         eased = by_row[problem.rule_rows()].reshape(-1, len(rules)).max(axis=0)
         involved = in_conflict.reshape(-1, len(rules)).any(axis=0) & (eased == 0)
         contradicts = "; ".join((rules["rule"] + " of " + rules["subject"])[involved])

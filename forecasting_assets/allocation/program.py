@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -191,7 +192,10 @@ def solve(program: Program, time_limit: float | None = None, gap: float | None =
     if program.binaries:
         options = {"time_limit": time_limit, "mip_rel_gap": gap, "mip_feasibility_tolerance": 1e-9}
     try:
-        compiled.problem.solve(solver=cp.HIGHS, warm_start=False, **options)
+        with warnings.catch_warnings():
+            # Out of time means inaccurate to CVXPY; the gap says how far.
+            warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
+            compiled.problem.solve(solver=cp.HIGHS, warm_start=False, **options)
     except cp.SolverError as error:
         raise AllocationError(f"HiGHS failed on {program.c.size} variables: {error}") from error
     status = compiled.problem.status
@@ -206,7 +210,8 @@ def solve(program: Program, time_limit: float | None = None, gap: float | None =
             "the input, or allow more time by [allocation] time_limit"
         )
     if program.binaries:
-        bound = compiled.problem.solver_stats.extra_stats.mip_dual_bound * cost_unit
+        # No cost is negative, whatever the branch and bound has found in its time.
+        bound = max(compiled.problem.solver_stats.extra_stats.mip_dual_bound * cost_unit, 0.0)
         binary = np.round(x[x.size - program.binaries :])
         rest = solve(_with_binaries(program, binary))
         x = np.concatenate([rest.x, binary])
@@ -287,7 +292,9 @@ def _digest(matrix: sparse.csr_array) -> bytes:
     return digest.digest()
 
 
-def relaxed(program: Program, soft: np.ndarray) -> tuple[Program, np.ndarray, np.ndarray]:
+def relaxed(
+    program: Program, soft: np.ndarray, time_limit: float | None = None
+) -> tuple[Program, np.ndarray, np.ndarray]:
     """The program with the rows `soft` of a_ub eased by as little as makes it feasible.
 
     Also by how much each row of a_ub is eased, and which soft rows take part in the contradiction: those
@@ -304,7 +311,7 @@ def relaxed(program: Program, soft: np.ndarray) -> tuple[Program, np.ndarray, np
         a_eq=sparse.hstack([sparse.csr_array((program.b_eq.size, soft.size)), program.a_eq], format="csr"),
         a_ub=sparse.hstack([incidence(soft, program.b_ub.size, -scale), program.a_ub], format="csr"),
     )
-    found = solve(elastic, time_limit=60.0, gap=1e-6)
+    found = solve(elastic, time_limit, gap=1e-6)
     eased = np.zeros(program.b_ub.size)
     # A hair more than least, or rounding would leave no point inside.
     eased[soft] = np.where(found.x[: soft.size] > 1e-7, found.x[: soft.size] * (1 + 1e-7) * scale, 0.0)

@@ -207,7 +207,7 @@ def _plan(
     )
     if policy.uncertainty == "deterministic":
         # A mean needs no parts, they would only make the problem larger.
-        demand = demand.groupby([*CLASS, "due_week"], as_index=False)["quantity"].sum()
+        demand = demand.groupby([*CLASS, "due_week"])[["quantity"]].sum().reset_index()
         demand["part_id"] = demand["part_category"]
     asked = pd.concat([overdue, demand], ignore_index=True)
     value = pd.Series(classes["unit_value"].to_numpy(), index)

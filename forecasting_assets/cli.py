@@ -16,7 +16,7 @@ from forecasting_assets.settings import (
     load_settings,
 )
 from forecasting_assets.tables import ORDER_COLUMNS
-from forecasting_assets.weeks import add_weeks, newest_closed_week, parse_week, weeks_between
+from forecasting_assets.weeks import YEAR_WEEKS, add_weeks, newest_closed_week, parse_week, weeks_between
 
 DEMO_WEEKS = 120
 DEMO_PLANNED_WEEKS = 12
@@ -183,6 +183,12 @@ def _init(arguments: argparse.Namespace) -> int:
     weeks = sorted({week for found in files for week in found.weeks})
     if not weeks:
         raise OrderFileError(f"{orders}: the files hold no order lines")
+    alone, weeks = _history(weeks)
+    if alone:
+        print(
+            f"Orders of {alone[0]} to {alone[-1]} are left out, as over a year without orders follows them: "
+            "set [calendar] first_week if they are no slips of the pen"
+        )
     home.mkdir(parents=True, exist_ok=True)
     file.write_text(_settings_text(weeks[0], orders, network, columns), encoding="utf-8")
     rows = sum(found.rows for found in files)
@@ -195,6 +201,13 @@ def _init(arguments: argparse.Namespace) -> int:
     else:
         print(f"No week of these orders has closed yet; the newest closed week is {newest_closed_week()}.")
     return 0
+
+
+def _history(weeks: list[date]) -> tuple[list[date], list[date]]:
+    """`weeks` (sorted) before and after the last year without orders; a wrong date would begin history early."""
+    gaps = [i for i in range(1, len(weeks)) if weeks[i] > add_weeks(weeks[i - 1], YEAR_WEEKS)]
+    start = max((i for i in gaps if weeks[i] <= newest_closed_week()), default=0)
+    return weeks[:start], weeks[start:]
 
 
 def _weeks(settings: Settings, first: str | None, last: str | None) -> list[date]:

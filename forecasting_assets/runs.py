@@ -12,19 +12,17 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
-from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from forecasting_assets.assets.lineage import OVERRIDE
 from forecasting_assets.assets.planning import plan_costs
+from forecasting_assets.assets.weekly import tags_of_weeks, weeks_of_run
 from forecasting_assets.automation.jobs import WEEKLY_PLAN
-from forecasting_assets.automation.sensors import RANGE_END, RANGE_START
 from forecasting_assets.backfill import Cost, duration, measured_cost
 from forecasting_assets.definitions import build_defs, lineage_of
 from forecasting_assets.reporting import summary
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import BACKTEST_REPORT, BUSINESS_IMPACT
-from forecasting_assets.weeks import parse_week, weeks_between
 
 #: Run tag of the process (`host:pid`) that a run from the command line is made by.
 PROCESS = "forecasting/process"
@@ -56,8 +54,7 @@ def materialize(
     defs = build_defs(settings)
     # Heavy run logs belong to the UI; here one line a step is enough.
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    first, last = str(weeks[0]), str(weeks[-1])
-    tags = {PARTITION_NAME_TAG: first} if first == last else {RANGE_START: first, RANGE_END: last}
+    tags = tags_of_weeks(weeks[0], weeks[-1])
     tags[PROCESS] = f"{socket.gethostname()}:{os.getpid()}"
     if override:
         tags[OVERRIDE] = ",".join(override)
@@ -117,15 +114,13 @@ def past_cost(settings: Settings, select: str | None) -> Cost:
         records = instance.get_run_records(done, limit=100)
     measured = []
     for record in records:
-        run, tags = record.dagster_run, record.dagster_run.tags
+        run = record.dagster_run
         if (
             run.asset_selection == (frozenset(keys) if keys else None)
             and record.start_time
             and record.end_time
         ):
-            span = [parse_week(tags[name]) for name in (RANGE_START, RANGE_END) if name in tags]
-            length = len(weeks_between(*span)) if len(span) == 2 else 1
-            measured.append((length, record.end_time - record.start_time))
+            measured.append((len(weeks_of_run(run.tags)), record.end_time - record.start_time))
     return measured_cost(measured)
 
 

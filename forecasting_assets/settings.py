@@ -5,13 +5,15 @@ the value and what would be right.
 """
 
 import os
+import re
 import tomllib
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pydantic_settings
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from forecasting_assets.allocation.policy import AllocationPolicy
@@ -28,8 +30,31 @@ class SettingsError(ValueError):
     """A settings file or environment override that cannot be used; the message says what to change."""
 
 
+#: A password or token within a URL, and names of Spark settings that hold one.
+_SECRET_IN_URL = re.compile(
+    r"://[^/@]*:[^/@]+@|[;?&](token|password|secret\w*|access_key|sig)=", re.IGNORECASE
+)
+_SECRET_NAME = re.compile(r"secret|passw|token|access\.key|account\.key", re.IGNORECASE)
+
+
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*")
+    @classmethod
+    def _no_secrets(cls, value: Any) -> Any:
+        # Settings are shown in the UI and written to logs; every store has variables of its own for secrets.
+        named = value if isinstance(value, dict) else {"": value}
+        for name, text in named.items():
+            if isinstance(text, str) and (_SECRET_IN_URL.search(text) or _SECRET_NAME.search(name)):
+                raise PydanticCustomError(
+                    "secret",
+                    "settings are no place for passwords and tokens: give them by the environment, as "
+                    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AZURE_CLIENT_SECRET, MLFLOW_TRACKING_PASSWORD, "
+                    "PGPASSWORD, SPARK_CONNECT_AUTHENTICATE_TOKEN, or to Spark by spark-defaults.conf in "
+                    "SPARK_CONF_DIR",
+                )
+        return value
 
 
 class CalendarSettings(Section):
@@ -110,6 +135,14 @@ class CheckSettings(Section):
     )
 
 
+class AutomationSettings(Section):
+    late_data: Literal["newest_plan", "everything"] = Field(
+        "newest_plan",
+        description="What orders that arrive late refresh: orders, demand and features of their weeks and the "
+        "newest plan; or every week of every asset that changes with them",
+    )
+
+
 class Settings(BaseSettings):
     """Everything a user can set. Relative paths are relative to `home`."""
 
@@ -127,6 +160,7 @@ class Settings(BaseSettings):
     forecasting: ForecastingSettings = ForecastingSettings()
     allocation: AllocationPolicy = AllocationPolicy()
     checks: CheckSettings = CheckSettings()
+    automation: AutomationSettings = AutomationSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -204,4 +238,6 @@ def _explain(file: Path, problem: Any) -> str:
     variable = "__".join(["FORECASTING", section, *field]).upper()
     name = f"[{section}] {'.'.join(field)}" if field else f"[{section}]"
     remedy = "there is no such setting, remove it" if problem["type"] == "extra_forbidden" else problem["msg"]
+    if problem["type"] == "secret":
+        return f"{name}: {remedy} (set in {file} or by {variable})"
     return f"{name} = {problem['input']!r}: {remedy} (set in {file} or by {variable})"

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
 ONE_WEEK = timedelta(weeks=1)
+#: Weeks after which a season comes round.
+YEAR_WEEKS = 52
 
 
 def week_of(day: date) -> date:

@@ -14,7 +14,8 @@ import dagster as dg
 
 from forecasting_assets.assets.lineage import OVERRIDE, Lineage
 from forecasting_assets.assets.weekly import Weekly, add_week_metadata, weeks_of
-from forecasting_assets.provenance import Failure, Inputs, Record, fingerprint
+from forecasting_assets.provenance import Failure, Record, fingerprint
+from forecasting_assets.resources.lock import only_one
 from forecasting_assets.tables import Table
 
 #: Key of the I/O manager that tells Dagster which weeks of a run were made.
@@ -53,23 +54,25 @@ def week_by_week(
     @functools.wraps(function)
     def materialize(context: dg.AssetExecutionContext, **resources) -> Iterator[dg.Output]:
         weeks = weeks_of(context)
-        lineage = Lineage(weekly)
         overridden = overridden_checks(context.run.tags)
-        failed: dict[date, Exception] = {}
-        for week in weeks:
-            if obstacles := lineage.obstacles(table.name, week, context.run.run_id, overridden):
-                failed[week] = HeldBack("\n".join(obstacles))
-        ready = [week for week in weeks if week not in failed]
-        inputs = {week: lineage.inputs(table.name, week) for week in ready}
-        failed |= failures_by_week(ready, lambda part: function(context, part, **resources))
-        made = [week for week in ready if week not in failed]
-        for week in made:
-            version = fingerprint(inputs[week])
-            record = Record(version, inputs[week], lineage.lake.stamp(table, week))
-            lineage.lake.write_record(table, week, record)
-            add_week_metadata(context, week, _provenance(version, inputs[week], overridden))
-        for week, error in failed.items():
-            note_failure(lineage, table, week, context.run.run_id, str(error))
+        # A record would otherwise tell of what another run has written meanwhile.
+        with only_one(weekly.settings.home, table.name, functools.partial(_say_waiting, context, table)):
+            lineage = Lineage(weekly)
+            failed: dict[date, Exception] = {}
+            for week in weeks:
+                if obstacles := lineage.obstacles(table.name, week, context.run.run_id, overridden):
+                    failed[week] = HeldBack("\n".join(obstacles))
+            ready = [week for week in weeks if week not in failed]
+            inputs = {week: lineage.inputs(table.name, week) for week in ready}
+            failed |= failures_by_week(ready, lambda part: function(context, part, **resources))
+            made = [week for week in ready if week not in failed]
+            for week in made:
+                made_from = {**inputs[week], **lineage.own_inputs(table.name, week)}
+                record = Record(fingerprint(made_from), made_from, lineage.lake.stamp(table, week))
+                lineage.keep(table.name, week, record)
+                add_week_metadata(context, week, _provenance(record, overridden))
+            for week, error in failed.items():
+                note_failure(lineage, table, week, context.run.run_id, str(error))
         if made:
             yield dg.Output([str(week) for week in made])
         _raise(context, table.name, weeks, failed)
@@ -106,6 +109,10 @@ def failures_by_week(weeks: Sequence[date], work: Callable[[list[date]], None]) 
     return failed
 
 
+def _say_waiting(context: dg.AssetExecutionContext, table: Table) -> None:
+    context.log.info(f"Waiting for another run, which is making {table.name}.")
+
+
 def overridden_checks(tags: Mapping[str, str]) -> list[str]:
     return [name.strip() for name in tags.get(OVERRIDE, "").split(",") if name.strip()]
 
@@ -117,13 +124,13 @@ def note_failure(lineage: Lineage, table: Table, week: date, run_id: str, reason
     lineage.lake.write_record(table, week, noted)
 
 
-def _provenance(version: str, inputs: Inputs, overridden: Sequence[str]) -> dict:
+def _provenance(record: Record, overridden: Sequence[str]) -> dict:
     # A window of weeks is told by its fingerprint: the event log holds this for every week of every asset.
     made_from = {
         name: next(iter(items.values())) if len(items) == 1 else f"{len(items)} inputs {fingerprint(items)}"
-        for name, items in inputs.items()
+        for name, items in record.inputs.items()
     }
-    told = {"version": version, "made_from": dg.MetadataValue.json(made_from)}
+    told = {"version": record.version, "made_from": dg.MetadataValue.json(made_from)}
     return told | ({"overridden_checks": ", ".join(overridden)} if overridden else {})
 
 

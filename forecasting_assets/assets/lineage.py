@@ -4,7 +4,7 @@ It reads the declarations of the assets, the records in the lake, the index of t
 settings; it changes nothing. Dagster is asked nothing: the answer holds however the weeks were made.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -13,7 +13,7 @@ from forecasting_assets.assets.weekly import Declared, Weekly
 from forecasting_assets.provenance import FILES, NETWORK, SETTINGS, Inputs, Record, differences, fingerprint
 from forecasting_assets.reporting.texttable import aligned
 from forecasting_assets.resources.lake import Lake, missing_weeks_message
-from forecasting_assets.resources.landing import LandedFile, Landing
+from forecasting_assets.resources.landing import LandedFile, Landing, outside_calendar
 from forecasting_assets.weeks import add_weeks, contiguous, newest_closed_week, weeks_between
 
 #: Run tag that names checks (`asset/check`, comma-separated) whose failure is to hold nothing back.
@@ -31,9 +31,11 @@ class WeekState:
 
 @dataclass
 class Lineage:
-    """A view of the lake as it was when each table was first looked at."""
+    """A view of the lake as it was when each table was first looked at; `landed` are the order files, if they
+    have been listed already."""
 
     weekly: Weekly
+    landed: Sequence[LandedFile] | None = None
     _records: dict[str, dict[date, Record]] = field(default_factory=dict)
 
     @cached_property
@@ -41,9 +43,9 @@ class Lineage:
         return Lake(path=self.weekly.settings.lake_path)
 
     @cached_property
-    def files(self) -> list[LandedFile]:
+    def files(self) -> Sequence[LandedFile]:
         """The order files of the landing zone."""
-        return Landing.of(self.weekly.settings).refresh()
+        return Landing.of(self.weekly.settings).refresh() if self.landed is None else self.landed
 
     @property
     def unreadable(self) -> list[LandedFile]:
@@ -70,19 +72,31 @@ class Lineage:
             SETTINGS: {name: self._setting(name) for name in declared.settings}
         }
         for source in declared.upstream:
-            records = self.records(source.asset)
-            window = self.window(asset, source.asset, week)
-            found[source.asset] = {
-                str(w): records[w].version for w in window if w in records and records[w].data
-            }
+            found[source.asset] = self._versions(asset, source.asset, week)
         if declared.reads == FILES:
-            found[FILES] = {file.name: file.fingerprint for file in self._touching.get(week, ())}
+            found[FILES] = {file.name: file.fingerprint for file in self.touching.get(week, ())}
         elif declared.reads == NETWORK:
             found[NETWORK] = self._network
         return found
 
+    def own_inputs(self, asset: str, week: date) -> Inputs:
+        """What of `inputs` are earlier weeks of the asset itself, which a run may have made just now."""
+        reads_itself = any(source.asset == asset for source in self.declared(asset).upstream)
+        return {asset: self._versions(asset, asset, week)} if reads_itself else {}
+
+    def keep(self, asset: str, week: date, record: Record) -> None:
+        """Write the record of a week that has been made."""
+        self.lake.write_record(self.declared(asset).table, week, record)
+        self.records(asset)[week] = record
+
+    def _versions(self, asset: str, upstream: str, week: date) -> dict[str, str]:
+        records = self.records(upstream)
+        window = self.window(asset, upstream, week)
+        return {str(w): records[w].version for w in window if w in records and records[w].data}
+
     @cached_property
-    def _touching(self) -> dict[date, list[LandedFile]]:
+    def touching(self) -> dict[date, list[LandedFile]]:
+        """week -> the files with orders of it."""
         weeks: dict[date, list[LandedFile]] = {}
         for file in self.files:
             for week in file.weeks:
@@ -145,7 +159,7 @@ class Lineage:
     def weeks(self, asset: str) -> list[date]:
         """The weeks that can be expected of `asset`: from the first of history or of its own to the newest
         that has closed and has orders."""
-        newest = max((week for week in self._touching if week <= newest_closed_week()), default=None)
+        newest = max((week for week in self.touching if week <= newest_closed_week()), default=None)
         known = [week for week, record in self.records(asset).items() if record.data]
         if newest is None:
             return known
@@ -165,26 +179,48 @@ class Lineage:
 
     def status(self) -> dict[str, dict[date, WeekState]]:
         """asset -> week -> its state, in the order of the graph."""
-        return {
-            asset: {week: self.state(asset, week) for week in self.weeks(asset)}
-            for asset in self.weekly.declared
-        }
+        return {asset: self.states(asset) for asset in self.weekly.declared}
+
+    def states(self, asset: str) -> dict[date, WeekState]:
+        """The state of each week of `asset` that can be expected."""
+        return {week: self.state(asset, week) for week in self.weeks(asset)}
 
     def impact(self) -> dict[str, dict[date, WeekState]]:
         """asset -> week -> why it is out of date or will be once what is out of date before it is made again."""
         found: dict[str, dict[date, WeekState]] = {}
         for asset, weeks in self.status().items():
             stale = {week: state for week, state in weeks.items() if state.state != "fresh"}
-            for week in weeks.keys() - stale.keys():
-                causes = [
-                    f"{source.asset} {format_weeks(touched)} will change"
-                    for source in self.declared(asset).upstream
-                    if (touched := set(self.window(asset, source.asset, week)) & found[source.asset].keys())
-                ]
-                if causes:
+            found[asset] = stale  # an asset may read its own earlier weeks
+            for week in sorted(weeks.keys() - stale.keys()):
+                if read := self._read_of(asset, week, found):
+                    causes = [
+                        f"{source} {format_weeks(touched)} will change" for source, touched in read.items()
+                    ]
                     stale[week] = WeekState("out of date", tuple(causes))
             found[asset] = dict(sorted(stale.items()))
         return found
+
+    def downstream(self, weeks: Iterable[date]) -> dict[str, list[date]]:
+        """asset -> the weeks of it that change with the order files of `weeks`."""
+        arrived = sorted(weeks)
+        found: dict[str, list[date]] = {}
+        for asset, declared in self.weekly.declared.items():
+            found[asset] = arrived if declared.reads == FILES else []
+            for week in self.weeks(asset):
+                if self._read_of(asset, week, found):
+                    found[asset].append(week)
+        return found
+
+    def _read_of(
+        self, asset: str, week: date, changed: Mapping[str, Iterable[date]]
+    ) -> dict[str, list[date]]:
+        """Of each asset that `week` of `asset` reads, the `changed` weeks it reads."""
+        read = {}
+        for source in self.declared(asset).upstream:
+            first, last = add_weeks(week, source.first), add_weeks(week, source.last)
+            if touched := [w for w in changed[source.asset] if first <= w <= last]:
+                read[source.asset] = touched
+        return read
 
 
 def format_weeks(weeks: Iterable[date]) -> str:
@@ -205,7 +241,7 @@ def describe_status(lineage: Lineage) -> str:
         notes += [f"{asset} {name}: {format_weeks(by_state[name])}" for name in STATES[1:] if by_state[name]]
         notes += [f"  {w}: {reason}" for w in by_state["failed"] for reason in weeks[w].reasons]
     closed = f"Newest week that has closed: {newest_closed_week()}."
-    return "\n".join([*aligned(rows), "", *notes, closed, *_unreadable(lineage)])
+    return "\n".join([*aligned(rows), "", *notes, closed, *_unread(lineage)])
 
 
 def describe_impact(lineage: Lineage) -> str:
@@ -221,8 +257,20 @@ def describe_impact(lineage: Lineage) -> str:
             lines += [f"  {reason} ({format_weeks(where)})" for reason, where in list(by_reason.items())[:10]]
             if len(by_reason) > 10:
                 lines.append(f"  and {len(by_reason) - 10} more reasons")
-    return "\n".join([*(lines or ["Nothing is out of date."]), *_unreadable(lineage)])
+    return "\n".join([*(lines or ["Nothing is out of date."]), *_unread(lineage)])
 
 
-def _unreadable(lineage: Lineage) -> list[str]:
-    return [f"Not read: {file.error}" for file in lineage.unreadable]
+def _unread(lineage: Lineage) -> list[str]:
+    strays = outside_calendar(lineage.files, first := lineage.weekly.settings.calendar.first_week)
+    names = {name for files in strays.values() for name in files}
+    return [
+        *(f"Not read: {file.error}" for file in lineage.unreadable),
+        *(
+            [
+                f"Not planned: orders of {format_weeks(strays)} in {len(names)} files "
+                f"([calendar] first_week is {first})"
+            ]
+            if strays
+            else []
+        ),
+    ]

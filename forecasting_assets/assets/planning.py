@@ -282,11 +282,14 @@ def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
             write_network(lake, network, week)
             add_week_result(context, week, WeekResult(len(network.manufacturers), sizes))
 
+    # The plan of the week before, whose first weeks stand.
+    frozen = [Upstream("allocation_plan", -1, -1, optional=True)] if settings.allocation.frozen_weeks else []
+
     @weekly.asset(
         ALLOCATION_PLAN,
         group=GROUP,
         kinds=["cvxpy", "highs"],
-        upstream=["demand_forecast", "feature_table", "manufacturer_network"],
+        upstream=["demand_forecast", "feature_table", "manufacturer_network", *frozen],
         settings=["allocation"],
     )
     def allocation_plan(context: dg.AssetExecutionContext, weeks: list[date]) -> None:
@@ -304,6 +307,7 @@ def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         group=GROUP,
         kinds=["cvxpy", "highs"],
         upstream=[
+            Upstream("business_impact", -1, -1, optional=True),  # whose state the replay goes on from
             Upstream("allocation_plan", first=-FORESEEN_WEEKS, optional=True),
             Upstream("demand_forecast", first=-FORESEEN_WEEKS, optional=True),
             Upstream("feature_table", first=-FORESEEN_WEEKS, optional=True),

@@ -8,20 +8,31 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
+from inspect import signature
 from typing import Any
 
 import dagster as dg
 
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import Table
+from forecasting_assets.weeks import parse_week, weeks_between
 
 OWNER = "team:planning"
+#: Runs with an op in it are started one at a time, see dagster.yaml.
+SPARK_POOL = "spark"
+#: Run tags by which Dagster names the weeks of a run: one, or a range.
+PARTITION = "dagster/partition"
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
 
 
 @dataclass(frozen=True)
 class Upstream:
     """An asset whose weeks from `first` to `last` (offsets from the week itself) are read; those of an
-    `optional` one as far as they are there."""
+    `optional` one as far as they are there.
+
+    An asset may read its own earlier weeks, optionally. Dagster is not told: it would make one week a run.
+    """
 
     asset: str
     first: int = 0
@@ -87,13 +98,14 @@ class Weekly:
                 name=table.name,
                 partitions_def=self.partitions,
                 backfill_policy=dg.BackfillPolicy.single_run(),
-                deps=[source.dep for source in sources],
+                deps=[source.dep for source in sources if source.asset != table.name],
                 group_name=group,
                 kinds=set(kinds),
                 owners=[OWNER],
                 metadata={"dagster/column_schema": column_schema(table), "dagster/table_name": table.name},
                 description=_description(function),
                 io_manager_key=WEEKS_MADE,
+                pool=SPARK_POOL if "spark" in signature(function).parameters else None,
             )(week_by_week(self, table, function))
 
         return declare
@@ -116,6 +128,20 @@ def column_schema(table: Table) -> dg.TableSchema:
             for column in table.columns
         ]
     )
+
+
+def tags_of_weeks(first: date, last: date) -> dict[str, str]:
+    """The tags of a run that makes the weeks from `first` to `last`."""
+    return {PARTITION: str(first)} if first == last else {RANGE_START: str(first), RANGE_END: str(last)}
+
+
+def weeks_of_run(tags: Mapping[str, str]) -> list[date]:
+    """The weeks that a run with these tags makes."""
+    if PARTITION in tags:
+        return [parse_week(tags[PARTITION])]
+    if RANGE_START in tags:
+        return weeks_between(parse_week(tags[RANGE_START]), parse_week(tags[RANGE_END]))
+    return []
 
 
 def weeks_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[date]:

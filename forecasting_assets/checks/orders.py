@@ -1,12 +1,13 @@
 """Checks from raw orders to features: nothing lost, nothing twice, nothing from the future."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import dagster as dg
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.assets.lineage import format_weeks
 from forecasting_assets.assets.weekly import Weekly
 from forecasting_assets.checks.contract import check_contract
 from forecasting_assets.checks.weekly import Check, weekly_checks
@@ -14,6 +15,7 @@ from forecasting_assets.features.build import feature_columns
 from forecasting_assets.findings import Finding
 from forecasting_assets.orders.quality import CleanStatistics, clean_statistics
 from forecasting_assets.resources.lake import Lake
+from forecasting_assets.resources.landing import outside_calendar
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, REJECTED_ORDERS, WEEKLY_DEMAND
 from forecasting_assets.weeks import add_weeks, weeks_between
@@ -85,8 +87,26 @@ def check_readable(errors: Sequence[str]) -> Finding:
     return Finding(not errors, said, {"unreadable_files": len(errors)})
 
 
-def landing_findings(settings: Settings, week: date, errors: Sequence[str]) -> list[Finding]:
-    return [check_readable(errors)]
+def check_calendar(strays: Mapping[date, Sequence[str]], first_week: date) -> Finding:
+    """No file holds orders of weeks that are not planned: before the first week of history, or to come.
+
+    strays: such a week -> names of the files with orders of it
+    """
+    names = sorted({name for files in strays.values() for name in files})
+    listed = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
+    said = (
+        f"{listed} hold orders of {format_weeks(strays)}, which no partition holds: mend their dates, or set "
+        f"[calendar] first_week (now {first_week}) if they are older orders"
+        if strays
+        else "every order is of a week that is planned"
+    )
+    return Finding(not strays, said, {"weeks": len(strays), "files": len(names)})
+
+
+def landing_findings(
+    settings: Settings, week: date, errors: Sequence[str], strays: Mapping[date, Sequence[str]]
+) -> list[Finding]:
+    return [check_readable(errors), check_calendar(strays, settings.calendar.first_week)]
 
 
 def order_findings(settings: Settings, week: date, found: CleanStatistics | None) -> list[Finding]:
@@ -127,17 +147,22 @@ def order_checks(weekly: Weekly) -> list[dg.AssetChecksDefinition]:
         units = demand.groupby("week")["quantity"].sum().reindex(every_week, fill_value=0.0)
         return {week: (units[str(add_weeks(week, -VOLUME_WEEKS)) : str(week)],) for week in weeks}
 
-    def unreadable(resources, weeks: Sequence[date]) -> dict[date, tuple]:
-        errors = [file.error for file in resources.landing.files() if file.error]
-        return dict.fromkeys(weeks, (errors,))
+    def landed(resources, weeks: Sequence[date]) -> dict[date, tuple]:
+        files, first_week = resources.landing.files(), weekly.settings.calendar.first_week
+        return dict.fromkeys(
+            weeks, ([file.error for file in files if file.error], outside_calendar(files, first_week))
+        )
 
     return [
         weekly_checks(
             weekly,
             RAW_ORDERS,
-            [Check("files_readable", "Every file of the landing zone can be read.", blocking=False)],
+            [
+                Check("files_readable", "Every file of the landing zone can be read.", blocking=False),
+                Check("inside_calendar", "No order is of a week that is never planned.", blocking=False),
+            ],
             landing_findings,
-            unreadable,
+            landed,
             frozenset({"landing"}),
         ),
         weekly_checks(

@@ -26,6 +26,7 @@ from forecasting_assets.tables import (
     ALLOCATION_PLAN,
     BUSINESS_IMPACT,
     CAPACITY_LOAD,
+    MANUFACTURER_NETWORK,
     PLAN_PROOF,
     PLAN_RULES,
     PLAN_SHORTAGES,
@@ -56,6 +57,11 @@ def plan_findings(settings: Settings, week: date) -> list[Finding]:
     ]
 
 
+def network_findings(settings: Settings, week: date) -> list[Finding]:
+    known = Lake(path=settings.lake_path).read_pandas(MANUFACTURER_NETWORK, [week])
+    return [check_contract(known, MANUFACTURER_NETWORK)]
+
+
 def impact_findings(settings: Settings, week: date) -> list[Finding]:
     return [
         check_contract(Lake(path=settings.lake_path).read_pandas(BUSINESS_IMPACT, [week]), BUSINESS_IMPACT)
@@ -64,6 +70,12 @@ def impact_findings(settings: Settings, week: date) -> list[Finding]:
 
 def planning_checks(weekly: Weekly) -> list[dg.AssetChecksDefinition]:
     return [
+        weekly_checks(
+            weekly,
+            MANUFACTURER_NETWORK,
+            [Check("contract", "One row a manufacturer, nothing missing.")],
+            network_findings,
+        ),
         weekly_checks(
             weekly,
             ALLOCATION_PLAN,

@@ -11,11 +11,17 @@ from typing import Any
 import dagster as dg
 
 from forecasting_assets.assets.isolation import failures_by_week
+from forecasting_assets.assets.lineage import STATES, Lineage, format_weeks
 from forecasting_assets.assets.parallel import each_week
-from forecasting_assets.assets.weekly import Weekly, weeks_of
+from forecasting_assets.assets.weekly import SPARK_POOL, Weekly, weeks_of
 from forecasting_assets.findings import Finding
 from forecasting_assets.resources.lake import Lake
+from forecasting_assets.resources.lock import only_one
 from forecasting_assets.tables import Table
+from forecasting_assets.weeks import newest_closed_week
+
+#: A check of all weeks of an asset together, not of those of a run.
+UP_TO_DATE = "up_to_date"
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,16 @@ def weekly_checks(
         for check in checks
     ]
 
-    @dg.multi_asset_check(name=f"{table.name}_checks", specs=specs, required_resource_keys=set(resources))
+    specs.append(
+        dg.AssetCheckSpec(UP_TO_DATE, asset=key, description="No week is missing, failed or out of date.")
+    )
+
+    @dg.multi_asset_check(
+        name=f"{table.name}_checks",
+        specs=specs,
+        required_resource_keys=set(resources),
+        pool=SPARK_POOL if "spark" in resources else None,
+    )
     def evaluate(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckEvaluation | dg.Output]:
         lake = Lake(path=weekly.settings.lake_path)
         records = lake.records(table, weeks_of(context))
@@ -72,18 +87,47 @@ def weekly_checks(
         for week, error in failures_by_week(weeks, look).items():
             found[week] = [Finding(False, f"could not be checked: {error}")] * len(checks)
         for week in weeks:
-            failed = {}
             for check, finding in zip(checks, found[week], strict=True):
                 # Recorded as an evaluation, as a result of a range run would belong to no week.
                 yield _evaluation(key, check, week, finding)
-                if check.blocking and not finding.passed:
-                    failed[check.name] = finding.description
-            # Kept with the data, so that it holds back what is downstream in later runs too.
-            lake.write_record(table, week, replace(records[week], failed_checks=failed))
+        # Kept with the data, so that it holds back what is downstream in later runs too.
+        with only_one(weekly.settings.home, table.name):
+            for week, record in lake.records(table, weeks).items():
+                if record.data == records[week].data:  # no other run has made it again meanwhile
+                    lake.write_record(
+                        table, week, replace(record, failed_checks=_failed(checks, found[week]))
+                    )
+        yield up_to_date(Lineage(weekly), table.name)
         for name in sorted(context.op_execution_context.selected_output_names):
             yield dg.Output(None, name)
 
     return evaluate
+
+
+def _failed(checks: Sequence[Check], found: Sequence[Finding]) -> dict[str, str]:
+    """The blocking checks that failed, and what they found."""
+    return {
+        check.name: finding.description
+        for check, finding in zip(checks, found, strict=True)
+        if check.blocking and not finding.passed
+    }
+
+
+def up_to_date(lineage: Lineage, asset: str) -> dg.AssetCheckEvaluation:
+    """Which weeks of `asset` are fresh and which are not, as of now."""
+    weeks = lineage.states(asset)
+    by_state = {name: [w for w, found in weeks.items() if found.state == name] for name in STATES}
+    said = "; ".join(f"{name}: {format_weeks(found)}" for name, found in by_state.items() if found)
+    counts = {f"weeks {name}": len(found) for name, found in by_state.items()}
+    newest = {"newest week": str(max(by_state["fresh"], default="none"))}
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(asset),
+        check_name=UP_TO_DATE,
+        passed=len(by_state["fresh"]) == len(weeks),
+        description=said or "no week of orders has closed",
+        metadata=counts | newest | {"newest closed week": str(newest_closed_week())},
+        severity=dg.AssetCheckSeverity.WARN,
+    )
 
 
 def _evaluation(key: dg.AssetKey, check: Check, week: date, finding: Finding) -> dg.AssetCheckEvaluation:

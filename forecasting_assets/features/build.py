@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from forecasting_assets.features.calendar import calendar_features
 from forecasting_assets.tables import Column, Table
-from forecasting_assets.weeks import add_weeks, weeks_between
+from forecasting_assets.weeks import YEAR_WEEKS, add_weeks, weeks_between
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
@@ -22,7 +22,6 @@ LOOKBACK_WEEKS = 104
 ALIVE_WEEKS = 52
 #: A series younger than this is of the segment "new".
 NEW_WEEKS = 13
-_YEAR = 52
 # Syntetos, Boylan and Croston (2005), On the categorization of demand patterns.
 ADI_LIMIT = 1.32
 CV2_LIMIT = 0.49
@@ -30,7 +29,7 @@ CV2_LIMIT = 0.49
 
 def feature_lags(horizon: int) -> list[int]:
     """Lags in weeks: recent ones, quarters, and the weeks a year before each target week and its neighbours."""
-    return sorted({*range(1, 9), 13, 26, *range(_YEAR - horizon - 1, _YEAR + 2)})
+    return sorted({*range(1, 9), 13, 26, *range(YEAR_WEEKS - horizon - 1, YEAR_WEEKS + 2)})
 
 
 def feature_columns(horizon: int) -> Table:
@@ -95,7 +94,7 @@ def build_features(
 
     grid = _zero_filled(demand, add_weeks(first, 1 - LOOKBACK_WEEKS), last)
     series = Window.partitionBy("part_id", "region").orderBy("t")
-    since = {k: series.rowsBetween(1 - k, 0) for k in (4, 13, 26, _YEAR, LOOKBACK_WEEKS)}
+    since = {k: series.rowsBetween(1 - k, 0) for k in (4, 13, 26, YEAR_WEEKS, LOOKBACK_WEEKS)}
     ordered = F.when(F.col("quantity") > 0, F.col("quantity"))
     order_week = F.when(F.col("quantity") > 0, F.col("t"))
 
@@ -103,12 +102,12 @@ def build_features(
         {
             "age_weeks": F.col("t") - F.min(order_week).over(since[LOOKBACK_WEEKS]) + 1,
             "weeks_since_order": F.col("t") - F.max(order_week).over(since[ALIVE_WEEKS]),
-            "order_weeks_52": F.count(ordered).over(since[_YEAR]),
+            "order_weeks_52": F.count(ordered).over(since[YEAR_WEEKS]),
             "part_category": F.last("part_category", ignorenulls=True).over(since[LOOKBACK_WEEKS]),
             "price": F.last("unit_price", ignorenulls=True).over(since[LOOKBACK_WEEKS]),
             "_price_13": F.avg("unit_price").over(since[13]),
-            "_order_mean": F.avg(ordered).over(since[_YEAR]),
-            "_order_var": F.var_pop(ordered).over(since[_YEAR]),
+            "_order_mean": F.avg(ordered).over(since[YEAR_WEEKS]),
+            "_order_var": F.var_pop(ordered).over(since[YEAR_WEEKS]),
             **{f"_lag_{k}": F.lag("quantity", k).over(series) for k in feature_lags(horizon)},
             **{f"_sum_{k}": F.sum("quantity").over(since[k]) for k in (4, 13, 26, 52)},
             **{f"_squares_{k}": F.sum(F.col("quantity") ** 2).over(since[k]) for k in (13, 52)},
@@ -120,7 +119,7 @@ def build_features(
         {
             **{f"lag_{k}": _lag(k) for k in feature_lags(horizon)},
             **{f"mean_{k}": F.col(f"_sum_{k}") / _weeks_lived(k) for k in (4, 13, 26, 52)},
-            "adi": _weeks_lived(_YEAR) / F.col("order_weeks_52"),
+            "adi": _weeks_lived(YEAR_WEEKS) / F.col("order_weeks_52"),
             "cv2": F.col("_order_var") / F.col("_order_mean") ** 2,
             "price_ratio": F.coalesce(F.col("price") / F.col("_price_13"), F.lit(1.0)),
         }

@@ -7,9 +7,7 @@ import pandas as pd
 
 from forecasting_assets.forecasting.cube import VALUES, forecast_table
 from forecasting_assets.forecasting.panel import Panel
-from forecasting_assets.weeks import add_weeks
-
-SEASON_WEEKS = 52
+from forecasting_assets.weeks import YEAR_WEEKS, add_weeks
 
 
 def seasonal_naive(past: np.ndarray, first: np.ndarray, horizon: int) -> np.ndarray:
@@ -20,7 +18,7 @@ def seasonal_naive(past: np.ndarray, first: np.ndarray, horizon: int) -> np.ndar
     """
     points = np.empty((len(past), horizon))
     for h in range(1, horizon + 1):
-        at = past.shape[1] - 1 + h - SEASON_WEEKS * -(-h // SEASON_WEEKS)
+        at = past.shape[1] - 1 + h - YEAR_WEEKS * -(-h // YEAR_WEEKS)
         points[:, h - 1] = np.where(at >= first, past[:, max(at, 0)], past[:, -1])
     return points
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.forecasting.panel import Panel, logged, scale_of, week_numbers
+from forecasting_assets.weeks import YEAR_WEEKS
 
-YEAR_WEEKS = 52
 #: Weeks before and after one that its deviation is measured against: half a year together, as no horizon is
 #: longer than the other half of the year.
 HALF_WINDOW, SMOOTHING = 22, 4

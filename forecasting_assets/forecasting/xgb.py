@@ -23,10 +23,10 @@ from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.cube import LEVELS, VALUES, SeriesIndex, forecast_table
 from forecasting_assets.forecasting.panel import Panel, week_numbers
 from forecasting_assets.forecasting.sarimax import Rolling, SarimaxModel
-from forecasting_assets.forecasting.season import YEAR_WEEKS, GroupTotals
+from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.tables import SERIES
-from forecasting_assets.weeks import add_weeks
+from forecasting_assets.weeks import YEAR_WEEKS, add_weeks
 
 #: Features in units of demand; they are divided by the mean order size.
 IN_UNITS = [

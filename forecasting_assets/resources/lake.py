@@ -8,8 +8,8 @@ import re
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from datetime import date
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -302,8 +302,13 @@ class Lake(dg.ConfigurableResource):
         from pyarrow import fs
 
         filesystem, root = self._storage
-        if filesystem.get_file_info(f"{root}/{staging}").type is not fs.FileType.NotFound:
-            filesystem.delete_dir(f"{root}/{staging}")
+        left_over = datetime.now(UTC) - timedelta(days=1)  # by runs that were killed
+        for info in filesystem.get_file_info(fs.FileSelector(f"{root}/{_STAGING}", allow_not_found=True)):
+            if info.path.endswith(staging) or (info.mtime and info.mtime < left_over):
+                with suppress(FileNotFoundError):  # another run sweeps as well
+                    (filesystem.delete_dir if info.type is fs.FileType.Directory else filesystem.delete_file)(
+                        info.path
+                    )
 
 
 def missing_weeks_message(table: Table, missing: Sequence[date]) -> str:

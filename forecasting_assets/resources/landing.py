@@ -22,12 +22,16 @@ import dagster as dg
 
 from forecasting_assets.orders.landing import scan_order_file
 from forecasting_assets.orders.reading import FORMATS, OrderFileError, is_order_file
+from forecasting_assets.provenance import fingerprint
 from forecasting_assets.storage import open_filesystem
 from forecasting_assets.tables import OPTIONAL_ORDER_COLUMNS
+from forecasting_assets.weeks import add_weeks, newest_closed_week
 
 if TYPE_CHECKING:
     from forecasting_assets.settings import Settings
 
+#: File systems take names of 255 bytes, and an ending is added.
+_LONGEST_NAME = 240
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
     name TEXT PRIMARY KEY, size INTEGER, modified TEXT, mapping TEXT,
@@ -167,6 +171,8 @@ class Landing(dg.ConfigurableResource):
         for file in broken:
             folder.mkdir(parents=True, exist_ok=True)
             name = file.name.replace("/", "__").replace("\\", "__")
+            if len(name.encode()) > _LONGEST_NAME:
+                name = f"{fingerprint(name)}-{name[-50:]}"
             (folder / f"{name}.error.txt").write_text(f"{file.error}\n", encoding="utf-8")
 
     def _scan(self, name: str, info, mapping: str, weeks_before: str) -> tuple:
@@ -191,3 +197,14 @@ def touching(files: Iterable[LandedFile], weeks: Sequence[date]) -> list[LandedF
     """The files with rows in any of `weeks`."""
     wanted = set(weeks)
     return [file for file in files if wanted.intersection(file.weeks)]
+
+
+def outside_calendar(files: Iterable[LandedFile], first_week: date) -> dict[date, list[str]]:
+    """week -> names of the files with orders of it, for weeks before `first_week` and weeks yet to come."""
+    current = add_weeks(newest_closed_week(), 1)
+    found: dict[date, list[str]] = {}
+    for file in files:
+        for week in file.weeks:
+            if not first_week <= week <= current:
+                found.setdefault(week, []).append(file.name)
+    return dict(sorted(found.items()))

@@ -48,6 +48,17 @@ def test_init_finds_the_first_week_and_writes_settings(orders, capsys):
     assert "2 rows, weeks 2024-03-04 to 2024-03-11" in capsys.readouterr().out
 
 
+def test_init_leaves_out_dates_far_before_all_others_and_says_so(orders, capsys):
+    from forecasting_assets.settings import load_settings
+
+    (orders / "b.csv").write_text(HEADER + "3,1970-01-01,p,EU,2,3.5\n")
+    assert init(orders) == 0
+    assert str(load_settings().calendar.first_week) == "2024-03-04"
+    assert "Orders of 1969-12-29 to 1969-12-29 are left out" in capsys.readouterr().out
+    assert main(["status"]) == 0
+    assert "Not planned: orders of 1969-12-29 in 1 files" in capsys.readouterr().out
+
+
 def test_init_does_not_overwrite(orders, capsys):
     assert init(orders) == 0
     assert init(orders) == 2

@@ -67,3 +67,28 @@ def test_a_list_in_the_environment_is_json(tmp_path, monkeypatch):
         load_settings(tmp_path)
     monkeypatch.setenv("FORECASTING__CALENDAR__HOLIDAY_COUNTRIES", '["US"]')
     assert load_settings(tmp_path).calendar.holiday_countries == ("US",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[lake]\npath = "s3://AKIA:hunter2@bucket/lake"\n',
+        '[mlflow]\ntracking_uri = "postgresql://me:hunter2@db/mlflow"\n',
+        '[spark]\nremote = "sc://host:15002/;token=hunter2"\n',
+        '[spark.conf]\n"spark.hadoop.fs.s3a.secret.key" = "hunter2"\n',
+    ],
+)
+def test_secrets_have_no_place_in_the_settings_and_are_not_repeated(tmp_path, monkeypatch, text):
+    with pytest.raises(SettingsError, match="by the environment") as caught:
+        load_settings(write(tmp_path, text))
+    assert "hunter2" not in str(caught.value)
+    monkeypatch.setenv("FORECASTING__SPARK__CONF", '{"spark.hadoop.fs.s3a.secret.key": "hunter2"}')
+    with pytest.raises(SettingsError, match=r"\[spark\] conf") as caught:
+        load_settings(write(tmp_path, ""))
+    assert "hunter2" not in str(caught.value)
+
+
+def test_users_providers_and_ports_are_no_secrets(tmp_path):
+    conf = '"spark.hadoop.fs.s3a.aws.credentials.provider" = "some.Provider"'
+    text = f'[mlflow]\ntracking_uri = "postgresql://me@db:5432/mlflow"\n[spark.conf]\n{conf}\n'
+    assert load_settings(write(tmp_path, text)).spark.conf

@@ -9,6 +9,7 @@ import pytest
 from forecasting_assets.checks.contract import check_contract
 from forecasting_assets.checks.models import check_beats_naive, check_forecast
 from forecasting_assets.checks.orders import (
+    check_calendar,
     check_conservation,
     check_dates,
     check_present,
@@ -140,3 +141,11 @@ def test_contract():
         good.assign(quantity=0.0),
     ):
         assert not check_contract(bad, WEEKLY_DEMAND, positive=["quantity"]).passed
+
+
+def test_orders_of_weeks_that_no_partition_holds_are_named():
+    first = date(2024, 1, 1)
+    assert check_calendar({}, first).passed
+    found = check_calendar({date(1970, 1, 5): ["a.csv"], date(2205, 3, 4): ["a.csv", "b.csv"]}, first)
+    assert not found.passed
+    assert "a.csv, b.csv hold orders of 1970-01-05, 2205-03-04" in found.description

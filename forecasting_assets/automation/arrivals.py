@@ -1,0 +1,234 @@
+"""What is asked for when order files arrive: which weeks, through which assets, and again if they fail.
+
+Whether a week is made from the files that touch it is read from the lake, so nothing is lost if the sensor is
+off for a while, and nothing is asked for twice if its cursor is reset.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal
+
+from forecasting_assets.assets.lineage import Lineage, format_weeks
+from forecasting_assets.provenance import FILES, Record, fingerprint
+from forecasting_assets.resources.landing import LandedFile, touching
+from forecasting_assets.weeks import contiguous, newest_closed_week, parse_week, weeks_between
+
+#: Through orders, demand and features, or through all assets to the plan.
+Scope = Literal["orders", "all"]
+ORDER_ASSETS = ("raw_orders", "clean_orders", "weekly_demand", "feature_table")
+#: A week is asked for so often if it fails, after 2, 8 and 32 minutes.
+ATTEMPTS = 4
+_RETRY_AFTER = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A week that has been asked for and was not seen to be made.
+
+    version: fingerprint of the files it is made from
+    due: ISO time from which it may be asked for again
+    """
+
+    scope: Scope
+    version: str
+    attempts: int
+    due: str
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """What the sensor remembers from tick to tick.
+
+    seen: the landing zone at a tick that left nothing to do
+    settling: size and time of change of files that are asked for if the next tick finds them unchanged
+    """
+
+    seen: str = ""
+    settling: Mapping[str, str] = field(default_factory=dict)
+    asked: Mapping[str, Asked] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, text: str | None) -> "Cursor":
+        """The cursor as written; an empty one if there is none, or it is of an older version."""
+        try:
+            told = json.loads(text or "{}")
+            asked = {week: Asked(**item) for week, item in told.pop("asked", {}).items()}
+            return cls(**told, asked=asked)
+        except (TypeError, ValueError):
+            return cls()
+
+    def write(self) -> str:
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True)
+class Request:
+    """A range of weeks to make in one run."""
+
+    first: date
+    last: date
+    scope: Scope
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What to ask for now, in this order; what to say about it, in lines; and the cursor from here."""
+
+    requests: Sequence[Request]
+    said: Sequence[str]
+    cursor: Cursor
+
+
+def ask(lineage: Lineage, cursor: Cursor, now: datetime, under_way: Iterable[date]) -> Answer:
+    """What is to be made of the files in the landing zone; `under_way` are weeks that runs are at work on."""
+    files, newest = lineage.files, newest_closed_week(now)
+    seen = fingerprint([str(newest), *((f.name, f.size, str(f.modified), f.error) for f in files)])
+    unfinished = [week for week, asked in cursor.asked.items() if asked.attempts < ATTEMPTS]
+    if seen == cursor.seen and not unfinished:
+        return Answer([], _given_up(cursor), cursor)
+    busy, held = set(under_way), {week for file in files if file.error for week in file.weeks}
+    whole = {f.name: _state(f) for f in files if cursor.settling.get(f.name) == _state(f)}
+    arrived, settling, waiting = set[date](), dict[str, str](), False
+    wanted: dict[date, Scope] = {}
+    asked: dict[str, Asked] = {}
+    for week in _candidates(lineage, newest, map(parse_week, cursor.asked)):
+        before, version = cursor.asked.get(str(week)), _version(lineage, week)
+        if before and before.version == version:
+            if _made(lineage, week, before.scope):
+                continue
+            asked[str(week)] = before
+            if week in busy:
+                asked[str(week)] = replace(before, due=_due(now, before.attempts))
+            elif before.attempts < ATTEMPTS and datetime.fromisoformat(before.due) <= now:
+                wanted[week] = before.scope
+        elif _is_made_from_its_files(lineage, week) or week in held:
+            continue  # a file that can no longer be read may still be mended
+        elif week in busy:
+            waiting = True
+        elif not _files(lineage, week) and week not in lineage.records("raw_orders"):
+            continue
+        elif growing := [f for f in _changed_files(lineage, week) if f.name not in whole]:
+            settling |= {file.name: _state(file) for file in growing}
+        else:
+            arrived.add(week)
+    if arrived:
+        arrived |= {w for w in _without_orders(lineage, max(arrived)) if str(w) not in cursor.asked}
+    scopes = scopes_of(lineage, arrived) if arrived else {}
+    for week, scope in (wanted | scopes).items():
+        again = cursor.asked[str(week)].attempts if week in wanted and week not in scopes else 0
+        asked[str(week)] = Asked(scope, _version(lineage, week), again + 1, _due(now, again + 1))
+    requests = [
+        Request(first, last, scope)
+        for scope in ("orders", "all")  # plans are made from the orders before them
+        for first, last in contiguous(w for w, s in (wanted | scopes).items() if s == scope)
+    ]
+    after = Cursor("" if settling or waiting else seen, settling, asked)
+    said = [*_describe(lineage, requests, arrived), *_given_up(after)]
+    if settling:
+        said.append(f"Waiting until {len(settling)} files are whole.")
+    return Answer(requests, said, after)
+
+
+def scopes_of(lineage: Lineage, arrived: Iterable[date]) -> dict[date, Scope]:
+    """How far the weeks `arrived` are taken, and which others with them, as [automation] late_data says.
+
+    Weeks after the newest plan are taken through all assets; before there is any plan, only the newest week is.
+    """
+    arrived = set(arrived)
+    plans = [week for week, record in lineage.records("allocation_plan").items() if record.data]
+    changed = lineage.downstream(arrived)
+    if not plans:
+        newest = max({*arrived, *(w for w in lineage.touching if w <= newest_closed_week())})
+        return {**dict.fromkeys(arrived, "orders"), newest: "all"}
+    through = {week for week in arrived if week > max(plans)}
+    if lineage.weekly.settings.automation.late_data == "everything":
+        later = {week for asset in changed.keys() - set(ORDER_ASSETS) for week in changed[asset]}
+        return {**dict.fromkeys({*arrived, *changed["feature_table"]}, "orders"), **_all(later | through)}
+    if not through and max(plans) in changed["allocation_plan"]:
+        through = {max(plans)}
+    return {**dict.fromkeys(arrived, "orders"), **_all(through)}
+
+
+def _all(weeks: Iterable[date]) -> dict[date, Scope]:
+    return dict.fromkeys(weeks, "all")
+
+
+def _candidates(lineage: Lineage, newest: date, asked: Iterable[date]) -> list[date]:
+    """Weeks that may have to be made: those with files, and those made from files that are gone."""
+    first = lineage.weekly.settings.calendar.first_week
+    touched = {week for week in lineage.touching if first <= week <= newest}
+    return sorted({*touched, *lineage.records("raw_orders"), *asked})
+
+
+def _without_orders(lineage: Lineage, last: date) -> set[date]:
+    """Weeks up to `last` that no file touches and that are not made: the weeks after need them."""
+    every_week = weeks_between(lineage.weekly.settings.calendar.first_week, last)
+    return {*every_week} - lineage.touching.keys() - lineage.records("raw_orders").keys()
+
+
+def _files(lineage: Lineage, week: date) -> Mapping[str, str]:
+    return lineage.inputs("raw_orders", week)[FILES]
+
+
+def _version(lineage: Lineage, week: date) -> str:
+    return fingerprint(_files(lineage, week))
+
+
+def _is_made_from_its_files(lineage: Lineage, week: date) -> bool:
+    raw, demand = (lineage.records(asset).get(week, Record()) for asset in ("raw_orders", "weekly_demand"))
+    return bool(raw.data and demand.data) and raw.inputs.get(FILES) == _files(lineage, week)
+
+
+def _changed_files(lineage: Lineage, week: date) -> list[LandedFile]:
+    """The files that touch the week, or did when it was made, and have changed since."""
+    before = lineage.records("raw_orders").get(week, Record()).inputs.get(FILES, {})
+    names = {name for name, _ in before.items() ^ _files(lineage, week).items()}
+    return [file for file in lineage.files if file.name in names]
+
+
+def _made(lineage: Lineage, week: date, scope: Scope) -> bool:
+    assets = ORDER_ASSETS if scope == "orders" else lineage.weekly.declared
+    return all(lineage.state(asset, week).state == "fresh" for asset in assets)
+
+
+def _state(file: LandedFile) -> str:
+    return f"{file.size}-{file.modified.timestamp()}"
+
+
+def _due(now: datetime, attempts: int) -> str:
+    return (now.astimezone(UTC) + _RETRY_AFTER * 4 ** (attempts - 1)).isoformat()
+
+
+def _describe(lineage: Lineage, requests: Sequence[Request], arrived: set[date]) -> list[str]:
+    lines = []
+    for request in requests:
+        weeks = weeks_between(request.first, request.last)
+        names = [file.name for file in touching(lineage.files, [w for w in weeks if w in arrived])]
+        through = "orders, demand and features" if request.scope == "orders" else "all assets"
+        touched = f", touched by {len(names)} files: {', '.join(names[:10])}" if names else ""
+        lines.append(f"Asking for {format_weeks(weeks)} through {through}{touched}")
+    asked = {
+        (asset, week)
+        for r in requests
+        for asset in (ORDER_ASSETS if r.scope == "orders" else lineage.weekly.declared)
+        for week in weeks_between(r.first, r.last)
+    }
+    for asset, weeks in lineage.downstream(arrived).items() if arrived else ():
+        if left := [week for week in weeks if (asset, week) not in asked]:
+            lines.append(
+                f"Left out of date by [automation] late_data: {asset} {format_weeks(left)} "
+                "(forecasting-assets impact says why, backfill --resume makes them)"
+            )
+    return lines
+
+
+def _given_up(cursor: Cursor) -> list[str]:
+    weeks = [parse_week(week) for week, asked in cursor.asked.items() if asked.attempts >= ATTEMPTS]
+    if not weeks:
+        return []
+    return [
+        f"Asked for {ATTEMPTS} times and not made: {format_weeks(weeks)}. See their runs; they are asked for "
+        "again once their files change."
+    ]

@@ -13,7 +13,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.allocation.instance import classify, price_classes, ways_to_serve
+from forecasting_assets.allocation.instance import capabilities_of, classify, price_classes, ways_to_serve
 from forecasting_assets.allocation.network import Network, weekly_capacity
 from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.allocation.policy import AllocationPolicy
@@ -180,7 +180,7 @@ def _classes(orders: pd.DataFrame, network: Network, policy: AllocationPolicy) -
         unit_price=sums["revenue"] / sums["quantity"],
     )
     _, classes = classify(priced.drop(columns="revenue"))
-    return price_classes(classes, ways_to_serve(classes, network), policy)
+    return price_classes(classes, ways_to_serve(classes, capabilities_of(network), network.lanes), policy)
 
 
 def _plan(

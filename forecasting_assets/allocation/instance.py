@@ -78,9 +78,10 @@ def build_instance(
     made_by, week_made = np.nonzero(slot_at >= 0)
     batch_at = np.full(slot_at.shape, -1)
     batch_at[made_by, week_made] = np.arange(made_by.size)
-    batches = capabilities.iloc[made_by][["part_category", "hours_per_unit", "unit_cost", "overtime_premium"]]
-    batches = batches.reset_index(drop=True).assign(slot=slot_at[made_by, week_made])
-    batches["overtime_cost"] = batches.pop("overtime_premium") * batches["unit_cost"]
+    columns = ["part_category", "hours_per_unit", "unit_cost"]
+    batches = pd.DataFrame({c: capabilities[c].to_numpy()[made_by] for c in columns})
+    premium = capabilities["overtime_premium"].to_numpy()[made_by]
+    batches = batches.assign(slot=slot_at[made_by, week_made], overtime_cost=premium * batches["unit_cost"])
     return Instance(parts, classes, slots, batches, _arcs(ways, classes, batch_at, first, policy))
 
 
@@ -118,13 +119,14 @@ def _bands(asked: pd.DataFrame, bands: int) -> np.ndarray:
     Equal prices are one band, and a category without prices is one.
     """
     key = [asked["part_category"], asked["unit_price"].fillna(-1.0)]
-    of_price = asked.groupby(key)["quantity"].sum()
+    alike = asked.groupby(key)
+    of_price = alike["quantity"].sum()
     category = of_price.groupby(level=0)
     cheaper = category.cumsum() - of_price
     spread = np.floor(bands * cheaper / category.transform("sum"))
     few = category.transform("size").to_numpy() <= bands
-    band = pd.Series(np.where(few, category.cumcount(), spread).astype(int), of_price.index)
-    return band.reindex(pd.MultiIndex.from_arrays(key)).to_numpy()
+    band = np.where(few, category.cumcount(), spread).astype(int)
+    return band[alike.ngroup()]
 
 
 def ways_to_serve(classes: pd.DataFrame, capabilities: pd.DataFrame, lanes: pd.DataFrame) -> pd.DataFrame:
@@ -135,22 +137,22 @@ def ways_to_serve(classes: pd.DataFrame, capabilities: pd.DataFrame, lanes: pd.D
     lanes = lanes.rename(
         columns={"from_region": "maker_region", "to_region": "region", "unit_cost": "lane_cost"}
     )
-    by_pair = classes.groupby(["part_category", "region"], sort=True)
-    pairs = by_pair.size().index.to_frame(index=False).reset_index(names="pair")
+    pair = classes.groupby(["part_category", "region"], sort=True).ngroup().to_numpy()
+    pairs = classes[["part_category", "region"]].iloc[np.unique(pair, return_index=True)[1]]
+    pairs = pairs.assign(pair=np.arange(len(pairs)))
     ways = (
         pairs.merge(capabilities, on="part_category")
         .merge(lanes, on=["maker_region", "region"])
         .sort_values(["pair", "capability"], ignore_index=True)
     )
     # The ways of a pair of category and region are those of all its classes: repeat them, not the merges.
-    pair = by_pair.ngroup().to_numpy()
     count = np.bincount(ways["pair"], minlength=len(pairs))
     begin = count.cumsum() - count
     class_ = np.repeat(np.arange(len(classes)), count[pair])
     within = np.arange(class_.size) - np.repeat(count[pair].cumsum() - count[pair], count[pair])
     columns = ["capability", "on_time_rate", "overtime_premium", "unit_cost", "lane_cost", "transit_weeks"]
-    found = ways.iloc[begin[pair][class_] + within][columns].reset_index(drop=True)
-    return found.assign(**{"class": class_})
+    row = begin[pair][class_] + within
+    return pd.DataFrame({"class": class_} | {c: ways[c].to_numpy()[row] for c in columns})
 
 
 def price_classes(classes: pd.DataFrame, ways: pd.DataFrame, policy: AllocationPolicy) -> pd.DataFrame:

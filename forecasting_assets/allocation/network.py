@@ -71,7 +71,7 @@ def check_network(network: Network) -> None:
             for key in twice[list(table.key)].to_numpy().tolist()
         ]
         columns = [c.name for c in table.columns if c.type in ("double", "long")]
-        values = frame[columns].to_numpy(float)
+        values = np.column_stack([frame[c].to_numpy(float) for c in columns])
         largest = [1.0 if c == "on_time_rate" else np.inf for c in columns]
         bad = ~(np.isfinite(values) & (values >= 0) & (values <= largest))
         bad |= (values == 0) & (np.array(columns) == "hours_per_unit")

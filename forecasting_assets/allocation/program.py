@@ -272,7 +272,6 @@ def _compiled(program: Program) -> _Compiled:
 
 def _compile(program: Program) -> _Compiled:
     import cvxpy as cp
-    from scipy import sparse
 
     continuous = program.c.size - program.binaries
     variables = [cp.Variable(continuous, bounds=[0, None])]
@@ -280,7 +279,7 @@ def _compile(program: Program) -> _Compiled:
         variables.append(cp.Variable(program.binaries, boolean=True))
     x = cp.hstack(variables) if program.binaries else variables[0]
     cost, b_eq, b_ub = (cp.Parameter(v.size) for v in (program.c, program.b_eq, program.b_ub))
-    a_eq, a_ub = (sparse.diags_array(1 / _largest(a)) @ a for a in (program.a_eq, program.a_ub))
+    a_eq, a_ub = (_scaled(a) for a in (program.a_eq, program.a_ub))
     rows = (a_eq @ x == b_eq, a_ub @ x <= b_ub)
     return _Compiled(cp.Problem(cp.Minimize(cost @ x), list(rows)), tuple(variables), cost, b_eq, b_ub, rows)
 
@@ -354,6 +353,15 @@ def _largest(matrix: sparse.csr_array) -> np.ndarray:
         return np.ones(matrix.shape[0])
     largest = abs(matrix).max(axis=1).toarray().ravel()
     return np.where(largest > 0, largest, 1.0)
+
+
+def _scaled(matrix: sparse.csr_array) -> sparse.csr_array:
+    """Each row by its largest coefficient."""
+    from scipy import sparse
+
+    # A product with a diagonal would leave the indices unsorted, and CVXPY sort them.
+    of = np.repeat(_largest(matrix), np.diff(matrix.indptr))
+    return sparse.csr_array((matrix.data / of, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _typical(values: np.ndarray) -> float:

@@ -7,7 +7,6 @@ from forecasting_assets.allocation.network import (
     Network,
     NetworkError,
     check_demand,
-    lead_weeks,
     load_network,
     weekly_capacity,
 )
@@ -57,7 +56,6 @@ __all__ = [
     "check_shortages",
     "hours_by_maker",
     "impact",
-    "lead_weeks",
     "load_network",
     "on_time_rate",
     "parse_change",

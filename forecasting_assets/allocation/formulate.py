@@ -1,8 +1,8 @@
 """The allocation problem as a program: a multi-period transportation problem with overtime, and the rules.
 
 Families of columns: `units` on arcs, `overtime` units of batches, `shortage` of classes; with scenarios and rules also
-`spare` units of classes,
-units `added` to and `dropped` from the previous plan, and whether slots are `active` and batches `run` (0/1).
+`spare` units of classes, `lots` of batches by region, units `added` to and `dropped` from the previous plan,
+and whether slots are `active` and batches `run` (0/1).
 """
 
 from dataclasses import dataclass, replace
@@ -64,11 +64,13 @@ def formulate(
     policy: AllocationPolicy,
     network: Network,
     previous: pd.DataFrame | None = None,
-    spare: bool = False,
+    committed: np.ndarray | None = None,
 ) -> Formulation:
     """The program of `instance`. `previous` is ALLOCATION_PLAN of the plan before, for frozen weeks.
 
-    `spare`: more may be made for a class than is asked, as where demand is not known yet.
+    `committed`: whether what a slot makes is decided before demand is known, for a program with recourse. How
+    much of a batch is made for a region is then a column of its own (`lots`), for which week is open still, and
+    more may be made for a class than is asked (`spare`).
     """
     arcs, batches, classes, slots = instance.arcs, instance.batches, instance.classes, instance.slots
     batch, slot = arcs["batch"].to_numpy(), batches["slot"].to_numpy()
@@ -103,10 +105,19 @@ def formulate(
             np.zeros(overtime.size),
         ),
     }
-    if spare:
+    if committed is not None:
         columns["spare"] = Columns(np.zeros(len(classes)))
         rows["demand"] = replace(
             rows["demand"], terms={**rows["demand"].terms, "spare": diagonal(-np.ones(len(classes)))}
+        )
+        region = classes["region"].to_numpy()[arcs["class"]]
+        lot = pd.MultiIndex.from_arrays([batch, region])
+        lots = lot[committed[slot[batch]]].unique()
+        columns["lots"] = Columns(np.zeros(len(lots)))
+        rows["lots"] = Rows(
+            {"units": incidence(lots.get_indexer(lot), len(lots)), "lots": diagonal(-np.ones(len(lots)))},
+            np.zeros(len(lots)),
+            equal=True,
         )
     listed = []
     maker, category = slots["manufacturer_id"].to_numpy()[slot], batches["part_category"].to_numpy()

@@ -1,16 +1,23 @@
 """The status quo: give every order to the cheapest manufacturer that is free, week by week."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.instance import build_instance
+from forecasting_assets.allocation.lacking import lacking
 from forecasting_assets.allocation.network import Network
 from forecasting_assets.allocation.plan import AllocationPlan, Decision, to_plan, without_dust
 from forecasting_assets.allocation.policy import AllocationPolicy
 
 
 def allocate_greedily(
-    demand: pd.DataFrame, network: Network, policy: AllocationPolicy, capacity: pd.DataFrame | None = None
+    demand: pd.DataFrame,
+    network: Network,
+    policy: AllocationPolicy,
+    capacity: pd.DataFrame | None = None,
+    covered: pd.DataFrame | None = None,
 ) -> AllocationPlan:
     """A plan without look-ahead, in the form of `allocate`; no certificate, shadow prices 0.
 
@@ -19,6 +26,9 @@ def allocate_greedily(
     that cheapest first.
     """
     instance = build_instance(demand, network, policy, capacity)
+    classes = instance.classes
+    asked = lacking(classes, classes["quantity"].to_numpy()[None], covered, policy.max_weeks_late)[0]
+    instance = replace(instance, classes=classes.assign(quantity=asked))
     arcs, batches, slots = instance.arcs, instance.batches, instance.slots
     # Every arc twice, in regular hours and in overtime, in the order in which they are taken.
     tried = pd.concat([arcs.assign(arc=arcs.index, overtime=overtime) for overtime in (False, True)])

@@ -58,11 +58,11 @@ def build_instance(
         due = demand["due_week"]
         weeks = [] if demand.empty else weeks_between(due.min().date(), due.max().date())
         capacity = weekly_capacity(network, weeks)
-    ways = ways_to_serve(classes, network)
+    capabilities = capabilities_of(network)
+    ways = ways_to_serve(classes, capabilities, network.lanes)
     classes = price_classes(classes, ways, policy)
     slots = capacity.sort_values(["manufacturer_id", "production_week"], ignore_index=True)
     slots = slots[["manufacturer_id", "production_week", "capacity_hours", "overtime_capacity_hours"]]
-    capabilities = _capabilities(network)
     weeks_of_slots = _week_number(slots["production_week"])
     first = int(weeks_of_slots.min()) if len(slots) else 0
 
@@ -78,9 +78,10 @@ def build_instance(
     made_by, week_made = np.nonzero(slot_at >= 0)
     batch_at = np.full(slot_at.shape, -1)
     batch_at[made_by, week_made] = np.arange(made_by.size)
-    batches = capabilities.iloc[made_by][["part_category", "hours_per_unit", "unit_cost", "overtime_premium"]]
-    batches = batches.reset_index(drop=True).assign(slot=slot_at[made_by, week_made])
-    batches["overtime_cost"] = batches.pop("overtime_premium") * batches["unit_cost"]
+    columns = ["part_category", "hours_per_unit", "unit_cost"]
+    batches = pd.DataFrame({c: capabilities[c].to_numpy()[made_by] for c in columns})
+    premium = capabilities["overtime_premium"].to_numpy()[made_by]
+    batches = batches.assign(slot=slot_at[made_by, week_made], overtime_cost=premium * batches["unit_cost"])
     return Instance(parts, classes, slots, batches, _arcs(ways, classes, batch_at, first, policy))
 
 
@@ -101,11 +102,14 @@ def classify(demand: pd.DataFrame, value_bands: int = 1) -> tuple[pd.DataFrame, 
         )
     asked = asked.assign(unit_price=price)
     asked["band"] = _bands(asked, value_bands)
-    grouped = asked.assign(revenue=asked["quantity"] * asked["unit_price"]).groupby(CLASS, sort=True)
-    classes = grouped["quantity"].sum().reset_index()
-    classes["unit_price"] = grouped["revenue"].sum(min_count=1).to_numpy() / classes["quantity"]
-    parts = asked[["part_id", "part_category", "region", "due_week"]].assign(**{"class": grouped.ngroup()})
-    parts["share"] = asked["quantity"] / classes["quantity"].to_numpy()[parts["class"]]
+    class_ = asked.groupby(CLASS, sort=True).ngroup().to_numpy()
+    _, first = np.unique(class_, return_index=True)
+    quantity = asked["quantity"].to_numpy(float)
+    units, revenue = (np.bincount(class_, amount) for amount in (quantity, quantity * asked["unit_price"]))
+    classes = (
+        asked.loc[first, CLASS].reset_index(drop=True).assign(quantity=units, unit_price=revenue / units)
+    )
+    parts = asked[ASKED].assign(**{"class": class_, "share": quantity / units[class_]})
     return parts, classes
 
 
@@ -115,39 +119,40 @@ def _bands(asked: pd.DataFrame, bands: int) -> np.ndarray:
     Equal prices are one band, and a category without prices is one.
     """
     key = [asked["part_category"], asked["unit_price"].fillna(-1.0)]
-    of_price = asked.groupby(key)["quantity"].sum()
+    alike = asked.groupby(key)
+    of_price = alike["quantity"].sum()
     category = of_price.groupby(level=0)
     cheaper = category.cumsum() - of_price
     spread = np.floor(bands * cheaper / category.transform("sum"))
     few = category.transform("size").to_numpy() <= bands
-    band = pd.Series(np.where(few, category.cumcount(), spread).astype(int), of_price.index)
-    return band.reindex(pd.MultiIndex.from_arrays(key)).to_numpy()
+    band = np.where(few, category.cumcount(), spread).astype(int)
+    return band[alike.ngroup()]
 
 
-def ways_to_serve(classes: pd.DataFrame, network: Network) -> pd.DataFrame:
-    """Every capable manufacturer with a lane to the region of the class, one row each, sorted by class."""
-    makers = _capabilities(network).merge(
-        network.manufacturers[["manufacturer_id", "region", "on_time_rate"]], on="manufacturer_id"
-    )
-    lanes = network.lanes.rename(
+def ways_to_serve(classes: pd.DataFrame, capabilities: pd.DataFrame, lanes: pd.DataFrame) -> pd.DataFrame:
+    """Every capable manufacturer with a lane to the region of the class, one row each, sorted by class.
+
+    `capabilities` as `capabilities_of` tells them.
+    """
+    lanes = lanes.rename(
         columns={"from_region": "maker_region", "to_region": "region", "unit_cost": "lane_cost"}
     )
-    by_pair = classes.groupby(["part_category", "region"], sort=True)
-    pairs = by_pair.size().index.to_frame(index=False).reset_index(names="pair")
+    pair = classes.groupby(["part_category", "region"], sort=True).ngroup().to_numpy()
+    pairs = classes[["part_category", "region"]].iloc[np.unique(pair, return_index=True)[1]]
+    pairs = pairs.assign(pair=np.arange(len(pairs)))
     ways = (
-        pairs.merge(makers.rename(columns={"region": "maker_region"}), on="part_category")
+        pairs.merge(capabilities, on="part_category")
         .merge(lanes, on=["maker_region", "region"])
         .sort_values(["pair", "capability"], ignore_index=True)
     )
     # The ways of a pair of category and region are those of all its classes: repeat them, not the merges.
-    pair = by_pair.ngroup().to_numpy()
     count = np.bincount(ways["pair"], minlength=len(pairs))
     begin = count.cumsum() - count
     class_ = np.repeat(np.arange(len(classes)), count[pair])
     within = np.arange(class_.size) - np.repeat(count[pair].cumsum() - count[pair], count[pair])
     columns = ["capability", "on_time_rate", "overtime_premium", "unit_cost", "lane_cost", "transit_weeks"]
-    found = ways.iloc[begin[pair][class_] + within][columns].reset_index(drop=True)
-    return found.assign(**{"class": class_})
+    row = begin[pair][class_] + within
+    return pd.DataFrame({"class": class_} | {c: ways[c].to_numpy()[row] for c in columns})
 
 
 def price_classes(classes: pd.DataFrame, ways: pd.DataFrame, policy: AllocationPolicy) -> pd.DataFrame:
@@ -167,11 +172,12 @@ def price_classes(classes: pd.DataFrame, ways: pd.DataFrame, policy: AllocationP
     ).drop(columns="unit_price")
 
 
-def _capabilities(network: Network) -> pd.DataFrame:
-    """Capabilities sorted by key with their position and the overtime premium of the manufacturer."""
+def capabilities_of(network: Network) -> pd.DataFrame:
+    """Capabilities sorted by key with their position, and what of their manufacturer matters to a way."""
+    makers = network.manufacturers[["manufacturer_id", "region", "overtime_premium", "on_time_rate"]]
     return (
         network.capabilities.sort_values(["manufacturer_id", "part_category"])
-        .merge(network.manufacturers[["manufacturer_id", "overtime_premium"]], on="manufacturer_id")
+        .merge(makers.rename(columns={"region": "maker_region"}), on="manufacturer_id")
         .reset_index(names="capability")
     )
 

@@ -71,7 +71,7 @@ def check_network(network: Network) -> None:
             for key in twice[list(table.key)].to_numpy().tolist()
         ]
         columns = [c.name for c in table.columns if c.type in ("double", "long")]
-        values = frame[columns].to_numpy(float)
+        values = np.column_stack([frame[c].to_numpy(float) for c in columns])
         largest = [1.0 if c == "on_time_rate" else np.inf for c in columns]
         bad = ~(np.isfinite(values) & (values >= 0) & (values <= largest))
         bad |= (values == 0) & (np.array(columns) == "hours_per_unit")
@@ -112,29 +112,26 @@ def check_demand(network: Network, demand: pd.DataFrame) -> None:
         raise NetworkError(problems)
 
 
-def lead_weeks(network: Network) -> int:
-    """Weeks from a plan to what it can still decide anywhere: one to make and the longest transit."""
-    used = network.lanes["from_region"].isin(network.manufacturers["region"])
-    return 1 + int(network.lanes.loc[used, "transit_weeks"].max())
-
-
 def weekly_capacity(network: Network, weeks: Sequence[date]) -> pd.DataFrame:
     """Hours on offer: manufacturer_id, production_week, capacity_hours, overtime_capacity_hours.
 
     One row for each manufacturer and week, sorted; an override replaces the regular hours of its week.
     """
-    production_weeks = pd.DataFrame(
-        {"production_week": pd.to_datetime(sorted(weeks)).astype("datetime64[ns]")}
+    makers = network.manufacturers.sort_values("manufacturer_id")
+    every_week = pd.to_datetime(sorted(weeks)).astype("datetime64[ns]")
+    slots = pd.MultiIndex.from_product([makers["manufacturer_id"], every_week])
+    usual, overtime = (
+        np.repeat(makers[column].to_numpy(float), len(every_week))
+        for column in ("capacity_hours_per_week", "overtime_hours_per_week")
     )
-    usual = network.manufacturers.sort_values("manufacturer_id").merge(production_weeks, how="cross")
-    overrides = network.capacity_overrides.rename(columns={"week": "production_week"})
-    hours = usual.merge(overrides, on=["manufacturer_id", "production_week"], how="left")
+    overrides = network.capacity_overrides.set_index(["manufacturer_id", "week"])["capacity_hours"]
+    hours = overrides.reindex(slots).to_numpy() if len(overrides) else np.nan
     return pd.DataFrame(
         {
-            "manufacturer_id": hours["manufacturer_id"],
-            "production_week": hours["production_week"],
-            "capacity_hours": hours["capacity_hours"].fillna(hours["capacity_hours_per_week"]),
-            "overtime_capacity_hours": hours["overtime_hours_per_week"],
+            "manufacturer_id": slots.get_level_values(0),
+            "production_week": slots.get_level_values(1),
+            "capacity_hours": np.where(np.isnan(hours), usual, hours),
+            "overtime_capacity_hours": overtime,
         }
     )
 

@@ -10,7 +10,8 @@ import pandas as pd
 from forecasting_assets.allocation.explain import explain
 from forecasting_assets.allocation.formulate import Formulation, check_rules, formulate
 from forecasting_assets.allocation.instance import Instance, build_instance
-from forecasting_assets.allocation.network import Network, check_network, lead_weeks
+from forecasting_assets.allocation.lacking import lacking
+from forecasting_assets.allocation.network import Network, check_network
 from forecasting_assets.allocation.plan import AllocationPlan, Decision, to_plan, without_dust
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import (
@@ -80,38 +81,24 @@ def pose(
         asked = np.quantile(drawn, policy.service_level, axis=0) if len(instance.classes) else drawn[0]
     else:
         asked = instance.classes["quantity"].to_numpy()
-    there = _covered(instance, covered)
     stochastic = policy.uncertainty == "stochastic" and len(instance.classes) > 0
     if stochastic:
-        drawn = np.maximum(class_scenarios(instance, demand, policy, policy.scenarios) - there, 0.0)
-        asked, there = drawn.mean(axis=0), np.zeros_like(there)
-    lacking = instance.classes.assign(quantity=np.maximum(asked - there, 0.0))
-    instance = replace(instance, classes=lacking)
-    formulation = formulate(instance, policy, network, previous, spare=stochastic)
+        asked = class_scenarios(instance, demand, policy, policy.scenarios)
+    drawn = lacking(instance.classes, np.atleast_2d(asked), covered, policy.max_weeks_late)
+    asked = drawn.mean(axis=0)
+    instance = replace(instance, classes=instance.classes.assign(quantity=asked))
     if not stochastic:
+        formulation = formulate(instance, policy, network, previous)
         return Problem(instance, formulation, formulation.program, None, policy)
-    weeks = pd.Timedelta(weeks=policy.committed_weeks or lead_weeks(network))
-    first = instance.slots["production_week"].min()
-    committed = (instance.classes["due_week"] < first + weeks).to_numpy()
+    weeks = instance.slots["production_week"]
+    committed = (weeks < weeks.min() + pd.Timedelta(weeks=policy.committed_weeks)).to_numpy()
+    formulation = formulate(instance, policy, network, previous, committed)
     base = formulation.program
     now = np.zeros(base.c.size, dtype=bool)
-    now[base.columns["units"]] = committed[instance.arcs["class"]]
+    now[base.columns["lots"]] = True
     now[base.c.size - base.binaries :] = True
     stages = TwoStage(base, now, drawn, policy.cvar_level if policy.risk == "cvar" else None)
     return Problem(instance, formulation, stages.program, stages, policy)
-
-
-def _covered(instance: Instance, covered: pd.DataFrame | None) -> np.ndarray:
-    """Units already there for each class; the bands of a class share them by what they ask."""
-    classes = instance.classes
-    if covered is None or classes.empty:
-        return np.zeros(len(classes))
-    key = ["part_category", "region", "due_week"]
-    units = covered.groupby(key)["quantity"].sum().reindex(pd.MultiIndex.from_frame(classes[key])).fillna(0.0)
-    return (
-        units.to_numpy()
-        * (classes["quantity"] / classes.groupby(key)["quantity"].transform("sum")).to_numpy()
-    )
 
 
 def planned_units(problem: Problem) -> pd.DataFrame:
@@ -136,7 +123,7 @@ def allocate(
     capacity: which hours of which production weeks there are (columns of `weekly_capacity`); by default the
         network's, from the first week due to the last
     previous: ALLOCATION_PLAN of the plan before, which the frozen weeks hold on to
-    covered: part_category, region, due_week, quantity: units that are made already, or on their way
+    covered: part_category, region, week, quantity: units that are there already, or arrive in that week
 
     What the hours cannot make, or nobody can, is shortage. Rules that contradict each other are eased by as
     little as possible: the plan has status `relaxed`, and `rules` names those that had to be given up.
@@ -151,7 +138,7 @@ def allocate(
     except InfeasibleError as error:
         if rules.empty:
             raise AllocationError(f"no plan is possible, though no rule is set: {error}") from error
-        program, by_row, in_conflict = relaxed(program, problem.rule_rows())
+        program, by_row, in_conflict = relaxed(program, problem.rule_rows(), policy.time_limit)
         eased = by_row[problem.rule_rows()].reshape(-1, len(rules)).max(axis=0)
         involved = in_conflict.reshape(-1, len(rules)).any(axis=0) & (eased == 0)
         contradicts = "; ".join((rules["rule"] + " of " + rules["subject"])[involved])
@@ -233,11 +220,11 @@ def _table_residual(
             class_number[of_short], shortages["quantity"], minlength=len(instance.classes)
         ),
     }
-    scale = float(instance.classes["quantity"].max()) if len(instance.classes) else 1.0
+    scale = float(instance.classes["quantity"].max()) if len(instance.classes) else 0.0
     cost = float(problem.base.c @ problem.expected(x))
     return max(
         *(
-            float(np.abs(values - problem.family(x, name)).max(initial=0.0)) / scale
+            float(np.abs(values - problem.family(x, name)).max(initial=0.0)) / (scale or 1.0)
             for name, values in written.items()
         ),
         abs(total_cost - cost) / (abs(cost) or 1.0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -161,6 +162,10 @@ def _matrix(placed: Sequence[tuple[int, int, sparse.coo_array]], shape: tuple[in
     return sparse.csr_array((np.concatenate([m.data for _, _, m in placed]), (row, column)), shape=shape)
 
 
+#: Presolve finds next to nothing in these programs, and steepest edge's better steps cost more than they save.
+SIMPLEX = {"presolve": "off", "simplex_dual_edge_weight_strategy": 0}  # 0: Dantzig
+
+
 def solve(program: Program, time_limit: float | None = None, gap: float | None = None) -> Solution:
     """Solve with HiGHS; `time_limit` (seconds) and relative `gap` are for integer programs.
 
@@ -183,11 +188,14 @@ def solve(program: Program, time_limit: float | None = None, gap: float | None =
     compiled = _compiled(program)
     compiled.cost.value = program.c / cost_unit
     compiled.b_eq.value, compiled.b_ub.value = b_eq / unit, b_ub / unit
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = SIMPLEX
     if program.binaries:
         options = {"time_limit": time_limit, "mip_rel_gap": gap, "mip_feasibility_tolerance": 1e-9}
     try:
-        compiled.problem.solve(solver=cp.HIGHS, warm_start=False, **options)
+        with warnings.catch_warnings():
+            # Out of time means inaccurate to CVXPY; the gap says how far.
+            warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
+            compiled.problem.solve(solver=cp.HIGHS, warm_start=False, **options)
     except cp.SolverError as error:
         raise AllocationError(f"HiGHS failed on {program.c.size} variables: {error}") from error
     status = compiled.problem.status
@@ -202,7 +210,8 @@ def solve(program: Program, time_limit: float | None = None, gap: float | None =
             "the input, or allow more time by [allocation] time_limit"
         )
     if program.binaries:
-        bound = compiled.problem.solver_stats.extra_stats.mip_dual_bound * cost_unit
+        # No cost is negative, whatever the branch and bound has found in its time.
+        bound = max(compiled.problem.solver_stats.extra_stats.mip_dual_bound * cost_unit, 0.0)
         binary = np.round(x[x.size - program.binaries :])
         rest = solve(_with_binaries(program, binary))
         x = np.concatenate([rest.x, binary])
@@ -263,7 +272,6 @@ def _compiled(program: Program) -> _Compiled:
 
 def _compile(program: Program) -> _Compiled:
     import cvxpy as cp
-    from scipy import sparse
 
     continuous = program.c.size - program.binaries
     variables = [cp.Variable(continuous, bounds=[0, None])]
@@ -271,7 +279,7 @@ def _compile(program: Program) -> _Compiled:
         variables.append(cp.Variable(program.binaries, boolean=True))
     x = cp.hstack(variables) if program.binaries else variables[0]
     cost, b_eq, b_ub = (cp.Parameter(v.size) for v in (program.c, program.b_eq, program.b_ub))
-    a_eq, a_ub = (sparse.diags_array(1 / _largest(a)) @ a for a in (program.a_eq, program.a_ub))
+    a_eq, a_ub = (_scaled(a) for a in (program.a_eq, program.a_ub))
     rows = (a_eq @ x == b_eq, a_ub @ x <= b_ub)
     return _Compiled(cp.Problem(cp.Minimize(cost @ x), list(rows)), tuple(variables), cost, b_eq, b_ub, rows)
 
@@ -283,7 +291,9 @@ def _digest(matrix: sparse.csr_array) -> bytes:
     return digest.digest()
 
 
-def relaxed(program: Program, soft: np.ndarray) -> tuple[Program, np.ndarray, np.ndarray]:
+def relaxed(
+    program: Program, soft: np.ndarray, time_limit: float | None = None
+) -> tuple[Program, np.ndarray, np.ndarray]:
     """The program with the rows `soft` of a_ub eased by as little as makes it feasible.
 
     Also by how much each row of a_ub is eased, and which soft rows take part in the contradiction: those
@@ -300,7 +310,7 @@ def relaxed(program: Program, soft: np.ndarray) -> tuple[Program, np.ndarray, np
         a_eq=sparse.hstack([sparse.csr_array((program.b_eq.size, soft.size)), program.a_eq], format="csr"),
         a_ub=sparse.hstack([incidence(soft, program.b_ub.size, -scale), program.a_ub], format="csr"),
     )
-    found = solve(elastic, time_limit=60.0, gap=1e-6)
+    found = solve(elastic, time_limit, gap=1e-6)
     eased = np.zeros(program.b_ub.size)
     # A hair more than least, or rounding would leave no point inside.
     eased[soft] = np.where(found.x[: soft.size] > 1e-7, found.x[: soft.size] * (1 + 1e-7) * scale, 0.0)
@@ -343,6 +353,15 @@ def _largest(matrix: sparse.csr_array) -> np.ndarray:
         return np.ones(matrix.shape[0])
     largest = abs(matrix).max(axis=1).toarray().ravel()
     return np.where(largest > 0, largest, 1.0)
+
+
+def _scaled(matrix: sparse.csr_array) -> sparse.csr_array:
+    """Each row by its largest coefficient."""
+    from scipy import sparse
+
+    # A product with a diagonal would leave the indices unsorted, and CVXPY sort them.
+    of = np.repeat(_largest(matrix), np.diff(matrix.indptr))
+    return sparse.csr_array((matrix.data / of, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _typical(values: np.ndarray) -> float:

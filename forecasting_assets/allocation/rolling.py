@@ -13,7 +13,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.allocation.instance import classify, price_classes, ways_to_serve
+from forecasting_assets.allocation.instance import capabilities_of, classify, price_classes, ways_to_serve
 from forecasting_assets.allocation.network import Network, weekly_capacity
 from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.allocation.policy import AllocationPolicy
@@ -25,9 +25,6 @@ CLASS = ["part_category", "region"]
 STATE = [*CLASS, "kind", "weeks", "units"]
 #: Weeks ahead for which arrivals are kept: the longest transit, a delay, and room.
 _ARRIVALS = 60
-#: Under uncertainty units that are there are kept for the week that needs them first, up to the sum of this
-#: quantile over its series; of a class that is a high one, as series do not peak together.
-_KEPT_FOR = "q75"
 
 
 @dataclass(frozen=True)
@@ -183,7 +180,7 @@ def _classes(orders: pd.DataFrame, network: Network, policy: AllocationPolicy) -
         unit_price=sums["revenue"] / sums["quantity"],
     )
     _, classes = classify(priced.drop(columns="revenue"))
-    return price_classes(classes, ways_to_serve(classes, network), policy)
+    return price_classes(classes, ways_to_serve(classes, capabilities_of(network), network.lanes), policy)
 
 
 def _plan(
@@ -198,48 +195,42 @@ def _plan(
     policy: AllocationPolicy,
     planner: Callable[..., AllocationPlan],
 ) -> pd.DataFrame:
-    """ALLOCATION_PLAN for the forecast and for what is still lacking, less what is there or on its way."""
+    """ALLOCATION_PLAN for the forecast and for what is still lacking, where some is there or on its way."""
     horizon = weeks_between(week, demand["due_week"].max().date())
-    patience = lacking.shape[1] - 1
-    # What was due j weeks before this one can still be delivered if j is not over the patience.
-    due = [add_weeks(week, -j) for j in range(patience, 0, -1)] + horizon
-    by_due = demand.groupby([*CLASS, "due_week"])
-
-    def table(column: str) -> np.ndarray:
-        wide = by_due[column].sum().unstack().reindex(index=index, columns=pd.to_datetime(horizon))
-        return np.hstack([lacking[:, :patience][:, ::-1], wide.fillna(0.0).to_numpy()])
-
-    mean = table("quantity")
-    wanted = mean if policy.uncertainty == "deterministic" else np.maximum(table(_KEPT_FOR), mean)
     supply = arriving[:, : len(horizon)].copy()
     supply[:, 0] += stock
-    there = np.zeros_like(mean)
-    for column in range(len(due)):
-        # Supply of week j serves what is due in column patience + j, and up to `patience` columns before it.
-        for j in range(min(column + 1, supply.shape[1])):
-            taken = np.minimum(wanted[:, column] - there[:, column], supply[:, j])
-            there[:, column] += taken
-            supply[:, j] -= taken
-    row, at = np.indices(mean.shape)
-    cells = pd.DataFrame(
-        {
-            "part_category": index.get_level_values(0)[row.ravel()],
-            "region": index.get_level_values(1)[row.ravel()],
-            "due_week": pd.to_datetime(due)[at.ravel()],
-            "quantity": mean.ravel(),
-            "there": there.ravel(),
-            "unit_price": classes["unit_value"].to_numpy()[row.ravel()],
-        }
-    ).assign(part_id=lambda t: t["part_category"])
-    capacity = weekly_capacity(network, horizon)
+    # What was due up to `patience` weeks before this one can still be delivered.
+    patience = lacking.shape[1] - 1
+    overdue = _cells(lacking[:, :patience], index, [add_weeks(week, -j - 1) for j in range(patience)])
+    overdue = overdue.assign(
+        part_id=overdue["part_category"], **dict.fromkeys(QUANTILES, overdue["quantity"])
+    )
     if policy.uncertainty == "deterministic":
-        net = cells.assign(quantity=(cells["quantity"] - cells["there"]).clip(lower=0))
-        return planner(net.drop(columns="there"), network, policy, capacity).plan
-    overdue = cells[(cells["due_week"] < pd.Timestamp(week)) & (cells["quantity"] > 0)]
-    certain = overdue.drop(columns="there").assign(**dict.fromkeys(QUANTILES, overdue["quantity"]))
-    covered = cells.drop(columns="quantity").rename(columns={"there": "quantity"})
-    both = pd.concat([certain, demand[certain.columns]], ignore_index=True)
-    return planner(both, network, policy, capacity, covered=covered).plan
+        # A mean needs no parts, they would only make the problem larger.
+        demand = demand.groupby([*CLASS, "due_week"])[["quantity"]].sum().reset_index()
+        demand["part_id"] = demand["part_category"]
+    asked = pd.concat([overdue, demand], ignore_index=True)
+    value = pd.Series(classes["unit_value"].to_numpy(), index)
+    return planner(
+        asked.assign(unit_price=value.reindex(pd.MultiIndex.from_frame(asked[CLASS])).to_numpy()),
+        network,
+        policy,
+        weekly_capacity(network, horizon),
+        covered=_cells(supply, index, horizon).rename(columns={"due_week": "week"}),
+    ).plan
+
+
+def _cells(units: np.ndarray, index: pd.MultiIndex, weeks: Sequence[date]) -> pd.DataFrame:
+    """A row for each of `units` (index, weeks) above 0."""
+    row, week = np.nonzero(units)
+    return pd.DataFrame(
+        {
+            "part_category": index.get_level_values(0)[row],
+            "region": index.get_level_values(1)[row],
+            "due_week": pd.to_datetime(weeks)[week],
+            "quantity": units[row, week],
+        }
+    )
 
 
 def _started(plan: pd.DataFrame, week: date, index: pd.MultiIndex, network: Network) -> pd.DataFrame:

@@ -21,8 +21,9 @@ def class_scenarios(
 ) -> np.ndarray:
     """Demand of each class in each scenario, (draws, classes).
 
-    Each series follows the quantiles of its forecast, week by week. Series and weeks depend on each other by
-    a Gaussian copula (Nelsen, *An Introduction to Copulas*, 2006): the normal score of series i in week t is
+    Each series follows the quantiles of its forecast, week by week, scaled to its mean: quantiles say little of
+    the tails, and those of a skewed forecast can add up to more than is expected. Series and weeks depend on each
+    other by a Gaussian copula (Nelsen, *An Introduction to Copulas*, 2006): the normal score of series i in week t is
     √r·M_t + √(1-r)·E_it, where M and all E are independent AR(1) processes of variance 1; r is
     `part_correlation` and their memory `week_correlation`. Draws come in pairs of opposite scores (antithetic
     variates), so that means are exact to first order.
@@ -37,9 +38,14 @@ def class_scenarios(
             f"the demand has no column {', '.join(missing)}: give the forecast's quantiles, or set "
             "[allocation] uncertainty to 'deterministic'"
         )
-    values = parts[key].merge(demand, on=key, validate="one_to_one")[list(QUANTILES)].to_numpy(float)
+    forecast = parts[key].merge(demand, on=key, validate="one_to_one")
+    values = forecast[list(QUANTILES)].to_numpy(float)
     if not (np.isfinite(values).all() and (values >= 0).all() and (np.diff(values, axis=1) >= 0).all()):
         raise DemandError("quantiles of the demand must be finite, not negative and not cross")
+    of_quantiles = _mean(values)
+    scale = np.divide(
+        forecast["quantity"].to_numpy(float), of_quantiles, out=np.ones(len(values)), where=of_quantiles > 0
+    )
     series = parts.groupby(["part_id", "region"]).ngroup().to_numpy()
     week = (parts["due_week"] - parts["due_week"].min()).dt.days.to_numpy() // 7 if len(parts) else series
     shape = (int(series.max(initial=-1)) + 2, int(week.max(initial=-1)) + 1)
@@ -52,7 +58,7 @@ def class_scenarios(
             score[:, t] = memory * score[:, t - 1] + np.sqrt(1 - memory**2) * score[:, t]
         of_part = common * score[0, week] + np.sqrt(1 - common**2) * score[1 + series, week]
         for draw, sign in zip(range(pair, min(pair + 2, draws)), (1, -1), strict=False):
-            units = _quantile(values, ndtr(sign * of_part))
+            units = scale * _quantile(values, ndtr(sign * of_part))
             found[draw] = np.bincount(parts["class"], units, minlength=found.shape[1])
     return found
 
@@ -69,11 +75,29 @@ def _quantile(values: np.ndarray, probability: np.ndarray) -> np.ndarray:
     low, high = values[row, right - 1], values[row, right]
     found = low + np.clip(weight, 0, 1) * (high - low)
     with np.errstate(divide="ignore"):
-        above = np.log((1 - levels[-1]) / np.minimum(1 - probability, 1 - levels[-1]))
-        below = np.log(levels[0] / np.minimum(probability, levels[0]))
-    found += above * (values[:, -1] - values[:, -2]) / np.log((1 - levels[-2]) / (1 - levels[-1]))
-    found -= below * (values[:, 1] - values[:, 0]) / np.log(levels[1] / levels[0])
-    return np.maximum(found, 0.0)
+        beyond = np.log((1 - levels[-1]) / np.minimum(1 - probability, 1 - levels[-1]))
+        short = np.log(levels[0] / np.minimum(probability, levels[0]))
+    above, below = _tails(values)
+    return np.maximum(found + beyond * above - short * below, 0.0)
+
+
+def _tails(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How far the exponential tails reach on average beyond the highest and the lowest quantile, each (n,)."""
+    levels = list(QUANTILES.values())
+    above = (values[:, -1] - values[:, -2]) / np.log((1 - levels[-2]) / (1 - levels[-1]))
+    below = (values[:, 1] - values[:, 0]) / np.log(levels[1] / levels[0])
+    return above, below
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """The mean of the distributions of `_quantile`, (n,)."""
+    levels = np.array(list(QUANTILES.values()))
+    middle = (values[:, 1:] + values[:, :-1]) / 2 @ np.diff(levels)
+    above, below = _tails(values)
+    cut = np.exp(-np.divide(values[:, 0], below, out=np.full(len(values), np.inf), where=below > 0))
+    return (
+        middle + (1 - levels[-1]) * (values[:, -1] + above) + levels[0] * (values[:, 0] - below * (1 - cut))
+    )
 
 
 class TwoStage:

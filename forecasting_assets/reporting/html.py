@@ -17,6 +17,7 @@ from forecasting_assets.reporting.backtest_tables import by_horizon, metrics_by_
 from forecasting_assets.reporting.formats import unbroken
 from forecasting_assets.reporting.headlines import Headline, backtest_headlines, plan_headlines
 from forecasting_assets.reporting.plan_tables import (
+    cases_to_try,
     cost_of_plan,
     impact_by_policy,
     load_by_maker,
@@ -77,8 +78,7 @@ def plan_html(
     return page(
         "Capacity plan",
         week,
-        "Who makes what in the coming weeks. Costs are in the currency of the network files. Other cases:"
-        f" forecasting-assets what-if --week {week} --capacity MAKER=-40%",
+        "Who makes what in the coming weeks. Costs are in the currency of the network files.",
         plan_headlines(plan, capacity_load, shortages, costs, impact),
         pictures,
         [
@@ -86,6 +86,7 @@ def plan_html(
             impact_by_policy(impact),
             load_by_maker(capacity_load, plan),
             worth_of_hours(capacity_load),
+            cases_to_try(week, capacity_load),
             reasons_table(reasons),
             *([rules_table(rules)] if len(rules) else []),
             short_units(shortages),

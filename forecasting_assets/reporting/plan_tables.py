@@ -1,5 +1,8 @@
 """The tables of the report on the plan."""
 
+from datetime import date
+from shlex import quote
+
 import pandas as pd
 
 from forecasting_assets.reporting.formats import counted, number, percent
@@ -144,6 +147,27 @@ def worth_of_hours(capacity_load: pd.DataFrame) -> TextTable:
         },
         "What one more regular hour saves at the margin (shadow price), most first; at the end stand those"
         " whose hours lie idle.",
+    )
+
+
+def cases_to_try(week: date, capacity_load: pd.DataFrame) -> TextTable:
+    """Commands that plan a changed case: the busiest manufacturer gone, hours where they save most, more demand."""
+    require(capacity_load, CAPACITY_LOAD.names, "capacity_load")
+    by_maker = capacity_load.groupby("manufacturer_id")[["load_hours", "shadow_price"]].sum()
+    rows = [("All demand 10 % over the forecast", '--demand "*/*=+10%"')]
+    if len(by_maker):
+        busiest, dearest = (str(by_maker[name].idxmax()) for name in ("load_hours", "shadow_price"))
+        rows.append((f"{busiest}, which works most, drops out", f"--remove {quote(busiest)}"))
+        if by_maker["shadow_price"].max() > 0:
+            change = quote(f"{dearest}=+10%")
+            rows.append((f"10 % more hours at {dearest}, where they save most", f"--capacity {change}"))
+    command = f"forecasting-assets what-if --week {week}"
+    frame = pd.DataFrame([(case, f"{command} {how}") for case, how in rows], columns=["case", "command"])
+    return table(
+        "What if",
+        frame,
+        {"case": ("Case", text), "command": ("Command", text)},
+        "Each writes a page with the difference to this plan, which is left as it is.",
     )
 
 

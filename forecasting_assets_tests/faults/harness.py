@@ -82,13 +82,16 @@ class Run:
     def step(self) -> str:
         return [START_UP, *_STEP.findall(self.said)][-1]
 
-    def reaches(self, step: str, seconds: float) -> bool:
-        """Wait until it has been at `step` for some seconds; whether it has not ended before."""
+    def reaches(self, step: str) -> float:
+        """Wait until it is at `step` or has ended; the seconds since it began."""
         while self.step != step and self.process.poll() is None:
             time.sleep(0.02)
+        return time.monotonic() - self.begin
+
+    def ends_within(self, seconds: float) -> bool:
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(seconds)
-        return self.process.returncode is None
+        return self.process.returncode is not None
 
     def timed(self) -> list[tuple[str, float]]:
         """Wait for its end: the steps, each with the second it ended."""

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import pytest
@@ -28,15 +29,29 @@ BACKFILL = ["backfill", *span(WEEKS), "--resume"]
 ANEW = 6
 
 
-def moments(ends: Sequence[tuple[str, float]], chance: random.Random) -> list[tuple[str, float]]:
-    """When to kill, as (step, seconds into it): once in every asset, and else anywhere in the run."""
+@dataclass(frozen=True)
+class Moment:
+    """Some seconds into a step, in a run that took `begin` seconds to come to that step."""
+
+    step: str
+    begin: float
+    seconds: float
+
+    def comes(self, run: Run) -> bool:
+        """Wait for it; whether the run has not ended before."""
+        pace = run.reaches(self.step) / self.begin if self.begin else 1.0
+        return not run.ends_within(self.seconds * pace)
+
+
+def moments(ends: Sequence[tuple[str, float]], chance: random.Random) -> list[Moment]:
+    """When to kill: once in every asset, and else anywhere in the run."""
     steps = [(step, begin, end) for (_, begin), (step, end) in pairwise([("", 0.0), *ends])]
     assets = [s for s in steps if s[0] != START_UP and not s[0].endswith("_checks")]
-    chosen = [(step, chance.uniform(0, end - begin)) for step, begin, end in assets]
+    chosen = [Moment(step, begin, chance.uniform(0, end - begin)) for step, begin, end in assets]
     anywhere = KILLS - len(chosen)
     for i in range(anywhere):
-        moment = ends[-1][1] * (i + chance.random()) / anywhere
-        chosen.append(next((step, moment - begin) for step, begin, end in steps if moment <= end))
+        at = ends[-1][1] * (i + chance.random()) / anywhere
+        chosen.append(next(Moment(step, begin, at - begin) for step, begin, end in steps if at <= end))
     chance.shuffle(chosen)
     return chosen
 
@@ -51,19 +66,21 @@ def test_killed_at_any_moment(home, home_copy):
     unmake(home_copy, WEEKS)
     runs = []
     while pending:
-        step, seconds = pending[-1]
         run = Run(home_copy, BACKFILL)
         runs.append(run)
-        if not run.reaches(step, seconds):  # it was quicker than the undisturbed one, or had nothing to do
+        moment = pending.pop()
+        earlier = replace(moment, seconds=moment.seconds / 2)
+        if not moment.comes(run):  # it was quicker than expected, or had nothing to do
             assert run.process.returncode == 0, run.said
             assert_same_lake(home, home_copy)
             unmake(home_copy, WEEKS)
-            pending[-1] = (step, seconds * 0.8)
+            pending.append(earlier)
             continue
         everything = chance.random() < 0.5
         run.kill(everything)
-        pending.pop()
         TALLY.kills.append((run.step, "whole group" if everything else "process"))
+        if run.step != moment.step:  # else a short asset might be missed
+            pending.append(earlier)
         found = half_weeks(home_copy)
         TALLY.half_weeks.extend(found)
         assert not found

@@ -68,9 +68,8 @@ def states(home, asset, weeks) -> list[str]:
 def test_files_that_land_and_two_backfills_end_well_together(home, served):
     copied, address = served
     early, late, touched = WEEKS[20:23], WEEKS[40:42], PLANNED[-1]
-    (copied.path / "landing" / "orders" / "late.csv").write_text(
-        f"order_id,order_date,part_id,region,quantity,unit_price\nlate1,{touched},p-new,EU,5,2\n"
-    )
+    line = rows(home, CLEAN_ORDERS, touched).assign(order_id="late").drop(columns="week")[:1]
+    line.to_csv(copied.path / "landing" / "orders" / "late.csv", index=False)
     sensor = {"repositoryName": "__repository__", "repositoryLocationName": LOCATION}
     ask(address, START_SENSOR, sensor={**sensor, "sensorName": "new_orders_sensor"})
     backfills = [backfill(address, ["clean_orders", "weekly_demand"], weeks) for weeks in (early, late)]

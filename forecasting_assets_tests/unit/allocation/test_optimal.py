@@ -73,7 +73,7 @@ def test_late_rather_than_never_and_unreliable_only_if_cheaper():
     network = make_network(
         [("M1", "far", 10.0, 0.0, 0.0, 1.0), ("M2", "north", 3.0, 0.0, 0.0, 0.5)],
         [("M1", "cnc", 1.0, 4.0), ("M2", "cnc", 1.0, 4.0)],
-        [("far", "north", 1.0, 1), ("north", "north", 0.0, 0)],
+        [("far", "north", 0.9, 1), ("north", "north", 0.0, 0)],
     )
     demand = make_demand([("a", "cnc", "north", 0, 5.0, 20.0), ("a", "cnc", "north", 1, 0.0, 20.0)])
     result = allocate(demand, network, POLICY)

@@ -145,7 +145,7 @@ def test_looking_ahead_is_cheaper_than_not():
 def test_units_already_there_are_not_planned_again():
     demand = make_demand([("a", "cnc", "north", w, 8.0, 20.0) for w in (0, 1)])
     covered = pd.DataFrame(
-        {"part_category": ["cnc"], "region": ["north"], "due_week": [monday(1)], "quantity": [5.0]}
+        {"part_category": ["cnc"], "region": ["north"], "week": [monday(1)], "quantity": [5.0]}
     )
     made = allocate(demand, ONE_SHOP, POLICY, covered=covered).plan.groupby("due_week")["quantity"].sum()
     assert made.tolist() == pytest.approx([8.0, 3.0])

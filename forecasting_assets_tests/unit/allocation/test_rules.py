@@ -109,6 +109,30 @@ def test_integer_programs_against_enumeration():
         assert result.cost["total"] == pytest.approx(best)
 
 
+@pytest.mark.parametrize("seconds", [1e-4, 0.5])
+def test_an_integer_program_out_of_time_says_how_far_from_the_bound_it_may_be(seconds):
+    """Twenty makers with costs and minimum batches: far from solved in twenty seconds, let alone in these."""
+    rng = np.random.default_rng(0)
+    makers, categories = [f"M{i}" for i in range(20)], [f"c{i}" for i in range(4)]
+    network = make_network(
+        [(m, "north", float(rng.integers(20, 40)), 0.0, 0.0, 1.0) for m in makers],
+        [(m, c, float(rng.uniform(0.5, 2)), float(rng.uniform(4, 8))) for m in makers for c in categories],
+        [("north", "north", 0.0, 0)],
+    )
+    network = replace(
+        network, manufacturers=network.manufacturers.assign(activation_cost=rng.uniform(40, 120, 20))
+    )
+    demand = make_demand(
+        [(f"a{c}", c, "north", w, float(rng.integers(10, 40)), 40.0) for c in categories for w in range(8)]
+    )
+    rules = AllocationPolicy(time_limit=seconds, mip_gap=0.0, minimum_batch={"c0": 9.0, "c1": 8.0})
+    result = allocate(demand, network, rules)
+    assert result.status == "time_limit"
+    assert 0 < result.gap <= 1
+    assert_proved(result)
+    assert f"within {result.gap:.3%} of the bound" in check_certificate(result.certificate).description
+
+
 def test_frozen_weeks_hold_on_to_the_previous_plan():
     previous = pd.DataFrame({"manufacturer_id": ["M1", "M2"], "quantity": [6.0, 4.0]}).assign(
         production_week=monday(0), part_category="cnc", region="north"

@@ -87,15 +87,15 @@ def test_cvar_commits_more_than_the_mean_does():
     assert_held(plans["cvar"], demand, averse)
 
 
-def test_what_is_due_later_waits_for_the_scenario():
-    """The second week is not committed: what it makes is what each scenario asks, on average the mean."""
+def test_what_is_made_later_waits_for_the_scenario():
+    """The second week is not committed: it makes what each scenario asks and the first has not left over."""
     demand = uncertain(weeks=2)
     policy = AllocationPolicy(uncertainty="stochastic", scenarios=40, committed_weeks=1)
     result = allocate(demand, WIDE_SHOP, policy)
-    by_week = result.plan.groupby("due_week")["quantity"].sum()
+    by_week = result.plan.groupby("production_week")["quantity"].sum()
     asked = planned_units(pose(demand, WIDE_SHOP, policy)).groupby("due_week")["quantity"].sum()
     assert by_week.iloc[0] > asked.iloc[0] * 1.1
-    assert by_week.iloc[1] == pytest.approx(asked.iloc[1])
+    assert by_week.sum() == pytest.approx(asked.sum(), rel=1e-3)
     assert_held(result, demand, policy)
 
 
@@ -117,7 +117,7 @@ def test_same_data_and_seed_same_plan_and_another_seed_another(mode):
         return allocate(demand, WIDE_SHOP, AllocationPolicy(uncertainty=mode, seed=seed)).plan
 
     pd.testing.assert_frame_equal(plan(1), plan(1))
-    assert plan(1)["quantity"].sum() != plan(2)["quantity"].sum()
+    assert not plan(1).equals(plan(2))
 
 
 @pytest.mark.parametrize("mode", ["quantile", "stochastic"])

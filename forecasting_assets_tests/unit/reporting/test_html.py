@@ -1,4 +1,5 @@
 import re
+import shlex
 from datetime import date
 from functools import cache
 from html import escape, unescape
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from forecasting_assets.reporting import charts
 from forecasting_assets.reporting.html import backtest_html, plan_html
 from forecasting_assets.reporting.measures import ReportInputError
+from forecasting_assets.reporting.plan_tables import cases_to_try
 from forecasting_assets.reporting.what_if import Difference, what_if_html
 from forecasting_assets_tests.unit.reporting import factories
 
@@ -258,3 +260,17 @@ def test_empty_tables_need_no_types() -> None:
     assert "No plan yet" in plan_html(
         WEEK, plan, load, shortages, {}, impact, factories.reasons(0), factories.rules(0), []
     )
+
+
+def test_cases_to_try_are_commands_that_a_shell_reads_as_meant() -> None:
+    named = factories.load(manufacturers=3).replace({"manufacturer_id": {"maker-01": "Smith & Sons; rm *"}})
+    hours = named["load_hours"].where(named["manufacturer_id"] != "Smith & Sons; rm *", 1e6)
+    table = cases_to_try(WEEK, named.assign(load_hours=hours, shadow_price=hours))
+    arguments = [shlex.split(command) for _, command in table.rows]
+    assert all(a[:4] == ["forecasting-assets", "what-if", "--week", str(WEEK)] for a in arguments)
+    assert [a[4:] for a in arguments] == [
+        ["--demand", "*/*=+10%"],
+        ["--remove", "Smith & Sons; rm *"],
+        ["--capacity", "Smith & Sons; rm *=+10%"],
+    ]
+    assert len(cases_to_try(WEEK, factories.load().iloc[:0]).rows) == 1

@@ -118,7 +118,8 @@ class SparkSettings(Section):
     master: str = Field("local[*]", description="Spark master; ignored where `remote` is set")
     remote: str | None = Field(None, description="Spark Connect server, as sc://host:15002")
     warm_server: bool = Field(
-        True, description="Whether `forecasting-assets dev` keeps a server warm for its runs; not with `remote`"
+        True,
+        description="Whether `forecasting-assets dev` keeps a server warm for its runs; not with `remote`",
     )
     conf: dict[str, str] = Field(default_factory=dict, description="More Spark configuration")
 

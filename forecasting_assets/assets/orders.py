@@ -56,9 +56,7 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         upstream=["raw_orders"],
         settings=["orders.columns"],
     )
-    def clean_orders(
-        context: dg.AssetExecutionContext, weeks: list[date], spark: Spark, lake: Lake
-    ) -> None:
+    def clean_orders(context: dg.AssetExecutionContext, weeks: list[date], spark: Spark, lake: Lake) -> None:
         """Order lines fit for use, typed. Every other line goes to the table rejected_orders with the reason."""
         raw = lake.read(spark.spark_session, RAW_ORDERS, weeks)
         classified = cleaning.classify(raw, landed_names).persist()
@@ -83,9 +81,7 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
             add_week_metadata(context, week, metadata)
 
     @weekly.asset(WEEKLY_DEMAND, group=GROUP, kinds=["pyspark", "parquet"], upstream=["clean_orders"])
-    def weekly_demand(
-        context: dg.AssetExecutionContext, weeks: list[date], spark: Spark, lake: Lake
-    ) -> None:
+    def weekly_demand(context: dg.AssetExecutionContext, weeks: list[date], spark: Spark, lake: Lake) -> None:
         """Units ordered in the week of each part in each region, with the number of orders and the mean price."""
         demand = demand_of(lake.read(spark.spark_session, CLEAN_ORDERS, weeks))
         row_counts(context, lake.write(demand, WEEKLY_DEMAND, weeks))
@@ -99,9 +95,7 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         upstream=[history],
         settings=["calendar"],
     )
-    def feature_table(
-        context: dg.AssetExecutionContext, weeks: list[date], spark: Spark, lake: Lake
-    ) -> None:
+    def feature_table(context: dg.AssetExecutionContext, weeks: list[date], spark: Spark, lake: Lake) -> None:
         """What is known of every living part and region at the end of the week: recent and past demand, season,
         intermittency, price, holidays, and how its category and region are doing."""
         since = max(add_weeks(weeks[0], 1 - LOOKBACK_WEEKS), calendar.first_week)

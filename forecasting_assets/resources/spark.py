@@ -180,7 +180,7 @@ def _connect(server: str, conf: dict[str, str]) -> "SparkSession | None":
     return session
 
 
-def _end(session: "SparkSession", released: bool = False) -> None:
+def _end(session: Any, released: bool = False) -> None:
     """End a session at a server; `released` if there is nobody to tell any more."""
     session.release_session_on_close = not released
     session.stop()

@@ -1,11 +1,13 @@
 """What operations rely on, against a running `dagster dev`: webserver, daemon and code server, by its GraphQL API."""
 
+import subprocess
 from itertools import pairwise
 
 import pandas as pd
 import pytest
 
 from forecasting_assets.definitions import lineage_of
+from forecasting_assets.resources.spark import SPARK_TAG
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, WEEKLY_DEMAND
 from forecasting_assets_tests.conftest import PLANNED, WEEKS, rows
 from forecasting_assets_tests.server import ask, dev_server, wait_until
@@ -60,6 +62,11 @@ def runs(address, tag, value) -> list[dict]:
     return [run for run in every if {"key": tag, "value": value} in run["tags"]]
 
 
+def spark_of(run) -> str:
+    """Where the run says its Spark work was done."""
+    return next(tag["value"] for tag in run["tags"] if tag["key"] == SPARK_TAG)
+
+
 def states(home, asset, weeks) -> list[str]:
     lineage = lineage_of(home.settings)
     return [lineage.state(asset, week).state for week in weeks]
@@ -87,10 +94,11 @@ def test_files_that_land_and_two_backfills_end_well_together(home, served):
             assert copied.lake.stamp(table, week) != home.lake.stamp(table, week)
             pd.testing.assert_frame_equal(rows(copied, table, week), rows(home, table, week))
     assert copied.lake.rows(RAW_ORDERS, touched) == home.lake.rows(RAW_ORDERS, touched) + 1
-    # Each run opens a Spark session of its own: one at a time.
+    # Runs take turns, and find a warm JVM.
     new = [*asked(), *(run for one in backfills for run in runs(address, "dagster/backfill", one))]
     spans = sorted((run["startTime"], run["endTime"]) for run in new)
     assert all(end <= begin for (_, end), (begin, _) in pairwise(spans))
+    assert all(spark_of(run).startswith("sc://localhost:") for run in new)
 
 
 def test_a_blocked_week_stays_blocked_in_a_second_backfill(served):
@@ -112,3 +120,19 @@ def test_a_blocked_week_stays_blocked_in_a_second_backfill(served):
     assert [failure["stepKey"] for failure in failures] == ["business_impact"]
     assert f"the check rules_kept of allocation_plan {week} failed (" in str(failures)
     assert states(copied, "business_impact", [week]) == ["failed"]
+
+
+def test_runs_go_on_by_themselves_and_say_so_when_the_spark_server_has_ended(home, served):
+    copied, address = served
+    week = WEEKS[30]
+    with_server = backfill(address, ["weekly_demand"], [week])
+    assert outcome(address, with_server) == "COMPLETED_SUCCESS"
+    (run,) = runs(address, "dagster/backfill", with_server)
+    port = spark_of(run).rpartition(":")[2]
+    subprocess.run(["pkill", "-9", "-f", f"java.*connect.grpc.binding.port={port}"], check=True)
+    without = backfill(address, ["clean_orders", "weekly_demand"], [week])
+    assert outcome(address, without) == "COMPLETED_SUCCESS"
+    (run,) = runs(address, "dagster/backfill", without)
+    assert spark_of(run) == f"local[2], as the Spark server sc://localhost:{port} does not answer"
+    for table in (CLEAN_ORDERS, WEEKLY_DEMAND):
+        pd.testing.assert_frame_equal(rows(copied, table, week), rows(home, table, week))

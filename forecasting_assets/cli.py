@@ -349,7 +349,11 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _dev(arguments: argparse.Namespace) -> int:
-    spark = load_settings().spark
+    from forecasting_assets.runs import limit_spark
+
+    settings = load_settings()
+    limit_spark(settings.home)
+    spark = settings.spark
     if spark.warm_server and not spark.remote:
         from forecasting_assets.resources.spark_server import start_server
 

@@ -15,7 +15,7 @@ from dagster._core.execution.api import execute_run
 
 from forecasting_assets.assets.lineage import OVERRIDE
 from forecasting_assets.assets.planning import plan_costs
-from forecasting_assets.assets.weekly import tags_of_weeks, weeks_of_run
+from forecasting_assets.assets.weekly import SPARK_POOL, tags_of_weeks, weeks_of_run
 from forecasting_assets.automation.jobs import WEEKLY_PLAN
 from forecasting_assets.backfill import Cost, duration, measured_cost
 from forecasting_assets.definitions import build_defs, lineage_of
@@ -40,6 +40,12 @@ def prepare_home(home: Path) -> Path:
     if not config.exists():
         config.write_text((resources.files("forecasting_assets.resources") / "dagster.yaml").read_text())
     return folder
+
+
+def limit_spark(home: Path) -> None:
+    """Make the pool of runs with Spark: Dagster makes it with the first runs it dequeues, without counting them."""
+    with dg.DagsterInstance.from_config(str(prepare_home(home))) as instance:
+        instance.event_log_storage.initialize_concurrency_limit_to_default(SPARK_POOL)
 
 
 def materialize(
@@ -199,7 +205,8 @@ class _Progress:
             print(f"  {step} FAILED\n{_reason(event.step_failure_data)}", flush=True)
         elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             found = event.asset_check_evaluation_data
-            if not found.passed:
+            # What is said of all weeks together is for the UI; here `status` says it.
+            if not found.passed and found.partition:
                 print(
                     f"  {found.severity.value}: {found.asset_key.to_user_string()} {found.partition}: "
                     f"{found.check_name}: {found.description}",

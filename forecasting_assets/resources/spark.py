@@ -131,7 +131,7 @@ class Spark(dg.ConfigurableResource):
     def _say(self, where: str, loud: bool = False) -> None:
         if loud:
             self._context.log.warning(f"This run uses a Spark session of its own: {where}")
-        self._context.instance.add_run_tags(self._context.run_id, {SPARK_TAG: where})
+        self._context.instance.add_run_tags(self._context.run.run_id, {SPARK_TAG: where})
 
 
 def outliving_server(function: Callable[..., None]) -> Callable[..., None]:

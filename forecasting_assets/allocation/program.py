@@ -162,6 +162,8 @@ def _matrix(placed: Sequence[tuple[int, int, sparse.coo_array]], shape: tuple[in
     return sparse.csr_array((np.concatenate([m.data for _, _, m in placed]), (row, column)), shape=shape)
 
 
+#: HiGHS' kSolutionStatusFeasible.
+_FEASIBLE = 2
 #: Presolve finds next to nothing in these programs, and steepest edge's better steps cost more than they save.
 SIMPLEX = {"presolve": "off", "simplex_dual_edge_weight_strategy": 0}  # 0: Dantzig
 
@@ -169,7 +171,7 @@ SIMPLEX = {"presolve": "off", "simplex_dual_edge_weight_strategy": 0}  # 0: Dant
 def solve(program: Program, time_limit: float | None = None, gap: float | None = None) -> Solution:
     """Solve with HiGHS; `time_limit` (seconds) and relative `gap` are for integer programs.
 
-    Raises InfeasibleError, or AllocationError where the status is neither optimal nor the time limit.
+    Raises InfeasibleError, or AllocationError where no solution is found, in the time there is or at all.
     """
     if program.c.size == 0:
         if program.b_eq.any() or (program.b_ub < 0).any():
@@ -210,8 +212,15 @@ def solve(program: Program, time_limit: float | None = None, gap: float | None =
             "the input, or allow more time by [allocation] time_limit"
         )
     if program.binaries:
+        info = compiled.problem.solver_stats.extra_stats
+        # Out of time HiGHS hands over some x even where it has found none that satisfies the rows.
+        if info.primal_solution_status != _FEASIBLE:
+            raise AllocationError(
+                f"HiGHS found no plan within the {time_limit:g} s of [allocation] time_limit for an integer "
+                f"program of {program.c.size} variables, {program.binaries} of them binary; allow it more time"
+            )
         # No cost is negative, whatever the branch and bound has found in its time.
-        bound = max(compiled.problem.solver_stats.extra_stats.mip_dual_bound * cost_unit, 0.0)
+        bound = max(info.mip_dual_bound * cost_unit, 0.0)
         binary = np.round(x[x.size - program.binaries :])
         rest = solve(_with_binaries(program, binary))
         x = np.concatenate([rest.x, binary])

@@ -15,6 +15,8 @@ Inputs = Mapping[str, Mapping[str, str]]
 FILES = "order files"
 NETWORK = "network files"
 SETTINGS = "settings"
+#: What a check has found of data that it has not looked at yet.
+UNCHECKED = "it has not looked at this data"
 
 
 @dataclass(frozen=True)

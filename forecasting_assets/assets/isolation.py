@@ -14,7 +14,7 @@ import dagster as dg
 
 from forecasting_assets.assets.lineage import OVERRIDE, Lineage
 from forecasting_assets.assets.weekly import Weekly, add_week_metadata, weeks_of
-from forecasting_assets.provenance import Failure, Record, fingerprint
+from forecasting_assets.provenance import UNCHECKED, Failure, Record, fingerprint
 from forecasting_assets.resources.lock import only_one
 from forecasting_assets.tables import Table
 
@@ -66,9 +66,11 @@ def week_by_week(
             inputs = {week: lineage.inputs(table.name, week) for week in ready}
             failed |= failures_by_week(ready, lambda part: function(context, part, **resources))
             made = [week for week in ready if week not in failed]
+            # Nothing goes on from a week before its checks have passed, even if this run is killed before them.
+            unchecked = dict.fromkeys(weekly.blocking.get(table.name, ()), UNCHECKED)
             for week in made:
                 made_from = {**inputs[week], **lineage.own_inputs(table.name, week)}
-                record = Record(fingerprint(made_from), made_from, lineage.lake.stamp(table, week))
+                record = Record(fingerprint(made_from), made_from, lineage.lake.stamp(table, week), unchecked)
                 lineage.keep(table.name, week, record)
                 add_week_metadata(context, week, _provenance(record, overridden))
             for week, error in failed.items():

@@ -10,7 +10,16 @@ from datetime import date
 from functools import cached_property
 
 from forecasting_assets.assets.weekly import Declared, Weekly
-from forecasting_assets.provenance import FILES, NETWORK, SETTINGS, Inputs, Record, differences, fingerprint
+from forecasting_assets.provenance import (
+    FILES,
+    NETWORK,
+    SETTINGS,
+    UNCHECKED,
+    Inputs,
+    Record,
+    differences,
+    fingerprint,
+)
 from forecasting_assets.reporting.texttable import aligned
 from forecasting_assets.resources.lake import Lake, missing_weeks_message
 from forecasting_assets.resources.landing import LandedFile, Landing, outside_calendar
@@ -150,6 +159,8 @@ class Lineage:
             return WeekState("missing")
         if not record.inputs:
             return WeekState("out of date", ("written by a run that was cut off",))
+        if UNCHECKED in record.failed_checks.values():
+            return WeekState("out of date", ("not checked, by a run that was cut off",))
         current = self.inputs(asset, week)
         if NETWORK in current:  # a week keeps the network as it was when the week was planned
             current = {**current, NETWORK: record.inputs.get(NETWORK, {})}

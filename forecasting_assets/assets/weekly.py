@@ -62,10 +62,14 @@ class Declared:
 
 @dataclass(frozen=True)
 class Weekly:
-    """Declares assets of one week a partition, materialized alone or as a range in one run."""
+    """Declares assets of one week a partition, materialized alone or as a range in one run.
+
+    blocking: asset -> its checks that hold back what is downstream
+    """
 
     settings: Settings
     declared: dict[str, Declared] = field(default_factory=dict)
+    blocking: dict[str, list[str]] = field(default_factory=dict)
 
     @cached_property
     def partitions(self) -> dg.WeeklyPartitionsDefinition:

@@ -47,6 +47,7 @@ def weekly_checks(
     called for many weeks side by side. What else it is called with comes from `arguments(resources, weeks)`.
     """
     key = dg.AssetKey(table.name)
+    weekly.blocking[table.name] = [check.name for check in checks if check.blocking]
     specs = [
         dg.AssetCheckSpec(
             check.name,

@@ -7,6 +7,8 @@ from itertools import pairwise
 
 import pytest
 
+from forecasting_assets.definitions import lineage_of
+from forecasting_assets.runs import materialize
 from forecasting_assets_tests.conftest import PLANNED
 from forecasting_assets_tests.faults.harness import (
     START_UP,
@@ -92,3 +94,16 @@ def test_killed_at_any_moment(home, home_copy):
     wait_until(
         lambda: not any(run.leftovers() for run in runs), 120, "the end of all that killed runs started"
     )
+
+
+def test_nothing_goes_on_from_a_week_whose_run_was_killed_before_its_checks(home_copy, capsys):
+    """Nor is it fresh: the next run makes and checks it again."""
+    run = Run(home_copy, ["materialize", *span(WEEKS), "--select", "key:clean_orders"])
+    run.reaches("clean_orders_checks")
+    run.kill(everything=True)
+    TALLY.kills.append((run.step, "whole group"))
+    state = lineage_of(home_copy.settings).state("clean_orders", WEEKS[0])
+    assert (state.state, state.reasons) == ("out of date", ("not checked, by a run that was cut off",))
+    assert not materialize(home_copy.settings, WEEKS, "key:weekly_demand")
+    assert f"the check conservation of clean_orders {WEEKS[0]} failed" in capsys.readouterr().out
+    assert materialize(home_copy.settings, WEEKS, "key:clean_orders or key:weekly_demand")

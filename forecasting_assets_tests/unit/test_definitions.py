@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 #: Seconds each; what needs one of them imports it when it does.
-HEAVY = ["cvxpy", "highspy", "matplotlib", "mlflow", "scipy", "statsmodels", "xgboost"]
+HEAVY = ["cvxpy", "highspy", "matplotlib", "mlflow", "pyspark", "scipy", "statsmodels", "xgboost"]
 
 
 def test_loading_the_code_location_imports_nothing_heavy():

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from forecasting_assets.settings import SparkSettings
 
 _CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
-# Ends the server once nobody holds the other end of its standard input any more.
-_WHILE_READ = '"$@" </dev/null & cat; kill $!; wait'
+# Ends the server once nobody holds the other end of its standard input any more; a JVM ignores what ignored
+# signals it was started with, so that asking is not always enough.
+_WHILE_READ = '"$@" </dev/null & server=$!; cat; kill $server; sleep 10; kill -9 $server 2>/dev/null'
 
 
 def start_server(settings: "SparkSettings") -> None:

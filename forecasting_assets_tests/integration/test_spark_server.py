@@ -13,7 +13,10 @@ from forecasting_assets_tests.server import wait_until
 pytestmark = pytest.mark.spark
 
 KEEP = """
-import os, time
+import os, signal, time
+# Whatever the process that runs the tests has been told to ignore.
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 from forecasting_assets.resources.spark_server import start_server
 from forecasting_assets.settings import load_settings
 start_server(load_settings().spark)

@@ -242,6 +242,5 @@ def _explain(file: Path, problem: Any) -> str:
     variable = "__".join(["FORECASTING", section, *field]).upper()
     name = f"[{section}] {'.'.join(field)}" if field else f"[{section}]"
     remedy = "there is no such setting, remove it" if problem["type"] == "extra_forbidden" else problem["msg"]
-    if problem["type"] == "secret":
-        return f"{name}: {remedy} (set in {file} or by {variable})"
-    return f"{name} = {problem['input']!r}: {remedy} (set in {file} or by {variable})"
+    value = "" if problem["type"] == "secret" else f" = {problem['input']!r}"
+    return f"{name}{value}: {remedy} (set in {file} or by {variable})"

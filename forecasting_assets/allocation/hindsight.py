@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.greedy import allocate_greedily
+from forecasting_assets.allocation.lacking import CLASS
 from forecasting_assets.allocation.network import Network
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.allocation.policy import AllocationPolicy
-from forecasting_assets.allocation.rolling import CLASS, STATE, rates, rolling_replay
+from forecasting_assets.allocation.rolling import STATE, rates, rolling_replay
 from forecasting_assets.tables import BUSINESS_IMPACT, QUANTILES, REPLAY_STATE
 from forecasting_assets.weeks import add_weeks, week_index, weeks_between
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-SERIES_OF_CLASS = ["part_category", "region"]
+#: What units are alike in: they serve any demand of their category and region.
+CLASS = ["part_category", "region"]
 
 
 def lacking(
@@ -12,8 +13,8 @@ def lacking(
     """`asked` (n, classes) less what is covered (part_category, region, week, quantity), each row by itself.
 
     What is due first is served first, by what arrives in time; what then lacks, by what arrives up to `patience`
-    weeks after it is due. The bands of a
-    category, region and week share what is there in proportion to what they ask.
+    weeks after it is due. The bands of a category, region and week share what is there in proportion to what they
+    ask.
     """
     if classes.empty or covered is None or covered.empty:
         return asked
@@ -21,8 +22,8 @@ def lacking(
     due, arrival = (
         (weeks - first).dt.days.to_numpy() // 7 for weeks in (classes["due_week"], covered["week"])
     )
-    both = pd.concat([classes[SERIES_OF_CLASS], covered[SERIES_OF_CLASS]])
-    series = both.groupby(SERIES_OF_CLASS).ngroup().to_numpy()
+    both = pd.concat([classes[CLASS], covered[CLASS]])
+    series = both.groupby(CLASS).ngroup().to_numpy()
     of_class, of_supply = series[: len(classes)], series[len(classes) :]
     shape = (series.max() + 1, max(due.max(), arrival.max()) + 1)
     supply = np.zeros((len(asked), *shape))

@@ -220,11 +220,11 @@ def _table_residual(
             class_number[of_short], shortages["quantity"], minlength=len(instance.classes)
         ),
     }
-    scale = float(instance.classes["quantity"].max()) if len(instance.classes) else 0.0
+    scale = float(instance.classes["quantity"].to_numpy().max(initial=0.0)) or 1.0
     cost = float(problem.base.c @ problem.expected(x))
     return max(
         *(
-            float(np.abs(values - problem.family(x, name)).max(initial=0.0)) / (scale or 1.0)
+            float(np.abs(values - problem.family(x, name)).max(initial=0.0)) / scale
             for name, values in written.items()
         ),
         abs(total_cost - cost) / (abs(cost) or 1.0),

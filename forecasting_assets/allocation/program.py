@@ -300,9 +300,7 @@ def _digest(matrix: sparse.csr_array) -> bytes:
     return digest.digest()
 
 
-def relaxed(
-    program: Program, soft: np.ndarray, time_limit: float | None = None
-) -> tuple[Program, np.ndarray, np.ndarray]:
+def relaxed(program: Program, soft: np.ndarray, time_limit: float) -> tuple[Program, np.ndarray, np.ndarray]:
     """The program with the rows `soft` of a_ub eased by as little as makes it feasible.
 
     Also by how much each row of a_ub is eased, and which soft rows take part in the contradiction: those

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.instance import capabilities_of, classify, price_classes, ways_to_serve
+from forecasting_assets.allocation.lacking import CLASS
 from forecasting_assets.allocation.network import Network, weekly_capacity
 from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.tables import QUANTILES
 from forecasting_assets.weeks import add_weeks, weeks_between
 
-CLASS = ["part_category", "region"]
 #: Columns of the state of a replay.
 STATE = [*CLASS, "kind", "weeks", "units"]
 #: Weeks ahead for which arrivals are kept: the longest transit, a delay, and room.

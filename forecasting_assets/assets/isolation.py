@@ -55,8 +55,9 @@ def week_by_week(
     def materialize(context: dg.AssetExecutionContext, **resources) -> Iterator[dg.Output]:
         weeks = weeks_of(context)
         overridden = overridden_checks(context.run.tags)
+        waiting = f"Waiting for another run, which is making {table.name}."
         # A record would otherwise tell of what another run has written meanwhile.
-        with only_one(weekly.settings.home, table.name, functools.partial(_say_waiting, context, table)):
+        with only_one(weekly.settings.home, table.name, lambda: context.log.info(waiting)):
             lineage = Lineage(weekly)
             failed: dict[date, Exception] = {}
             for week in weeks:
@@ -109,10 +110,6 @@ def failures_by_week(weeks: Sequence[date], work: Callable[[list[date]], None]) 
                 failed |= {week: error for rest in pending for week in rest}
                 break
     return failed
-
-
-def _say_waiting(context: dg.AssetExecutionContext, table: Table) -> None:
-    context.log.info(f"Waiting for another run, which is making {table.name}.")
 
 
 def overridden_checks(tags: Mapping[str, str]) -> list[str]:

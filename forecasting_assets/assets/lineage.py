@@ -241,16 +241,21 @@ def format_weeks(weeks: Iterable[date]) -> str:
     )
 
 
+def by_state(weeks: Mapping[date, WeekState]) -> dict[str, list[date]]:
+    """state -> the weeks in it, for every state."""
+    return {name: [week for week, found in weeks.items() if found.state == name] for name in STATES}
+
+
 def describe_status(lineage: Lineage) -> str:
     """A table of the weeks of each asset by state, the weeks that are not fresh, and the newest week."""
     rows, notes = [["asset", *STATES, "newest week"]], []
     for asset, weeks in lineage.status().items():
-        by_state = {name: [w for w, found in weeks.items() if found.state == name] for name in STATES}
+        states = by_state(weeks)
         made = [w for w, found in weeks.items() if found.state != "missing"]
-        counts = [str(len(by_state[name])) for name in STATES]
+        counts = [str(len(states[name])) for name in STATES]
         rows.append([asset, *counts, str(max(made, default="none"))])
-        notes += [f"{asset} {name}: {format_weeks(by_state[name])}" for name in STATES[1:] if by_state[name]]
-        notes += [f"  {w}: {reason}" for w in by_state["failed"] for reason in weeks[w].reasons]
+        notes += [f"{asset} {name}: {format_weeks(states[name])}" for name in STATES[1:] if states[name]]
+        notes += [f"  {w}: {reason}" for w in states["failed"] for reason in weeks[w].reasons]
     closed = f"Newest week that has closed: {newest_closed_week()}."
     return "\n".join([*aligned(rows), "", *notes, closed, *_unread(lineage)])
 
@@ -274,14 +279,10 @@ def describe_impact(lineage: Lineage) -> str:
 def _unread(lineage: Lineage) -> list[str]:
     strays = outside_calendar(lineage.files, first := lineage.weekly.settings.calendar.first_week)
     names = {name for files in strays.values() for name in files}
-    return [
-        *(f"Not read: {file.error}" for file in lineage.unreadable),
-        *(
-            [
-                f"Not planned: orders of {format_weeks(strays)} in {len(names)} files "
-                f"([calendar] first_week is {first})"
-            ]
-            if strays
-            else []
-        ),
-    ]
+    lines = [f"Not read: {file.error}" for file in lineage.unreadable]
+    if strays:
+        lines.append(
+            f"Not planned: orders of {format_weeks(strays)} in {len(names)} files "
+            f"([calendar] first_week is {first})"
+        )
+    return lines

@@ -89,7 +89,7 @@ def ask(lineage: Lineage, cursor: Cursor, now: datetime, under_way: Iterable[dat
     if seen == cursor.seen and not unfinished:
         return Answer([], _given_up(cursor), cursor)
     busy, held = set(under_way), {week for file in files if file.error for week in file.weeks}
-    whole = {f.name: _state(f) for f in files if cursor.settling.get(f.name) == _state(f)}
+    whole = {f.name for f in files if cursor.settling.get(f.name) == _state(f)}
     arrived, settling, waiting = set[date](), dict[str, str](), False
     wanted: dict[date, Scope] = {}
     asked: dict[str, Asked] = {}
@@ -115,7 +115,8 @@ def ask(lineage: Lineage, cursor: Cursor, now: datetime, under_way: Iterable[dat
             arrived.add(week)
     if arrived:
         arrived |= {w for w in _without_orders(lineage, max(arrived)) if str(w) not in cursor.asked}
-    scopes = scopes_of(lineage, arrived) if arrived else {}
+    changed = lineage.downstream(arrived) if arrived else {}
+    scopes = scopes_of(lineage, arrived, changed) if arrived else {}
     for week, scope in (wanted | scopes).items():
         again = cursor.asked[str(week)].attempts if week in wanted and week not in scopes else 0
         asked[str(week)] = Asked(scope, _version(lineage, week), again + 1, _due(now, again + 1))
@@ -125,34 +126,37 @@ def ask(lineage: Lineage, cursor: Cursor, now: datetime, under_way: Iterable[dat
         for first, last in contiguous(w for w, s in (wanted | scopes).items() if s == scope)
     ]
     after = Cursor("" if settling or waiting else seen, settling, asked)
-    said = [*_describe(lineage, requests, arrived), *_given_up(after)]
+    said = [*_describe(lineage, requests, arrived, changed), *_given_up(after)]
     if settling:
         said.append(f"Waiting until {len(settling)} files are whole.")
     return Answer(requests, said, after)
 
 
-def scopes_of(lineage: Lineage, arrived: Iterable[date]) -> dict[date, Scope]:
+def scopes_of(
+    lineage: Lineage, arrived: Iterable[date], changed: Mapping[str, Iterable[date]]
+) -> dict[date, Scope]:
     """How far the weeks `arrived` are taken, and which others with them, as [automation] late_data says.
 
+    changed: asset -> the weeks of it that change with them
     Weeks after the newest plan are taken through all assets; before there is any plan, only the newest week is.
     """
     arrived = set(arrived)
     plans = [week for week, record in lineage.records("allocation_plan").items() if record.data]
-    changed = lineage.downstream(arrived)
     if not plans:
         newest = max({*arrived, *(w for w in lineage.touching if w <= newest_closed_week())})
         return {**dict.fromkeys(arrived, "orders"), newest: "all"}
     through = {week for week in arrived if week > max(plans)}
     if lineage.weekly.settings.automation.late_data == "everything":
         later = {week for asset in changed.keys() - set(ORDER_ASSETS) for week in changed[asset]}
-        return {**dict.fromkeys({*arrived, *changed["feature_table"]}, "orders"), **_all(later | through)}
-    if not through and max(plans) in changed["allocation_plan"]:
+        arrived |= set(changed["feature_table"])
+        through |= later
+    elif not through and max(plans) in changed["allocation_plan"]:
         through = {max(plans)}
-    return {**dict.fromkeys(arrived, "orders"), **_all(through)}
+    return {**dict.fromkeys(arrived, "orders"), **dict.fromkeys(through, "all")}
 
 
-def _all(weeks: Iterable[date]) -> dict[date, Scope]:
-    return dict.fromkeys(weeks, "all")
+def assets_of(lineage: Lineage, scope: Scope) -> Iterable[str]:
+    return ORDER_ASSETS if scope == "orders" else lineage.weekly.declared
 
 
 def _candidates(lineage: Lineage, newest: date, asked: Iterable[date]) -> list[date]:
@@ -189,8 +193,7 @@ def _changed_files(lineage: Lineage, week: date) -> list[LandedFile]:
 
 
 def _made(lineage: Lineage, week: date, scope: Scope) -> bool:
-    assets = ORDER_ASSETS if scope == "orders" else lineage.weekly.declared
-    return all(lineage.state(asset, week).state == "fresh" for asset in assets)
+    return all(lineage.state(asset, week).state == "fresh" for asset in assets_of(lineage, scope))
 
 
 def _state(file: LandedFile) -> str:
@@ -201,7 +204,12 @@ def _due(now: datetime, attempts: int) -> str:
     return (now.astimezone(UTC) + _RETRY_AFTER * 4 ** (attempts - 1)).isoformat()
 
 
-def _describe(lineage: Lineage, requests: Sequence[Request], arrived: set[date]) -> list[str]:
+def _describe(
+    lineage: Lineage,
+    requests: Sequence[Request],
+    arrived: set[date],
+    changed: Mapping[str, Iterable[date]],
+) -> list[str]:
     lines = []
     for request in requests:
         weeks = weeks_between(request.first, request.last)
@@ -212,11 +220,11 @@ def _describe(lineage: Lineage, requests: Sequence[Request], arrived: set[date])
     asked = {
         (asset, week)
         for r in requests
-        for asset in (ORDER_ASSETS if r.scope == "orders" else lineage.weekly.declared)
+        for asset in assets_of(lineage, r.scope)
         for week in weeks_between(r.first, r.last)
     }
-    for asset, weeks in lineage.downstream(arrived).items() if arrived else ():
-        if left := [week for week in weeks if (asset, week) not in asked]:
+    for asset, stale in changed.items():
+        if left := [week for week in stale if (asset, week) not in asked]:
             lines.append(
                 f"Left out of date by [automation] late_data: {asset} {format_weeks(left)} "
                 "(forecasting-assets impact says why, backfill --resume makes them)"

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from forecasting_assets.assets.isolation import failures_by_week
-from forecasting_assets.assets.lineage import STATES, Lineage, format_weeks
+from forecasting_assets.assets.lineage import Lineage, by_state, format_weeks
 from forecasting_assets.assets.parallel import each_week
 from forecasting_assets.assets.weekly import SPARK_POOL, Weekly, weeks_of
 from forecasting_assets.findings import Finding
@@ -117,14 +117,14 @@ def _failed(checks: Sequence[Check], found: Sequence[Finding]) -> dict[str, str]
 def up_to_date(lineage: Lineage, asset: str) -> dg.AssetCheckEvaluation:
     """Which weeks of `asset` are fresh and which are not, as of now."""
     weeks = lineage.states(asset)
-    by_state = {name: [w for w, found in weeks.items() if found.state == name] for name in STATES}
-    said = "; ".join(f"{name}: {format_weeks(found)}" for name, found in by_state.items() if found)
-    counts = {f"weeks {name}": len(found) for name, found in by_state.items()}
-    newest = {"newest week": str(max(by_state["fresh"], default="none"))}
+    states = by_state(weeks)
+    said = "; ".join(f"{name}: {format_weeks(found)}" for name, found in states.items() if found)
+    counts = {f"weeks {name}": len(found) for name, found in states.items()}
+    newest = {"newest week": str(max(states["fresh"], default="none"))}
     return dg.AssetCheckEvaluation(
         asset_key=dg.AssetKey(asset),
         check_name=UP_TO_DATE,
-        passed=len(by_state["fresh"]) == len(weeks),
+        passed=len(states["fresh"]) == len(weeks),
         description=said or "no week of orders has closed",
         metadata=counts | newest | {"newest closed week": str(newest_closed_week())},
         severity=dg.AssetCheckSeverity.WARN,

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from forecasting_assets.orders.reading import (
     OrderFileError,
-    parse_order_dates,
     read_order_file,
     weeks_of_dates,
 )
@@ -35,21 +34,23 @@ def scan_order_file(
 
     OrderFileError if it cannot be read, lacks a column that is not `optional`, or holds rows but no readable date.
     """
-    columns: tuple[str, ...] = ()
+    date_column = landed_names["order_date"]
+    columns: dict[str, None] = {}
     weeks: set[date] = set()
     rows = 0
-    for _, batch in read_order_file(filesystem, path):
-        columns = tuple(batch.schema.names)
-        _require_columns(path, columns, landed_names, optional)
-        dates = batch.column(landed_names["order_date"]).to_pandas()
-        weeks |= {week.date() for week in weeks_of_dates(parse_order_dates(dates)).dropna().unique()}
+    for _, batch in read_order_file(filesystem, path, only=[date_column]):
+        columns |= dict.fromkeys(batch.schema.names)
+        if date_column in batch.schema.names:
+            weeks |= set(weeks_of_dates(batch.column(date_column)).unique().to_pylist())
         rows += batch.num_rows
+    weeks.discard(None)
+    _require_columns(path, tuple(columns), landed_names, optional)
     if rows and not weeks:
         raise OrderFileError(
             f"{path}: no date in column {landed_names['order_date']!r} can be read: write ISO 8601, as 2025-03-10, "
             "or map another column to order_date"
         )
-    return FileContent(columns, tuple(sorted(weeks)), rows)
+    return FileContent(tuple(columns), tuple(sorted(weeks)), rows)
 
 
 def _require_columns(
@@ -78,10 +79,11 @@ def rows_of_weeks(
 
     A row whose date cannot be read belongs to the latest of `file_weeks`, of which there is at least one.
     """
-    wanted = pd.DatetimeIndex([pd.Timestamp(week) for week in weeks])
-    latest = pd.Timestamp(max(file_weeks))
+    wanted, latest = pa.array(weeks, pa.date32()), pa.scalar(max(file_weeks), pa.date32())
     for numbers, batch in read_order_file(filesystem, path):
-        week = weeks_of_dates(parse_order_dates(batch.column(date_column).to_pandas())).fillna(latest)
-        chosen = week.isin(wanted).to_numpy()
-        week_column = pa.array(week[chosen].dt.date, pa.date32())
-        yield batch.filter(pa.array(chosen)), pa.array(numbers[chosen], pa.int64()), week_column
+        if date_column in batch.schema.names:
+            week = weeks_of_dates(batch.column(date_column)).fill_null(latest)
+        else:
+            week = pa.repeat(latest, batch.num_rows)
+        chosen = pc.is_in(week, wanted)
+        yield batch.filter(chosen), pa.array(numbers).filter(chosen), week.filter(chosen)

@@ -6,13 +6,14 @@ Nothing is judged here but whether a file can be read at all; a row that is wron
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -21,7 +22,13 @@ FORMATS = (".csv", ".csv.gz", ".parquet", ".jsonl")
 #: Row numbers (int64, the first row of the file is 1) and the rows, every column as text.
 NumberedRows = tuple[np.ndarray, pa.RecordBatch]
 _ISO_8601 = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
+_ZONE = r":\d{2}.*(?:Z|[+-]\d{2}:?\d{2})$"
+#: The form nearly all dates have: whatever has it is of the day that it begins with, in UTC.
+_PLAIN = r"^\d{4}-\d{2}-\d{2}([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?Z?)?$"
+_DAY = 10
 _JSON_ROWS_PER_BATCH = 50_000
+#: Numbers stay the text they are: 0.10 is not 0.1 yet.
+_JSON = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
 
 
 class OrderFileError(ValueError):
@@ -36,25 +43,44 @@ def parse_order_dates(text: pd.Series) -> pd.Series:
     """ISO 8601 dates and timestamps as datetime64[us, UTC]; NaT where the text is anything else."""
     text = text.astype("string").str.strip()
     iso = text.where(text.str.fullmatch(_ISO_8601).fillna(False).astype(bool))
-    return pd.to_datetime(iso, format="ISO8601", errors="coerce", utc=True).astype("datetime64[us, UTC]")
+    # pandas would read a time without a zone in the zone of a time before it.
+    zoned = iso.str.contains(_ZONE).fillna(False).astype(bool)
+    parts = [
+        pd.to_datetime(iso.where(of), format="ISO8601", errors="coerce", utc=True) for of in (zoned, ~zoned)
+    ]
+    return parts[0].fillna(parts[1]).astype("datetime64[us, UTC]")
 
 
-def weeks_of_dates(dates: pd.Series) -> pd.Series:
-    """The Monday of each timestamp (datetime64[ns], NaT stays NaT)."""
-    days = dates.dt.tz_localize(None).dt.normalize()
-    return (days - pd.to_timedelta(days.dt.weekday, unit="D")).astype("datetime64[ns]")
+def weeks_of_dates(text: pa.Array) -> pa.Array:
+    """The Monday of each date or timestamp (date32); null where `parse_order_dates` cannot read it."""
+    trimmed = pc.utf8_trim_whitespace(text)
+    plain = pc.fill_null(pc.match_substring_regex(trimmed, _PLAIN), False)
+    days = pc.utf8_slice_codeunits(pc.if_else(plain, trimmed, None), 0, _DAY).dictionary_encode()
+    weeks = _mondays(days.dictionary).take(days.indices)
+    if pc.all(plain).as_py():
+        return weeks
+    others = pc.invert(plain)
+    return pc.replace_with_mask(weeks, others, _mondays(text.filter(others)))
 
 
-def read_order_file(filesystem: "FileSystem", path: str) -> Iterator[NumberedRows]:
-    """The rows of a file in batches.
+def _mondays(text: pa.Array) -> pa.Array:
+    moments = pa.Array.from_pandas(parse_order_dates(text.to_pandas()))
+    return pc.floor_temporal(moments, unit="week").cast(pa.date32())
 
+
+def read_order_file(
+    filesystem: "FileSystem", path: str, only: Collection[str] | None = None
+) -> Iterator[NumberedRows]:
+    """The rows of a file in batches: all of their columns, or those of `only`.
+
+    One batch, without rows, has all the columns of the file whatever is asked for: the first, of JSON the last.
     A CSV row with too few cells lacks its last columns; one with too many keeps the surplus in its last column.
     OrderFileError if the file cannot be read to its end.
     """
     readers = {".csv": _read_csv, ".gz": _read_csv, ".parquet": _read_parquet, ".jsonl": _read_jsonl}
     reader = readers["." + path.rsplit(".", 1)[-1].lower()]
     try:
-        for numbers, batch in reader(filesystem, path):
+        for numbers, batch in reader(filesystem, path, only):
             # A name used twice could not be told apart.
             if len(set(batch.schema.names)) < len(batch.schema.names):
                 raise OrderFileError(
@@ -84,8 +110,8 @@ def _csv_columns(filesystem: "FileSystem", path: str) -> tuple[list[str], bool]:
     return header, more
 
 
-def _read_csv(filesystem: "FileSystem", path: str) -> Iterator[NumberedRows]:
-    import pyarrow.csv as pc
+def _read_csv(filesystem: "FileSystem", path: str, only: Collection[str] | None) -> Iterator[NumberedRows]:
+    import pyarrow.csv as csv_format
 
     columns, more = _csv_columns(filesystem, path)
     yield _no_rows(columns)
@@ -93,17 +119,21 @@ def _read_csv(filesystem: "FileSystem", path: str) -> Iterator[NumberedRows]:
         return
     odd: list[tuple[int, str]] = []  # (row number, text) of rows whose number of cells is off
 
-    def keep_aside(row: pc.InvalidRow) -> str:
+    def keep_aside(row: csv_format.InvalidRow) -> str:
         odd.append((row.number - 1, row.text))  # pyarrow counts the header
         return "skip"
 
     with filesystem.open_input_stream(path) as stream:
-        reader = pc.open_csv(
+        reader = csv_format.open_csv(
             stream,
             # A row's number is known to the single-threaded reader only; files are read side by side instead.
-            pc.ReadOptions(use_threads=False, block_size=8 << 20),
-            pc.ParseOptions(newlines_in_values=True, invalid_row_handler=keep_aside),
-            pc.ConvertOptions(column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False),
+            csv_format.ReadOptions(use_threads=False, block_size=8 << 20),
+            csv_format.ParseOptions(newlines_in_values=True, invalid_row_handler=keep_aside),
+            csv_format.ConvertOptions(
+                column_types=dict.fromkeys(columns, pa.string()),
+                strings_can_be_null=False,
+                include_columns=_chosen(columns, only),
+            ),
         )
         read = 0
         for batch in reader:
@@ -113,6 +143,10 @@ def _read_csv(filesystem: "FileSystem", path: str) -> Iterator[NumberedRows]:
         cells = [_fit(next(csv.reader([text])), len(columns)) for _, text in odd]
         texts = [pa.array(column, pa.string()) for column in zip(*cells, strict=True)]
         yield np.array([number for number, _ in odd]), pa.RecordBatch.from_arrays(texts, columns)
+
+
+def _chosen(columns: Iterable[str], only: Collection[str] | None) -> list[str]:
+    return [name for name in columns if only is None or name in only]
 
 
 def _no_rows(columns: list[str]) -> NumberedRows:
@@ -137,13 +171,16 @@ def _fit(cells: list[str], width: int) -> list[str | None]:
     return [*cells, *[None] * (width - len(cells))]
 
 
-def _read_parquet(filesystem: "FileSystem", path: str) -> Iterator[NumberedRows]:
+def _read_parquet(
+    filesystem: "FileSystem", path: str, only: Collection[str] | None
+) -> Iterator[NumberedRows]:
     import pyarrow.parquet as pq
 
     read = 0
     with pq.ParquetFile(path, filesystem=filesystem) as file:
-        yield _no_rows(file.schema_arrow.names)
-        for batch in file.iter_batches():
+        columns = file.schema_arrow.names
+        yield _no_rows(columns)
+        for batch in file.iter_batches(columns=_chosen(columns, only)):
             yield np.arange(read + 1, read + batch.num_rows + 1), _as_text(batch)
             read += batch.num_rows
 
@@ -157,23 +194,23 @@ def _as_text(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch.cast(_text_schema(batch.schema.names))
 
 
-def _read_jsonl(filesystem: "FileSystem", path: str) -> Iterator[NumberedRows]:
-    columns = list(dict.fromkeys(key for _, row in _json_rows(filesystem, path) for key in row))
-    rows = _json_rows(filesystem, path)
+def _read_jsonl(filesystem: "FileSystem", path: str, only: Collection[str] | None) -> Iterator[NumberedRows]:
+    rows, names = _json_rows(filesystem, path), dict[str, None]()
     while chunk := list(islice(rows, _JSON_ROWS_PER_BATCH)):
-        texts = {name: [_json_text(row.get(name)) for _, row in chunk] for name in columns}
-        yield (
-            np.array([number for number, _ in chunk]),
-            pa.RecordBatch.from_pydict(texts, _text_schema(columns)),
-        )
+        numbers, objects = zip(*chunk, strict=True)
+        columns = dict.fromkeys(chain.from_iterable(objects))
+        names |= columns
+        chosen = _chosen(columns, only)
+        texts = {name: [_json_text(row.get(name)) for row in objects] for name in chosen}
+        yield np.array(numbers), pa.RecordBatch.from_pydict(texts, _text_schema(chosen))
+    yield _no_rows(list(names))
 
 
 def _json_rows(filesystem: "FileSystem", path: str) -> Iterator[tuple[int, dict]]:
     with filesystem.open_input_stream(path) as stream, io.TextIOWrapper(stream, "utf-8") as lines:
         for number, line in enumerate((line for line in lines if not line.isspace()), start=1):
             try:
-                # Numbers stay the text they are: 0.10 is not 0.1 yet.
-                row = json.loads(line, parse_float=str, parse_int=str, parse_constant=str)
+                row = _JSON.decode(line)
             except json.JSONDecodeError as error:
                 raise OrderFileError(
                     f"{path}, line {number} is no JSON ({error.msg}): mend the line or land it again"

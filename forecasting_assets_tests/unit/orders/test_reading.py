@@ -1,9 +1,11 @@
 import gzip
 import json
+from datetime import date, datetime
 
 import pandas as pd
+import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import fs
 
@@ -136,12 +138,44 @@ def test_dates_are_iso_8601_and_nothing_else():
     assert parsed[5] == pd.Timestamp("2024-03-05 01:30", tz="UTC")
 
 
-@given(st.datetimes(pd.Timestamp("1990-01-01"), pd.Timestamp("2100-01-01")))
-def test_weeks_are_those_of_the_calendar(moment):
+def test_a_time_without_a_zone_is_utc_whatever_was_before_it():
+    parsed = parse_order_dates(pd.Series(["2024-03-04 00:00+05:30", "2024-03-04 00:00", "2024-03-04"]))
+    assert parsed[1:].tolist() == [pd.Timestamp("2024-03-04", tz="UTC")] * 2
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.datetimes(pd.Timestamp("1990-01-01"), pd.Timestamp("2100-01-01")).map(datetime.isoformat),
+            st.builds(
+                "{} {}{}".format,
+                st.dates(date(1990, 1, 1), date(2100, 1, 1)),
+                st.sampled_from(["00:00", "23:59:59.5", "24:00", "12:60", "7:30", "23:59:60"]),
+                st.sampled_from(["", "Z", "-02:00", "+0530", " "]),
+            ),
+            st.sampled_from([" 2024-03-04 ", "2024-02-30", "0000-01-01", "2024-W10", "", "٢٠٢٤-03-04", None]),
+        )
+    )
+)
+def test_weeks_are_those_of_the_dates_that_can_be_read(texts):
     from forecasting_assets.weeks import week_of
 
-    dates = parse_order_dates(pd.Series([moment.isoformat()]))
-    assert weeks_of_dates(dates)[0].date() == week_of(moment)
+    parsed = parse_order_dates(pd.Series(texts, dtype=object))
+    expected = [None if pd.isna(moment) else week_of(moment) for moment in parsed]
+    assert weeks_of_dates(pa.array(texts, pa.string())).to_pylist() == expected
+
+
+def test_only_the_columns_asked_for_are_read_and_all_are_named(tmp_path):
+    table = pd.DataFrame({"id": ["1", "2"], "n": ["x", "y"]})
+    table.to_csv(tmp_path / "a.csv", index=False)
+    table.to_parquet(tmp_path / "a.parquet")
+    table.to_json(tmp_path / "a.jsonl", orient="records", lines=True)
+    for file in tmp_path.iterdir():
+        batches = [batch for _, batch in read_order_file(LOCAL, str(file), only=["n", "other"])]
+        assert {"id", "n"} in [set(batch.schema.names) for batch in batches if not batch.num_rows]
+        filled = [batch.to_pydict() for batch in batches if batch.num_rows]
+        assert filled == [{"n": ["x", "y"]}]
 
 
 def test_json_values_that_are_no_text_keep_their_json(tmp_path):

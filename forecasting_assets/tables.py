@@ -1,6 +1,6 @@
 """The tables of the lake: one place for their columns, used to write, to read, to check and to describe.
 
-Column names are contract; a table may hold more columns than it declares only if it is `open`.
+Column names are contract; a table may hold more columns than it declares, of text, only if it is `open`.
 """
 
 from dataclasses import dataclass, replace

@@ -23,6 +23,7 @@ from forecasting_assets.features.build import feature_columns
 from forecasting_assets.forecasting import sarimax, xgb
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.partitions import by_week
 from forecasting_assets.reporting import charts, png
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.resources.spark import Spark
@@ -151,7 +152,8 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         tasks = max(cores, lake.rows(features, weeks[-1]) // _SERIES_PER_TASK)
         history_weeks = weeks_between(_window(weekly.settings, weeks[0], window), weeks[-1])
         demand = lake.read(session, WEEKLY_DEMAND, history_weeks)
-        row_counts(context, lake.write(spread_sarimax(demand, groups, models, tasks), SARIMAX_MODEL, weeks))
+        made = spread_sarimax(demand, groups, models, tasks)
+        row_counts(context, lake.write(by_week(made, weeks), SARIMAX_MODEL, weeks))
         for fitted_at, model in models.items():
             for week in groups[fitted_at]:
                 metadata = {"series": lake.rows(SARIMAX_MODEL, week) // horizon}

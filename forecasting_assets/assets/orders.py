@@ -10,6 +10,7 @@ from forecasting_assets.features.build import LOOKBACK_WEEKS, build_features, fe
 from forecasting_assets.orders import cleaning
 from forecasting_assets.orders.demand import weekly_demand as demand_of
 from forecasting_assets.orders.raw import read_raw_orders, weeks_by_columns
+from forecasting_assets.partitions import by_week
 from forecasting_assets.provenance import FILES
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.resources.landing import Landing, touching
@@ -42,7 +43,7 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
             rows = read_raw_orders(
                 spark.spark_session, landing.path, sources, columns, landed_names["order_date"], group
             )
-            row_counts(context, lake.write(rows, RAW_ORDERS, group))
+            row_counts(context, lake.write(by_week(rows, group), RAW_ORDERS, group))
         for week in weeks:
             names = [file.name for file in touching(files, [week])]
             add_week_metadata(
@@ -58,20 +59,17 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
     )
     def clean_orders(context: dg.AssetExecutionContext, weeks: list[date], spark: Spark, lake: Lake) -> None:
         """Order lines fit for use, typed. Every other line goes to the table rejected_orders with the reason."""
-        raw = lake.read(spark.spark_session, RAW_ORDERS, weeks)
-        classified = cleaning.classify(raw, landed_names).persist()
-        try:
-            # A week has the columns its own files landed, whatever those of the range did.
-            groups: dict[tuple[str, ...], list[date]] = {}
-            for week in weeks:
-                groups.setdefault(lake.columns(RAW_ORDERS, week), []).append(week)
-            for columns, group in groups.items():
-                rejected = cleaning.rejected_orders(classified, columns)
-                lake.write(rejected.where(rejected["week"].isin(group)), REJECTED_ORDERS, group)
-            # Last, as in every asset of several tables: where its own table shows a week, the others do.
-            row_counts(context, lake.write(cleaning.clean_orders(classified), CLEAN_ORDERS, weeks))
-        finally:
-            classified.unpersist()
+        # A week has the columns its own files landed, whatever those of the range did.
+        groups: dict[tuple[str, ...], list[date]] = {}
+        for week in weeks:
+            groups.setdefault(lake.columns(RAW_ORDERS, week), []).append(week)
+        session = spark.spark_session
+        for columns, group in groups.items():
+            classified = cleaning.classify(lake.read(session, RAW_ORDERS, group), landed_names, group)
+            lake.write(cleaning.rejected_orders(classified, columns), REJECTED_ORDERS, group)
+        # Last, as in every asset of several tables: where its own table shows a week, the others do.
+        classified = cleaning.classify(lake.read(session, RAW_ORDERS, weeks), landed_names, weeks)
+        row_counts(context, lake.write(cleaning.clean_orders(classified), CLEAN_ORDERS, weeks))
         reasons_of = lake.read_pandas(REJECTED_ORDERS, weeks, columns=["reason"])
         for week in weeks:
             reasons = Counter(reasons_of.loc[reasons_of["week"] == str(week), "reason"])
@@ -83,8 +81,8 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
     @weekly.asset(WEEKLY_DEMAND, group=GROUP, kinds=["pyspark", "parquet"], upstream=["clean_orders"])
     def weekly_demand(context: dg.AssetExecutionContext, weeks: list[date], spark: Spark, lake: Lake) -> None:
         """Units ordered in the week of each part in each region, with the number of orders and the mean price."""
-        demand = demand_of(lake.read(spark.spark_session, CLEAN_ORDERS, weeks))
-        row_counts(context, lake.write(demand, WEEKLY_DEMAND, weeks))
+        clean = by_week(lake.read(spark.spark_session, CLEAN_ORDERS, weeks), weeks)
+        row_counts(context, lake.write(demand_of(clean), WEEKLY_DEMAND, weeks))
 
     history = Upstream("weekly_demand", first=1 - LOOKBACK_WEEKS)
 
@@ -107,6 +105,6 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
             calendar.horizon_weeks,
             calendar.holiday_countries,
         )
-        row_counts(context, lake.write(rows, features, weeks))
+        row_counts(context, lake.write(by_week(rows, weeks), features, weeks))
 
     return [raw_orders, clean_orders, weekly_demand, feature_table]

@@ -4,9 +4,11 @@ The rules are stated once, in `classify`; both tables follow from its column `re
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING
 
 from forecasting_assets.orders.raw import raw_name
+from forecasting_assets.partitions import by_week
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS
 
 if TYPE_CHECKING:
@@ -18,8 +20,9 @@ _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _TYPED = {name: f"clean_{name}" for name in CLEAN_ORDERS.names if name not in RAW_ORDERS.names}
 
 
-def classify(raw: "DataFrame", landed_names: Mapping[str, str]) -> "DataFrame":
-    """Raw rows with their typed values (`clean_…`) and `reason`: the first rule that a row breaks, null if none.
+def classify(raw: "DataFrame", landed_names: Mapping[str, str], weeks: Sequence[date]) -> "DataFrame":
+    """Raw rows of `weeks` with their typed values (`clean_…`) and `reason`: the first rule that a row breaks,
+    null if none. All rows of a week are in one Spark partition.
 
     Of rows with the same (order_id, line_id) in a week only the one in the newest file (time of change, then
     name, then row) is no duplicate; rows without a line_id are duplicates if equal in every landed column.
@@ -49,10 +52,20 @@ def classify(raw: "DataFrame", landed_names: Mapping[str, str]) -> "DataFrame":
         "non_positive_price": value["unit_price"] <= 0,
         "missing_part": value["part_id"].isNull(),
         "missing_region": value["region"].isNull(),
-        "duplicate": _age_among_equals(raw, text) > 1,
     }
-    broken = F.coalesce(*(F.when(rule, F.lit(reason)) for reason, rule in rules.items()))
-    return rows.withColumn("reason", broken)
+    landed = [_landed(name) for name in raw.columns if name not in RAW_ORDERS.names and name != "week"]
+    identified = value["order_id"].isNotNull() & value["line_id"].isNotNull()
+    # What one row tells is worked out before rows are moved, so that what it is told from stays behind.
+    judged = rows.withColumns(
+        {
+            "broken": F.coalesce(*(F.when(rule, F.lit(reason)) for reason, rule in rules.items())),
+            "unnumbered": F.when(~identified, F.struct(*landed)),
+        }
+    )
+    said = [value["order_id"], value["line_id"], F.col("unnumbered")]
+    hashed = judged.withColumn("said", F.xxhash64(*said))
+    duplicate = F.when(_age_among_equals(said) > 1, F.lit("duplicate"))
+    return by_week(hashed, weeks).withColumn("reason", F.coalesce("broken", duplicate))
 
 
 def clean_orders(classified: "DataFrame") -> "DataFrame":
@@ -100,18 +113,12 @@ def _number(text: "Column") -> "Column":
     return F.when(F.abs(number) < float("inf"), number)
 
 
-def _age_among_equals(raw: "DataFrame", text: Mapping[str, "Column"]) -> "Column":
+def _age_among_equals(said: Sequence["Column"]) -> "Column":
     """1 for the newest of the rows that say the same thing, 2 for the next older, …"""
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    identified = text["order_id"].isNotNull() & text["line_id"].isNotNull()
-    landed = [_landed(name) for name in raw.columns if name not in RAW_ORDERS.names and name != "week"]
-    equals = Window.partitionBy(
-        raw["week"],
-        F.when(identified, F.struct(text["order_id"], text["line_id"])),
-        F.when(~identified, F.struct(*landed)),
-    )
-    return F.row_number().over(
-        equals.orderBy(raw["source_modified"].desc(), raw["source_file"].desc(), raw["source_row"].desc())
-    )
+    # The hash comes first, as numbers are sorted faster than texts.
+    equals = Window.partitionBy("said", "week", *said)
+    newest = [F.col(name).desc() for name in ("source_modified", "source_file", "source_row")]
+    return F.row_number().over(equals.orderBy(*newest))

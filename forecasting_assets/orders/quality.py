@@ -15,7 +15,8 @@ class CleanStatistics:
     """Of one week with orders.
 
     rows: clean rows; sources: distinct landed rows among them; numbered: rows with order_id and line_id; lines:
-    distinct such pairs; earliest, latest: order dates (UTC); broken: rows that lack a value
+    distinct such pairs (both by hashes of 64 bits, of which two among a million are equal once in 40 million
+    weeks); earliest, latest: order dates (UTC); broken: rows that lack a value
     """
 
     rows: int
@@ -28,7 +29,7 @@ class CleanStatistics:
 
 
 def clean_statistics(clean: "DataFrame") -> dict[date, CleanStatistics]:
-    """The statistics of every week that has clean rows."""
+    """The statistics of every week that has clean rows; fastest with `by_week` rows."""
     from pyspark.sql import functions as F
 
     numbered = F.col("order_id").isNotNull() & F.col("line_id").isNotNull()
@@ -39,9 +40,9 @@ def clean_statistics(clean: "DataFrame") -> dict[date, CleanStatistics]:
         present &= F.coalesce(F.col(name) > 0, F.lit(False))
     weekly = clean.groupBy("week").agg(
         F.count("*").alias("rows"),
-        F.countDistinct("source_file", "source_row").alias("sources"),
+        F.countDistinct(F.xxhash64("source_file", "source_row")).alias("sources"),
         F.count_if(numbered).alias("numbered"),
-        F.countDistinct(F.when(numbered, F.struct("order_id", "line_id"))).alias("lines"),
+        F.countDistinct(F.when(numbered, F.xxhash64("order_id", "line_id"))).alias("lines"),
         # As text, for a timestamp would come back in the time zone of this machine.
         F.date_format(F.min("order_date"), _TIME).alias("earliest"),
         F.date_format(F.max("order_date"), _TIME).alias("latest"),

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -165,24 +166,26 @@ class Lake(dg.ConfigurableResource):
         An `open` table comes with all the columns its files hold.
         """
         self._require(table, weeks)
-        with ThreadPoolExecutor(16) as pool:  # Spark names the file, yet neither the table nor what to do
-            list(pool.map(lambda week: self.columns(table, week), weeks))
+        with ThreadPoolExecutor(
+            16
+        ) as pool:  # Spark names a damaged file, yet neither the table nor what to do
+            columns = set(chain.from_iterable(pool.map(lambda week: self.columns(table, week), weeks)))
+        more = sorted(columns.difference(table.names)) if table.open else []
+        texts = [f"`{name.replace('`', '``')}` STRING" for name in more]
+        week_column = [] if "week" in table.names else ["week DATE"]
         paths = [f"{self.path}/{table.name}/week={week}" for week in sorted(set(weeks))]
-        schema = f"{table.ddl}, week DATE" if "week" not in table.names else table.ddl
         reader = spark.read.option("basePath", f"{self.path}/{table.name}")
-        reader = reader.option("mergeSchema", "true") if table.open else reader.schema(schema)
-        return reader.parquet(*paths)
+        return reader.schema(", ".join([*texts, table.ddl, *week_column])).parquet(*paths)
 
     def write(self, frame: "DataFrame", table: Table, weeks: Sequence[date]) -> dict[date, int]:
-        """Replace `weeks` of `table` by the rows of `frame` (which has a column `week`); rows by week.
+        """Replace `weeks` of `table` by the rows of `frame`, which has a column `week` and all rows of a week in one
+        partition (`partitions.by_week`); rows by week.
 
         A week without rows is written too, empty: it has been materialized.
         """
         staging = f"{_STAGING}/{uuid.uuid4().hex}"
         try:
-            frame.repartition("week").write.partitionBy("week").mode("overwrite").parquet(
-                f"{self.path}/{staging}"
-            )
+            frame.write.partitionBy("week").mode("overwrite").parquet(f"{self.path}/{staging}")
             staged = self._staged_files(staging)
             strangers = sorted(set(staged) - set(weeks))
             if strangers:
@@ -211,7 +214,7 @@ class Lake(dg.ConfigurableResource):
         staged = {date.fromisoformat(file.split("/week=")[1][:10]): file for file in files}
         if len(staged) != len(files):
             raise ValueError(
-                f"{self.path}/{staging} holds several files of one week: a week must be one Spark partition"
+                f"{self.path}/{staging} holds several files of one week: write by_week(frame, weeks)"
             )
         return staged
 

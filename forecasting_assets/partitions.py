@@ -1,0 +1,21 @@
+"""How rows are laid out over Spark's partitions."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+#: Fewer partitions than weeks, as each costs a task; not one a core, or the rows of one would not fit in memory.
+_WEEKS_EACH = 4
+
+
+def by_week(frame: "DataFrame", weeks: Sequence[date]) -> "DataFrame":
+    """`frame`, whose column `week` holds these weeks, with all rows of a week in one partition.
+
+    One shuffle, however much is asked of the rows of a week after it: windows and groups over `week` and more
+    columns need no other, nor does `Lake.write`.
+    """
+    tasks = int(frame.sparkSession.conf.get("spark.sql.shuffle.partitions") or 1)
+    return frame.repartition(max(-(-len(weeks) // _WEEKS_EACH), min(len(weeks), tasks)), "week")

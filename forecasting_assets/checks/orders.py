@@ -40,7 +40,7 @@ def check_unique(found: CleanStatistics | None) -> Finding:
     """No landed row and no (order_id, line_id) counts twice."""
     if found is None:
         return NO_ORDERS
-    repeated = (found.rows - found.sources) + (found.numbered - found.lines)
+    repeated = found.rows - found.lines
     return Finding(
         repeated == 0, f"{repeated} order lines count twice", {"rows": found.rows, "repeated": repeated}
     )

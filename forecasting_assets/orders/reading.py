@@ -7,7 +7,7 @@ import csv
 import io
 import json
 from collections.abc import Collection, Iterable, Iterator
-from itertools import chain, islice
+from itertools import chain, filterfalse, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -201,14 +201,14 @@ def _read_jsonl(filesystem: "FileSystem", path: str, only: Collection[str] | Non
         columns = dict.fromkeys(chain.from_iterable(objects))
         names |= columns
         chosen = _chosen(columns, only)
-        texts = {name: [_json_text(row.get(name)) for row in objects] for name in chosen}
-        yield np.array(numbers), pa.RecordBatch.from_pydict(texts, _text_schema(chosen))
+        texts = [_json_texts([row.get(name) for row in objects]) for name in chosen]
+        yield np.array(numbers), pa.RecordBatch.from_arrays(texts, chosen)
     yield _no_rows(list(names))
 
 
 def _json_rows(filesystem: "FileSystem", path: str) -> Iterator[tuple[int, dict]]:
     with filesystem.open_input_stream(path) as stream, io.TextIOWrapper(stream, "utf-8") as lines:
-        for number, line in enumerate((line for line in lines if not line.isspace()), start=1):
+        for number, line in enumerate(filterfalse(str.isspace, lines), start=1):
             try:
                 row = _JSON.decode(line)
             except json.JSONDecodeError as error:
@@ -220,6 +220,13 @@ def _json_rows(filesystem: "FileSystem", path: str) -> Iterator[tuple[int, dict]
                     f"{path}, line {number} is no JSON object: write one order line a line, as {{…}}"
                 )
             yield number, row
+
+
+def _json_texts(values: list) -> pa.Array:
+    try:
+        return pa.array(values, pa.string())
+    except (pa.ArrowTypeError, pa.ArrowInvalid):  # some are neither text nor number
+        return pa.array([_json_text(value) for value in values], pa.string())
 
 
 def _json_text(value: object) -> str | None:

@@ -9,6 +9,7 @@ import pytest
 from forecasting_assets.allocation import WARM_UP_WEEKS
 from forecasting_assets.definitions import build_defs
 from forecasting_assets.features.build import feature_columns
+from forecasting_assets.orders.quality import clean_statistics
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.runs import materialize
 from forecasting_assets.tables import (
@@ -59,6 +60,22 @@ def test_exactly_the_known_dirt_is_rejected_in_every_week(home):
     pd.testing.assert_frame_equal(found, known[REJECTION_REASONS], check_names=False, check_dtype=False)
     assert {w: lake.rows(CLEAN_ORDERS, w) for w in WEEKS} == dict(zip(WEEKS, known["clean"], strict=True))
     assert {w: lake.rows(RAW_ORDERS, w) for w in WEEKS} == dict(zip(WEEKS, known["landed"], strict=True))
+
+
+def test_lines_that_count_twice_are_found(home):
+    from pyspark.sql import SparkSession
+    from pyspark.sql import functions as F
+
+    spark, week = SparkSession.builder.getOrCreate(), WEEKS[5]
+    clean = home.lake.read(spark, CLEAN_ORDERS, [week])
+    one = clean.limit(1)
+    unnumbered = one.withColumn("line_id", F.lit(None).cast("string"))
+    landed_twice = one.withColumn("source_row", F.lit(10**9))
+    for more, repeated in ((landed_twice, 1), (one.union(unnumbered), 1), (unnumbered.union(unnumbered), 1)):
+        found = clean_statistics(clean.union(more))[week]
+        assert found.rows - found.lines == repeated
+    found = clean_statistics(clean)[week]
+    assert found.rows == found.lines == home.lake.rows(CLEAN_ORDERS, week)
 
 
 def test_every_series_of_the_market_has_demand(home):

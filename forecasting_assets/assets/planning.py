@@ -145,8 +145,8 @@ def plan_week(settings: Settings, week: date) -> WeekResult:
 def judge_week(settings: Settings, week: date) -> WeekResult:
     """What planning was worth in `week`, going on from where the week before stood; written with the report."""
     lake = Lake(path=settings.lake_path)
-    planned = lake.existing_weeks(ALLOCATION_PLAN)
     origin = add_weeks(week, -1)
+    planned = lake.existing(ALLOCATION_PLAN, [origin, week])
     worth, state, metadata = _nothing(BUSINESS_IMPACT), _nothing(REPLAY_STATE), {"no_plan_for": str(origin)}
     # A plan for no demand at all has no capacity to judge.
     if origin in planned and lake.rows(CAPACITY_LOAD, origin):

@@ -1,9 +1,10 @@
 """Does a new week cost the same after ten years as after one?
 
-    python -m benchmarks.history [--repeats 3] [--parts 60] [--lines 1000]
+    python -m benchmarks.history [--repeats 3] [--parts 30] [--lines 300]
 
 Homes with the same orders of a synthetic marketplace up to week W, and 52, 208 or 520 weeks of history before it,
-with the models of the 52 weeks before W, which the backtest looks at. W is materialized through all assets by the
+with the models of the 52 weeks before W, which the backtest looks at, and the plans of the last nine (made in one
+home and copied to the others: what matters here is that they are there). W is materialized through all assets by the
 command line, in a process and a JVM of its own, the homes in turn.
 
 With 52 weeks the windows of the models (156 weeks of demand, 104 of training) are a third full, so there is less to
@@ -12,8 +13,11 @@ there is to learn from; that of 520 to 208 is history alone.
 """
 
 import argparse
+import shutil
+import sqlite3
 import statistics
 import tempfile
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -26,22 +30,46 @@ from forecasting_assets.weeks import add_weeks
 HISTORIES = [52, 208, 520]
 #: Origins that backtest and weights of a week look back to.
 ORIGINS = 52
+#: Plans of earlier weeks that business_impact goes on from.
+PLANS = 9
+#: Columns of MLflow's database that hold paths.
+_LOCATIONS = {
+    "experiments": "artifact_location",
+    "runs": "artifact_uri",
+    "logged_models": "artifact_location",
+    "model_versions": "storage_location",
+}
 WEEK = date(2025, 9, 15)
 
 
-def new_home(folder: Path, market: Marketplace, history: int) -> Path:
-    """A home with the last `history` weeks of the marketplace before WEEK, all made but WEEK itself."""
-    home = folder / f"{history}"
+def new_home(home: Path, market: Marketplace, history: int, modelled: Path | None) -> None:
+    """A home with the last `history` weeks of the marketplace before WEEK, all made but WEEK itself; models and
+    plans are those of the home `modelled`, if there is one."""
     demand = expected_demand(market)
     build_network(demand).write(home / "landing" / "network")
     write_orders(home / "landing" / "orders", demand, range(market.weeks - history - 1, market.weeks))
-    first = add_weeks(WEEK, -history)
+    first, before = add_weeks(WEEK, -history), add_weeks(WEEK, -1)
     (home / "forecasting.toml").write_text(f"[calendar]\nfirst_week = {first}\n")
-    before = add_weeks(WEEK, -1)
     materialize(home, first, before, "+key:feature_table")
-    origins = add_weeks(WEEK, -min(ORIGINS, history))
-    materialize(home, origins, before, "group:forecasts or group:planning")
-    return home
+    if modelled:
+        for source in (modelled / "lake").iterdir():
+            if not (home / "lake" / source.name).exists():
+                shutil.copytree(source, home / "lake" / source.name)
+        copy_tracking(modelled, home)
+    else:
+        materialize(home, add_weeks(WEEK, -ORIGINS), before, "key:sarimax_model or key:xgb_model")
+        materialize(home, add_weeks(WEEK, -PLANS), before, "group:forecasts or group:planning")
+
+
+def copy_tracking(source: Path, home: Path) -> None:
+    """MLflow's database and models, with the paths in it."""
+    shutil.copytree(source / "mlartifacts", home / "mlartifacts")
+    shutil.copy(source / "mlflow.db", home)
+    with closing(sqlite3.connect(home / "mlflow.db")) as database, database:
+        for table, column in _LOCATIONS.items():
+            database.execute(
+                f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (str(source), str(home))
+            )
 
 
 def main() -> None:
@@ -49,17 +77,18 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--parts", type=int, default=60)
-    parser.add_argument("--lines", type=int, default=1000, help="order lines a week")
+    parser.add_argument("--parts", type=int, default=30)
+    parser.add_argument("--lines", type=int, default=300, help="order lines a week")
     parser.add_argument("--homes", type=Path, help="folder of the homes, to be used again")
     given = parser.parse_args()
     longest = max(HISTORIES)
     market = Marketplace(add_weeks(WEEK, -longest), longest + 1, given.parts, given.lines)
     with tempfile.TemporaryDirectory() as temporary:
-        folder = given.homes or Path(temporary)
-        homes = {
-            n: home if (home := folder / f"{n}").exists() else new_home(folder, market, n) for n in HISTORIES
-        }
+        folder = (given.homes or Path(temporary)).absolute()
+        homes = {n: folder / f"{n}" for n in HISTORIES}
+        for n, home in homes.items():
+            if not home.exists():
+                new_home(home, market, n, None if n == HISTORIES[0] else homes[HISTORIES[0]])
         took: dict[int, list[Took]] = {n: [] for n in HISTORIES}
         for _ in range(given.repeats):
             for n, home in homes.items():

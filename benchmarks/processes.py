@@ -10,15 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_TICKS, _PAGE = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
+_TICKS = os.sysconf("SC_CLK_TCK")
 #: What the command line of a user starts.
 CLI = [sys.executable, "-c", "import sys; from forecasting_assets.cli import main; sys.exit(main())"]
 
 
 @dataclass(frozen=True)
 class Took:
-    """Seconds by the clock, seconds of CPU and peak memory (MiB resident) of Python's processes together and of
-    the JVM."""
+    """Seconds by the clock, seconds of CPU, and peak memory (MiB) of Python's processes together, pages that they
+    share counted once, and of the JVM."""
 
     seconds: float
     cpu: float
@@ -26,10 +26,10 @@ class Took:
     jvm: float
 
 
-def run(home: Path, command: Sequence[str], **environment: str) -> Took:
+def run(home: Path, command: Sequence[str]) -> Took:
     """Run `command` in a fresh process with `home`; RuntimeError with what it said if it fails."""
     surroundings = {name: value for name, value in os.environ.items() if not name.startswith("FORECASTING_")}
-    surroundings |= {"FORECASTING_HOME": str(home), "DAGSTER_HOME": str(home / "dagster"), **environment}
+    surroundings |= {"FORECASTING_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}
     with tempfile.TemporaryFile("w+") as said:
         begin = time.perf_counter()
         process = subprocess.Popen(command, env=surroundings, stdout=said, stderr=subprocess.STDOUT)
@@ -62,9 +62,9 @@ class _Watch(threading.Thread):
     def run(self) -> None:
         while not self.ended.wait(0.2):
             memory = {"java": 0.0, "python": 0.0}
-            for process, name, cpu, resident in _descendants(self.root):
+            for process, name, cpu in _descendants(self.root):
                 self.cpu[process] = cpu
-                memory["java" if name == "java" else "python"] += resident
+                memory["java" if name == "java" else "python"] += _memory(process)
             self.python, self.jvm = max(self.python, memory["python"]), max(self.jvm, memory["java"])
 
     def end(self) -> None:
@@ -72,8 +72,17 @@ class _Watch(threading.Thread):
         self.join()
 
 
-def _descendants(root: int) -> Iterator[tuple[int, str, float, float]]:
-    """Process id, name, CPU seconds and resident MiB of `root` and all that descend from it."""
+def _memory(process: int) -> float:
+    """MiB of a process, its share of those that it shares; 0 if it has ended."""
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
+def _descendants(root: int) -> Iterator[tuple[int, str, float]]:
+    """Process id, name and CPU seconds of `root` and all that descend from it."""
     stats: dict[int, list[str]] = {}
     names: dict[int, str] = {}
     for folder in Path("/proc").iterdir():
@@ -93,8 +102,7 @@ def _descendants(root: int) -> Iterator[tuple[int, str, float, float]]:
         pending += children.get(process, [])
         if process in stats:
             fields = stats[process]
-            cpu = (int(fields[11]) + int(fields[12])) / _TICKS
-            yield process, names[process], cpu, int(fields[21]) * _PAGE / 2**20
+            yield process, names[process], (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def table(rows: Mapping[str, Sequence[str]], head: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
+from sys import intern
 from typing import Any
 
 #: Input name -> what of it was read (a week, a file, a setting) -> its version.
@@ -54,8 +55,13 @@ class Record:
         try:
             told = json.loads(text)
             failure = told["failure"]
-            return replace(cls(**told), failure=Failure(**failure) if failure else None)
-        except (TypeError, KeyError) as error:
+            # Thousands of records name the same weeks and versions: each is to be in memory once.
+            inputs = {
+                intern(name): {intern(of): intern(version) for of, version in items.items()}
+                for name, items in told["inputs"].items()
+            }
+            return replace(cls(**told), inputs=inputs, failure=Failure(**failure) if failure else None)
+        except (TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"no record of a week: {error}") from None
 
 

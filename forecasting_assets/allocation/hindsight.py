@@ -16,10 +16,10 @@ import pandas as pd
 from forecasting_assets.allocation.greedy import allocate_greedily
 from forecasting_assets.allocation.lacking import CLASS
 from forecasting_assets.allocation.network import Network
-from forecasting_assets.allocation.optimal import allocate
+from forecasting_assets.allocation.optimal import allocate_unproven
 from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.allocation.policy import AllocationPolicy
-from forecasting_assets.allocation.rolling import STATE, rates, rolling_replay
+from forecasting_assets.allocation.rolling import STATE, rates, replayed_classes, rolling_replay
 from forecasting_assets.tables import BUSINESS_IMPACT, QUANTILES, REPLAY_STATE
 from forecasting_assets.weeks import add_weeks, week_index, weeks_between
 
@@ -62,6 +62,7 @@ def impact(
     """
     policy = policy.without_rules()
     certain = policy.certain()
+    classes = replayed_classes(orders, network, policy)
     origin = add_weeks(week, -1)
     since = week if state is None else state["since"].iloc[0].date()
     forecast = forecasts[origin]
@@ -76,9 +77,9 @@ def impact(
     for name, demand in demands.items():
         how: tuple[AllocationPolicy, Callable[..., AllocationPlan]] = (
             policy if name == "plan" else certain,
-            allocate_greedily if name == "status_quo" else allocate,
+            allocate_greedily if name == "status_quo" else allocate_unproven,
         )
-        done = rolling_replay([week], {origin: demand}, orders, network, *how, before(name))
+        done = rolling_replay([week], {origin: demand}, orders, network, *how, before(name), classes)
         metrics[name], states[name] = done.metrics.iloc[0], done.states[week]
 
     # The weeks that are not yet known as far as they ever will be, without this one and with it.
@@ -90,8 +91,9 @@ def impact(
             orders,
             network,
             certain,
-            allocate,
+            allocate_unproven,
             before(_FORESIGHT),
+            classes,
         )
         for left_out in (0, 1)
     ]

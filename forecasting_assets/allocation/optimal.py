@@ -130,8 +130,44 @@ def allocate(
     Raises DemandError and NetworkError for tables that cannot be read, and AllocationError for rules about
     nobody and where the solver finds no plan in its time.
     """
-    problem = pose(demand, network, policy, capacity, previous, covered)
-    program, rules = problem.program, problem.formulation.rules
+    found = _find(pose(demand, network, policy, capacity, previous, covered))
+    made, proof = found.plan, _proof(found)
+    return replace(
+        made,
+        reasons=explain(found.problem.instance, found.decision),
+        rules=_rules(found),
+        certificate=certify_plan(found.problem, made.plan, made.shortages, made.cost["total"], proof),
+        proof=proof,
+    )
+
+
+def allocate_unproven(
+    demand: pd.DataFrame,
+    network: Network,
+    policy: AllocationPolicy,
+    capacity: pd.DataFrame | None = None,
+    previous: pd.DataFrame | None = None,
+    covered: pd.DataFrame | None = None,
+) -> AllocationPlan:
+    """The plan of `allocate`, without reasons, rules and proof, for whoever looks at what is made alone."""
+    return _find(pose(demand, network, policy, capacity, previous, covered)).plan
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A solved problem. eased: by how much each inequality, and each rule, had to be given up."""
+
+    problem: Problem
+    solution: Solution
+    decision: Decision
+    plan: AllocationPlan
+    eased_rows: np.ndarray
+    eased: np.ndarray
+    contradicts: str
+
+
+def _find(problem: Problem) -> _Found:
+    policy, program, rules = problem.policy, problem.program, problem.formulation.rules
     eased, contradicts = np.zeros(len(rules)), ""
     try:
         solution = solve(program, policy.time_limit, policy.mip_gap)
@@ -145,16 +181,8 @@ def allocate(
         solution = solve(program, policy.time_limit, policy.mip_gap)
     decision = without_dust(problem.instance, _decision(problem, solution))
     status = "relaxed" if eased.any() else "time_limit" if solution.status != "optimal" else "optimal"
-    made = to_plan(problem.instance, decision, status)
-    proof = _proof(solution, program.b_ub - problem.program.b_ub)
-    return replace(
-        made,
-        reasons=explain(problem.instance, decision),
-        rules=_rules(problem, solution, eased, contradicts),
-        gap=solution.gap,
-        certificate=certify_plan(problem, made.plan, made.shortages, made.cost["total"], proof),
-        proof=proof,
-    )
+    made = replace(to_plan(problem.instance, decision, status), gap=solution.gap)
+    return _Found(problem, solution, decision, made, program.b_ub - problem.program.b_ub, eased, contradicts)
 
 
 def certify_plan(
@@ -256,25 +284,27 @@ def _changes(base: Program) -> list[str]:
     return [name for name in ("added", "dropped") if name in base.columns]
 
 
-def _rules(problem: Problem, solution: Solution, eased: np.ndarray, contradicts: str) -> pd.DataFrame:
+def _rules(found: _Found) -> pd.DataFrame:
+    problem, eased = found.problem, found.eased
     rules = problem.formulation.rules
     row, sign = rules["row"].to_numpy(), rules["sign"].to_numpy()
-    _, y_ub = problem.prices(solution)
-    planned = sign * (problem.base.a_ub[row] @ problem.expected(solution.x))
+    _, y_ub = problem.prices(found.solution)
+    planned = sign * (problem.base.a_ub[row] @ problem.expected(found.solution.x))
     return rules.assign(
         planned=planned,
         eased=eased,
-        contradicts=np.where(eased > 0, contradicts, ""),
+        contradicts=np.where(eased > 0, found.contradicts, ""),
         shadow_price=np.maximum(y_ub[row], 0.0),
     )[PLAN_RULES.names]
 
 
-def _proof(solution: Solution, eased: np.ndarray) -> pd.DataFrame:
+def _proof(found: _Found) -> pd.DataFrame:
+    solution = found.solution
     vectors = {
         "x": solution.x,
         "y_eq": solution.y_eq,
         "y_ub": solution.y_ub,
-        "eased": eased,
+        "eased": found.eased_rows,
         "bound": np.array([solution.bound]),
         "gap": np.array([solution.gap]),
     }

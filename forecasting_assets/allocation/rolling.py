@@ -45,6 +45,7 @@ def rolling_replay(
     policy: AllocationPolicy,
     planner: Callable[..., AllocationPlan],
     state: pd.DataFrame | None = None,
+    classes: pd.DataFrame | None = None,
 ) -> Replay:
     """What came of planning each of `weeks` by `planner` (as `allocate`).
 
@@ -53,6 +54,7 @@ def rolling_replay(
     orders: part_id, part_category, region, week, quantity, unit_price, what was really ordered; orders of other
         weeks only say what a unit is worth. Of what is planned for, each category and region must be there
     state: where things stood before the first week; by default nothing is in stock, on its way or lacking
+    classes: `replayed_classes` of these orders, where it is known already
 
     Metrics: demand_units, on_time_units, late_units, shortage_units, stock_units (at the end of the week),
     load_hours and capacity_hours (worked, and regular), on_time_rate, fill_rate, utilisation (see `rates`),
@@ -61,7 +63,7 @@ def rolling_replay(
     by running stock down. Lateness and shortage are counted in the week of delivery or of giving up.
     """
     known = orders[orders["week"].isin(pd.to_datetime(list(weeks)))]
-    classes = _classes(orders, network, policy)
+    classes = replayed_classes(orders, network, policy) if classes is None else classes
     index = pd.MultiIndex.from_frame(classes[CLASS])
     for origin, demand in forecasts.items():
         unknown = ~pd.MultiIndex.from_frame(demand[CLASS]).isin(index)
@@ -170,7 +172,7 @@ def rates(sums: Mapping[str, float] | pd.Series) -> dict[str, float]:
     }
 
 
-def _classes(orders: pd.DataFrame, network: Network, policy: AllocationPolicy) -> pd.DataFrame:
+def replayed_classes(orders: pd.DataFrame, network: Network, policy: AllocationPolicy) -> pd.DataFrame:
     """One row for each category and region of the orders, with the value of a unit and of its lack."""
     revenue = orders["quantity"] * orders["unit_price"]
     sums = orders.assign(revenue=revenue).groupby(CLASS, as_index=False)[["quantity", "revenue"]].sum()

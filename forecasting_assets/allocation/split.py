@@ -21,7 +21,7 @@ def split(parts: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
     left = np.bincount(flows["class"], amounts, minlength=classes)
     lacking = parts["share"].to_numpy() * left[class_of]
     turn = flows.groupby("class").cumcount().to_numpy()
-    shares = [pd.DataFrame({"flow": [], "part": [], "quantity": []}).astype({"flow": int, "part": int})]
+    given = [(np.empty(0, int), np.empty(0, int), np.empty(0))]
     for now in range(int(turn.max(initial=-1)) + 1):
         flow_of = np.full(classes, -1)
         flow_of[flows["class"].to_numpy()[turn == now]] = np.flatnonzero(turn == now)
@@ -39,6 +39,7 @@ def split(parts: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
         got[order] += np.clip(over[k[order]] - (before - before[first]), 0.0, room[order])
         lacking[part] = np.maximum(lacking[part] - got, 0.0)
         left -= amount
-        shares.append(pd.DataFrame({"flow": flow_of[k], "part": part, "quantity": got}))
-    given = pd.concat(shares, ignore_index=True)
-    return given[given["quantity"] > 1e-12 * amounts[given["flow"]]].reset_index(drop=True)
+        given.append((flow_of[k], part, got))
+    flow, part, quantity = (np.concatenate(column) for column in zip(*given, strict=True))
+    some = quantity > 1e-12 * amounts[flow]
+    return pd.DataFrame({"flow": flow[some], "part": part[some], "quantity": quantity[some]})

@@ -96,7 +96,8 @@ def forecast_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         demand = lake.read_pandas(
             WEEKLY_DEMAND, weeks_between(first, weeks[-1]), [*SERIES, "part_category", "quantity"]
         )
-        existing = {name: set(lake.existing_weeks(table)) for name, table in _MODELS.items()}
+        origins = weeks_between(add_weeks(weeks[0], -window), weeks[-1])
+        existing = {name: set(lake.existing(table, origins)) for name, table in _MODELS.items()}
 
         def load_forecasts(model: str, origin: date) -> pd.DataFrame | None:
             if origin not in existing[model]:

@@ -46,6 +46,7 @@ class Lineage:
     weekly: Weekly
     landed: Sequence[LandedFile] | None = None
     _records: dict[str, dict[date, Record]] = field(default_factory=dict)
+    _settings: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def lake(self) -> Lake:
@@ -118,10 +119,13 @@ class Lineage:
         return {file.name: fingerprint(file.read_text()) for file in sorted(folder.glob("*.csv"))}
 
     def _setting(self, name: str) -> str:
-        value = self.weekly.settings
-        for part in name.split("."):
-            value = getattr(value, part)
-        return fingerprint(value.model_dump(mode="json") if hasattr(value, "model_dump") else value)
+        if name not in self._settings:
+            value = self.weekly.settings
+            for part in name.split("."):
+                value = getattr(value, part)
+            said = value.model_dump(mode="json") if hasattr(value, "model_dump") else value
+            self._settings[name] = fingerprint(said)
+        return self._settings[name]
 
     # ------------------------------------------------------------------ what is in the way
 
@@ -164,6 +168,8 @@ class Lineage:
         current = self.inputs(asset, week)
         if NETWORK in current:  # a week keeps the network as it was when the week was planned
             current = {**current, NETWORK: record.inputs.get(NETWORK, {})}
+        if record.inputs == current:
+            return WeekState("fresh")
         reasons = differences(record.inputs, current)
         return WeekState("out of date", tuple(reasons)) if reasons else WeekState("fresh")
 

@@ -3,34 +3,48 @@
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from functools import cache
 from typing import Any
 
-#: Fewer weeks are done before a process has started and imported what it needs.
-_FEW_WEEKS = 4
+#: Seconds of work that are done here before processes have started and imported what they need, and if they have.
+_START_UP, _STARTED = 10.0, 1.0
 
 
 def each_week(
     function: Callable[..., Any], tasks: Mapping[date, tuple], in_turn: bool = False
 ) -> Iterator[tuple[date, Any]]:
-    """(week, function(*arguments)) of every task, in their order; many weeks are shared out over the cores,
-    unless each needs the one before it (`in_turn`).
+    """(week, function(*arguments)) of every task, in their order; weeks that take long together are shared out over
+    the cores, unless each needs the one before it (`in_turn`).
 
     `function` is one that a module holds, and arguments and results are copied between processes.
     """
-    if in_turn or len(tasks) < _FEW_WEEKS or (os.cpu_count() or 1) < 2:
-        yield from ((week, function(*arguments)) for week, arguments in tasks.items())
-        return
-    futures = {week: _pool().submit(function, *arguments) for week, arguments in tasks.items()}
+    left, spent = list(tasks.items()), list[float]()
+    alone = in_turn or (os.cpu_count() or 1) < 2
+    while left and (alone or not _worthwhile(spent, len(left))):
+        week, arguments = left.pop(0)
+        begin = time.monotonic()
+        result = function(*arguments)
+        spent.append(time.monotonic() - begin)
+        yield week, result
+    futures = {week: _pool().submit(function, *arguments) for week, arguments in left}
     try:
         for week, future in futures.items():
             yield week, future.result()
     finally:
         for future in futures.values():
             future.cancel()
+
+
+def _worthwhile(spent: list[float], left: int) -> bool:
+    """Whether processes would be done sooner with `left` more tasks, by the seconds that tasks have taken so far."""
+    # A first task that is quick may have waited for imports more than it has worked.
+    if not spent or left < 2 or (len(spent) == 1 and spent[0] < _START_UP / 4):
+        return False
+    return min(spent) * left > (_STARTED if _pool.cache_info().currsize else _START_UP)
 
 
 @cache

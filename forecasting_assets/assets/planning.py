@@ -1,9 +1,9 @@
 """From forecast and network to the capacity plan and what it was worth."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pandas as pd
@@ -142,27 +142,34 @@ def plan_week(settings: Settings, week: date) -> WeekResult:
     return WeekResult(rows, metadata, pictures, report)
 
 
-def judge_week(settings: Settings, week: date) -> WeekResult:
-    """What planning was worth in `week`, going on from where the week before stood; written with the report."""
+def judge_week(settings: Settings, week: date) -> Mapping[str, Any]:
+    """Write what planning was worth in `week`, going on from where the week before stood; the metadata of it."""
     lake = Lake(path=settings.lake_path)
-    planned = lake.existing_weeks(ALLOCATION_PLAN)
     origin = add_weeks(week, -1)
     worth, state, metadata = _nothing(BUSINESS_IMPACT), _nothing(REPLAY_STATE), {"no_plan_for": str(origin)}
     # A plan for no demand at all has no capacity to judge.
-    if origin in planned and lake.rows(CAPACITY_LOAD, origin):
+    if lake.existing(ALLOCATION_PLAN, [origin]) and lake.rows(CAPACITY_LOAD, origin):
         worth, state = replay_week(lake, settings, week)
         since = state["since"].iloc[0].date()
         metadata = {"replayed_since": str(since)}
         if week < add_weeks(since, WARM_UP_WEEKS):
             worth = worth.iloc[:0]
     lake.write_pandas(state, REPLAY_STATE, week)
-    rows = lake.write_pandas(worth, BUSINESS_IMPACT, week)
+    lake.write_pandas(worth, BUSINESS_IMPACT, week)
+    return metadata
+
+
+def report_worth(settings: Settings, week: date, metadata: Mapping[str, Any]) -> WeekResult:
+    """The result of a week that has been judged, with the report of its plan written anew."""
+    lake = Lake(path=settings.lake_path)
+    worth = lake.read_pandas(BUSINESS_IMPACT, [week])
     if worth.empty:
-        return WeekResult(rows, metadata)
-    if week not in planned:
-        return WeekResult(rows, metadata, {name: png(figure) for name, figure in _judged(worth).items()})
+        return WeekResult(0, metadata)
+    if not lake.existing(ALLOCATION_PLAN, [week]):
+        pictures = {name: png(figure) for name, figure in _judged(worth).items()}
+        return WeekResult(len(worth), metadata, pictures)
     report, pictures = write_plan_report(lake, settings, week)
-    return WeekResult(rows, metadata, pictures, report)
+    return WeekResult(len(worth), metadata, pictures, report)
 
 
 def replay_week(lake: Lake, settings: Settings, week: date) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -320,11 +327,13 @@ def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         """What planning was worth once the week's real orders came, replayed week after week: what was started
         stands, and the rest is planned again. On-time rate, fill rate, utilisation and cost against the status
         quo and perfect foresight, and how cost responds to forecast error."""
-        for week, result in each_week(
+        judged = each_week(
             judge_week,
             {week: (settings, week) for week in weeks},
             in_turn=True,  # each goes on from the week before
-        ):
+        )
+        reports = {week: (settings, week, metadata) for week, metadata in judged}
+        for week, result in each_week(report_worth, reports):
             add_week_result(context, week, result)
 
     return [manufacturer_network, allocation_plan, business_impact]

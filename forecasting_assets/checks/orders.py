@@ -142,8 +142,8 @@ def order_checks(weekly: Weekly) -> list[dg.AssetChecksDefinition]:
         return {week: (found.get(week),) for week in weeks}
 
     def volumes(resources, weeks: Sequence[date]) -> dict[date, tuple]:
-        past = set(weeks_between(add_weeks(weeks[0], -VOLUME_WEEKS), weeks[-1]))
-        known = sorted(past.intersection(resources.lake.existing_weeks(WEEKLY_DEMAND)))
+        past = weeks_between(add_weeks(weeks[0], -VOLUME_WEEKS), weeks[-1])
+        known = resources.lake.existing(WEEKLY_DEMAND, past)
         demand = resources.lake.read_pandas(WEEKLY_DEMAND, known, ["quantity"])
         every_week = pd.DatetimeIndex([pd.Timestamp(week) for week in known])
         units = demand.groupby("week")["quantity"].sum().reindex(every_week, fill_value=0.0)

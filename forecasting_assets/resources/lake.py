@@ -32,6 +32,10 @@ _STAGING = "_staging"
 #: A dictionary of a megabyte, as is usual, is filled with values that hardly repeat before it is given up: writing
 #: order lines takes half as long again. Zstandard makes files half the size in the same time.
 _PARQUET = {"parquet.dictionary.page.size": str(128 << 10), "compression": "zstd"}
+#: A file this old is told from a later one by its stamp.
+_SETTLED = timedelta(seconds=3)
+#: (lake, path) -> stamp and record as read: each asset of a run asks for the records of all weeks before it.
+_records: dict[tuple[str, str], tuple[str, Record]] = {}
 #: What Spark says of a file of the lake that it cannot read.
 _UNREADABLE = re.compile(rf"FAILED_READ_FILE.*?/(\w+)/week=([0-9-]+)/{_FILE}")
 
@@ -70,6 +74,15 @@ class Lake(dg.ConfigurableResource):
             if info.path.endswith(f"/{_FILE}")
         )
 
+    def existing(self, table: Table, weeks: Iterable[date]) -> list[date]:
+        """Those of `weeks` that have been materialized, sorted: as `existing_weeks`, without looking at the others."""
+        from pyarrow import fs
+
+        asked = sorted(set(weeks))
+        infos = self._storage[0].get_file_info([self._file(table.name, week) for week in asked])
+        there = zip(asked, infos, strict=True)
+        return [week for week, info in there if info.type is not fs.FileType.NotFound]
+
     # ------------------------------------------------------------------ provenance
 
     def records(self, table: Table, weeks: Iterable[date] | None = None) -> dict[date, Record]:
@@ -78,21 +91,16 @@ class Lake(dg.ConfigurableResource):
         A week whose data is newer than its record (a run was cut off, or somebody else wrote it) has a record
         without inputs, whose version is the stamp of its data.
         """
-        from pyarrow import fs
-
-        filesystem, root = self._storage
-        infos = filesystem.get_file_info(
-            fs.FileSelector(f"{root}/{table.name}", recursive=True, allow_not_found=True)
-        )
-        wanted = None if weeks is None else set(weeks)
         stamps: dict[date, str] = {}
-        notes: dict[date, str] = {}
-        for info in infos:
+        notes = {}
+        for info in self._infos(table, weeks):
             week_folder, _, name = info.path.rpartition("/")
             if name in (_FILE, _RECORD):
                 week = date.fromisoformat(week_folder.rpartition("week=")[2])
-                if wanted is None or week in wanted:
-                    (stamps if name == _FILE else notes)[week] = _stamp(info) if name == _FILE else info.path
+                if name == _FILE:
+                    stamps[week] = _stamp(info)
+                else:
+                    notes[week] = info
         with ThreadPoolExecutor(16) as pool:
             read = dict(zip(notes, pool.map(self._read_record, notes.values()), strict=True))
         found = {}
@@ -102,6 +110,19 @@ class Lake(dg.ConfigurableResource):
                 record if record.data == stamp else Record(stamp, data=stamp, failure=record.failure)
             )
         return found
+
+    def _infos(self, table: Table, weeks: Iterable[date] | None) -> list:
+        """What the file system says of the files of `table`; of `weeks` it is asked for them alone."""
+        from pyarrow import fs
+
+        filesystem, root = self._storage
+        if weeks is None:
+            return filesystem.get_file_info(
+                fs.FileSelector(f"{root}/{table.name}", recursive=True, allow_not_found=True)
+            )
+        data = [self._file(table.name, week) for week in set(weeks)]
+        infos = filesystem.get_file_info([*data, *(file.replace(_FILE, _RECORD) for file in data)])
+        return [info for info in infos if info.type is not fs.FileType.NotFound]
 
     def write_record(self, table: Table, week: date, record: Record) -> None:
         filesystem, root = self._storage
@@ -117,13 +138,20 @@ class Lake(dg.ConfigurableResource):
         """Identifies the data file of a week without reading it."""
         return _stamp(self._storage[0].get_file_info(self._file(table.name, week)))
 
-    def _read_record(self, path: str) -> Record:
-        with self._storage[0].open_input_stream(path) as stream:
+    def _read_record(self, info) -> Record:
+        stamp, kept = _stamp(info), _records.get((self.path, info.path))
+        if kept and kept[0] == stamp:
+            return kept[1]
+        with self._storage[0].open_input_stream(info.path) as stream:
             text = stream.read()
         try:
-            return Record.from_json(text)
+            record = Record.from_json(text)
         except ValueError:
-            return Record()  # as if there were none: the week counts as out of date and is made again
+            record = Record()  # as if there were none: the week counts as out of date and is made again
+        # Within the resolution of a file system's clock another record may follow with the same stamp.
+        if datetime.now(UTC) - info.mtime > _SETTLED:
+            _records[self.path, info.path] = stamp, record
+        return record
 
     def rows(self, table: Table, week: date) -> int:
         """Number of rows, from the file's footer alone."""
@@ -157,7 +185,8 @@ class Lake(dg.ConfigurableResource):
         )
 
     def _require(self, table: Table, weeks: Iterable[date]) -> None:
-        missing = sorted(set(weeks) - set(self.existing_weeks(table)))
+        wanted = set(weeks)
+        missing = sorted(wanted - set(self.existing(table, wanted)))
         if missing:
             raise MissingWeeksError(missing_weeks_message(table, missing))
 
@@ -235,8 +264,7 @@ class Lake(dg.ConfigurableResource):
 
         wanted = sorted(set(weeks))
         if missing_ok:
-            existing = set(self.existing_weeks(table))
-            wanted = [week for week in wanted if week in existing]
+            wanted = self.existing(table, wanted)
         else:
             self._require(table, wanted)
         own = [c.name for c in table.columns if c.name != "week" and (columns is None or c.name in columns)]

@@ -95,10 +95,11 @@ class Landing(dg.ConfigurableResource):
 
         filesystem, root = self._storage
         listed = filesystem.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
+        names = {info.path.removeprefix(root).lstrip("/"): info for info in listed}
         found = {
-            os.path.relpath(info.path, root): info
-            for info in listed
-            if info.type == fs.FileType.File and is_order_file(os.path.relpath(info.path, root))
+            name: info
+            for name, info in names.items()
+            if info.type == fs.FileType.File and is_order_file(name)
         }
         mapping = json.dumps(self.landed_names, sort_keys=True)
         with self._database() as database:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 EXPERIMENT = "forecasting-assets"
 #: The registered model whose forecasts were better than seasonal naive, newest week.
 CHAMPION = "champion"
+#: MLflow's code of an error about a model that is not registered.
+_NOT_THERE = "RESOURCE_DOES_NOT_EXIST"
 #: Seconds that an MLflow server has to answer.
 _PATIENCE = 10
 
@@ -57,6 +59,8 @@ class WeekRun:
 
         The model is logged from its source and plain files, never as a pickle; it takes the columns of `takes`.
         """
+        from mlflow.exceptions import MlflowException
+
         with warnings.catch_warnings():
             # An example would be run through the model each time; the signature says what it takes.
             warnings.filterwarnings(
@@ -72,11 +76,15 @@ class WeekRun:
             )
         alias = _alias(self.week)
         client = self.mlflow.tracking.MlflowClient()
-        if not client.search_registered_models(f"name = '{self.model}'"):
+        version_of = self.model, info.model_uri, self.run_id, {"week": str(self.week)}
+        # To ask for the model first would load its versions of all weeks.
+        try:
+            version = client.create_model_version(*version_of)
+        except MlflowException as error:
+            if error.error_code != _NOT_THERE:
+                raise
             client.create_registered_model(self.model)
-        version = client.create_model_version(
-            self.model, info.model_uri, self.run_id, {"week": str(self.week)}
-        )
+            version = client.create_model_version(*version_of)
         client.set_registered_model_alias(self.model, alias, version.version)
         return f"models:/{self.model}@{alias}"
 
@@ -173,9 +181,13 @@ class Tracking(dg.ConfigurableResource):
 
     def forget(self, model: str, week: date) -> None:
         """Take back the alias of `week`: its forecasts were made without a model this time."""
-        client = self._open().tracking.MlflowClient()
-        if client.search_registered_models(f"name = '{model}'"):
-            client.delete_registered_model_alias(model, _alias(week))
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._open().tracking.MlflowClient().delete_registered_model_alias(model, _alias(week))
+        except MlflowException as error:
+            if error.error_code != _NOT_THERE:
+                raise
 
     def add_metrics(self, model: str, week: date, metrics: Mapping[str, float]) -> None:
         """Add metrics to the run that made the model of `week`; a week without a model has none to add to."""

@@ -1,0 +1,118 @@
+"""Does a new week cost the same after ten years as after one?
+
+    python -m benchmarks.history [--repeats 3] [--parts 30] [--lines 300]
+
+Homes with the same orders of a synthetic marketplace up to week W, and 52, 208 or 520 weeks of history before it,
+with the models of the 52 weeks before W, which the backtest looks at, and the plans of the last nine (made in one
+home and copied to the others: what matters here is that they are there). W is materialized through all assets by the
+command line, in a process and a JVM of its own, the homes in turn.
+
+With 52 weeks the windows of the models (156 weeks of demand, 104 of training) are a third full, so there is less to
+compute; with 208 weeks they are full. What the ratio of 520 to 52 says of growing history is thus mixed with what
+there is to learn from; that of 520 to 208 is history alone.
+"""
+
+import argparse
+import shutil
+import sqlite3
+import statistics
+import tempfile
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+
+from benchmarks.processes import Took, materialize, table
+from forecasting_assets.demo import Marketplace, write_orders
+from forecasting_assets.demo.demand import expected_demand
+from forecasting_assets.demo.network import build_network
+from forecasting_assets.weeks import add_weeks
+
+HISTORIES = [52, 208, 520]
+#: Origins that backtest and weights of a week look back to.
+ORIGINS = 52
+#: Plans of earlier weeks that business_impact goes on from.
+PLANS = 9
+#: Columns of MLflow's database that hold paths.
+_LOCATIONS = {
+    "experiments": "artifact_location",
+    "runs": "artifact_uri",
+    "logged_models": "artifact_location",
+    "model_versions": "storage_location",
+}
+WEEK = date(2025, 9, 15)
+
+
+def new_home(home: Path, market: Marketplace, history: int, modelled: Path | None) -> None:
+    """A home with the last `history` weeks of the marketplace before WEEK, all made but WEEK itself; models and
+    plans are those of the home `modelled`, if there is one."""
+    demand = expected_demand(market)
+    build_network(demand).write(home / "landing" / "network")
+    write_orders(home / "landing" / "orders", demand, range(market.weeks - history - 1, market.weeks))
+    first, before = add_weeks(WEEK, -history), add_weeks(WEEK, -1)
+    (home / "forecasting.toml").write_text(f"[calendar]\nfirst_week = {first}\n")
+    materialize(home, first, before, "+key:feature_table")
+    if modelled:
+        for source in (modelled / "lake").iterdir():
+            if not (home / "lake" / source.name).exists():
+                shutil.copytree(source, home / "lake" / source.name)
+        copy_tracking(modelled, home)
+    else:
+        materialize(home, add_weeks(WEEK, -ORIGINS), before, "key:sarimax_model or key:xgb_model")
+        materialize(home, add_weeks(WEEK, -PLANS), before, "group:forecasts or group:planning")
+
+
+def copy_tracking(source: Path, home: Path) -> None:
+    """MLflow's database and models, with the paths in it."""
+    shutil.copytree(source / "mlartifacts", home / "mlartifacts")
+    shutil.copy(source / "mlflow.db", home)
+    with closing(sqlite3.connect(home / "mlflow.db")) as database, database:
+        for table, column in _LOCATIONS.items():
+            database.execute(
+                f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (str(source), str(home))
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--parts", type=int, default=30)
+    parser.add_argument("--lines", type=int, default=300, help="order lines a week")
+    parser.add_argument("--homes", type=Path, help="folder of the homes, to be used again")
+    given = parser.parse_args()
+    longest = max(HISTORIES)
+    market = Marketplace(add_weeks(WEEK, -longest), longest + 1, given.parts, given.lines)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = (given.homes or Path(temporary)).absolute()
+        homes = {n: folder / f"{n}" for n in HISTORIES}
+        for n, home in homes.items():
+            if not home.exists():
+                new_home(home, market, n, None if n == HISTORIES[0] else homes[HISTORIES[0]])
+        took: dict[int, list[Took]] = {n: [] for n in HISTORIES}
+        for _ in range(given.repeats):
+            for n, home in homes.items():
+                took[n].append(materialize(home, WEEK, WEEK))
+    print(report(took, market))
+
+
+def report(took: dict[int, list[Took]], market: Marketplace) -> str:
+    medians = {
+        n: [statistics.median(getattr(run, of) for run in runs) for of in ("seconds", "cpu", "python", "jvm")]
+        for n, runs in took.items()
+    }
+    rows = {f"{n} weeks of history": [f"{value:,.0f}" for value in values] for n, values in medians.items()}
+    longest = medians[max(medians)]
+    for n, what in ((52, "windows a third full"), (208, "windows full")):
+        ratios = [f"{ours / theirs:.2f}" for ours, theirs in zip(longest, medians[n], strict=True)]
+        rows[f"{max(medians)} to {n}, {what} (goal: 1.3 at most)"] = ratios
+    head = ["seconds", "CPU seconds", "Python MiB", "JVM MiB"]
+    said = (
+        f"A new week through all assets: {market.parts} parts, {market.lines_per_week:,} lines a week; medians of "
+        f"{len(took[52])}, peak memory"
+    )
+    return f"{said}\n\n{table(rows, head)}"
+
+
+if __name__ == "__main__":
+    main()

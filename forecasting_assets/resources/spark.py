@@ -6,6 +6,7 @@ long as it answers; otherwise it opens a session of its own, and its tag `foreca
 
 import functools
 import os
+import re
 import socket
 import sys
 from collections.abc import Callable
@@ -39,7 +40,9 @@ _CONF = {
 def spark_conf(settings: "SparkSettings") -> dict[str, str]:
     """The configuration of sessions, and of the JVM that runs them where it is ours."""
     if settings.remote:
-        return _CONF | {"spark.remote": settings.remote} | settings.conf
+        # The server's JVM is not ours to set up; what sessions say of Hadoop goes without its prefix.
+        session = {name.removeprefix("spark.hadoop."): value for name, value in _CONF.items()}
+        return session | {"spark.remote": settings.remote} | settings.conf
     log4j = resources.files("forecasting_assets.resources") / "log4j2.properties"
     jvm = {
         "spark.master": settings.master,
@@ -48,21 +51,34 @@ def spark_conf(settings: "SparkSettings") -> dict[str, str]:
         "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{log4j} -XX:+UseParallelGC",
         # A table is staged before it is published, so its files need not be moved twice.
         "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
-        "spark.sql.shuffle.partitions": str(os.cpu_count() or 1),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
     }
+    if cores := local_cores(settings.master):
+        # How many a cluster has is not known here: Spark's default then, or what the settings say.
+        jvm["spark.sql.shuffle.partitions"] = str(cores)
     return _CONF | jvm | settings.conf
+
+
+def local_cores(master: str) -> int | None:
+    """How many cores of this machine a master such as `local[4]` takes; None if it is a cluster's."""
+    found = re.fullmatch(r"local(?:\[(\*|\d+)(?:,.*)?\])?", master)
+    if found is None:
+        return None
+    return (os.cpu_count() or 1) if found[1] == "*" else int(found[1] or 1)
 
 
 def jvm_environment(settings: "SparkSettings") -> dict[str, str]:
     """What the environment of a JVM of ours must say."""
-    # Python workers would otherwise take the first interpreter on the PATH.
-    said = {"PYSPARK_PYTHON": sys.executable}
-    # A laptop without a name server cannot resolve its own host name.
-    if settings.master.startswith("local"):
-        said["SPARK_LOCAL_IP"] = os.environ.get("SPARK_LOCAL_IP", "127.0.0.1")
-    return said
+    if local_cores(settings.master) is None:
+        # The machines of a cluster may have theirs elsewhere.
+        return {"PYSPARK_PYTHON": os.environ.get("PYSPARK_PYTHON", sys.executable)}
+    # Python workers would otherwise take the first interpreter on the PATH; and a laptop without a name server
+    # cannot resolve its own host name.
+    return {
+        "PYSPARK_PYTHON": sys.executable,
+        "SPARK_LOCAL_IP": os.environ.get("SPARK_LOCAL_IP", "127.0.0.1"),
+    }
 
 
 class Spark(dg.ConfigurableResource):
@@ -123,10 +139,13 @@ class Spark(dg.ConfigurableResource):
         return self._own.spark_session
 
     def _leave(self) -> None:
-        """End the session at the warm server, with all that it holds there."""
+        """End the session at a server, with all that it holds there; a JVM of ours serves later runs as well."""
         if self._warm is not None:
             _end(self._warm, released=self.lost())
             self._warm = None
+        elif self._own is not None and "spark.remote" in self.conf:
+            _end(self._own.spark_session)
+            self._own = None
 
     def _say(self, where: str, loud: bool = False) -> None:
         if loud:

@@ -35,7 +35,7 @@ def served(home, tmp_path_factory):
     """A copy of the home and the address of its UI."""
     folder = tmp_path_factory.mktemp("served")
     copied = home.copy(folder / "home")
-    with dev_server(copied, folder) as address:
+    with dev_server(copied.path, folder) as address:
         yield copied, address
 
 

@@ -98,7 +98,9 @@ def test_a_cluster_of_two_workers_makes_the_same_rows(home, emptied, tmp_path):
             worker = [spark_class, f"{deploy}.worker.Worker", "--host", "127.0.0.1", *size, master]
             cluster.enter_context(running(*worker, log=tmp_path / f"{name}.log"))
         wait_until(lambda: told().get("aliveworkers") == 2, 60, "the cluster")
-        materialize(emptied, FORECASTING__SPARK__MASTER=master)
+        # Spark's default of 200 partitions is for clusters that are larger.
+        few = json.dumps({"spark.sql.shuffle.partitions": "4"})
+        materialize(emptied, FORECASTING__SPARK__MASTER=master, FORECASTING__SPARK__CONF=few)
         (application,) = wait_until(lambda: told()["completedapps"], 30, "the end of the application")
     assert (application["name"], application["state"]) == ("forecasting-assets", "FINISHED")
     for name in ("first", "second"):

@@ -9,7 +9,8 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -176,6 +177,17 @@ def _answers(server: str) -> bool:
             return True
     except OSError:
         return False
+
+
+@contextmanager
+def attached(server: str) -> Iterator["SparkSession | None"]:
+    """A session at `server` for as long as the block lasts; None if it does not answer."""
+    session = _connect(server, _CONF)
+    try:
+        yield session
+    finally:
+        if session is not None:
+            _end(session)
 
 
 def _connect(server: str, conf: dict[str, str]) -> "SparkSession | None":

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Environment variable with the address of the warm server.
 WARM_SERVER = "FORECASTING_SPARK_SERVER"
+#: Environment variable with the id of the session there that runs share.
+WARM_SESSION = "FORECASTING_SPARK_SESSION"
 #: Run tag: where the run's Spark work is done.
 SPARK_TAG = "forecasting/spark"
 _CONF = {
@@ -127,6 +129,10 @@ class Spark(dg.ConfigurableResource):
             self._say(self._home)
         elif session := _connect(server, self.conf):
             self._warm = session
+            # By which this run's queries are told from those of others in the session that runs share.
+            session.addTag(self._context.run.run_id)
+            # What a run that was killed had cached may be of files that have been replaced since.
+            session.catalog.clearCache()
             self._say(server)
         else:
             self._say(f"{self._home}, as the Spark server {server} does not answer", loud=True)
@@ -140,12 +146,14 @@ class Spark(dg.ConfigurableResource):
         return self._own.spark_session
 
     def _leave(self) -> None:
-        """End the session at a server, with all that it holds there; a JVM of ours serves later runs as well."""
+        """Go from a server, without anything left running there; a JVM of ours serves later runs as well."""
         if self._warm is not None:
-            _end(self._warm, released=self.lost())
+            if not self.lost():
+                self._warm.interruptTag(self._context.run.run_id)
+            _close(self._warm, release=False)
             self._warm = None
         elif self._own is not None and "spark.remote" in self.conf:
-            _end(self._own.spark_session)
+            _close(self._own.spark_session, release=True)
             self._own = None
 
     def _say(self, where: str, loud: bool = False) -> None:
@@ -181,24 +189,24 @@ def _answers(server: str) -> bool:
 
 @contextmanager
 def attached(server: str) -> Iterator["SparkSession | None"]:
-    """A session at `server` for as long as the block lasts; None if it does not answer."""
+    """The session at `server` that runs share, for as long as the block lasts; None if it does not answer."""
     session = _connect(server, _CONF)
     try:
         yield session
     finally:
         if session is not None:
-            _end(session)
+            _close(session, release=False)
 
 
 def _connect(server: str, conf: dict[str, str]) -> "SparkSession | None":
-    """A session at `server`; None if it does not answer."""
+    """The session at `server` that runs share; None if it does not answer."""
     if not _answers(server):
         return None
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
     from pyspark.sql.connect.client.retries import DefaultPolicy
 
-    session = SparkSession.builder.remote(server).getOrCreate()
+    session = SparkSession.builder.remote(f"{server}/;session_id={os.environ[WARM_SESSION]}").getOrCreate()
     # By default a server that has ended is waited for for ten minutes.
     session.client.set_retry_policies([DefaultPolicy(max_retries=4, max_backoff=2000)])
     try:
@@ -206,14 +214,14 @@ def _connect(server: str, conf: dict[str, str]) -> "SparkSession | None":
             if name.startswith("spark.sql."):
                 session.conf.set(name, value)
     except PySparkException:
-        _end(session)
+        _close(session, release=False)
         return None
     return session
 
 
-def _end(session: Any, released: bool = False) -> None:
-    """End a session at a server; `released` if there is nobody to tell any more."""
-    session.release_session_on_close = not released
+def _close(session: Any, release: bool) -> None:
+    """Go from the server of `session`; `release` to end the session there too."""
+    session.release_session_on_close = release
     session.stop()
     # PySpark would go on to make remote plans.
     os.environ.pop("SPARK_CONNECT_MODE_ENABLED", None)

@@ -9,18 +9,32 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from forecasting_assets.resources.spark import WARM_SERVER, attached, jvm_environment, spark_conf
+from forecasting_assets.resources.spark import (
+    WARM_SERVER,
+    WARM_SESSION,
+    attached,
+    jvm_environment,
+    spark_conf,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from forecasting_assets.settings import SparkSettings
 
+#: Generated code is kept for a session alone, so that runs share one, and compiling it again is most of what small
+#: queries cost; what the session knows of files is not kept, as runs replace them.
+_SHARED = {
+    "spark.sql.codegen.cache.maxEntries": "2000",
+    "spark.connect.session.planCache.maxSize": "0",
+    "spark.connect.session.manager.defaultSessionTimeout": "-1",
+}
 _CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
 # Ends the server once nobody holds the other end of its standard input any more; a JVM ignores what ignored
 # signals it was started with, so that asking is not always enough.
@@ -41,16 +55,21 @@ def start_server(settings: "SparkSettings") -> None:
     import pyspark
 
     port, token = _free_port(), secrets.token_hex(16)
-    conf = spark_conf(settings) | {
-        "spark.connect.grpc.binding.address": "127.0.0.1",
-        "spark.connect.grpc.binding.port": str(port),
-    }
+    conf = (
+        _SHARED
+        | spark_conf(settings)
+        | {
+            "spark.connect.grpc.binding.address": "127.0.0.1",
+            "spark.connect.grpc.binding.port": str(port),
+        }
+    )
     options = [argument for name, value in conf.items() for argument in ("--conf", f"{name}={value}")]
     submit = Path(pyspark.__file__).parent / "bin" / "spark-submit"
     # Not on the command line, which others can read.
     os.environ["SPARK_CONNECT_AUTHENTICATE_TOKEN"] = token
     # A token is taken without TLS from `localhost` only.
     os.environ[WARM_SERVER] = f"sc://localhost:{port}"
+    os.environ[WARM_SESSION] = str(uuid.uuid4())
     held, ours = os.pipe()
     subprocess.Popen(
         ["sh", "-c", _WHILE_READ, "spark-server", sys.executable, str(submit), "--class", _CLASS, *options],

@@ -5,10 +5,15 @@ BIN := $(VENV)/bin
 export FORECASTING_HOME ?= $(CURDIR)/.forecasting
 # Homebrew keeps its JDK out of the way of the system's.
 export JAVA_HOME ?= $(shell ls -d /opt/homebrew/opt/openjdk@17 /usr/local/opt/openjdk@17 2>/dev/null | head -n 1)
-.PHONY: help setup demo dev mlflow test test-faults bench-packages bench-allocation bench-impact bench-accuracy bench-forecasting lint java clean
+BENCHMARKS := startup backfill history etl series forecasting accuracy allocation impact
+DATA ?= walmart
+EVALS ?= ../shared/evals
+.PHONY: help setup demo dev mlflow test test-faults bench bench-packages $(addprefix bench-,$(BENCHMARKS)) lint java clean
+# Benchmarks would measure each other.
+.NOTPARALLEL:
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 setup: $(VENV)/.installed java ## make .venv with the locked versions, and find or install Java
 
@@ -48,21 +53,25 @@ test-faults: setup ## kill runs, fill the disk, damage files …: nothing may be
 	@$(BIN)/python -m pytest forecasting_assets_tests/faults
 
 bench-packages: setup
-	@$(BIN)/python -c 'import lightgbm, linopy, mlforecast, pulp, statsforecast' 2>/dev/null || \
+	@$(BIN)/python -c 'import duckdb, lightgbm, linopy, mlforecast, polars, pulp, statsforecast' 2>/dev/null || \
 		uv pip install --quiet --python $(BIN)/python --editable '.[bench]' 2>/dev/null || \
 		$(BIN)/python -m pip install --quiet --editable '.[bench]'
 
-bench-allocation: bench-packages ## speed of planning beside HiGHS alone, linopy and PuLP
-	@$(BIN)/python benchmarks/allocation.py
+bench: $(addprefix bench-,$(BENCHMARKS)) ## all benchmarks in turn, into benchmarks/RESULTS.md (an hour); bench-NAME is one:
+bench-startup: ## … from click to done, with a warm server and without
+bench-backfill: ## … many weeks in a run beside a run a week
+bench-history: ## … a new week after ten years beside after one
+bench-etl: ## … order lines to features beside DuckDB and Polars
+bench-series: ## … 100,000 series through both models
+bench-forecasting: ## … speed of the models beside statsforecast and mlforecast
+bench-allocation: ## … speed of planning beside HiGHS alone, linopy and PuLP
+bench-impact: ## … what plans are worth on five synthetic marketplaces
+$(addprefix bench-,$(filter-out accuracy,$(BENCHMARKS))): bench-%: bench-packages
+	@$(BIN)/python -m benchmarks.$*
 
-bench-impact: setup ## what plans are worth on five synthetic marketplaces
-	@$(BIN)/python benchmarks/impact.py
-
-bench-accuracy: bench-packages ## accuracy beside statsforecast and mlforecast: DATA=walmart EVALS=folder of the yardstick
-	@$(BIN)/python -m benchmarks.accuracy --data $(or $(DATA),walmart) --evals $(or $(EVALS),../shared/evals)
-
-bench-forecasting: bench-packages ## speed of the models beside statsforecast and mlforecast
-	@$(BIN)/python -m benchmarks.forecasting
+bench-accuracy: bench-packages ## … accuracy beside statsforecast and mlforecast: DATA=walmart EVALS=folder of the yardstick
+	@if [ -d "$(EVALS)" ]; then $(BIN)/python -m benchmarks.accuracy --data $(DATA) --evals $(EVALS); \
+		else echo "accuracy is left out: there is no folder $(EVALS) with the yardstick, see EVALS"; fi
 
 lint: setup ## style, types and the import contract
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

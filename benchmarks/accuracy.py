@@ -32,7 +32,7 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 
-from benchmarks import peers
+from benchmarks import peers, results
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.tables import QUANTILES, SERIES
 from forecasting_assets.weeks import add_weeks, week_of, weeks_between
@@ -266,19 +266,19 @@ def value(scores: dict, metric: str) -> float | None:
     return found[name] if found else None
 
 
-def show(scores: dict[str, dict], seconds: Counter) -> None:
-    print(f"{'':18}{'seconds':>9}{'failed':>8}" + "".join(f"{name:>12}" for name in METRICS))
-    for table, found in scores.items():
-        line = f"{table:18}{seconds[table]:>9,.0f}{found['failed_series_origins']:>8,}"
-        for name in METRICS:
-            v = value(found, name)
-            line += f"{'-' if v is None else f'{v:,.0f}' if abs(v) >= 1000 else f'{v:.4f}':>12}"
-        print(line)
+def told(scores: dict[str, dict], seconds: Counter) -> str:
+    """The scores as a table."""
+    rows = [
+        {"": table, "seconds": round(seconds[table]), "failed": found["failed_series_origins"]}
+        | {name: f"{v:,.4g}" if (v := value(found, name)) is not None else None for name in METRICS}
+        for table, found in scores.items()
+    ]
+    return results.table(rows)
 
 
-def show_gain(scores: dict[str, dict]) -> None:
+def gains(scores: dict[str, dict]) -> str:
     """By how much demand_forecast is better than the best peer in each of JUDGED."""
-    ours = scores["demand_forecast"]
+    ours, lines = scores["demand_forecast"], []
     for metric in JUDGED:
         others = {
             t: v for t, s in scores.items() if t not in PLATFORM and (v := value(s, metric)) is not None
@@ -287,7 +287,10 @@ def show_gain(scores: dict[str, dict]) -> None:
             best = min(others, key=others.__getitem__)
             gain = 1 - value(ours, metric) / others[best]
             than = "better" if gain >= 0 else "worse"
-            print(f"{metric:8} of demand_forecast is {abs(gain):.1%} {than} than the best peer's, {best}")
+            lines.append(
+                f"- {metric} of demand_forecast is {abs(gain):.1%} {than} than the best peer's, {best}"
+            )
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -323,7 +326,6 @@ def main() -> None:
 
 
 def compare(yardstick: Yardstick, names: Sequence[str], threads: int, slow_every: int, home: Path) -> None:
-    say(peers.machine(PACKAGES))
     landing, lake, beside = home / "landing" / "orders", home / "lake", home / "lake_peers"
     others = Peers(names, threads, beside, yardstick.horizon, slow_every)
     seconds: Counter = Counter()
@@ -355,26 +357,26 @@ def compare(yardstick: Yardstick, names: Sequence[str], threads: int, slow_every
     seconds |= others.seconds
     ours = scores["demand_forecast"]
     of_all = f", one series in {yardstick.every}" if yardstick.every > 1 else ""
-    print(
-        f"\n{yardstick.name}{of_all}: {len(yardstick.origins)} origins, horizons 1 to {yardstick.horizon}, "
-        f"{ours['series_origins']:,} series and origins, {ours['cells']:,} cells"
-    )
-    print(
+    compared = (
+        f"The platform by its command line beside peers, on {yardstick.name}{of_all}: "
+        f"{len(yardstick.origins)} origins, horizons 1 to {yardstick.horizon}, "
+        f"{ours['series_origins']:,} series and origins, {ours['cells']:,} cells. "
         f"Platform: forecasts of {n_weeks} weeks, {WARM_UP_WEEKS} of them up to the first origin so that the "
-        f"combination knows its weights; peers: {len(yardstick.origins)} origins, {threads} thread{'s' * (threads > 1)}"
+        f"combination knows its weights; peers: {len(yardstick.origins)} origins, "
+        f"{threads} thread{'s' * (threads > 1)}. "
+        "Failed: series and origins without a forecast, scored as zero; WAPE in %; pinball is scaled."
     )
     if others.best:
-        print(f"{MEAN_OF_TWO}: {' and '.join(others.best)}, the best two by pinball at {validation}")
-    print("failed: series and origins without a forecast, scored as zero; WAPE in %; pinball is scaled\n")
-    show(scores, seconds)
-    print()
-    show_gain(scores)
+        compared += f" {MEAN_OF_TWO}: {' and '.join(others.best)}, the best two by pinball at {validation}."
+    parts = [told(scores, seconds), gains(scores)]
     if slow_every:
-        print(
-            f"\nOn one series in {slow_every}, for {SLOW} (seconds of the platform are those of all series):\n"
+        parts.append(
+            f"On one series in {slow_every}, for {SLOW} (seconds of the platform are those of all series):"
         )
         sample = {table: yardstick.scores(lake, table, slow_every) for table in PLATFORM}
-        show(sample | {SLOW: yardstick.scores(beside, SLOW, slow_every)}, seconds)
+        parts.append(told(sample | {SLOW: yardstick.scores(beside, SLOW, slow_every)}, seconds))
+    print("\n\n".join([compared, *parts]))
+    results.section("accuracy", "Accuracy", compared, PACKAGES, parts, "once, in one go")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Speed of planning: building and solving here, beside HiGHS alone, linopy and PuLP, in one run.
 
-    python benchmarks/allocation.py [arcs ...]        (by default 10,000, 100,000 and 1,000,000)
+    python -m benchmarks.allocation [arcs ...]        (by default 10,000, 100,000 and 1,000,000)
 
 All start from the same tables and solve the same linear program. *HiGHS alone* is highspy on our matrix, handed
 over as arrays, with its default options: all others are told as multiples of it. *As we set it* has the options
@@ -19,6 +19,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from benchmarks import results
 from forecasting_assets.allocation import AllocationPolicy, Network, allocate, pose
 from forecasting_assets.allocation.instance import Instance
 from forecasting_assets.allocation.program import SIMPLEX, Program, solve
@@ -33,6 +34,8 @@ REPEATS = {10_000: 9, 100_000: 5, 1_000_000: 1}
 #: PuLP is left out where it would take longer than this, judged by ten times the size before.
 PULP_LIMIT_SECONDS = 300
 POLICY = AllocationPolicy()
+OURS = "ours, first week"
+PACKAGES = ["forecasting-assets", "highspy", "cvxpy", "linopy", "pulp"]
 
 
 def market(manufacturers: int, categories: int, regions: int, weeks: int) -> tuple[pd.DataFrame, Network]:
@@ -208,8 +211,8 @@ def with_pulp(instance: Instance) -> float:
     return float(pulp.value(model.objective))
 
 
-def compare(arcs: int, pulp_seconds: float) -> float:
-    """Print the table of one size; seconds of PuLP, or what it would have taken."""
+def compare(arcs: int, pulp_seconds: float) -> tuple[list[str], float]:
+    """What is told of one size; seconds of PuLP, or what it would have taken."""
     demand, network = market(*SIZES[arcs])
     instance = pose(demand, network, POLICY).instance
     program = pose(demand, network, POLICY).program
@@ -217,14 +220,15 @@ def compare(arcs: int, pulp_seconds: float) -> float:
         quantity=demand["quantity"] * np.random.default_rng(2).uniform(0.9, 1.1, len(demand))
     )
     later_program = pose(later, network, POLICY).program
-    print(
-        f"\n{len(instance.arcs):,} arcs: {program.c.size:,} columns, {program.b_eq.size + program.b_ub.size:,} rows, "
-        f"{program.a_eq.nnz + program.a_ub.nnz:,} coefficients"
+    size = (
+        f"**{len(instance.arcs):,} arcs**: {program.c.size:,} columns, "
+        f"{program.b_eq.size + program.b_ub.size:,} rows, {program.a_eq.nnz + program.a_ub.nnz:,} coefficients; "
+        f"repeats: {REPEATS[arcs]}"
     )
     contenders: dict[str, Callable[[], float]] = {
         "HiGHS alone": lambda: highs_alone(program),
         "HiGHS alone, as we set it": lambda: highs_alone(program, **SIMPLEX),
-        "ours, first week": lambda: _forgetting(lambda: ours(demand, network)),
+        OURS: lambda: _forgetting(lambda: ours(demand, network)),
         "HiGHS alone, next week": lambda: highs_alone(later_program),
         "ours, next week": lambda: ours(later, network),
         "ours, with tables and proof": lambda: allocate(demand, network, POLICY).cost["total"],
@@ -240,19 +244,27 @@ def compare(arcs: int, pulp_seconds: float) -> float:
         seconds, costs["PuLP with CBC"] = timed(lambda: with_pulp(instance))
         times["PuLP with CBC"] = [seconds]
         pulp_seconds = seconds
-    print(f"{'':30}{'seconds':>10}{'times HiGHS alone':>20}{'cost':>18}")
+    rows, ratios = [], {}
     for name, seconds_ in times.items():
         base = times["HiGHS alone, next week" if "next" in name else "HiGHS alone"]
-        ratio = statistics.median(s / b for s, b in zip(seconds_, base, strict=False))
-        print(f"{name:30}{statistics.median(seconds_):>10.3f}{ratio:>20.2f}{costs[name]:>18,.4f}")
-    if "PuLP with CBC" not in times:
-        print(
-            f"PuLP with CBC is left out: it would take about {pulp_seconds:,.0f} s, over {PULP_LIMIT_SECONDS} s"
+        ratios[name] = statistics.median(s / b for s, b in zip(seconds_, base, strict=False))
+        rows.append(
+            {
+                "": name,
+                "seconds": statistics.median(seconds_),
+                "times HiGHS alone": ratios[name],
+                "cost": f"{costs[name]:,.4f}",
+            }
         )
+    told = [size, results.table(rows)]
+    told.append(f"Building and solving, as times HiGHS alone: {results.against(ratios[OURS], at_most=1.3)}.")
+    if "PuLP with CBC" not in times:
+        told.append(f"PuLP with CBC is left out: it would take about {pulp_seconds:,.0f} s.")
+    print("\n" + "\n".join(told), flush=True)
     same = [cost for name, cost in costs.items() if "next" not in name]
     if max(same) - min(same) > 1e-6 * abs(same[0]):
         raise SystemExit(f"the costs differ: {costs}")
-    return pulp_seconds
+    return told, pulp_seconds
 
 
 def _forgetting(run: Callable[[], float]) -> float:
@@ -272,9 +284,19 @@ def main() -> None:
     instance = pose(demand, network, POLICY).instance
     for run in (lambda: ours(demand, network), lambda: with_linopy(instance), lambda: with_pulp(instance)):
         run()
-    pulp_seconds = 0.0
+    pulp_seconds, parts = 0.0, []
     for arcs in sorted(sizes):
-        pulp_seconds = compare(arcs, 10 * pulp_seconds)
+        told, pulp_seconds = compare(arcs, 10 * pulp_seconds)
+        parts += told
+    results.section(
+        "allocation",
+        "Speed of planning",
+        "The same linear program built and solved here, by HiGHS alone on our matrix with its default options, by "
+        "linopy with HiGHS, and by PuLP with CBC; runs interleaved, medians of the ratios.",
+        PACKAGES,
+        parts,
+        "medians, see each size",
+    )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from datetime import date
 
 import pandas as pd
 
-from benchmarks import peers
+from benchmarks import peers, results
 from forecasting_assets.demo import Marketplace, generate
 from forecasting_assets.forecasting import sarimax, xgb
 from forecasting_assets.forecasting.season import GroupTotals
@@ -89,23 +89,29 @@ def without_features(history: pd.DataFrame) -> tuple[float, int]:
     return seconds(run)
 
 
-def compare(title: str, runs: dict[str, Callable[[], tuple[float, int]]], repeats: int) -> None:
-    """Run all in turn, `repeats` times; the first is what the others are told as multiples of, by forecast."""
+def compare(title: str, runs: dict[str, Callable[[], tuple[float, int]]], repeats: int) -> tuple[str, dict]:
+    """Run all in turn, `repeats` times; the table, and the CPU time of each forecast as multiples of the first's."""
     found: dict[str, list[tuple[float, int]]] = {name: [] for name in runs}
     for _ in range(repeats):
         for name, run in runs.items():
             found[name].append(run())
     base = [took / count for took, count in found[next(iter(runs))]]
-    print(f"\n{title}")
-    print(f"{'':52}{'forecasts':>11}{'CPU s':>9}{'ms each':>9}{'times ours':>12}")
+    rows, ratios = [], {}
     for name, of_runs in found.items():
         each = [took / count for took, count in of_runs]
-        ratio = statistics.median(e / b for e, b in zip(each, base, strict=True))
-        took = statistics.median(took for took, _ in of_runs)
-        print(
-            f"{name:52}{of_runs[0][1]:>11,}{took:>9.2f}{1000 * statistics.median(each):>9.3f}{ratio:>12.1f}",
-            flush=True,
+        ratios[name] = statistics.median(e / b for e, b in zip(each, base, strict=True))
+        rows.append(
+            {
+                title: name,
+                "forecasts": of_runs[0][1],
+                "CPU s": statistics.median(took for took, _ in of_runs),
+                "ms each": 1000 * statistics.median(each),
+                "times ours": ratios[name],
+            }
         )
+    made = results.table(rows)
+    print(f"\n{made}", flush=True)
+    return made, ratios
 
 
 def main() -> None:
@@ -131,12 +137,7 @@ def main() -> None:
     features = features[features["week"] <= pd.Timestamp(fitted_at)]
     at_fit = peers.history(demand, market.first_week, fitted_at)
 
-    print(peers.machine(PACKAGES))
     n_refits = len({refit_week(origin, SETTINGS.refit_weeks) for origin in origins})
-    print(
-        f"Marketplace: {history['unique_id'].nunique():,} series, {market.weeks} weeks, horizon {HORIZON}; "
-        f"medians of {repeats}"
-    )
     # Imports and compilation are not what is measured.
     some = at_fit[at_fit["unique_id"] < 3]
     run_arima([some])
@@ -144,27 +145,42 @@ def main() -> None:
     peers.recursive("XGBoost", 1, intervals=False)(at_fit[at_fit["unique_id"] < 20], HORIZON)
 
     with_intervals, points = (peers.recursive("XGBoost", 1, intervals=given) for given in (True, False))
-    compare(
+    arima = "statsforecast AutoARIMA"
+    sarimax_table, sarimax_ratios = compare(
         f"SARIMAX over {ORIGINS} weeks with {n_refits} fits; AutoARIMA of one series in {ARIMA_SERIES_STEP} "
         f"at {len(histories)} of the weeks",
         {
             "sarimax": lambda: seconds(lambda: run_sarimax(demand, totals, origins)),
-            "statsforecast AutoARIMA": lambda: seconds(lambda: run_arima(histories)),
+            arima: lambda: seconds(lambda: run_arima(histories)),
         },
         repeats,
     )
-    compare(
+    boosted = "mlforecast XGBoost, mean and intervals"
+    xgb_table, xgb_ratios = compare(
         "XGBoost, a fit and the forecasts of one week",
         {
             "xgb, mean and 7 quantiles, features given": lambda: seconds(
                 lambda: run_xgb(features, demand, totals, fitted_at)
             ),
-            "mlforecast XGBoost, mean and intervals": lambda: seconds(
-                lambda: len(with_intervals(at_fit, HORIZON)) // HORIZON
-            ),
+            boosted: lambda: seconds(lambda: len(with_intervals(at_fit, HORIZON)) // HORIZON),
             "mlforecast XGBoost, mean": lambda: seconds(lambda: len(points(at_fit, HORIZON)) // HORIZON),
             "mlforecast XGBoost, mean, training features given": lambda: without_features(at_fit),
         },
+        repeats,
+    )
+    goals = (
+        f"AutoARIMA takes {results.against(sarimax_ratios[arima], at_least=10)} times as long a series and origin "
+        f"as sarimax_model; xgb_model takes {results.against(1 / xgb_ratios[boosted], at_most=1)} times as long as "
+        "mlforecast's XGBoost with intervals."
+    )
+    results.section(
+        "forecasting",
+        "Speed of the models",
+        f"The two models beside AutoARIMA of statsforecast and XGBoost of mlforecast, on the demo's marketplace: "
+        f"{history['unique_id'].nunique():,} series, {market.weeks} weeks, horizon {HORIZON}. One thread each, seconds "
+        "of the processor, runs interleaved.",
+        PACKAGES,
+        [sarimax_table, xgb_table, goals],
         repeats,
     )
 

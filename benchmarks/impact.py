@@ -1,6 +1,6 @@
 """What plans are worth: the synthetic marketplace over 26 weeks and several seeds.
 
-    python benchmarks/impact.py [--seeds 5] [--weeks 26]
+    python -m benchmarks.impact [--seeds 5] [--weeks 26]
 
 For each seed orders are drawn and forecast by SARIMAX (the quicker of the two models) from the end of each week.
 Plans for the mean, for a quantile and for scenarios are judged against seasonal naive planned cheapest-first
@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks import results
 from forecasting_assets.allocation import (
     WARM_UP_WEEKS,
     AllocationPolicy,
@@ -122,26 +123,41 @@ def main() -> None:
     parser.add_argument("--weeks", type=int, default=26)
     options = parser.parse_args()
     seeds = range(options.first_seed, options.first_seed + options.seeds)
-    results = []
+    of_seeds = []
     with ProcessPoolExecutor(min(os.cpu_count() or 1, options.seeds)) as pool:
         for seed, found in zip(seeds, pool.map(partial(run, weeks=options.weeks), seeds), strict=True):
-            results.append(found)
+            of_seeds.append(found)
             for name, (closed, cost, on_time) in found.items():
                 print(f"seed {seed}  {name:17} {closed:7.1%} {cost:14,.0f} {on_time:7.1%}", flush=True)
-    print(
-        f"\nDistance from status quo to perfect foresight closed: {options.weeks} weeks, {options.seeds} seeds"
-    )
-    print(f"{'plan':18}{'mean':>7}{'st. dev.':>10}{'least':>8}{'most':>8}{'cost':>10}{'on time':>9}")
-    for name in results[0]:
-        closed, cost, on_time = zip(*(found[name] for found in results), strict=True)
-        base = [found["deterministic"][1] for found in results]
+    rows = []
+    for name in found:
+        closed, cost, on_time = zip(*(of_seed[name] for of_seed in of_seeds), strict=True)
+        base = [of_seed["deterministic"][1] for of_seed in of_seeds]
         saved = [c / b - 1 for c, b in zip(cost, base, strict=True)]
         spread = float(np.std(closed, ddof=1)) if len(closed) > 1 else 0.0
-        print(
-            f"{name:18}{statistics.mean(closed):7.1%}{spread:10.1%}{min(closed):8.1%}{max(closed):8.1%}"
-            f"{statistics.mean(saved):+10.2%}{statistics.mean(on_time):9.1%}"
+        rows.append(
+            {
+                "plan": name,
+                "closed, mean": f"{statistics.mean(closed):.1%}",
+                "st. dev.": f"{spread:.1%}",
+                "least": f"{min(closed):.1%}",
+                "most": f"{max(closed):.1%}",
+                "cost, against deterministic": f"{statistics.mean(saved):+.2%}",
+                "on time": f"{statistics.mean(on_time):.1%}",
+            }
         )
-    print("cost: against the deterministic plan")
+    share = 100 * statistics.mean(of_seed["stochastic"][0] for of_seed in of_seeds)
+    parts = [results.table(rows), f"% closed by the stochastic plan: {results.against(share, at_least=70)}."]
+    print("\n".join(parts))
+    results.section(
+        "impact",
+        "What plans are worth",
+        f"How much of the distance in cost between status quo and perfect foresight plans close, replayed over "
+        f"{options.weeks} weeks of synthetic marketplaces.",
+        ["forecasting-assets", "cvxpy", "highspy"],
+        parts,
+        f"means of {options.seeds} seeds",
+    )
 
 
 if __name__ == "__main__":

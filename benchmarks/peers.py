@@ -4,12 +4,9 @@ Every peer takes a `history` and returns unique_id, ds, mean and, if it has any,
 it leaves out or NaN, as with a series too short for it, Naive fills in.
 """
 
-import os
-import platform
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import date
-from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
@@ -176,9 +173,3 @@ def quantiles(made: pd.DataFrame, name: str) -> pd.DataFrame:
 def _cut(out: pd.DataFrame) -> pd.DataFrame:
     values = [c for c in ("mean", *QUANTILES) if c in out]
     return out[KEYS].join(out[values].clip(lower=0.0))
-
-
-def machine(packages: Sequence[str]) -> str:
-    """Where and with what this was measured."""
-    where = f"{platform.machine()} {platform.system()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    return f"{where}, " + ", ".join(f"{package} {version(package)}" for package in packages)

@@ -8,18 +8,23 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
-
-from forecasting_assets_tests.conftest import Home
 
 
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def listening(port: int, host: str = "127.0.0.1") -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(5)
+        return probe.connect_ex((host, port)) == 0
 
 
 def wait_until(reached: Callable[[], Any], seconds: float, what: str) -> Any:
@@ -40,7 +45,9 @@ def answers(url: str) -> bool:
 
 
 @contextmanager
-def dev_server(home: Home, folder: Path) -> Iterator[str]:
+def dev_server(
+    home: Path, folder: Path, environment: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[str]:
     """The address of the UI of `home`, until the block ends; its log is in `folder`."""
     port, log = free_port(), folder / "dev.log"
     command = [str(Path(sys.executable).parent / "forecasting-assets"), "dev", "--port", str(port)]
@@ -48,7 +55,7 @@ def dev_server(home: Home, folder: Path) -> Iterator[str]:
         # A group of its own, so that webserver, daemon, code server and runs end together.
         server = subprocess.Popen(
             command,
-            env={**os.environ, "FORECASTING_HOME": str(home.path)},
+            env={**os.environ, "FORECASTING_HOME": str(home), **environment},
             cwd=folder,
             stdout=out,
             stderr=out,

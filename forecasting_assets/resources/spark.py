@@ -6,9 +6,11 @@ long as it answers; otherwise it opens a session of its own, and its tag `foreca
 
 import functools
 import os
+import re
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Environment variable with the address of the warm server.
 WARM_SERVER = "FORECASTING_SPARK_SERVER"
+#: Environment variable with the id of the session there that runs share.
+WARM_SESSION = "FORECASTING_SPARK_SESSION"
 #: Run tag: where the run's Spark work is done.
 SPARK_TAG = "forecasting/spark"
 _CONF = {
@@ -39,7 +43,9 @@ _CONF = {
 def spark_conf(settings: "SparkSettings") -> dict[str, str]:
     """The configuration of sessions, and of the JVM that runs them where it is ours."""
     if settings.remote:
-        return _CONF | {"spark.remote": settings.remote} | settings.conf
+        # The server's JVM is not ours to set up; what sessions say of Hadoop goes without its prefix.
+        session = {name.removeprefix("spark.hadoop."): value for name, value in _CONF.items()}
+        return session | {"spark.remote": settings.remote} | settings.conf
     log4j = resources.files("forecasting_assets.resources") / "log4j2.properties"
     jvm = {
         "spark.master": settings.master,
@@ -48,21 +54,34 @@ def spark_conf(settings: "SparkSettings") -> dict[str, str]:
         "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{log4j} -XX:+UseParallelGC",
         # A table is staged before it is published, so its files need not be moved twice.
         "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
-        "spark.sql.shuffle.partitions": str(os.cpu_count() or 1),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
     }
+    if cores := local_cores(settings.master):
+        # How many a cluster has is not known here: Spark's default then, or what the settings say.
+        jvm["spark.sql.shuffle.partitions"] = str(cores)
     return _CONF | jvm | settings.conf
+
+
+def local_cores(master: str) -> int | None:
+    """How many cores of this machine a master such as `local[4]` takes; None if it is a cluster's."""
+    found = re.fullmatch(r"local(?:\[(\*|\d+)(?:,.*)?\])?", master)
+    if found is None:
+        return None
+    return (os.cpu_count() or 1) if found[1] == "*" else int(found[1] or 1)
 
 
 def jvm_environment(settings: "SparkSettings") -> dict[str, str]:
     """What the environment of a JVM of ours must say."""
-    # Python workers would otherwise take the first interpreter on the PATH.
-    said = {"PYSPARK_PYTHON": sys.executable}
-    # A laptop without a name server cannot resolve its own host name.
-    if settings.master.startswith("local"):
-        said["SPARK_LOCAL_IP"] = os.environ.get("SPARK_LOCAL_IP", "127.0.0.1")
-    return said
+    if local_cores(settings.master) is None:
+        # The machines of a cluster may have theirs elsewhere.
+        return {"PYSPARK_PYTHON": os.environ.get("PYSPARK_PYTHON", sys.executable)}
+    # Python workers would otherwise take the first interpreter on the PATH; and a laptop without a name server
+    # cannot resolve its own host name.
+    return {
+        "PYSPARK_PYTHON": sys.executable,
+        "SPARK_LOCAL_IP": os.environ.get("SPARK_LOCAL_IP", "127.0.0.1"),
+    }
 
 
 class Spark(dg.ConfigurableResource):
@@ -110,6 +129,10 @@ class Spark(dg.ConfigurableResource):
             self._say(self._home)
         elif session := _connect(server, self.conf):
             self._warm = session
+            # By which this run's queries are told from those of others in the session that runs share.
+            session.addTag(self._context.run.run_id)
+            # What a run that was killed had cached may be of files that have been replaced since.
+            session.catalog.clearCache()
             self._say(server)
         else:
             self._say(f"{self._home}, as the Spark server {server} does not answer", loud=True)
@@ -123,10 +146,15 @@ class Spark(dg.ConfigurableResource):
         return self._own.spark_session
 
     def _leave(self) -> None:
-        """End the session at the warm server, with all that it holds there."""
+        """Go from a server, without anything left running there; a JVM of ours serves later runs as well."""
         if self._warm is not None:
-            _end(self._warm, released=self.lost())
+            if not self.lost():
+                self._warm.interruptTag(self._context.run.run_id)
+            _close(self._warm, release=False)
             self._warm = None
+        elif self._own is not None and "spark.remote" in self.conf:
+            _close(self._own.spark_session, release=True)
+            self._own = None
 
     def _say(self, where: str, loud: bool = False) -> None:
         if loud:
@@ -159,15 +187,26 @@ def _answers(server: str) -> bool:
         return False
 
 
+@contextmanager
+def attached(server: str) -> Iterator["SparkSession | None"]:
+    """The session at `server` that runs share, for as long as the block lasts; None if it does not answer."""
+    session = _connect(server, _CONF)
+    try:
+        yield session
+    finally:
+        if session is not None:
+            _close(session, release=False)
+
+
 def _connect(server: str, conf: dict[str, str]) -> "SparkSession | None":
-    """A session at `server`; None if it does not answer."""
+    """The session at `server` that runs share; None if it does not answer."""
     if not _answers(server):
         return None
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
     from pyspark.sql.connect.client.retries import DefaultPolicy
 
-    session = SparkSession.builder.remote(server).getOrCreate()
+    session = SparkSession.builder.remote(f"{server}/;session_id={os.environ[WARM_SESSION]}").getOrCreate()
     # By default a server that has ended is waited for for ten minutes.
     session.client.set_retry_policies([DefaultPolicy(max_retries=4, max_backoff=2000)])
     try:
@@ -175,14 +214,14 @@ def _connect(server: str, conf: dict[str, str]) -> "SparkSession | None":
             if name.startswith("spark.sql."):
                 session.conf.set(name, value)
     except PySparkException:
-        _end(session)
+        _close(session, release=False)
         return None
     return session
 
 
-def _end(session: Any, released: bool = False) -> None:
-    """End a session at a server; `released` if there is nobody to tell any more."""
-    session.release_session_on_close = not released
+def _close(session: Any, release: bool) -> None:
+    """Go from the server of `session`; `release` to end the session there too."""
+    session.release_session_on_close = release
     session.stop()
     # PySpark would go on to make remote plans.
     os.environ.pop("SPARK_CONNECT_MODE_ENABLED", None)

@@ -17,7 +17,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 @pytest.fixture
 def ui(home_copy, tmp_path):
     """The address of `forecasting-assets dev` on the home's copy."""
-    with dev_server(home_copy, tmp_path) as address:
+    with dev_server(home_copy.path, tmp_path) as address:
         yield address
 
 

@@ -35,7 +35,7 @@ def served(home, tmp_path_factory):
     """A copy of the home and the address of its UI."""
     folder = tmp_path_factory.mktemp("served")
     copied = home.copy(folder / "home")
-    with dev_server(copied, folder) as address:
+    with dev_server(copied.path, folder) as address:
         yield copied, address
 
 
@@ -99,6 +99,23 @@ def test_files_that_land_and_two_backfills_end_well_together(home, served):
     spans = sorted((run["startTime"], run["endTime"]) for run in new)
     assert all(end <= begin for (_, end), (begin, _) in pairwise(spans))
     assert all(spark_of(run).startswith("sc://localhost:") for run in new)
+
+
+def test_runs_that_share_a_session_see_the_files_as_they_are_now(home, served):
+    copied, address = served
+    week, landed = WEEKS[50], copied.path / "landing" / "orders" / "again.csv"
+    lines = rows(home, CLEAN_ORDERS, week)[:2].drop(columns="week").assign(order_id=["again-1", "again-2"])
+    tables, extra = ["raw_orders", "clean_orders", "weekly_demand"], []
+    for more in (lines[:1], lines, None):
+        if more is None:
+            landed.unlink()
+        else:
+            more.to_csv(landed, index=False)
+        assert outcome(address, backfill(address, tables, [week])) == "COMPLETED_SUCCESS"
+        extra.append(copied.lake.rows(CLEAN_ORDERS, week) - home.lake.rows(CLEAN_ORDERS, week))
+    assert extra == [1, 2, 0]
+    for table in (RAW_ORDERS, CLEAN_ORDERS, WEEKLY_DEMAND):
+        pd.testing.assert_frame_equal(rows(copied, table, week), rows(home, table, week))
 
 
 def test_a_blocked_week_stays_blocked_in_a_second_backfill(served):

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from forecasting_assets_tests.server import wait_until
+from forecasting_assets_tests.server import listening, wait_until
 
 pytestmark = pytest.mark.spark
 
@@ -23,12 +23,6 @@ start_server(load_settings().spark)
 print(os.environ["FORECASTING_SPARK_SERVER"], flush=True)
 time.sleep(600)
 """
-
-
-def listening(port: int, host: str = "127.0.0.1") -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(5)
-        return probe.connect_ex((host, port)) == 0
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])

@@ -1,0 +1,173 @@
+"""From click to done: the same runs of `forecasting-assets dev` with its warm Spark server and with a JVM of their own.
+
+    python -m benchmarks.startup [--home demo] [--repeats 3]
+
+Two copies of a demo are served side by side, one of them with [spark] warm_server off. A click is what the UI's
+*Materialize* sends for one week: weekly_demand alone, and all assets. Clicks alternate between the two, each once
+before anything is measured; seconds are those from the request to the end of the run, split where Dagster tells:
+waiting in the queue, the start of the run's process until its first step, its steps, and what comes after them.
+Beside that, how long the code location takes to import.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+
+from benchmarks import results
+from forecasting_assets.definitions import lineage_of
+from forecasting_assets.resources.spark import SPARK_TAG
+from forecasting_assets.runs import prepare_home
+from forecasting_assets.settings import load_settings
+from forecasting_assets_tests.server import ask, dev_server, wait_until
+
+REPEATS = 3
+PACKAGES = ["forecasting-assets", "pyspark", "dagster", "mlflow"]
+WARM, OWN = "warm server", "a JVM of its own"
+#: Which assets a click makes, and at most which share of the time with a JVM of its own it may take.
+CLICKS = {"weekly_demand": 1 / 3, "all assets": 1 / 2}
+IMPORT_GOAL = 3.0
+LAUNCH = """mutation ($what: ExecutionParams!) { launchPipelineExecution(executionParams: $what) {
+  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+RUN = """query ($run: ID!) { runOrError(runId: $run) { ... on Run { status tags { key value }
+  stepStats { stepKey startTime endTime }
+  stats { ... on RunStatsSnapshot { launchTime startTime endTime } } } } }"""
+#: What a click's seconds are made up of.
+PARTS = ["queue", "process", "steps", "end"]
+
+
+def click(address: str, assets: Sequence[str], week: str) -> dict[str, float]:
+    """Materialize one week as the UI does; `seconds` until its end, those of PARTS and of each step."""
+    selector = {
+        "repositoryName": "__repository__",
+        "repositoryLocationName": "forecasting_assets.definitions",
+        "pipelineName": "__ASSET_JOB",
+        "assetSelection": [{"path": [asset]} for asset in assets],
+    }
+    what = {
+        "selector": selector,
+        "executionMetadata": {"tags": [{"key": "dagster/partition", "value": week}]},
+    }
+    begin = time.time()
+    launched = ask(address, LAUNCH, what={**what, "mode": "default", "runConfigData": {}})
+    if launched["__typename"] != "LaunchRunSuccess":
+        raise SystemExit(f"the run was not started: {launched}")
+
+    def ended() -> dict | None:
+        run = ask(address, RUN, run=launched["run"]["runId"])
+        return run if run["status"] in ("SUCCESS", "FAILURE", "CANCELED") else None
+
+    run = wait_until(ended, 900, "the end of the run")
+    home = next(tag["value"] for tag in run["tags"] if tag["key"] == SPARK_TAG)
+    if run["status"] != "SUCCESS" or "does not answer" in home:
+        raise SystemExit(f"a run with {home} ended as {run['status']}: a benchmark of failures says nothing")
+    stats, steps = run["stats"], run["stepStats"]
+    first, last = min(s["startTime"] for s in steps), max(s["endTime"] for s in steps)
+    edges = [begin, stats["launchTime"], first, last, stats["endTime"]]
+    spans = dict(zip(PARTS, (b - a for a, b in pairwise(edges)), strict=True))
+    own = {f"step {s['stepKey']}": s["endTime"] - s["startTime"] for s in steps}
+    return {"seconds": stats["endTime"] - begin, **spans, **own}
+
+
+def import_seconds() -> float:
+    """Those of the code location, in a process that has imported nothing yet."""
+    command = [sys.executable, "-X", "importtime", "-c", "import forecasting_assets.definitions"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    found = re.search(r"\| +(\d+) \| forecasting_assets\.definitions$", told, re.MULTILINE)
+    assert found is not None
+    return int(found[1]) / 1e6
+
+
+def measure(demo: Path, folder: Path, repeats: int) -> dict[str, dict[str, list[dict[str, float]]]]:
+    """What every click came to: clicks -> warm or own -> runs."""
+    settings = load_settings(demo)
+    lineage = lineage_of(settings)
+    assets = list(lineage.weekly.declared)
+    week = str(max(lineage.lake.existing_weeks(lineage.weekly.declared[assets[-1]].table)))
+    found: dict[str, dict[str, list[dict[str, float]]]] = {name: {WARM: [], OWN: []} for name in CLICKS}
+    with ExitStack() as servers:
+        addresses = {}
+        for name, warm in {WARM: "true", OWN: "false"}.items():
+            place = folder / name.replace(" ", "_")
+            shutil.copytree(demo, place / "home")
+            environment = {"FORECASTING__SPARK__WARM_SERVER": warm}
+            addresses[name] = servers.enter_context(dev_server(place / "home", place, environment))
+        for repeat in range(repeats + 1):
+            for clicked, runs in found.items():
+                for name, address in addresses.items():
+                    run = click(address, ["weekly_demand"] if clicked == "weekly_demand" else assets, week)
+                    told = ", ".join(f"{part} {run[part]:.1f}" for part in ["seconds", *PARTS])
+                    print(f"{clicked}, {name}, {'measured' if repeat else 'first'}: {told}", flush=True)
+                    if repeat:
+                        runs[name].append(run)
+    return found
+
+
+def median(runs: Sequence[dict[str, float]], part: str) -> float:
+    return statistics.median(run[part] for run in runs)
+
+
+def report(
+    found: dict[str, dict[str, list[dict[str, float]]]], imports: Sequence[float], repeats: int
+) -> None:
+    parts = []
+    for clicked, goal in CLICKS.items():
+        runs = found[clicked]
+        ratio = statistics.median(
+            warm["seconds"] / own["seconds"] for warm, own in zip(runs[WARM], runs[OWN], strict=True)
+        )
+        steps = [part for part in runs[WARM][0] if part.startswith("step ")]
+        rows = [
+            {
+                f"one week of {clicked}: seconds": part,
+                **{name: round(median(runs[name], part), 1) for name in runs},
+            }
+            for part in ["seconds", *PARTS, *steps]
+        ]
+        parts += [
+            results.table(rows),
+            f"With the warm server, of that without: {results.against(ratio, goal)}.",
+        ]
+    took = statistics.median(imports)
+    parts.append(f"Seconds to import the code location: {results.against(took, IMPORT_GOAL)}.")
+    print("\n\n".join(parts))
+    results.section(
+        "startup",
+        "From click to done",
+        "Runs of `forecasting-assets dev` with its warm Spark Connect server beside runs that start a JVM of their "
+        "own, on two copies of the demo: one week, as the UI's Materialize asks for it, from the request to the end "
+        "of the run. *queue*: until the daemon launches it; *process*: until its first step; *end*: after its last.",
+        PACKAGES,
+        parts,
+        repeats,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--home", type=Path, help="a demo that has been run; made anew if left out")
+    parser.add_argument("--repeats", type=int, default=REPEATS)
+    options = parser.parse_args()
+    imports = [import_seconds() for _ in range(options.repeats)]
+    with tempfile.TemporaryDirectory(prefix="bench-startup-") as folder:
+        demo = options.home or Path(folder) / "demo"
+        if options.home is None:
+            tool = Path(sys.executable).parent / "forecasting-assets"
+            subprocess.run([tool, "demo"], env=os.environ | {"FORECASTING_HOME": str(demo)}, check=True)
+        prepare_home(demo)
+        report(measure(demo, Path(folder), options.repeats), imports, options.repeats)
+
+
+if __name__ == "__main__":
+    main()

@@ -17,11 +17,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.processes import Took, materialize, run, table
+from benchmarks.results import section
 from benchmarks.usual import JOB
 from forecasting_assets.demo import Marketplace, write_marketplace
 
 ORDERS = "+key:feature_table"
 BACKFILLED = 104
+PACKAGES = ["forecasting-assets", "dagster", "pyspark", "mlflow"]
 
 
 def new_home(home: Path, market: Marketplace, planned: int) -> None:
@@ -68,7 +70,15 @@ def main() -> None:
             for name, (_, measure) in runs.items():
                 took[name].append(measure())
         usual = [usual_run(home, week) for week in weeks[len(weeks) - given.usual :]]
-    print(report({name: n for name, (n, _) in runs.items()}, took, usual))
+    section(
+        "backfill",
+        "Backfills",
+        "Many weeks in one run beside runs of one week, each in a process and a JVM of its own; and the usual way, "
+        "Dagster's multiprocess executor with one run a week, measured on a few weeks and extrapolated.",
+        PACKAGES,
+        [report({name: n for name, (n, _) in runs.items()}, took, usual)],
+        given.repeats,
+    )
 
 
 def report(weeks: dict[str, int], took: dict[str, list[Took]], usual: Sequence[Took]) -> str:

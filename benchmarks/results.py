@@ -32,7 +32,6 @@ ORDER = [
     "backfill",
     "history",
     "etl",
-    "series",
     "forecasting",
     "accuracy",
     "allocation",

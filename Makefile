@@ -57,7 +57,7 @@ bench-packages: setup
 		uv pip install --quiet --python $(BIN)/python --editable '.[bench]' 2>/dev/null || \
 		$(BIN)/python -m pip install --quiet --editable '.[bench]'
 
-bench: $(addprefix bench-,$(BENCHMARKS)) ## all benchmarks in turn, into benchmarks/RESULTS.md (an hour); bench-NAME is one:
+bench: $(addprefix bench-,$(BENCHMARKS)) ## all benchmarks in turn, into benchmarks/RESULTS.md; bench-NAME is one:
 bench-startup: ## … from click to done, with a warm server and without
 bench-backfill: ## … many weeks in a run beside a run a week
 bench-history: ## … a new week after ten years beside after one

@@ -28,7 +28,7 @@ from forecasting_assets.definitions import lineage_of
 from forecasting_assets.resources.spark import SPARK_TAG
 from forecasting_assets.runs import prepare_home
 from forecasting_assets.settings import load_settings
-from forecasting_assets_tests.server import ask, dev_server, wait_until
+from forecasting_assets_tests.server import click, dev_server, ended_run
 
 REPEATS = 3
 PACKAGES = ["forecasting-assets", "pyspark", "dagster", "mlflow"]
@@ -36,37 +36,14 @@ WARM, OWN = "warm server", "a JVM of its own"
 #: Which assets a click makes, and at most which share of the time with a JVM of its own it may take.
 CLICKS = {"weekly_demand": 1 / 3, "all assets": 1 / 2}
 IMPORT_GOAL = 3.0
-LAUNCH = """mutation ($what: ExecutionParams!) { launchPipelineExecution(executionParams: $what) {
-  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
-RUN = """query ($run: ID!) { runOrError(runId: $run) { ... on Run { status tags { key value }
-  stepStats { stepKey startTime endTime }
-  stats { ... on RunStatsSnapshot { launchTime startTime endTime } } } } }"""
 #: What a click's seconds are made up of.
 PARTS = ["queue", "process", "steps", "end"]
 
 
-def click(address: str, assets: Sequence[str], week: str) -> dict[str, float]:
+def timed(address: str, assets: Sequence[str], week: str) -> dict[str, float]:
     """Materialize one week as the UI does; `seconds` until its end, those of PARTS and of each step."""
-    selector = {
-        "repositoryName": "__repository__",
-        "repositoryLocationName": "forecasting_assets.definitions",
-        "pipelineName": "__ASSET_JOB",
-        "assetSelection": [{"path": [asset]} for asset in assets],
-    }
-    what = {
-        "selector": selector,
-        "executionMetadata": {"tags": [{"key": "dagster/partition", "value": week}]},
-    }
     begin = time.time()
-    launched = ask(address, LAUNCH, what={**what, "mode": "default", "runConfigData": {}})
-    if launched["__typename"] != "LaunchRunSuccess":
-        raise SystemExit(f"the run was not started: {launched}")
-
-    def ended() -> dict | None:
-        run = ask(address, RUN, run=launched["run"]["runId"])
-        return run if run["status"] in ("SUCCESS", "FAILURE", "CANCELED") else None
-
-    run = wait_until(ended, 900, "the end of the run")
+    run = ended_run(address, click(address, assets, week))
     home = next(tag["value"] for tag in run["tags"] if tag["key"] == SPARK_TAG)
     if run["status"] != "SUCCESS" or "does not answer" in home:
         raise SystemExit(f"a run with {home} ended as {run['status']}: a benchmark of failures says nothing")
@@ -104,7 +81,7 @@ def measure(demo: Path, folder: Path, repeats: int) -> dict[str, dict[str, list[
         for repeat in range(repeats + 1):
             for clicked, runs in found.items():
                 for name, address in addresses.items():
-                    run = click(address, ["weekly_demand"] if clicked == "weekly_demand" else assets, week)
+                    run = timed(address, ["weekly_demand"] if clicked == "weekly_demand" else assets, week)
                     told = ", ".join(f"{part} {run[part]:.1f}" for part in ["seconds", *PARTS])
                     print(f"{clicked}, {name}, {'measured' if repeat else 'first'}: {told}", flush=True)
                     if repeat:

@@ -8,11 +8,17 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+_LAUNCH = """mutation ($what: ExecutionParams!) { launchPipelineExecution(executionParams: $what) {
+  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+_RUN = """query ($run: ID!) { runOrError(runId: $run) { ... on Run { status tags { key value }
+  stepStats { stepKey startTime endTime }
+  stats { ... on RunStatsSnapshot { launchTime startTime endTime } } } } }"""
 
 
 def free_port() -> int:
@@ -85,3 +91,31 @@ def ask(address: str, query: str, **variables: Any) -> Any:
     assert "errors" not in told, told["errors"]
     (result,) = told["data"].values()
     return result
+
+
+def click(address: str, assets: Sequence[str], week: str) -> str:
+    """Materialize one week of `assets` as the UI's button does; the id of the run."""
+    what = {
+        "selector": {
+            "repositoryName": "__repository__",
+            "repositoryLocationName": "forecasting_assets.definitions",
+            "pipelineName": "__ASSET_JOB",
+            "assetSelection": [{"path": [asset]} for asset in assets],
+        },
+        "executionMetadata": {"tags": [{"key": "dagster/partition", "value": week}]},
+        "mode": "default",
+        "runConfigData": {},
+    }
+    launched = ask(address, _LAUNCH, what=what)
+    assert launched["__typename"] == "LaunchRunSuccess", launched
+    return launched["run"]["runId"]
+
+
+def ended_run(address: str, run_id: str) -> dict[str, Any]:
+    """Status, tags and times of a run, once it has ended."""
+
+    def ended() -> dict[str, Any] | None:
+        run = ask(address, _RUN, run=run_id)
+        return run if run["status"] in ("SUCCESS", "FAILURE", "CANCELED") else None
+
+    return wait_until(ended, 900, "the end of the run")

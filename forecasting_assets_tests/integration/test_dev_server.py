@@ -10,7 +10,7 @@ from forecasting_assets.definitions import lineage_of
 from forecasting_assets.resources.spark import SPARK_TAG
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, WEEKLY_DEMAND
 from forecasting_assets_tests.conftest import PLANNED, WEEKS, rows
-from forecasting_assets_tests.server import ask, dev_server, wait_until
+from forecasting_assets_tests.server import ask, click, dev_server, ended_run, wait_until
 
 pytestmark = pytest.mark.spark
 
@@ -111,7 +111,9 @@ def test_runs_that_share_a_session_see_the_files_as_they_are_now(home, served):
             landed.unlink()
         else:
             more.to_csv(landed, index=False)
-        assert outcome(address, backfill(address, tables, [week])) == "COMPLETED_SUCCESS"
+        run = ended_run(address, click(address, tables, str(week)))
+        assert run["status"] == "SUCCESS"
+        assert spark_of(run).startswith("sc://localhost:")
         extra.append(copied.lake.rows(CLEAN_ORDERS, week) - home.lake.rows(CLEAN_ORDERS, week))
     assert extra == [1, 2, 0]
     for table in (RAW_ORDERS, CLEAN_ORDERS, WEEKLY_DEMAND):

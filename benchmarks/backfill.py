@@ -16,8 +16,8 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.processes import Took, materialize, run, table
-from benchmarks.results import section
+from benchmarks.processes import Took, materialize, run
+from benchmarks.results import section, table
 from benchmarks.usual import JOB
 from forecasting_assets.demo import Marketplace, write_marketplace
 
@@ -115,11 +115,12 @@ def report(weeks: dict[str, int], took: dict[str, list[Took]], usual: Sequence[T
         ),
     }
     head = ["weeks", "seconds", "seconds a week", "CPU a week", "ratio", "of CPU", "goal"]
+    cells = [{"": name, **dict(zip(head, values, strict=True))} for name, values in rows.items()]
     ours = medians["all, range"]["seconds"] / weeks["all, range"] * BACKFILLED
     theirs = medians["usual"]["seconds"] * BACKFILLED
     return (
         f"Backfills of the demo's marketplace; medians of {len(took['all, range'])}, the usual way of {len(usual)}\n\n"
-        f"{table(rows, head)}\n\n"
+        f"{table(cells)}\n\n"
         f"Extrapolated to {BACKFILLED} weeks through all assets: the usual way {theirs / 60:,.0f} minutes, ranges of "
         f"{weeks['all, range']} weeks {ours / 60:,.0f}: {theirs / ours:,.0f} times."
     )

@@ -21,8 +21,8 @@ from contextlib import closing
 from datetime import date
 from pathlib import Path
 
-from benchmarks.processes import Took, materialize, table
-from benchmarks.results import section
+from benchmarks.processes import Took, materialize
+from benchmarks.results import section, table
 from forecasting_assets.demo import Marketplace, write_orders
 from forecasting_assets.demo.demand import expected_demand
 from forecasting_assets.demo.network import build_network
@@ -117,11 +117,12 @@ def report(took: dict[int, list[Took]], market: Marketplace) -> str:
         ratios = [f"{ours / theirs:.2f}" for ours, theirs in zip(longest, medians[n], strict=True)]
         rows[f"{max(medians)} to {n}, {what} (goal: 1.3 at most)"] = ratios
     head = ["seconds", "CPU seconds", "Python MiB", "JVM MiB"]
+    cells = [{"": name, **dict(zip(head, values, strict=True))} for name, values in rows.items()]
     said = (
         f"A new week through all assets: {market.parts} parts, {market.lines_per_week:,} lines a week; medians of "
         f"{len(took[52])}, peak memory"
     )
-    return f"{said}\n\n{table(rows, head)}"
+    return f"{said}\n\n{table(cells)}"
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,9 +103,3 @@ def _descendants(root: int) -> Iterator[tuple[int, str, float]]:
         if process in stats:
             fields = stats[process]
             yield process, names[process], (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-def table(rows: Mapping[str, Sequence[str]], head: Sequence[str]) -> str:
-    """A Markdown table whose first column are the names of `rows`."""
-    lines = [["", *head], ["---"] * (len(head) + 1), *([name, *cells] for name, cells in rows.items())]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

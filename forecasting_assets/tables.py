@@ -3,6 +3,7 @@
 Column names are contract; a table may hold more columns than it declares, of text, only if it is `open`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -74,6 +75,11 @@ class Table:
     def ddl(self) -> str:
         """The columns as a Spark schema string."""
         return ", ".join(f"`{c.name}` {c.spark_type}" for c in self.columns)
+
+
+def texts_ddl(names: Iterable[str]) -> list[str]:
+    """Columns of text of any name as parts of a Spark schema string."""
+    return [f"`{name.replace('`', '``')}` STRING" for name in names]
 
 
 PART = Column("part_id", "string", "Part ordered")

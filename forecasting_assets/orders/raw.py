@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from forecasting_assets.orders.landing import rows_of_weeks
-from forecasting_assets.tables import RAW_ORDERS, REJECTED_ORDERS
+from forecasting_assets.tables import RAW_ORDERS, REJECTED_ORDERS, texts_ddl
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,8 +59,7 @@ def read_raw_orders(
     """
     names = [raw_name(column) for column in columns]
     header = [*names, *RAW_ORDERS.names, "week"]
-    text = [f"`{name.replace('`', '``')}` STRING" for name in names]
-    schema = ", ".join([*text, RAW_ORDERS.ddl, "week DATE"])
+    schema = ", ".join([*texts_ddl(names), RAW_ORDERS.ddl, "week DATE"])
     weeks = tuple(weeks)
 
     def read(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":

@@ -18,7 +18,7 @@ import dagster as dg
 
 from forecasting_assets.provenance import Record
 from forecasting_assets.storage import open_filesystem
-from forecasting_assets.tables import Table
+from forecasting_assets.tables import Table, texts_ddl
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,9 +29,6 @@ _FILE = "data.parquet"
 #: Beside the data file; Spark and pyarrow pass over names that begin with an underscore.
 _RECORD = "_record.json"
 _STAGING = "_staging"
-#: A dictionary of a megabyte, as is usual, is filled with values that hardly repeat before it is given up: writing
-#: order lines takes half as long again. Zstandard makes files half the size in the same time.
-_PARQUET = {"parquet.dictionary.page.size": str(128 << 10), "compression": "zstd"}
 #: A file this old is told from a later one by its stamp.
 _SETTLED = timedelta(seconds=3)
 #: (lake, path) -> stamp and record as read: each asset of a run asks for the records of all weeks before it.
@@ -198,16 +195,14 @@ class Lake(dg.ConfigurableResource):
         An `open` table comes with all the columns its files hold.
         """
         self._require(table, weeks)
-        with ThreadPoolExecutor(
-            16
-        ) as pool:  # Spark names a damaged file, yet neither the table nor what to do
+        # Looked at here, as Spark names a damaged file, yet neither the table nor what to do.
+        with ThreadPoolExecutor(16) as pool:
             columns = set(chain.from_iterable(pool.map(lambda week: self.columns(table, week), weeks)))
         more = sorted(columns.difference(table.names)) if table.open else []
-        texts = [f"`{name.replace('`', '``')}` STRING" for name in more]
         week_column = [] if "week" in table.names else ["week DATE"]
         paths = [f"{self.path}/{table.name}/week={week}" for week in sorted(set(weeks))]
         reader = spark.read.option("basePath", f"{self.path}/{table.name}")
-        return reader.schema(", ".join([*texts, table.ddl, *week_column])).parquet(*paths)
+        return reader.schema(", ".join([*texts_ddl(more), table.ddl, *week_column])).parquet(*paths)
 
     def write(self, frame: "DataFrame", table: Table, weeks: Sequence[date]) -> dict[date, int]:
         """Replace `weeks` of `table` by the rows of `frame`, which has a column `week` and all rows of a week in one

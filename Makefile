@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export FORECASTING_HOME ?= $(CURDIR)/.forecasting
 # Homebrew keeps its JDK out of the way of the system's.
 export JAVA_HOME ?= $(shell ls -d /opt/homebrew/opt/openjdk@17 /usr/local/opt/openjdk@17 2>/dev/null | head -n 1)
-.PHONY: help setup demo dev mlflow test test-faults bench-packages bench-allocation bench-impact bench-accuracy bench-forecasting lint java clean
+.PHONY: help setup demo dev mlflow test test-faults bench-packages bench-allocation bench-impact bench-accuracy bench-forecasting bench-series lint java clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -63,6 +63,9 @@ bench-accuracy: bench-packages ## accuracy beside statsforecast and mlforecast: 
 
 bench-forecasting: bench-packages ## speed of the models beside statsforecast and mlforecast
 	@$(BIN)/python -m benchmarks.forecasting
+
+bench-series: setup ## seconds and peak memory of both models at 10,000, 30,000 and 100,000 series
+	@$(BIN)/python -m benchmarks.series
 
 lint: setup ## style, types and the import contract
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export FORECASTING_HOME ?= $(CURDIR)/.forecasting
 # Homebrew keeps its JDK out of the way of the system's.
 export JAVA_HOME ?= $(shell ls -d /opt/homebrew/opt/openjdk@17 /usr/local/opt/openjdk@17 2>/dev/null | head -n 1)
-BENCHMARKS := startup backfill history etl forecasting accuracy allocation impact
+BENCHMARKS := startup backfill history etl series forecasting accuracy allocation impact
 DATA ?= walmart
 EVALS ?= ../shared/evals
 .PHONY: help setup demo dev mlflow test test-faults bench bench-packages $(addprefix bench-,$(BENCHMARKS)) lint java clean
@@ -62,6 +62,7 @@ bench-startup: ## … from click to done, with a warm server and without
 bench-backfill: ## … many weeks in a run beside a run a week
 bench-history: ## … a new week after ten years beside after one
 bench-etl: ## … order lines to features beside DuckDB and Polars
+bench-series: ## … both models at 10,000, 30,000 and 100,000 series
 bench-forecasting: ## … speed of the models beside statsforecast and mlforecast
 bench-allocation: ## … speed of planning beside HiGHS alone, linopy and PuLP
 bench-impact: ## … what plans are worth on five synthetic marketplaces

@@ -17,13 +17,15 @@ CLI = [sys.executable, "-c", "import sys; from forecasting_assets.cli import mai
 
 @dataclass(frozen=True)
 class Took:
-    """Seconds by the clock, seconds of CPU, and peak memory (MiB) of Python's processes together, pages that they
-    share counted once, and of the JVM."""
+    """Seconds by the clock, seconds of CPU, and peak memory in MiB: of Python's processes together (pages that they
+    share counted once), of the JVM, of the process itself, and of the largest Python process beneath it."""
 
     seconds: float
     cpu: float
     python: float
     jvm: float
+    driver: float
+    worker: float
 
 
 def run(home: Path, command: Sequence[str]) -> Took:
@@ -40,7 +42,11 @@ def run(home: Path, command: Sequence[str]) -> Took:
         if failed:
             said.seek(0)
             raise RuntimeError(f"{' '.join(command)} in {home}:\n{said.read()[-3000:]}")
-    return Took(seconds, sum(watch.cpu.values()), watch.python, watch.jvm)
+    peak = watch.peak
+    driver = peak.pop(process.pid, 0.0)
+    return Took(
+        seconds, sum(watch.cpu.values()), watch.python, watch.jvm, driver, max(peak.values(), default=0.0)
+    )
 
 
 def materialize(home: Path, first: object, last: object, select: str | None = None) -> Took:
@@ -56,6 +62,8 @@ class _Watch(threading.Thread):
         super().__init__(daemon=True)
         self.root, self.ended = root, threading.Event()
         self.cpu: dict[int, float] = {}
+        #: Of each Python process by itself.
+        self.peak: dict[int, float] = {}
         self.python = self.jvm = 0.0
         self.start()
 
@@ -64,7 +72,10 @@ class _Watch(threading.Thread):
             memory = {"java": 0.0, "python": 0.0}
             for process, name, cpu in _descendants(self.root):
                 self.cpu[process] = cpu
-                memory["java" if name == "java" else "python"] += _memory(process)
+                used = _memory(process)
+                memory["java" if name == "java" else "python"] += used
+                if name != "java":
+                    self.peak[process] = max(self.peak.get(process, 0.0), used)
             self.python, self.jvm = max(self.python, memory["python"]), max(self.jvm, memory["java"])
 
     def end(self) -> None:

@@ -32,6 +32,7 @@ ORDER = [
     "backfill",
     "history",
     "etl",
+    "series",
     "forecasting",
     "accuracy",
     "allocation",

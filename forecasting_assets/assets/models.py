@@ -1,26 +1,27 @@
-"""The two models: SARIMAX for each series, spread over Spark, and one XGBoost over all series."""
+"""The two models: SARIMAX for each series and one XGBoost over all series, their forecasts spread over Spark."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 
 from forecasting_assets.assets.parallel import each_week
 from forecasting_assets.assets.weekly import (
     Upstream,
     Weekly,
-    WeekResult,
     add_week_metadata,
-    add_week_result,
+    picture,
     row_counts,
 )
 from forecasting_assets.features.build import feature_columns
-from forecasting_assets.forecasting import sarimax, xgb
+from forecasting_assets.forecasting import sarimax, spread, xgb
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.partitions import by_week
@@ -33,45 +34,39 @@ from forecasting_assets.tables import DEMAND_HISTORY, SARIMAX_MODEL, SERIES, WEE
 from forecasting_assets.weeks import add_weeks, refit_week, weeks_between
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
 GROUP = "forecasts"
 #: Settings that change what the models say.
 _SETTINGS = ["calendar", "forecasting"]
-_SERIES_PER_TASK = 10_000
+#: Models of XGBoost that go to Spark at once: they travel with the work, which has a limit of 128 MB.
+_MODELS_PER_JOB = 16
 _PYFUNC = Path(__file__).parent.parent / "pyfunc"
 
 
 @dataclass(frozen=True)
-class FittedXgb:
-    """What came of one fit: the result of each week forecast with it, and why there is no model if there is none."""
+class StandIn:
+    """SARIMAX instead of an XGBoost that there is none of, and why there is none."""
 
-    results: dict[date, WeekResult]
-    refused: str | None = None
+    model: sarimax.SarimaxModel
+    reason: str
 
 
 def fit_sarimax(settings: Settings, fitted_at: date) -> sarimax.SarimaxModel:
     """What all series teach as of `fitted_at`."""
-    history = _history(settings, fitted_at, fitted_at)
-    totals, forecasting = GroupTotals.of(history), settings.forecasting
-    sample = sarimax.sample_parts(history, forecasting.fit_series)
-    return sarimax.fit(sample, totals, fitted_at, settings.calendar.horizon_weeks, forecasting)
+    sample, totals = _sample(settings, fitted_at)
+    return sarimax.fit(sample, totals, fitted_at, settings.calendar.horizon_weeks, settings.forecasting)
 
 
-def fit_xgb(settings: Settings, fitted_at: date, weeks: Sequence[date], folder: Path) -> FittedXgb:
-    """Fit XGBoost as of `fitted_at`, save it in `folder`, and forecast and write `weeks` with it.
-
-    With too little history for a model the forecasts are those of SARIMAX.
-    """
-    lake = Lake(path=settings.lake_path)
+def fit_xgb(settings: Settings, fitted_at: date) -> xgb.XgbModel | xgb.Lesson | StandIn:
+    """XGBoost as of `fitted_at`; with so many rows to train on that Spark is to do it, a lesson; with too few, a
+    stand-in."""
     calendar, forecasting = settings.calendar, settings.forecasting
-    first = max(add_weeks(fitted_at, -forecasting.xgb_train_weeks), calendar.first_week)
-    known = lake.read_pandas(feature_columns(calendar.horizon_weeks), weeks_between(first, weeks[-1]))
-    history = _history(settings, fitted_at, weeks[-1])
-    totals = GroupTotals.of(history)
+    history, totals = _sample(settings, fitted_at)
+    features = _features_of(history["part_id"].unique(), settings, fitted_at)
     try:
-        model = xgb.fit(
-            known,
+        lesson, base = xgb.prepare(
+            features,
             history,
             totals,
             fitted_at,
@@ -80,39 +75,40 @@ def fit_xgb(settings: Settings, fitted_at: date, weeks: Sequence[date], folder: 
             calendar.holiday_countries,
         )
     except xgb.NotEnoughHistory as reason:
-        stand_in = fit_sarimax(settings, fitted_at)
-        made = sarimax.predict(stand_in, history, totals, weeks, forecasting).assign(method="sarimax")
-        return FittedXgb(_write_xgb(lake, made, weeks, {}, {}), str(reason))
-    xgb.save(model, folder)
-    shown = {"feature_importance": png(charts.feature_importance(xgb.importance(model)))}
-    rows = known[known["week"].isin([pd.Timestamp(week) for week in weeks])]
-    made = xgb.predict(model, rows, history, totals, forecasting).assign(method="xgb")
-    return FittedXgb(_write_xgb(lake, made, weeks, {"training_rows": model.rows}, shown))
+        model = sarimax.fit(history, totals, fitted_at, calendar.horizon_weeks, forecasting)
+        return StandIn(model, str(reason))
+    if lesson.rows > forecasting.xgb_distributed_rows:
+        return lesson
+    return lesson.model(lesson.mean_rows(features, base, forecasting).train(forecasting))
 
 
-def _history(settings: Settings, fitted_at: date, last: date) -> pd.DataFrame:
-    """Demand that forecasts up to the week `last` may use with a model of `fitted_at`."""
-    weeks = weeks_between(_window(settings, fitted_at, settings.forecasting.history_weeks), last)
-    columns = [*SERIES, "part_category", "quantity"]
-    return Lake(path=settings.lake_path).read_pandas(WEEKLY_DEMAND, weeks, columns)
+def _sample(settings: Settings, fitted_at: date) -> tuple[pd.DataFrame, GroupTotals]:
+    """Demand of the parts that a fit as of `fitted_at` learns from, and the totals of all; in memory is no more."""
+    columns, lake = [*SERIES, "part_category", "quantity"], Lake(path=settings.lake_path)
+    sample, totals = sarimax.PartSample(settings.forecasting.fit_series), []
+    for rows in lake.batches(WEEKLY_DEMAND, _history_weeks(settings, fitted_at, fitted_at), columns):
+        sample.add(rows)
+        totals.append(GroupTotals.of(rows).table)
+    return sample.rows, GroupTotals(pd.concat(totals, ignore_index=True))
 
 
-def _window(settings: Settings, last: date, weeks: int) -> date:
-    """The first of the `weeks` weeks up to `last` that there are."""
-    return max(add_weeks(last, 1 - weeks), settings.calendar.first_week)
+def _features_of(parts: np.ndarray, settings: Settings, fitted_at: date) -> pd.DataFrame:
+    """The rows of the feature table that a fit as of `fitted_at` learns from, of `parts`."""
+    table = feature_columns(settings.calendar.horizon_weeks)
+    weeks = _training_weeks(settings, fitted_at)
+    batches = Lake(path=settings.lake_path).batches(table, weeks)
+    return pd.concat([rows[rows["part_id"].isin(parts)] for rows in batches], ignore_index=True)
 
 
-def _write_xgb(
-    lake: Lake, forecasts: pd.DataFrame, weeks: Sequence[date], metadata: dict, pictures: dict[str, bytes]
-) -> dict[date, WeekResult]:
-    results = {}
-    for week in weeks:
-        made = forecasts[forecasts["origin_week"] == pd.Timestamp(week)]
-        methods = made.loc[made["horizon"] == 1, "method"].value_counts()
-        counts = {f"series/{method}": int(n) for method, n in methods.items()}
-        rows = lake.write_pandas(made, XGB_MODEL, week)
-        results[week] = WeekResult(rows, {**counts, **metadata}, pictures)
-    return results
+def _history_weeks(settings: Settings, fitted_at: date, last: date) -> list[date]:
+    """The weeks of demand that forecasts up to the week `last` may use with a model of `fitted_at`."""
+    first = add_weeks(fitted_at, 1 - settings.forecasting.history_weeks)
+    return weeks_between(max(first, settings.calendar.first_week), last)
+
+
+def _training_weeks(settings: Settings, fitted_at: date) -> list[date]:
+    first = add_weeks(fitted_at, -settings.forecasting.xgb_train_weeks)
+    return weeks_between(max(first, settings.calendar.first_week), add_weeks(fitted_at, -1))
 
 
 def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
@@ -127,6 +123,17 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         for week in weeks:
             groups.setdefault(refit_week(week, settings.refit_weeks), []).append(week)
         return groups
+
+    def history(session: "SparkSession", lake: Lake, groups: dict[date, list[date]]) -> "DataFrame":
+        """The demand that forecasts of `groups` use."""
+        weeks = _history_weeks(weekly.settings, min(groups), max(map(max, groups.values())))
+        return lake.read(session, WEEKLY_DEMAND, weeks)
+
+    def tasks(session: "SparkSession", lake: Lake, weeks: Sequence[date]) -> int:
+        """Tasks to forecast `weeks` in."""
+        forecasts = [lake.rows(features, week) for week in weeks]
+        cores = int(session.conf.get("spark.sql.shuffle.partitions") or 1)
+        return spread.task_count(cores, max(forecasts), sum(forecasts))
 
     @weekly.asset(
         SARIMAX_MODEL,
@@ -148,12 +155,9 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         fits = {fitted_at: (weekly.settings, fitted_at) for fitted_at in groups}
         models = dict(each_week(fit_sarimax, fits))
         session = spark.spark_session
-        cores = int(session.conf.get("spark.sql.shuffle.partitions") or 1)
-        tasks = max(cores, lake.rows(features, weeks[-1]) // _SERIES_PER_TASK)
-        history_weeks = weeks_between(_window(weekly.settings, weeks[0], window), weeks[-1])
-        demand = lake.read(session, WEEKLY_DEMAND, history_weeks)
-        made = spread_sarimax(demand, groups, models, tasks)
-        row_counts(context, lake.write(by_week(made, weeks), SARIMAX_MODEL, weeks))
+        demand, n_tasks = history(session, lake, groups), tasks(session, lake, weeks)
+        forecasts = spread.sarimax_forecasts(demand, groups, models, n_tasks, settings)
+        row_counts(context, lake.write(by_week(forecasts, weeks), SARIMAX_MODEL, weeks))
         for fitted_at, model in models.items():
             for week in groups[fitted_at]:
                 metadata = {"series": lake.rows(SARIMAX_MODEL, week) // horizon}
@@ -171,76 +175,87 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
                     context, week, {**metadata, "mlflow_run_id": run.run_id, "mlflow_model": uri}
                 )
 
-    def spread_sarimax(
-        demand: "DataFrame",
-        groups: dict[date, list[date]],
-        models: dict[date, sarimax.SarimaxModel],
-        tasks: int,
-    ) -> "DataFrame":
-        """The forecasts of all series, computed by Spark a few parts at a time."""
-        totals = _group_totals(demand)
-
-        def forecast(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-            parts = list(batches)
-            if not parts:
-                return
-            history = pd.concat(parts)
-            history = history.assign(week=history["week"].astype("datetime64[ns]"))
-            for fitted_at, weeks in groups.items():
-                made = sarimax.predict(models[fitted_at], history, totals, weeks, settings)
-                dates = {name: made[name].dt.date for name in ("origin_week", "target_week")}
-                yield made.assign(**dates, week=dates["origin_week"])[[*SARIMAX_MODEL.names, "week"]]
-
-        by_part = demand.select(*SERIES, "part_category", "week", "quantity").repartition(tasks, "part_id")
-        return by_part.mapInPandas(forecast, f"{SARIMAX_MODEL.ddl}, week DATE")
-
     @weekly.asset(
         XGB_MODEL,
         group=GROUP,
-        kinds=["xgboost", "mlflow"],
+        kinds=["pyspark", "xgboost", "mlflow"],
         upstream=[
             Upstream("feature_table", first=-training),
             Upstream("weekly_demand", first=1 - window),
         ],
         settings=_SETTINGS,
     )
-    def xgb_model(context: dg.AssetExecutionContext, weeks: list[date], tracking: Tracking) -> None:
+    def xgb_model(
+        context: dg.AssetExecutionContext,
+        weeks: list[date],
+        spark: Spark,
+        lake: Lake,
+        tracking: Tracking,
+    ) -> None:
         """Forecast of every living part and region by one XGBoost model that learns from all of them at once
         where to depart from SARIMAX."""
+        refits = by_refit(weeks)
+        fits = each_week(fit_xgb, {fitted_at: (weekly.settings, fitted_at) for fitted_at in refits})
+        while fitted := dict(islice(fits, _MODELS_PER_JOB)):
+            session = spark.spark_session
+            groups = {fitted_at: refits[fitted_at] for fitted_at in fitted}
+            models = {fitted_at: completed(found, session, lake) for fitted_at, found in fitted.items()}
+            origins = [week for group in groups.values() for week in group]
+            forecasts = spread.xgb_forecasts(
+                history(session, lake, groups),
+                lake.read(session, features, origins),
+                groups,
+                models,
+                tasks(session, lake, origins),
+                settings,
+            )
+            row_counts(context, lake.write(by_week(forecasts, origins), XGB_MODEL, origins))
+            for fitted_at, found in fitted.items():
+                if isinstance(found, StandIn):
+                    context.log.warning(f"{found.reason}; SARIMAX stands in")
+                track_xgb(context, groups[fitted_at], models[fitted_at], lake, tracking)
+
+    def completed(
+        found: xgb.XgbModel | xgb.Lesson | StandIn, session: "SparkSession", lake: Lake
+    ) -> xgb.XgbModel | sarimax.SarimaxModel:
+        if isinstance(found, StandIn):
+            return found.model
+        if isinstance(found, xgb.XgbModel):
+            return found
+        fitted_at = found.baseline.week
+        demand = lake.read(session, WEEKLY_DEMAND, _history_weeks(weekly.settings, fitted_at, fitted_at))
+        known = lake.read(session, features, _training_weeks(weekly.settings, fitted_at))
+        return found.model(spread.train_mean(demand, known, found, settings))
+
+    def track_xgb(
+        context: dg.AssetExecutionContext,
+        weeks: Sequence[date],
+        model: xgb.XgbModel | sarimax.SarimaxModel,
+        lake: Lake,
+        tracking: Tracking,
+    ) -> None:
+        """Metadata and MLflow's record of the weeks forecast by `model`, which is none if SARIMAX stood in."""
+        series = {week: lake.rows(XGB_MODEL, week) // horizon for week in weeks}
+        if isinstance(model, sarimax.SarimaxModel):
+            for week in weeks:
+                add_week_metadata(context, week, {"series/sarimax": series[week]})
+                tracking.forget("xgb_model", week)
+            return
+        shown = png(charts.feature_importance(xgb.importance(model)))
         with TemporaryDirectory() as folder:
-            tasks = {
-                fitted_at: (weekly.settings, fitted_at, group, Path(folder) / str(fitted_at))
-                for fitted_at, group in by_refit(weeks).items()
-            }
-            for fitted_at, fitted in each_week(fit_xgb, tasks):
-                if fitted.refused:
-                    context.log.warning(f"{fitted.refused}; SARIMAX stands in")
-                for week, result in fitted.results.items():
-                    add_week_result(context, week, result)
-                    if fitted.refused:
-                        tracking.forget("xgb_model", week)
-                        continue
-                    with tracking.week("xgb_model", week, context.run.run_id) as run:
-                        run.log(_params(settings, horizon, fitted_at), result.metadata)
-                        files = {"model": tasks[fitted_at][-1], "description": _described(folder, settings)}
-                        uri = run.log_model(_PYFUNC / "xgb.py", files, features)
-                    add_week_metadata(context, week, {"mlflow_run_id": run.run_id, "mlflow_model": uri})
+            xgb.save(model, Path(folder) / "model")
+            files = {"model": Path(folder) / "model", "description": _described(folder, settings)}
+            for week in weeks:
+                metadata = {"series/xgb": series[week], "training_rows": model.rows}
+                with tracking.week("xgb_model", week, context.run.run_id) as run:
+                    run.log(_params(settings, horizon, model.week), metadata)
+                    uri = run.log_model(_PYFUNC / "xgb.py", files, features)
+                add_week_metadata(
+                    context, week, metadata | {"mlflow_run_id": run.run_id, "mlflow_model": uri}
+                )
+                add_week_metadata(context, week, {"feature_importance": picture(shown, "feature_importance")})
 
     return [sarimax_model, xgb_model]
-
-
-def _group_totals(demand: "DataFrame") -> GroupTotals:
-    """Units by week of each category and region, which are few."""
-    from pyspark.sql import functions as F
-
-    tables = [
-        demand.groupBy(F.lit(level).alias("level"), F.col(level).alias("name"), "week").agg(
-            F.sum("quantity").alias("quantity")
-        )
-        for level in ("part_category", "region")
-    ]
-    table = tables[0].unionByName(tables[1]).toPandas()
-    return GroupTotals(table.assign(week=table["week"].astype("datetime64[ns]")))
 
 
 def _params(settings: ForecastingSettings, horizon: int, fitted_at: date) -> dict:

@@ -1,5 +1,6 @@
 """Checks of the forecasts: complete, possible, ordered, and better than the naive alternative."""
 
+from collections.abc import Mapping
 from datetime import date
 from functools import partial
 
@@ -24,6 +25,9 @@ from forecasting_assets.tables import (
     Table,
 )
 
+#: Rows of a forecast table that are checked at once.
+_ROWS_AT_ONCE = 200_000
+
 
 def check_forecast(forecast: pd.DataFrame, alive: pd.DataFrame, table: Table, horizon: int) -> Finding:
     """Every series alive has all horizons once; values are finite and ≥ 0; quantiles do not cross.
@@ -45,8 +49,11 @@ def check_forecast(forecast: pd.DataFrame, alive: pd.DataFrame, table: Table, ho
         "rows_negative": negative,
         "rows_crossing": crossing,
     }
-    said = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in metadata.items())
-    return Finding(not missing and not negative and not crossing, said, metadata)
+    return Finding(not missing and not negative and not crossing, _numbers(metadata), metadata)
+
+
+def _numbers(metadata: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in metadata.items())
 
 
 def check_beats_naive(report: pd.DataFrame) -> Finding:
@@ -61,10 +68,30 @@ def check_beats_naive(report: pd.DataFrame) -> Finding:
 
 
 def _forecast_findings(settings: Settings, week: date, table: Table) -> list[Finding]:
-    lake = Lake(path=settings.lake_path)
-    horizon = settings.calendar.horizon_weeks
-    alive = lake.read_pandas(feature_columns(horizon), [week], SERIES)
-    return [check_forecast(lake.read_pandas(table, [week]), alive, table, horizon)]
+    """Of a few parts at a time, so that no more than those are in memory."""
+    lake, horizon = Lake(path=settings.lake_path), settings.calendar.horizon_weeks
+    groups = 1 + lake.rows(table, week) // _ROWS_AT_ONCE
+    found = []
+    for group in range(groups):
+        made, alive = (
+            pd.concat([_of_group(rows, group, groups) for rows in lake.batches(of, [week], columns)])
+            for of, columns in ((table, None), (feature_columns(horizon), SERIES))
+        )
+        found.append(check_forecast(made, alive, table, horizon))
+    return [_together(found)]
+
+
+def _of_group(rows: pd.DataFrame, group: int, groups: int) -> pd.DataFrame:
+    """The rows of one in `groups` parts."""
+    return rows[pd.util.hash_array(rows["part_id"].to_numpy(object)) % groups == group]
+
+
+def _together(found: list[Finding]) -> Finding:
+    """One finding from those of groups: the first that did not pass speaks, and numbers are added up."""
+    bad = [finding for finding in found if not finding.passed]
+    telling = bad or found
+    metadata = {name: sum(f.metadata.get(name, 0) for f in telling) for name in telling[0].metadata}  # type: ignore[misc]
+    return Finding(not bad, bad[0].description if bad else _numbers(metadata), metadata)
 
 
 def report_findings(settings: Settings, week: date) -> list[Finding]:

@@ -48,6 +48,7 @@ MAX_GROWTH = 3.0
 SMEARING_STEP = 4
 #: Series whose candidates are in memory at once.
 CHUNK_SERIES = 500
+_RANK = "_rank"
 
 
 @dataclass(frozen=True)
@@ -100,14 +101,41 @@ class Rolling:
     error: np.ndarray
 
 
+class PartSample:
+    """The rows of about `n_series` series, whole parts drawn by a hash of their names, from rows that are handed
+    in a few at a time. It holds no more than the sample, and which parts are drawn depends on no order."""
+
+    def __init__(self, n_series: int) -> None:
+        self._n_series = n_series
+        self._kept: list[pd.DataFrame] = []
+        self._series = pd.DataFrame(columns=[*SERIES, _RANK])
+        # Falls as series are seen, so that what has been left out once would not be drawn later.
+        self._last_rank = np.iinfo(np.uint64).max
+
+    def add(self, history: pd.DataFrame) -> None:
+        """`history`: part_id, region and whatever else is to be kept."""
+        rows = history.assign(**{_RANK: pd.util.hash_array(history["part_id"].to_numpy(object))})
+        seen = self._drawn(rows)[[*SERIES, _RANK]].drop_duplicates(SERIES)
+        series = pd.concat([self._series, seen]) if len(self._series) else seen
+        self._series = series.drop_duplicates(SERIES).sort_values(_RANK)
+        if len(self._series) > self._n_series:
+            self._last_rank = self._series[_RANK].iloc[self._n_series - 1]
+            self._series = self._drawn(self._series)
+        self._kept.append(self._drawn(rows))
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        return self._drawn(pd.concat(self._kept)).drop(columns=_RANK)
+
+    def _drawn(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return rows[(rows[_RANK] <= self._last_rank).to_numpy(bool)]
+
+
 def sample_parts(history: pd.DataFrame, n_series: int) -> pd.DataFrame:
     """The rows of `history` of about `n_series` series: whole parts, drawn by a hash of their names."""
-    series = history.drop_duplicates(SERIES).groupby("part_id").size()
-    if series.sum() <= n_series:
-        return history
-    order = np.argsort(pd.util.hash_array(series.index.to_numpy(object)))
-    drawn = series.index[order[: np.searchsorted(np.cumsum(series.to_numpy()[order]), n_series) + 1]]
-    return history[history["part_id"].isin(drawn)]
+    sample = PartSample(n_series)
+    sample.add(history)
+    return sample.rows
 
 
 def fit(

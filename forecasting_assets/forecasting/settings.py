@@ -24,6 +24,14 @@ class ForecastingSettings(BaseModel):
     xgb_max_rows: int = Field(
         200_000, ge=1, description="Training rows of the mean model; more are sampled by a hash of their keys"
     )
+    xgb_distributed_rows: int = Field(
+        1_000_000,
+        ge=1,
+        description="Training rows above which the mean model is trained by several Spark tasks at once: one for "
+        "every so many rows, as far as Spark runs as many at once. The rows are those that fit_series and "
+        "xgb_max_rows leave, so these have to be raised first. With another number of tasks forecasts differ "
+        "slightly",
+    )
     backtest_weeks: int = Field(
         26, ge=1, description="Origins before a week that its backtest report and combination weights look at"
     )

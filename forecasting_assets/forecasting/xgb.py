@@ -145,10 +145,12 @@ class Baseline:
 
 @dataclass(frozen=True)
 class TrainingPairs:
-    """Pairs of a feature row and a horizon; `rank` is a hash of their keys, to sample by."""
+    """Pairs of a feature row and a horizon; `target` is the column of the week forecast, `rank` a hash of their
+    keys, to sample by."""
 
     row: np.ndarray
     horizon: np.ndarray
+    target: np.ndarray
     rank: np.ndarray
 
     def __len__(self) -> int:
@@ -161,25 +163,29 @@ class TrainingPairs:
         return self.where(np.sort(np.argpartition(self.rank, n)[:n]))
 
     def where(self, keep: np.ndarray) -> "TrainingPairs":
-        return TrainingPairs(self.row[keep], self.horizon[keep], self.rank[keep])
+        return TrainingPairs(self.row[keep], self.horizon[keep], self.target[keep], self.rank[keep])
 
 
-def training_pairs(features: pd.DataFrame, base: Baseline, least: int) -> TrainingPairs:
-    """Every (row of `features`, horizon) whose target week has closed.
-
-    Before a year of data there is no season to start from; pairs from then would teach the trees to put on
-    top what SARIMAX knows by now, and are left out where at least `least` others remain.
-    """
+def closed_pairs(features: pd.DataFrame, base: Baseline) -> TrainingPairs:
+    """Every (row of `features`, horizon) whose target week has closed."""
     series, column = base.cells(features)
     row, h = np.nonzero(np.isfinite(base.rolled.error[series, column]))
     key = pd.util.hash_array(features["part_id"].to_numpy(object)) * np.uint64(31) + pd.util.hash_array(
         features["region"].to_numpy(object)
     )
     week = week_numbers(features["week"].iloc[row], date(1970, 1, 5))
-    pairs = TrainingPairs(row, h + 1, _mixed(key[row] ^ _mixed((week * 64 + h + 1).astype("uint64"))))
-    begin = base.panel.first_order.min(initial=base.panel.demand.shape[1])
-    seasonal = np.flatnonzero(column[row] + pairs.horizon - YEAR_WEEKS >= begin)
-    return pairs.where(seasonal) if len(seasonal) >= least else pairs
+    rank = _mixed(key[row] ^ _mixed((week * 64 + h + 1).astype("uint64")))
+    return TrainingPairs(row, h + 1, column[row] + h + 1, rank)
+
+
+def first_target(pairs: TrainingPairs, panel: Panel, least: int) -> int:
+    """The first column whose pairs are learnt from.
+
+    Before a year of data there is no season to start from; pairs from then would teach the trees to put on
+    top what SARIMAX knows by now, and are left out where at least `least` others remain.
+    """
+    seasonal = panel.first_order.min(initial=panel.demand.shape[1]) + YEAR_WEEKS
+    return int(seasonal) if (pairs.target >= seasonal).sum() >= least else 0
 
 
 def _mixed(x: np.ndarray) -> np.ndarray:
@@ -187,6 +193,63 @@ def _mixed(x: np.ndarray) -> np.ndarray:
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """All of a model but its mean, and the pairs that this is to learn from: `rows` of them, those of `parts` with
+    a target from the column `first_target` on and a rank of at most `last_rank`."""
+
+    baseline: SarimaxModel
+    quantiles: Any
+    categories: dict[str, list[str]]
+    countries: tuple[str, ...]
+    rows: int
+    parts: list[str]
+    first_target: int
+    last_rank: np.uint64
+
+    def model(self, mean: Any) -> XgbModel:
+        return XgbModel(self.baseline, mean, self.quantiles, self.categories, self.countries, self.rows)
+
+    def base(self, history: pd.DataFrame, totals: GroupTotals, settings: ForecastingSettings) -> Baseline:
+        """That of the series of `history`, as far as the week of the fit."""
+        return Baseline.of(self.baseline, history, totals, self.baseline.week, settings)
+
+    def mean_rows(self, features: pd.DataFrame, base: Baseline, settings: ForecastingSettings) -> "MeanRows":
+        """What the mean learns from among `features` of the series of `base`."""
+        features = _training_rows(features, base, settings)
+        pairs = closed_pairs(features, base)
+        pairs = pairs.where((pairs.target >= self.first_target) & (pairs.rank <= self.last_rank))
+        rows = features.iloc[pairs.row]
+        series, column = base.cells(rows)
+        size = order_size(rows)
+        return MeanRows(
+            x=design(rows, pairs.horizon, base, self.categories, self.countries),
+            target=np.minimum(base.panel.demand[series, pairs.target] / size, MAX_TARGET),
+            start=_start(base, series, column, pairs.horizon - 1, size),
+            # An error counts relative to how much its series varies, as it does in the scaled metrics.
+            weight=size / np.maximum(rows["std_52"].to_numpy(float), 0.05 * size),
+            rank=pairs.rank,
+        )
+
+
+@dataclass(frozen=True)
+class MeanRows:
+    """What the mean learns from, a row a pair: `x` (rows, FEATURES), target and start in mean order sizes (the
+    start is a logarithm), weight, and the rank of the pair, by which rows can be put in order."""
+
+    x: np.ndarray
+    target: np.ndarray
+    start: np.ndarray
+    weight: np.ndarray
+    rank: np.ndarray
+
+    def train(self, settings: ForecastingSettings) -> Any:
+        """The booster of the mean; within a communicator of xgboost, of the rows of all its workers."""
+        return _train(
+            MEAN_PARAMETERS, self.x, self.target, self.start, MEAN_ROUNDS, settings.seed, self.weight
+        )
 
 
 def fit(
@@ -203,58 +266,88 @@ def fit(
     `features`: rows of the feature table; `history` and `totals` as for `sarimax.fit`; `countries`: whose public
     holidays are a feature. Raises NotEnoughHistory if there are fewer than `xgb_min_rows` pairs to learn from.
     """
-    import xgboost
+    lesson, base = prepare(features, history, totals, week, horizon, settings, countries)
+    return lesson.model(lesson.mean_rows(features, base, settings).train(settings))
 
+
+def prepare(
+    features: pd.DataFrame,
+    history: pd.DataFrame,
+    totals: GroupTotals,
+    week: date,
+    horizon: int,
+    settings: ForecastingSettings,
+    countries: tuple[str, ...] = (),
+) -> tuple[Lesson, Baseline]:
+    """As `fit`, yet without the mean; and the baseline of the series that are learnt from."""
     sample = sarimax.sample_parts(history[history["week"] <= pd.Timestamp(week)], settings.fit_series)
     base = Baseline.of(sarimax.fit(sample, totals, week, horizon, settings), sample, totals, week, settings)
-    first = max(add_weeks(week, -settings.xgb_train_weeks), base.panel.first)
-    features = features[features["week"].between(pd.Timestamp(first), pd.Timestamp(add_weeks(week, -1)))]
-    features = features[base.index.rows(features) >= 0].sort_values(["week", *SERIES], ignore_index=True)
-    pairs = training_pairs(features, base, settings.xgb_min_rows)
+    features = _training_rows(features, base, settings)
+    pairs = closed_pairs(features, base)
+    first = first_target(pairs, base.panel, settings.xgb_min_rows)
+    pairs = pairs.where(pairs.target >= first)
     if len(pairs) < settings.xgb_min_rows:
         raise NotEnoughHistory(
             f"{week}: {len(pairs)} closed pairs of origin and target, {settings.xgb_min_rows} are needed; "
             "forecast the week with sarimax.predict instead"
         )
     categories = {c: sorted(features[c].dropna().unique().tolist()) for c in CATEGORIES}
-
-    def matrix(of: TrainingPairs, target: np.ndarray, start: np.ndarray, weight: np.ndarray | None) -> Any:
-        x = design(features.iloc[of.row], of.horizon, base, categories, countries)
-        return xgboost.QuantileDMatrix(
-            x, target, weight=weight, base_margin=start, max_bin=COMMON["max_bin"], nthread=1
-        )
-
-    def train(parameters: dict[str, Any], data: Any, rounds: int) -> Any:
-        return xgboost.train(parameters | {"seed": settings.seed}, data, rounds)
-
-    of_mean = pairs.sample(settings.xgb_max_rows)
-    rows = features.iloc[of_mean.row]
-    series, column = base.cells(rows)
-    size = order_size(rows)
-    came = base.panel.demand[series, column + of_mean.horizon]
-    # An error counts relative to how much its series varies, as it does in the scaled metrics.
-    weight = size / np.maximum(rows["std_52"].to_numpy(float), 0.05 * size)
-    start = _start(base, series, column, of_mean.horizon - 1, size)
-    mean = train(
-        MEAN_PARAMETERS, matrix(of_mean, np.minimum(came / size, MAX_TARGET), start, weight), MEAN_ROUNDS
+    quantiles = _train_quantiles(
+        features, pairs.sample(QUANTILE_ROWS), base, categories, countries, settings.seed
     )
+    pairs = pairs.sample(settings.xgb_max_rows)
+    lesson = Lesson(
+        baseline=base.model,
+        quantiles=quantiles,
+        categories=categories,
+        countries=countries,
+        rows=len(pairs),
+        parts=base.panel.series["part_id"].unique().tolist(),
+        first_target=first,
+        last_rank=pairs.rank.max(),
+    )
+    return lesson, base
 
-    of_quantiles = pairs.sample(QUANTILE_ROWS)
-    rows = features.iloc[of_quantiles.row]
+
+def _training_rows(features: pd.DataFrame, base: Baseline, settings: ForecastingSettings) -> pd.DataFrame:
+    """The rows of `features` to learn from: the weeks before the fit, and the series of `base`."""
+    week = base.model.week
+    first = max(add_weeks(week, -settings.xgb_train_weeks), base.panel.first)
+    features = features[features["week"].between(pd.Timestamp(first), pd.Timestamp(add_weeks(week, -1)))]
+    return features[base.index.rows(features) >= 0].sort_values(["week", *SERIES], ignore_index=True)
+
+
+def _train_quantiles(
+    features: pd.DataFrame,
+    pairs: TrainingPairs,
+    base: Baseline,
+    categories: dict[str, list[str]],
+    countries: tuple[str, ...],
+    seed: int,
+) -> Any:
+    rows, h = features.iloc[pairs.row], pairs.horizon - 1
     series, column = base.cells(rows)
-    h = of_quantiles.horizon - 1
     error = base.rolled.error[series, column, h] / base.spread[series, column, h]
-    quantiles = train(
-        QUANTILE_PARAMETERS,
-        matrix(
-            of_quantiles,
-            np.clip(error, -MAX_ERROR, MAX_ERROR),
-            _error_quantiles(base, series, column, h),
-            None,
-        ),
-        QUANTILE_ROUNDS,
+    target, start = np.clip(error, -MAX_ERROR, MAX_ERROR), _error_quantiles(base, series, column, h)
+    x = design(rows, pairs.horizon, base, categories, countries)
+    return _train(QUANTILE_PARAMETERS, x, target, start, QUANTILE_ROUNDS, seed)
+
+
+def _train(
+    parameters: dict[str, Any],
+    x: np.ndarray,
+    target: np.ndarray,
+    start: np.ndarray,
+    rounds: int,
+    seed: int,
+    weight: np.ndarray | None = None,
+) -> Any:
+    import xgboost
+
+    data = xgboost.QuantileDMatrix(
+        x, target, weight=weight, base_margin=start, max_bin=COMMON["max_bin"], nthread=1
     )
-    return XgbModel(base.model, mean, quantiles, categories, countries, len(of_mean))
+    return xgboost.train(parameters | {"seed": seed}, data, rounds)
 
 
 def predict(

@@ -23,16 +23,22 @@ from forecasting_assets.tables import Table, texts_ddl
 if TYPE_CHECKING:
     import pandas as pd
     from pyarrow import Schema
+    from pyarrow.parquet import ParquetFile
     from pyspark.sql import DataFrame, SparkSession
 
 _FILE = "data.parquet"
 #: Beside the data file; Spark and pyarrow pass over names that begin with an underscore.
 _RECORD = "_record.json"
 _STAGING = "_staging"
+#: How Spark writes. With dictionaries as large as its default of 1 MB, values that hardly repeat (order numbers) are
+#: first gathered in one and then written all the same.
+_WRITING = {"parquet.dictionary.page.size": str(128 << 10), "compression": "zstd"}
 #: A file this old is told from a later one by its stamp.
 _SETTLED = timedelta(seconds=3)
 #: (lake, path) -> stamp and record as read: each asset of a run asks for the records of all weeks before it.
 _records: dict[tuple[str, str], tuple[str, Record]] = {}
+#: Rows of a file in memory at once, where it is read in batches.
+_BATCH_ROWS = 1 << 15
 #: What Spark says of a file of the lake that it cannot read.
 _UNREADABLE = re.compile(rf"FAILED_READ_FILE.*?/(\w+)/week=([0-9-]+)/{_FILE}")
 
@@ -212,7 +218,9 @@ class Lake(dg.ConfigurableResource):
         """
         staging = f"{_STAGING}/{uuid.uuid4().hex}"
         try:
-            frame.write.partitionBy("week").mode("overwrite").parquet(f"{self.path}/{staging}")
+            frame.write.options(**_WRITING).partitionBy("week").mode("overwrite").parquet(
+                f"{self.path}/{staging}"
+            )
             staged = self._staged_files(staging)
             strangers = sorted(set(staged) - set(weeks))
             if strangers:
@@ -255,7 +263,6 @@ class Lake(dg.ConfigurableResource):
         Weeks that are not in the lake raise MissingWeeksError, or have no rows if `missing_ok`.
         """
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         wanted = sorted(set(weeks))
         if missing_ok:
@@ -265,14 +272,7 @@ class Lake(dg.ConfigurableResource):
         own = [c.name for c in table.columns if c.name != "week" and (columns is None or c.name in columns)]
         parts = []
         for week in wanted:
-            with (
-                self._damage_told(table, week),
-                pq.ParquetFile(
-                    self._file(table.name, week),
-                    filesystem=self._storage[0],
-                    page_checksum_verification=True,
-                ) as file,
-            ):
+            with self._damage_told(table, week), self._opened(table, week) as file:
                 part = file.read(columns=own)
             parts.append(part.append_column("week", pa.repeat(pa.scalar(week, pa.date32()), part.num_rows)))
         if not parts:
@@ -282,6 +282,32 @@ class Lake(dg.ConfigurableResource):
         frame = pa.concat_tables(parts, promote_options="permissive").to_pandas(date_as_object=False)
         dates = [c.name for c in table.columns if c.type == "date" and c.name in frame] + ["week"]
         return frame.assign(**{name: frame[name].astype("datetime64[ns]") for name in dict.fromkeys(dates)})
+
+    def batches(
+        self, table: Table, weeks: Iterable[date], columns: list[str] | None = None
+    ) -> Iterator["pd.DataFrame"]:
+        """What `read_pandas` reads, a few rows at a time; the first batch is an empty one."""
+        import pandas as pd
+
+        wanted = sorted(set(weeks))
+        self._require(table, wanted)
+        empty = self.read_pandas(table, (), columns)
+        yield empty
+        own = [column for column in empty if column != "week"]
+        dates = [column for column, kind in empty.dtypes.items() if kind == "datetime64[ns]"]
+        for week in wanted:
+            with self._damage_told(table, week), self._opened(table, week) as file:
+                for batch in file.iter_batches(_BATCH_ROWS, columns=own):
+                    rows = batch.to_pandas(date_as_object=False)
+                    rows["week"] = pd.Timestamp(week)
+                    yield rows.astype({c: "datetime64[ns]" for c in dates if c in rows})
+
+    def _opened(self, table: Table, week: date) -> "ParquetFile":
+        import pyarrow.parquet as pq
+
+        return pq.ParquetFile(
+            self._file(table.name, week), filesystem=self._storage[0], page_checksum_verification=True
+        )
 
     def write_pandas(self, frame: "pd.DataFrame", table: Table, week: date) -> int:
         """Replace one week of `table` by `frame` (columns of the table and more, if it has more); its rows."""

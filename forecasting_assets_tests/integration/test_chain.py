@@ -4,6 +4,7 @@ import shutil
 
 import dagster as dg
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from forecasting_assets.allocation import WARM_UP_WEEKS
@@ -115,6 +116,13 @@ def test_features_say_what_the_demand_was(home):
     pd.testing.assert_series_equal(known["cv2"], cv2, check_names=False, atol=1e-12)
     region = table.iloc[:, -1].groupby("region").sum()
     assert known["region_quantity"].groupby("region").first().to_dict() == pytest.approx(region.to_dict())
+
+
+def test_weeks_that_spark_writes_are_packed(home):
+    file = pq.ParquetFile(f"{home.lake.path}/raw_orders/week={PLANNED[0]}/data.parquet")
+    assert {file.metadata.row_group(0).column(i).compression for i in range(file.metadata.num_columns)} == {
+        "ZSTD"
+    }
 
 
 def test_a_week_alone_holds_what_it_holds_in_a_range(home, home_copy):

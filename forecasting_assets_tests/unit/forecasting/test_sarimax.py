@@ -10,7 +10,7 @@ from forecasting_assets.forecasting.candidates import CANDIDATES
 from forecasting_assets.forecasting.candidates import forecasts as of_candidate
 from forecasting_assets.forecasting.cube import FORECAST_COLUMNS, VALUES
 from forecasting_assets.forecasting.panel import DemandError, Panel
-from forecasting_assets.forecasting.sarimax import SarimaxModel, sample_parts
+from forecasting_assets.forecasting.sarimax import PartSample, SarimaxModel, sample_parts
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.weeks import add_weeks
@@ -356,3 +356,17 @@ def test_a_sample_is_of_whole_parts_and_of_about_as_many_series_as_asked():
         assert before < parts
         before = parts
     assert sample_parts(table, len(table)).equals(table)
+
+
+def test_a_sample_drawn_a_few_rows_at_a_time_is_that_of_all_and_no_more_is_held():
+    table = pd.DataFrame(
+        [(f"P{i}", f"R{r}", w) for i in range(300) for r in range(3) for w in range(i % 9 + 1)],
+        columns=["part_id", "region", "week"],
+    ).sample(frac=1, random_state=0)
+    of_all = sample_parts(table, 50)
+    sample = PartSample(50)
+    for begin in range(0, len(table), 100):
+        sample.add(table.iloc[begin : begin + 100])
+    assert sample.rows.equals(of_all)
+    held = sum(map(len, sample._kept))
+    assert held < len(table) / 5

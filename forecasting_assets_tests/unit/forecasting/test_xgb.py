@@ -37,24 +37,25 @@ def before_week(table):
     return table[table["week"] < str(WEEK)]
 
 
-def test_pairs_have_closed_and_their_season_was_known(base):
+def test_pairs_have_closed(base):
     rows = before_week(FEATURES)
-    pairs = xgb.training_pairs(rows, base, least=1)
+    pairs = xgb.closed_pairs(rows, base)
     target = rows["week"].iloc[pairs.row] + pd.to_timedelta(7 * pairs.horizon, unit="D")
     assert target.max() == pd.Timestamp(WEEK)
-    assert target.min() == pd.Timestamp(add_weeks(FIRST, 52))
-    per_horizon = [
-        rows["week"].between(str(add_weeks(FIRST, 52 - h)), str(add_weeks(WEEK, -h))).sum()
-        for h in range(1, 9)
-    ]
+    column = (target - pd.Timestamp(base.panel.first)) // pd.Timedelta(days=7)
+    np.testing.assert_array_equal(pairs.target, column)
+    per_horizon = [(rows["week"] <= str(add_weeks(WEEK, -h))).sum() for h in range(1, 9)]
     assert np.bincount(pairs.horizon)[1:].tolist() == per_horizon
 
 
-def test_pairs_of_the_first_year_are_used_where_there_are_too_few_others(base):
-    rows = before_week(FEATURES)
-    few = xgb.training_pairs(rows, base, least=1)
-    every = xgb.training_pairs(rows, base, least=len(few) + 1)
-    assert len(every) == sum((rows["week"] <= str(add_weeks(WEEK, -h))).sum() for h in range(1, 9))
+def test_pairs_whose_season_was_not_known_are_used_only_where_there_are_too_few_others(base):
+    pairs = xgb.closed_pairs(before_week(FEATURES), base)
+    first = xgb.first_target(pairs, base.panel, least=1)
+    assert add_weeks(base.panel.first, first) == add_weeks(FIRST, 52)
+    others = int((pairs.target >= first).sum())
+    assert 0 < others < len(pairs)
+    assert xgb.first_target(pairs, base.panel, least=others) == first
+    assert xgb.first_target(pairs, base.panel, least=others + 1) == 0
 
 
 def test_a_sample_does_not_depend_on_the_order_of_rows(base):
@@ -62,7 +63,7 @@ def test_a_sample_does_not_depend_on_the_order_of_rows(base):
     shuffled = rows.sample(frac=1, random_state=1, ignore_index=True)
 
     def sampled(table):
-        pairs = xgb.training_pairs(table, base, least=1).sample(300)
+        pairs = xgb.closed_pairs(table, base).sample(300)
         drawn = table.iloc[pairs.row][["part_id", "region", "week"]]
         return set(zip(drawn["part_id"], drawn["region"], drawn["week"], pairs.horizon, strict=True))
 
@@ -71,9 +72,25 @@ def test_a_sample_does_not_depend_on_the_order_of_rows(base):
 
 
 def test_a_sample_is_spread_evenly(base):
-    pairs = xgb.training_pairs(before_week(FEATURES), base, least=1)
+    pairs = xgb.closed_pairs(before_week(FEATURES), base)
     share = np.bincount(pairs.sample(1000).horizon) / np.maximum(np.bincount(pairs.horizon), 1)
     np.testing.assert_allclose(share[1:], 1000 / len(pairs), rtol=0.25)
+
+
+def test_what_a_mean_learns_from_is_the_same_in_pieces():
+    """As tasks of Spark hold them: whole parts, each with its own baseline."""
+    settings = ForecastingSettings(fit_series=100, xgb_max_rows=2000)
+    lesson, base = xgb.prepare(FEATURES, HISTORY, TOTALS, WEEK, 8, settings)
+    whole = lesson.mean_rows(FEATURES, base, settings)
+    assert len(whole.rank) == lesson.rows == 2000
+    pieces = []
+    for parts in (lesson.parts[::2], lesson.parts[1::2]):
+        history, rows = (table[table["part_id"].isin(parts)] for table in (HISTORY, FEATURES))
+        pieces.append(lesson.mean_rows(rows, lesson.base(history, TOTALS, settings), settings))
+    for name in ("x", "target", "start", "weight", "rank"):
+        of_all, of_pieces = getattr(whole, name), np.concatenate([getattr(p, name) for p in pieces])
+        order = np.argsort(np.concatenate([p.rank for p in pieces]))
+        np.testing.assert_allclose(of_pieces[order], of_all[np.argsort(whole.rank)], rtol=1e-6, atol=1e-9)
 
 
 def test_forecasts_are_whole_and_proper(model):

@@ -1,0 +1,149 @@
+"""Both models for one week, fit and forecast, at more and more series: seconds and peak memory.
+
+    python -m benchmarks.series [--series 10000 30000 100000] [--weeks 60]
+
+The lake holds synthetic weekly demand, a third of the series intermittent, and the platform's own feature table, both
+made for 10,000 series at most; more are the same again under other names. Each model is materialized by the command
+line in a process of its own, checks and MLflow included. Peak memory is that of the driver and of the largest Python
+worker of Spark; the JVM is left out, as its memory is a setting (`spark.driver.memory`). Seconds include the start of
+the run and of the JVM, which does not depend on the series.
+"""
+
+import argparse
+import statistics
+import tempfile
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.processes import Took, materialize
+from benchmarks.results import section, table
+from forecasting_assets.features.build import feature_columns
+from forecasting_assets.resources.lake import Lake
+from forecasting_assets.tables import WEEKLY_DEMAND
+from forecasting_assets.weeks import add_weeks
+
+FIRST = date(2023, 1, 2)
+HORIZON = 8
+REGIONS = np.array(["AMER", "APAC", "EMEA", "LATAM"])
+CATEGORIES = np.array(["CNC milling", "CNC turning", "Injection moulding", "Sheet metal", "3D printing"])
+MODELS = ["sarimax_model", "xgb_model"]
+#: Series that features are made for.
+MADE = 10_000
+FEATURES = feature_columns(HORIZON)
+
+
+def demand(n_series: int, weeks: int) -> Iterator[pd.DataFrame]:
+    """WEEKLY_DEMAND of one week after the other; every series is alive in the last."""
+    rng = np.random.default_rng(0)
+    part = np.arange(n_series) // len(REGIONS)
+    names = pd.DataFrame(
+        {
+            "part_id": np.char.add("P", np.char.zfill(part.astype(str), 7)).astype(object),
+            "part_category": CATEGORIES[part % len(CATEGORIES)].astype(object),
+            "region": np.resize(REGIONS, n_series).astype(object),
+        }
+    )
+    level = rng.lognormal(2.5, 1.0, n_series)
+    often = np.where(rng.random(n_series) < 1 / 3, 0.3, 1.0)
+    phase, swing = 2 * np.pi * (part % 7) / 7, rng.uniform(0.1, 0.5, n_series)
+    for t in range(weeks):
+        season = 1 + swing * np.sin(2 * np.pi * t / 52 + phase)
+        quantity = np.round(level * season * rng.lognormal(0, 0.3, n_series) / often)
+        ordered = (rng.random(n_series) < often) & (quantity > 0) | (t == weeks - 1)
+        rows = names[ordered].assign(quantity=np.maximum(quantity[ordered], 1.0), unit_price=10.0)
+        yield rows.assign(order_count=1)
+
+
+def fill(home: Path, n_series: int, weeks: int) -> None:
+    """A home whose lake holds demand and features."""
+    (home / "forecasting.toml").write_text(f"[calendar]\nfirst_week = {FIRST}\nhorizon_weeks = {HORIZON}\n")
+    lake = Lake(path=str(home / "lake"))
+    for t, rows in enumerate(demand(n_series, weeks)):
+        lake.write_pandas(rows, WEEKLY_DEMAND, add_weeks(FIRST, t))
+    materialize(home, FIRST, add_weeks(FIRST, weeks - 1), "key:feature_table")
+
+
+def multiply(small: Path, home: Path, copies: int, weeks: int) -> None:
+    """A home with the series of `small` so many times, under other names."""
+    (home / "forecasting.toml").write_text((small / "forecasting.toml").read_text())
+    source, lake = (Lake(path=str(of / "lake")) for of in (small, home))
+    for week in (add_weeks(FIRST, t) for t in range(weeks)):
+        for made in (WEEKLY_DEMAND, FEATURES):
+            rows = source.read_pandas(made, [week])
+            totals = [c for c in rows if c.startswith(("category_", "region_"))]
+            rows[totals] *= copies
+            many = (rows.assign(part_id=f"{i}-" + rows["part_id"]) for i in range(copies))
+            lake.write_pandas(pd.concat(many, ignore_index=True), made, week)
+
+
+def measure(small: Path, n_series: int, weeks: int, repeats: int) -> list[dict]:
+    """What the last week takes with so many series, a row a model."""
+    last = add_weeks(FIRST, weeks - 1)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        multiply(small, home, n_series // MADE, weeks)
+        alive = Lake(path=str(home / "lake")).rows(FEATURES, last)
+        if alive != n_series:
+            raise RuntimeError(f"{alive} series instead of {n_series}")
+        rows = []
+        for model in MODELS:
+            took = [materialize(home, last, last, f"key:{model}") for _ in range(repeats)]
+            rows.append({"": model, "series": n_series, **_medians(took, n_series)})
+            print(rows[-1], flush=True)
+    return rows
+
+
+def _medians(took: list[Took], n_series: int) -> dict[str, float]:
+    seconds, cpu, driver, worker = (
+        statistics.median(getattr(one, name) for one in took)
+        for name in ("seconds", "cpu", "driver", "worker")
+    )
+    return {
+        "seconds": seconds,
+        "CPU seconds": cpu,
+        "CPU ms a series": 1000 * cpu / n_series,
+        "driver MiB": driver,
+        "worker MiB": worker,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--series", type=int, nargs="+", default=[10_000, 30_000, 100_000], help=f"multiples of {MADE}"
+    )
+    parser.add_argument("--weeks", type=int, default=60)
+    parser.add_argument("--repeats", type=int, default=3)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        small = Path(folder)
+        fill(small, MADE, given.weeks)
+        rows = [
+            row for n_series in given.series for row in measure(small, n_series, given.weeks, given.repeats)
+        ]
+    first, last = rows[: len(MODELS)], rows[-len(MODELS) :]
+    grown = [
+        f"{many['']}: {many['series'] / few['series']:.3g} times the series take "
+        f"{many['seconds'] / few['seconds']:.3g} times the seconds, {many['driver MiB'] / few['driver MiB']:.3g} times "
+        f"the driver's memory and {many['worker MiB'] / few['worker MiB']:.3g} times a worker's."
+        for few, many in zip(first, last, strict=True)
+    ]
+    section(
+        "series",
+        "Many series",
+        f"One week of each model, fit and forecast, from {given.weeks} weeks of history at a horizon of {HORIZON} "
+        "weeks, in a process and a JVM of its own; checks and MLflow included.",
+        ["pyspark", "pandas", "statsmodels", "xgboost"],
+        [table(rows), "\n".join(f"- {line}" for line in grown)],
+        given.repeats,
+    )
+
+
+if __name__ == "__main__":
+    main()

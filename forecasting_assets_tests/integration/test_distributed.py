@@ -1,0 +1,128 @@
+"""XGBoost whose mean several Spark tasks train together: as good as that of one machine, here and through Connect."""
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecasting_assets.forecasting import spread, xgb
+from forecasting_assets.forecasting.season import GroupTotals
+from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.resources.spark import jvm_environment, spark_conf
+from forecasting_assets.runs import materialize
+from forecasting_assets.settings import SparkSettings
+from forecasting_assets.tables import QUANTILES, SERIES, XGB_MODEL
+from forecasting_assets.weeks import add_weeks
+from forecasting_assets_tests.conftest import PLANNED, Home, rows
+from forecasting_assets_tests.unit.forecasting.data import FIRST, features, market
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+pytestmark = pytest.mark.spark
+
+WEEK = PLANNED[1]
+THROUGH_CONNECT = """
+import os, time
+from forecasting_assets.resources.spark import _answers
+from forecasting_assets.resources.spark_server import start_server
+from forecasting_assets.runs import materialize
+from forecasting_assets.settings import load_settings
+from forecasting_assets.weeks import parse_week
+settings = load_settings()
+start_server(settings.spark)
+while not _answers(os.environ["FORECASTING_SPARK_SERVER"]):
+    time.sleep(1)
+assert materialize(settings, [parse_week(os.environ["WEEK"])], "key:xgb_model")
+"""
+
+
+@pytest.fixture(scope="module")
+def distributed(home, tmp_path_factory) -> Home:
+    """The home with one week forecast by a model that two tasks have trained."""
+    copy = home.copy(tmp_path_factory.mktemp("distributed") / "home")
+    with (copy.path / "forecasting.toml").open("a") as file:
+        file.write("xgb_distributed_rows = 500\n")
+    assert materialize(copy.settings, [WEEK], "key:xgb_model")
+    return copy
+
+
+def test_tasks_train_the_mean_together_and_the_rest_stays_as_it_is(home, distributed):
+    alone, together = (rows(of, XGB_MODEL, WEEK) for of in (home, distributed))
+    assert set(together["method"]) == {"xgb"}
+    same = [*SERIES, "target_week", *QUANTILES]
+    pd.testing.assert_frame_equal(together[same], alone[same], rtol=1e-9)
+    assert not np.allclose(together["mean"], alone["mean"], rtol=1e-6)
+
+
+def test_the_same_is_trained_through_spark_connect(distributed, tmp_path):
+    copy = distributed.copy(tmp_path / "home")
+    environment = {**os.environ, "FORECASTING_HOME": str(copy.path), "WEEK": str(WEEK)}
+    made = subprocess.run(
+        [sys.executable, "-c", THROUGH_CONNECT], env=environment, capture_output=True, text=True
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert copy.lake.stamp(XGB_MODEL, WEEK) != distributed.lake.stamp(XGB_MODEL, WEEK)
+    pd.testing.assert_frame_equal(rows(copy, XGB_MODEL, WEEK), rows(distributed, XGB_MODEL, WEEK), rtol=1e-9)
+
+
+# ------------------------------------------------------------------ without Dagster, on a larger market
+
+HISTORY = market(weeks=110, series=120)
+TOTALS = GroupTotals.of(HISTORY)
+FEATURES = features(HISTORY)
+FITTED_AT = add_weeks(FIRST, 95)
+FORECASTING = ForecastingSettings(xgb_distributed_rows=10_000)
+
+
+@pytest.fixture(scope="module")
+def lesson() -> xgb.Lesson:
+    return xgb.prepare(FEATURES, HISTORY, TOTALS, FITTED_AT, 8, FORECASTING)[0]
+
+
+@pytest.fixture(scope="module")
+def frames() -> tuple["DataFrame", "DataFrame"]:
+    """Demand and features as Spark has them."""
+    from pyspark.sql import SparkSession
+
+    settings = SparkSettings(master="local[2]")
+    os.environ |= jvm_environment(settings)
+    session = SparkSession.builder.config(map=spark_conf(settings)).getOrCreate()
+    demand, known = (
+        session.createDataFrame(table.assign(week=table["week"].dt.date)) for table in (HISTORY, FEATURES)
+    )
+    return demand, known
+
+
+def errors(model: xgb.XgbModel) -> tuple[float, float]:
+    """WAPE and root mean squared error relative to mean demand, of the weeks after the fit."""
+    origins = FEATURES[FEATURES["week"].between(str(FITTED_AT), str(add_weeks(FITTED_AT, 5)))]
+    made = xgb.predict(model, origins, HISTORY, TOTALS, FORECASTING)
+    demand = HISTORY.rename(columns={"week": "target_week", "quantity": "came"})
+    came = made.merge(demand, "left", [*SERIES, "target_week"])["came"].fillna(0.0)
+    error = made["mean"] - came
+    return error.abs().sum() / came.sum(), np.sqrt((error**2).mean()) / came.mean()
+
+
+def test_a_model_that_tasks_train_together_is_as_good_as_that_of_one_machine(lesson, frames):
+    assert lesson.rows > 2 * FORECASTING.xgb_distributed_rows
+    mean = spread.train_mean(*frames, lesson, FORECASTING)
+    alone = xgb.fit(FEATURES, HISTORY, TOTALS, FITTED_AT, 8, FORECASTING)
+    assert errors(lesson.model(mean)) == pytest.approx(errors(alone), rel=0.02)
+    again = spread.train_mean(*frames, lesson, FORECASTING)
+    assert again.save_raw() == mean.save_raw()
+
+
+def test_a_task_that_fails_ends_the_training_and_says_why(lesson, frames):
+    from pyspark.sql import functions as F
+
+    demand, known = frames
+    # A single row cannot be learnt from, so that one task fails while the other waits for it.
+    broken = (F.col("part_id") == lesson.parts[0]) & (F.col("week") == add_weeks(FITTED_AT, -20))
+    known = known.withColumn("adi", F.when(broken, -F.col("adi")).otherwise(F.col("adi")))
+    with pytest.raises(spread.DistributedFitError, match=r"by 2 Spark tasks: .*Weights must be positive"):
+        spread.train_mean(demand, known, lesson, FORECASTING)

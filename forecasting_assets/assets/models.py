@@ -6,7 +6,7 @@ from datetime import date
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import numpy as np
@@ -52,15 +52,22 @@ class StandIn:
     reason: str
 
 
+@dataclass(frozen=True)
+class WithoutMean:
+    """An XGBoost whose mean has so much to learn that Spark is to train it."""
+
+    lesson: xgb.Lesson
+    quantiles: Any
+
+
 def fit_sarimax(settings: Settings, fitted_at: date) -> sarimax.SarimaxModel:
     """What all series teach as of `fitted_at`."""
     sample, totals = _sample(settings, fitted_at)
     return sarimax.fit(sample, totals, fitted_at, settings.calendar.horizon_weeks, settings.forecasting)
 
 
-def fit_xgb(settings: Settings, fitted_at: date) -> xgb.XgbModel | xgb.Lesson | StandIn:
-    """XGBoost as of `fitted_at`; with so many rows to train on that Spark is to do it, a lesson; with too few, a
-    stand-in."""
+def fit_xgb(settings: Settings, fitted_at: date) -> xgb.XgbModel | WithoutMean | StandIn:
+    """XGBoost as of `fitted_at`, as far as its rows are neither too many nor too few."""
     calendar, forecasting = settings.calendar, settings.forecasting
     history, totals = _sample(settings, fitted_at)
     features = _features_of(history["part_id"].unique(), settings, fitted_at)
@@ -78,8 +85,8 @@ def fit_xgb(settings: Settings, fitted_at: date) -> xgb.XgbModel | xgb.Lesson | 
         model = sarimax.fit(history, totals, fitted_at, calendar.horizon_weeks, forecasting)
         return StandIn(model, str(reason))
     if lesson.rows > forecasting.xgb_distributed_rows:
-        return lesson
-    return lesson.model(lesson.mean_rows(features, base, forecasting).train(forecasting))
+        return WithoutMean(lesson, lesson.train_quantiles(features, base, forecasting))
+    return xgb.teach(lesson, features, base, forecasting)
 
 
 def _sample(settings: Settings, fitted_at: date) -> tuple[pd.DataFrame, GroupTotals]:
@@ -216,16 +223,17 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
                 track_xgb(context, groups[fitted_at], models[fitted_at], lake, tracking)
 
     def completed(
-        found: xgb.XgbModel | xgb.Lesson | StandIn, session: "SparkSession", lake: Lake
+        found: xgb.XgbModel | WithoutMean | StandIn, session: "SparkSession", lake: Lake
     ) -> xgb.XgbModel | sarimax.SarimaxModel:
         if isinstance(found, StandIn):
             return found.model
         if isinstance(found, xgb.XgbModel):
             return found
-        fitted_at = found.baseline.week
+        fitted_at = found.lesson.baseline.week
         demand = lake.read(session, WEEKLY_DEMAND, _history_weeks(weekly.settings, fitted_at, fitted_at))
         known = lake.read(session, features, _training_weeks(weekly.settings, fitted_at))
-        return found.model(spread.train_mean(demand, known, found, settings))
+        mean = spread.train_mean(demand, known, found.lesson, settings)
+        return found.lesson.model(mean, found.quantiles)
 
     def track_xgb(
         context: dg.AssetExecutionContext,

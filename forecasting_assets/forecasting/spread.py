@@ -58,14 +58,9 @@ def group_totals(demand: "DataFrame") -> GroupTotals:
     """Units by week of each category and region, which are few."""
     from pyspark.sql import functions as F
 
-    tables = [
-        demand.groupBy(F.lit(level).alias("level"), F.col(level).alias("name"), "week").agg(
-            F.sum("quantity").alias("quantity")
-        )
-        for level in ("part_category", "region")
-    ]
-    table = tables[0].unionByName(tables[1]).toPandas()
-    return GroupTotals(table.assign(week=table["week"].astype("datetime64[ns]")))
+    by_both = demand.groupBy("part_category", "region", "week").agg(F.sum("quantity").alias("quantity"))
+    table = by_both.toPandas()
+    return GroupTotals.of(table.assign(week=table["week"].astype("datetime64[ns]")))
 
 
 def sarimax_forecasts(

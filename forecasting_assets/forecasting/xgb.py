@@ -10,6 +10,7 @@ pinball loss.
 """
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -197,20 +198,21 @@ def _mixed(x: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Lesson:
-    """All of a model but its mean, and the pairs that this is to learn from: `rows` of them, those of `parts` with
-    a target from the column `first_target` on and a rank of at most `last_rank`."""
+    """All of a model but its boosters, and the pairs that these are to learn from: those of `parts` with a target
+    from the column `first_target` on, and with a rank of at most `last_rank` (`rows` of them) for the mean and
+    `last_quantile_rank` for the quantiles."""
 
     baseline: SarimaxModel
-    quantiles: Any
     categories: dict[str, list[str]]
     countries: tuple[str, ...]
     rows: int
     parts: list[str]
     first_target: int
     last_rank: np.uint64
+    last_quantile_rank: np.uint64
 
-    def model(self, mean: Any) -> XgbModel:
-        return XgbModel(self.baseline, mean, self.quantiles, self.categories, self.countries, self.rows)
+    def model(self, mean: Any, quantiles: Any) -> XgbModel:
+        return XgbModel(self.baseline, mean, quantiles, self.categories, self.countries, self.rows)
 
     def base(self, history: pd.DataFrame, totals: GroupTotals, settings: ForecastingSettings) -> Baseline:
         """That of the series of `history`, as far as the week of the fit."""
@@ -218,10 +220,7 @@ class Lesson:
 
     def mean_rows(self, features: pd.DataFrame, base: Baseline, settings: ForecastingSettings) -> "MeanRows":
         """What the mean learns from among `features` of the series of `base`."""
-        features = _training_rows(features, base, settings)
-        pairs = closed_pairs(features, base)
-        pairs = pairs.where((pairs.target >= self.first_target) & (pairs.rank <= self.last_rank))
-        rows = features.iloc[pairs.row]
+        pairs, rows = self._pairs(features, base, settings, self.last_rank)
         series, column = base.cells(rows)
         size = order_size(rows)
         return MeanRows(
@@ -232,6 +231,25 @@ class Lesson:
             weight=size / np.maximum(rows["std_52"].to_numpy(float), 0.05 * size),
             rank=pairs.rank,
         )
+
+    def train_quantiles(self, features: pd.DataFrame, base: Baseline, settings: ForecastingSettings) -> Any:
+        """The booster of the quantiles, from `features` of the series of `base`."""
+        pairs, rows = self._pairs(features, base, settings, self.last_quantile_rank)
+        h = pairs.horizon - 1
+        series, column = base.cells(rows)
+        error = base.rolled.error[series, column, h] / base.spread[series, column, h]
+        target, start = np.clip(error, -MAX_ERROR, MAX_ERROR), _error_quantiles(base, series, column, h)
+        x = design(rows, pairs.horizon, base, self.categories, self.countries)
+        return _train(QUANTILE_PARAMETERS, x, target, start, QUANTILE_ROUNDS, settings.seed)
+
+    def _pairs(
+        self, features: pd.DataFrame, base: Baseline, settings: ForecastingSettings, last_rank: np.uint64
+    ) -> tuple[TrainingPairs, pd.DataFrame]:
+        """Pairs to learn from, and the rows of `features` that they are of."""
+        features = _training_rows(features, base, settings)
+        pairs = closed_pairs(features, base)
+        pairs = pairs.where((pairs.target >= self.first_target) & (pairs.rank <= last_rank))
+        return pairs, features.iloc[pairs.row]
 
 
 @dataclass(frozen=True)
@@ -267,7 +285,15 @@ def fit(
     holidays are a feature. Raises NotEnoughHistory if there are fewer than `xgb_min_rows` pairs to learn from.
     """
     lesson, base = prepare(features, history, totals, week, horizon, settings, countries)
-    return lesson.model(lesson.mean_rows(features, base, settings).train(settings))
+    return teach(lesson, features, base, settings)
+
+
+def teach(lesson: Lesson, features: pd.DataFrame, base: Baseline, settings: ForecastingSettings) -> XgbModel:
+    """The model, its two boosters trained side by side, each by one thread: a sum that several threads make
+    depends on how many they are."""
+    with ThreadPoolExecutor(1) as pool:
+        quantiles = pool.submit(lesson.train_quantiles, features, base, settings)
+        return lesson.model(lesson.mean_rows(features, base, settings).train(settings), quantiles.result())
 
 
 def prepare(
@@ -279,7 +305,7 @@ def prepare(
     settings: ForecastingSettings,
     countries: tuple[str, ...] = (),
 ) -> tuple[Lesson, Baseline]:
-    """As `fit`, yet without the mean; and the baseline of the series that are learnt from."""
+    """What `fit` would have boosters learn, and the baseline of the series that are learnt from."""
     sample = sarimax.sample_parts(history[history["week"] <= pd.Timestamp(week)], settings.fit_series)
     base = Baseline.of(sarimax.fit(sample, totals, week, horizon, settings), sample, totals, week, settings)
     features = _training_rows(features, base, settings)
@@ -291,20 +317,16 @@ def prepare(
             f"{week}: {len(pairs)} closed pairs of origin and target, {settings.xgb_min_rows} are needed; "
             "forecast the week with sarimax.predict instead"
         )
-    categories = {c: sorted(features[c].dropna().unique().tolist()) for c in CATEGORIES}
-    quantiles = _train_quantiles(
-        features, pairs.sample(QUANTILE_ROWS), base, categories, countries, settings.seed
-    )
-    pairs = pairs.sample(settings.xgb_max_rows)
+    of_mean = pairs.sample(settings.xgb_max_rows)
     lesson = Lesson(
         baseline=base.model,
-        quantiles=quantiles,
-        categories=categories,
+        categories={c: sorted(features[c].dropna().unique().tolist()) for c in CATEGORIES},
         countries=countries,
-        rows=len(pairs),
+        rows=len(of_mean),
         parts=base.panel.series["part_id"].unique().tolist(),
         first_target=first,
-        last_rank=pairs.rank.max(),
+        last_rank=of_mean.rank.max(),
+        last_quantile_rank=pairs.sample(QUANTILE_ROWS).rank.max(),
     )
     return lesson, base
 
@@ -315,22 +337,6 @@ def _training_rows(features: pd.DataFrame, base: Baseline, settings: Forecasting
     first = max(add_weeks(week, -settings.xgb_train_weeks), base.panel.first)
     features = features[features["week"].between(pd.Timestamp(first), pd.Timestamp(add_weeks(week, -1)))]
     return features[base.index.rows(features) >= 0].sort_values(["week", *SERIES], ignore_index=True)
-
-
-def _train_quantiles(
-    features: pd.DataFrame,
-    pairs: TrainingPairs,
-    base: Baseline,
-    categories: dict[str, list[str]],
-    countries: tuple[str, ...],
-    seed: int,
-) -> Any:
-    rows, h = features.iloc[pairs.row], pairs.horizon - 1
-    series, column = base.cells(rows)
-    error = base.rolled.error[series, column, h] / base.spread[series, column, h]
-    target, start = np.clip(error, -MAX_ERROR, MAX_ERROR), _error_quantiles(base, series, column, h)
-    x = design(rows, pairs.horizon, base, categories, countries)
-    return _train(QUANTILE_PARAMETERS, x, target, start, QUANTILE_ROUNDS, seed)
 
 
 def _train(

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import pandas as pd
 
@@ -17,6 +18,8 @@ from forecasting_assets.reporting.formats import MINUS, unbroken
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+_drawn: "WeakKeyDictionary[Figure, bytes]" = WeakKeyDictionary()
 
 INK, MUTED, GRID, EMPTY = "#222222", "#5F6368", "#E3E5E8", "#F1F2F4"
 
@@ -186,7 +189,16 @@ def bar_labels(ax: "Axes", bars: Any, texts: Iterable[str], size: float = 9) -> 
 
 @lru_cache(maxsize=16)
 def png(fig: "Figure") -> bytes:
-    """The figure as a PNG image 1000 pixels wide, in 256 colours to be small; equal figures, equal bytes."""
+    """The figure as a PNG image 1000 pixels wide, in 256 colours to be small; equal figures, equal bytes.
+
+    It is drawn once, however often it is shown.
+    """
+    if fig not in _drawn:
+        _drawn[fig] = _draw(fig)
+    return _drawn[fig]
+
+
+def _draw(fig: "Figure") -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 

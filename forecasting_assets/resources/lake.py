@@ -22,6 +22,7 @@ from forecasting_assets.tables import Table, texts_ddl
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
     from pyarrow import Schema
     from pyarrow.parquet import ParquetFile
     from pyspark.sql import DataFrame, SparkSession
@@ -262,45 +263,39 @@ class Lake(dg.ConfigurableResource):
 
         Weeks that are not in the lake raise MissingWeeksError, or have no rows if `missing_ok`.
         """
-        import pyarrow as pa
-
-        wanted = sorted(set(weeks))
         if missing_ok:
-            wanted = self.existing(table, wanted)
-        else:
-            self._require(table, wanted)
-        own = [c.name for c in table.columns if c.name != "week" and (columns is None or c.name in columns)]
-        parts = []
-        for week in wanted:
-            with self._damage_told(table, week), self._opened(table, week) as file:
-                part = file.read(columns=own)
-            parts.append(part.append_column("week", pa.repeat(pa.scalar(week, pa.date32()), part.num_rows)))
-        if not parts:
-            schema = arrow_schema(table)
-            empty = pa.schema([*(schema.field(name) for name in own), pa.field("week", pa.date32())])
-            parts = [empty.empty_table()]
-        frame = pa.concat_tables(parts, promote_options="permissive").to_pandas(date_as_object=False)
-        dates = [c.name for c in table.columns if c.type == "date" and c.name in frame] + ["week"]
-        return frame.assign(**{name: frame[name].astype("datetime64[ns]") for name in dict.fromkeys(dates)})
+            weeks = self.existing(table, weeks)
+        parts = list(self._parts(table, weeks, columns))
+        # The first of several has no rows, and might have other types than theirs.
+        return _to_pandas(parts[1:] or parts)
 
     def batches(
         self, table: Table, weeks: Iterable[date], columns: list[str] | None = None
     ) -> Iterator["pd.DataFrame"]:
-        """What `read_pandas` reads, a few rows at a time; the first batch is an empty one."""
-        import pandas as pd
+        """What `read_pandas` reads, a few rows at a time; at least one batch, which may be empty."""
+        pending: list[pa.Table] = []
+        for part in self._parts(table, weeks, columns):
+            if sum(map(len, pending)) + len(part) > _BATCH_ROWS:
+                yield _to_pandas(pending)
+                pending = []
+            pending.append(part)
+        yield _to_pandas(pending)
+
+    def _parts(self, table: Table, weeks: Iterable[date], columns: list[str] | None) -> Iterator["pa.Table"]:
+        """The rows of `weeks` with a date column `week`, at most _BATCH_ROWS at a time; the first part is empty."""
+        import pyarrow as pa
 
         wanted = sorted(set(weeks))
         self._require(table, wanted)
-        empty = self.read_pandas(table, (), columns)
-        yield empty
-        own = [column for column in empty if column != "week"]
-        dates = [column for column, kind in empty.dtypes.items() if kind == "datetime64[ns]"]
+        own = [c.name for c in table.columns if c.name != "week" and (columns is None or c.name in columns)]
+        declared = arrow_schema(table)
+        fields = [*(declared.field(name) for name in own), pa.field("week", pa.date32())]
+        yield pa.schema(fields).empty_table()
         for week in wanted:
             with self._damage_told(table, week), self._opened(table, week) as file:
                 for batch in file.iter_batches(_BATCH_ROWS, columns=own):
-                    rows = batch.to_pandas(date_as_object=False)
-                    rows["week"] = pd.Timestamp(week)
-                    yield rows.astype({c: "datetime64[ns]" for c in dates if c in rows})
+                    dated = pa.repeat(pa.scalar(week, pa.date32()), len(batch))
+                    yield pa.Table.from_batches([batch]).append_column("week", dated)
 
     def _opened(self, table: Table, week: date) -> "ParquetFile":
         import pyarrow.parquet as pq
@@ -391,6 +386,14 @@ def arrow_schema(table: Table) -> "Schema":
         "doubles": pa.list_(pa.float64()),
     }
     return pa.schema([pa.field(column.name, types[column.type]) for column in table.columns])
+
+
+def _to_pandas(parts: Sequence["pa.Table"]) -> "pd.DataFrame":
+    import pyarrow as pa
+
+    frame = pa.concat_tables(parts, promote_options="permissive").to_pandas(date_as_object=False)
+    dates = [field.name for field in parts[0].schema if pa.types.is_date(field.type)]
+    return frame.assign(**{name: frame[name].astype("datetime64[ns]") for name in dates})
 
 
 def _arrow_schema(frame: "DataFrame") -> "Schema":

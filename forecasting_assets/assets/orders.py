@@ -65,11 +65,15 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
             groups.setdefault(lake.columns(RAW_ORDERS, week), []).append(week)
         session = spark.spark_session
         for columns, group in groups.items():
-            classified = cleaning.classify(lake.read(session, RAW_ORDERS, group), landed_names, group)
-            lake.write(cleaning.rejected_orders(classified, columns), REJECTED_ORDERS, group)
+            with cleaning.suspects(
+                cleaning.judge(lake.read(session, RAW_ORDERS, group), landed_names)
+            ) as rows:
+                rejected = cleaning.rejected_orders(cleaning.classify(rows, group), columns)
+                lake.write(rejected, REJECTED_ORDERS, group)
         # Last, as in every asset of several tables: where its own table shows a week, the others do.
-        classified = cleaning.classify(lake.read(session, RAW_ORDERS, weeks), landed_names, weeks)
-        row_counts(context, lake.write(cleaning.clean_orders(classified), CLEAN_ORDERS, weeks))
+        judged = cleaning.judge(lake.read(session, RAW_ORDERS, weeks), landed_names)
+        accepted = cleaning.clean_orders(cleaning.classify(judged, weeks))
+        row_counts(context, lake.write(accepted, CLEAN_ORDERS, weeks))
         reasons_of = lake.read_pandas(REJECTED_ORDERS, weeks, columns=["reason"])
         for week in weeks:
             reasons = Counter(reasons_of.loc[reasons_of["week"] == str(week), "reason"])

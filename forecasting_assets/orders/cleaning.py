@@ -1,9 +1,10 @@
 """clean_orders and rejected_orders: every raw row is one or the other, with the reason where it is rejected.
 
-The rules are stated once, in `classify`; both tables follow from its column `reason`.
+The rules are stated once, in `judge`; both tables follow from the column `reason` that `classify` makes of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -18,15 +19,13 @@ DEFAULT_CATEGORY = "default"
 _ISO_8601 = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _TYPED = {name: f"clean_{name}" for name in CLEAN_ORDERS.names if name not in RAW_ORDERS.names}
+#: What duplicates have in common: their number, or all they landed if they have none.
+_SAID = (_TYPED["order_id"], _TYPED["line_id"], "unnumbered")
 
 
-def classify(raw: "DataFrame", landed_names: Mapping[str, str], weeks: Sequence[date]) -> "DataFrame":
-    """Raw rows of `weeks` with their typed values (`clean_…`) and `reason`: the first rule that a row breaks,
-    null if none. All rows of a week are in one Spark partition.
-
-    Of rows with the same (order_id, line_id) in a week only the one in the newest file (time of change, then
-    name, then row) is no duplicate; rows without a line_id are duplicates if equal in every landed column.
-    """
+def judge(raw: "DataFrame", landed_names: Mapping[str, str]) -> "DataFrame":
+    """Raw rows with what each tells by itself: its typed values (`clean_…`), the first rule that it breaks
+    (`broken`, null if none), and a hash of what duplicates have in common (`said`)."""
     from pyspark.sql import functions as F
 
     text = {name: _text(raw, raw_name(landed)) for name, landed in landed_names.items()}
@@ -55,17 +54,42 @@ def classify(raw: "DataFrame", landed_names: Mapping[str, str], weeks: Sequence[
     }
     landed = [_landed(name) for name in raw.columns if name not in RAW_ORDERS.names and name != "week"]
     identified = value["order_id"].isNotNull() & value["line_id"].isNotNull()
-    # What one row tells is worked out before rows are moved, so that what it is told from stays behind.
     judged = rows.withColumns(
         {
             "broken": F.coalesce(*(F.when(rule, F.lit(reason)) for reason, rule in rules.items())),
             "unnumbered": F.when(~identified, F.struct(*landed)),
         }
     )
-    said = [value["order_id"], value["line_id"], F.col("unnumbered")]
-    hashed = judged.withColumn("said", F.xxhash64(*said))
-    duplicate = F.when(_age_among_equals(said) > 1, F.lit("duplicate"))
-    return by_week(hashed, weeks).withColumn("reason", F.coalesce("broken", duplicate))
+    return judged.withColumn("said", F.xxhash64(*_SAID))
+
+
+@contextmanager
+def suspects(judged: "DataFrame") -> Iterator["DataFrame"]:
+    """The rows that may be rejected: those that are broken, and those whose hash another of the week has too."""
+    from pyspark.sql import functions as F
+
+    repeated = judged.groupBy("week", "said").count().where("count > 1")
+    repeated = repeated.select("week", "said", F.lit(True).alias("repeated")).persist()
+    try:
+        # Once Spark knows how few they are it hands them to all tasks, and need not move all rows to find theirs.
+        repeated.count()
+        marked = judged.join(repeated, ["week", "said"], "left")
+        yield marked.where(F.col("broken").isNotNull() | F.col("repeated"))
+    finally:
+        repeated.unpersist()
+
+
+def classify(judged: "DataFrame", weeks: Sequence[date]) -> "DataFrame":
+    """Judged rows of `weeks` with `reason`: the first rule that a row breaks, null if none. All rows of a week are
+    in one Spark partition.
+
+    Of rows with the same (order_id, line_id) in a week only the one in the newest file (time of change, then
+    name, then row) is no duplicate; rows without a line_id are duplicates if equal in every landed column.
+    """
+    from pyspark.sql import functions as F
+
+    duplicate = F.when(_age_among_equals() > 1, F.lit("duplicate"))
+    return by_week(judged, weeks).withColumn("reason", F.coalesce("broken", duplicate))
 
 
 def clean_orders(classified: "DataFrame") -> "DataFrame":
@@ -113,12 +137,12 @@ def _number(text: "Column") -> "Column":
     return F.when(F.abs(number) < float("inf"), number)
 
 
-def _age_among_equals(said: Sequence["Column"]) -> "Column":
+def _age_among_equals() -> "Column":
     """1 for the newest of the rows that say the same thing, 2 for the next older, …"""
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
     # The hash comes first, as numbers are sorted faster than texts.
-    equals = Window.partitionBy("said", "week", *said)
+    equals = Window.partitionBy("said", "week", *_SAID)
     newest = [F.col(name).desc() for name in ("source_modified", "source_file", "source_row")]
     return F.row_number().over(equals.orderBy(*newest))

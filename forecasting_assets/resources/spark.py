@@ -60,6 +60,8 @@ def spark_conf(settings: "SparkSettings") -> dict[str, str]:
     if cores := local_cores(settings.master):
         # How many a cluster has is not known here: Spark's default then, or what the settings say.
         jvm["spark.sql.shuffle.partitions"] = str(cores)
+        # A job of its own to list the folders of many weeks costs more than it saves where all cores are here.
+        jvm["spark.sql.sources.parallelPartitionDiscovery.threshold"] = "10000"
     return _CONF | jvm | settings.conf
 
 

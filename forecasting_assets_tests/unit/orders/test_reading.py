@@ -181,4 +181,33 @@ def test_only_the_columns_asked_for_are_read_and_all_are_named(tmp_path):
 def test_json_values_that_are_no_text_keep_their_json(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_text(json.dumps({"a": True, "b": {"c": 1}, "d": None}) + "\n")
-    assert read(file)[["a", "b", "d"]].to_numpy().tolist() == [["true", '{"c": "1"}', None]]
+    assert read(file)[["a", "b", "d"]].to_numpy().tolist() == [["true", '{"c": 1}', None]]
+
+
+_JSON_VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(),
+    st.lists(st.integers(), max_size=2),
+)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abc"), _JSON_VALUES), min_size=1, max_size=5))
+@settings(deadline=None)
+def test_a_line_that_only_a_tolerant_reader_takes_changes_no_other(tmp_path_factory, rows):
+    folder = tmp_path_factory.mktemp("json")
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / "a.jsonl").write_text(lines)
+    (folder / "b.jsonl").write_text(lines + '{"a": NaN}\n')
+    alone, beside = read(folder / "a.jsonl"), read(folder / "b.jsonl")
+    assert beside["a"].iloc[-1] == "NaN"
+    for name in alone:
+        assert alone[name].tolist() == beside[name].iloc[:-1].tolist()
+
+
+def test_two_objects_on_a_line_are_an_error_that_names_it(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"a": 1}\n\n{"a": 2}{"a": 3}\n')
+    with pytest.raises(OrderFileError, match="line 2 is no JSON"):
+        read(tmp_path / "a.jsonl")

@@ -1,7 +1,7 @@
 """From landed order files to features as a user of DuckDB or of Polars would write it, table by table.
 
 The same rules and columns as the platform: every row is clean or rejected with the first rule it breaks, the
-newest of equal lines counts, features as in `features/build.py`. Each table is written as Parquet by week and
+newest of equal lines counts, features as in `features/window.py`. Each table is written as Parquet by week and
 the next one reads it from there. What the platform does beside (records, checks, metadata, one file a week put
 into place whole) is not done here.
 """
@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from forecasting_assets.features.build import (
+from forecasting_assets.features.calendar import calendar_features
+from forecasting_assets.features.window import (
     ADI_LIMIT,
     ALIVE_WEEKS,
     CV2_LIMIT,
@@ -21,7 +22,6 @@ from forecasting_assets.features.build import (
     NEW_WEEKS,
     feature_lags,
 )
-from forecasting_assets.features.calendar import calendar_features
 from forecasting_assets.weeks import YEAR_WEEKS
 
 LANDED = [

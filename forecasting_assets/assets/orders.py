@@ -1,12 +1,14 @@
 """From landed files to weekly demand and features: the Spark part of the graph."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import dagster as dg
 
 from forecasting_assets.assets.weekly import Upstream, Weekly, add_week_metadata, row_counts
-from forecasting_assets.features.build import LOOKBACK_WEEKS, build_features, feature_columns
+from forecasting_assets.features.build import build_features, feature_columns
+from forecasting_assets.features.window import LOOKBACK_WEEKS
 from forecasting_assets.orders import cleaning
 from forecasting_assets.orders.demand import weekly_demand as demand_of
 from forecasting_assets.orders.raw import read_raw_orders, weeks_by_columns
@@ -19,6 +21,8 @@ from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, REJECTED_ORDERS,
 from forecasting_assets.weeks import add_weeks, weeks_between
 
 GROUP = "orders"
+#: Rows of weekly_demand that a task makes features of, about: they are in memory together.
+DEMAND_PER_TASK = 500_000
 
 
 def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
@@ -101,13 +105,19 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         """What is known of every living part and region at the end of the week: recent and past demand, season,
         intermittency, price, holidays, and how its category and region are doing."""
         since = max(add_weeks(weeks[0], 1 - LOOKBACK_WEEKS), calendar.first_week)
+        session, known = spark.spark_session, weeks_between(since, weeks[-1])
+        demand = lake.read(session, WEEKLY_DEMAND, known)
+        with ThreadPoolExecutor(16) as pool:
+            n_rows = sum(pool.map(lambda week: lake.rows(WEEKLY_DEMAND, week), known))
+        cores = int(session.conf.get("spark.sql.shuffle.partitions") or 1)
         rows = build_features(
-            lake.read(spark.spark_session, WEEKLY_DEMAND, weeks_between(since, weeks[-1])),
+            demand,
             weeks[0],
             weeks[-1],
             calendar.first_week,
             calendar.horizon_weeks,
             calendar.holiday_countries,
+            max(cores, n_rows // DEMAND_PER_TASK),
         )
         row_counts(context, lake.write(by_week(rows, weeks), features, weeks))
 

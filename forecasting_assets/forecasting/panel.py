@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.features.build import ADI_LIMIT, ALIVE_WEEKS, CV2_LIMIT, NEW_WEEKS
+from forecasting_assets.features.window import ADI_LIMIT, ALIVE_WEEKS, CV2_LIMIT, NEW_WEEKS
 from forecasting_assets.tables import SERIES
 from forecasting_assets.weeks import weeks_between
 

@@ -20,7 +20,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.features.build import ADI_LIMIT
+from forecasting_assets.features.window import ADI_LIMIT
 from forecasting_assets.forecasting.candidates import CANDIDATES, forecasts
 from forecasting_assets.forecasting.cube import LEVELS, VALUES, forecast_table
 from forecasting_assets.forecasting.panel import LOG_GAIN, PATTERNS, Panel, logged, scale_of

@@ -9,7 +9,7 @@ import pytest
 
 from forecasting_assets.allocation import WARM_UP_WEEKS
 from forecasting_assets.definitions import build_defs
-from forecasting_assets.features.build import feature_columns
+from forecasting_assets.features.build import build_features, feature_columns
 from forecasting_assets.orders.quality import clean_statistics
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.runs import materialize
@@ -116,6 +116,19 @@ def test_features_say_what_the_demand_was(home):
     pd.testing.assert_series_equal(known["cv2"], cv2, check_names=False, atol=1e-12)
     region = table.iloc[:, -1].groupby("region").sum()
     assert known["region_quantity"].groupby("region").first().to_dict() == pytest.approx(region.to_dict())
+
+
+def test_series_without_recent_orders_have_no_features(home):
+    from pyspark.sql import SparkSession
+
+    week, ended = WEEKS[-1], WEEKS[-53]
+    demand = home.lake.read(SparkSession.builder.getOrCreate(), WEEKLY_DEMAND, [ended])
+    assert demand.count()
+    for history in (demand, demand.limit(0)):
+        made = build_features(history, week, week, WEEKS[0], 6, ("US",), 2)
+        assert made.columns == FEATURES.names
+        assert made.count() == 0
+    assert build_features(demand, ended, ended, WEEKS[0], 6, ("US",), 2).count() == demand.count()
 
 
 def test_weeks_that_spark_writes_are_packed(home):

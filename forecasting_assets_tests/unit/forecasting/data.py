@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.features.build import ALIVE_WEEKS, NEW_WEEKS, feature_lags
+from forecasting_assets.features.window import ALIVE_WEEKS, NEW_WEEKS, feature_lags
 from forecasting_assets.weeks import add_weeks
 
 FIRST = date(2022, 1, 3)

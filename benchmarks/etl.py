@@ -129,9 +129,7 @@ def contents(folders: Sequence[Path]) -> list[float]:
 def measure(name: str, home: Path, weeks: int) -> tuple[Took, dict]:
     said = home / "said.json"
     one = ["--one", name, "--folder", str(home), "--weeks", str(weeks), "--said", str(said)]
-    took = run(
-        home, [sys.executable, "-m", "benchmarks.etl", *one], POLARS_MAX_THREADS=str(os.cpu_count() or 1)
-    )
+    took = run(home, [sys.executable, "-m", "benchmarks.etl", *one])
     return took, json.loads(said.read_text())
 
 

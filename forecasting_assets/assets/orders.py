@@ -67,17 +67,13 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         groups: dict[tuple[str, ...], list[date]] = {}
         for week in weeks:
             groups.setdefault(lake.columns(RAW_ORDERS, week), []).append(week)
-        session = spark.spark_session
-        for columns, group in groups.items():
-            with cleaning.suspects(
-                cleaning.judge(lake.read(session, RAW_ORDERS, group), landed_names)
-            ) as rows:
-                rejected = cleaning.rejected_orders(cleaning.classify(rows, group), columns)
-                lake.write(rejected, REJECTED_ORDERS, group)
-        # Last, as in every asset of several tables: where its own table shows a week, the others do.
-        judged = cleaning.judge(lake.read(session, RAW_ORDERS, weeks), landed_names)
-        accepted = cleaning.clean_orders(cleaning.classify(judged, weeks))
-        row_counts(context, lake.write(accepted, CLEAN_ORDERS, weeks))
+        raw = lake.read(spark.spark_session, RAW_ORDERS, weeks)
+        with lake.unreadable_told(), cleaning.classified(raw, landed_names, weeks) as (unsuspected, suspects):
+            for columns, group in groups.items():
+                lake.write(cleaning.rejected_orders(suspects, columns, group), REJECTED_ORDERS, group)
+            # Last, as in every asset of several tables: where its own table shows a week, the others do.
+            accepted = cleaning.clean_orders(unsuspected, suspects, weeks)
+            row_counts(context, lake.write(accepted, CLEAN_ORDERS, weeks))
         reasons_of = lake.read_pandas(REJECTED_ORDERS, weeks, columns=["reason"])
         for week in weeks:
             reasons = Counter(reasons_of.loc[reasons_of["week"] == str(week), "reason"])
@@ -110,15 +106,16 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         with ThreadPoolExecutor(16) as pool:
             n_rows = sum(pool.map(lambda week: lake.rows(WEEKLY_DEMAND, week), known))
         cores = int(session.conf.get("spark.sql.shuffle.partitions") or 1)
-        rows = build_features(
-            demand,
-            weeks[0],
-            weeks[-1],
-            calendar.first_week,
-            calendar.horizon_weeks,
-            calendar.holiday_countries,
-            max(cores, n_rows // DEMAND_PER_TASK),
-        )
+        with lake.unreadable_told():
+            rows = build_features(
+                demand,
+                weeks[0],
+                weeks[-1],
+                calendar.first_week,
+                calendar.horizon_weeks,
+                calendar.holiday_countries,
+                max(cores, n_rows // DEMAND_PER_TASK),
+            )
         row_counts(context, lake.write(by_week(rows, weeks), features, weeks))
 
     return [raw_orders, clean_orders, weekly_demand, feature_table]

@@ -1,6 +1,6 @@
 """clean_orders and rejected_orders: every raw row is one or the other, with the reason where it is rejected.
 
-The rules are stated once, in `judge`; both tables follow from the column `reason` that `classify` makes of it.
+The rules are stated once, in `_judged`; both tables follow from the column `reason` that `classified` makes of it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,55 @@ _TYPED = {name: f"clean_{name}" for name in CLEAN_ORDERS.names if name not in RA
 _SAID = (_TYPED["order_id"], _TYPED["line_id"], "unnumbered")
 
 
-def judge(raw: "DataFrame", landed_names: Mapping[str, str]) -> "DataFrame":
+@contextmanager
+def classified(
+    raw: "DataFrame", landed_names: Mapping[str, str], weeks: Sequence[date]
+) -> Iterator[tuple["DataFrame", "DataFrame"]]:
+    """The raw rows of `weeks` in two parts, with their typed values (`clean_…`) and `reason`: the first rule that a
+    row breaks, null if none. Those of the first part break none; the few of the second, which are kept in memory as
+    long as the block lasts, are looked at more closely.
+
+    Of rows with the same (order_id, line_id) in a week only the one in the newest file (time of change, then
+    name, then row) is no duplicate; rows without a line_id are duplicates if equal in every landed column.
+    """
+    from pyspark.sql import functions as F
+
+    judged = _judged(raw, landed_names)
+    repeated = judged.groupBy("week", "said").count().where("count > 1")
+    repeated = repeated.select("week", "said", F.lit(True).alias("repeated")).persist()
+    # Once Spark knows how few they are it hands them to all tasks, and need not move all rows to find theirs.
+    repeated.count()
+    marked = judged.join(repeated, ["week", "said"], "left")
+    suspect = F.col("broken").isNotNull() | F.col("repeated").isNotNull()
+    duplicate = F.when(_age_among_equals() > 1, F.lit("duplicate"))
+    suspects = by_week(marked.where(suspect), weeks).withColumn("reason", F.coalesce("broken", duplicate))
+    suspects = suspects.persist()
+    try:
+        yield marked.where(~suspect).withColumn("reason", F.col("broken")), suspects
+    finally:
+        suspects.unpersist()
+        repeated.unpersist()
+
+
+def clean_orders(unsuspected: "DataFrame", suspects: "DataFrame", weeks: Sequence[date]) -> "DataFrame":
+    """The accepted rows of what `classified` gives, with the columns of CLEAN_ORDERS, and week."""
+    from pyspark.sql import functions as F
+
+    columns = [F.col(_TYPED.get(name, name)).alias(name) for name in CLEAN_ORDERS.names]
+    accepted = suspects.where(F.col("reason").isNull())
+    return by_week(unsuspected.select(*columns, "week").union(accepted.select(*columns, "week")), weeks)
+
+
+def rejected_orders(suspects: "DataFrame", columns: Sequence[str], weeks: Sequence[date]) -> "DataFrame":
+    """The rejected rows of `weeks` as they were landed, in the given columns of raw_orders, with their reason, and
+    week."""
+    from pyspark.sql import functions as F
+
+    rejected = suspects.where(F.col("reason").isNotNull() & F.col("week").isin(list(weeks)))
+    return rejected.select(*map(_landed, columns), "reason", "week")
+
+
+def _judged(raw: "DataFrame", landed_names: Mapping[str, str]) -> "DataFrame":
     """Raw rows with what each tells by itself: its typed values (`clean_…`), the first rule that it breaks
     (`broken`, null if none), and a hash of what duplicates have in common (`said`)."""
     from pyspark.sql import functions as F
@@ -61,51 +109,6 @@ def judge(raw: "DataFrame", landed_names: Mapping[str, str]) -> "DataFrame":
         }
     )
     return judged.withColumn("said", F.xxhash64(*_SAID))
-
-
-@contextmanager
-def suspects(judged: "DataFrame") -> Iterator["DataFrame"]:
-    """The rows that may be rejected: those that are broken, and those whose hash another of the week has too."""
-    from pyspark.sql import functions as F
-
-    repeated = judged.groupBy("week", "said").count().where("count > 1")
-    repeated = repeated.select("week", "said", F.lit(True).alias("repeated")).persist()
-    try:
-        # Once Spark knows how few they are it hands them to all tasks, and need not move all rows to find theirs.
-        repeated.count()
-        marked = judged.join(repeated, ["week", "said"], "left")
-        yield marked.where(F.col("broken").isNotNull() | F.col("repeated"))
-    finally:
-        repeated.unpersist()
-
-
-def classify(judged: "DataFrame", weeks: Sequence[date]) -> "DataFrame":
-    """Judged rows of `weeks` with `reason`: the first rule that a row breaks, null if none. All rows of a week are
-    in one Spark partition.
-
-    Of rows with the same (order_id, line_id) in a week only the one in the newest file (time of change, then
-    name, then row) is no duplicate; rows without a line_id are duplicates if equal in every landed column.
-    """
-    from pyspark.sql import functions as F
-
-    duplicate = F.when(_age_among_equals() > 1, F.lit("duplicate"))
-    return by_week(judged, weeks).withColumn("reason", F.coalesce("broken", duplicate))
-
-
-def clean_orders(classified: "DataFrame") -> "DataFrame":
-    """The accepted rows with the columns of CLEAN_ORDERS, and week."""
-    from pyspark.sql import functions as F
-
-    columns = [F.col(_TYPED.get(name, name)).alias(name) for name in CLEAN_ORDERS.names]
-    return classified.where(F.col("reason").isNull()).select(*columns, "week")
-
-
-def rejected_orders(classified: "DataFrame", columns: Sequence[str]) -> "DataFrame":
-    """The rejected rows as they were landed, in the given columns of raw_orders, with their reason, and week."""
-    from pyspark.sql import functions as F
-
-    landed = [_landed(name) for name in columns]
-    return classified.where(F.col("reason").isNotNull()).select(*landed, "reason", "week")
 
 
 def _text(raw: "DataFrame", name: str) -> "Column":

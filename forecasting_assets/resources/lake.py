@@ -219,9 +219,9 @@ class Lake(dg.ConfigurableResource):
         """
         staging = f"{_STAGING}/{uuid.uuid4().hex}"
         try:
-            frame.write.options(**_WRITING).partitionBy("week").mode("overwrite").parquet(
-                f"{self.path}/{staging}"
-            )
+            writer = frame.write.options(**_WRITING).partitionBy("week").mode("overwrite")
+            with self.unreadable_told():
+                writer.parquet(f"{self.path}/{staging}")
             staged = self._staged_files(staging)
             strangers = sorted(set(staged) - set(weeks))
             if strangers:
@@ -230,14 +230,19 @@ class Lake(dg.ConfigurableResource):
                 if week not in staged:
                     staged[week] = self._stage_empty(staging, _arrow_schema(frame.drop("week")))
                 self._publish(staged[week], table, week)
-        except Exception as error:
-            # Damage within a file shows only when Spark reads it, which is now.
-            if unreadable := _UNREADABLE.search(str(error)):
-                raise self._damaged(unreadable[1], date.fromisoformat(unreadable[2]), error) from None
-            raise
         finally:
             self._discard(staging)
         return {week: self.rows(table, week) for week in weeks}
+
+    @contextmanager
+    def unreadable_told(self) -> Iterator[None]:
+        """Around whatever makes Spark read: damage within a file shows only then, and is a DamagedWeekError."""
+        try:
+            yield
+        except Exception as error:
+            if unreadable := _UNREADABLE.search(str(error)):
+                raise self._damaged(unreadable[1], date.fromisoformat(unreadable[2]), error) from None
+            raise
 
     def _staged_files(self, staging: str) -> dict[date, str]:
         from pyarrow import fs

@@ -1,7 +1,6 @@
 """From landed files to weekly demand and features: the Spark part of the graph."""
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import dagster as dg
@@ -67,8 +66,9 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         groups: dict[tuple[str, ...], list[date]] = {}
         for week in weeks:
             groups.setdefault(lake.columns(RAW_ORDERS, week), []).append(week)
-        raw = lake.read(spark.spark_session, RAW_ORDERS, weeks)
-        with lake.unreadable_told(), cleaning.classified(raw, landed_names, weeks) as (unsuspected, suspects):
+        raw, n_rows = lake.read(spark.spark_session, RAW_ORDERS, weeks), lake.total_rows(RAW_ORDERS, weeks)
+        parts = cleaning.classified(raw, n_rows, landed_names, weeks)
+        with lake.unreadable_told(), parts as (unsuspected, suspects):
             for columns, group in groups.items():
                 lake.write(cleaning.rejected_orders(suspects, columns, group), REJECTED_ORDERS, group)
             # Last, as in every asset of several tables: where its own table shows a week, the others do.
@@ -103,8 +103,7 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         since = max(add_weeks(weeks[0], 1 - LOOKBACK_WEEKS), calendar.first_week)
         session, known = spark.spark_session, weeks_between(since, weeks[-1])
         demand = lake.read(session, WEEKLY_DEMAND, known)
-        with ThreadPoolExecutor(16) as pool:
-            n_rows = sum(pool.map(lambda week: lake.rows(WEEKLY_DEMAND, week), known))
+        n_rows = lake.total_rows(WEEKLY_DEMAND, known)
         cores = int(session.conf.get("spark.sql.shuffle.partitions") or 1)
         with lake.unreadable_told():
             rows = build_features(

@@ -19,17 +19,19 @@ DEFAULT_CATEGORY = "default"
 _ISO_8601 = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _TYPED = {name: f"clean_{name}" for name in CLEAN_ORDERS.names if name not in RAW_ORDERS.names}
+#: To tell suspects from so few rows would take longer than to suspect them all.
+_ALL_SUSPECT = 200_000
 #: What duplicates have in common: their number, or all they landed if they have none.
 _SAID = (_TYPED["order_id"], _TYPED["line_id"], "unnumbered")
 
 
 @contextmanager
 def classified(
-    raw: "DataFrame", landed_names: Mapping[str, str], weeks: Sequence[date]
+    raw: "DataFrame", n_rows: int, landed_names: Mapping[str, str], weeks: Sequence[date]
 ) -> Iterator[tuple["DataFrame", "DataFrame"]]:
-    """The raw rows of `weeks` in two parts, with their typed values (`clean_…`) and `reason`: the first rule that a
-    row breaks, null if none. Those of the first part break none; the few of the second, which are kept in memory as
-    long as the block lasts, are looked at more closely.
+    """The `n_rows` raw rows of `weeks` in two parts, with their typed values (`clean_…`) and `reason`: the first rule
+    that a row breaks, null if none. Those of the first part break none; the few of the second, which are kept in
+    memory as long as the block lasts, are looked at more closely.
 
     Of rows with the same (order_id, line_id) in a week only the one in the newest file (time of change, then
     name, then row) is no duplicate; rows without a line_id are duplicates if equal in every landed column.
@@ -38,10 +40,13 @@ def classified(
 
     judged = _judged(raw, landed_names)
     repeated = judged.groupBy("week", "said").count().where("count > 1")
-    repeated = repeated.select("week", "said", F.lit(True).alias("repeated")).persist()
-    # Once Spark knows how few they are it hands them to all tasks, and need not move all rows to find theirs.
-    repeated.count()
-    marked = judged.join(repeated, ["week", "said"], "left")
+    repeated = repeated.select("week", "said", F.lit(True).alias("repeated"))
+    if n_rows > _ALL_SUSPECT:
+        # Once Spark knows how few they are it hands them to all tasks, and need not move all rows to find theirs.
+        repeated.persist().count()
+        marked = judged.join(repeated, ["week", "said"], "left")
+    else:
+        marked = judged.withColumn("repeated", F.lit(True))
     suspect = F.col("broken").isNotNull() | F.col("repeated").isNotNull()
     duplicate = F.when(_age_among_equals() > 1, F.lit("duplicate"))
     suspects = by_week(marked.where(suspect), weeks).withColumn("reason", F.coalesce("broken", duplicate))

@@ -10,6 +10,7 @@ import pytest
 from forecasting_assets.allocation import WARM_UP_WEEKS
 from forecasting_assets.definitions import build_defs
 from forecasting_assets.features.build import build_features, feature_columns
+from forecasting_assets.orders import cleaning
 from forecasting_assets.orders.quality import clean_statistics
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.runs import materialize
@@ -77,6 +78,24 @@ def test_lines_that_count_twice_are_found(home):
         assert found.rows - found.lines == repeated
     found = clean_statistics(clean)[week]
     assert found.rows == found.lines == home.lake.rows(CLEAN_ORDERS, week)
+
+
+def test_many_rows_are_told_apart_as_few_are(home):
+    from pyspark.sql import SparkSession
+
+    spark, names = SparkSession.builder.getOrCreate(), home.settings.orders.landed_names
+    raw = home.lake.read(spark, RAW_ORDERS, WEEKS[:3])
+    found = []
+    for n_rows in (1, 10**9):
+        with cleaning.classified(raw, n_rows, names, WEEKS[:3]) as parts:
+            clean = cleaning.clean_orders(*parts, WEEKS[:3]).toPandas()
+            rejected = cleaning.rejected_orders(parts[1], ["source_file", "source_row"], WEEKS[:3]).toPandas()
+        found.append(
+            [of.sort_values(["source_file", "source_row"], ignore_index=True) for of in (clean, rejected)]
+        )
+    assert set(found[0][1]["reason"]) >= {"duplicate", "bad_quantity"}
+    for few, many in zip(*found, strict=True):
+        pd.testing.assert_frame_equal(many, few)
 
 
 def test_every_series_of_the_market_has_demand(home):

@@ -62,7 +62,7 @@ def section(
         f"Machine: {machine()}",
         f"Versions: {versions(packages)}",
         f"Date: {day}",
-        f"Repeats: {f'medians of {repeats}' if isinstance(repeats, int) else repeats}",
+        f"Repeats: {f'medians of {repeats}' if isinstance(repeats, int) and repeats > 1 else repeats}",
     ]
     text = "\n\n".join([f"## {title}", compared, "\n".join(f"- {fact}" for fact in facts), *parts])
     sections = _read(results) | {name: text.strip()}

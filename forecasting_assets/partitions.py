@@ -5,10 +5,15 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
 #: Fewer partitions than weeks, as each costs a task; not one a core, or the rows of one would not fit in memory.
 _WEEKS_EACH = 4
+
+
+def shuffle_tasks(spark: "SparkSession") -> int:
+    """Tasks that rows are moved to where nothing else is said: as many as there are cores, on one machine."""
+    return int(spark.conf.get("spark.sql.shuffle.partitions") or 1)
 
 
 def by_week(frame: "DataFrame", weeks: Sequence[date]) -> "DataFrame":
@@ -17,5 +22,5 @@ def by_week(frame: "DataFrame", weeks: Sequence[date]) -> "DataFrame":
     One shuffle, however much is asked of the rows of a week after it: windows and groups over `week` and more
     columns need no other, nor does `Lake.write`.
     """
-    tasks = int(frame.sparkSession.conf.get("spark.sql.shuffle.partitions") or 1)
-    return frame.repartition(max(-(-len(weeks) // _WEEKS_EACH), min(len(weeks), tasks)), "week")
+    tasks = min(len(weeks), shuffle_tasks(frame.sparkSession))
+    return frame.repartition(max(-(-len(weeks) // _WEEKS_EACH), tasks), "week")

@@ -24,7 +24,7 @@ from forecasting_assets.features.build import feature_columns
 from forecasting_assets.forecasting import sarimax, spread, xgb
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
-from forecasting_assets.partitions import by_week
+from forecasting_assets.partitions import by_week, shuffle_tasks
 from forecasting_assets.reporting import charts, png
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.resources.spark import Spark
@@ -139,8 +139,7 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
     def tasks(session: "SparkSession", lake: Lake, weeks: Sequence[date]) -> int:
         """Tasks to forecast `weeks` in."""
         forecasts = [lake.rows(features, week) for week in weeks]
-        cores = int(session.conf.get("spark.sql.shuffle.partitions") or 1)
-        return spread.task_count(cores, max(forecasts), sum(forecasts))
+        return spread.task_count(shuffle_tasks(session), max(forecasts), sum(forecasts))
 
     @weekly.asset(
         SARIMAX_MODEL,

@@ -11,7 +11,7 @@ from forecasting_assets.features.window import LOOKBACK_WEEKS
 from forecasting_assets.orders import cleaning
 from forecasting_assets.orders.demand import weekly_demand as demand_of
 from forecasting_assets.orders.raw import read_raw_orders, weeks_by_columns
-from forecasting_assets.partitions import by_week
+from forecasting_assets.partitions import by_week, shuffle_tasks
 from forecasting_assets.provenance import FILES
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.resources.landing import Landing, touching
@@ -104,7 +104,6 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         session, known = spark.spark_session, weeks_between(since, weeks[-1])
         demand = lake.read(session, WEEKLY_DEMAND, known)
         n_rows = lake.total_rows(WEEKLY_DEMAND, known)
-        cores = int(session.conf.get("spark.sql.shuffle.partitions") or 1)
         with lake.unreadable_told():
             rows = build_features(
                 demand,
@@ -113,7 +112,7 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
                 calendar.first_week,
                 calendar.horizon_weeks,
                 calendar.holiday_countries,
-                max(cores, n_rows // DEMAND_PER_TASK),
+                max(shuffle_tasks(session), n_rows // DEMAND_PER_TASK),
             )
         row_counts(context, lake.write(by_week(rows, weeks), features, weeks))
 

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from forecasting_assets.orders.landing import rows_of_weeks
+from forecasting_assets.partitions import shuffle_tasks
 from forecasting_assets.tables import RAW_ORDERS, REJECTED_ORDERS, texts_ddl
 
 if TYPE_CHECKING:
@@ -83,5 +84,4 @@ def read_raw_orders(
         "name STRING, modified TIMESTAMP, weeks ARRAY<DATE>",
     )
     # As many readers as shuffles have partitions: each one costs the start of a Python worker.
-    readers = int(spark.conf.get("spark.sql.shuffle.partitions") or 1)
-    return listed.repartition(min(len(files), readers) or 1, "name").mapInArrow(read, schema)
+    return listed.repartition(min(len(files), shuffle_tasks(spark)) or 1, "name").mapInArrow(read, schema)

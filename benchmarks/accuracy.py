@@ -352,8 +352,8 @@ def compare(yardstick: Yardstick, names: Sequence[str], threads: int, slow_every
         others.forecast(demand, first, origin)
 
     scores = {table: yardstick.scores(lake, table) for table in PLATFORM}
-    told = [*names, *([MEAN_OF_TWO] if others.best else [])]
-    scores |= {table: yardstick.scores(beside, table) for table in told}
+    made = [*names, *([MEAN_OF_TWO] if others.best else [])]
+    scores |= {table: yardstick.scores(beside, table) for table in made}
     seconds |= others.seconds
     ours = scores["demand_forecast"]
     of_all = f", one series in {yardstick.every}" if yardstick.every > 1 else ""

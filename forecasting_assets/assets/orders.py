@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import date
+from functools import partial
 
 import dagster as dg
 
@@ -10,6 +11,7 @@ from forecasting_assets.features.build import build_features, feature_columns
 from forecasting_assets.features.window import LOOKBACK_WEEKS
 from forecasting_assets.orders import cleaning
 from forecasting_assets.orders.demand import weekly_demand as demand_of
+from forecasting_assets.orders.duplicates import DUPLICATES, older_duplicates
 from forecasting_assets.orders.raw import read_raw_orders, weeks_by_columns
 from forecasting_assets.partitions import by_week, shuffle_tasks
 from forecasting_assets.provenance import FILES
@@ -66,14 +68,15 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         groups: dict[tuple[str, ...], list[date]] = {}
         for week in weeks:
             groups.setdefault(lake.columns(RAW_ORDERS, week), []).append(week)
-        raw, n_rows = lake.read(spark.spark_session, RAW_ORDERS, weeks), lake.total_rows(RAW_ORDERS, weeks)
-        parts = cleaning.classified(raw, n_rows, landed_names, weeks)
-        with lake.unreadable_told(), parts as (unsuspected, suspects):
+        session = spark.spark_session
+        older = partial(older_duplicates, landed_names=landed_names)
+        duplicates = lake.map_weeks(session, RAW_ORDERS, weeks, older, DUPLICATES)
+        raw = lake.read(session, RAW_ORDERS, weeks)
+        with lake.unreadable_told(), cleaning.classified(raw, duplicates, landed_names) as rows:
             for columns, group in groups.items():
-                lake.write(cleaning.rejected_orders(suspects, columns, group), REJECTED_ORDERS, group)
+                lake.write(cleaning.rejected_orders(rows, columns, group), REJECTED_ORDERS, group)
             # Last, as in every asset of several tables: where its own table shows a week, the others do.
-            accepted = cleaning.clean_orders(unsuspected, suspects, weeks)
-            row_counts(context, lake.write(accepted, CLEAN_ORDERS, weeks))
+            row_counts(context, lake.write(cleaning.clean_orders(rows, weeks), CLEAN_ORDERS, weeks))
         reasons_of = lake.read_pandas(REJECTED_ORDERS, weeks, columns=["reason"])
         for week in weeks:
             reasons = Counter(reasons_of.loc[reasons_of["week"] == str(week), "reason"])
@@ -85,8 +88,8 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
     @weekly.asset(WEEKLY_DEMAND, group=GROUP, kinds=["pyspark", "parquet"], upstream=["clean_orders"])
     def weekly_demand(context: dg.AssetExecutionContext, weeks: list[date], spark: Spark, lake: Lake) -> None:
         """Units ordered in the week of each part in each region, with the number of orders and the mean price."""
-        clean = by_week(lake.read(spark.spark_session, CLEAN_ORDERS, weeks), weeks)
-        row_counts(context, lake.write(demand_of(clean), WEEKLY_DEMAND, weeks))
+        demand = lake.map_weeks(spark.spark_session, CLEAN_ORDERS, weeks, demand_of, WEEKLY_DEMAND.ddl)
+        row_counts(context, lake.write(demand, WEEKLY_DEMAND, weeks))
 
     history = Upstream("weekly_demand", first=1 - LOOKBACK_WEEKS)
 

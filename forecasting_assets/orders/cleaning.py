@@ -1,6 +1,7 @@
 """clean_orders and rejected_orders: every raw row is one or the other, with the reason where it is rejected.
 
-The rules are stated once, in `_judged`; both tables follow from the column `reason` that `classified` makes of it.
+The rules are stated once, in `_judged` and, for duplicates, in `duplicates.py`; both tables follow from the column
+`reason` that `classified` makes of them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING
 
+from forecasting_assets.orders.duplicates import ROW
 from forecasting_assets.orders.raw import raw_name
 from forecasting_assets.partitions import by_week
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS
@@ -18,67 +20,51 @@ if TYPE_CHECKING:
 DEFAULT_CATEGORY = "default"
 _ISO_8601 = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+#: Names that no landed column has.
+_BROKEN, _DUPLICATE = "clean_broken", "clean_duplicate"
 _TYPED = {name: f"clean_{name}" for name in CLEAN_ORDERS.names if name not in RAW_ORDERS.names}
-#: To tell suspects from so few rows would take longer than to suspect them all.
-_ALL_SUSPECT = 200_000
-#: What duplicates have in common: their number, or all they landed if they have none.
-_SAID = (_TYPED["order_id"], _TYPED["line_id"], "unnumbered")
 
 
 @contextmanager
 def classified(
-    raw: "DataFrame", n_rows: int, landed_names: Mapping[str, str], weeks: Sequence[date]
-) -> Iterator[tuple["DataFrame", "DataFrame"]]:
-    """The `n_rows` raw rows of `weeks` in two parts, with their typed values (`clean_…`) and `reason`: the first rule
-    that a row breaks, null if none. Those of the first part break none; the few of the second, which are kept in
-    memory as long as the block lasts, are looked at more closely.
+    raw: "DataFrame", duplicates: "DataFrame", landed_names: Mapping[str, str]
+) -> Iterator["DataFrame"]:
+    """Raw rows with their typed values (`clean_…`) and `reason`: the first rule that a row breaks, null if none.
 
-    Of rows with the same (order_id, line_id) in a week only the one in the newest file (time of change, then
-    name, then row) is no duplicate; rows without a line_id are duplicates if equal in every landed column.
+    duplicates: week and ROW of the rows of `older_duplicates`, which are kept in memory as long as the block lasts
     """
     from pyspark.sql import functions as F
 
-    judged = _judged(raw, landed_names)
-    repeated = judged.groupBy("week", "said").count().where("count > 1")
-    repeated = repeated.select("week", "said", F.lit(True).alias("repeated"))
-    if n_rows > _ALL_SUSPECT:
-        # Once Spark knows how few they are it hands them to all tasks, and need not move all rows to find theirs.
-        repeated.persist().count()
-        marked = judged.join(repeated, ["week", "said"], "left")
-    else:
-        marked = judged.withColumn("repeated", F.lit(True))
-    suspect = F.col("broken").isNotNull() | F.col("repeated").isNotNull()
-    duplicate = F.when(_age_among_equals() > 1, F.lit("duplicate"))
-    suspects = by_week(marked.where(suspect), weeks).withColumn("reason", F.coalesce("broken", duplicate))
-    suspects = suspects.persist()
+    duplicates = duplicates.withColumn(_DUPLICATE, F.lit("duplicate")).persist()
+    # Once Spark knows how few they are it hands them to all tasks, and need not move all rows to find theirs.
+    duplicates.count()
     try:
-        yield marked.where(~suspect).withColumn("reason", F.col("broken")), suspects
+        judged = _judged(raw, landed_names).join(duplicates, ["week", *ROW], "left")
+        yield judged.withColumn("reason", F.coalesce(_BROKEN, _DUPLICATE))
     finally:
-        suspects.unpersist()
-        repeated.unpersist()
+        duplicates.unpersist()
 
 
-def clean_orders(unsuspected: "DataFrame", suspects: "DataFrame", weeks: Sequence[date]) -> "DataFrame":
+def clean_orders(classified: "DataFrame", weeks: Sequence[date]) -> "DataFrame":
     """The accepted rows of what `classified` gives, with the columns of CLEAN_ORDERS, and week."""
     from pyspark.sql import functions as F
 
     columns = [F.col(_TYPED.get(name, name)).alias(name) for name in CLEAN_ORDERS.names]
-    accepted = suspects.where(F.col("reason").isNull())
-    return by_week(unsuspected.select(*columns, "week").union(accepted.select(*columns, "week")), weeks)
+    return by_week(classified.where(F.col("reason").isNull()).select(*columns, "week"), weeks)
 
 
-def rejected_orders(suspects: "DataFrame", columns: Sequence[str], weeks: Sequence[date]) -> "DataFrame":
+def rejected_orders(classified: "DataFrame", columns: Sequence[str], weeks: Sequence[date]) -> "DataFrame":
     """The rejected rows of `weeks` as they were landed, in the given columns of raw_orders, with their reason, and
     week."""
     from pyspark.sql import functions as F
 
-    rejected = suspects.where(F.col("reason").isNotNull() & F.col("week").isin(list(weeks)))
-    return rejected.select(*map(_landed, columns), "reason", "week")
+    rejected = classified.where(F.col("reason").isNotNull() & F.col("week").isin(list(weeks)))
+    return by_week(rejected.select(*map(_landed, columns), "reason", "week"), weeks)
 
 
 def _judged(raw: "DataFrame", landed_names: Mapping[str, str]) -> "DataFrame":
-    """Raw rows with what each tells by itself: its typed values (`clean_…`), the first rule that it breaks
-    (`broken`, null if none), and a hash of what duplicates have in common (`said`)."""
+    """Raw rows with what each tells by itself: its typed values (`clean_…`) and the first rule that it breaks
+    (_BROKEN, null if none)."""
     from pyspark.sql import functions as F
 
     text = {name: _text(raw, raw_name(landed)) for name, landed in landed_names.items()}
@@ -105,15 +91,9 @@ def _judged(raw: "DataFrame", landed_names: Mapping[str, str]) -> "DataFrame":
         "missing_part": value["part_id"].isNull(),
         "missing_region": value["region"].isNull(),
     }
-    landed = [_landed(name) for name in raw.columns if name not in RAW_ORDERS.names and name != "week"]
-    identified = value["order_id"].isNotNull() & value["line_id"].isNotNull()
-    judged = rows.withColumns(
-        {
-            "broken": F.coalesce(*(F.when(rule, F.lit(reason)) for reason, rule in rules.items())),
-            "unnumbered": F.when(~identified, F.struct(*landed)),
-        }
+    return rows.withColumn(
+        _BROKEN, F.coalesce(*(F.when(rule, F.lit(reason)) for reason, rule in rules.items()))
     )
-    return judged.withColumn("said", F.xxhash64(*_SAID))
 
 
 def _text(raw: "DataFrame", name: str) -> "Column":
@@ -143,14 +123,3 @@ def _number(text: "Column") -> "Column":
 
     number = F.when(text.rlike(_NUMBER), text.try_cast("double"))
     return F.when(F.abs(number) < float("inf"), number)
-
-
-def _age_among_equals() -> "Column":
-    """1 for the newest of the rows that say the same thing, 2 for the next older, …"""
-    from pyspark.sql import Window
-    from pyspark.sql import functions as F
-
-    # The hash comes first, as numbers are sorted faster than texts.
-    equals = Window.partitionBy("said", "week", *_SAID)
-    newest = [F.col(name).desc() for name in ("source_modified", "source_file", "source_row")]
-    return F.row_number().over(equals.orderBy(*newest))

@@ -1,22 +1,26 @@
-"""Facts about clean orders that the checks judge, aggregated in Spark: order lines never leave it."""
+"""Facts about clean orders that the checks judge, made of each week by Spark's tasks: order lines never leave them."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
+from functools import reduce
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
 
-_TIME = "yyyy-MM-dd'T'HH:mm:ss.SSSSSS"
+_NUMBER, _ROW = ["order_id", "line_id"], ["source_file", "source_row"]
+_TEXTS, _POSITIVE = ["part_id", "part_category", "region"], ["quantity", "unit_price"]
+#: The columns of `clean_statistics`.
+STATISTICS = "rows BIGINT, lines BIGINT, earliest TIMESTAMP, latest TIMESTAMP, broken BIGINT"
 
 
 @dataclass(frozen=True)
 class CleanStatistics:
     """Of one week with orders.
 
-    rows: clean rows; lines: distinct ones, told apart by (order_id, line_id) or, without these, by the landed row,
-    and counted by hashes of 64 bits, of which two of a million are equal once in 37 million weeks; earliest,
-    latest: order dates (UTC); broken: rows that lack a value
+    rows: clean rows; lines: distinct ones, told apart by (order_id, line_id) or, without these, by the landed row;
+    earliest, latest: order dates (UTC); broken: rows that lack a value
     """
 
     rows: int
@@ -26,33 +30,32 @@ class CleanStatistics:
     broken: int
 
 
-def clean_statistics(clean: "DataFrame") -> dict[date, CleanStatistics]:
-    """The statistics of every week that has clean rows; fastest with `by_week` rows."""
-    from pyspark.sql import functions as F
+def clean_statistics(clean: "ParquetFile") -> "pa.Table":
+    """CleanStatistics of the clean orders of a week as one row; none of a week without orders."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    numbered = F.col("order_id").isNotNull() & F.col("line_id").isNotNull()
-    present = F.lit(True)
-    for name in ("part_id", "part_category", "region"):
-        present &= F.col(name).isNotNull()
-    for name in ("quantity", "unit_price"):
-        present &= F.coalesce(F.col(name) > 0, F.lit(False))
-    weekly = clean.groupBy("week").agg(
-        F.count("*").alias("rows"),
-        # One distinct count: of two, Spark would multiply the rows.
-        F.countDistinct(
-            F.when(numbered, F.xxhash64("order_id", "line_id")).otherwise(
-                F.xxhash64("source_file", "source_row")
-            )
-        ).alias("lines"),
-        # As text, for a timestamp would come back in the time zone of this machine.
-        F.date_format(F.min("order_date"), _TIME).alias("earliest"),
-        F.date_format(F.max("order_date"), _TIME).alias("latest"),
-        F.count_if(~present).alias("broken"),
-    )
-    statistics = {}
-    for row in weekly.collect():
-        facts = row.asDict()
-        dates = {name: datetime.fromisoformat(facts[name]) for name in ("earliest", "latest")}
-        week = facts.pop("week")
-        statistics[week] = CleanStatistics(**facts | dates)
-    return statistics
+    rows = clean.read([*_TEXTS, *_POSITIVE, "order_date"])
+    if not len(rows):
+        return pa.table({name: [] for name in ("rows", "lines", "earliest", "latest", "broken")})
+    sound = [pc.is_valid(rows[name]) for name in _TEXTS]
+    sound += [pc.fill_null(pc.greater(rows[name], 0), False) for name in _POSITIVE]
+    dates = pc.min_max(rows["order_date"])
+    facts = {
+        "rows": len(rows),
+        "lines": _distinct_lines(clean),
+        "earliest": dates["min"],
+        "latest": dates["max"],
+        "broken": len(rows) - pc.sum(reduce(pc.and_, sound)).as_py(),
+    }
+    return pa.table({name: pa.array([fact]) for name, fact in facts.items()})
+
+
+def _distinct_lines(clean: "ParquetFile") -> int:
+    import pyarrow.compute as pc
+
+    numbers = clean.read(_NUMBER)
+    numbered = pc.and_(*(pc.is_valid(numbers[name]) for name in _NUMBER))
+    lines = numbers.filter(numbered).group_by(_NUMBER, use_threads=False).aggregate([])
+    others = clean.read(_ROW).filter(pc.invert(numbered)).group_by(_ROW, use_threads=False).aggregate([])
+    return len(lines) + len(others)

@@ -10,8 +10,6 @@ import pytest
 from forecasting_assets.allocation import WARM_UP_WEEKS
 from forecasting_assets.definitions import build_defs
 from forecasting_assets.features.build import build_features, feature_columns
-from forecasting_assets.orders import cleaning
-from forecasting_assets.orders.quality import clean_statistics
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.runs import materialize
 from forecasting_assets.tables import (
@@ -62,40 +60,6 @@ def test_exactly_the_known_dirt_is_rejected_in_every_week(home):
     pd.testing.assert_frame_equal(found, known[REJECTION_REASONS], check_names=False, check_dtype=False)
     assert {w: lake.rows(CLEAN_ORDERS, w) for w in WEEKS} == dict(zip(WEEKS, known["clean"], strict=True))
     assert {w: lake.rows(RAW_ORDERS, w) for w in WEEKS} == dict(zip(WEEKS, known["landed"], strict=True))
-
-
-def test_lines_that_count_twice_are_found(home):
-    from pyspark.sql import SparkSession
-    from pyspark.sql import functions as F
-
-    spark, week = SparkSession.builder.getOrCreate(), WEEKS[5]
-    clean = home.lake.read(spark, CLEAN_ORDERS, [week])
-    one = clean.limit(1)
-    unnumbered = one.withColumn("line_id", F.lit(None).cast("string"))
-    landed_twice = one.withColumn("source_row", F.lit(10**9))
-    for more, repeated in ((landed_twice, 1), (one.union(unnumbered), 1), (unnumbered.union(unnumbered), 1)):
-        found = clean_statistics(clean.union(more))[week]
-        assert found.rows - found.lines == repeated
-    found = clean_statistics(clean)[week]
-    assert found.rows == found.lines == home.lake.rows(CLEAN_ORDERS, week)
-
-
-def test_many_rows_are_told_apart_as_few_are(home):
-    from pyspark.sql import SparkSession
-
-    spark, names = SparkSession.builder.getOrCreate(), home.settings.orders.landed_names
-    raw = home.lake.read(spark, RAW_ORDERS, WEEKS[:3])
-    found = []
-    for n_rows in (1, 10**9):
-        with cleaning.classified(raw, n_rows, names, WEEKS[:3]) as parts:
-            clean = cleaning.clean_orders(*parts, WEEKS[:3]).toPandas()
-            rejected = cleaning.rejected_orders(parts[1], ["source_file", "source_row"], WEEKS[:3]).toPandas()
-        found.append(
-            [of.sort_values(["source_file", "source_row"], ignore_index=True) for of in (clean, rejected)]
-        )
-    assert set(found[0][1]["reason"]) >= {"duplicate", "bad_quantity"}
-    for few, many in zip(*found, strict=True):
-        pd.testing.assert_frame_equal(many, few)
 
 
 def test_every_series_of_the_market_has_demand(home):

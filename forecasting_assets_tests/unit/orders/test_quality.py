@@ -1,0 +1,67 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from forecasting_assets.orders.quality import CleanStatistics, clean_statistics
+from forecasting_assets.tables import CLEAN_ORDERS
+from forecasting_assets_tests.unit.orders.parquet import week_file
+
+LINE = {
+    "order_id": "1",
+    "line_id": "1",
+    "order_date": datetime(2025, 3, 10, 8, tzinfo=UTC),
+    "part_id": "P1",
+    "part_category": "casting",
+    "region": "north",
+    "quantity": 2.0,
+    "unit_price": 3.0,
+    "source_file": "a.csv",
+    "source_row": 1,
+}
+
+
+def statistics(*lines: dict) -> CleanStatistics:
+    (found,) = clean_statistics(week_file(CLEAN_ORDERS, list(lines))).to_pylist()
+    return CleanStatistics(**found)
+
+
+def test_a_week_without_orders_has_none():
+    assert len(clean_statistics(week_file(CLEAN_ORDERS, []))) == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "lines"),
+    [
+        ([LINE | {"source_row": 2}], 1),
+        ([LINE | {"line_id": "2", "source_row": 2}], 2),
+        ([LINE | {"line_id": None}], 2),
+        ([LINE | {"line_id": None}, LINE | {"order_id": None}], 2),
+        ([LINE | {"line_id": None, "source_row": 2}, LINE | {"line_id": None, "source_row": 3}], 3),
+    ],
+)
+def test_lines_that_count_twice_are_found(more, lines):
+    found = statistics(LINE, *more)
+    assert (found.rows, found.lines) == (1 + len(more), lines)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"part_id": None},
+        {"part_category": None},
+        {"region": None},
+        {"quantity": None},
+        {"quantity": 0.0},
+        {"unit_price": -1.0},
+        {"unit_price": float("nan")},
+    ],
+)
+def test_rows_that_lack_a_value_are_found(broken):
+    assert statistics(LINE, LINE | broken).broken == 1
+    assert statistics(LINE, LINE).broken == 0
+
+
+def test_dates_are_told_as_they_are():
+    latest = datetime(2025, 3, 16, 23, 59, 59, 999999, tzinfo=UTC)
+    found = statistics(LINE, LINE | {"order_date": latest})
+    assert (found.earliest, found.latest) == (LINE["order_date"], latest)

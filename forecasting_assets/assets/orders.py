@@ -72,11 +72,12 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         older = partial(older_duplicates, landed_names=landed_names)
         duplicates = lake.map_weeks(session, RAW_ORDERS, weeks, older, DUPLICATES)
         raw = lake.read(session, RAW_ORDERS, weeks)
-        with lake.unreadable_told(), cleaning.classified(raw, duplicates, landed_names) as rows:
+        with lake.unreadable_told(), cleaning.rejected(raw, duplicates, landed_names) as rejected:
             for columns, group in groups.items():
-                lake.write(cleaning.rejected_orders(rows, columns, group), REJECTED_ORDERS, group)
+                lake.write(cleaning.rejected_orders(rejected, columns, group), REJECTED_ORDERS, group)
             # Last, as in every asset of several tables: where its own table shows a week, the others do.
-            row_counts(context, lake.write(cleaning.clean_orders(rows, weeks), CLEAN_ORDERS, weeks))
+            accepted = cleaning.clean_orders(raw, rejected, landed_names, weeks)
+            row_counts(context, lake.write(accepted, CLEAN_ORDERS, weeks))
         reasons_of = lake.read_pandas(REJECTED_ORDERS, weeks, columns=["reason"])
         for week in weeks:
             reasons = Counter(reasons_of.loc[reasons_of["week"] == str(week), "reason"])

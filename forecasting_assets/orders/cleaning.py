@@ -1,7 +1,6 @@
 """clean_orders and rejected_orders: every raw row is one or the other, with the reason where it is rejected.
 
-The rules are stated once, in `_judged` and, for duplicates, in `duplicates.py`; both tables follow from the column
-`reason` that `classified` makes of them.
+The rules are stated once, in `_broken_rule` and, for duplicates, in `duplicates.py`; what they do not reject is clean.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,88 +11,95 @@ from typing import TYPE_CHECKING
 from forecasting_assets.orders.duplicates import ROW
 from forecasting_assets.orders.raw import raw_name
 from forecasting_assets.partitions import by_week
-from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS
+from forecasting_assets.tables import CLEAN_ORDERS
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 DEFAULT_CATEGORY = "default"
+_OLDER = "clean_older"  # no landed column has such a name
 _ISO_8601 = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-#: Names that no landed column has.
-_BROKEN, _DUPLICATE = "clean_broken", "clean_duplicate"
-_TYPED = {name: f"clean_{name}" for name in CLEAN_ORDERS.names if name not in RAW_ORDERS.names}
 
 
 @contextmanager
-def classified(
+def rejected(
     raw: "DataFrame", duplicates: "DataFrame", landed_names: Mapping[str, str]
 ) -> Iterator["DataFrame"]:
-    """Raw rows with their typed values (`clean_…`) and `reason`: the first rule that a row breaks, null if none.
+    """The raw rows that are rejected, with `reason`: the first rule that a row breaks. Once made they are kept in
+    memory, as far as they fit, until the block ends.
 
-    duplicates: week and ROW of the rows of `older_duplicates`, which are kept in memory as long as the block lasts
+    duplicates: week and ROW of the rows of `older_duplicates`; landed_names maps platform names to landed ones
     """
     from pyspark.sql import functions as F
 
-    duplicates = duplicates.withColumn(_DUPLICATE, F.lit("duplicate")).persist()
+    older = duplicates.withColumn(_OLDER, F.lit("duplicate")).persist()
     # Once Spark knows how few they are it hands them to all tasks, and need not move all rows to find theirs.
-    duplicates.count()
+    older.count()
+    reason = F.coalesce(_broken_rule(raw, landed_names), _OLDER)
+    told = raw.join(older, ["week", *ROW], "left").withColumn("reason", reason).drop(_OLDER)
+    found = told.where(F.col("reason").isNotNull()).persist()
     try:
-        judged = _judged(raw, landed_names).join(duplicates, ["week", *ROW], "left")
-        yield judged.withColumn("reason", F.coalesce(_BROKEN, _DUPLICATE))
+        yield found
     finally:
-        duplicates.unpersist()
+        found.unpersist()
+        older.unpersist()
 
 
-def clean_orders(classified: "DataFrame", weeks: Sequence[date]) -> "DataFrame":
-    """The accepted rows of what `classified` gives, with the columns of CLEAN_ORDERS, and week."""
-    from pyspark.sql import functions as F
-
-    columns = [F.col(_TYPED.get(name, name)).alias(name) for name in CLEAN_ORDERS.names]
-    return by_week(classified.where(F.col("reason").isNull()).select(*columns, "week"), weeks)
-
-
-def rejected_orders(classified: "DataFrame", columns: Sequence[str], weeks: Sequence[date]) -> "DataFrame":
-    """The rejected rows of `weeks` as they were landed, in the given columns of raw_orders, with their reason, and
+def rejected_orders(rejected: "DataFrame", columns: Sequence[str], weeks: Sequence[date]) -> "DataFrame":
+    """Those of the rows of `rejected` that are of `weeks`, in the given columns of raw_orders, with their reason, and
     week."""
     from pyspark.sql import functions as F
 
-    rejected = classified.where(F.col("reason").isNotNull() & F.col("week").isin(list(weeks)))
-    return by_week(rejected.select(*map(_landed, columns), "reason", "week"), weeks)
+    rows = rejected.where(F.col("week").isin(list(weeks)))
+    return by_week(rows.select(*map(_landed, columns), "reason", "week"), weeks)
 
 
-def _judged(raw: "DataFrame", landed_names: Mapping[str, str]) -> "DataFrame":
-    """Raw rows with what each tells by itself: its typed values (`clean_…`) and the first rule that it breaks
-    (_BROKEN, null if none)."""
+def clean_orders(
+    raw: "DataFrame", rejected: "DataFrame", landed_names: Mapping[str, str], weeks: Sequence[date]
+) -> "DataFrame":
+    """The raw rows that are not among the `rejected` ones, with the columns of CLEAN_ORDERS, and week."""
+    key = ["week", *ROW]
+    value = _typed(raw, landed_names)
+    columns = [value[name].alias(name) if name in value else name for name in CLEAN_ORDERS.names]
+    return by_week(raw.join(rejected.select(*key), key, "left_anti").select(*columns, "week"), weeks)
+
+
+def _broken_rule(raw: "DataFrame", landed_names: Mapping[str, str]) -> "Column":
+    """The name of the first rule that a row breaks by itself; null if none."""
     from pyspark.sql import functions as F
 
-    text = {name: _text(raw, raw_name(landed)) for name, landed in landed_names.items()}
-    typed = {
-        "order_id": text["order_id"],
-        "order_date": _timestamp(text["order_date"]),
-        "part_id": text["part_id"],
-        "part_category": F.coalesce(text["part_category"], F.lit(DEFAULT_CATEGORY)),
-        "region": text["region"],
-        "quantity": _number(text["quantity"]),
-        "unit_price": _number(text["unit_price"]),
-        "line_id": text["line_id"],
-    }
-    rows = raw.withColumns({_TYPED[name]: column for name, column in typed.items()})
-    value = {name: F.col(column) for name, column in _TYPED.items()}
+    text, value = _texts(raw, landed_names), _typed(raw, landed_names)
     rules: dict[str, Column] = {
         # The partition was chosen by the reader of the file; a date that leads elsewhere was not understood.
         "bad_date": value["order_date"].isNull()
+        | ~text["order_date"].rlike(_ISO_8601)
         | (F.to_date(F.date_trunc("week", value["order_date"])) != F.col("week")),
-        "bad_quantity": value["quantity"].isNull(),
+        "bad_quantity": _no_number(text["quantity"], value["quantity"]),
         "non_positive_quantity": value["quantity"] <= 0,
-        "bad_price": value["unit_price"].isNull(),
+        "bad_price": _no_number(text["unit_price"], value["unit_price"]),
         "non_positive_price": value["unit_price"] <= 0,
         "missing_part": value["part_id"].isNull(),
         "missing_region": value["region"].isNull(),
     }
-    return rows.withColumn(
-        _BROKEN, F.coalesce(*(F.when(rule, F.lit(reason)) for reason, rule in rules.items()))
-    )
+    return F.coalesce(*(F.when(rule, F.lit(reason)) for reason, rule in rules.items()))
+
+
+def _typed(raw: "DataFrame", landed_names: Mapping[str, str]) -> dict[str, "Column"]:
+    """ORDER_COLUMNS with their types; null where a text cannot be read, though it may be where it should not."""
+    from pyspark.sql import functions as F
+
+    text = _texts(raw, landed_names)
+    return text | {
+        "order_date": _moment(text["order_date"]),
+        "part_category": F.coalesce(text["part_category"], F.lit(DEFAULT_CATEGORY)),
+        "quantity": text["quantity"].try_cast("double"),
+        "unit_price": text["unit_price"].try_cast("double"),
+    }
+
+
+def _texts(raw: "DataFrame", landed_names: Mapping[str, str]) -> dict[str, "Column"]:
+    return {name: _text(raw, raw_name(landed)) for name, landed in landed_names.items()}
 
 
 def _text(raw: "DataFrame", name: str) -> "Column":
@@ -112,14 +118,16 @@ def _landed(name: str) -> "Column":
     return F.col("`" + name.replace("`", "``") + "`")
 
 
-def _timestamp(text: "Column") -> "Column":
+def _moment(text: "Column") -> "Column":
     from pyspark.sql import functions as F
 
-    return F.when(text.rlike(_ISO_8601), F.try_to_timestamp(text))
+    # Spark wants seconds before a zone.
+    with_seconds = F.regexp_replace(text, r"^(.{11}\d{2}:\d{2})(Z|[+-].*)$", "$1:00$2")
+    return F.coalesce(F.try_to_timestamp(text), F.try_to_timestamp(with_seconds))
 
 
-def _number(text: "Column") -> "Column":
+def _no_number(text: "Column", value: "Column") -> "Column":
+    """Whether `text` with the `value` that Spark reads in it, as in 1d or Infinity, is anything but a number."""
     from pyspark.sql import functions as F
 
-    number = F.when(text.rlike(_NUMBER), text.try_cast("double"))
-    return F.when(F.abs(number) < float("inf"), number)
+    return value.isNull() | ~text.rlike(_NUMBER) | (F.abs(value) == float("inf"))

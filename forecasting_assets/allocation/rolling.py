@@ -211,7 +211,7 @@ def _plan(
         # A mean needs no parts, they would only make the problem larger.
         demand = demand.groupby([*CLASS, "due_week"])[["quantity"]].sum().reset_index()
         demand["part_id"] = demand["part_category"]
-    asked = pd.concat([overdue, demand], ignore_index=True)
+    asked = pd.concat([overdue, demand], ignore_index=True) if len(overdue) else demand
     value = pd.Series(classes["unit_value"].to_numpy(), index)
     return planner(
         asked.assign(unit_price=value.reindex(pd.MultiIndex.from_frame(asked[CLASS])).to_numpy()),

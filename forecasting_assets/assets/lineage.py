@@ -146,11 +146,17 @@ class Lineage:
                 if w == week and record.failed_in(run_id):
                     found.append(f"{source.asset} {w} failed in this run")
                 for check, said in record.failed_checks.items():
-                    if (name := f"{source.asset}/{check}") not in overridden:
-                        found.append(
-                            f"the check {check} of {source.asset} {w} failed ({said}): mend its cause and "
-                            f"materialize that week again, or go ahead with the run tag {OVERRIDE}={name}"
-                        )
+                    if (name := f"{source.asset}/{check}") in overridden:
+                        continue
+                    remedy = (
+                        "another run has just made that week, or was cut off: wait for it or materialize that week"
+                        if said == UNCHECKED
+                        else "mend its cause and materialize that week"
+                    )
+                    found.append(
+                        f"the check {check} of {source.asset} {w} failed ({said}): {remedy} again, or go ahead with "
+                        f"the run tag {OVERRIDE}={name}"
+                    )
         return list(dict.fromkeys(found))
 
     # ------------------------------------------------------------------ status

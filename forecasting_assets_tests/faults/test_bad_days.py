@@ -230,8 +230,10 @@ def test_two_processes_write_the_same_weeks(home, home_copy):
     TALLY.outages.append("two processes writing the same weeks")
     unmake(home_copy, PLANNED[-4:])
     both = [Run(home_copy, ["materialize", *span(PLANNED[-4:])]) for _ in range(2)]
-    for going in both:
-        code, said = going.end()
-        assert code == 0, said
+    ended = [going.end() for going in both]
+    assert 0 in [code for code, _ in ended], ended
+    for code, said in ended:
+        # What the other has made anew between the checks and the next asset holds this one back, and nothing else.
+        assert code == 0 or "another run has just made that week" in said, said
     assert not half_weeks(home_copy)
     assert_same_lake(home, home_copy)

@@ -19,8 +19,7 @@ def shuffle_tasks(spark: "SparkSession") -> int:
 def by_week(frame: "DataFrame", weeks: Sequence[date]) -> "DataFrame":
     """`frame`, whose column `week` holds these weeks, with all rows of a week in one partition.
 
-    One shuffle, however much is asked of the rows of a week after it: windows and groups over `week` and more
-    columns need no other, nor does `Lake.write`.
+    As `Lake.write` wants them: it writes a file a week.
     """
     tasks = min(len(weeks), shuffle_tasks(frame.sparkSession))
     return frame.repartition(max(-(-len(weeks) // _WEEKS_EACH), tasks), "week")

@@ -11,8 +11,8 @@ from forecasting_assets.features.build import build_features, feature_columns
 from forecasting_assets.features.window import LOOKBACK_WEEKS
 from forecasting_assets.orders import cleaning
 from forecasting_assets.orders.demand import weekly_demand as demand_of
-from forecasting_assets.orders.duplicates import DUPLICATES, older_duplicates
-from forecasting_assets.orders.raw import read_raw_orders, weeks_by_columns
+from forecasting_assets.orders.duplicates import DUPLICATES_DDL, older_duplicates
+from forecasting_assets.orders.raw import raw_name, read_raw_orders, weeks_by_columns
 from forecasting_assets.partitions import by_week, shuffle_tasks
 from forecasting_assets.provenance import FILES
 from forecasting_assets.resources.lake import Lake
@@ -69,8 +69,9 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         for week in weeks:
             groups.setdefault(lake.columns(RAW_ORDERS, week), []).append(week)
         session = spark.spark_session
-        older = partial(older_duplicates, landed_names=landed_names)
-        duplicates = lake.map_weeks(session, RAW_ORDERS, weeks, older, DUPLICATES)
+        number = {name: raw_name(landed_names[name]) for name in ("order_id", "line_id")}
+        older = partial(older_duplicates, **number)
+        duplicates = lake.map_weeks(session, RAW_ORDERS, weeks, older, DUPLICATES_DDL)
         raw = lake.read(session, RAW_ORDERS, weeks)
         with lake.unreadable_told(), cleaning.rejected(raw, duplicates, landed_names) as rejected:
             for columns, group in groups.items():

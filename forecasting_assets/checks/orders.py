@@ -13,7 +13,7 @@ from forecasting_assets.checks.contract import check_contract
 from forecasting_assets.checks.weekly import Check, weekly_checks
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.findings import Finding
-from forecasting_assets.orders.quality import STATISTICS, CleanStatistics, clean_statistics
+from forecasting_assets.orders.quality import STATISTICS_DDL, CleanStatistics, clean_statistics
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.resources.landing import outside_calendar
 from forecasting_assets.settings import Settings
@@ -138,7 +138,7 @@ def order_checks(weekly: Weekly) -> list[dg.AssetChecksDefinition]:
     def statistics(resources, weeks: Sequence[date]) -> dict[date, tuple]:
         spark = resources.spark.spark_session
         with resources.lake.unreadable_told():
-            rows = resources.lake.map_weeks(spark, CLEAN_ORDERS, weeks, clean_statistics, STATISTICS)
+            rows = resources.lake.map_weeks(spark, CLEAN_ORDERS, weeks, clean_statistics, STATISTICS_DDL)
             facts = rows.toArrow().to_pylist()
         found = {row.pop("week"): CleanStatistics(**row) for row in facts}
         return {week: (found.get(week),) for week in weeks}

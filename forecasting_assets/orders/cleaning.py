@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 DEFAULT_CATEGORY = "default"
-_OLDER = "clean_older"  # no landed column has such a name
 _ISO_8601 = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
@@ -33,14 +32,14 @@ def rejected(
     """
     from pyspark.sql import functions as F
 
-    older = duplicates.withColumn(_OLDER, F.lit("duplicate")).persist()
-    # Once Spark knows how few they are it hands them to all tasks, and need not move all rows to find theirs.
-    older.count()
-    reason = F.coalesce(_broken_rule(raw, landed_names), _OLDER)
-    told = raw.join(older, ["week", *ROW], "left").withColumn("reason", reason).drop(_OLDER)
-    found = told.where(F.col("reason").isNotNull()).persist()
+    older = duplicates.withColumn("reason", F.lit("duplicate")).persist()
+    told = raw.join(older, ["week", *ROW], "left")
+    told = told.withColumn("reason", F.coalesce(_broken_rule(raw, landed_names), "reason"))
+    found = told.where(F.col("reason").isNotNull())
     try:
-        yield found
+        # Once Spark knows how few they are it hands them to all tasks, and need not move all rows to find theirs.
+        older.count()
+        yield found.persist()
     finally:
         found.unpersist()
         older.unpersist()

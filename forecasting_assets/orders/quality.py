@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _NUMBER, _ROW = ["order_id", "line_id"], ["source_file", "source_row"]
 _TEXTS, _POSITIVE = ["part_id", "part_category", "region"], ["quantity", "unit_price"]
 #: The columns of `clean_statistics`.
-STATISTICS = "rows BIGINT, lines BIGINT, earliest TIMESTAMP, latest TIMESTAMP, broken BIGINT"
+STATISTICS_DDL = "rows BIGINT, lines BIGINT, earliest TIMESTAMP, latest TIMESTAMP, broken BIGINT"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def clean_statistics(clean: "ParquetFile") -> "pa.Table":
 
     rows = clean.read([*_TEXTS, *_POSITIVE, "order_date"])
     if not len(rows):
-        return pa.table({name: [] for name in ("rows", "lines", "earliest", "latest", "broken")})
+        return pa.table({})
     sound = [pc.is_valid(rows[name]) for name in _TEXTS]
     sound += [pc.fill_null(pc.greater(rows[name], 0), False) for name in _POSITIVE]
     dates = pc.min_max(rows["order_date"])

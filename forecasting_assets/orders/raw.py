@@ -30,8 +30,7 @@ class File(Protocol):
 
 def raw_name(landed: str) -> str:
     """The name of a landed column in raw_orders: its own, unless that is empty or one the platform adds."""
-    own = not landed or landed in _OWN_COLUMNS or landed.startswith("clean_")
-    return f"landed_{landed}" if own else landed
+    return f"landed_{landed}" if not landed or landed in _OWN_COLUMNS else landed
 
 
 def weeks_by_columns(files: Iterable[File], weeks: Sequence[date]) -> dict[tuple[str, ...], list[date]]:

@@ -259,6 +259,7 @@ def _json_object(path: str, line: bytes, number: int) -> dict:
 def _json_texts(values: list) -> pa.Array:
     with suppress(pa.ArrowTypeError, pa.ArrowInvalid):
         return pa.array(values, pa.string())
+    # Whole numbers, which are text already where they have a point; what is beyond 64 bits or no number fails.
     with suppress(pa.ArrowTypeError, pa.ArrowInvalid, OverflowError):
         return pa.array(values, pa.int64()).cast(pa.string())
     return pa.array([_json_text(value) for value in values], pa.string())

@@ -223,10 +223,10 @@ class Lake(dg.ConfigurableResource):
         spark: "SparkSession",
         table: Table,
         weeks: Sequence[date],
-        made: Callable[["ParquetFile"], "pa.Table"],
+        function: Callable[["ParquetFile"], "pa.Table"],
         ddl: str,
     ) -> "DataFrame":
-        """The rows that `made` makes of the file of each week, with the columns of `ddl` and a date column `week`.
+        """The rows that `function` makes of the file of each week, with the columns of `ddl` and a date column `week`.
 
         A task makes the rows of whole weeks (`partitions.by_week`), in a Python worker: Arrow moves, groups and
         sorts what is in one file several times as fast as rows do that move between tasks.
@@ -244,8 +244,8 @@ class Lake(dg.ConfigurableResource):
                     with pq.ParquetFile(
                         path.as_py(), filesystem=filesystem, page_checksum_verification=True
                     ) as file:
-                        found = made(file)
-                except (pa.ArrowException, OSError) as error:
+                        found = function(file)
+                except (pa.ArrowInvalid, OSError) as error:
                     raise OSError(f"{damaged} {path}\nCaused by: {error}") from error
                 yield from found.append_column("week", pa.repeat(week, len(found))).to_batches()
 

@@ -137,7 +137,8 @@ def test_the_disk_is_full(home, home_copy, small_disk, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ("table", "reader"), [(CLEAN_ORDERS, "weekly_demand"), (SARIMAX_MODEL, "demand_forecast")]
+    ("table", "reader"),
+    [(RAW_ORDERS, "clean_orders"), (CLEAN_ORDERS, "weekly_demand"), (SARIMAX_MODEL, "demand_forecast")],
 )
 def test_a_file_in_the_lake_is_damaged(home, home_copy, capsys, table, reader):
     TALLY.corruptions.append(f"a byte of {table.name}")

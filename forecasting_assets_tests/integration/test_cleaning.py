@@ -1,11 +1,18 @@
 """The rules for single rows, as Spark applies them: what is no number, no date or no part is told as such."""
 
+import csv
 from datetime import UTC, date, datetime
 
+import pyarrow.parquet as pq
 import pytest
 
 from forecasting_assets.orders import cleaning
-from forecasting_assets.tables import ORDER_COLUMNS
+from forecasting_assets.orders.raw import raw_name
+from forecasting_assets.resources.lake import Lake
+from forecasting_assets.runs import materialize
+from forecasting_assets.settings import load_settings
+from forecasting_assets.tables import CLEAN_ORDERS, OPTIONAL_ORDER_COLUMNS, ORDER_COLUMNS, REJECTED_ORDERS
+from forecasting_assets.weeks import add_weeks
 
 pytestmark = pytest.mark.spark
 
@@ -58,6 +65,10 @@ SOUND = {
 }
 
 
+#: Landed columns with names that columns of the platform have, and of which Spark makes more than a name.
+ODD = ["reason", "older", "week", "source_row", "a.b", "c`d", "clean_quantity"]
+
+
 def judged(orders: list[dict]) -> tuple[dict[int, str], dict[int, dict]]:
     """source_row -> reason of the rejected, source_row -> row of the clean ones, of orders numbered from 0."""
     from pyspark.sql import SparkSession
@@ -89,3 +100,29 @@ def test_every_row_is_clean_or_rejected_with_the_first_rule_it_breaks():
     assert clean.keys() == set(range(len(orders))) - reasons.keys()
     values = [clean[row][name] for row, (name, _, _) in enumerate(sound, start=len(expected))]
     assert values == [value for _, _, value in sound]
+
+
+def test_rejected_rows_keep_all_they_landed_whatever_other_weeks_did(tmp_path):
+    landing = tmp_path / "landing" / "orders"
+    landing.mkdir(parents=True)
+    (tmp_path / "forecasting.toml").write_text(f"[calendar]\nfirst_week = {WEEK}\n")
+    other = add_weeks(WEEK, 1)
+    needed = [name for name in ORDER_COLUMNS if name not in OPTIONAL_ORDER_COLUMNS]
+    for file, day, columns in (("a.csv", WEEK, [*ORDER_COLUMNS, *ODD]), ("b.csv", other, needed)):
+        line = ORDER | {"order_date": str(day)} | {name: f"{name} of {file}" for name in ODD}
+        with (landing / file).open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, columns, extrasaction="ignore")
+            writer.writeheader()
+            # The second is a duplicate with a line_id and without one.
+            writer.writerows([line, line, line | {"quantity": "none", "line_id": "2"}])
+    settings = load_settings(tmp_path)
+    assert materialize(settings, [WEEK, other], "+key:clean_orders")
+    lake = Lake(path=settings.lake_path)
+    for week, file, columns in ((WEEK, "a.csv", [*ORDER_COLUMNS, *ODD]), (other, "b.csv", needed)):
+        rejected = pq.read_table(f"{settings.lake_path}/rejected_orders/week={week}/data.parquet")
+        found = rejected.sort_by("source_row").to_pylist()
+        assert [(row["source_row"], row["reason"]) for row in found] == [(1, "duplicate"), (3, "bad_quantity")]
+        assert found[0].keys() == {*map(raw_name, columns), *REJECTED_ORDERS.names}
+        if file == "a.csv":
+            assert all(row[raw_name(name)] == f"{name} of {file}" for row in found for name in ODD)
+        assert lake.rows(CLEAN_ORDERS, week) == 1

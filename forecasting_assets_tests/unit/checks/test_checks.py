@@ -1,6 +1,6 @@
 """Every check passes what is right and fails what is wrong."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -20,10 +20,11 @@ from forecasting_assets.orders.quality import CleanStatistics
 from forecasting_assets.tables import DEMAND_FORECAST, QUANTILES, WEEKLY_DEMAND
 
 WEEK = date(2025, 3, 10)
+MONDAY = datetime(2025, 3, 10, tzinfo=UTC)
 
 
 def statistics(**changes) -> CleanStatistics:
-    inside = {"earliest": datetime(2025, 3, 10), "latest": datetime(2025, 3, 16, 23, 59, 59, 999999)}
+    inside = {"earliest": MONDAY, "latest": MONDAY + timedelta(days=7, microseconds=-1)}
     return CleanStatistics(**{"rows": 10, "lines": 10, "broken": 0} | inside | changes)
 
 
@@ -41,8 +42,8 @@ def test_unique():
 
 def test_dates():
     assert check_dates(statistics(), WEEK).passed
-    assert not check_dates(statistics(latest=datetime(2025, 3, 17)), WEEK).passed
-    assert not check_dates(statistics(earliest=datetime(2025, 3, 9, 23)), WEEK).passed
+    assert not check_dates(statistics(latest=MONDAY + timedelta(days=7)), WEEK).passed
+    assert not check_dates(statistics(earliest=MONDAY - timedelta(hours=1)), WEEK).passed
 
 
 def test_present():

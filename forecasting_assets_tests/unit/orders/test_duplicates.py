@@ -8,8 +8,8 @@ from forecasting_assets.orders.duplicates import older_duplicates
 from forecasting_assets.tables import RAW_ORDERS
 from forecasting_assets_tests.unit.orders.parquet import week_file
 
-NAMES = {"order_id": "order.no", "line_id": "line"}
-LANDED = ["order.no", "line", "note"]
+NAMES = ["order.no", "line"]
+LANDED = [*NAMES, "note"]
 MODIFIED = {"a.csv": 2, "b.csv": 1, "ö.csv": 2}
 
 
@@ -20,7 +20,7 @@ def row(file: str, number: int, *landed: str | None) -> dict:
 
 
 def older(rows: list[dict], *landed: str) -> set[tuple[str, int]]:
-    found = older_duplicates(week_file(RAW_ORDERS, rows, *landed), NAMES).to_pylist()
+    found = older_duplicates(week_file(RAW_ORDERS, rows, *landed), *NAMES).to_pylist()
     assert len({tuple(row.values()) for row in found}) == len(found)
     return {(row["source_file"], row["source_row"]) for row in found}
 
@@ -35,7 +35,7 @@ def test_all_but_the_newest_of_equal_lines_are_older(lines, n_landed):
     rows = [row(file, number, *landed[:n_landed]) for number, (file, *landed) in enumerate(lines)]
     equal: dict[tuple, list[dict]] = {}
     for one in rows:
-        order, line = ((one.get(name) or "").strip(" ") for name in NAMES.values())
+        order, line = ((one.get(name) or "").strip(" ") for name in NAMES)
         said = (order, line) if order and line else (None, *(one[name] for name in columns))
         equal.setdefault(said, []).append(one)
     newest = [

@@ -34,13 +34,14 @@ def older_duplicates(raw: "ParquetFile", order_id: str, line_id: str) -> "pa.Tab
     if not pc.all(numbered).as_py():
         unnumbered = pc.invert(numbered)
         landed = [
-            pc.if_else(unnumbered, column, None) for column in raw.read().drop_columns(RAW_ORDERS.names).columns
+            pc.if_else(unnumbered, column, None)
+            for column in raw.read().drop_columns(RAW_ORDERS.names).columns
         ]
         said = pc.binary_join_element_wise(
             *landed, pa.scalar(""), "\n", null_handling="replace", null_replacement="\0"
         )
         suspect = pc.or_(suspect, _repeated(pc.if_else(unnumbered, said, None)))
-    places = pc.indices_nonzero(suspect)
+    places = pa.array(np.flatnonzero(suspect.to_numpy()))
     rows = raw.read(_NEWNESS).take(places)
     newest_first = pc.sort_indices(rows, [(name, "descending") for name in _NEWNESS])
     keys = [f"equal_{place}" for place in range(len(numbers) + len(landed))]

@@ -23,6 +23,9 @@ QUANTILES = {"q05": 0.05, "q10": 0.10, "q25": 0.25, "q50": 0.50, "q75": 0.75, "q
 #: A series is one part in one region.
 SERIES = ["part_id", "region"]
 
+#: What tells a landed row from all others.
+ROW = ["source_file", "source_row"]
+
 #: Columns of an order line, as the platform names them; the optional ones need not be landed.
 ORDER_COLUMNS = [
     "order_id",

@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING
 
-from forecasting_assets.orders.duplicates import ROW
 from forecasting_assets.orders.raw import raw_name
 from forecasting_assets.partitions import by_week
-from forecasting_assets.tables import CLEAN_ORDERS
+from forecasting_assets.tables import CLEAN_ORDERS, ROW
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -59,7 +58,7 @@ def clean_orders(
 ) -> "DataFrame":
     """The raw rows that are not among the `rejected` ones, with the columns of CLEAN_ORDERS, and week."""
     key = ["week", *ROW]
-    value = _typed(raw, landed_names)
+    value = _typed(_texts(raw, landed_names))
     columns = [value[name].alias(name) if name in value else name for name in CLEAN_ORDERS.names]
     return by_week(raw.join(rejected.select(*key), key, "left_anti").select(*columns, "week"), weeks)
 
@@ -68,7 +67,8 @@ def _broken_rule(raw: "DataFrame", landed_names: Mapping[str, str]) -> "Column":
     """The name of the first rule that a row breaks by itself; null if none."""
     from pyspark.sql import functions as F
 
-    text, value = _texts(raw, landed_names), _typed(raw, landed_names)
+    text = _texts(raw, landed_names)
+    value = _typed(text)
     rules: dict[str, Column] = {
         # The partition was chosen by the reader of the file; a date that leads elsewhere was not understood.
         "bad_date": value["order_date"].isNull()
@@ -84,11 +84,11 @@ def _broken_rule(raw: "DataFrame", landed_names: Mapping[str, str]) -> "Column":
     return F.coalesce(*(F.when(rule, F.lit(reason)) for reason, rule in rules.items()))
 
 
-def _typed(raw: "DataFrame", landed_names: Mapping[str, str]) -> dict[str, "Column"]:
-    """ORDER_COLUMNS with their types; null where a text cannot be read, though it may be where it should not."""
+def _typed(text: dict[str, "Column"]) -> dict[str, "Column"]:
+    """ORDER_COLUMNS with their types, of their texts; null where Spark reads no value in one. It reads one in some,
+    as 1d, that `_broken_rule` does not take."""
     from pyspark.sql import functions as F
 
-    text = _texts(raw, landed_names)
     return text | {
         "order_date": _moment(text["order_date"]),
         "part_category": F.coalesce(text["part_category"], F.lit(DEFAULT_CATEGORY)),
@@ -98,6 +98,7 @@ def _typed(raw: "DataFrame", landed_names: Mapping[str, str]) -> dict[str, "Colu
 
 
 def _texts(raw: "DataFrame", landed_names: Mapping[str, str]) -> dict[str, "Column"]:
+    """ORDER_COLUMNS as landed, without the spaces around; null where there is nothing else, or no such column."""
     return {name: _text(raw, raw_name(landed)) for name, landed in landed_names.items()}
 
 

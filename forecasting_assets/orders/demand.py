@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from forecasting_assets.tables import SERIES, WEEKLY_DEMAND
+from forecasting_assets.tables import SERIES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,10 +25,13 @@ def weekly_demand(clean: "ParquetFile") -> "pa.Table":
     series = lines.group_by(SERIES, use_threads=False).aggregate(
         [("part_category", "last"), ("quantity", "sum"), ("order_id", "count_distinct"), ("revenue", "sum")]
     )
-    made = {
-        "part_category": series["part_category_last"],
-        "quantity": series["quantity_sum"],
-        "order_count": series["order_id_count_distinct"],
-        "unit_price": pc.divide(series["revenue_sum"], series["quantity_sum"]),
-    }
-    return pa.table({name: made[name] if name in made else series[name] for name in WEEKLY_DEMAND.names})
+    return pa.table(
+        {
+            "part_id": series["part_id"],
+            "part_category": series["part_category_last"],
+            "region": series["region"],
+            "quantity": series["quantity_sum"],
+            "order_count": series["order_id_count_distinct"],
+            "unit_price": pc.divide(series["revenue_sum"], series["quantity_sum"]),
+        }
+    )

@@ -2,14 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from forecasting_assets.tables import RAW_ORDERS
+from forecasting_assets.tables import RAW_ORDERS, ROW
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
-#: What tells a row from all others.
-ROW = ["source_file", "source_row"]
 #: The columns of `older_duplicates`.
 DUPLICATES_DDL = "source_file STRING, source_row BIGINT"
 _NEWNESS = ["source_modified", *ROW]

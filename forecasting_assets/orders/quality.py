@@ -5,11 +5,13 @@ from datetime import datetime
 from functools import reduce
 from typing import TYPE_CHECKING
 
+from forecasting_assets.tables import ROW
+
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
-_NUMBER, _ROW = ["order_id", "line_id"], ["source_file", "source_row"]
+_NUMBER = ["order_id", "line_id"]
 _TEXTS, _POSITIVE = ["part_id", "part_category", "region"], ["quantity", "unit_price"]
 #: The columns of `clean_statistics`.
 STATISTICS_DDL = "rows BIGINT, lines BIGINT, earliest TIMESTAMP, latest TIMESTAMP, broken BIGINT"
@@ -57,5 +59,5 @@ def _distinct_lines(clean: "ParquetFile") -> int:
     numbers = clean.read(_NUMBER)
     numbered = pc.and_(*(pc.is_valid(numbers[name]) for name in _NUMBER))
     lines = numbers.filter(numbered).group_by(_NUMBER, use_threads=False).aggregate([])
-    others = clean.read(_ROW).filter(pc.invert(numbered)).group_by(_ROW, use_threads=False).aggregate([])
+    others = clean.read(ROW).filter(pc.invert(numbered)).group_by(ROW, use_threads=False).aggregate([])
     return len(lines) + len(others)

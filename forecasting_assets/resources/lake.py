@@ -232,7 +232,7 @@ class Lake(dg.ConfigurableResource):
         sorts what is in one file several times as fast as rows do that move between tasks.
         """
         self._require(table, weeks)
-        root, damaged = self.path, _DAMAGED
+        root = self.path  # the lake itself, or a function of this module, would load Dagster in the workers
 
         def rows(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
             import pyarrow as pa
@@ -246,7 +246,7 @@ class Lake(dg.ConfigurableResource):
                     ) as file:
                         found = function(file)
                 except (pa.ArrowInvalid, OSError) as error:
-                    raise OSError(f"{damaged} {path}\nCaused by: {error}") from error
+                    raise OSError(f"{_DAMAGED} {path}\nCaused by: {error}") from error
                 yield from found.append_column("week", pa.repeat(week, len(found))).to_batches()
 
         listed = [(week, self._file(table.name, week)) for week in sorted(set(weeks))]

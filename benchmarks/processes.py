@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from forecasting_assets_tests.fits import forget_fits
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 #: What the command line of a user starts.
 CLI = [sys.executable, "-c", "import sys; from forecasting_assets.cli import main; sys.exit(main())"]
@@ -49,8 +51,15 @@ def run(home: Path, command: Sequence[str]) -> Took:
     )
 
 
-def materialize(home: Path, first: object, last: object, select: str | None = None) -> Took:
-    """`forecasting-assets materialize` in a process and a JVM of its own."""
+def materialize(
+    home: Path, first: object, last: object, select: str | None = None, keep_fits: bool = False
+) -> Took:
+    """`forecasting-assets materialize` in a process and a JVM of its own.
+
+    Models are fitted, even if an earlier run has made these weeks, unless `keep_fits`.
+    """
+    if not keep_fits:
+        forget_fits(home)
     span = ["--from", str(first), "--to", str(last)]
     return run(home, [*CLI, "materialize", *span, *(["--select", select] if select else [])])
 

@@ -512,10 +512,12 @@ def load(folder: Path) -> XgbModel:
     if description["features"] != FEATURES:
         changed = sorted(set(description["features"]) ^ set(FEATURES)) or "their order"
         raise ValueError(f"{folder / 'model.json'}: features differ ({changed}); fit the model again")
+    # The number of threads is not part of what is saved.
+    one_thread = {"nthread": COMMON["nthread"]}
     return XgbModel(
         SarimaxModel.from_dict(description["baseline"]),
-        xgboost.Booster(model_file=folder / "mean.ubj"),
-        xgboost.Booster(model_file=folder / "quantiles.ubj"),
+        xgboost.Booster(one_thread, model_file=folder / "mean.ubj"),
+        xgboost.Booster(one_thread, model_file=folder / "quantiles.ubj"),
         description["categories"],
         tuple(description["countries"]),
         description["rows"],

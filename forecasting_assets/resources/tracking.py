@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -26,13 +27,14 @@ from forecasting_assets.tables import Table
 
 if TYPE_CHECKING:
     from dagster_mlflow.resources import MlFlow
+    from mlflow.entities.model_registry import ModelVersion
     from mlflow.models import ModelSignature
 
 EXPERIMENT = "forecasting-assets"
 #: The registered model whose forecasts were better than seasonal naive, newest week.
 CHAMPION = "champion"
-#: MLflow's code of an error about a model that is not registered.
-_NOT_THERE = "RESOURCE_DOES_NOT_EXIST"
+#: MLflow's codes of an error about a model that is not registered, or an alias that it does not have.
+_NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 #: Seconds that an MLflow server has to answer.
 _PATIENCE = 10
 
@@ -54,10 +56,11 @@ class WeekRun:
         self.mlflow.log_params(dict(params))
         self.mlflow.log_metrics({name: value for name, value in metrics.items() if value == value})
 
-    def log_model(self, code: Path, artifacts: Mapping[str, Path], takes: Table) -> str:
+    def log_model(self, code: Path, artifacts: Mapping[str, Path], takes: Table, fit: str) -> str:
         """Register the pyfunc model whose source is `code`; its URI `models:/<model>@week-YYYY-MM-DD`.
 
-        The model is logged from its source and plain files, never as a pickle; it takes the columns of `takes`.
+        The model is logged from its source and plain files, never as a pickle; it takes the columns of `takes`, and
+        is found again by what it learnt from, `fit`.
         """
         from mlflow.exceptions import MlflowException
 
@@ -81,11 +84,12 @@ class WeekRun:
         try:
             version = client.create_model_version(*version_of)
         except MlflowException as error:
-            if error.error_code != _NOT_THERE:
+            if error.error_code not in _NOT_THERE:
                 raise
             client.create_registered_model(self.model)
             version = client.create_model_version(*version_of)
-        client.set_registered_model_alias(self.model, alias, version.version)
+        for name in (alias, _alias_of_fit(fit)):
+            client.set_registered_model_alias(self.model, name, version.version)
         return f"models:/{self.model}@{alias}"
 
 
@@ -179,6 +183,28 @@ class Tracking(dg.ConfigurableResource):
         with mlflow.start_run(run_name=f"{model} {week}", nested=True, tags=tags) as run:
             yield WeekRun(mlflow, run.info.run_id, model, week)
 
+    def find(self, model: str, fit: str) -> str | None:
+        """URI of the registered model that learnt from `fit`; None if there is none."""
+        version = self._version(model, _alias_of_fit(fit))
+        return f"models:/{model}/{version.version}" if version is not None else None
+
+    @contextmanager
+    def files(self, uri: str) -> Iterator[Path]:
+        """A folder with the files that a model was logged with, for as long as the block lasts."""
+        artifacts = self._open().artifacts
+        with TemporaryDirectory() as folder:
+            yield Path(artifacts.download_artifacts(uri, dst_path=folder)) / "artifacts"
+
+    def _version(self, model: str, alias: str) -> "ModelVersion | None":
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._open().tracking.MlflowClient().get_model_version_by_alias(model, alias)
+        except MlflowException as error:
+            if error.error_code not in _NOT_THERE:
+                raise
+            return None
+
     def forget(self, model: str, week: date) -> None:
         """Take back the alias of `week`: its forecasts were made without a model this time."""
         from mlflow.exceptions import MlflowException
@@ -186,35 +212,21 @@ class Tracking(dg.ConfigurableResource):
         try:
             self._open().tracking.MlflowClient().delete_registered_model_alias(model, _alias(week))
         except MlflowException as error:
-            if error.error_code != _NOT_THERE:
+            if error.error_code not in _NOT_THERE:
                 raise
 
     def add_metrics(self, model: str, week: date, metrics: Mapping[str, float]) -> None:
         """Add metrics to the run that made the model of `week`; a week without a model has none to add to."""
-        from mlflow.exceptions import MlflowException
-
-        mlflow = self._open()
-        client = mlflow.tracking.MlflowClient()
-        try:
-            version = client.get_model_version_by_alias(model, _alias(week))
-        except MlflowException:
-            return
-        mlflow.log_metrics({k: v for k, v in metrics.items() if v == v}, run_id=version.run_id)
+        version = self._version(model, _alias(week))
+        if version is not None:
+            known = {name: value for name, value in metrics.items() if value == value}
+            self._open().log_metrics(known, run_id=version.run_id)
 
     def promote(self, model: str, week: date) -> None:
         """Make the model of `week` the champion, unless that of a later week is; nothing if it has no model."""
-        from mlflow.exceptions import MlflowException
-
-        client = self._open().tracking.MlflowClient()
-        try:
-            version = client.get_model_version_by_alias(model, _alias(week))
-        except MlflowException:
-            return
-        try:
-            champion = client.get_model_version_by_alias(model, CHAMPION).tags["week"]
-        except MlflowException:
-            champion = ""
-        if str(week) >= champion:
+        version, champion = self._version(model, _alias(week)), self._version(model, CHAMPION)
+        if version is not None and (champion is None or str(week) >= champion.tags["week"]):
+            client = self._open().tracking.MlflowClient()
             client.set_registered_model_alias(model, CHAMPION, version.version)
 
 
@@ -235,6 +247,10 @@ def _signature(table: Table) -> "ModelSignature":
 
 def _alias(week: date) -> str:
     return f"week-{week}"
+
+
+def _alias_of_fit(fit: str) -> str:
+    return f"fit-{fit}"
 
 
 def _quiet() -> None:

@@ -30,6 +30,7 @@ from forecasting_assets.tables import (
     XGB_MODEL,
 )
 from forecasting_assets_tests.conftest import PLANNED, WEEKS, rows
+from forecasting_assets_tests.fits import forget_fits
 
 pytestmark = pytest.mark.spark
 
@@ -125,6 +126,7 @@ def test_a_week_alone_holds_what_it_holds_in_a_range(home, home_copy):
     week = PLANNED[-1]
     for table in TABLES:
         shutil.rmtree(home_copy.path / "lake" / table.name / f"week={week}")
+    forget_fits(home_copy.path)
     assert materialize(home_copy.settings, [week])
     for table in TABLES:
         pd.testing.assert_frame_equal(
@@ -144,6 +146,7 @@ def test_no_week_depends_on_orders_after_it(home, home_copy):
     header = "order_id,line_id,order_date,part_id,region,quantity,unit_price\n"
     (landing / "poison.csv").write_text(header + "\n".join(lines) + "\n")
     assert materialize(home_copy.settings, WEEKS[WEEKS.index(poisoned) :], "+key:feature_table")
+    forget_fits(home_copy.path)
     assert materialize(home_copy.settings, PLANNED[:4])
     for table in TABLES:
         pd.testing.assert_frame_equal(

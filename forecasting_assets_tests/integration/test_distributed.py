@@ -18,6 +18,7 @@ from forecasting_assets.settings import SparkSettings
 from forecasting_assets.tables import QUANTILES, SERIES, XGB_MODEL
 from forecasting_assets.weeks import add_weeks
 from forecasting_assets_tests.conftest import PLANNED, Home, rows
+from forecasting_assets_tests.fits import forget_fits
 from forecasting_assets_tests.unit.forecasting.data import FIRST, features, market
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def test_tasks_train_the_mean_together_and_the_rest_stays_as_it_is(home, distrib
 
 def test_the_same_is_trained_through_spark_connect(distributed, tmp_path):
     copy = distributed.copy(tmp_path / "home")
+    forget_fits(copy.path)
     environment = {**os.environ, "FORECASTING_HOME": str(copy.path), "WEEK": str(WEEK)}
     made = subprocess.run(
         [sys.executable, "-c", THROUGH_CONNECT], env=environment, capture_output=True, text=True

@@ -1,5 +1,10 @@
 """MLflow holds every week's models, closed and loadable, and they predict what the assets wrote."""
 
+import logging
+import sqlite3
+from contextlib import closing
+
+import dagster as dg
 import pandas as pd
 import pytest
 
@@ -19,13 +24,15 @@ from forecasting_assets_tests.conftest import PLANNED, WEEKS
 
 pytestmark = pytest.mark.spark
 
+MODELS = "key:sarimax_model or key:xgb_model"
+
 
 @pytest.fixture
 def client(home):
     import mlflow
 
+    # The registry follows it; a registry set for itself would be that of the copies in other tests as well.
     mlflow.set_tracking_uri(home.settings.tracking_uri)
-    mlflow.set_registry_uri(home.settings.tracking_uri)
     return mlflow.MlflowClient()
 
 
@@ -101,6 +108,52 @@ def test_the_logged_sarimax_predicts_what_the_asset_wrote(home, client, week):
     pd.testing.assert_frame_equal(
         predictions("sarimax_model", week, rows), written(home, SARIMAX_MODEL, week), rtol=1e-9
     )
+
+
+def forecasts(home, week):
+    return {table.name: written(home, table, week) for table in (SARIMAX_MODEL, XGB_MODEL)}
+
+
+def fitted(home, week):
+    """What the newest materialization of each model says of where its fit came from."""
+    with dg.DagsterInstance.from_config(str(home.path / "dagster")) as instance:
+        events = {
+            model: instance.fetch_materializations(
+                dg.AssetRecordsFilter(dg.AssetKey(model), asset_partitions=[str(week)]), limit=1
+            ).records[0]
+            for model in ("sarimax_model", "xgb_model")
+        }
+    return {event.asset_materialization.metadata["fitted"].value for event in events.values()}
+
+
+@pytest.mark.parametrize("week", [PLANNED[0], PLANNED[-1]])
+def test_a_week_is_forecast_by_the_model_that_learnt_the_same_before(home, home_copy, week):
+    assert fitted(home, week) == {"in this run"}
+    assert materialize(home_copy.settings, [week], MODELS)
+    assert fitted(home_copy, week) == {"in an earlier run"}
+    for table, before in forecasts(home, week).items():
+        pd.testing.assert_frame_equal(forecasts(home_copy, week)[table], before, rtol=0, atol=0)
+
+
+def test_models_whose_files_are_gone_are_fitted_anew_and_said_to_be(home, home_copy):
+    week = PLANNED[-1]
+    with closing(sqlite3.connect(home_copy.path / "mlflow.db")) as database, database:
+        for table, column in {
+            "model_versions": "storage_location",
+            "logged_models": "artifact_location",
+        }.items():
+            database.execute(f"UPDATE {table} SET {column} = {column} || '/gone'")
+    assert materialize(home_copy.settings, [week], MODELS)
+    assert fitted(home_copy, week) == {"in this run"}
+    with dg.DagsterInstance.from_config(str(home_copy.path / "dagster")) as instance:
+        (run,) = instance.get_runs(limit=1)
+        said = [
+            event.user_message for event in instance.all_logs(run.run_id) if event.level == logging.WARNING
+        ]
+    assert len(said) == 2
+    assert all("cannot be read" in text and "fitted anew" in text for text in said)
+    for table, before in forecasts(home, week).items():
+        pd.testing.assert_frame_equal(forecasts(home_copy, week)[table], before, rtol=1e-9)
 
 
 def test_no_artifact_is_a_pickle(home, client):

@@ -1,0 +1,176 @@
+"""What the models are as of a refit: learnt from the lake, or found in MLflow where the same was learnt before."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.assets.parallel import each_week
+from forecasting_assets.features.build import feature_columns
+from forecasting_assets.forecasting import sarimax, xgb
+from forecasting_assets.forecasting.season import GroupTotals
+from forecasting_assets.provenance import fingerprint
+from forecasting_assets.resources.lake import Lake
+from forecasting_assets.resources.tracking import Tracking
+from forecasting_assets.settings import Settings
+from forecasting_assets.tables import SERIES, WEEKLY_DEMAND
+from forecasting_assets.weeks import add_weeks, weeks_between
+
+#: Settings that change what the models say.
+SETTINGS = ["calendar", "forecasting"]
+#: File of a logged model with what it needs to predict besides its trees.
+DESCRIPTION = "description.json"
+_SOURCES = Path(__file__).parent.parent
+_LIBRARIES = ["numpy", "pandas", "statsmodels", "xgboost"]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The model `name` as of `week`; `id` tells what it learnt from, `kept` whether an earlier run did."""
+
+    name: str
+    week: date
+    id: str
+    model: Any
+    kept: bool
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """SARIMAX instead of an XGBoost that there is none of, and why there is none."""
+
+    model: sarimax.SarimaxModel
+    reason: str
+
+
+@dataclass(frozen=True)
+class WithoutMean:
+    """An XGBoost whose mean has so much to learn that Spark is to train it."""
+
+    lesson: xgb.Lesson
+    quantiles: Any
+
+
+def fit_sarimax(settings: Settings, fitted_at: date) -> sarimax.SarimaxModel:
+    """What all series teach as of `fitted_at`."""
+    sample, totals = _sample(settings, fitted_at)
+    return sarimax.fit(sample, totals, fitted_at, settings.calendar.horizon_weeks, settings.forecasting)
+
+
+def fit_xgb(settings: Settings, fitted_at: date) -> xgb.XgbModel | WithoutMean | StandIn:
+    """XGBoost as of `fitted_at`, as far as its rows are neither too many nor too few."""
+    calendar, forecasting = settings.calendar, settings.forecasting
+    history, totals = _sample(settings, fitted_at)
+    features = _features_of(history["part_id"].unique(), settings, fitted_at)
+    try:
+        lesson, base = xgb.prepare(
+            features,
+            history,
+            totals,
+            fitted_at,
+            calendar.horizon_weeks,
+            forecasting,
+            calendar.holiday_countries,
+        )
+    except xgb.NotEnoughHistory as reason:
+        model = sarimax.fit(history, totals, fitted_at, calendar.horizon_weeks, forecasting)
+        return StandIn(model, str(reason))
+    if lesson.rows > forecasting.xgb_distributed_rows:
+        return WithoutMean(lesson, lesson.train_quantiles(features, base, forecasting))
+    return xgb.teach(lesson, features, base, forecasting)
+
+
+def load_sarimax(folder: Path) -> sarimax.SarimaxModel:
+    """The model whose files MLflow keeps in `folder`."""
+    return sarimax.SarimaxModel.from_dict(json.loads((folder / DESCRIPTION).read_text())["model"])
+
+
+def load_xgb(folder: Path) -> xgb.XgbModel:
+    """The model whose files MLflow keeps in `folder`."""
+    return xgb.load(folder / "model")
+
+
+def _sample(settings: Settings, fitted_at: date) -> tuple[pd.DataFrame, GroupTotals]:
+    """Demand of the parts that a fit as of `fitted_at` learns from, and the totals of all; in memory is no more."""
+    columns, lake = [*SERIES, "part_category", "quantity"], Lake(path=settings.lake_path)
+    sample, totals = sarimax.PartSample(settings.forecasting.fit_series), []
+    for rows in lake.batches(WEEKLY_DEMAND, history_weeks(settings, fitted_at, fitted_at), columns):
+        sample.add(rows)
+        totals.append(GroupTotals.of(rows).table)
+    return sample.rows, GroupTotals(pd.concat(totals, ignore_index=True))
+
+
+def _features_of(parts: np.ndarray, settings: Settings, fitted_at: date) -> pd.DataFrame:
+    """The rows of the feature table that a fit as of `fitted_at` learns from, of `parts`."""
+    table = feature_columns(settings.calendar.horizon_weeks)
+    weeks = training_weeks(settings, fitted_at)
+    batches = Lake(path=settings.lake_path).batches(table, weeks)
+    return pd.concat([rows[rows["part_id"].isin(parts)] for rows in batches], ignore_index=True)
+
+
+def history_weeks(settings: Settings, fitted_at: date, last: date) -> list[date]:
+    """The weeks of demand that forecasts up to the week `last` may use with a model of `fitted_at`."""
+    first = add_weeks(fitted_at, 1 - settings.forecasting.history_weeks)
+    return weeks_between(max(first, settings.calendar.first_week), last)
+
+
+def training_weeks(settings: Settings, fitted_at: date) -> list[date]:
+    first = add_weeks(fitted_at, -settings.forecasting.xgb_train_weeks)
+    return weeks_between(max(first, settings.calendar.first_week), add_weeks(fitted_at, -1))
+
+
+def fits(
+    model: str,
+    weeks: Sequence[date],
+    fit: Callable[[Settings, date], Any],
+    load: Callable[[Path], Any],
+    settings: Settings,
+    tracking: Tracking,
+    warn: Callable[[str], None],
+) -> Iterator[Fit]:
+    """The model of this name as of each of `weeks`: what `load` reads of its files in MLflow, if it learnt from the
+    same before, what `fit` makes otherwise."""
+    ids = {week: fit_id(settings, week) for week in weeks}
+    known = {week: tracking.find(model, ids[week]) for week in weeks}
+    new = each_week(fit, {week: (settings, week) for week in weeks if known[week] is None})
+    for week in weeks:
+        uri, kept = known[week], None
+        if uri is None:
+            made = next(new)[1]
+        else:
+            try:
+                with tracking.files(uri) as folder:
+                    kept = made = load(folder)
+            except Exception as error:
+                warn(f"{uri} cannot be read, so {model} as of {week} is fitted anew: {error}")
+                made = fit(settings, week)
+        yield Fit(model, week, ids[week], made, kept is not None)
+
+
+def fit_id(settings: Settings, fitted_at: date) -> str:
+    """Equal for fits that learn the same: from the same weeks, by the same settings and code."""
+    lake = Lake(path=settings.lake_path)
+    read = {
+        WEEKLY_DEMAND: history_weeks(settings, fitted_at, fitted_at),
+        feature_columns(settings.calendar.horizon_weeks): training_weeks(settings, fitted_at),
+    }
+    versions = {
+        table.name: {str(week): record.version for week, record in lake.records(table, weeks).items()}
+        for table, weeks in read.items()
+    }
+    said = {name: getattr(settings, name).model_dump(mode="json") for name in SETTINGS}
+    return fingerprint([str(fitted_at), versions, said, _code()])
+
+
+@cache
+def _code() -> list[str]:
+    """What this platform and the libraries that models are made with are: a week's version tells nothing of them."""
+    sources = [file.read_text(encoding="utf-8") for file in sorted(_SOURCES.rglob("*.py"))]
+    return [fingerprint(sources), *map(version, _LIBRARIES)]

@@ -22,6 +22,7 @@ from benchmarks.results import section, table
 from benchmarks.usual import JOB
 from forecasting_assets.demo import Marketplace, write_marketplace
 from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets_tests.fits import forget_fits
 
 ORDERS = "+key:feature_table"
 BACKFILLED = 104
@@ -38,6 +39,7 @@ def new_home(home: Path, market: Marketplace, planned: int) -> None:
 
 
 def usual_run(home: Path, week: object) -> Took:
+    forget_fits(home)
     tags = json.dumps({"dagster/partition": str(week)})
     tool = str(Path(sys.executable).parent / "dagster")
     return run(home, [tool, "job", "execute", "-m", "benchmarks.usual", "-j", JOB, "--tags", tags])
@@ -86,7 +88,10 @@ def main() -> None:
 
 def report(weeks: dict[str, int], took: dict[str, list[Took]], usual: Sequence[Took]) -> str:
     medians = {
-        name: {of: statistics.median(getattr(run, of) for run in runs) for of in ("seconds", "cpu")}
+        name: {
+            of: statistics.median(getattr(run, of) for run in runs)
+            for of in ("seconds", "cpu", "python", "jvm")
+        }
         for name, runs in {**took, "usual": usual}.items()
     }
 
@@ -97,6 +102,7 @@ def report(weeks: dict[str, int], took: dict[str, list[Took]], usual: Sequence[T
             f"{spent['seconds']:,.0f}",
             f"{spent['seconds'] / n:,.1f}",
             f"{spent['cpu'] / n:,.1f}",
+            *(f"{spent[of]:,.0f}" for of in ("python", "jvm")),
         ]
         return [*cells, *([f"{ratio(of):.2f}" for of in ("seconds", "cpu")] if ratio else ["", ""]), goal]
 
@@ -120,7 +126,17 @@ def report(weeks: dict[str, int], took: dict[str, list[Took]], usual: Sequence[T
             "usual", 1, "", lambda of: medians["usual"][of] / medians["all, one week"][of]
         ),
     }
-    head = ["weeks", "seconds", "seconds a week", "CPU a week", "ratio", "of CPU", "goal"]
+    head = [
+        "weeks",
+        "seconds",
+        "seconds a week",
+        "CPU a week",
+        "Python MiB",
+        "JVM MiB",
+        "ratio",
+        "of CPU",
+        "goal",
+    ]
     cells = [{"": name, **dict(zip(head, values, strict=True))} for name, values in rows.items()]
     ours = medians["all, range"]["seconds"] / weeks["all, range"] * BACKFILLED
     theirs = medians["usual"]["seconds"] * BACKFILLED

@@ -9,9 +9,10 @@ def forget_fits(home: Path) -> None:
     """Have the next run in `home` fit its models anew, whatever earlier ones learnt."""
     import mlflow
 
-    if not (home / "mlflow.db").exists():
+    settings = load_settings(home)
+    if settings.mlflow.tracking_uri is None and not (home / "mlflow.db").exists():
         return
-    uri = load_settings(home).tracking_uri
+    uri = settings.tracking_uri
     client = mlflow.MlflowClient(uri, uri)
     for model in client.search_registered_models():
         for alias in model.aliases:

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,18 +27,18 @@ SETTINGS = ["calendar", "forecasting"]
 #: File of a logged model with what it needs to predict besides its trees.
 DESCRIPTION = "description.json"
 _SOURCES = Path(__file__).parent.parent
-_LIBRARIES = ["numpy", "pandas", "statsmodels", "xgboost"]
+_LIBRARIES = ["holidays", "numpy", "pandas", "scipy", "statsmodels", "xgboost"]
 
 
 @dataclass(frozen=True)
 class Fit:
-    """The model `name` as of `week`; `id` tells what it learnt from, `kept` whether an earlier run did."""
+    """The model `name` as of `week`: `found` in MLflow by this URI, or a new one, to be found again by `id`."""
 
     name: str
     week: date
-    id: str
     model: Any
-    kept: bool
+    found: str | None = None
+    id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ def training_weeks(settings: Settings, fitted_at: date) -> list[date]:
 
 
 def fits(
-    model: str,
+    name: str,
     weeks: Sequence[date],
     fit: Callable[[Settings, date], Any],
     load: Callable[[Path], Any],
@@ -137,40 +136,45 @@ def fits(
 ) -> Iterator[Fit]:
     """The model of this name as of each of `weeks`: what `load` reads of its files in MLflow, if it learnt from the
     same before, what `fit` makes otherwise."""
-    ids = {week: fit_id(settings, week) for week in weeks}
-    known = {week: tracking.find(model, ids[week]) for week in weeks}
+    ids = fit_ids(settings, weeks)
+    known = {week: tracking.find(name, ids[week]) for week in weeks}
     new = each_week(fit, {week: (settings, week) for week in weeks if known[week] is None})
     for week in weeks:
-        uri, kept = known[week], None
-        if uri is None:
-            made = next(new)[1]
-        else:
+        if uri := known[week]:
             try:
                 with tracking.files(uri) as folder:
-                    kept = made = load(folder)
+                    model = load(folder)
             except Exception as error:
-                warn(f"{uri} cannot be read, so {model} as of {week} is fitted anew: {error}")
-                made = fit(settings, week)
-        yield Fit(model, week, ids[week], made, kept is not None)
+                warn(f"{uri} cannot be read, so {name} as of {week} is fitted anew: {error}")
+            else:
+                yield Fit(name, week, model, uri)
+                continue
+        model = fit(settings, week) if uri else next(new)[1]
+        # Another process may have made weeks anew meanwhile: nobody can tell then what the model learnt from.
+        unchanged = fit_ids(settings, [week])[week] == ids[week]
+        yield Fit(name, week, model, id=ids[week] if unchanged else None)
 
 
-def fit_id(settings: Settings, fitted_at: date) -> str:
-    """Equal for fits that learn the same: from the same weeks, by the same settings and code."""
+def fit_ids(settings: Settings, weeks: Sequence[date]) -> dict[date, str]:
+    """By week, equal for fits that learn the same: from the same files of demand and features, which are made from
+    it, by the same settings and code."""
+    features = feature_columns(settings.calendar.horizon_weeks)
     lake = Lake(path=settings.lake_path)
-    read = {
-        WEEKLY_DEMAND: history_weeks(settings, fitted_at, fitted_at),
-        feature_columns(settings.calendar.horizon_weeks): training_weeks(settings, fitted_at),
-    }
-    versions = {
-        table.name: {str(week): record.version for week, record in lake.records(table, weeks).items()}
-        for table, weeks in read.items()
-    }
+    # Not the versions of weeks, which do not tell by which code or in which order of files they were made.
+    demanded, known = lake.stamps(WEEKLY_DEMAND), lake.stamps(features)
     said = {name: getattr(settings, name).model_dump(mode="json") for name in SETTINGS}
-    return fingerprint([str(fitted_at), versions, said, _code()])
+    ids = {}
+    for week in weeks:
+        learnt = [demanded.get(w) for w in history_weeks(settings, week, week)]
+        learnt += [known.get(w) for w in training_weeks(settings, week)]
+        ids[week] = fingerprint([str(week), learnt, said, CODE])
+    return ids
 
 
-@cache
 def _code() -> list[str]:
-    """What this platform and the libraries that models are made with are: a week's version tells nothing of them."""
     sources = [file.read_text(encoding="utf-8") for file in sorted(_SOURCES.rglob("*.py"))]
     return [fingerprint(sources), *map(version, _LIBRARIES)]
+
+
+#: What this platform and the libraries that models are made with are, as this process has loaded them.
+CODE = _code()

@@ -201,13 +201,12 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
     ) -> None:
         """Metadata and MLflow's record of a week forecast by `fit`."""
         params = settings.model_dump() | {"horizon_weeks": horizon, "refit_week": str(fit.week)}
+        params |= {"found_again": fit.found} if fit.found else {}
         with tracking.week(fit.name, week, context.run.run_id) as run:
             run.log(params, counts)
             uri = run.log_model(_PYFUNC / code, files, takes, fit.id)
-        fitted = "in an earlier run" if fit.kept else "in this run"
-        add_week_metadata(
-            context, week, counts | {"fitted": fitted, "mlflow_run_id": run.run_id, "mlflow_model": uri}
-        )
+        fitted = {"fitted": f"before, as {fit.found}" if fit.found else "in this run"}
+        add_week_metadata(context, week, counts | fitted | {"mlflow_run_id": run.run_id, "mlflow_model": uri})
 
     def described(folder: str, model: dict | None = None) -> Path:
         """What a logged model needs to predict besides its trees, as a file in `folder`."""

@@ -128,8 +128,6 @@ def train_mean(
     The same rows and number of tasks give the same booster. demand, features: of the weeks that a fit looks at.
     Raises DistributedFitError if a task fails.
     """
-    import xgboost
-
     tasks = min(slots(demand.sparkSession), -(-lesson.rows // settings.xgb_distributed_rows))
     rows = _mean_rows(demand, features, lesson, settings).repartition(tasks, "rank")
 
@@ -153,7 +151,7 @@ def train_mean(
             f"{lesson.baseline.week}: XGBoost could not be trained by {tasks} Spark tasks: "
             f"{said[1] if said else error}"
         ) from error
-    return xgboost.Booster(model_file=bytearray(found["booster"]))
+    return xgb.booster(bytearray(found["booster"]))
 
 
 def _mean_rows(

@@ -504,20 +504,23 @@ def save(model: XgbModel, folder: Path) -> None:
     (folder / "model.json").write_text(json.dumps(description, indent=1))
 
 
-def load(folder: Path) -> XgbModel:
-    """The model `save` wrote; ValueError if it was made for other features than these."""
+def booster(saved: Path | bytearray) -> Any:
+    """The booster that was saved, which predicts as it did: how many threads it takes is not part of what is saved."""
     import xgboost
 
+    return xgboost.Booster(COMMON, model_file=saved)
+
+
+def load(folder: Path) -> XgbModel:
+    """The model `save` wrote; ValueError if it was made for other features than these."""
     description = json.loads((folder / "model.json").read_text())
     if description["features"] != FEATURES:
         changed = sorted(set(description["features"]) ^ set(FEATURES)) or "their order"
         raise ValueError(f"{folder / 'model.json'}: features differ ({changed}); fit the model again")
-    # The number of threads is not part of what is saved.
-    one_thread = {"nthread": COMMON["nthread"]}
     return XgbModel(
         SarimaxModel.from_dict(description["baseline"]),
-        xgboost.Booster(one_thread, model_file=folder / "mean.ubj"),
-        xgboost.Booster(one_thread, model_file=folder / "quantiles.ubj"),
+        booster(folder / "mean.ubj"),
+        booster(folder / "quantiles.ubj"),
         description["categories"],
         tuple(description["countries"]),
         description["rows"],

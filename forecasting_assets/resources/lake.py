@@ -68,17 +68,12 @@ class Lake(dg.ConfigurableResource):
 
     def existing_weeks(self, table: Table) -> list[date]:
         """The weeks of `table` that have been materialized, sorted; also those with zero rows."""
-        from pyarrow import fs
+        return sorted(self.stamps(table))
 
-        filesystem, root = self._storage
-        infos = filesystem.get_file_info(
-            fs.FileSelector(f"{root}/{table.name}", recursive=True, allow_not_found=True)
-        )
-        return sorted(
-            date.fromisoformat(info.path.split("week=")[1][:10])
-            for info in infos
-            if info.path.endswith(f"/{_FILE}")
-        )
+    def stamps(self, table: Table) -> dict[date, str]:
+        """By week that has been materialized, what identifies its data file."""
+        files = [info for info in self._infos(table, None) if info.path.endswith(f"/{_FILE}")]
+        return {date.fromisoformat(info.path.split("week=")[1][:10]): _stamp(info) for info in files}
 
     def existing(self, table: Table, weeks: Iterable[date]) -> list[date]:
         """Those of `weeks` that have been materialized, sorted: as `existing_weeks`, without looking at the others."""

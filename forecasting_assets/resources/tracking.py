@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 EXPERIMENT = "forecasting-assets"
 #: The registered model whose forecasts were better than seasonal naive, newest week.
 CHAMPION = "champion"
-#: MLflow's codes of an error about a model that is not registered, or an alias that it does not have.
-_NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+#: MLflow's code of an error about a model that is not registered, and those about an alias that it does not have.
+_NO_MODEL = "RESOURCE_DOES_NOT_EXIST"
+_NO_ALIAS = (_NO_MODEL, "NOT_FOUND", "INVALID_PARAMETER_VALUE")
 #: Seconds that an MLflow server has to answer.
 _PATIENCE = 10
 
@@ -56,11 +57,11 @@ class WeekRun:
         self.mlflow.log_params(dict(params))
         self.mlflow.log_metrics({name: value for name, value in metrics.items() if value == value})
 
-    def log_model(self, code: Path, artifacts: Mapping[str, Path], takes: Table, fit: str) -> str:
+    def log_model(self, code: Path, artifacts: Mapping[str, Path], takes: Table, fit: str | None) -> str:
         """Register the pyfunc model whose source is `code`; its URI `models:/<model>@week-YYYY-MM-DD`.
 
         The model is logged from its source and plain files, never as a pickle; it takes the columns of `takes`, and
-        is found again by what it learnt from, `fit`.
+        `find` finds it by `fit`, if given.
         """
         from mlflow.exceptions import MlflowException
 
@@ -84,11 +85,11 @@ class WeekRun:
         try:
             version = client.create_model_version(*version_of)
         except MlflowException as error:
-            if error.error_code not in _NOT_THERE:
+            if error.error_code != _NO_MODEL:
                 raise
             client.create_registered_model(self.model)
             version = client.create_model_version(*version_of)
-        for name in (alias, _alias_of_fit(fit)):
+        for name in [alias, *([_alias_of_fit(fit)] if fit else [])]:
             client.set_registered_model_alias(self.model, name, version.version)
         return f"models:/{self.model}@{alias}"
 
@@ -184,7 +185,7 @@ class Tracking(dg.ConfigurableResource):
             yield WeekRun(mlflow, run.info.run_id, model, week)
 
     def find(self, model: str, fit: str) -> str | None:
-        """URI of the registered model that learnt from `fit`; None if there is none."""
+        """URI of the registered model that was logged with this `fit`; None if there is none."""
         version = self._version(model, _alias_of_fit(fit))
         return f"models:/{model}/{version.version}" if version is not None else None
 
@@ -201,7 +202,7 @@ class Tracking(dg.ConfigurableResource):
         try:
             return self._open().tracking.MlflowClient().get_model_version_by_alias(model, alias)
         except MlflowException as error:
-            if error.error_code not in _NOT_THERE:
+            if error.error_code not in _NO_ALIAS:
                 raise
             return None
 
@@ -212,7 +213,7 @@ class Tracking(dg.ConfigurableResource):
         try:
             self._open().tracking.MlflowClient().delete_registered_model_alias(model, _alias(week))
         except MlflowException as error:
-            if error.error_code not in _NOT_THERE:
+            if error.error_code not in _NO_ALIAS:
                 raise
 
     def add_metrics(self, model: str, week: date, metrics: Mapping[str, float]) -> None:

@@ -60,6 +60,15 @@ def test_tasks_train_the_mean_together_and_the_rest_stays_as_it_is(home, distrib
     assert not np.allclose(together["mean"], alone["mean"], rtol=1e-6)
 
 
+def test_a_model_that_tasks_have_trained_is_found_again_and_forecasts_the_same(distributed, tmp_path):
+    copy = distributed.copy(tmp_path / "home")
+    assert materialize(copy.settings, [WEEK], "key:xgb_model")
+    assert copy.lake.stamp(XGB_MODEL, WEEK) != distributed.lake.stamp(XGB_MODEL, WEEK)
+    pd.testing.assert_frame_equal(
+        rows(copy, XGB_MODEL, WEEK), rows(distributed, XGB_MODEL, WEEK), rtol=0, atol=0
+    )
+
+
 def test_the_same_is_trained_through_spark_connect(distributed, tmp_path):
     copy = distributed.copy(tmp_path / "home")
     forget_fits(copy.path)

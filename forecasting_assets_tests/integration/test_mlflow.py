@@ -20,6 +20,7 @@ from forecasting_assets.tables import (
     WEEKLY_DEMAND,
     XGB_MODEL,
 )
+from forecasting_assets.weeks import refit_week
 from forecasting_assets_tests.conftest import PLANNED, WEEKS
 
 pytestmark = pytest.mark.spark
@@ -115,7 +116,7 @@ def forecasts(home, week):
 
 
 def fitted(home, week):
-    """What the newest materialization of each model says of where its fit came from."""
+    """By model, what its newest materialization says of where its fit came from."""
     with dg.DagsterInstance.from_config(str(home.path / "dagster")) as instance:
         events = {
             model: instance.fetch_materializations(
@@ -123,16 +124,32 @@ def fitted(home, week):
             ).records[0]
             for model in ("sarimax_model", "xgb_model")
         }
-    return {event.asset_materialization.metadata["fitted"].value for event in events.values()}
+    return {model: event.asset_materialization.metadata["fitted"].value for model, event in events.items()}
 
 
-@pytest.mark.parametrize("week", [PLANNED[0], PLANNED[-1]])
-def test_a_week_is_forecast_by_the_model_that_learnt_the_same_before(home, home_copy, week):
-    assert fitted(home, week) == {"in this run"}
-    assert materialize(home_copy.settings, [week], MODELS)
-    assert fitted(home_copy, week) == {"in an earlier run"}
-    for table, before in forecasts(home, week).items():
-        pd.testing.assert_frame_equal(forecasts(home_copy, week)[table], before, rtol=0, atol=0)
+NEW = dict.fromkeys(["sarimax_model", "xgb_model"], "in this run")
+
+
+def test_weeks_are_forecast_by_the_models_that_learnt_the_same_before(home, home_copy):
+    import mlflow
+
+    client = mlflow.MlflowClient(home_copy.settings.tracking_uri, home_copy.settings.tracking_uri)
+    refit = {week: refit_week(week, home.settings.forecasting.refit_weeks) for week in PLANNED}
+    kept, anew, *_ = dict.fromkeys(refit.values())
+    forgotten = [week for week in PLANNED if refit[week] == anew]
+    for alias, number in client.get_registered_model("xgb_model").aliases.items():
+        if alias.startswith("fit-"):
+            of = client.get_model_version("xgb_model", number).tags["week"]
+            if of in map(str, forgotten):
+                client.delete_registered_model_alias("xgb_model", alias)
+    assert materialize(home_copy.settings, PLANNED, MODELS)
+    for week in PLANNED:
+        said = fitted(home_copy, week)
+        assert said["sarimax_model"].startswith("before, as models:/sarimax_model/")
+        assert (said["xgb_model"] == "in this run") == (week in forgotten)
+        for table, before in forecasts(home, week).items():
+            pd.testing.assert_frame_equal(forecasts(home_copy, week)[table], before, rtol=0, atol=0)
+    assert kept != anew
 
 
 def test_models_whose_files_are_gone_are_fitted_anew_and_said_to_be(home, home_copy):
@@ -144,7 +161,7 @@ def test_models_whose_files_are_gone_are_fitted_anew_and_said_to_be(home, home_c
         }.items():
             database.execute(f"UPDATE {table} SET {column} = {column} || '/gone'")
     assert materialize(home_copy.settings, [week], MODELS)
-    assert fitted(home_copy, week) == {"in this run"}
+    assert fitted(home_copy, week) == NEW
     with dg.DagsterInstance.from_config(str(home_copy.path / "dagster")) as instance:
         (run,) = instance.get_runs(limit=1)
         said = [

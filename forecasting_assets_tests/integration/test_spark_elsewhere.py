@@ -19,6 +19,7 @@ from forecasting_assets.features.build import feature_columns
 from forecasting_assets.resources.spark import SPARK_TAG
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, REJECTED_ORDERS, SARIMAX_MODEL, WEEKLY_DEMAND
 from forecasting_assets_tests.conftest import PLANNED, rows
+from forecasting_assets_tests.fits import forget_fits
 from forecasting_assets_tests.server import free_port, listening, wait_until
 
 pytestmark = pytest.mark.spark
@@ -45,7 +46,8 @@ def running(*command: str, log: Path) -> Iterator[None]:
 
 @pytest.fixture
 def emptied(home_copy):
-    """A copy of the home without the weeks that are to be made."""
+    """A copy of the home without the weeks that are to be made, and what was learnt from them."""
+    forget_fits(home_copy.path)
     for table in TABLES:
         for week in WEEKS:
             shutil.rmtree(home_copy.path / "lake" / table.name / f"week={week}")

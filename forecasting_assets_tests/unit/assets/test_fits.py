@@ -1,12 +1,14 @@
 """Fits are told from one another by what they learn from."""
 
+import os
 from datetime import date
 
 import pandas as pd
 import pytest
 
-from forecasting_assets.assets.fits import fit_id
-from forecasting_assets.provenance import Record
+from forecasting_assets.assets import fits
+from forecasting_assets.assets.fits import fit_ids
+from forecasting_assets.features.build import feature_columns
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.settings import load_settings
 from forecasting_assets.tables import WEEKLY_DEMAND
@@ -15,14 +17,20 @@ from forecasting_assets.weeks import add_weeks, weeks_between
 FIRST = date(2024, 1, 1)
 WEEKS = weeks_between(FIRST, add_weeks(FIRST, 9))
 FITTED_AT = WEEKS[-3]
+FEATURES = feature_columns(8)
 
 
-def remember(lake: Lake, week: date, version: str) -> None:
-    rows = pd.DataFrame(
-        {"part_id": ["P1"], "part_category": ["C"], "region": ["R"], "quantity": [1.0], "unit_price": [1.0]}
-    )
-    lake.write_pandas(rows.assign(order_count=1), WEEKLY_DEMAND, week)
-    lake.write_record(WEEKLY_DEMAND, week, Record(version, data=lake.stamp(WEEKLY_DEMAND, week)))
+def write(settings, table, week, rows=1, at=0):
+    """A week of a table written at a time of its own."""
+    lake = Lake(path=settings.lake_path)
+    empty = {column.name: pd.Series([None] * rows, dtype=object) for column in table.columns}
+    lake.write_pandas(pd.DataFrame(empty), table, week)
+    file = f"{settings.lake_path}/{table.name}/week={week}/data.parquet"
+    os.utime(file, ns=(at, at))
+
+
+def fit_id(settings, week=FITTED_AT):
+    return fit_ids(settings, [week])[week]
 
 
 @pytest.fixture
@@ -30,29 +38,37 @@ def settings(tmp_path):
     (tmp_path / "forecasting.toml").write_text(f"[calendar]\nfirst_week = {FIRST}\n")
     settings = load_settings(tmp_path)
     for week in WEEKS:
-        remember(Lake(path=settings.lake_path), week, f"of {week}")
+        write(settings, WEEKLY_DEMAND, week)
+        write(settings, FEATURES, week)
     return settings
 
 
-def test_the_same_weeks_and_settings_are_the_same_fit(settings):
-    before = fit_id(settings, FITTED_AT)
-    remember(Lake(path=settings.lake_path), WEEKS[0], f"of {WEEKS[0]}")  # made anew from the same
-    assert fit_id(settings, FITTED_AT) == before
+def test_what_is_made_after_the_fit_makes_no_other_of_it(settings):
+    before = fit_id(settings)
+    write(settings, WEEKLY_DEMAND, add_weeks(FITTED_AT, 1), rows=2)
+    # There is no target for features of the week itself.
+    write(settings, FEATURES, FITTED_AT, rows=2)
+    assert fit_id(settings) == before
 
 
-def test_a_week_after_the_fit_makes_no_other_of_it(settings):
-    before = fit_id(settings, FITTED_AT)
-    remember(Lake(path=settings.lake_path), WEEKS[-2], "corrected")
-    assert fit_id(settings, FITTED_AT) == before
+@pytest.mark.parametrize(
+    ("table", "week"),
+    [
+        (WEEKLY_DEMAND, WEEKS[0]),
+        (WEEKLY_DEMAND, FITTED_AT),
+        (FEATURES, WEEKS[0]),
+        (FEATURES, add_weeks(FITTED_AT, -1)),
+    ],
+)
+@pytest.mark.parametrize("change", [{"rows": 2}, {"at": 1}])
+def test_a_week_that_is_written_again_makes_another_fit(settings, table, week, change):
+    before = fit_id(settings)
+    write(settings, table, week, **change)
+    assert fit_id(settings) != before
 
 
-@pytest.mark.parametrize("week", [WEEKS[0], FITTED_AT])
-def test_a_week_that_changed_makes_another_fit(settings, week):
-    before = fit_id(settings, FITTED_AT)
-    remember(Lake(path=settings.lake_path), week, "corrected")
-    assert fit_id(settings, FITTED_AT) != before
-
-
-def test_settings_and_the_week_of_the_fit_make_another(settings):
+def test_settings_code_and_the_week_of_the_fit_make_another(settings, monkeypatch):
     other = settings.model_copy(update={"forecasting": settings.forecasting.model_copy(update={"seed": 1})})
-    assert len({fit_id(settings, FITTED_AT), fit_id(other, FITTED_AT), fit_id(settings, WEEKS[-2])}) == 3
+    found = {fit_id(settings), fit_id(other), fit_id(settings, WEEKS[-2])}
+    monkeypatch.setattr(fits, "CODE", [*fits.CODE[:-1], "another version"])
+    assert len(found | {fit_id(settings)}) == 4

@@ -138,7 +138,8 @@ def fits(
     same before, what `fit` makes otherwise."""
     ids = fit_ids(settings, weeks)
     known = {week: tracking.find(name, ids[week]) for week in weeks}
-    new = each_week(fit, {week: (settings, week) for week in weeks if known[week] is None})
+    unknown = [week for week in weeks if known[week] is None]
+    new = each_week(fit, unknown, ((settings, week) for week in unknown))
     for week in weeks:
         if uri := known[week]:
             try:

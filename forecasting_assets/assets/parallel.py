@@ -4,8 +4,8 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from datetime import date
 from functools import cache
 from typing import Any
@@ -15,23 +15,25 @@ _START_UP, _STARTED = 10.0, 1.0
 
 
 def each_week(
-    function: Callable[..., Any], tasks: Mapping[date, tuple], in_turn: bool = False
+    function: Callable[..., Any], weeks: Sequence[date], arguments: Iterable[tuple], in_turn: bool = False
 ) -> Iterator[tuple[date, Any]]:
-    """(week, function(*arguments)) of every task, in their order; weeks that take long together are shared out over
-    the cores, unless each needs the one before it (`in_turn`).
+    """(week, function(*its arguments)) of each of `weeks`, in their order; weeks that take long together are shared
+    out over the cores, unless each needs the one before it (`in_turn`).
 
-    `function` is one that a module holds, and arguments and results are copied between processes.
+    `function` is one that a module holds, and arguments and results are copied between processes. Arguments that
+    take work to make are made here one by one, while other processes have the weeks before.
     """
-    left, spent = list(tasks.items()), list[float]()
+    spent, futures = list[float](), dict[date, Future]()
     alone = in_turn or (os.cpu_count() or 1) < 2
-    while left and (alone or not _worthwhile(spent, len(left))):
-        week, arguments = left.pop(0)
-        begin = time.monotonic()
-        result = function(*arguments)
-        spent.append(time.monotonic() - begin)
-        yield week, result
-    futures = {week: _pool().submit(function, *arguments) for week, arguments in left}
     try:
+        for done, (week, given) in enumerate(zip(weeks, arguments, strict=True)):
+            if futures or (not alone and _worthwhile(spent, len(weeks) - done)):
+                futures[week] = _pool().submit(function, *given)
+                continue
+            begin = time.monotonic()
+            result = function(*given)
+            spent.append(time.monotonic() - begin)
+            yield week, result
         for week, future in futures.items():
             yield week, future.result()
     finally:

@@ -304,7 +304,8 @@ def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         where capacity allows, and what cannot be made in time is listed as shortage."""
         for week, result in each_week(
             plan_week,
-            {week: (settings, week) for week in weeks},
+            weeks,
+            ((settings, week) for week in weeks),
             in_turn=settings.allocation.frozen_weeks > 0,  # then each week needs the plan before it
         ):
             add_week_result(context, week, result)
@@ -327,13 +328,9 @@ def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         """What planning was worth once the week's real orders came, replayed week after week: what was started
         stands, and the rest is planned again. On-time rate, fill rate, utilisation and cost against the status
         quo and perfect foresight, and how cost responds to forecast error."""
-        judged = each_week(
-            judge_week,
-            {week: (settings, week) for week in weeks},
-            in_turn=True,  # each goes on from the week before
-        )
-        reports = {week: (settings, week, metadata) for week, metadata in judged}
-        for week, result in each_week(report_worth, reports):
+        # Each goes on from the week before.
+        judged = ((settings, week, judge_week(settings, week)) for week in weeks)
+        for week, result in each_week(report_worth, weeks, judged):
             add_week_result(context, week, result)
 
     return [manufacturer_network, allocation_plan, business_impact]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -150,10 +150,13 @@ def fits(
             else:
                 yield Fit(name, week, model, uri)
                 continue
-        model = fit(settings, week) if uri else next(new)[1]
-        # Another process may have made weeks anew meanwhile: nobody can tell then what the model learnt from.
-        unchanged = fit_ids(settings, [week])[week] == ids[week]
-        yield Fit(name, week, model, id=ids[week] if unchanged else None)
+        yield Fit(name, week, fit(settings, week) if uri else next(new)[1], id=ids[week])
+
+
+def traceable(fit: Fit, settings: Settings) -> Fit:
+    """`fit`, without its id if another process has made weeks anew meanwhile: who knows what it has learnt then."""
+    unchanged = fit.id is None or fit_ids(settings, [fit.week])[fit.week] == fit.id
+    return fit if unchanged else replace(fit, id=None)
 
 
 def fit_ids(settings: Settings, weeks: Sequence[date]) -> dict[date, str]:

@@ -23,6 +23,7 @@ from forecasting_assets.assets.fits import (
     history_weeks,
     load_sarimax,
     load_xgb,
+    traceable,
     training_weeks,
 )
 from forecasting_assets.assets.weekly import (
@@ -108,7 +109,7 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         forecasts = spread.sarimax_forecasts(demand, groups, models, n_tasks, settings)
         row_counts(context, lake.write(by_week(forecasts, weeks), SARIMAX_MODEL, weeks))
         with TemporaryDirectory() as folder:
-            for fit in found:
+            for fit in (traceable(fit, weekly.settings) for fit in found):
                 files = {"description": described(folder, fit.model.to_dict())}
                 for week in groups[fit.week]:
                     counts = {"series": lake.rows(SARIMAX_MODEL, week) // horizon}
@@ -159,7 +160,8 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
                         add_week_metadata(context, week, {"series/sarimax": series})
                         tracking.forget("xgb_model", week)
                 else:
-                    track_xgb(context, groups[fit.week], replace(fit, model=models[fit.week]), lake, tracking)
+                    made = traceable(replace(fit, model=models[fit.week]), weekly.settings)
+                    track_xgb(context, groups[fit.week], made, lake, tracking)
 
     def completed(
         found: xgb.XgbModel | WithoutMean | StandIn, session: "SparkSession", lake: Lake

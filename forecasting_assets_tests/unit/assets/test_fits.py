@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from forecasting_assets.assets import fits
-from forecasting_assets.assets.fits import fit_ids
+from forecasting_assets.assets.fits import Fit, fit_ids, traceable
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.settings import load_settings
@@ -64,6 +64,13 @@ def test_a_week_that_is_written_again_makes_another_fit(settings, table, week):
     before = fit_id(settings)
     write(settings, table, week, at=1)
     assert fit_id(settings) != before
+
+
+def test_a_fit_is_not_found_again_if_weeks_were_written_while_it_learnt(settings):
+    fit = Fit("xgb_model", FITTED_AT, "a model", id=fit_id(settings))
+    assert traceable(fit, settings) == fit
+    write(settings, WEEKLY_DEMAND, FITTED_AT, at=1)
+    assert traceable(fit, settings) == Fit("xgb_model", FITTED_AT, "a model")
 
 
 def test_settings_code_and_the_week_of_the_fit_make_another(settings, monkeypatch):

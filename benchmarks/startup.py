@@ -4,10 +4,10 @@
 
 Two copies of a demo are served side by side, one of them with [spark] warm_server off. A click is what the UI's
 *Materialize* sends for one week: weekly_demand alone, all assets, and all assets with the models fitted, as they are
-in the first week of every refit. Clicks alternate between the two, each once
-before anything is measured; seconds are those from the request to the end of the run, split where Dagster tells:
-waiting in the queue, the start of the run's process until its first step, its steps, and what comes after them.
-Beside that, how long the code location takes to import.
+in the first week of every refit. Clicks alternate between the two, each once before anything is measured; seconds
+are those from the request to the end of the run, split where Dagster tells: waiting in the queue, the start of the
+run's process until its first step, its steps, and what comes after them. Beside that, how long the code location
+takes to import.
 """
 
 import argparse

@@ -109,7 +109,7 @@ def forecast_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
 
         reports = rolling_backtest(weeks, load_forecasts, load_segments, demand, horizon, settings)
         tasks = {week: (weekly.settings, week, report) for week, report in reports.items()}
-        for week, result in each_week(report_week, list(tasks), tasks.values()):
+        for week, result in each_week(report_week, tasks, tasks.values()):
             add_week_result(context, week, result)
             for model, table in _MODELS.items():
                 tracking.add_metrics(table.name, week, overall_metrics(reports[week], model))
@@ -130,7 +130,7 @@ def forecast_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         """Expected demand of every living part and region for the coming weeks, with its uncertainty: the two
         models averaged, each weighted by how well it did for that demand pattern and horizon."""
         tasks = {week: (weekly.settings, week) for week in weeks}
-        for week, result in each_week(combine_week, list(tasks), tasks.values()):
+        for week, result in each_week(combine_week, tasks, tasks.values()):
             add_week_result(context, week, result)
 
     return [backtest_report, demand_forecast]

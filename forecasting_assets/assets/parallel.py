@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from datetime import date
 from functools import cache
@@ -15,7 +15,7 @@ _START_UP, _STARTED = 10.0, 1.0
 
 
 def each_week(
-    function: Callable[..., Any], weeks: Sequence[date], arguments: Iterable[tuple], in_turn: bool = False
+    function: Callable[..., Any], weeks: Collection[date], arguments: Iterable[tuple], in_turn: bool = False
 ) -> Iterator[tuple[date, Any]]:
     """(week, function(*its arguments)) of each of `weeks`, in their order; weeks that take long together are shared
     out over the cores, unless each needs the one before it (`in_turn`).

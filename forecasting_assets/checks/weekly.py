@@ -83,7 +83,7 @@ def weekly_checks(
         def look(part: list[date]) -> None:
             more = arguments(context.resources, part) if arguments else dict.fromkeys(part, ())
             tasks = {week: (weekly.settings, week, *more[week]) for week in part}
-            found.update(each_week(find, list(tasks), tasks.values()))
+            found.update(each_week(find, tasks, tasks.values()))
 
         for week, error in failures_by_week(weeks, look).items():
             found[week] = [Finding(False, f"could not be checked: {error}")] * len(checks)

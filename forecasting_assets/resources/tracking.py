@@ -55,7 +55,7 @@ class WeekRun:
 
     def log(self, params: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
         self.mlflow.log_params(dict(params))
-        self.mlflow.log_metrics({name: value for name, value in metrics.items() if value == value})
+        self.mlflow.log_metrics(_known(metrics))
 
     def log_model(self, code: Path, artifacts: Mapping[str, Path], takes: Table, fit: str | None) -> str:
         """Register the pyfunc model whose source is `code`; its URI `models:/<model>@week-YYYY-MM-DD`.
@@ -220,8 +220,7 @@ class Tracking(dg.ConfigurableResource):
         """Add metrics to the run that made the model of `week`; a week without a model has none to add to."""
         version = self._version(model, _alias(week))
         if version is not None:
-            known = {name: value for name, value in metrics.items() if value == value}
-            self._open().log_metrics(known, run_id=version.run_id)
+            self._open().log_metrics(_known(metrics), run_id=version.run_id)
 
     def promote(self, model: str, week: date) -> None:
         """Make the model of `week` the champion, unless that of a later week is; nothing if it has no model."""
@@ -244,6 +243,11 @@ def _signature(table: Table) -> "ModelSignature":
     return ModelSignature(
         Schema([ColSpec(types[c.type], c.name, required=not c.nullable) for c in table.columns])
     )
+
+
+def _known(metrics: Mapping[str, float]) -> dict[str, float]:
+    """`metrics` but for those that are NaN."""
+    return {name: value for name, value in metrics.items() if value == value}
 
 
 def _alias(week: date) -> str:

@@ -161,7 +161,6 @@ def compare(home: Path, lines: int, weeks: int, repeats: int) -> list[dict]:
             else seconds[name] / fastest,
             "Python's peak, MiB": max(took.python for took, _ in runs),
             "JVM's peak, MiB": max(took.jvm for took, _ in runs) or None,
-            "runs": repeats,
         }
         for name, runs in found.items()
     ]
@@ -172,7 +171,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--lines", type=int, nargs="+", default=[10_000_000, 50_000_000])
-    parser.add_argument("--repeats", type=int, default=3, help="up to 10 million lines; of more, one")
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--weeks", type=int, default=104)
     parser.add_argument("--folder", type=Path, help="for files, some 5 GB for 10 million lines")
     parser.add_argument("--one", help=argparse.SUPPRESS)
@@ -184,8 +183,7 @@ def main() -> None:
     rows = []
     for lines in given.lines:
         with tempfile.TemporaryDirectory(dir=given.folder) as home:
-            repeats = given.repeats if lines <= 10_000_000 else 1
-            rows += compare(Path(home), lines, given.weeks, repeats)
+            rows += compare(Path(home), lines, given.weeks, given.repeats)
     section(
         "etl",
         "Order lines to features",
@@ -194,7 +192,7 @@ def main() -> None:
         "by Polars, and nothing else, from the same files (csv, csv.gz, jsonl, parquet).",
         [PLATFORM, "pyspark", "duckdb", "polars", "pyarrow"],
         [table(rows)],
-        f"medians of {given.repeats} up to 10 million lines, one run of more",
+        given.repeats,
     )
 
 

@@ -125,17 +125,19 @@ def training_weeks(settings: Settings, fitted_at: date) -> list[date]:
     return weeks_between(max(first, settings.calendar.first_week), add_weeks(fitted_at, -1))
 
 
+#: How each model is fitted, and read from the files that MLflow keeps of it.
+_MODELS: dict[str, tuple[Callable[[Settings, date], Any], Callable[[Path], Any]]] = {
+    "sarimax_model": (fit_sarimax, load_sarimax),
+    "xgb_model": (fit_xgb, load_xgb),
+}
+
+
 def fits(
-    name: str,
-    weeks: Sequence[date],
-    fit: Callable[[Settings, date], Any],
-    load: Callable[[Path], Any],
-    settings: Settings,
-    tracking: Tracking,
-    warn: Callable[[str], None],
+    name: str, weeks: Sequence[date], settings: Settings, tracking: Tracking, warn: Callable[[str], None]
 ) -> Iterator[Fit]:
-    """The model of this name as of each of `weeks`: what `load` reads of its files in MLflow, if it learnt from the
-    same before, what `fit` makes otherwise."""
+    """The model of this name as of each of `weeks`: as MLflow keeps it, if it learnt from the same before, else
+    fitted."""
+    fit, load = _MODELS[name]
     ids = fit_ids(settings, weeks)
     known = {week: tracking.find(name, ids[week]) for week in weeks}
     unknown = [week for week in weeks if known[week] is None]

@@ -17,12 +17,8 @@ from forecasting_assets.assets.fits import (
     Fit,
     StandIn,
     WithoutMean,
-    fit_sarimax,
-    fit_xgb,
     fits,
     history_weeks,
-    load_sarimax,
-    load_xgb,
     traceable,
     training_weeks,
 )
@@ -92,17 +88,7 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         """Forecast of every living part and region by itself: an average of ARIMA models around a season that
         it shares with its part, category and region."""
         groups = by_refit(weeks)
-        found = list(
-            fits(
-                "sarimax_model",
-                list(groups),
-                fit_sarimax,
-                load_sarimax,
-                weekly.settings,
-                tracking,
-                context.log.warning,
-            )
-        )
+        found = list(fits("sarimax_model", list(groups), weekly.settings, tracking, context.log.warning))
         session = spark.spark_session
         demand, n_tasks = history(session, lake, groups), tasks(session, lake, weeks)
         models = {fit.week: fit.model for fit in found}
@@ -135,9 +121,7 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         """Forecast of every living part and region by one XGBoost model that learns from all of them at once
         where to depart from SARIMAX."""
         refits = by_refit(weeks)
-        found = fits(
-            "xgb_model", list(refits), fit_xgb, load_xgb, weekly.settings, tracking, context.log.warning
-        )
+        found = fits("xgb_model", list(refits), weekly.settings, tracking, context.log.warning)
         while some := list(islice(found, _MODELS_PER_JOB)):
             session = spark.spark_session
             groups = {fit.week: refits[fit.week] for fit in some}

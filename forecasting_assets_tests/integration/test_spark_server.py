@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from forecasting_assets.resources.spark_daemon import LIBRARIES
 from forecasting_assets_tests.server import listening, wait_until
 
 pytestmark = pytest.mark.spark
@@ -39,3 +40,37 @@ def test_the_server_listens_at_home_only_and_ends_with_whoever_keeps_it(tmp_path
     keeper.send_signal(how)
     keeper.wait(30)
     wait_until(lambda: not listening(port), 60, "the end of the Spark server")
+
+
+IMPORTED = """
+import time
+from os import environ
+from forecasting_assets.resources.spark import attached
+from forecasting_assets.resources.spark_server import start_server
+from forecasting_assets.settings import load_settings
+
+def modules(batches):
+    import sys
+    import pyarrow as pa
+    yield pa.RecordBatch.from_pydict({"name": list(sys.modules)})
+
+start_server(load_settings().spark)
+for _ in range(60):
+    time.sleep(1)
+    with attached(environ["FORECASTING_SPARK_SERVER"]) as session:
+        if session is not None:
+            found = session.range(1).mapInArrow(modules, "name STRING").collect()
+            print(*(row.name for row in found))
+            break
+"""
+
+
+def test_its_workers_begin_with_the_libraries_of_tasks_but_none_of_the_platform(tmp_path):
+    environment = {**os.environ, "FORECASTING_HOME": str(tmp_path), "FORECASTING__SPARK__MASTER": "local[2]"}
+    told = subprocess.run(
+        [sys.executable, "-c", IMPORTED], env=environment, capture_output=True, text=True, check=True
+    )
+    modules = set(told.stdout.split())
+    assert set(LIBRARIES) <= modules
+    ours = {name for name in modules if name.startswith("forecasting_assets")}
+    assert ours <= {"forecasting_assets", "forecasting_assets.resources"}

@@ -82,11 +82,18 @@ def rolling_replay(
     worth = float(made_for @ (stock + arriving.sum(axis=1) - lacking.sum(axis=1)))
     for week in weeks:
         demand = forecasts[add_weeks(week, -1)]
-        capacity = weekly_capacity(network, weeks_between(week, demand["due_week"].max().date()))
-        plan = _plan(
-            week, demand, stock, arriving, lacking, index, classes, network, capacity, policy, planner
+        horizon = weeks_between(week, demand["due_week"].max().date())
+        capacity = weekly_capacity(network, horizon)
+        supply = arriving[:, : len(horizon)].copy()
+        supply[:, 0] += stock
+        made = planner(
+            _asked(week, demand, lacking, index, classes, policy),
+            network,
+            policy,
+            capacity,
+            covered=_cells(supply, index, horizon).rename(columns={"due_week": "week"}),
         )
-        started = _started(plan, week, index, network)
+        started = _started(made.plan, week, index, network)
         np.add.at(
             arriving, (started["class"], started["transit"]), started["quantity"] * started["on_time_rate"]
         )
@@ -190,23 +197,15 @@ def replayed_classes(orders: pd.DataFrame, network: Network, policy: AllocationP
     return price_classes(classes, ways_to_serve(classes, capabilities_of(network), network.lanes), policy)
 
 
-def _plan(
+def _asked(
     week: date,
     demand: pd.DataFrame,
-    stock: np.ndarray,
-    arriving: np.ndarray,
     lacking: np.ndarray,
     index: pd.MultiIndex,
     classes: pd.DataFrame,
-    network: Network,
-    capacity: pd.DataFrame,
     policy: AllocationPolicy,
-    planner: Callable[..., AllocationPlan],
 ) -> pd.DataFrame:
-    """ALLOCATION_PLAN for the forecast and for what is still lacking, where some is there or on its way."""
-    horizon = weeks_between(week, demand["due_week"].max().date())
-    supply = arriving[:, : len(horizon)].copy()
-    supply[:, 0] += stock
+    """The forecast and what is still lacking, as demand to plan for in `week`."""
     # What was due up to `patience` weeks before this one can still be delivered.
     patience = lacking.shape[1] - 1
     overdue = _cells(lacking[:, :patience], index, [add_weeks(week, -j - 1) for j in range(patience)])
@@ -219,13 +218,7 @@ def _plan(
         demand["part_id"] = demand["part_category"]
     asked = pd.concat([overdue, demand], ignore_index=True) if len(overdue) else demand
     value = pd.Series(classes["unit_value"].to_numpy(), index)
-    return planner(
-        asked.assign(unit_price=value.reindex(pd.MultiIndex.from_frame(asked[CLASS])).to_numpy()),
-        network,
-        policy,
-        capacity,
-        covered=_cells(supply, index, horizon).rename(columns={"due_week": "week"}),
-    ).plan
+    return asked.assign(unit_price=value.reindex(pd.MultiIndex.from_frame(asked[CLASS])).to_numpy())
 
 
 def _cells(units: np.ndarray, index: pd.MultiIndex, weeks: Sequence[date]) -> pd.DataFrame:

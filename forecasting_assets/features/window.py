@@ -36,7 +36,7 @@ def feature_lags(horizon: int) -> list[int]:
 
 
 @dataclass(frozen=True)
-class GroupTotals:
+class GroupWindows:
     """Units of every category or region, `quantity` in the week and `mean_13` a week: (weeks of the range, names + 1).
 
     The last column is of any group that had no orders.
@@ -47,7 +47,7 @@ class GroupTotals:
     mean_13: np.ndarray
 
     @classmethod
-    def of(cls, group: pd.Series, week: np.ndarray, quantity: pd.Series, lived: np.ndarray) -> "GroupTotals":
+    def of(cls, group: pd.Series, week: np.ndarray, quantity: pd.Series, lived: np.ndarray) -> "GroupWindows":
         """week: counted from `GROUP_WEEKS` - 1 before the range. lived: for each week of the range, how many of the
         `GROUP_WEEKS` up to it are in the history."""
         code, names = pd.factorize(group)
@@ -66,8 +66,8 @@ class Surroundings:
     range."""
 
     calendar: pd.DataFrame
-    categories: GroupTotals
-    regions: GroupTotals
+    categories: GroupWindows
+    regions: GroupWindows
 
     @classmethod
     def of(
@@ -79,7 +79,7 @@ class Surroundings:
         week = _weeks_since(first, totals["week"]) + GROUP_WEEKS - 1
         lived = np.minimum(GROUP_WEEKS, (first - start).days // 7 + 1 + np.arange(len(weeks)))
         categories, regions = (
-            GroupTotals.of(totals[by], week, totals["quantity"], lived) for by in ("part_category", "region")
+            GroupWindows.of(totals[by], week, totals["quantity"], lived) for by in ("part_category", "region")
         )
         return cls(calendar_features(weeks, countries).astype({"holidays": float}), categories, regions)
 

@@ -145,7 +145,10 @@ class Lineage:
                 record = records.get(w, Record())
                 if w == week and record.failed_in(run_id):
                     found.append(f"{source.asset} {w} failed in this run")
-                for check, said in record.failed_checks.items():
+                failed = record.failed_checks
+                if record.data and not record.inputs:  # a run was cut off before it could even say so
+                    failed = dict.fromkeys(self.weekly.blocking.get(source.asset, ()), UNCHECKED)
+                for check, said in failed.items():
                     if (name := f"{source.asset}/{check}") in overridden:
                         continue
                     remedy = (

@@ -34,8 +34,9 @@ _SHARED = {
     "spark.sql.codegen.cache.maxEntries": "2000",
     "spark.connect.session.planCache.maxSize": "0",
     "spark.connect.session.manager.defaultSessionTimeout": "-1",
-    "spark.python.daemon.module": "forecasting_assets.resources.spark_daemon",
 }
+if sys.platform == "linux":  # on macOS not even NumPy can be imported before a fork without risk
+    _SHARED["spark.python.daemon.module"] = "forecasting_assets.resources.spark_daemon"
 _CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
 # Ends the server once nobody holds the other end of its standard input any more; a JVM ignores what ignored
 # signals it was started with, so that asking is not always enough.

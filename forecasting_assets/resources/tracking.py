@@ -229,7 +229,7 @@ class Tracking(dg.ConfigurableResource):
     def promote(self, model: str, week: date) -> None:
         """Make the model of `week` the champion, unless that of a later week is; nothing if it has no model."""
         version, champion = self._version(model, _alias(week)), self._version(model, CHAMPION)
-        if version is not None and (champion is None or str(week) >= champion.tags["week"]):
+        if version is not None and (champion is None or str(week) >= champion.tags.get("week", "")):
             client = self._open().tracking.MlflowClient()
             client.set_registered_model_alias(model, CHAMPION, version.version)
 

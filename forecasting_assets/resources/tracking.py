@@ -12,10 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
-from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -97,7 +95,7 @@ class WeekRun:
 
 
 class Tracking(dg.ConfigurableResource):
-    """MLflow at `tracking_uri`; nothing is opened before the first week is tracked."""
+    """MLflow at `tracking_uri`; nothing is imported or opened before the first week is tracked."""
 
     tracking_uri: str
     artifacts: str | None
@@ -107,9 +105,6 @@ class Tracking(dg.ConfigurableResource):
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         self._context = context
-        _quiet()
-        # A second or two of imports, which pass while Spark is at work on the orders.
-        Thread(target=import_module, args=["mlflow.pyfunc"], daemon=True).start()
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         if self._mlflow is None:
@@ -121,6 +116,7 @@ class Tracking(dg.ConfigurableResource):
 
     def _open(self) -> "MlFlow":
         if self._mlflow is None:
+            _quiet()
             self._prepare_store()
             config = {
                 "experiment_name": EXPERIMENT,

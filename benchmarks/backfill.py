@@ -1,6 +1,6 @@
 """What a backfill costs beside runs of single weeks, and beside the usual way.
 
-    python -m benchmarks.backfill [--repeats 3] [--weeks 26] [--usual 1]
+    python -m benchmarks.backfill [--repeats 3] [--weeks 26] [--usual 3]
 
 The demo's marketplace, filled by the command line in a process and a JVM of its own for each run: 104 weeks through
 raw_orders … feature_table in one run against one week, and a range of weeks through all assets, models at weekly
@@ -51,7 +51,7 @@ def main() -> None:
     )
     parser.add_argument("--repeats", type=int, default=3, help="of each run but those the usual way")
     parser.add_argument("--weeks", type=int, default=26, help="of the range through all assets")
-    parser.add_argument("--usual", type=int, default=1, help="weeks run the usual way")
+    parser.add_argument("--usual", type=int, default=3, help="weeks run the usual way")
     parser.add_argument("--home", type=Path, help="the home, to be used again")
     given = parser.parse_args()
     market = Marketplace(weeks=160)
@@ -141,7 +141,7 @@ def report(weeks: dict[str, int], took: dict[str, list[Took]], usual: Sequence[T
     ours = medians["all, range"]["seconds"] / weeks["all, range"] * BACKFILLED
     theirs = medians["usual"]["seconds"] * BACKFILLED
     return (
-        f"Backfills of the demo's marketplace; medians of {len(took['all, range'])}, the usual way of {len(usual)}\n\n"
+        f"Backfills of the demo's marketplace; medians of {len(took['all, range'])}, the usual way of {len(usual)} weeks\n\n"
         f"{table(cells)}\n\n"
         f"Extrapolated to {BACKFILLED} weeks through all assets: the usual way {theirs / 60:,.0f} minutes, ranges of "
         f"{weeks['all, range']} weeks {ours / 60:,.0f}: {theirs / ours:,.0f} times."

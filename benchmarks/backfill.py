@@ -141,7 +141,8 @@ def report(weeks: dict[str, int], took: dict[str, list[Took]], usual: Sequence[T
     ours = medians["all, range"]["seconds"] / weeks["all, range"] * BACKFILLED
     theirs = medians["usual"]["seconds"] * BACKFILLED
     return (
-        f"Backfills of the demo's marketplace; medians of {len(took['all, range'])}, the usual way of {len(usual)} weeks\n\n"
+        f"Backfills of the demo's marketplace; medians of {len(took['all, range'])}, the usual way of {len(usual)} "
+        "weeks\n\n"
         f"{table(cells)}\n\n"
         f"Extrapolated to {BACKFILLED} weeks through all assets: the usual way {theirs / 60:,.0f} minutes, ranges of "
         f"{weeks['all, range']} weeks {ours / 60:,.0f}: {theirs / ours:,.0f} times."

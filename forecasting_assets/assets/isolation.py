@@ -8,24 +8,27 @@ goes on with the weeks that are there, and the run ends as failed all the same.
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 import dagster as dg
 
 from forecasting_assets.assets.lineage import OVERRIDE, Lineage
 from forecasting_assets.assets.weekly import Weekly, add_week_metadata, weeks_of
-from forecasting_assets.provenance import UNCHECKED, Failure, Record, fingerprint
+from forecasting_assets.provenance import Failure, Record, fingerprint
 from forecasting_assets.resources.lock import only_one
 from forecasting_assets.tables import Table
 
 #: Key of the I/O manager that tells Dagster which weeks of a run were made.
 WEEKS_MADE = "weeks_made"
-#: So many weeks that fail alone, and none that does not, mean that the rest would fail as well.
-_HOPELESS = 3
+#: So many weeks that fail alone, the last of all among them, and none that does not, mean that the rest would fail
+#: as well.
+_HOPELESS = 4
 
 
 class HeldBack(ValueError):
-    """A week that is not made as what it needs is missing, failed, or did not pass its checks."""
+    """A week that is not made as what it needs is missing, failed, or did not pass its checks, or as it would fail
+    like those that were tried."""
 
 
 class WeeksMade(dg.IOManager):
@@ -60,15 +63,17 @@ def week_by_week(
         with only_one(weekly.settings.home, table.name, lambda: context.log.info(waiting)):
             lineage = Lineage(weekly)
             failed: dict[date, Exception] = {}
+            ready: list[date] = []
             for week in weeks:
-                if obstacles := lineage.obstacles(table.name, week, context.run.run_id, overridden):
+                if obstacles := lineage.obstacles(table.name, week, context.run.run_id, overridden, ready):
                     failed[week] = HeldBack("\n".join(obstacles))
-            ready = [week for week in weeks if week not in failed]
+                else:
+                    ready.append(week)
             inputs = {week: lineage.inputs(table.name, week) for week in ready}
             failed |= failures_by_week(ready, lambda part: function(context, part, **resources))
             made = [week for week in ready if week not in failed]
             # Nothing goes on from a week before its checks have passed, even if this run is killed before them.
-            unchecked = dict.fromkeys(weekly.blocking.get(table.name, ()), UNCHECKED)
+            unchecked = weekly.unchecked(table)
             for week in made:
                 made_from = {**inputs[week], **lineage.own_inputs(table.name, week)}
                 record = Record(fingerprint(made_from), made_from, lineage.lake.stamp(table, week), unchecked)
@@ -106,8 +111,17 @@ def failures_by_week(weeks: Sequence[date], work: Callable[[list[date]], None]) 
                 pending += [part[middle:], part[:middle]]
                 continue
             failed[part[0]] = error
-            if not any_made and len(failed) >= _HOPELESS:
-                failed |= {week: error for rest in pending for week in rest}
+            if any_made or not pending:
+                continue
+            if len(failed) == _HOPELESS - 1:
+                # The first weeks may have in common what is wrong with them.
+                last = pending[0].pop()
+                pending = [*filter(None, pending), [last]]
+            elif len(failed) >= _HOPELESS:
+                untried = HeldBack(
+                    f"not tried, as {len(failed)} other weeks failed, one of them with: {error}"
+                )
+                failed |= {week: untried for rest in pending for week in rest}
                 break
     return failed
 
@@ -119,7 +133,9 @@ def overridden_checks(tags: Mapping[str, str]) -> list[str]:
 def note_failure(lineage: Lineage, table: Table, week: date, run_id: str, reason: str) -> None:
     """Keep why `week` failed beside what is there of it, which stays as it was."""
     record = lineage.lake.records(table, [week]).get(week, Record())
-    noted = Record(record.version, record.inputs, record.data, record.failed_checks, Failure(run_id, reason))
+    noted = replace(record, failure=Failure(run_id, reason))
+    if record.data and not record.inputs:  # it was published before the failure, and nobody has looked at it
+        noted = replace(noted, failed_checks=lineage.weekly.unchecked(table))
     lineage.lake.write_record(table, week, noted)
 
 

@@ -4,7 +4,7 @@ It reads the declarations of the assets, the records in the lake, the index of t
 settings; it changes nothing. Dagster is asked nothing: the answer holds however the weeks were made.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -129,15 +129,20 @@ class Lineage:
 
     # ------------------------------------------------------------------ what is in the way
 
-    def obstacles(self, asset: str, week: date, run_id: str, overridden: Iterable[str]) -> list[str]:
+    def obstacles(
+        self, asset: str, week: date, run_id: str, overridden: Iterable[str], again: Collection[date] = ()
+    ) -> list[str]:
         """Why `week` of `asset` must not be made in this run; none if nothing is in the way.
 
         overridden: `asset/check` whose failure a person has decided to go ahead in spite of
+        again: weeks of the asset that are made in this run before it
         """
         found = []
         for source in self.declared(asset).upstream:
             table, records = self.declared(source.asset).table, self.records(source.asset)
             window = self.window(asset, source.asset, week)
+            if source.asset == asset:
+                window = [w for w in window if w not in again]
             missing = [w for w in window if w not in records or not records[w].data]
             if missing and not source.optional:
                 found.append(missing_weeks_message(table, missing))
@@ -145,10 +150,7 @@ class Lineage:
                 record = records.get(w, Record())
                 if w == week and record.failed_in(run_id):
                     found.append(f"{source.asset} {w} failed in this run")
-                failed = record.failed_checks
-                if record.data and not record.inputs:  # a run was cut off before it could even say so
-                    failed = dict.fromkeys(self.weekly.blocking.get(source.asset, ()), UNCHECKED)
-                for check, said in failed.items():
+                for check, said in record.failed_checks.items():
                     if (name := f"{source.asset}/{check}") in overridden:
                         continue
                     remedy = (

@@ -13,6 +13,7 @@ from typing import Any
 
 import dagster as dg
 
+from forecasting_assets.provenance import UNCHECKED
 from forecasting_assets.resources.spark import outliving_server
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import Table
@@ -70,6 +71,10 @@ class Weekly:
     settings: Settings
     declared: dict[str, Declared] = field(default_factory=dict)
     blocking: dict[str, list[str]] = field(default_factory=dict)
+
+    def unchecked(self, table: Table) -> dict[str, str]:
+        """What the blocking checks of `table` say of a week that they have not looked at."""
+        return dict.fromkeys(self.blocking.get(table.name, ()), UNCHECKED)
 
     @cached_property
     def partitions(self) -> dg.WeeklyPartitionsDefinition:

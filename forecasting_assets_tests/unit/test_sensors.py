@@ -109,6 +109,16 @@ def made(zone: Path, weeks: list[date], *tables: Table) -> None:
             lineage.lake.write_record(table, week, Record(fingerprint(inputs), inputs, stamp))
 
 
+def test_files_of_a_week_that_land_one_tick_after_another_are_asked_for_together(zone):
+    land(zone, "a.csv", str(W1))
+    first = tick(zone)
+    land(zone, "b.csv", str(W1))
+    second = tick(zone, first.cursor)
+    assert weeks_asked(second) == []
+    assert second.skip_reason.skip_message == "Waiting until 1 files are whole."
+    assert weeks_asked(tick(zone, second.cursor)) == [W1]
+
+
 def test_files_of_one_week_are_one_run_however_many(zone):
     for i in range(10):
         land(zone, f"{i}.csv", "2024-03-05")

@@ -349,10 +349,10 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _dev(arguments: argparse.Namespace) -> int:
-    from forecasting_assets.runs import limit_spark
+    from forecasting_assets.runs import prepare_queue
 
     settings = load_settings()
-    limit_spark(settings.home)
+    prepare_queue(settings.home)
     spark = settings.spark
     if spark.warm_server and not spark.remote:
         from forecasting_assets.resources.spark_server import start_server

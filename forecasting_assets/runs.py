@@ -1,7 +1,6 @@
 """Running assets from the command line: one Dagster run in this process, recorded where the UI finds it."""
 
 import os
-import socket
 import time
 import warnings
 from collections.abc import Sequence
@@ -21,11 +20,9 @@ from forecasting_assets.backfill import Cost, duration, measured_cost
 from forecasting_assets.definitions import build_defs, lineage_of
 from forecasting_assets.reporting import summary
 from forecasting_assets.resources.lake import Lake
+from forecasting_assets.resources.orphans import end_orphans, this_process
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import BACKTEST_REPORT, BUSINESS_IMPACT
-
-#: Run tag of the process (`host:pid`) that a run from the command line is made by.
-PROCESS = "forecasting/process"
 
 
 class SelectionError(ValueError):
@@ -42,10 +39,12 @@ def prepare_home(home: Path) -> Path:
     return folder
 
 
-def limit_spark(home: Path) -> None:
-    """Make the pool of runs with Spark: Dagster makes it with the first runs it dequeues, without counting them."""
+def prepare_queue(home: Path) -> None:
+    """Make the pool of runs with Spark, as Dagster makes it with the first runs it dequeues without counting them;
+    and end the runs that a crash has left in it."""
     with dg.DagsterInstance.from_config(str(prepare_home(home))) as instance:
         instance.event_log_storage.initialize_concurrency_limit_to_default(SPARK_POOL)
+        end_orphans(instance)
 
 
 def materialize(
@@ -60,8 +59,7 @@ def materialize(
     defs = build_defs(settings)
     # Heavy run logs belong to the UI; here one line a step is enough.
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    tags = tags_of_weeks(weeks[0], weeks[-1])
-    tags[PROCESS] = f"{socket.gethostname()}:{os.getpid()}"
+    tags = tags_of_weeks(weeks[0], weeks[-1]) | this_process()
     if override:
         tags[OVERRIDE] = ",".join(override)
     job = defs.resolve_job_def(WEEKLY_PLAN)
@@ -81,26 +79,6 @@ def materialize(
     if progress.interrupted:
         raise KeyboardInterrupt
     return succeeded
-
-
-def end_orphans(instance: dg.DagsterInstance) -> None:
-    """Record as failed the runs whose process on this machine was killed: Dagster would wait for them for ever,
-    and start no other run meanwhile."""
-    going_on = dg.RunsFilter(job_name=WEEKLY_PLAN, statuses=[dg.DagsterRunStatus.STARTED])
-    for run in instance.get_runs(going_on):
-        host, _, process = run.tags.get(PROCESS, "").partition(":")
-        if host == socket.gethostname() and not _alive(int(process)):
-            instance.report_run_failed(run, f"Process {process} is gone.")
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def weeks_to_make(settings: Settings, weeks: Sequence[date], select: str | None) -> list[date]:

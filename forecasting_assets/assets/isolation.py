@@ -17,6 +17,7 @@ from forecasting_assets.assets.lineage import OVERRIDE, Lineage
 from forecasting_assets.assets.weekly import Weekly, add_week_metadata, weeks_of
 from forecasting_assets.provenance import Failure, Record, fingerprint
 from forecasting_assets.resources.lock import only_one
+from forecasting_assets.resources.orphans import PROCESS, this_process
 from forecasting_assets.tables import Table
 
 #: Key of the I/O manager that tells Dagster which weeks of a run were made.
@@ -31,8 +32,13 @@ class HeldBack(ValueError):
     like those that were tried."""
 
 
-class WeeksMade(dg.IOManager):
+class WeeksMade(dg.ConfigurableIOManager):
     """Narrows the materializations of a run to the weeks that were made; stores nothing, assets do."""
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        run, instance = context.run, context.instance
+        if run and instance and PROCESS not in run.tags:
+            instance.add_run_tags(run.run_id, this_process())
 
     def handle_output(self, context: dg.OutputContext, obj: Sequence[str]) -> None:
         # Dagster would otherwise record a materialization of every week of the run, the failed ones too.

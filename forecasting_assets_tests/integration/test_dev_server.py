@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from forecasting_assets.definitions import lineage_of
+from forecasting_assets.resources.orphans import PROCESS
 from forecasting_assets.resources.spark import SPARK_TAG
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, WEEKLY_DEMAND
 from forecasting_assets_tests.conftest import PLANNED, WEEKS, rows
@@ -114,6 +115,7 @@ def test_runs_that_share_a_session_see_the_files_as_they_are_now(home, served):
         run = ended_run(address, click(address, tables, str(week)))
         assert run["status"] == "SUCCESS"
         assert spark_of(run).startswith("sc://localhost:")
+        assert PROCESS in [tag["key"] for tag in run["tags"]]
         extra.append(copied.lake.rows(CLEAN_ORDERS, week) - home.lake.rows(CLEAN_ORDERS, week))
     assert extra == [1, 2, 0]
     for table in (RAW_ORDERS, CLEAN_ORDERS, WEEKLY_DEMAND):

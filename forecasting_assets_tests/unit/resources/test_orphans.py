@@ -1,0 +1,29 @@
+"""Runs whose process is gone."""
+
+import os
+import subprocess
+import sys
+
+import dagster as dg
+
+from forecasting_assets.resources.orphans import PROCESS, end_orphans, this_process
+
+
+def test_just_runs_whose_process_on_this_machine_is_gone_are_ended():
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    here = this_process()[PROCESS].rpartition(":")[0]
+    processes = {
+        "alive": f"{here}:{os.getpid()}",
+        "gone": f"{here}:{gone.pid}",
+        "elsewhere": f"{here}-2:{gone.pid}",
+        "unknown": None,
+    }
+    with dg.DagsterInstance.ephemeral() as instance:
+        for name, process in processes.items():
+            tags = {PROCESS: process} if process else {}
+            started = dg.DagsterRunStatus.STARTED
+            instance.add_run(dg.DagsterRun(job_name="any", run_id=name, status=started, tags=tags))
+        end_orphans(instance)
+        ended = {run.run_id for run in instance.get_runs() if run.is_finished}
+    assert ended == {"gone"}

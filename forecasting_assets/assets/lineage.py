@@ -186,11 +186,12 @@ class Lineage:
 
     def weeks(self, asset: str) -> list[date]:
         """The weeks that can be expected of `asset`: from the first of history or of its own to the newest
-        that has closed and has orders."""
-        newest = max((week for week in self.touching if week <= newest_closed_week()), default=None)
+        that has closed and has orders, or had some when it was made."""
         known = [week for week, record in self.records(asset).items() if record.data]
-        if newest is None:
+        closed = [week for week in {*self.touching, *known} if week <= newest_closed_week()]
+        if not closed:
             return known
+        newest = max(closed)
         # Orders of all weeks are wanted; forecasts and plans from where somebody began with them.
         first = self.weekly.settings.calendar.first_week
         if not self._of_orders(asset):

@@ -267,6 +267,16 @@ def test_the_weeks_of_a_file_that_is_gone_are_asked_for(zone):
     assert weeks_asked(tick(zone)) == [W2]
 
 
+def test_the_newest_plan_is_made_again_without_the_orders_of_a_file_that_is_gone(zone):
+    land(zone, "a.csv", *map(str, WEEKS[:5]))
+    land(zone, "b.csv", str(WEEKS[5]))
+    made(zone, WEEKS)
+    made(zone, WEEKS[3:], *PLANNING)
+    (zone / "b.csv").unlink()
+    assert lineage_of(load_settings(zone.parents[1])).state("raw_orders", WEEKS[5]).state == "out of date"
+    assert ranges(tick(zone)) == [(str(WEEKS[5]), str(WEEKS[5]), PLAN)]
+
+
 def test_a_week_without_orders_is_asked_for_with_those_after_it(zone):
     land(zone, "a.csv", "2024-03-12", "2024-03-26")
     first = arrived(zone)

@@ -146,6 +146,13 @@ def fit(
     `history`: part_id, region, part_category, week, quantity, only weeks with orders, every region of its
     parts. Raises DemandError.
     """
+    return fit_and_roll(history, totals, week, horizon, settings)[0]
+
+
+def fit_and_roll(
+    history: pd.DataFrame, totals: GroupTotals, week: date, horizon: int, settings: ForecastingSettings
+) -> tuple[SarimaxModel, Panel, Rolling]:
+    """What `fit` learns, and what `roll` makes of the panel that it learns from."""
     panel = Panel.of(history, add_weeks(week, 1 - settings.history_weeks), week)
     n_weeks = panel.demand.shape[1]
     ago, deviation = components(panel, totals, n_weeks - 1, horizon)
@@ -169,7 +176,7 @@ def fit(
         ]
     )
     model = SarimaxModel(week, season, by_horizon, spread, errors, np.ones(len(PATTERNS)))
-    return replace(model, smearing=_smearing(model, panel, rolled))
+    return replace(model, smearing=_smearing(model, panel, rolled)), panel, rolled
 
 
 def _smearing(model: SarimaxModel, panel: Panel, rolled: Rolling) -> np.ndarray:

@@ -136,7 +136,10 @@ class Baseline:
     ) -> "Baseline":
         """As far as the week `last`; `history` and `totals` as for `sarimax.fit`."""
         panel = Panel.of(history, add_weeks(model.week, 1 - settings.history_weeks), last)
-        rolled = sarimax.roll(model, panel, totals)
+        return cls.rolled_by(model, panel, sarimax.roll(model, panel, totals))
+
+    @classmethod
+    def rolled_by(cls, model: SarimaxModel, panel: Panel, rolled: Rolling) -> "Baseline":
         return cls(model, panel, rolled, sarimax.spreads(model, rolled), SeriesIndex(panel.series))
 
     def cells(self, features: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -307,7 +310,7 @@ def prepare(
 ) -> tuple[Lesson, Baseline]:
     """What `fit` would have boosters learn, and the baseline of the series that are learnt from."""
     sample = sarimax.sample_parts(history[history["week"] <= pd.Timestamp(week)], settings.fit_series)
-    base = Baseline.of(sarimax.fit(sample, totals, week, horizon, settings), sample, totals, week, settings)
+    base = Baseline.rolled_by(*sarimax.fit_and_roll(sample, totals, week, horizon, settings))
     features = _training_rows(features, base, settings)
     pairs = closed_pairs(features, base)
     first = first_target(pairs, base.panel, settings.xgb_min_rows)

@@ -22,9 +22,8 @@ from forecasting_assets.tables import Table
 
 #: Key of the I/O manager that tells Dagster which weeks of a run were made.
 WEEKS_MADE = "weeks_made"
-#: So many weeks that fail alone, the last of all among them, and none that does not, mean that the rest would fail
-#: as well.
-_HOPELESS = 4
+#: So many weeks that fail alone, and the last one with them, mean that the rest would fail as well.
+_HOPELESS = 3
 
 
 class HeldBack(ValueError):
@@ -103,7 +102,7 @@ def failures_by_week(weeks: Sequence[date], work: Callable[[list[date]], None]) 
 
     `work` must stand being done again for a week.
     """
-    failed: dict[date, Exception] = {}
+    failed = dict[date, Exception]()
     pending = [list(weeks)] if weeks else []
     any_made = False
     while pending:
@@ -119,15 +118,13 @@ def failures_by_week(weeks: Sequence[date], work: Callable[[list[date]], None]) 
             failed[part[0]] = error
             if any_made or not pending:
                 continue
-            if len(failed) == _HOPELESS - 1:
-                # The first weeks may have in common what is wrong with them.
-                last = pending[0].pop()
-                pending = [*filter(None, pending), [last]]
-            elif len(failed) >= _HOPELESS:
-                untried = HeldBack(
-                    f"not tried, as {len(failed)} other weeks failed, one of them with: {error}"
-                )
-                failed |= {week: untried for rest in pending for week in rest}
+            if len(failed) == _HOPELESS:
+                # The first weeks may have in common what is wrong with them. If the last one is not wrong, it is made
+                # again in its turn, as it may go on from those before it.
+                pending.append(pending[0][-1:])
+            elif len(failed) > _HOPELESS:
+                untried = HeldBack(f"not tried, as {len(failed)} others failed, one of them with: {error}")
+                failed = {week: untried for rest in pending for week in rest} | failed
                 break
     return failed
 

@@ -102,7 +102,7 @@ def failures_by_week(weeks: Sequence[date], work: Callable[[list[date]], None]) 
 
     `work` must stand being done again for a week.
     """
-    failed = dict[date, Exception]()
+    failed: dict[date, Exception] = {}
     pending = [list(weeks)] if weeks else []
     any_made = False
     while pending:
@@ -124,7 +124,7 @@ def failures_by_week(weeks: Sequence[date], work: Callable[[list[date]], None]) 
                 pending.append(pending[0][-1:])
             elif len(failed) > _HOPELESS:
                 untried = HeldBack(f"not tried, as {len(failed)} others failed, one of them with: {error}")
-                failed = {week: untried for rest in pending for week in rest} | failed
+                failed |= {week: untried for rest in pending for week in rest if week not in failed}
                 break
     return failed
 

@@ -130,7 +130,7 @@ class Lineage:
     # ------------------------------------------------------------------ what is in the way
 
     def obstacles(
-        self, asset: str, week: date, run_id: str, overridden: Iterable[str], again: Collection[date] = ()
+        self, asset: str, week: date, run_id: str, overridden: Iterable[str], again: Collection[date]
     ) -> list[str]:
         """Why `week` of `asset` must not be made in this run; none if nothing is in the way.
 

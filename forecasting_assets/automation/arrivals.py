@@ -91,7 +91,7 @@ def ask(lineage: Lineage, cursor: Cursor, now: datetime, under_way: Iterable[dat
         return Answer([], _given_up(cursor), cursor)
     busy, held = set(under_way), {week for file in files if file.error for week in file.weeks}
     whole = {f.name for f in files if cursor.settling.get(f.name) == _state(f)}
-    arrived, settling, growing, waiting = set[date](), dict[str, str](), set[str](), False
+    arrived, settling, waiting = set[date](), dict[str, str](), False
     wanted: dict[date, Scope] = {}
     asked: dict[str, Asked] = {}
     for week in _candidates(lineage, newest, map(parse_week, cursor.asked)):
@@ -110,13 +110,10 @@ def ask(lineage: Lineage, cursor: Cursor, now: datetime, under_way: Iterable[dat
             waiting = True
         elif not _files(lineage, week) and week not in lineage.records("raw_orders"):
             continue
+        elif (states := {f.name: _state(f) for f in _changed_files(lineage, week)}).keys() <= whole:
+            arrived.add(week)
         else:
-            states = {file.name: _state(file) for file in _changed_files(lineage, week)}
-            if states.keys() <= whole:
-                arrived.add(week)
-            else:
-                settling |= states
-                growing |= states.keys() - whole
+            settling |= states
     if arrived:
         arrived |= {w for w in _without_orders(lineage, max(arrived)) if str(w) not in cursor.asked}
     changed = lineage.downstream(arrived) if arrived else {}
@@ -131,8 +128,8 @@ def ask(lineage: Lineage, cursor: Cursor, now: datetime, under_way: Iterable[dat
     ]
     after = Cursor("" if settling or waiting else seen, settling, asked)
     said = [*_describe(lineage, requests, arrived, changed), *_given_up(after)]
-    if growing:
-        said.append(f"Waiting until {len(growing)} files are whole.")
+    if settling:
+        said.append(f"Waiting until {len(settling.keys() - whole)} files are whole.")
     return Answer(requests, said, after)
 
 

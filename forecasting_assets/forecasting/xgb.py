@@ -140,6 +140,7 @@ class Baseline:
 
     @classmethod
     def rolled_by(cls, model: SarimaxModel, panel: Panel, rolled: Rolling) -> "Baseline":
+        """`rolled`: what `sarimax.roll` makes of `panel` with `model`."""
         return cls(model, panel, rolled, sarimax.spreads(model, rolled), SeriesIndex(panel.series))
 
     def cells(self, features: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

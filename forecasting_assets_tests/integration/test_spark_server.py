@@ -43,10 +43,9 @@ def test_the_server_listens_at_home_only_and_ends_with_whoever_keeps_it(tmp_path
 
 
 IMPORTED = """
-import time
 from os import environ
 from forecasting_assets.resources.spark import attached
-from forecasting_assets.resources.spark_server import start_server
+from forecasting_assets.resources.spark_server import start_server, warm_up
 from forecasting_assets.settings import load_settings
 
 def modules(batches):
@@ -55,13 +54,10 @@ def modules(batches):
     yield pa.RecordBatch.from_pydict({"name": list(sys.modules)})
 
 start_server(load_settings().spark)
-for _ in range(60):
-    time.sleep(1)
-    with attached(environ["FORECASTING_SPARK_SERVER"]) as session:
-        if session is not None:
-            found = session.range(1).mapInArrow(modules, "name STRING").collect()
-            print(*(row.name for row in found))
-            break
+warm_up(environ["FORECASTING_SPARK_SERVER"])
+with attached(environ["FORECASTING_SPARK_SERVER"]) as session:
+    found = session.range(1).mapInArrow(modules, "name STRING").collect()
+    print(*(row.name for row in found))
 """
 
 

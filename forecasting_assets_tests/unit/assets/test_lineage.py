@@ -21,6 +21,6 @@ def test_weeks_of_a_run_go_on_from_those_before_that_it_makes_anew(tmp_path):
     stamp = lineage.lake.stamp(BUSINESS_IMPACT, W1)
     record = Record("v", {"settings": {}}, stamp, {"contract": UNCHECKED})
     lineage.lake.write_record(BUSINESS_IMPACT, W1, record)
-    (obstacle,) = lineage.obstacles("business_impact", W2, "run", ())
+    (obstacle,) = lineage.obstacles("business_impact", W2, "run", (), [])
     assert f"contract of business_impact {W1} failed ({UNCHECKED})" in obstacle
     assert lineage.obstacles("business_impact", W2, "run", (), [W1]) == []

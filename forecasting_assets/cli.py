@@ -352,12 +352,17 @@ def _dev(arguments: argparse.Namespace) -> int:
     from forecasting_assets.runs import prepare_queue
 
     settings = load_settings()
+    _name_home()
     prepare_queue(settings.home)
     spark = settings.spark
     if spark.warm_server and not spark.remote:
         from forecasting_assets.resources.spark_server import start_server
 
         start_server(spark)
+    if sys.platform == "linux":  # on macOS not even NumPy can be imported before a fork without risk
+        from forecasting_assets.resources.run_launcher import keep_warm
+
+        keep_warm()
     return _serve(
         ["dagster", "dev", "-m", "forecasting_assets.definitions", "-h", "127.0.0.1", "-p", arguments.port]
     )
@@ -365,6 +370,7 @@ def _dev(arguments: argparse.Namespace) -> int:
 
 def _mlflow(arguments: argparse.Namespace) -> int:
     settings = load_settings()
+    _name_home()
     store = [
         "--backend-store-uri",
         settings.tracking_uri,
@@ -376,12 +382,16 @@ def _mlflow(arguments: argparse.Namespace) -> int:
     )
 
 
-def _serve(command: list[str]) -> int:
-    """Replace this process by a server that finds this home."""
+def _name_home() -> None:
+    """Have what is started from here find this home."""
     from forecasting_assets.runs import prepare_home
 
     home = forecasting_home()
     os.environ |= {"FORECASTING_HOME": str(home), "DAGSTER_HOME": str(prepare_home(home))}
+
+
+def _serve(command: list[str]) -> int:
+    """Replace this process by a server."""
     # `dagster dev` advertises its successor, which wants a project of its own layout.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:Function `dev_command` is superseded")
     tool = Path(sys.executable).parent / command[0]

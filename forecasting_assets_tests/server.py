@@ -93,8 +93,10 @@ def ask(address: str, query: str, **variables: Any) -> Any:
     return result
 
 
-def click(address: str, assets: Sequence[str], week: str) -> str:
-    """Materialize one week of `assets` as the UI's button does; the id of the run."""
+def click(
+    address: str, assets: Sequence[str], week: str, tags: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """Materialize one week of `assets` as the UI's button does, with more run `tags`; the id of the run."""
     what = {
         "selector": {
             "repositoryName": "__repository__",
@@ -102,7 +104,9 @@ def click(address: str, assets: Sequence[str], week: str) -> str:
             "pipelineName": "__ASSET_JOB",
             "assetSelection": [{"path": [asset]} for asset in assets],
         },
-        "executionMetadata": {"tags": [{"key": "dagster/partition", "value": week}]},
+        "executionMetadata": {
+            "tags": [{"key": key, "value": tag} for key, tag in {"dagster/partition": week, **tags}.items()]
+        },
         "mode": "default",
         "runConfigData": {},
     }

@@ -36,7 +36,8 @@ class WeeksMade(dg.ConfigurableIOManager):
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         run, instance = context.run, context.instance
-        if run and instance and PROCESS not in run.tags:
+        # The tags of a run that is made again name the process of the one before.
+        if run and instance and run.tags.get(PROCESS) != this_process()[PROCESS]:
             instance.add_run_tags(run.run_id, this_process())
 
     def handle_output(self, context: dg.OutputContext, obj: Sequence[str]) -> None:

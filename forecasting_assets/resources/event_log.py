@@ -96,4 +96,10 @@ class Instance(dg.DagsterInstance):
         defaults = InstanceRef.config_defaults(base_dir)
         theirs = defaults["storage"]
         assert theirs is not None
-        return {**defaults, "storage": ConfigurableClassData(__name__, "Storage", theirs.config_yaml)}
+        ours = {
+            "storage": ConfigurableClassData(__name__, "Storage", theirs.config_yaml),
+            "run_launcher": ConfigurableClassData(
+                "forecasting_assets.resources.run_launcher", "WarmRunLauncher", "{}\n"
+            ),
+        }
+        return {**defaults, **ours}

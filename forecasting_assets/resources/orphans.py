@@ -5,21 +5,37 @@ import socket
 
 import dagster as dg
 
-#: Run tag of the process (`host:pid`) that a run is made by.
+#: Run tag of the process (`host:pid`) that a run is made by; empty until it is known.
 PROCESS = "forecasting/process"
+
+
+def process_tag(process: int) -> dict[str, str]:
+    """The run tag of a process on this machine."""
+    return {PROCESS: f"{socket.gethostname()}:{process}"}
 
 
 def this_process() -> dict[str, str]:
     """The run tag of this process."""
-    return {PROCESS: f"{socket.gethostname()}:{os.getpid()}"}
+    return process_tag(os.getpid())
+
+
+def live_process(run: dg.DagsterRun) -> int | None:
+    """The id of the run's process, if it is known to be on this machine and alive."""
+    process = _process_here(run)
+    return process if process is not None and _alive(process) else None
 
 
 def end_orphans(instance: dg.DagsterInstance) -> None:
     """Record as failed the runs whose process on this machine is gone."""
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        host, _, process = run.tags.get(PROCESS, "").partition(":")
-        if host == socket.gethostname() and not _alive(int(process)):
+        process = _process_here(run)
+        if process is not None and not _alive(process):
             instance.report_run_failed(run, f"Process {process} is gone.")
+
+
+def _process_here(run: dg.DagsterRun) -> int | None:
+    host, _, process = run.tags.get(PROCESS, "").partition(":")
+    return int(process) if host == socket.gethostname() else None
 
 
 def _alive(process: int) -> bool:

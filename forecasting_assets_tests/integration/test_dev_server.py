@@ -1,7 +1,11 @@
 """What operations rely on, against a running `dagster dev`: webserver, daemon and code server, by its GraphQL API."""
 
+import os
+import signal
 import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -27,6 +31,9 @@ BACKFILL_STATUS = """query ($id: String!) {
   partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"""
 RUNS = """query { runsOrError {
   ... on Runs { results { runId status startTime endTime tags { key value } } } } }"""
+RUN_EVENTS = """query ($run: ID!) { logsForRun(runId: $run) { ... on EventConnection { events {
+  ... on MessageEvent { message } } } } }"""
+TERMINATE = """mutation ($run: String!) { terminateRun(runId: $run) { __typename } }"""
 FAILURES = """query ($run: ID!) { logsForRun(runId: $run) { ... on EventConnection { events {
   ... on ExecutionStepFailureEvent { stepKey error { message causes { message } } } } } } }"""
 
@@ -66,6 +73,25 @@ def runs(address, tag, value) -> list[dict]:
 def spark_of(run) -> str:
     """Where the run says its Spark work was done."""
     return next(tag["value"] for tag in run["tags"] if tag["key"] == SPARK_TAG)
+
+
+def begun(address, run_id) -> int:
+    """The process of a run, once it has begun."""
+
+    def process() -> str | None:
+        (run,) = (run for run in ask(address, RUNS)["results"] if run["runId"] == run_id)
+        tags = {tag["key"]: tag["value"] for tag in run["tags"]}
+        return tags.get(PROCESS) if run["status"] == "STARTED" else None
+
+    return int(wait_until(process, 60, "the start of the run").rpartition(":")[2])
+
+
+def parent(process) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def log_of(address, run_id) -> str:
+    return "\n".join(event["message"] for event in ask(address, RUN_EVENTS, run=run_id)["events"])
 
 
 def states(home, asset, weeks) -> list[str]:
@@ -120,6 +146,38 @@ def test_runs_that_share_a_session_see_the_files_as_they_are_now(home, served):
     assert extra == [1, 2, 0]
     for table in (RAW_ORDERS, CLEAN_ORDERS, WEEKLY_DEMAND):
         pd.testing.assert_frame_equal(rows(copied, table, week), rows(home, table, week))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="runs are forked on Linux only")
+def test_forked_runs_are_terminated_noticed_when_killed_and_do_without_the_process_they_come_from(home, served):
+    copied, address = served
+    week, assets = PLANNED[-1], list(lineage_of(copied.settings).weekly.declared)
+    # As the tags of a run that is made again say.
+    run = click(address, assets, str(week), {PROCESS: f"{os.uname().nodename}:{os.getpid()}"})
+    forks = parent(begun(address, run))
+    assert b"run_launcher" in Path(f"/proc/{forks}/cmdline").read_bytes()
+    assert ask(address, TERMINATE, run=run)["__typename"] == "TerminateRunSuccess"
+    assert ended_run(address, run)["status"] == "CANCELED"
+
+    run = click(address, assets, str(week))
+    process = begun(address, run)
+    assert parent(process) == forks
+    os.kill(process, signal.SIGKILL)
+    assert ended_run(address, run)["status"] == "FAILURE"
+    assert f"The run's process {process} has ended unexpectedly" in log_of(address, run)
+
+    os.kill(forks, signal.SIGKILL)
+    run = click(address, ["weekly_demand"], str(week))
+    assert ended_run(address, run)["status"] == "SUCCESS"
+    assert "This run imports its libraries itself" in log_of(address, run)
+    run = click(address, assets, str(week))
+    begun(address, run)
+    assert ask(address, TERMINATE, run=run)["__typename"] == "TerminateRunSuccess"
+    assert ended_run(address, run)["status"] == "CANCELED"
+
+    run = click(address, assets, str(week))
+    assert ended_run(address, run)["status"] == "SUCCESS"
+    assert states(copied, "business_impact", [week]) == ["fresh"]
 
 
 def test_a_blocked_week_stays_blocked_in_a_second_backfill(served):

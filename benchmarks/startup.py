@@ -30,7 +30,7 @@ from forecasting_assets.resources.spark import SPARK_TAG
 from forecasting_assets.runs import prepare_home
 from forecasting_assets.settings import load_settings
 from forecasting_assets_tests.fits import forget_fits
-from forecasting_assets_tests.server import click, dev_server, ended_run
+from forecasting_assets_tests.server import click, dev_server, ended_run, log_of
 
 REPEATS = 3
 PACKAGES = ["forecasting-assets", "pyspark", "dagster", "mlflow"]
@@ -45,9 +45,10 @@ PARTS = ["queue", "process", "steps", "end"]
 def timed(address: str, assets: Sequence[str], week: str) -> dict[str, float]:
     """Materialize one week as the UI does; `seconds` until its end, those of PARTS and of each step."""
     begin = time.time()
-    run = ended_run(address, click(address, assets, week))
+    run_id = click(address, assets, week)
+    run = ended_run(address, run_id)
     home = next(tag["value"] for tag in run["tags"] if tag["key"] == SPARK_TAG)
-    if run["status"] != "SUCCESS" or "does not answer" in home:
+    if run["status"] != "SUCCESS" or "does not answer" in home + log_of(address, run_id):
         raise SystemExit(f"a run with {home} ended as {run['status']}: a benchmark of failures says nothing")
     stats, steps = run["stats"], run["stepStats"]
     first, last = min(s["startTime"] for s in steps), max(s["endTime"] for s in steps)

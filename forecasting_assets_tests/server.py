@@ -16,6 +16,8 @@ from typing import Any
 
 _LAUNCH = """mutation ($what: ExecutionParams!) { launchPipelineExecution(executionParams: $what) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+_LOG = """query ($run: ID!) { logsForRun(runId: $run) { ... on EventConnection { events {
+  ... on MessageEvent { message } } } } }"""
 _RUN = """query ($run: ID!) { runOrError(runId: $run) { ... on Run { status tags { key value }
   stepStats { stepKey startTime endTime }
   stats { ... on RunStatsSnapshot { launchTime startTime endTime } } } } }"""
@@ -123,3 +125,8 @@ def ended_run(address: str, run_id: str) -> dict[str, Any]:
         return run if run["status"] in ("SUCCESS", "FAILURE", "CANCELED") else None
 
     return wait_until(ended, 900, "the end of the run")
+
+
+def log_of(address: str, run_id: str) -> str:
+    """What the UI shows as the log of a run."""
+    return "\n".join(event["message"] for event in ask(address, _LOG, run=run_id)["events"])

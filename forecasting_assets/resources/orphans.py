@@ -19,23 +19,18 @@ def this_process() -> dict[str, str]:
     return process_tag(os.getpid())
 
 
-def live_process(run: dg.DagsterRun) -> int | None:
-    """The id of the run's process, if it is known to be on this machine and alive."""
-    process = _process_here(run)
-    return process if process is not None and _alive(process) else None
+def process_here(run: dg.DagsterRun) -> int | None:
+    """The number of the run's process, if it is known to be one of this machine."""
+    host, _, process = run.tags.get(PROCESS, "").partition(":")
+    return int(process) if host == socket.gethostname() else None
 
 
 def end_orphans(instance: dg.DagsterInstance) -> None:
     """Record as failed the runs whose process on this machine is gone."""
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        process = _process_here(run)
+        process = process_here(run)
         if process is not None and not _alive(process):
             instance.report_run_failed(run, f"Process {process} is gone.")
-
-
-def _process_here(run: dg.DagsterRun) -> int | None:
-    host, _, process = run.tags.get(PROCESS, "").partition(":")
-    return int(process) if host == socket.gethostname() else None
 
 
 def _alive(process: int) -> bool:

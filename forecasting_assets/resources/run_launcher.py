@@ -15,15 +15,16 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
-from dagster import DagsterRun, DefaultRunLauncher
+from dagster import DagsterRun, DagsterRunStatus, DefaultRunLauncher
 from dagster._core.launcher import LaunchRunContext
 from dagster._grpc.types import ExecuteRunArgs
-from dagster._serdes import serialize_value
+from dagster._serdes import deserialize_value, serialize_value
 
-from forecasting_assets.resources.orphans import PROCESS, live_process, process_tag
+from forecasting_assets.resources.orphans import PROCESS, process_here, process_tag
 
 #: Environment variable with the address of the process that runs are forked from.
 WARM_PYTHON = "FORECASTING_WARM_PYTHON"
@@ -55,20 +56,23 @@ class WarmRunLauncher(DefaultRunLauncher):
     of which the run's log tells."""
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        # The tags of a run that is made again name the process of the one before.
-        self._instance.add_run_tags(context.dagster_run.run_id, {PROCESS: ""})
+        run = context.dagster_run
+        if PROCESS in run.tags:  # of the run that this one repeats
+            self._instance.add_run_tags(run.run_id, {PROCESS: ""})
         address = os.environ.get(WARM_PYTHON)
         if address is None or not self._fork(address, context):
             super().launch_run(context)
 
     def terminate(self, run_id: str) -> bool:
         run = self._instance.get_run_by_id(run_id)
-        process = live_process(run) if run and not run.is_finished else None
-        if run is None or process is None:
+        process = process_here(run) if run and not run.is_finished else None
+        if run is None or process is None or not _is_fork(process):
             return super().terminate(run_id)
         self._instance.report_run_canceling(run)
-        os.kill(process, signal.SIGINT)
-        return True
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGINT)
+            return True
+        return False
 
     def _fork(self, address: str, context: LaunchRunContext) -> bool:
         """Have the run forked; whether the process at `address` has done so."""
@@ -80,6 +84,8 @@ class WarmRunLauncher(DefaultRunLauncher):
         try:
             connection.connect(address)
             process = int(connection.makefile().readline())
+            self._instance.add_run_tags(run.run_id, process_tag(process))
+            connection.sendall(serialize_value(arguments).encode() + b"\n")
         except (OSError, ValueError) as error:
             connection.close()
             self._instance.report_engine_event(
@@ -89,22 +95,22 @@ class WarmRunLauncher(DefaultRunLauncher):
                 cls=type(self),
             )
             return False
-        self._instance.add_run_tags(run.run_id, process_tag(process))
-        connection.sendall(serialize_value(arguments).encode() + b"\n")
         threading.Thread(target=self._follow, args=(connection, run, process), daemon=True).start()
         return True
 
     def _follow(self, connection: socket.socket, run: DagsterRun, process: int) -> None:
-        """Wait for the end of `process`, and record the run as failed if it has not come to an end of its own."""
+        """Wait for the end of `process`, and record that of the run if it has not done so itself."""
         connection.settimeout(None)
-        with connection:
+        with connection, suppress(ConnectionError):
             connection.recv(1)
         found = self._instance.get_run_by_id(run.run_id)
-        if found and not found.is_finished:
-            self._instance.report_run_failed(
-                found,
-                f"The run's process {process} has ended unexpectedly; it may have been killed for want of memory.",
-            )
+        if found is None or found.is_finished:
+            return
+        said = f"The run's process {process} has ended unexpectedly. If it was killed, it may be for want of memory."
+        if found.status == DagsterRunStatus.CANCELING:
+            self._instance.report_run_canceled(found, said)
+        else:
+            self._instance.report_run_failed(found, said)
 
 
 def keep_warm() -> None:
@@ -114,22 +120,44 @@ def keep_warm() -> None:
     """
     # Nobody else may have runs made in our name.
     address = Path(tempfile.mkdtemp(prefix="forecasting-")) / "runs"
-    command = [sys.executable, "-m", "forecasting_assets.resources.run_launcher", str(address), str(os.getpid())]
-    subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    subprocess.Popen(
+        [sys.executable, "-m", "forecasting_assets.resources.run_launcher", str(address), str(os.getpid())],
+        stdin=subprocess.DEVNULL,
+        # It is read when MLflow is imported.
+        env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+    )
     os.environ[WARM_PYTHON] = str(address)
 
 
+def _is_fork(process: int) -> bool:
+    """Whether `process` is one that runs are forked to, and not another that has taken its number since."""
+    with suppress(OSError):
+        return __name__.encode() in Path(f"/proc/{process}/cmdline").read_bytes()
+    return False
+
+
 class _Run(socketserver.StreamRequestHandler):
-    """One run, in a process of its own: tells its id, and goes on once it has been told what to do."""
+    """One run, in a process of its own: tells its number, and goes on once it has been told what to do."""
+
+    server: "_Runs"
 
     def handle(self) -> None:
-        from dagster._cli.api import execute_run_command
+        from dagster._cli.api import _execute_run_command_body
+        from dagster._cli.utils import get_instance_for_cli
+        from dagster._utils.interrupts import capture_interrupts
 
         self.server.socket.close()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         self.wfile.write(f"{os.getpid()}\n".encode())
-        if arguments := self.rfile.readline().decode():
-            execute_run_command([arguments], standalone_mode=False)
+        told = self.rfile.readline().decode()
+        if not told.endswith("\n"):
+            return  # whoever asked has given up
+        arguments = deserialize_value(told, ExecuteRunArgs)
+        # As `dagster api execute_run` does it, but for keeping all events.
+        with capture_interrupts(), get_instance_for_cli(arguments.instance_ref) as instance:
+            _execute_run_command_body(
+                arguments.run_id, instance, lambda _: None, set_exit_code_on_failure=False
+            )
 
 
 class _Runs(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
@@ -152,6 +180,10 @@ def _serve(address: str, keeper: int) -> None:
         runs = _Runs(address, keeper)
         for library in LIBRARIES:
             import_module(library)
+        from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
+
+        # MLflow looks through all installed packages before it logs its first model.
+        warn_dependency_requirement_mismatches(["mlflow"])
         # Runs would copy the memory of all that is here when they look for garbage in it.
         gc.freeze()
         runs.serve_forever()

@@ -15,7 +15,7 @@ from forecasting_assets.resources.orphans import PROCESS
 from forecasting_assets.resources.spark import SPARK_TAG
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, WEEKLY_DEMAND
 from forecasting_assets_tests.conftest import PLANNED, WEEKS, rows
-from forecasting_assets_tests.server import ask, click, dev_server, ended_run, wait_until
+from forecasting_assets_tests.server import ask, click, dev_server, ended_run, log_of, wait_until
 
 pytestmark = pytest.mark.spark
 
@@ -31,8 +31,6 @@ BACKFILL_STATUS = """query ($id: String!) {
   partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"""
 RUNS = """query { runsOrError {
   ... on Runs { results { runId status startTime endTime tags { key value } } } } }"""
-RUN_EVENTS = """query ($run: ID!) { logsForRun(runId: $run) { ... on EventConnection { events {
-  ... on MessageEvent { message } } } } }"""
 TERMINATE = """mutation ($run: String!) { terminateRun(runId: $run) { __typename } }"""
 FAILURES = """query ($run: ID!) { logsForRun(runId: $run) { ... on EventConnection { events {
   ... on ExecutionStepFailureEvent { stepKey error { message causes { message } } } } } } }"""
@@ -90,10 +88,6 @@ def parent(process) -> int:
     return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def log_of(address, run_id) -> str:
-    return "\n".join(event["message"] for event in ask(address, RUN_EVENTS, run=run_id)["events"])
-
-
 def states(home, asset, weeks) -> list[str]:
     lineage = lineage_of(home.settings)
     return [lineage.state(asset, week).state for week in weeks]
@@ -149,7 +143,7 @@ def test_runs_that_share_a_session_see_the_files_as_they_are_now(home, served):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="runs are forked on Linux only")
-def test_forked_runs_are_terminated_noticed_when_killed_and_do_without_the_process_they_come_from(home, served):
+def test_forked_runs_can_be_terminated_and_killed_and_done_without(served):
     copied, address = served
     week, assets = PLANNED[-1], list(lineage_of(copied.settings).weekly.declared)
     # As the tags of a run that is made again say.

@@ -4,7 +4,8 @@
 
 Two copies of a demo are served side by side, one of them with [spark] warm_server off. A click is what the UI's
 *Materialize* sends for one week: weekly_demand alone, all assets, and all assets with the models fitted, as they are
-in the first week of every refit. Clicks alternate between the two, each once before anything is measured; seconds
+in the first week of every refit. On both sides runs are forked from a process that has imported their libraries
+(Linux). Clicks alternate between the two, each once before anything is measured; seconds
 are those from the request to the end of the run, split where Dagster tells: waiting in the queue, the start of the
 run's process until its first step, its steps, and what comes after them. Beside that, how long the code location
 takes to import.
@@ -127,7 +128,7 @@ def report(
         "From click to done",
         "Runs of `forecasting-assets dev` with its warm Spark Connect server beside runs that start a JVM of their "
         "own, on two copies of the demo: one week, as the UI's Materialize asks for it, from the request to the end "
-        "of the run. *queue*: until the daemon launches it; *process*: until its first step; *end*: after its last.",
+        "of the run. On both sides runs are forked from a process that has imported their libraries. *queue*: until the daemon launches it; *process*: until its first step; *end*: after its last.",
         PACKAGES,
         parts,
         repeats,

@@ -128,7 +128,8 @@ def report(
         "From click to done",
         "Runs of `forecasting-assets dev` with its warm Spark Connect server beside runs that start a JVM of their "
         "own, on two copies of the demo: one week, as the UI's Materialize asks for it, from the request to the end "
-        "of the run. On both sides runs are forked from a process that has imported their libraries. *queue*: until the daemon launches it; *process*: until its first step; *end*: after its last.",
+        "of the run. On both sides runs are forked from a process that has imported their libraries. *queue*: until "
+        "the daemon launches it; *process*: until its first step; *end*: after its last.",
         PACKAGES,
         parts,
         repeats,

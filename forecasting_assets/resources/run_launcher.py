@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -178,17 +179,28 @@ def _serve(address: str, keeper: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         runs = _Runs(address, keeper)
-        for library in LIBRARIES:
-            import_module(library)
-        from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
-
-        # MLflow looks through all installed packages before it logs its first model.
-        warn_dependency_requirement_mismatches(["mlflow"])
+        # In a thread, as a priority once given up is not had back.
+        with ThreadPoolExecutor(1, initializer=_yield_to_others) as thread:
+            thread.submit(_import_libraries).result()
         # Runs would copy the memory of all that is here when they look for garbage in it.
         gc.freeze()
         runs.serve_forever()
     finally:
         shutil.rmtree(Path(address).parent)
+
+
+def _yield_to_others() -> None:
+    """Let the UI start first, where this thread competes with it."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+
+
+def _import_libraries() -> None:
+    for library in LIBRARIES:
+        import_module(library)
+    from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
+
+    # MLflow looks through all installed packages before it logs its first model.
+    warn_dependency_requirement_mismatches(["mlflow"])
 
 
 if __name__ == "__main__":

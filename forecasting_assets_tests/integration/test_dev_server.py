@@ -174,7 +174,7 @@ def test_forked_runs_can_be_terminated_and_killed_and_done_without(served):
     assert states(copied, "business_impact", [week]) == ["fresh"]
 
 
-def test_a_blocked_week_stays_blocked_in_a_second_backfill(served):
+def test_a_blocked_week_stays_blocked_in_a_backfill(served):
     copied, address = served
     week, settings = PLANNED[-2], copied.path / "forecasting.toml"
     # Rules that contradict each other: the plan is made, and its check fails.
@@ -183,12 +183,10 @@ def test_a_blocked_week_stays_blocked_in_a_second_backfill(served):
         + '[allocation.minimum_load]\nM02 = 0.9\n[allocation.maximum_share]\n"CNC machining" = 0.01\n'
     )
     ask(address, RELOAD, location=LOCATION)
-    first = backfill(address, ["allocation_plan"], [week])
-    outcome(address, first)
-    assert [run["status"] for run in runs(address, "dagster/backfill", first)] == ["FAILURE"]
-    second = backfill(address, ["business_impact"], [week])
-    assert outcome(address, second) == "COMPLETED_FAILED"
-    (run,) = runs(address, "dagster/backfill", second)
+    assert ended_run(address, click(address, ["allocation_plan"], str(week)))["status"] == "FAILURE"
+    blocked = backfill(address, ["business_impact"], [week])
+    assert outcome(address, blocked) == "COMPLETED_FAILED"
+    (run,) = runs(address, "dagster/backfill", blocked)
     failures = [event for event in ask(address, FAILURES, run=run["runId"])["events"] if event]
     assert [failure["stepKey"] for failure in failures] == ["business_impact"]
     assert f"the check rules_kept of allocation_plan {week} failed (" in str(failures)
@@ -198,14 +196,12 @@ def test_a_blocked_week_stays_blocked_in_a_second_backfill(served):
 def test_runs_go_on_by_themselves_and_say_so_when_the_spark_server_has_ended(home, served):
     copied, address = served
     week = WEEKS[30]
-    with_server = backfill(address, ["weekly_demand"], [week])
-    assert outcome(address, with_server) == "COMPLETED_SUCCESS"
-    (run,) = runs(address, "dagster/backfill", with_server)
+    run = ended_run(address, click(address, ["weekly_demand"], str(week)))
+    assert run["status"] == "SUCCESS"
     port = spark_of(run).rpartition(":")[2]
     subprocess.run(["pkill", "-9", "-f", f"java.*connect.grpc.binding.port={port}"], check=True)
-    without = backfill(address, ["clean_orders", "weekly_demand"], [week])
-    assert outcome(address, without) == "COMPLETED_SUCCESS"
-    (run,) = runs(address, "dagster/backfill", without)
+    run = ended_run(address, click(address, ["clean_orders", "weekly_demand"], str(week)))
+    assert run["status"] == "SUCCESS"
     assert spark_of(run) == f"local[2], as the Spark server sc://localhost:{port} does not answer"
     for table in (CLEAN_ORDERS, WEEKLY_DEMAND):
         pd.testing.assert_frame_equal(rows(copied, table, week), rows(home, table, week))

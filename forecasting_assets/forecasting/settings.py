@@ -13,7 +13,10 @@ class ForecastingSettings(BaseModel):
     )
     refit_weeks: int = Field(4, ge=1, le=26, description="Weeks between two fits of the models")
     fit_series: int = Field(
-        3000, ge=100, description="Series that a model learns from; of more, whole parts are sampled by hash"
+        5000,
+        ge=100,
+        description="Series that a model learns from; of more, whole parts are sampled by hash. More cost little but "
+        "memory, some 40 MB a thousand",
     )
     xgb_train_weeks: int = Field(
         104, ge=8, description="Origins before a fit that XGBoost learns from, in weeks"

@@ -15,8 +15,7 @@ class ForecastingSettings(BaseModel):
     fit_series: int = Field(
         5000,
         ge=100,
-        description="Series that a model learns from; of more, whole parts are sampled by hash. More cost little but "
-        "memory, some 40 MB a thousand",
+        description="Series that a model learns from; of more, whole parts are sampled by hash. More take more memory",
     )
     xgb_train_weeks: int = Field(
         104, ge=8, description="Origins before a fit that XGBoost learns from, in weeks"

@@ -29,6 +29,7 @@ from forecasting_assets.resources.orphans import PROCESS, process_here, process_
 
 #: Environment variable with the address of the process that runs are forked from.
 WARM_PYTHON = "FORECASTING_WARM_PYTHON"
+#: What runs import, by the modules that import the most.
 LIBRARIES = [
     "alembic.command",
     "cvxpy",
@@ -147,6 +148,7 @@ class _Run(socketserver.StreamRequestHandler):
         from dagster._cli.utils import get_instance_for_cli
         from dagster._utils.interrupts import capture_interrupts
 
+        sys.argv = ["forecasting-assets", "dev"]  # what MLflow names as the source of a run's models
         self.server.socket.close()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         self.wfile.write(f"{os.getpid()}\n".encode())

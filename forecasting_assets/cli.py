@@ -360,7 +360,7 @@ def _dev(arguments: argparse.Namespace) -> int:
 
         start_server(spark)
     if sys.platform == "linux":  # on macOS not even NumPy can be imported before a fork without risk
-        from forecasting_assets.resources.run_launcher import keep_warm
+        from forecasting_assets.resources.run_launcher_process import keep_warm
 
         keep_warm()
     return _serve(

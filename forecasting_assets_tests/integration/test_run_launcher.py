@@ -17,7 +17,7 @@ from forecasting_assets_tests.server import wait_until
 
 KEEP = """
 import os, time
-from forecasting_assets.resources.run_launcher import WARM_PYTHON, keep_warm
+from forecasting_assets.resources.run_launcher_process import WARM_PYTHON, keep_warm
 keep_warm()
 print(os.environ[WARM_PYTHON], flush=True)
 time.sleep(600)
@@ -47,6 +47,17 @@ def test_a_fork_that_is_told_nothing_does_nothing_and_all_end_with_whoever_keeps
             wait_until(lambda fork=fork: not Path(f"/proc/{fork}").exists(), 30, "the end of the fork")
         keeper.send_signal(signal.SIGKILL)
         wait_until(lambda: not address.parent.exists(), 30, "the end of the process")
+
+
+def test_forks_begin_with_none_of_the_platform():
+    program = "import sys, forecasting_assets.resources.run_launcher_process; print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    ours = {name for name in told.stdout.split() if name.startswith("forecasting_assets")}
+    assert ours <= {
+        "forecasting_assets",
+        "forecasting_assets.resources",
+        "forecasting_assets.resources.run_launcher_process",
+    }
 
 
 def test_another_process_with_the_number_of_a_run_is_left_alone():

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.orders.formats import OrderFormat
 from forecasting_assets.storage import is_url
 from forecasting_assets.tables import ORDER_COLUMNS
 from forecasting_assets.weeks import parse_week
@@ -84,6 +85,13 @@ class OrderSettings(Section):
     landing: str = Field(default="landing/orders", description="Folder or URL where order files arrive")
     columns: dict[str, str] = Field(
         default_factory=dict, description="Landed name of a column that is named otherwise"
+    )
+    format: OrderFormat = Field(
+        default_factory=OrderFormat, description="How dates, numbers and text are written in order files"
+    )
+    fold_case: bool = Field(
+        False,
+        description="Whether parts, regions and categories that differ only by case or inner white space are one",
     )
 
     @field_validator("columns")

@@ -40,6 +40,9 @@ ORDER_COLUMNS = [
 OPTIONAL_ORDER_COLUMNS = ["part_category", "line_id"]
 
 REJECTION_REASONS = [
+    "surplus_cells",
+    "missing_cells",
+    "ambiguous_quotes",
     "bad_date",
     "bad_quantity",
     "non_positive_quantity",
@@ -124,6 +127,13 @@ RAW_ORDERS = Table(
         Column("source_file", "string", "File the row came from, relative to the landing zone"),
         Column("source_row", "long", "Row number in that file, 1 is the first after the header"),
         Column("source_modified", "timestamp", "When that file was last changed"),
+        Column(
+            "row_problem",
+            "string",
+            "What is wrong with the cells of the row: surplus_cells, missing_cells or ambiguous_quotes",
+            nullable=True,
+        ),
+        Column("surplus_cells", "string", "Cells beyond those of the header, as a JSON list", nullable=True),
     ),
     open=True,
 )

@@ -8,7 +8,7 @@ export JAVA_HOME ?= $(shell ls -d /opt/homebrew/opt/openjdk@17 /usr/local/opt/op
 BENCHMARKS := startup backfill history etl series forecasting accuracy allocation impact
 DATA ?= walmart
 EVALS ?= ../shared/evals
-.PHONY: help setup demo dev mlflow test test-faults bench bench-packages $(addprefix bench-,$(BENCHMARKS)) lint java clean
+.PHONY: help setup demo dev mlflow test test-faults bench bench-packages $(addprefix bench-,$(BENCHMARKS)) lint java wheel clean
 # Benchmarks would measure each other.
 .NOTPARALLEL:
 
@@ -75,6 +75,9 @@ bench-accuracy: bench-packages ## … accuracy beside statsforecast and mlforeca
 
 lint: setup ## style, types and the import contract
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+wheel: setup ## build the wheel into dist/
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 clean: ## remove .venv; your orders and results stay
 	rm -rf $(VENV)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from forecasting_assets.settings import (
     SETTINGS_FILE,
@@ -16,6 +17,9 @@ from forecasting_assets.settings import (
 )
 from forecasting_assets.tables import ORDER_COLUMNS
 from forecasting_assets.weeks import YEAR_WEEKS, add_weeks, newest_closed_week, parse_week, weeks_between
+
+if TYPE_CHECKING:
+    from forecasting_assets.orders.formats import OrderFormat
 
 DEMO_WEEKS = 120
 DEMO_PLANNED_WEEKS = 12
@@ -55,6 +59,13 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME=LANDED",
         help=f"landed name of a column, as order_id=InvoiceNo; one of {', '.join(ORDER_COLUMNS)}",
+    )
+    init.add_argument(
+        "--format",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="how the files are written where they do not decide it, as date=day_first, decimal=, or encoding=cp1250",
     )
     init.set_defaults(command=_init)
 
@@ -131,7 +142,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _settings_text(first_week: date, orders: str, network: str | None, columns: dict[str, str]) -> str:
+def _settings_text(
+    first_week: date, orders: str, network: str | None, columns: dict[str, str], order_format: "OrderFormat"
+) -> str:
     # A JSON string is a TOML string.
     lines = ["[calendar]", f"first_week = {first_week}", "", "[orders]", f"landing = {json.dumps(orders)}"]
     if columns:
@@ -139,6 +152,12 @@ def _settings_text(first_week: date, orders: str, network: str | None, columns: 
             "",
             "[orders.columns]",
             *(f"{name} = {json.dumps(landed)}" for name, landed in columns.items()),
+        ]
+    if written := order_format.model_dump(exclude_defaults=True):
+        lines += [
+            "",
+            "[orders.format]",
+            *(f"{name} = {json.dumps(value)}" for name, value in written.items()),
         ]
     if network:
         lines += ["", "[network]", f"path = {json.dumps(network)}"]
@@ -158,15 +177,16 @@ def _column_map(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def _init(arguments: argparse.Namespace) -> int:
-    from forecasting_assets.orders.reading import OrderFileError
-    from forecasting_assets.resources.landing import Landing
+    from forecasting_assets.orders.detect import detect_format
+    from forecasting_assets.orders.rows import OrderFileError
+    from forecasting_assets.resources.landing import Landing, describe_errors, describe_unread
     from forecasting_assets.settings import OrderSettings
-    from forecasting_assets.storage import is_url
+    from forecasting_assets.storage import is_url, store_errors
 
     home = forecasting_home()
     file = home / SETTINGS_FILE
     if file.exists():
-        raise UsageError(f"{file} is there already: edit it, or remove it to start anew")
+        raise UsageError(f"{file} exists already: edit it, or remove it to start again")
     columns = _column_map(arguments.column)
     orders = arguments.orders if is_url(arguments.orders) else str(Path(arguments.orders).absolute())
     network = str(Path(arguments.network).absolute()) if arguments.network else None
@@ -176,23 +196,38 @@ def _init(arguments: argparse.Namespace) -> int:
         from forecasting_assets.allocation import load_network
 
         load_network(Path(network))
-    landing = Landing.at(home, orders, OrderSettings(columns=columns).landed_names)
-    if broken := [file.error for file in landing.refresh() if file.error]:
-        raise OrderFileError("\n".join(map(str, broken)))
+    names = OrderSettings(columns=columns).landed_names
+    with store_errors(orders):
+        detected = detect_format(
+            Landing.at(home, orders, names).sources(), names, _format_fields(arguments.format)
+        )
+    for evidence in detected.evidence.values():
+        print(f"{evidence} ([orders.format] in {SETTINGS_FILE}).")
+    landing = Landing.at(home, orders, names, detected.order_format)
+    files = landing.refresh()
+    if broken := [found for found in files if found.error]:
+        raise OrderFileError(
+            orders, f"{len(broken):,} of {len(files):,} files cannot be read", describe_errors(broken)
+        )
     files = landing.readable_files()
     weeks = sorted({week for found in files for week in found.weeks})
     if not weeks:
-        raise OrderFileError(f"{orders}: the files hold no order lines")
+        raise OrderFileError(orders, "the files hold no order lines", "Land files with order lines")
     alone, weeks = _history(weeks)
     if alone:
         print(
             f"Orders of {alone[0]} to {alone[-1]} are left out, as over a year without orders follows them: "
-            "set [calendar] first_week if they are no slips of the pen"
+            "set [calendar] first_week if their dates are right."
         )
     home.mkdir(parents=True, exist_ok=True)
-    file.write_text(_settings_text(weeks[0], orders, network, columns), encoding="utf-8")
+    settings = _settings_text(weeks[0], orders, network, columns, detected.order_format)
+    file.write_text(settings, encoding="utf-8")
     rows = sum(found.rows for found in files)
     print(f"{file} written: {len(files):,} order files, {rows:,} rows, weeks {weeks[0]} to {weeks[-1]}")
+    if unread := describe_unread(landing.unread_files()):
+        print(f"Not read: {unread}")
+    if faulty := [found for found in files if found.fault]:
+        print(f"Partly rejected: {describe_errors(faulty)}")
     if not network:
         print("No network yet: planning assets refuse until [network] path names its folder.")
     closed = [week for week in weeks if week <= newest_closed_week()]
@@ -201,6 +236,21 @@ def _init(arguments: argparse.Namespace) -> int:
     else:
         print(f"No week of these orders has closed yet; the newest closed week is {newest_closed_week()}.")
     return 0
+
+
+def _format_fields(pairs: Sequence[str]) -> dict[str, str]:
+    from pydantic import ValidationError
+
+    from forecasting_assets.orders.formats import OrderFormat
+
+    fields = dict(pair.partition("=")[::2] for pair in pairs)
+    try:
+        OrderFormat(**fields)  # type: ignore[arg-type]
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = ".".join(map(str, problem["loc"]))
+        raise UsageError(f"--format {name}={fields.get(name, '')}: {problem['msg']}") from None
+    return fields
 
 
 def _history(weeks: list[date]) -> tuple[list[date], list[date]]:

@@ -142,6 +142,12 @@ class CheckSettings(Section):
     shortage_limit: float = Field(
         0.05, ge=0, le=1, description="Share of planned demand that may be short without a warning"
     )
+    rejection_limit: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Share of the rows or units of an order file that may be rejected without a warning",
+    )
     volume_limit: float = Field(
         4.0, gt=0, description="Robust deviations from past weeks' volume without a warning"
     )

@@ -50,6 +50,7 @@ REJECTION_REASONS = [
     "non_positive_price",
     "missing_part",
     "missing_region",
+    "rounded_id",
     "duplicate",
 ]
 
@@ -150,8 +151,26 @@ REJECTED_ORDERS = Table(
     (
         *RAW_ORDERS.columns,
         Column("reason", "string", "Why the row was rejected: " + ", ".join(REJECTION_REASONS)),
+        Column("replaced_by", "string", "Of a duplicate: file and row of the newer line", nullable=True),
+        Column(
+            "replaced_in",
+            "string",
+            "Of a duplicate: part_id or region, where the newer line has another one",
+            nullable=True,
+        ),
     ),
     open=True,
+)
+ORDER_FILE_SUMMARY = Table(
+    "order_file_summary",
+    (
+        Column("source_file", "string", "Landed file, relative to the landing zone"),
+        Column("rows", "long", "Its rows of the week"),
+        Column("rejected_rows", "long", "Of them rejected, duplicates left out"),
+        Column("units", "double", "Clean units of the week"),
+        Column("rejected_units", "double", "About how many units the rejected rows hold"),
+    ),
+    key=("source_file",),
 )
 WEEKLY_DEMAND = Table(
     "weekly_demand",

@@ -22,7 +22,13 @@ from forecasting_assets.provenance import (
 )
 from forecasting_assets.reporting.texttable import aligned
 from forecasting_assets.resources.lake import Lake, missing_weeks_message
-from forecasting_assets.resources.landing import LandedFile, Landing, outside_calendar
+from forecasting_assets.resources.landing import (
+    LandedFile,
+    Landing,
+    describe_errors,
+    describe_unread,
+    outside_calendar,
+)
 from forecasting_assets.weeks import add_weeks, contiguous, newest_closed_week, weeks_between
 
 #: Run tag that names checks (`asset/check`, comma-separated) whose failure is to hold nothing back.
@@ -53,9 +59,13 @@ class Lineage:
         return Lake(path=self.weekly.settings.lake_path)
 
     @cached_property
+    def landing(self) -> Landing:
+        return Landing.of(self.weekly.settings)
+
+    @cached_property
     def files(self) -> Sequence[LandedFile]:
         """The order files of the landing zone."""
-        return Landing.of(self.weekly.settings).refresh() if self.landed is None else self.landed
+        return self.landing.refresh() if self.landed is None else self.landed
 
     @property
     def unreadable(self) -> list[LandedFile]:
@@ -297,7 +307,10 @@ def describe_impact(lineage: Lineage) -> str:
 def _unread(lineage: Lineage) -> list[str]:
     strays = outside_calendar(lineage.files, first := lineage.weekly.settings.calendar.first_week)
     names = {name for files in strays.values() for name in files}
-    lines = [f"Not read: {file.error}" for file in lineage.unreadable]
+    lines = [f"Not read: {line}" for line in describe_errors(lineage.files).splitlines()]
+    lines += [
+        f"Not read: {line}" for line in describe_unread(lineage.landing.unread_files()).split("; ") if line
+    ]
     if strays:
         lines.append(
             f"Not planned: orders of {format_weeks(strays)} in {len(names)} files "

@@ -85,7 +85,7 @@ class Answer:
 def ask(lineage: Lineage, cursor: Cursor, now: datetime, under_way: Iterable[date]) -> Answer:
     """What is to be made of the files in the landing zone; `under_way` are weeks that runs are at work on."""
     files, newest = lineage.files, newest_closed_week(now)
-    seen = fingerprint([str(newest), *((f.name, f.size, str(f.modified), f.error) for f in files)])
+    seen = fingerprint([str(newest), *((f.name, f.size, str(f.modified), str(f.error)) for f in files)])
     unfinished = [week for week, asked in cursor.asked.items() if asked.attempts < ATTEMPTS]
     if seen == cursor.seen and not unfinished:
         return Answer([], _given_up(cursor), cursor)

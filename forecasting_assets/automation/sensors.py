@@ -9,7 +9,7 @@ from forecasting_assets.assets.weekly import Weekly, tags_of_weeks, weeks_of_run
 from forecasting_assets.automation.arrivals import ORDER_ASSETS, Cursor, Request, ask
 from forecasting_assets.automation.jobs import WEEKLY_PLAN
 from forecasting_assets.checks.weekly import up_to_date
-from forecasting_assets.resources.landing import Landing
+from forecasting_assets.resources.landing import Landing, describe_errors
 
 _UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
@@ -26,7 +26,9 @@ def sensors(weekly: Weekly) -> list[dg.SensorDefinition]:
         minimum_interval_seconds=30,
         description="Requests the weeks that new or changed order files touch, once they have closed.",
     )
-    def new_orders_sensor(context: dg.SensorEvaluationContext, landing: Landing) -> dg.SensorResult:
+    def new_orders_sensor(
+        context: dg.SensorEvaluationContext, landing: dg.ResourceParam[Landing]
+    ) -> dg.SensorResult:
         files = landing.refresh()
         lineage = Lineage(weekly, files)
         answer = ask(lineage, Cursor.read(context.cursor), datetime.now(UTC), _under_way(context.instance))
@@ -40,8 +42,8 @@ def sensors(weekly: Weekly) -> list[dg.SensorDefinition]:
                 asset_events=[up_to_date(lineage, asset) for asset in weekly.declared],
                 cursor=after,
             )
-        unreadable = [file.error for file in files if file.error]
-        reason = "\n".join([*answer.said, *unreadable]) or "No new order files."
+        unreadable = describe_errors(files)
+        reason = "\n".join([*answer.said, *([unreadable] if unreadable else [])]) or "No new order files."
         return dg.SensorResult(skip_reason=reason, cursor=after)
 
     return [new_orders_sensor]

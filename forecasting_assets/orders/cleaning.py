@@ -1,133 +1,193 @@
-"""clean_orders and rejected_orders: every raw row is one or the other, with the reason where it is rejected.
+"""clean_orders and rejected_orders: every raw row of a week is one or the other.
 
-The rules are stated once, in `_broken_rule` and, for duplicates, in `duplicates.py`; what they do not reject is clean.
+The rules are stated once, in `_violations`; a row that violates none is clean.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from forecasting_assets.orders.dates import parse_moments, weeks_of_dates
+from forecasting_assets.orders.duplicates import newest_equal
+from forecasting_assets.orders.formats import OrderFormat
+from forecasting_assets.orders.numbers import parse_numbers
 from forecasting_assets.orders.raw import raw_name
-from forecasting_assets.partitions import by_week
-from forecasting_assets.tables import CLEAN_ORDERS, ROW
-
-if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+from forecasting_assets.orders.text import is_rounded_number, normalise_ids, normalise_names
+from forecasting_assets.tables import (
+    CLEAN_ORDERS,
+    RAW_ORDERS,
+    REJECTION_REASONS,
+    ROW,
+)
 
 DEFAULT_CATEGORY = "default"
-_ISO_8601 = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_ANY_FORMAT = [
+    OrderFormat(thousands=","),
+    OrderFormat(decimal=",", thousands="."),
+    OrderFormat(thousands=" "),
+]
+_IDS = ["order_id", "line_id", "part_id"]
 
 
-@contextmanager
-def rejected(
-    raw: "DataFrame", duplicates: "DataFrame", landed_names: Mapping[str, str]
-) -> Iterator["DataFrame"]:
-    """The raw rows that are rejected, with `reason`: the first rule that a row breaks. Once made they are kept in
-    memory, as far as they fit, until the block ends.
+@dataclass(frozen=True)
+class CleaningRules:
+    """How raw rows are read.
 
-    duplicates: week and ROW of the rows of `older_duplicates`; landed_names maps platform names to landed ones
+    Attributes
+    ----------
+    landed_names
+        Platform name -> landed name of every column of an order line.
+    order_format
+        How dates and numbers are written.
+    fold_case
+        Whether names that differ only by case or inner white space are one.
     """
-    from pyspark.sql import functions as F
 
-    older = duplicates.withColumn("reason", F.lit("duplicate")).persist()
-    told = raw.join(older, ["week", *ROW], "left")
-    told = told.withColumn("reason", F.coalesce(_broken_rule(raw, landed_names), "reason"))
-    found = told.where(F.col("reason").isNotNull())
-    try:
-        # Once Spark knows how few they are it hands them to all tasks, and need not move all rows to find theirs.
-        older.count()
-        yield found.persist()
-    finally:
-        found.unpersist()
-        older.unpersist()
+    landed_names: Mapping[str, str]
+    order_format: OrderFormat = field(default_factory=OrderFormat)
+    fold_case: bool = False
 
 
-def rejected_orders(rejected: "DataFrame", columns: Sequence[str], weeks: Sequence[date]) -> "DataFrame":
-    """Those of the rows of `rejected` that are of `weeks`, in the given columns of raw_orders, with their reason, and
-    week."""
-    from pyspark.sql import functions as F
+@dataclass(frozen=True)
+class CleanWeek:
+    """What the raw rows of a week come to, in the order of file and row.
 
-    rows = rejected.where(F.col("week").isin(list(weeks)))
-    return by_week(rows.select(*map(_landed, columns), "reason", "week"), weeks)
+    Attributes
+    ----------
+    clean
+        The clean rows, with the columns of CLEAN_ORDERS.
+    rejected
+        The others, with the columns of raw_orders and those that REJECTED_ORDERS adds: the reason is the first of
+        REJECTION_REASONS that applies.
+    summary
+        ORDER_FILE_SUMMARY of the week.
+    """
+
+    clean: pa.Table
+    rejected: pa.Table
+    summary: pa.Table
 
 
-def clean_orders(
-    raw: "DataFrame", rejected: "DataFrame", landed_names: Mapping[str, str], weeks: Sequence[date]
-) -> "DataFrame":
-    """The raw rows that are not among the `rejected` ones, with the columns of CLEAN_ORDERS, and week."""
-    key = ["week", *ROW]
-    value = _typed(_texts(raw, landed_names))
-    columns = [value[name].alias(name) if name in value else name for name in CLEAN_ORDERS.names]
-    return by_week(raw.join(rejected.select(*key), key, "left_anti").select(*columns, "week"), weeks)
+def clean_week(raw: pa.Table, week: date, rules: CleaningRules) -> CleanWeek:
+    """Separate the raw rows of a week into clean and rejected ones.
+
+    Parameters
+    ----------
+    raw
+        Rows of raw_orders of the week.
+    week
+        Its Monday.
+    rules
+        How they are read.
+    """
+    raw = raw.sort_by([(name, "ascending") for name in ROW]).combine_chunks()
+    values = _values(raw, rules)
+    landed = [name for name in raw.schema.names if name not in RAW_ORDERS.names]
+    newest = newest_equal(raw, values["order_id"], values["line_id"], landed)
+    violations = _violations(raw, values, week, rules) | {"duplicate": newest.is_valid()}
+    reason = pc.coalesce(
+        *(pc.if_else(violations[name], name, pa.scalar(None, pa.string())) for name in REJECTION_REASONS)
+    )
+    rejected = pc.is_valid(reason)
+    duplicate = pc.equal(reason, "duplicate").fill_null(False)
+    details = {"reason": reason, **_replacements(values, pc.if_else(duplicate, newest, None))}
+    clean = pa.table([values[name] for name in CLEAN_ORDERS.names], CLEAN_ORDERS.names)
+    clean = clean.filter(pc.invert(rejected))
+    return CleanWeek(
+        clean,
+        pa.table({**dict(zip(raw.schema.names, raw.columns, strict=True)), **details}).filter(rejected),
+        _summary(raw, clean, pc.and_(rejected, pc.invert(duplicate)), rules),
+    )
 
 
-def _broken_rule(raw: "DataFrame", landed_names: Mapping[str, str]) -> "Column":
-    """The name of the first rule that a row breaks by itself; null if none."""
-    from pyspark.sql import functions as F
+def _replacements(values: Mapping[str, pa.Array], newest: pa.Array) -> dict[str, pa.Array]:
+    """Of each row that repeats a newer one: where that one is, and in which names it differs."""
+    file, number = (values[name].take(newest) for name in ROW)
+    place = pc.binary_join_element_wise(file, number.cast(pa.string()), " row ")
+    part, region = (
+        pc.not_equal(values[name].take(newest), values[name]).fill_null(False)
+        for name in ("part_id", "region")
+    )
+    either = pc.case_when(
+        pc.make_struct(pc.and_(part, region), part, region), "part_id, region", "part_id", "region"
+    )
+    return {"replaced_by": place, "replaced_in": either.cast(pa.string())}
 
-    text = _texts(raw, landed_names)
-    value = _typed(text)
-    rules: dict[str, Column] = {
-        # The partition was chosen by the reader of the file; a date that leads elsewhere was not understood.
-        "bad_date": value["order_date"].isNull()
-        | ~text["order_date"].rlike(_ISO_8601)
-        | (F.to_date(F.date_trunc("week", value["order_date"])) != F.col("week")),
-        "bad_quantity": _no_number(text["quantity"], value["quantity"]),
-        "non_positive_quantity": value["quantity"] <= 0,
-        "bad_price": _no_number(text["unit_price"], value["unit_price"]),
-        "non_positive_price": value["unit_price"] <= 0,
-        "missing_part": value["part_id"].isNull(),
-        "missing_region": value["region"].isNull(),
+
+def _summary(raw: pa.Table, clean: pa.Table, rejected: pa.Array, rules: CleaningRules) -> pa.Table:
+    """ORDER_FILE_SUMMARY of a week; `rejected` without duplicates."""
+    lost = raw.filter(rejected)
+    # Only to tell how much is missing: numbers are read in whatever way they can be.
+    formats = [rules.order_format, *_ANY_FORMAT]
+    quantity = _landed(lost, rules.landed_names["quantity"])
+    units = pc.coalesce(*(parse_numbers(quantity, known, prices=False) for known in formats), 0.0)
+    lost = pa.table({"source_file": lost["source_file"], "units": pc.max_element_wise(units, 0.0)})
+    files = raw["source_file"].value_counts()
+    found = {"source_file": files.field("values"), "rows": files.field("counts")}
+    for name, aggregate, rows in (
+        ("rejected_rows", ("units", "count"), lost),
+        ("units", ("quantity", "sum"), clean),
+        ("rejected_units", ("units", "sum"), lost),
+    ):
+        by_file = rows.group_by("source_file", use_threads=False).aggregate([aggregate])
+        place = pc.index_in(found["source_file"], by_file["source_file"].combine_chunks())
+        found[name] = by_file["_".join(aggregate)].combine_chunks().take(place).fill_null(0)
+    return pa.table(found)
+
+
+def _values(raw: pa.Table, rules: CleaningRules) -> dict[str, pa.Array]:
+    """The columns of CLEAN_ORDERS of every row, null where a text cannot be read."""
+    text = {name: _landed(raw, landed) for name, landed in rules.landed_names.items()}
+    names = {
+        name: (normalise_ids if name in _IDS else normalise_names)(
+            text[name], rules.fold_case and name in ("part_id", "region", "part_category")
+        )
+        for name in (*_IDS, "region", "part_category")
     }
-    return F.coalesce(*(F.when(rule, F.lit(reason)) for reason, rule in rules.items()))
-
-
-def _typed(text: dict[str, "Column"]) -> dict[str, "Column"]:
-    """ORDER_COLUMNS with their types, of their texts; null where Spark reads no value in one. It reads one in some,
-    as 1d, that `_broken_rule` does not take."""
-    from pyspark.sql import functions as F
-
-    return text | {
-        "order_date": _moment(text["order_date"]),
-        "part_category": F.coalesce(text["part_category"], F.lit(DEFAULT_CATEGORY)),
-        "quantity": text["quantity"].try_cast("double"),
-        "unit_price": text["unit_price"].try_cast("double"),
+    return {
+        **names,
+        "part_category": names["part_category"].fill_null(DEFAULT_CATEGORY),
+        "order_date": parse_moments(text["order_date"], rules.order_format.date),
+        "quantity": parse_numbers(text["quantity"], rules.order_format, prices=False),
+        "unit_price": parse_numbers(text["unit_price"], rules.order_format, prices=True),
+        **{name: raw[name].combine_chunks() for name in ROW},
     }
 
 
-def _texts(raw: "DataFrame", landed_names: Mapping[str, str]) -> dict[str, "Column"]:
-    """ORDER_COLUMNS as landed, without the spaces around; null where there is nothing else, or no such column."""
-    return {name: _text(raw, raw_name(landed)) for name, landed in landed_names.items()}
+def _violations(
+    raw: pa.Table, values: Mapping[str, pa.Array], week: date, rules: CleaningRules
+) -> dict[str, pa.Array]:
+    """Reason -> whether a row is rejected for it."""
+    problem = _column(raw, "row_problem")
+    dates = _landed(raw, rules.landed_names["order_date"])
+    # The week was chosen when the file was read; a date that is of another one was not understood.
+    elsewhere = pc.not_equal(weeks_of_dates(dates, rules.order_format.date), pa.scalar(week, pa.date32()))
+    rounded = [is_rounded_number(values[name]) for name in _IDS]
+    return {
+        **{
+            name: pc.equal(problem, name).fill_null(False)
+            for name in ("surplus_cells", "missing_cells", "ambiguous_quotes")
+        },
+        "bad_date": elsewhere.fill_null(True),
+        "bad_quantity": values["quantity"].is_null(),
+        "non_positive_quantity": pc.less_equal(values["quantity"], 0).fill_null(False),
+        "bad_price": values["unit_price"].is_null(),
+        "non_positive_price": pc.less_equal(values["unit_price"], 0).fill_null(False),
+        "missing_part": values["part_id"].is_null(),
+        "missing_region": values["region"].is_null(),
+        "rounded_id": pc.or_(pc.or_(rounded[0], rounded[1]), rounded[2]),
+    }
 
 
-def _text(raw: "DataFrame", name: str) -> "Column":
-    from pyspark.sql import functions as F
-
-    if name not in raw.columns:
-        return F.lit(None).cast("string")
-    trimmed = F.trim(_landed(name))
-    return F.when(trimmed != "", trimmed)
+def _landed(raw: pa.Table, landed: str) -> pa.Array:
+    return _column(raw, raw_name(landed))
 
 
-def _landed(name: str) -> "Column":
-    """A column by its landed name, which may hold dots and quotes."""
-    from pyspark.sql import functions as F
-
-    return F.col("`" + name.replace("`", "``") + "`")
-
-
-def _moment(text: "Column") -> "Column":
-    from pyspark.sql import functions as F
-
-    # Spark wants seconds before a zone.
-    with_seconds = F.regexp_replace(text, r"^(.{11}\d{2}:\d{2})(Z|[+-].*)$", "$1:00$2")
-    return F.coalesce(F.try_to_timestamp(text), F.try_to_timestamp(with_seconds))
-
-
-def _no_number(text: "Column", value: "Column") -> "Column":
-    """Whether `text` with the `value` that Spark reads in it, as in 1d or Infinity, is anything but a number."""
-    from pyspark.sql import functions as F
-
-    return value.isNull() | ~text.rlike(_NUMBER) | (F.abs(value) == float("inf"))
+def _column(raw: pa.Table, name: str) -> pa.Array:
+    """A column of raw_orders; nulls if it has none of that name."""
+    if name not in raw.schema.names:
+        return pa.nulls(len(raw), pa.string())
+    return raw[name].combine_chunks()

@@ -1,70 +1,71 @@
-"""Which raw rows of a week say what a newer one says, so that no order line counts twice."""
+"""Which raw rows of a week repeat a newer one, so that no order line counts twice."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from forecasting_assets.tables import RAW_ORDERS, ROW
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-    from pyarrow.parquet import ParquetFile
+from forecasting_assets.tables import ROW
 
-#: The columns of `older_duplicates`.
-DUPLICATES_DDL = "source_file STRING, source_row BIGINT"
+#: Columns by which the newest of equal rows is found.
 _NEWNESS = ["source_modified", *ROW]
 
 
-def older_duplicates(raw: "ParquetFile", order_id: str, line_id: str) -> "pa.Table":
-    """ROW of those raw rows of a week that repeat a newer one; order_id, line_id: the names of these columns.
+def newest_equal(raw: pa.Table, order_ids: pa.Array, line_ids: pa.Array, landed: Sequence[str]) -> pa.Array:
+    """The newer row that each row repeats.
 
-    Rows with the same (order_id, line_id) are one order line, whatever else they hold; rows that lack one of the two
-    are if they are equal in every landed column. The newest is in the newest file: by time of change, then name,
-    then row.
+    Rows with the same order and line number are one order line, whatever else they hold; rows that lack one of the
+    two are one if they are equal in every landed column. The newest is in the newest file: by time of change, then
+    name, then row.
+
+    Parameters
+    ----------
+    raw
+        Raw rows of a week.
+    order_ids, line_ids
+        Their normalised numbers, null where there is none.
+    landed
+        Names of the landed columns of `raw`.
+
+    Returns
+    -------
+    pa.Array
+        Position in `raw` of the newest row that is equal (int64); null for a row that repeats none.
     """
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    numbers = [_number(raw, order_id), _number(raw, line_id)]
-    numbered = pc.and_(*map(pc.is_valid, numbers))
-    # What is equal joins to equal text. The few that may be equal are compared for certain below.
-    suspect = _repeated(pc.binary_join_element_wise(*numbers, "\n"))
-    landed = []
+    numbered = pc.and_(pc.is_valid(order_ids), pc.is_valid(line_ids))
+    # What is equal joins to equal text. The few rows that may be equal are compared for certain below.
+    suspect = _repeated(pc.binary_join_element_wise(order_ids, line_ids, "\n"))
+    keys = [order_ids, line_ids]
     if not pc.all(numbered).as_py():
         unnumbered = pc.invert(numbered)
-        landed = [
-            pc.if_else(unnumbered, column, None)
-            for column in raw.read().drop_columns(RAW_ORDERS.names).columns
-        ]
-        said = pc.binary_join_element_wise(
-            *landed, pa.scalar(""), "\n", null_handling="replace", null_replacement="\0"
+        cells = [pc.if_else(unnumbered, raw[name].combine_chunks(), None) for name in landed]
+        joined = pc.binary_join_element_wise(
+            *cells, pa.scalar(""), "\n", null_handling="replace", null_replacement="\0"
         )
-        suspect = pc.or_(suspect, _repeated(pc.if_else(unnumbered, said, None)))
-    places = pa.array(np.flatnonzero(suspect.to_numpy()))
-    rows = raw.read(_NEWNESS).take(places)
-    newest_first = pc.sort_indices(rows, [(name, "descending") for name in _NEWNESS])
-    keys = [f"equal_{place}" for place in range(len(numbers) + len(landed))]
-    equal = pa.table([column.take(places) for column in (*numbers, *landed)], keys).take(newest_first)
-    ranked = equal.append_column("rank", pa.array(np.arange(len(rows))))
-    newest = ranked.group_by(keys, use_threads=False).aggregate([("rank", "min")])["rank_min"]
-    older = np.delete(newest_first.to_numpy(), newest.to_numpy())
-    return rows.select(ROW).take(pa.array(older))
+        suspect = pc.or_(suspect, _repeated(pc.if_else(unnumbered, joined, None)))
+        # Of rows with one of the two numbers only the cells decide.
+        keys = [*(pc.if_else(numbered, key, None) for key in keys), *cells]
+    places = np.flatnonzero(suspect.to_numpy(zero_copy_only=False))
+    newest_first = places[
+        pc.sort_indices(
+            raw.select(_NEWNESS).take(pa.array(places)), [(name, "descending") for name in _NEWNESS]
+        ).to_numpy()
+    ]
+    equal = pd.DataFrame(
+        {position: key.take(pa.array(newest_first)).to_pandas() for position, key in enumerate(keys)}
+    )
+    groups = equal.groupby(list(equal), dropna=False, sort=False).ngroup().to_numpy()
+    _, first = np.unique(groups, return_index=True)
+    newest = newest_first[first][groups]
+    repeats = np.full(len(raw), -1)
+    repeats[newest_first] = np.where(newest == newest_first, -1, newest)
+    return pa.array(repeats, mask=repeats < 0)
 
 
-def _number(raw: "ParquetFile", name: str) -> "pa.ChunkedArray":
-    """A column of text without the spaces around it; null where there is nothing else, or no such column."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if name not in raw.schema_arrow.names:
-        return pa.chunked_array([pa.nulls(raw.metadata.num_rows, pa.string())])
-    trimmed = pc.utf8_trim(raw.read([name]).column(0), " ")
-    return pc.if_else(pc.not_equal(trimmed, ""), trimmed, None)
-
-
-def _repeated(text: "pa.ChunkedArray") -> "pa.ChunkedArray":
-    """Whether a text stands elsewhere too; not where it is null."""
-    import pyarrow.compute as pc
-
+def _repeated(text: pa.Array) -> pa.Array:
+    """Whether a text occurs more than once; false where it is null."""
     counts = text.value_counts()
     often = counts.field("values").filter(pc.greater(counts.field("counts"), 1)).drop_null()
     return pc.is_in(text, often)

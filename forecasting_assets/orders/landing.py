@@ -1,89 +1,117 @@
 """What a landed order file holds: its columns and the weeks it touches, and its rows of given weeks."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecasting_assets.orders.reading import (
-    OrderFileError,
-    read_order_file,
-    weeks_of_dates,
-)
-
-if TYPE_CHECKING:
-    from pyarrow.fs import FileSystem
+from forecasting_assets.orders.dates import weeks_of_dates
+from forecasting_assets.orders.reading import inspect_order_file, read_order_file
+from forecasting_assets.orders.rows import OrderFileError, RowBatch, Source
+from forecasting_assets.tables import OPTIONAL_ORDER_COLUMNS
 
 
 @dataclass(frozen=True)
 class FileContent:
-    """Columns as landed, the weeks with rows in the file (sorted), and its number of rows."""
+    """What is known of a file once it has been read.
+
+    Attributes
+    ----------
+    columns
+        Its columns as landed.
+    weeks
+        The weeks it has rows of, sorted.
+    rows
+        Number of its rows.
+    careful
+        Whether its quotes need the slow reader.
+    fault
+        What is wrong with a part of it, whose rows are rejected.
+    """
 
     columns: tuple[str, ...]
     weeks: tuple[date, ...]
     rows: int
+    careful: bool
+    fault: OrderFileError | None
 
 
-def scan_order_file(
-    filesystem: "FileSystem", path: str, landed_names: Mapping[str, str], optional: Iterable[str]
-) -> FileContent:
-    """Read a file once to learn what it holds; `landed_names` maps platform names to landed ones.
+def scan_order_file(source: Source, landed_names: Mapping[str, str]) -> FileContent:
+    """Read a file once to learn what it holds.
 
-    OrderFileError if it cannot be read, lacks a column that is not `optional`, or holds rows but no readable date.
+    Parameters
+    ----------
+    source
+        The file.
+    landed_names
+        Platform name -> landed name, for every column of an order line.
+
+    Raises
+    ------
+    OrderFileError
+        If anything in the file cannot be read, a column that is needed is missing, or it holds rows but no date.
+    OSError
+        If the store of the file does not answer as it should.
     """
     date_column = landed_names["order_date"]
+    inspected = inspect_order_file(source)
     columns: dict[str, None] = {}
     weeks: set[date] = set()
     rows = 0
-    for _, batch in read_order_file(filesystem, path, only=[date_column]):
-        columns |= dict.fromkeys(batch.schema.names)
-        if date_column in batch.schema.names:
-            weeks |= set(weeks_of_dates(batch.column(date_column)).unique().to_pylist())
-        rows += batch.num_rows
+    for batch in read_order_file(replace(inspected, columns=[date_column])):
+        columns |= dict.fromkeys(batch.rows.schema.names)
+        if date_column in batch.rows.schema.names:
+            dates = batch.rows.column(date_column)
+            weeks |= set(weeks_of_dates(dates, source.order_format.date).unique().to_pylist())
+        rows += len(batch.numbers)
     weeks.discard(None)
-    _require_columns(path, tuple(columns), landed_names, optional)
+    _require_columns(source.path, tuple(columns), landed_names)
     if rows and not weeks:
         raise OrderFileError(
-            f"{path}: no date in column {landed_names['order_date']!r} can be read: write ISO 8601, as 2025-03-10, "
-            "or map another column to order_date"
+            source.path,
+            f"no date in column {date_column!r} can be read",
+            "Write ISO 8601, as 2025-03-10, say in [orders.format] date how they are written, or map another column "
+            "to order_date",
         )
-    return FileContent(tuple(columns), tuple(sorted(weeks)), rows)
+    return FileContent(tuple(columns), tuple(sorted(weeks)), rows, inspected.careful, inspected.fault)
 
 
-def _require_columns(
-    path: str, columns: tuple[str, ...], landed_names: Mapping[str, str], optional: Iterable[str]
-) -> None:
+def required_columns(landed_names: Mapping[str, str]) -> list[str]:
+    """The landed names of the columns that every order file must have."""
+    return [landed for name, landed in landed_names.items() if name not in OPTIONAL_ORDER_COLUMNS]
+
+
+def _require_columns(path: str, columns: Collection[str], landed_names: Mapping[str, str]) -> None:
+    required = required_columns(landed_names)
     missing = [
         f"{landed!r} ({name})"
         for name, landed in landed_names.items()
-        if landed not in columns and name not in optional
+        if landed in required and landed not in columns
     ]
     if missing:
         raise OrderFileError(
-            f"{path} has no column {', '.join(missing)}; it has {', '.join(columns)}: map the names it uses in "
-            "[orders.columns] of forecasting.toml, or land the file with these columns"
+            path,
+            f"it has no column {', '.join(missing)}, but {', '.join(columns)}",
+            "Map the names it uses in [orders.columns] of forecasting.toml, set [orders.format] delimiter if they were "
+            "not told apart, or land the file with these columns",
         )
 
 
 def rows_of_weeks(
-    filesystem: "FileSystem",
-    path: str,
-    file_weeks: tuple[date, ...],
-    date_column: str,
-    weeks: Iterable[date],
-) -> Iterator[tuple[pa.RecordBatch, pa.Array, pa.Array]]:
-    """The rows of `path` that belong to `weeks`, their numbers in the file, and the week of each (date32).
+    source: Source, file_weeks: Collection[date], date_column: str, weeks: Collection[date]
+) -> Iterator[tuple[RowBatch, pa.Array]]:
+    """The rows of a file that belong to `weeks`, and the week of each (date32).
 
     A row whose date cannot be read belongs to the latest of `file_weeks`, of which there is at least one.
     """
     wanted, latest = pa.array(weeks, pa.date32()), pa.scalar(max(file_weeks), pa.date32())
-    for numbers, batch in read_order_file(filesystem, path):
-        if date_column in batch.schema.names:
-            week = weeks_of_dates(batch.column(date_column)).fill_null(latest)
+    for batch in read_order_file(source):
+        if date_column in batch.rows.schema.names:
+            dates = batch.rows.column(date_column)
+            week = weeks_of_dates(dates, source.order_format.date).fill_null(latest)
         else:
-            week = pa.repeat(latest, batch.num_rows)
+            week = pa.repeat(latest, len(batch.numbers))
         chosen = pc.is_in(week, wanted)
-        yield batch.filter(chosen), pa.array(numbers).filter(chosen), week.filter(chosen)
+        yield batch.filter(chosen), week.filter(chosen)

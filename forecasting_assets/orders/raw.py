@@ -4,11 +4,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from forecasting_assets.orders.landing import rows_of_weeks
+from forecasting_assets.orders.formats import OrderFormat
+from forecasting_assets.orders.landing import required_columns, rows_of_weeks
+from forecasting_assets.orders.rows import Source
 from forecasting_assets.partitions import shuffle_tasks
 from forecasting_assets.tables import RAW_ORDERS, REJECTED_ORDERS, texts_ddl
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
@@ -26,11 +30,13 @@ class File(Protocol):
     def columns(self) -> tuple[str, ...]: ...
     @property
     def weeks(self) -> tuple[date, ...]: ...
+    @property
+    def careful(self) -> bool: ...
 
 
 def raw_name(landed: str) -> str:
-    """The name of a landed column in raw_orders: its own, unless that is empty or one the platform adds."""
-    return f"landed_{landed}" if not landed or landed in _OWN_COLUMNS else landed
+    """The name of a landed column in raw_orders: its own, unless the platform adds one of that name."""
+    return f"landed_{landed}" if landed in _OWN_COLUMNS else landed
 
 
 def weeks_by_columns(files: Iterable[File], weeks: Sequence[date]) -> dict[tuple[str, ...], list[date]]:
@@ -50,7 +56,8 @@ def read_raw_orders(
     root: str,
     files: Sequence[File],
     columns: Sequence[str],
-    date_column: str,
+    landed_names: "Mapping[str, str]",
+    order_format: OrderFormat,
     weeks: Sequence[date],
 ) -> "DataFrame":
     """The rows of `files` (below `root`) that belong to `weeks`: `columns` as text, RAW_ORDERS' columns and week.
@@ -60,7 +67,7 @@ def read_raw_orders(
     names = [raw_name(column) for column in columns]
     header = [*names, *RAW_ORDERS.names, "week"]
     schema = ", ".join([*texts_ddl(names), RAW_ORDERS.ddl, "week DATE"])
-    weeks = tuple(weeks)
+    date_column, required, weeks = landed_names["order_date"], required_columns(landed_names), tuple(weeks)
 
     def read(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
         import pyarrow as pa
@@ -70,17 +77,19 @@ def read_raw_orders(
         filesystem, folder = open_filesystem(root)
         for file in (file for batch in batches for file in batch.to_pylist()):
             path = f"{folder}/{file['name']}"
-            parts = rows_of_weeks(filesystem, path, file["weeks"], date_column, weeks)
-            for rows, numbers, row_weeks in parts:
-                landed = dict(zip(map(raw_name, rows.schema.names), rows.columns, strict=True))
-                filled = [landed.get(name, pa.nulls(rows.num_rows, pa.string())) for name in names]
-                source = pa.repeat(pa.scalar(file["name"]), rows.num_rows)
-                modified = pa.repeat(pa.scalar(file["modified"], pa.timestamp("us", "UTC")), rows.num_rows)
-                yield pa.RecordBatch.from_arrays([*filled, source, numbers, modified, row_weeks], header)
+            source = Source(filesystem, path, order_format, required=required, careful=file["careful"])
+            for found, row_weeks in rows_of_weeks(source, file["weeks"], date_column, weeks):
+                count = len(found.numbers)
+                landed = dict(zip(map(raw_name, found.rows.schema.names), found.rows.columns, strict=True))
+                filled = [landed.get(name, pa.nulls(count, pa.string())) for name in names]
+                origin = pa.repeat(pa.scalar(file["name"]), count)
+                modified = pa.repeat(pa.scalar(file["modified"], pa.timestamp("us", "UTC")), count)
+                own = [origin, pa.array(found.numbers), modified, found.problems, found.surplus]
+                yield pa.RecordBatch.from_arrays([*filled, *own, row_weeks], header)
 
     listed = spark.createDataFrame(
-        [(file.name, file.modified, list(file.weeks)) for file in files],
-        "name STRING, modified TIMESTAMP, weeks ARRAY<DATE>",
+        [(file.name, file.modified, list(file.weeks), file.careful) for file in files],
+        "name STRING, modified TIMESTAMP, weeks ARRAY<DATE>, careful BOOLEAN",
     )
     # As many readers as shuffles have partitions: each one costs the start of a Python worker.
     return listed.repartition(min(len(files), shuffle_tasks(spark)) or 1, "name").mapInArrow(read, schema)

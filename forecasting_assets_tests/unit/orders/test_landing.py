@@ -4,7 +4,7 @@ from datetime import date
 import pytest
 
 from forecasting_assets.orders.raw import raw_name, weeks_by_columns
-from forecasting_assets.orders.reading import OrderFileError
+from forecasting_assets.orders.rows import OrderFileError
 from forecasting_assets.resources.landing import Landing, touching
 from forecasting_assets.tables import ORDER_COLUMNS
 

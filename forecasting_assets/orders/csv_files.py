@@ -1,0 +1,196 @@
+"""CSV and TSV files. pyarrow reads them; Python's csv module reads those whose quotes need care.
+
+Quotes are regular where each opens at the start of a cell and closes at the end of one, as RFC 4180 has it.
+"""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+
+from forecasting_assets.orders.csv_quotes import CarefulRows, QuoteScan, Row
+from forecasting_assets.orders.rows import (
+    OrderFileError,
+    RowBatch,
+    Source,
+    column_names,
+    decoded_blocks,
+    open_text,
+)
+from forecasting_assets.orders.text import WHITE_SPACE
+
+_BLOCK = 8 << 20
+_ROWS_PER_BATCH = 50_000
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a CSV file is laid out.
+
+    Attributes
+    ----------
+    columns
+        Names of its columns.
+    named
+        Number of columns up to the last one with a name; rows need not have cells beyond.
+    header_lines
+        Lines up to the end of the header.
+    has_rows
+        Whether any rows follow.
+    """
+
+    columns: list[str]
+    named: int
+    header_lines: int
+    has_rows: bool
+    delimiter: str
+    encoding: str
+
+
+def inspect_csv(source: Source) -> Source:
+    """Look at every byte of a file and decide how to read it.
+
+    Raises
+    ------
+    OrderFileError
+        If a byte is no text in the file's encoding.
+    """
+    scan = QuoteScan(_delimiter(source))
+    for block in decoded_blocks(source):
+        scan.feed(block)
+    if scan.is_regular():
+        return source
+    with open_text(source) as text:
+        rows = CarefulRows(text, _delimiter(source), source.path)
+        for _ in rows:
+            pass
+    return replace(source, careful=True, fault=rows.fault)
+
+
+def read_csv(source: Source) -> Iterator[RowBatch]:
+    """The rows of a CSV or TSV file, see `reading.read_order_file`."""
+    layout = _layout(source)
+    yield RowBatch.without_rows(layout.columns)
+    if layout.has_rows:
+        yield from _read_carefully(source, layout) if source.careful else _read_quickly(source, layout)
+
+
+def _delimiter(source: Source) -> str:
+    return "\t" if source.path.lower().endswith((".tsv", ".tsv.gz")) else source.order_format.delimiter
+
+
+def _layout(source: Source) -> Layout:
+    delimiter = _delimiter(source)
+    with open_text(source) as text:
+        rows = CarefulRows(text, delimiter, source.path)
+        following = iter(rows)
+        header = next(following, None)
+        if header is None:
+            raise OrderFileError(source.path, "it is empty", "Land it again with a header line, or remove it")
+        if rows.fault:
+            raise rows.fault
+        names = column_names(source.path, header.cells)
+        named = [position for position, cell in enumerate(header.cells, 1) if cell.strip(WHITE_SPACE)]
+        header_lines, has_rows = rows.lines_read, next(following, None) is not None
+        return Layout(names, max(named, default=0), header_lines, has_rows, delimiter, text.encoding)
+
+
+def _read_quickly(source: Source, layout: Layout) -> Iterator[RowBatch]:
+    odd = _OddRows(layout)
+    chosen = source.chosen(layout.columns)
+    with source.filesystem.open_input_stream(source.path) as stream:
+        reader = arrow_csv.open_csv(
+            stream,
+            # Only the single-threaded reader knows a row's number; files are read side by side instead.
+            arrow_csv.ReadOptions(
+                use_threads=False,
+                block_size=_BLOCK,
+                encoding="utf8" if layout.encoding == "utf-8-sig" else layout.encoding,
+                skip_rows=layout.header_lines,
+                column_names=layout.columns,
+            ),
+            arrow_csv.ParseOptions(
+                delimiter=layout.delimiter, newlines_in_values=True, invalid_row_handler=odd.keep
+            ),
+            arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(layout.columns, pa.string()),
+                strings_can_be_null=False,
+                include_columns=chosen,
+            ),
+        )
+        rows_read = 0
+        for batch in reader:
+            yield RowBatch.regular(odd.numbers_around(rows_read, batch.num_rows), batch)
+            rows_read += batch.num_rows
+            yield from odd.taken(chosen)
+    yield from odd.taken(chosen)
+
+
+def _read_carefully(source: Source, layout: Layout) -> Iterator[RowBatch]:
+    chosen = source.chosen(layout.columns)
+    with open_text(source) as text:
+        rows = iter(CarefulRows(text, layout.delimiter, source.path))
+        next(rows)  # the header
+        number = 0
+        while some := list(islice(rows, _ROWS_PER_BATCH)):
+            yield _batch(np.arange(number + 1, number + len(some) + 1), some, layout, chosen)
+            number += len(some)
+
+
+class _OddRows:
+    """Rows with more or fewer cells than the header, kept aside while pyarrow reads the others."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._numbers: list[int] = []
+        self._texts: list[str] = []
+        self._taken = 0
+
+    def keep(self, row: arrow_csv.InvalidRow) -> str:
+        self._numbers.append(row.number - self._layout.header_lines)
+        self._texts.append(row.text)
+        return "skip"
+
+    def numbers_around(self, rows_read: int, count: int) -> np.ndarray:
+        """Row numbers of the `count` regular rows that follow `rows_read` others."""
+        rank = np.arange(rows_read + 1, rows_read + count + 1)
+        odd = np.array(self._numbers, dtype="int64")
+        return rank + np.searchsorted(odd - np.arange(len(odd)), rank, side="right")
+
+    def taken(self, chosen: list[str]) -> Iterator[RowBatch]:
+        """The rows kept since the last call."""
+        if not self._texts:
+            return
+        rows = csv.reader(self._texts, delimiter=self._layout.delimiter)
+        numbers = np.array(self._numbers[self._taken :], dtype="int64")
+        self._taken = len(self._numbers)
+        yield _batch(numbers, [Row(cells) for cells in rows], self._layout, chosen)
+        self._texts = []
+
+
+def _batch(numbers: np.ndarray, rows: Iterable[Row], layout: Layout, chosen: list[str]) -> RowBatch:
+    fitted = [_fit(row, layout) for row in rows]
+    columns = dict(zip(layout.columns, zip(*(cells for cells, _, _ in fitted), strict=True), strict=True))
+    return RowBatch(
+        numbers,
+        pa.RecordBatch.from_arrays([pa.array(columns[name], pa.string()) for name in chosen], chosen),
+        pa.array([problem for _, problem, _ in fitted], pa.string()),
+        pa.array([surplus for _, _, surplus in fitted], pa.string()),
+    )
+
+
+def _fit(row: Row, layout: Layout) -> tuple[list[str | None], str | None, str | None]:
+    """A row's cells for the columns of the header, what is wrong with it, and its surplus cells."""
+    width = len(layout.columns)
+    cells: list[str | None] = [*row.cells[:width], *[None] * (width - len(row.cells))]
+    surplus = row.cells[width:]
+    if any(cell.strip(WHITE_SPACE) for cell in surplus):
+        return cells, row.problem or "surplus_cells", json.dumps(surplus, ensure_ascii=False)
+    if len(row.cells) < layout.named:
+        return cells, row.problem or "missing_cells", None
+    return cells, row.problem, None

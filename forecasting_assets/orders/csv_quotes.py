@@ -1,0 +1,170 @@
+"""Quotes in CSV files: whether they are regular, and a reader that refuses what could be read in two ways."""
+
+import csv
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecasting_assets.orders.rows import OrderFileError
+
+_QUOTE = ord('"')
+_REMEDY = 'Double a quote that belongs to the text ("" within a quoted cell) or leave it out, and land the file again'
+#: What every order line holds somewhere: a date, in whatever form.
+_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{2,4}|\b(19|20)\d{6}\b")
+
+
+class QuoteScan:
+    """Finds out, from the bytes of a file, whether its quotes are regular and no quoted cell holds a line end."""
+
+    def __init__(self, delimiter: str) -> None:
+        self._edge = np.zeros(256, bool)  # bytes that may stand beside a quote
+        self._edge[[ord(delimiter), ord("\n"), ord("\r"), _QUOTE]] = True
+        self._previous = ord("\n")
+        self._inside = self._closed_at_end = self._irregular = False
+
+    def feed(self, block: bytes) -> None:
+        """Look at the next bytes of the file, in UTF-8."""
+        if not block:
+            return
+        codes = np.frombuffer(block, np.uint8)
+        if self._closed_at_end:
+            self._irregular |= not self._edge[codes[0]]
+        quotes = np.flatnonzero(codes == _QUOTE)
+        opening = (np.arange(len(quotes)) + self._inside) % 2 == 0
+        before = np.where(quotes > 0, codes[quotes - 1], self._previous)
+        closing = quotes[~opening]
+        self._closed_at_end = bool(len(closing)) and int(closing[-1]) == len(codes) - 1
+        after = codes[closing[closing < len(codes) - 1] + 1]
+        self._irregular |= not (self._edge[before[opening]].all() and self._edge[after].all())
+        if len(quotes) or self._inside:
+            line_ends = np.flatnonzero((codes == ord("\n")) | (codes == ord("\r")))
+            self._irregular |= bool(((np.searchsorted(quotes, line_ends) + self._inside) % 2).any())
+        self._inside = bool((len(quotes) + self._inside) % 2)
+        self._previous = int(codes[-1])
+
+    def is_regular(self) -> bool:
+        """Whether all that was fed is regular and no quote is open."""
+        return not self._irregular and not self._inside
+
+
+@dataclass(frozen=True)
+class Row:
+    """The cells of one row, and `ambiguous_quotes` if they could be cut in another way."""
+
+    cells: list[str]
+    problem: str | None = None
+
+
+class CarefulRows:
+    """The rows of a CSV file, header included, without blank lines; iterated once.
+
+    Where a quote is never closed, or closed by one that was meant otherwise, nobody can tell which of the lines between
+    are rows. Each of these lines becomes a row of its own with ambiguous quotes, so that none is lost or believed.
+
+    Attributes
+    ----------
+    fault
+        The first such place, once it has been passed.
+    """
+
+    def __init__(self, text: Iterable[str], delimiter: str, path: str) -> None:
+        csv.field_size_limit(sys.maxsize)  # a quote that is never closed is to be named, whatever follows it
+        self.fault: OrderFileError | None = None
+        self._lines = _Lines(text)
+        self._reader = csv.reader(self._lines, delimiter=delimiter, strict=True)
+        self._delimiter, self._path = delimiter, path
+
+    @property
+    def lines_read(self) -> int:
+        """Lines of the file read so far."""
+        return self._lines.count
+
+    def __iter__(self) -> Iterator[Row]:
+        width = 0
+        while True:
+            self._lines.recent.clear()
+            try:
+                cells = next(self._reader)
+            except StopIteration:
+                return
+            except csv.Error:
+                yield from self._ambiguous(self._opening_line())
+                continue
+            if len(self._lines.recent) > 1 and (line := self._swallowing_line(cells, width)):
+                yield from self._ambiguous(line)
+            elif cells:
+                width = width or len(cells)
+                yield Row(cells)
+
+    def _ambiguous(self, line: int) -> Iterator[Row]:
+        """The lines read last as rows; the quote opens in `line`."""
+        if self.fault is None:
+            self.fault = OrderFileError(
+                self._path,
+                "a quote opens here and is not closed properly, so that the lines it spans are rejected",
+                _REMEDY,
+                line,
+            )
+        recent = list(self._lines.recent)
+        for cells in csv.reader(recent, delimiter=self._delimiter, quoting=csv.QUOTE_NONE):
+            if cells:
+                yield Row(cells, "ambiguous_quotes")
+
+    def _opening_line(self) -> int:
+        """The line in which the quote opens that is never closed, or closed within a text."""
+        text, ends = "".join(self._lines.recent), (self._delimiter, "\n", "\r", "")
+        first = self._lines.count - len(self._lines.recent) + 1
+        opened, position = -1, -1
+        while (position := text.find('"', position + 1)) >= 0:
+            following = text[position + 1 : position + 2]
+            if opened < 0:
+                opened = position if position == 0 or text[position - 1] in ends else -1
+            elif following == '"':
+                position += 1
+            elif following in ends:
+                opened = -1
+            else:
+                break
+        return (
+            first + len(text[: max(opened, 0)].splitlines()) - (opened > 0 and text[opened - 1] not in "\n\r")
+        )
+
+    def _swallowing_line(self, cells: list[str], width: int) -> int | None:
+        """The line in which a cell begins that holds what looks like rows of the file; None if there is none."""
+        line = self._lines.count - len(self._lines.recent) + 1
+        for position, cell in enumerate(cells):
+            parts = cell.splitlines() or [""]
+            if len(parts) > 1:
+                texts = [part.split(self._delimiter) for part in parts]
+                texts[0] = [*cells[:position], *texts[0]]
+                texts[-1] = [*texts[-1], *cells[position + 1 :]]
+                whole = [_looks_like_row(text, width) for text in texts]
+                if any(whole[1:-1]) or (whole[0] and whole[-1]):
+                    return line
+            line += len(parts) - 1
+        return None
+
+
+def _looks_like_row(cells: list[str], width: int) -> bool:
+    return 3 <= width <= len(cells) and any(_DATE.search(cell) for cell in cells)
+
+
+class _Lines:
+    """The lines of a text; `recent` are those since it was last cleared."""
+
+    def __init__(self, text: Iterable[str]) -> None:
+        self._text = iter(text)
+        self.count = 0
+        self.recent: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._text)
+        self.count += 1
+        self.recent.append(line)
+        return line

@@ -1,0 +1,33 @@
+"""Parquet files."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from forecasting_assets.orders.rows import RowBatch, Source, column_names
+from forecasting_assets.orders.typed_text import as_text
+
+
+def inspect_parquet(source: Source) -> Source:
+    """Read every page of a file, so that a damaged one is found before its rows are needed."""
+    with pq.ParquetFile(source.path, filesystem=source.filesystem, page_checksum_verification=True) as file:
+        for _ in file.iter_batches():
+            pass
+    return source
+
+
+def read_parquet(source: Source) -> Iterator[RowBatch]:
+    """The rows of a Parquet file, see `reading.read_order_file`."""
+    number = 0
+    with pq.ParquetFile(source.path, filesystem=source.filesystem, page_checksum_verification=True) as file:
+        landed = file.schema_arrow.names
+        names = dict(zip(column_names(source.path, landed), landed, strict=True))
+        yield RowBatch.without_rows(names)
+        chosen = source.chosen(names)
+        for batch in file.iter_batches(columns=[names[name] for name in chosen]):
+            texts = [as_text(batch.column(names[name]), source.order_format.decimal) for name in chosen]
+            rows = pa.RecordBatch.from_arrays(texts, chosen)
+            yield RowBatch.regular(np.arange(number + 1, number + batch.num_rows + 1), rows)
+            number += batch.num_rows

@@ -1,0 +1,181 @@
+"""What every reader of order files takes and gives: a source, batches of rows, and the error of a file."""
+
+import codecs
+import io
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from forecasting_assets.orders.text import WHITE_SPACE
+
+_BLOCK = 8 << 20
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+    from forecasting_assets.orders.formats import OrderFormat
+
+
+class OrderFileError(ValueError):
+    """An order file that cannot be used.
+
+    Attributes
+    ----------
+    path
+        The file.
+    reason
+        What is wrong with it, without the path; files with the same fault have the same reason as far as it is theirs.
+    remedy
+        What to do about it.
+    line
+        The line of the file where it went wrong, where that is known.
+    """
+
+    def __init__(self, path: str, reason: str, remedy: str, line: int | None = None) -> None:
+        place = path if line is None else f"{path}, line {line:,}"
+        super().__init__(f"{place}: {reason}. {remedy}")
+        self.path, self.reason, self.remedy, self.line = path, reason, remedy, line
+
+
+@dataclass(frozen=True)
+class RowBatch:
+    """Rows of a file as they were landed.
+
+    Attributes
+    ----------
+    numbers
+        Row numbers, int64: the first row of the file is 1.
+    rows
+        Their columns, all of them text.
+    problems
+        What is wrong with the cells of a row (`surplus_cells`, `missing_cells`, `ambiguous_quotes`), null if nothing.
+    surplus
+        Cells beyond those of the header, as a JSON list.
+    """
+
+    numbers: np.ndarray
+    rows: pa.RecordBatch
+    problems: pa.Array
+    surplus: pa.Array
+
+    @classmethod
+    def regular(cls, numbers: np.ndarray, rows: pa.RecordBatch) -> "RowBatch":
+        """Rows with as many cells as the header."""
+        none = pa.nulls(len(numbers), pa.string())
+        return cls(numbers, rows, none, none)
+
+    def filter(self, chosen: pa.Array) -> "RowBatch":
+        """The rows for which `chosen` is true."""
+        return RowBatch(
+            self.numbers[chosen.to_numpy(zero_copy_only=False)],
+            self.rows.filter(chosen),
+            self.problems.filter(chosen),
+            self.surplus.filter(chosen),
+        )
+
+    @classmethod
+    def without_rows(cls, columns: Collection[str]) -> "RowBatch":
+        """What a file without rows still tells: its columns."""
+        schema = pa.schema([pa.field(name, pa.string()) for name in columns])
+        return cls.regular(np.array([], dtype="int64"), pa.RecordBatch.from_pylist([], schema))
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file to read and how to read it.
+
+    Attributes
+    ----------
+    columns
+        The columns to read, by name; None for all.
+    required
+        Columns that order lines must have, by which the sheet of a workbook is chosen.
+    careful
+        Whether the quotes of a CSV file need the slow reader (see `csv_files`).
+    fault
+        What is wrong with a part of the file, whose rows are rejected.
+    """
+
+    filesystem: "FileSystem"
+    path: str
+    order_format: "OrderFormat"
+    columns: Collection[str] | None = None
+    required: Collection[str] = ()
+    careful: bool = False
+    fault: OrderFileError | None = None
+
+    def chosen(self, columns: Collection[str]) -> list[str]:
+        """Those of the file's `columns` that are read, in their order."""
+        return [name for name in columns if self.columns is None or name in self.columns]
+
+
+def column_names(path: str, landed: Collection[object]) -> list[str]:
+    """Names of columns: trimmed, and `column_7` for the seventh if it has none.
+
+    Raises
+    ------
+    OrderFileError
+        If two columns have the same name, as they could not be told apart.
+    """
+    trimmed = ["" if name is None else str(name).strip(WHITE_SPACE) for name in landed]
+    names = [name or f"column_{position}" for position, name in enumerate(trimmed, start=1)]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise OrderFileError(
+            path, f"several columns are named {', '.join(repeated)}", "Give each column a name of its own"
+        )
+    return names
+
+
+def open_text(source: Source) -> io.TextIOWrapper:
+    """The text of a file, line ends as they are. A byte order mark says more about its encoding than the settings."""
+    stream = source.filesystem.open_input_stream(source.path)
+    buffered = io.BufferedReader(stream)
+    encoding = _encoding(buffered.peek(4)[:4], source.order_format.encoding)
+    return io.TextIOWrapper(buffered, encoding, newline="")
+
+
+def decoded_blocks(source: Source) -> Iterator[bytes]:
+    """The text of a file as UTF-8, in blocks.
+
+    Raises
+    ------
+    OrderFileError
+        Where a byte is no text in the file's encoding, or is a NUL.
+    """
+    lines, decoder, is_utf8 = 1, None, True
+    with source.filesystem.open_input_stream(source.path) as stream:
+        while block := stream.read(_BLOCK):
+            if decoder is None:
+                encoding = _encoding(block[:4], source.order_format.encoding)
+                decoder, is_utf8 = codecs.getincrementaldecoder(encoding)(), encoding == "utf-8"
+            try:
+                text = decoder.decode(block)
+            except UnicodeDecodeError as error:
+                raise _no_text(source, encoding, lines + error.object[: error.start].count(b"\n")) from None
+            if "\0" in text:
+                raise _no_text(source, encoding, lines + text[: text.index("\0")].count("\n"))
+            yield block if is_utf8 else text.encode()
+            lines += block.count(b"\n")
+    if decoder is not None:
+        try:
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            raise _no_text(source, encoding, lines) from None
+
+
+def _encoding(start: bytes, declared: str) -> str:
+    marks = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+    return next((name for mark, name in marks.items() if start.startswith(mark)), declared)
+
+
+def _no_text(source: Source, encoding: str, line: int) -> OrderFileError:
+    return OrderFileError(
+        source.path,
+        f"it is not text in the encoding {encoding}",
+        "Set [orders.format] encoding in forecasting.toml to the one it is written in, as cp1252, or land it as UTF-8",
+        line,
+    )

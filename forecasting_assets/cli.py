@@ -107,10 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     status.set_defaults(command=_status)
 
-    impact = commands.add_parser(
-        "impact", help="which weeks of which asset new and changed inputs put out of date, and why"
-    )
-    impact.set_defaults(command=_impact)
+    stale = commands.add_parser("stale", help="which weeks of which asset are out of date, and why")
+    stale.set_defaults(command=_stale)
 
     what_if = commands.add_parser(
         "what-if", help="plan a changed case of a week and show the difference; the plan is left as it is"
@@ -339,11 +337,11 @@ def _status(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _impact(arguments: argparse.Namespace) -> int:
-    from forecasting_assets.assets.lineage import describe_impact
+def _stale(arguments: argparse.Namespace) -> int:
+    from forecasting_assets.assets.lineage import describe_stale
     from forecasting_assets.definitions import lineage_of
 
-    print(describe_impact(lineage_of(load_settings())))
+    print(describe_stale(lineage_of(load_settings())))
     return 0
 
 

@@ -32,7 +32,9 @@ class Failure:
 class Record:
     """What is known of one week of a table; without `data` it was never made.
 
-    data: stamp of the data file that the record describes; another stamp means that a run was cut off
+    data: content id of the data file that the record describes; a file with another content was written by a run that
+    was interrupted, or changed since
+    seen: size and time of change of that file, by which it is known without reading it
     failed_checks: blocking check -> what it found, for this data
     failure: of an attempt since the data was written
     """
@@ -40,6 +42,7 @@ class Record:
     version: str = ""
     inputs: Inputs = field(default_factory=dict)
     data: str = ""
+    seen: str = ""
     failed_checks: Mapping[str, str] = field(default_factory=dict)
     failure: Failure | None = None
 

@@ -167,7 +167,7 @@ def fit_ids(settings: Settings, weeks: Sequence[date]) -> dict[date, str]:
     features = feature_columns(settings.calendar.horizon_weeks)
     lake = Lake(path=settings.lake_path)
     # Not the versions of weeks, which do not tell by which code or in which order of files they were made.
-    demanded, known = lake.stamps(WEEKLY_DEMAND), lake.stamps(features)
+    demanded, known = lake.content_ids(WEEKLY_DEMAND), lake.content_ids(features)
     said = {name: getattr(settings, name).model_dump(mode="json") for name in SETTINGS}
     ids = {}
     for week in weeks:

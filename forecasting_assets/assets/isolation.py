@@ -82,7 +82,12 @@ def week_by_week(
             unchecked = weekly.unchecked(table)
             for week in made:
                 made_from = {**inputs[week], **lineage.own_inputs(table.name, week)}
-                record = Record(fingerprint(made_from), made_from, lineage.lake.stamp(table, week), unchecked)
+                record = Record(
+                    fingerprint(made_from),
+                    made_from,
+                    failed_checks=unchecked,
+                    **lineage.lake.identity(table, week),
+                )
                 lineage.keep(table.name, week, record)
                 add_week_metadata(context, week, _provenance(record, overridden))
             for week, error in failed.items():

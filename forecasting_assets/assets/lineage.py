@@ -4,6 +4,7 @@ It reads the declarations of the assets, the records in the lake, the index of t
 settings; it changes nothing. Dagster is asked nothing: the answer holds however the weeks were made.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -38,10 +39,21 @@ STATES = ("fresh", "out of date", "missing", "failed")
 
 @dataclass(frozen=True)
 class WeekState:
-    """`fresh`, `out of date`, `missing` or `failed`, and why."""
+    """How a week of an asset stands.
+
+    Attributes
+    ----------
+    state
+        `fresh`, `out of date`, `missing` or `failed`.
+    reasons
+        Why it is not fresh.
+    inherited
+        Whether it is out of date only because weeks that it reads are.
+    """
 
     state: str
     reasons: tuple[str, ...] = ()
+    inherited: bool = False
 
 
 @dataclass
@@ -53,6 +65,7 @@ class Lineage:
     landed: Sequence[LandedFile] | None = None
     _records: dict[str, dict[date, Record]] = field(default_factory=dict)
     _settings: dict[str, str] = field(default_factory=dict)
+    _states: dict[str, dict[date, WeekState]] = field(default_factory=dict)
 
     @cached_property
     def lake(self) -> Lake:
@@ -177,21 +190,24 @@ class Lineage:
     # ------------------------------------------------------------------ status
 
     def state(self, asset: str, week: date) -> WeekState:
+        """The state of a week, as `states` has it; of a week that is not expected, its own."""
+        return self.states(asset).get(week) or self._own_state(asset, week)
+
+    def _own_state(self, asset: str, week: date) -> WeekState:
+        """The state of a week by itself: whether it was made from what it would be made from now."""
         record = self.records(asset).get(week, Record())
         if record.failure:
             return WeekState("failed", (record.failure.reason.splitlines()[0],))
         if not record.data:
             return WeekState("missing")
         if not record.inputs:
-            return WeekState("out of date", ("written by a run that was cut off",))
+            return WeekState("out of date", (self.lake.describe_change(self.declared(asset).table, week),))
         if UNCHECKED in record.failed_checks.values():
-            return WeekState("out of date", ("not checked, by a run that was cut off",))
+            return WeekState("out of date", ("its checks have not run: its run was interrupted",))
         current = self.inputs(asset, week)
         if NETWORK in current:  # a week keeps the network as it was when the week was planned
             current = {**current, NETWORK: record.inputs.get(NETWORK, {})}
-        if record.inputs == current:
-            return WeekState("fresh")
-        reasons = differences(record.inputs, current)
+        reasons = differences(record.inputs, current) if record.inputs != current else []
         return WeekState("out of date", tuple(reasons)) if reasons else WeekState("fresh")
 
     def weeks(self, asset: str) -> list[date]:
@@ -217,49 +233,87 @@ class Lineage:
         )
 
     def status(self) -> dict[str, dict[date, WeekState]]:
-        """asset -> week -> its state, in the order of the graph."""
+        """Asset -> week -> its state, in the order of the graph."""
         return {asset: self.states(asset) for asset in self.weekly.declared}
 
     def states(self, asset: str) -> dict[date, WeekState]:
-        """The state of each week of `asset` that can be expected."""
-        return {week: self.state(asset, week) for week in self.weeks(asset)}
+        """The state of each week of `asset` that can be expected.
 
-    def impact(self) -> dict[str, dict[date, WeekState]]:
-        """asset -> week -> why it is out of date or will be once what is out of date before it is made again."""
-        found: dict[str, dict[date, WeekState]] = {}
-        for asset, weeks in self.status().items():
-            stale = {week: state for week, state in weeks.items() if state.state != "fresh"}
-            found[asset] = stale  # an asset may read its own earlier weeks
-            for week in sorted(weeks.keys() - stale.keys()):
-                if read := self._read_of(asset, week, found):
-                    causes = [
-                        f"{source} {format_weeks(touched)} will change" for source, touched in read.items()
-                    ]
-                    stale[week] = WeekState("out of date", tuple(causes))
-            found[asset] = dict(sorted(stale.items()))
-        return found
+        A week is out of date if it would be made from other inputs now, or if weeks that it reads will change when
+        they are made again: then it will change with them.
+        """
+        if asset not in self._states:
+            weeks = self.weeks(asset)
+            self._states[asset] = found = {}
+            # Weeks that will change, in order, so that those within a window are found by bisection.
+            changing = {
+                source.asset: self._changing(source.asset, source.optional)
+                for source in self.declared(asset).upstream
+                if source.asset != asset
+            }
+            own_changing: list[date] = []
+            for week in weeks:
+                state = self._own_state(asset, week)
+                if state.state == "fresh":
+                    causes = self._causes(asset, week, {**changing, asset: own_changing})
+                    if causes:
+                        state = WeekState("out of date", tuple(causes), inherited=True)
+                if state.state != "fresh":
+                    own_changing.append(week)
+                found[week] = state
+        return self._states[asset]
+
+    def _changing(self, asset: str, optional: bool) -> list[date]:
+        """Weeks that will change once they are made again; where they are optional, only those that exist."""
+        return [
+            week
+            for week, state in self.states(asset).items()
+            if state.state != "fresh" and not (optional and not self.records(asset).get(week, Record()).data)
+        ]
+
+    def _causes(self, asset: str, week: date, changing: Mapping[str, Sequence[date]]) -> list[str]:
+        causes = []
+        for source in self.declared(asset).upstream:
+            weeks = changing[source.asset]
+            begin = bisect_left(weeks, add_weeks(week, source.first))
+            end = bisect_right(weeks, add_weeks(week, source.last))
+            if begin < end:
+                causes.append(f"{source.asset} is out of date")
+        return causes
+
+    def stale(self) -> dict[str, dict[date, WeekState]]:
+        """Asset -> week -> why it is not fresh, in the order of the graph."""
+        return {
+            asset: {week: state for week, state in weeks.items() if state.state != "fresh"}
+            for asset, weeks in self.status().items()
+        }
 
     def downstream(self, weeks: Iterable[date]) -> dict[str, list[date]]:
-        """asset -> the weeks of it that change with the order files of `weeks`."""
+        """Asset -> the weeks of it that change with the order files of `weeks`."""
         arrived = sorted(weeks)
         found: dict[str, list[date]] = {}
         for asset, declared in self.weekly.declared.items():
             found[asset] = arrived if declared.reads == FILES else []
             for week in self.weeks(asset):
-                if self._read_of(asset, week, found):
+                if declared.reads != FILES and self._causes(asset, week, found):
                     found[asset].append(week)
         return found
 
-    def _read_of(
-        self, asset: str, week: date, changed: Mapping[str, Iterable[date]]
-    ) -> dict[str, list[date]]:
-        """Of each asset that `week` of `asset` reads, the `changed` weeks it reads."""
-        read = {}
-        for source in self.declared(asset).upstream:
-            first, last = add_weeks(week, source.first), add_weeks(week, source.last)
-            if touched := [w for w in changed[source.asset] if first <= w <= last]:
-                read[source.asset] = touched
-        return read
+    def upstream(self, targets: Mapping[str, Iterable[date]]) -> dict[str, set[date]]:
+        """Asset -> the weeks of it that are read to make `targets`, directly or by what they read, and themselves."""
+        needed = {asset: set(targets.get(asset, ())) for asset in self.weekly.declared}
+        for asset in reversed(self.weekly.declared):
+            for source in self.declared(asset).upstream:
+                if source.asset == asset:  # its own earlier weeks, and those that these read in turn
+                    new = needed[asset]
+                    while new:
+                        read = {w for week in new for w in self.window(asset, asset, week)}
+                        new = read - needed[asset]
+                        needed[asset] |= new
+                else:
+                    for week in needed[asset]:
+                        needed[source.asset] |= set(self.window(asset, source.asset, week))
+        return needed
 
 
 def format_weeks(weeks: Iterable[date]) -> str:
@@ -288,10 +342,10 @@ def describe_status(lineage: Lineage) -> str:
     return "\n".join([*aligned(rows), "", *notes, closed, *_unread(lineage)])
 
 
-def describe_impact(lineage: Lineage) -> str:
+def describe_stale(lineage: Lineage) -> str:
     """Every week that is out of date or will be, by asset, with the reasons of those that have one of their own."""
     lines = []
-    for asset, weeks in lineage.impact().items():
+    for asset, weeks in lineage.stale().items():
         if weeks:
             lines.append(f"{asset}: {len(weeks)} weeks, {format_weeks(weeks)}")
             by_reason: dict[str, list[date]] = {}

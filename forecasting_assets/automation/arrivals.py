@@ -8,15 +8,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal
 
 from forecasting_assets.assets.lineage import Lineage, format_weeks
 from forecasting_assets.provenance import FILES, Record, fingerprint
 from forecasting_assets.resources.landing import LandedFile, touching
-from forecasting_assets.weeks import contiguous, newest_closed_week, parse_week, weeks_between
+from forecasting_assets.weeks import add_weeks, newest_closed_week, parse_week, weeks_between
 
-#: Through orders, demand and features, or through all assets to the plan.
-Scope = Literal["orders", "all"]
+#: The assets that are made of order files alone.
 ORDER_ASSETS = ("raw_orders", "clean_orders", "weekly_demand", "feature_table")
 #: A week is asked for so often if it fails, after 2, 8 and 32 minutes.
 ATTEMPTS = 4
@@ -27,11 +25,12 @@ _RETRY_AFTER = timedelta(minutes=2)
 class Asked:
     """A week that has been asked for and was not seen to be made.
 
+    assets: those that were asked for
     version: fingerprint of the files it is made from
     due: ISO time from which it may be asked for again
     """
 
-    scope: Scope
+    assets: tuple[str, ...]
     version: str
     attempts: int
     due: str
@@ -55,9 +54,12 @@ class Cursor:
         """The cursor as written; an empty one if there is none, or it is of an older version."""
         try:
             told = json.loads(text or "{}")
-            asked = {week: Asked(**item) for week, item in told.pop("asked", {}).items()}
+            asked = {
+                week: Asked(**{**item, "assets": tuple(item["assets"])})
+                for week, item in told.pop("asked", {}).items()
+            }
             return cls(**told, asked=asked)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, KeyError):
             return cls()
 
     def write(self) -> str:
@@ -66,11 +68,11 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Request:
-    """A range of weeks to make in one run."""
+    """A range of weeks of some assets to make in one run."""
 
     first: date
     last: date
-    scope: Scope
+    assets: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -92,18 +94,18 @@ def ask(lineage: Lineage, cursor: Cursor, now: datetime, under_way: Iterable[dat
     busy, held = set(under_way), {week for file in files if file.error for week in file.weeks}
     whole = {f.name for f in files if cursor.settling.get(f.name) == _state(f)}
     arrived, settling, waiting = set[date](), dict[str, str](), False
-    wanted: dict[date, Scope] = {}
+    wanted: dict[date, tuple[str, ...]] = {}
     asked: dict[str, Asked] = {}
     for week in _candidates(lineage, newest, map(parse_week, cursor.asked)):
         before, version = cursor.asked.get(str(week)), _version(lineage, week)
         if before and before.version == version:
-            if _made(lineage, week, before.scope):
+            if _made(lineage, week, before.assets):
                 continue
             asked[str(week)] = before
             if week in busy:
                 asked[str(week)] = replace(before, due=_due(now, before.attempts))
             elif before.attempts < ATTEMPTS and datetime.fromisoformat(before.due) <= now:
-                wanted[week] = before.scope
+                wanted[week] = before.assets
         elif _is_made_from_its_files(lineage, week) or week in held:
             continue  # a file that can no longer be read may still be mended
         elif week in busy:
@@ -117,15 +119,11 @@ def ask(lineage: Lineage, cursor: Cursor, now: datetime, under_way: Iterable[dat
     if arrived:
         arrived |= {w for w in _without_orders(lineage, max(arrived)) if str(w) not in cursor.asked}
     changed = lineage.downstream(arrived) if arrived else {}
-    scopes = scopes_of(lineage, arrived, changed) if arrived else {}
-    for week, scope in (wanted | scopes).items():
-        again = cursor.asked[str(week)].attempts if week in wanted and week not in scopes else 0
-        asked[str(week)] = Asked(scope, _version(lineage, week), again + 1, _due(now, again + 1))
-    requests = [
-        Request(first, last, scope)
-        for scope in ("orders", "all")  # plans are made from the orders before them
-        for first, last in contiguous(w for w, s in (wanted | scopes).items() if s == scope)
-    ]
+    needed = weeks_to_make(lineage, arrived, changed) if arrived else {}
+    for week, assets in (wanted | needed).items():
+        again = cursor.asked[str(week)].attempts if week in wanted and week not in needed else 0
+        asked[str(week)] = Asked(assets, _version(lineage, week), again + 1, _due(now, again + 1))
+    requests = _requests(wanted | needed)
     after = Cursor("" if settling or waiting else seen, settling, asked)
     said = [*_describe(lineage, requests, arrived, changed), *_given_up(after)]
     if settling:
@@ -133,31 +131,56 @@ def ask(lineage: Lineage, cursor: Cursor, now: datetime, under_way: Iterable[dat
     return Answer(requests, said, after)
 
 
-def scopes_of(
+def weeks_to_make(
     lineage: Lineage, arrived: Iterable[date], changed: Mapping[str, Iterable[date]]
-) -> dict[date, Scope]:
-    """How far the weeks `arrived` are taken, and which others with them, as [automation] late_data says.
+) -> dict[date, tuple[str, ...]]:
+    """Which assets of which weeks are made once orders of the weeks `arrived` are there.
 
-    changed: asset -> the weeks of it that change with them
-    Weeks after the newest plan are taken through all assets; before there is any plan, only the newest week is.
+    Weeks after the newest plan are taken through all assets, and before there is any plan the newest week is. Of
+    earlier weeks that change, those are made that [automation] late_data names: all of them, or what the newest plan
+    reads, so that it is made again from nothing that is out of date.
+
+    Parameters
+    ----------
+    changed
+        Asset -> the weeks of it that change with the orders.
+
+    Returns
+    -------
+    dict
+        Week -> its assets, in the order of the graph.
     """
     arrived = set(arrived)
     plans = [week for week, record in lineage.records("allocation_plan").items() if record.data]
-    if not plans:
-        newest = max({*arrived, *(w for w in lineage.touching if w <= newest_closed_week())})
-        return {**dict.fromkeys(arrived, "orders"), newest: "all"}
-    through = {week for week in arrived if week > max(plans)}
-    if lineage.weekly.settings.automation.late_data == "everything":
-        later = {week for asset in changed.keys() - set(ORDER_ASSETS) for week in changed[asset]}
-        arrived |= set(changed["feature_table"])
-        through |= later
-    elif not through and max(plans) in changed["allocation_plan"]:
-        through = {max(plans)}
-    return {**dict.fromkeys(arrived, "orders"), **dict.fromkeys(through, "all")}
+    every_asset = list(lineage.weekly.declared)
+    newest = (
+        max(plans) if plans else max({*arrived, *(w for w in lineage.touching if w <= newest_closed_week())})
+    )
+    new = {week for week in arrived if week > newest} if plans else {newest}
+    needed = {asset: set(new) for asset in every_asset}
+    for asset in ORDER_ASSETS:
+        needed[asset] |= arrived
+    if plans and lineage.weekly.settings.automation.late_data == "everything":
+        for asset in every_asset:
+            needed[asset] |= set(changed[asset])
+    elif plans:
+        # A new plan reads some of what a late order changes too.
+        targets = dict.fromkeys(every_asset, new) if new else {"allocation_plan": {newest}}
+        for asset, read in lineage.upstream(targets).items():
+            needed[asset] |= read & set(changed[asset])
+    weeks = sorted(set().union(*needed.values()))
+    return {week: tuple(asset for asset in every_asset if week in needed[asset]) for week in weeks}
 
 
-def assets_of(lineage: Lineage, scope: Scope) -> Iterable[str]:
-    return ORDER_ASSETS if scope == "orders" else lineage.weekly.declared
+def _requests(weeks: Mapping[date, tuple[str, ...]]) -> list[Request]:
+    """Weeks in a row with the same assets as one request, in the order of time: no week reads a later one."""
+    requests: list[Request] = []
+    for week, assets in sorted(weeks.items()):
+        if requests and requests[-1].assets == assets and requests[-1].last == add_weeks(week, -1):
+            requests[-1] = replace(requests[-1], last=week)
+        else:
+            requests.append(Request(week, week, assets))
+    return requests
 
 
 def _candidates(lineage: Lineage, newest: date, asked: Iterable[date]) -> list[date]:
@@ -193,8 +216,10 @@ def _changed_files(lineage: Lineage, week: date) -> list[LandedFile]:
     return [file for file in lineage.files if file.name in names]
 
 
-def _made(lineage: Lineage, week: date, scope: Scope) -> bool:
-    return all(lineage.state(asset, week).state == "fresh" for asset in assets_of(lineage, scope))
+def _made(lineage: Lineage, week: date, assets: Iterable[str]) -> bool:
+    """Whether a week is made, whatever it is that other weeks are still waiting for."""
+    states = [lineage.state(asset, week) for asset in assets]
+    return all(state.state == "fresh" or state.inherited for state in states)
 
 
 def _state(file: LandedFile) -> str:
@@ -215,20 +240,16 @@ def _describe(
     for request in requests:
         weeks = weeks_between(request.first, request.last)
         names = [file.name for file in touching(lineage.files, [w for w in weeks if w in arrived])]
-        through = "orders, demand and features" if request.scope == "orders" else "all assets"
+        all_assets = set(request.assets) == set(lineage.weekly.declared)
+        through = "all assets" if all_assets else ", ".join(request.assets)
         touched = f", touched by {len(names)} files: {', '.join(names[:10])}" if names else ""
         lines.append(f"Asking for {format_weeks(weeks)} through {through}{touched}")
-    asked = {
-        (asset, week)
-        for r in requests
-        for asset in assets_of(lineage, r.scope)
-        for week in weeks_between(r.first, r.last)
-    }
+    asked = {(asset, week) for r in requests for asset in r.assets for week in weeks_between(r.first, r.last)}
     for asset, stale in changed.items():
         if left := [week for week in stale if (asset, week) not in asked]:
             lines.append(
                 f"Left out of date by [automation] late_data: {asset} {format_weeks(left)} "
-                "(forecasting-assets impact says why, backfill --resume makes them)"
+                "(forecasting-assets stale says why, backfill --resume makes them)"
             )
     return lines
 

@@ -6,7 +6,7 @@ import dagster as dg
 
 from forecasting_assets.assets.lineage import Lineage
 from forecasting_assets.assets.weekly import Weekly, tags_of_weeks, weeks_of_run
-from forecasting_assets.automation.arrivals import ORDER_ASSETS, Cursor, Request, ask
+from forecasting_assets.automation.arrivals import Cursor, Request, ask
 from forecasting_assets.automation.jobs import WEEKLY_PLAN
 from forecasting_assets.checks.weekly import up_to_date
 from forecasting_assets.resources.landing import Landing, describe_errors
@@ -55,5 +55,5 @@ def _under_way(instance: dg.DagsterInstance) -> set[date]:
 
 
 def _run_request(request: Request) -> dg.RunRequest:
-    assets = [dg.AssetKey(name) for name in ORDER_ASSETS] if request.scope == "orders" else None
+    assets = [dg.AssetKey(name) for name in request.assets]
     return dg.RunRequest(tags=tags_of_weeks(request.first, request.last), asset_selection=assets)

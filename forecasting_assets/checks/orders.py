@@ -68,9 +68,7 @@ def landing_findings(
 
 def order_findings(settings: Settings, week: date, statistics: CleanStatistics | None) -> list[Finding]:
     lake = Lake(path=settings.lake_path)
-    rejected, summary = (
-        lake.read_pandas(table, [week], missing_ok=True) for table in (REJECTED_ORDERS, ORDER_FILE_SUMMARY)
-    )
+    rejected, summary = lake.read_landed(REJECTED_ORDERS, week), lake.read_pandas(ORDER_FILE_SUMMARY, [week])
     return [
         check_conservation(
             *(lake.rows(table, week) for table in (RAW_ORDERS, CLEAN_ORDERS, REJECTED_ORDERS))

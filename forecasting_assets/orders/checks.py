@@ -126,7 +126,7 @@ def check_rejections(
         "rejected_share": float(lost.sum() / max(rows.sum(), 1)),
         "rejected_units": float(summary["rejected_units"].sum()),
     }
-    failed = summary[many | heavy].assign(share_of_units=share_of_units)
+    failed = summary.assign(share_of_units=share_of_units)[many | heavy]
     if failed.empty:
         return Finding(True, f"{int(lost.sum()):,} of {int(rows.sum()):,} rows are rejected", metadata)
     lines = [
@@ -148,7 +148,8 @@ def _reasons(rejected: pd.DataFrame, landed_names: Mapping[str, str]) -> str:
         example = rejected[rejected["reason"] == reason].iloc[0]
         column = raw_name(landed_names.get(_COLUMN_OF_REASON.get(str(reason), ""), ""))
         value = f", as {example[column]!r}" if column in rejected.columns else ", as"
-        shown.append(f"{reason} {count:,} times{value} in row {example['source_row']}")
+        times = "once" if count == 1 else f"{count:,} times"
+        shown.append(f"{reason} {times}{value} in row {example['source_row']}")
     return "; ".join(shown)
 
 

@@ -1,5 +1,6 @@
 """Order dates: the moments and weeks that texts stand for, as Arrow arrays."""
 
+import re
 from contextlib import suppress
 
 import pandas as pd
@@ -101,7 +102,7 @@ def _parse(text: pd.Series, order: DateOrder) -> pd.Series:
     """`text` as datetime64[ns, UTC]; NaT where it is not read."""
     parts = pd.DataFrame(index=text.index, columns=_PARTS, dtype=object)
     for pattern in [*_ISO, *_numeric_forms(order)]:
-        found = text.str.extract(pattern).reindex(columns=_PARTS)
+        found = text.str.extract(pattern, flags=re.ASCII).reindex(columns=_PARTS)
         parts = parts.where(parts["day"].notna(), found)
     parts = parts.fillna({"hour": "0", "minute": "0", "second": "0", "fraction": "0"})
     year = parts["year"].where(parts["year"].str.len() != 2, _long_year(parts["year"]))

@@ -1,5 +1,7 @@
 """Text of order lines: white space, names and identifiers, as Arrow arrays."""
 
+import unicodedata
+
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -35,7 +37,7 @@ def normalise_names(text: pa.Array | pa.ChunkedArray, fold_case: bool = False) -
         Also in upper case and with single spaces, so that spellings that differ by these alone become one.
     """
     names = _flat(text).dictionary_encode()  # names repeat, so that each is worked on once
-    spelled = pc.utf8_normalize(trim(names.dictionary), form="NFC")
+    spelled = _composed(trim(names.dictionary))
     if fold_case:
         spelled = pc.replace_substring_regex(pc.utf8_upper(spelled), _INNER_WHITE_SPACE, " ")
     return spelled.take(names.indices)
@@ -56,6 +58,14 @@ def normalise_ids(text: pa.Array | pa.ChunkedArray, fold_case: bool = False) -> 
 def is_rounded_number(text: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Whether a text is a number with its last digits lost, which identifies nothing."""
     return pc.match_substring_regex(_flat(text), _ROUNDED).fill_null(False)
+
+
+def _composed(text: pa.Array) -> pa.Array:
+    if pc.all(pc.string_is_ascii(text)).as_py() is not False:
+        return text
+    # Arrow's own function does not compose: pyarrow 25 leaves e and its accent apart.
+    composed = (name and unicodedata.normalize("NFC", name) for name in text.to_pylist())
+    return pa.array(composed, pa.string())
 
 
 def _flat(text: pa.Array | pa.ChunkedArray) -> pa.Array:

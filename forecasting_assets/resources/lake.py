@@ -4,15 +4,18 @@ Everything that knows where a table lies is here. A week is published by moving 
 so that a reader sees the week as it was or as it is, never half of it. What the rows mean is not known here.
 """
 
+import json
+import os
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
+from hashlib import blake2b
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -32,6 +35,9 @@ _FILE = "data.parquet"
 #: Beside the data file; Spark and pyarrow pass over names that begin with an underscore.
 _RECORD = "_record.json"
 _STAGING = "_staging"
+#: Content ids of files that look otherwise than when they were recorded, as in a copied lake: a cache.
+_CONTENTS = "_contents"
+_BLOCK = 8 << 20
 #: How Spark writes. With dictionaries as large as its default of 1 MB, values that hardly repeat (order numbers) are
 #: first gathered in one and then written all the same.
 _WRITING = {"parquet.dictionary.page.size": str(128 << 10), "compression": "zstd"}
@@ -70,12 +76,15 @@ class Lake(dg.ConfigurableResource):
 
     def existing_weeks(self, table: Table) -> list[date]:
         """The weeks of `table` that have been materialized, sorted; also those with zero rows."""
-        return sorted(self.stamps(table))
+        return sorted(self._data_infos(table))
 
-    def stamps(self, table: Table) -> dict[date, str]:
-        """By week that has been materialized, what identifies its data file."""
+    def _data_infos(self, table: Table) -> dict[date, Any]:
         files = [info for info in self._infos(table, None) if info.path.endswith(f"/{_FILE}")]
-        return {date.fromisoformat(info.path.split("week=")[1][:10]): _stamp(info) for info in files}
+        return {_week_of_path(info.path): info for info in files}
+
+    def content_ids(self, table: Table) -> dict[date, str]:
+        """What identifies the content of each week that has been materialized, whoever wrote it and when."""
+        return {week: record.data for week, record in self.records(table).items() if record.data}
 
     def existing(self, table: Table, weeks: Iterable[date]) -> list[date]:
         """Those of `weeks` that have been materialized, sorted: as `existing_weeks`, without looking at the others."""
@@ -91,28 +100,79 @@ class Lake(dg.ConfigurableResource):
     def records(self, table: Table, weeks: Iterable[date] | None = None) -> dict[date, Record]:
         """The record of every week that was made or tried, of `weeks` if given.
 
-        A week whose data is newer than its record (a run was cut off, or somebody else wrote it) has a record
-        without inputs, whose version is the stamp of its data.
+        A week whose data file has another content than its record says has a record without inputs, whose version is
+        the content id of the file: its run was interrupted, or somebody else has changed it.
         """
-        stamps: dict[date, str] = {}
-        notes = {}
+        data, notes = {}, {}
         for info in self._infos(table, weeks):
-            week_folder, _, name = info.path.rpartition("/")
+            name = info.path.rpartition("/")[2]
             if name in (_FILE, _RECORD):
-                week = date.fromisoformat(week_folder.rpartition("week=")[2])
-                if name == _FILE:
-                    stamps[week] = _stamp(info)
-                else:
-                    notes[week] = info
+                (data if name == _FILE else notes)[_week_of_path(info.path)] = info
         with ThreadPoolExecutor(16) as pool:
             read = dict(zip(notes, pool.map(self._read_record, notes.values()), strict=True))
-        found = {}
-        for week in sorted({*stamps, *read}):
-            record, stamp = read.get(week, Record()), stamps.get(week, "")
-            found[week] = (
-                record if record.data == stamp else Record(stamp, data=stamp, failure=record.failure)
-            )
-        return found
+        contents = self._contents(table, data, read)
+        return {
+            week: self._record_of(read.get(week, Record()), contents.get(week, ""))
+            for week in sorted({*data, *read})
+        }
+
+    @staticmethod
+    def _record_of(record: Record, content: str) -> Record:
+        return record if record.data == content else Record(content, data=content, failure=record.failure)
+
+    def _contents(
+        self, table: Table, data: Mapping[date, Any], records: Mapping[date, Record]
+    ) -> dict[date, str]:
+        """The content id of each data file. Only files that look otherwise than when they were recorded are read."""
+        contents, unknown = dict[date, str](), []
+        for week, info in data.items():
+            record = records.get(week, Record())
+            # Before content ids, records held size and time of change instead.
+            if _seen(info) in (record.seen, record.data):
+                contents[week] = record.data
+            else:
+                unknown.append(info)
+        if unknown:
+            contents |= self._read_contents(table, unknown)
+        return contents
+
+    def _read_contents(self, table: Table, infos: Sequence[Any]) -> dict[date, str]:
+        """Content ids by week of files that have been copied or changed, each read once and then remembered."""
+        cache = f"{self._storage[1]}/{_CONTENTS}/{table.name}.json"
+        known: dict[str, str] = {}
+        with suppress(OSError, ValueError), self._storage[0].open_input_stream(cache) as stream:
+            known = json.loads(stream.read())
+        keys = {info.path: f"{_week_of_path(info.path)} {_seen(info)}" for info in infos}
+        new = [path for path, key in keys.items() if key not in known]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            known |= zip(map(keys.__getitem__, new), pool.map(self._content_id, new), strict=True)
+        if new:
+            with suppress(OSError):  # a lake that can only be read is no less readable
+                self._write_whole(cache, json.dumps(known).encode())
+        return {_week_of_path(path): known[key] for path, key in keys.items()}
+
+    def _content_id(self, path: str) -> str:
+        digest = blake2b(digest_size=16)
+        with self._storage[0].open_input_stream(path) as stream:
+            while block := stream.read(_BLOCK):
+                digest.update(block)
+        return digest.hexdigest()
+
+    def identity(self, table: Table, week: date) -> dict[str, str]:
+        """Content id of a week's data file, and how the file looks: the fields `data` and `seen` of its record."""
+        (info,) = self._storage[0].get_file_info([self._file(table.name, week)])
+        return {"data": self._content_id(info.path), "seen": _seen(info)}
+
+    def describe_change(self, table: Table, week: date) -> str:
+        """What has happened to a data file that differs from its record."""
+        file = self._file(table.name, week)
+        try:
+            with self._damage_told(table, week), self._opened(table, week) as parquet:
+                for _ in parquet.iter_batches():
+                    pass
+        except DamagedWeekError:
+            return f"{file} is damaged"
+        return f"{file} is not the file that was recorded: a run was interrupted, or the file was changed"
 
     def _infos(self, table: Table, weeks: Iterable[date] | None) -> list:
         """What the file system says of the files of `table`; of `weeks` it is asked for them alone."""
@@ -128,21 +188,21 @@ class Lake(dg.ConfigurableResource):
         return [info for info in infos if info.type is not fs.FileType.NotFound]
 
     def write_record(self, table: Table, week: date, record: Record) -> None:
+        """Replace the record of a week."""
+        target = self._file(table.name, week).replace(_FILE, _RECORD)
+        self._write_whole(target, record.to_json().encode())
+
+    def _write_whole(self, target: str, content: bytes) -> None:
         filesystem, root = self._storage
         staged = f"{root}/{_STAGING}/{uuid.uuid4().hex}"
         filesystem.create_dir(f"{root}/{_STAGING}", recursive=True)
         with filesystem.open_output_stream(staged) as stream:
-            stream.write(record.to_json().encode())
-        target = self._file(table.name, week).replace(_FILE, _RECORD)
+            stream.write(content)
         filesystem.create_dir(target.rpartition("/")[0], recursive=True)
         filesystem.move(staged, target)
 
-    def stamp(self, table: Table, week: date) -> str:
-        """Identifies the data file of a week without reading it."""
-        return _stamp(self._storage[0].get_file_info(self._file(table.name, week)))
-
     def _read_record(self, info) -> Record:
-        stamp, kept = _stamp(info), _records.get((self.path, info.path))
+        stamp, kept = _seen(info), _records.get((self.path, info.path))
         if kept and kept[0] == stamp:
             return kept[1]
         with self._storage[0].open_input_stream(info.path) as stream:
@@ -384,6 +444,12 @@ class Lake(dg.ConfigurableResource):
         # The first of several has no rows, and might have other types than theirs.
         return _to_pandas(parts[1:] or parts)
 
+    def read_landed(self, table: Table, week: date) -> "pd.DataFrame":
+        """The rows of a week of an `open` table, with all the columns its files landed."""
+        self._require(table, [week])
+        with self._damage_told(table, week), self._opened(table, week) as file:
+            return file.read().to_pandas()
+
     def batches(
         self, table: Table, weeks: Iterable[date], columns: list[str] | None = None
     ) -> Iterator["pd.DataFrame"]:
@@ -484,8 +550,12 @@ def missing_weeks_message(table: Table, missing: Sequence[date]) -> str:
     )
 
 
-def _stamp(info) -> str:
+def _seen(info: Any) -> str:
     return f"{info.size}-{info.mtime_ns}"
+
+
+def _week_of_path(path: str) -> date:
+    return date.fromisoformat(path.rpartition("/week=")[2][:10])
 
 
 def arrow_schema(table: Table) -> "Schema":

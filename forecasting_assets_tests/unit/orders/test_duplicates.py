@@ -1,12 +1,14 @@
 from datetime import UTC, datetime
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecasting_assets.orders.duplicates import older_duplicates
+from forecasting_assets.orders.duplicates import newest_equal
+from forecasting_assets.orders.text import normalise_ids
+from forecasting_assets.resources.lake import arrow_schema
 from forecasting_assets.tables import RAW_ORDERS
-from forecasting_assets_tests.unit.orders.parquet import week_file
 
 NAMES = ["order.no", "line"]
 LANDED = [*NAMES, "note"]
@@ -19,31 +21,41 @@ def row(file: str, number: int, *landed: str | None) -> dict:
     return own | dict(zip(LANDED, landed, strict=False))
 
 
-def older(rows: list[dict], *landed: str) -> set[tuple[str, int]]:
-    found = older_duplicates(week_file(RAW_ORDERS, rows, *landed), *NAMES).to_pylist()
-    assert len({tuple(row.values()) for row in found}) == len(found)
-    return {(row["source_file"], row["source_row"]) for row in found}
+def replacements(rows: list[dict], columns: list[str]) -> dict[int, int]:
+    """Position of a row -> position of the newer one that it repeats."""
+    schema = pa.schema([*arrow_schema(RAW_ORDERS), *(pa.field(name, pa.string()) for name in columns)])
+    raw = pa.Table.from_pylist(rows, schema)
+    missing = pa.nulls(len(raw), pa.string())
+    ids = [normalise_ids(raw[name]) if name in columns else missing for name in NAMES]
+    newest = newest_equal(raw, *ids, columns).to_pylist()
+    return {position: place for position, place in enumerate(newest) if place is not None}
 
 
-text = st.sampled_from([None, "", " ", "1", " 1 ", "2", "1\n1", "\t1"])
+text = st.sampled_from([None, "", " ", "1", " 1 ", "2", "1\n1", "\t1", "1.0"])
 lines = st.lists(st.tuples(st.sampled_from(list(MODIFIED)), text, text, text), max_size=12)
 
 
 @given(lines, st.sampled_from([3, 2, 1, 0]))
-def test_all_but_the_newest_of_equal_lines_are_older(lines, n_landed):
+def test_each_row_is_replaced_by_the_newest_that_is_equal(lines, n_landed):
     columns = LANDED[:n_landed]
     rows = [row(file, number, *landed[:n_landed]) for number, (file, *landed) in enumerate(lines)]
-    equal: dict[tuple, list[dict]] = {}
-    for one in rows:
-        order, line = ((one.get(name) or "").strip(" ") for name in NAMES)
-        said = (order, line) if order and line else (None, *(one[name] for name in columns))
-        equal.setdefault(said, []).append(one)
-    newest = [
-        max(of, key=lambda one: (one["source_modified"], one["source_file"].encode(), one["source_row"]))
-        for of in equal.values()
-    ]
-    kept = {(one["source_file"], one["source_row"]) for one in newest}
-    assert older(rows, *columns) == {(one["source_file"], one["source_row"]) for one in rows} - kept
+    equal: dict[tuple, list[int]] = {}
+    for position, one in enumerate(rows):
+        order, line = ((one.get(name) or "").strip().removesuffix(".0") for name in NAMES)
+        key = (order, line) if order and line else (None, *(one[name] for name in columns))
+        equal.setdefault(key, []).append(position)
+
+    def newness(position: int) -> tuple:
+        one = rows[position]
+        return one["source_modified"], one["source_file"].encode(), one["source_row"]
+
+    expected = {
+        position: max(group, key=newness)
+        for group in equal.values()
+        for position in group
+        if position != max(group, key=newness)
+    }
+    assert replacements(rows, columns) == expected
 
 
 @pytest.mark.parametrize(
@@ -55,4 +67,4 @@ def test_all_but_the_newest_of_equal_lines_are_older(lines, n_landed):
     ],
 )
 def test_lines_that_differ_are_both_kept(one, other):
-    assert older([row("a.csv", 1, *one), row("b.csv", 1, *other)], *LANDED) == set()
+    assert replacements([row("a.csv", 1, *one), row("b.csv", 1, *other)], LANDED) == {}

@@ -164,9 +164,7 @@ def weeks_to_make(
         for asset in every_asset:
             needed[asset] |= set(changed[asset])
     elif plans:
-        # A new plan reads some of what a late order changes too.
-        targets = dict.fromkeys(every_asset, new) if new else {"allocation_plan": {newest}}
-        for asset, read in lineage.upstream(targets).items():
+        for asset, read in lineage.upstream({"allocation_plan": new or {newest}}).items():
             needed[asset] |= read & set(changed[asset])
     weeks = sorted(set().union(*needed.values()))
     return {week: tuple(asset for asset in every_asset if week in needed[asset]) for week in weeks}

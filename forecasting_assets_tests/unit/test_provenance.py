@@ -4,7 +4,9 @@ from forecasting_assets.provenance import Failure, Record, differences, fingerpr
 
 
 def test_a_record_is_what_was_written():
-    record = Record("v", {"demand": {"2024-03-04": "a"}}, "12-34", {"unique": "2 twice"}, Failure("r", "why"))
+    record = Record(
+        "v", {"demand": {"2024-03-04": "a"}}, "12ab", "12-34", {"unique": "2 twice"}, Failure("r", "why")
+    )
     assert Record.from_json(record.to_json()) == record
     assert Record.from_json(Record().to_json()) == Record()
 

@@ -43,8 +43,10 @@ PLANNING = (
     ALLOCATION_PLAN,
     BUSINESS_IMPACT,
 )
-#: Marks a run of all assets; others are of orders, demand and features.
+#: Marks a run of all assets.
 PLAN = "to the plan"
+ORDERS = "raw_orders, clean_orders, weekly_demand, feature_table"
+MODELS = "feature_table, sarimax_model, xgb_model"
 HEADER = "order_id,order_date,part_id,region,quantity,unit_price\n"
 
 
@@ -87,12 +89,13 @@ def arrived(zone: Path, cursor: str | None = None):
 
 
 def ranges(result) -> list[tuple[str, ...]]:
-    """First and last week of each run asked for, those of all assets marked by `…, to the plan`."""
+    """First and last week of each run asked for, and its assets."""
     asked = []
     for request in result.run_requests or []:
         weeks = weeks_of_run(request.tags)
-        scope = () if request.asset_selection else (PLAN,)
-        asked.append((str(weeks[0]), str(weeks[-1]), *scope))
+        names = [key.to_user_string() for key in request.asset_selection]
+        scope = PLAN if len(names) == 4 + len(PLANNING) else ", ".join(names)
+        asked.append((str(weeks[0]), str(weeks[-1]), scope))
     return asked
 
 
@@ -105,8 +108,8 @@ def made(zone: Path, weeks: list[date], *tables: Table) -> None:
         for week in weeks:
             lineage.lake.write_pandas(empty, table, week)
             inputs = lineage.inputs(table.name, week)
-            stamp = lineage.lake.stamp(table, week)
-            lineage.lake.write_record(table, week, Record(fingerprint(inputs), inputs, stamp))
+            identity = lineage.lake.identity(table, week)
+            lineage.lake.write_record(table, week, Record(fingerprint(inputs), inputs, **identity))
 
 
 def test_files_of_a_week_that_land_one_tick_after_another_are_asked_for_together(zone):
@@ -128,7 +131,7 @@ def test_files_of_one_week_are_one_run_however_many(zone):
 def test_a_long_file_is_one_range_and_the_newest_week_is_planned(zone):
     land(zone, "long.csv", *(f"{add_weeks(date(2024, 3, 4), i)}" for i in range(60)))
     assert ranges(arrived(zone)) == [
-        ("2024-03-04", "2025-04-14"),
+        ("2024-03-04", "2025-04-14", ORDERS),
         ("2025-04-21", "2025-04-21", PLAN),
     ]
 
@@ -145,7 +148,7 @@ def test_a_changed_file_asks_for_the_weeks_it_touches_and_touched(zone):
     land(zone, "a.csv", "2024-03-05")
     made(zone, [W1])
     land(zone, "a.csv", "2024-03-12")
-    assert ranges(arrived(zone)) == [("2024-03-04", "2024-03-04"), ("2024-03-11", "2024-03-11", PLAN)]
+    assert ranges(arrived(zone)) == [("2024-03-04", "2024-03-04", ORDERS), ("2024-03-11", "2024-03-11", PLAN)]
 
 
 def test_a_file_that_is_still_growing_waits(zone):
@@ -158,7 +161,7 @@ def test_a_file_that_is_still_growing_waits(zone):
     assert weeks_asked(tick(zone, second.cursor)) == [W1, W2]
 
 
-def test_late_orders_refresh_their_weeks_and_the_newest_plan(zone):
+def test_late_orders_refresh_their_weeks_and_all_that_the_newest_plan_reads(zone):
     land(zone, "a.csv", *map(str, WEEKS))
     made(zone, WEEKS)
     made(zone, WEEKS[2:], *PLANNING)
@@ -166,10 +169,27 @@ def test_late_orders_refresh_their_weeks_and_the_newest_plan(zone):
     land(zone, "late.csv", "2024-03-05", "2024-03-19")
     asked = arrived(zone)
     assert ranges(asked) == [
-        ("2024-03-04", "2024-03-04"),
-        ("2024-03-18", "2024-03-18"),
-        ("2024-04-08", "2024-04-08", PLAN),
+        ("2024-03-04", "2024-03-04", ORDERS),
+        ("2024-03-11", "2024-03-11", "feature_table"),
+        ("2024-03-18", "2024-03-18", f"{ORDERS}, sarimax_model, xgb_model"),
+        ("2024-03-25", "2024-04-01", MODELS),
+        ("2024-04-08", "2024-04-08", f"{MODELS}, backtest_report, demand_forecast, allocation_plan"),
     ]
+    for first, last, assets in ranges(asked):
+        for table in (RAW_ORDERS, CLEAN_ORDERS, WEEKLY_DEMAND, FEATURES, *PLANNING):
+            if table.name in assets.split(", "):
+                made(zone, weeks_between(date.fromisoformat(first), date.fromisoformat(last)), table)
+    lineage = lineage_of(load_settings(zone.parents[1]))
+    assert lineage.state("allocation_plan", WEEKS[-1]).state == "fresh"
+    # What is left out of date says so, also where only what it reads is.
+    stale = {asset: list(weeks) for asset, weeks in lineage.stale().items() if weeks}
+    assert stale == {
+        "backtest_report": WEEKS[2:-1],
+        "demand_forecast": WEEKS[2:-1],
+        "allocation_plan": WEEKS[2:-1],
+        "business_impact": WEEKS[2:],
+    }
+    assert ranges(arrived(zone, asked.cursor)) == []
     checks = {event.asset_key.to_user_string(): event for event in asked.asset_events}
     assert not checks["raw_orders"].passed
     assert "out of date: 2024-03-04, 2024-03-18" in checks["raw_orders"].description
@@ -182,7 +202,15 @@ def test_late_orders_refresh_all_that_changes_with_them_if_so_set(zone):
     made(zone, WEEKS)
     made(zone, WEEKS[3:], *PLANNING)
     land(zone, "late.csv", "2024-03-12")
-    assert ranges(arrived(zone)) == [("2024-03-11", "2024-03-18"), ("2024-03-25", "2024-04-08", PLAN)]
+    assert ranges(arrived(zone)) == [
+        ("2024-03-11", "2024-03-11", ORDERS),
+        ("2024-03-18", "2024-03-18", "feature_table"),
+        (
+            "2024-03-25",
+            "2024-04-08",
+            f"{MODELS}, backtest_report, demand_forecast, allocation_plan, business_impact",
+        ),
+    ]
 
 
 def test_new_weeks_are_planned_each_and_late_ones_with_them_are_not(zone):
@@ -190,7 +218,11 @@ def test_new_weeks_are_planned_each_and_late_ones_with_them_are_not(zone):
     made(zone, WEEKS[:4])
     made(zone, WEEKS[2:4], *PLANNING)
     land(zone, "b.csv", str(WEEKS[1]), *map(str, WEEKS[4:]))
-    assert ranges(arrived(zone)) == [("2024-03-11", "2024-03-11"), ("2024-04-01", "2024-04-08", PLAN)]
+    assert ranges(arrived(zone)) == [
+        ("2024-03-11", "2024-03-11", ORDERS),
+        ("2024-03-18", "2024-03-25", MODELS),
+        ("2024-04-01", "2024-04-08", PLAN),
+    ]
 
 
 def test_a_week_that_is_not_made_is_asked_for_again_ever_later_and_not_for_ever(zone):
@@ -244,7 +276,7 @@ def test_a_file_that_cannot_be_read_does_not_hold_up_the_others(zone):
     assert weeks_asked(first) == [W1]
     again = arrived(zone, first.cursor)
     assert weeks_asked(again) == []
-    assert "b.csv is empty" in again.skip_reason.skip_message
+    assert "b.csv: it is empty" in again.skip_reason.skip_message
     land(zone, "b.csv", "2024-03-12")
     assert weeks_asked(arrived(zone, again.cursor)) == [W2]
 
@@ -274,7 +306,13 @@ def test_the_newest_plan_is_made_again_without_the_orders_of_a_file_that_is_gone
     made(zone, WEEKS[3:], *PLANNING)
     (zone / "b.csv").unlink()
     assert lineage_of(load_settings(zone.parents[1])).state("raw_orders", WEEKS[5]).state == "out of date"
-    assert ranges(tick(zone)) == [(str(WEEKS[5]), str(WEEKS[5]), PLAN)]
+    assert ranges(tick(zone)) == [
+        (
+            str(WEEKS[5]),
+            str(WEEKS[5]),
+            f"{ORDERS}, sarimax_model, xgb_model, backtest_report, demand_forecast, allocation_plan",
+        )
+    ]
 
 
 def test_a_week_without_orders_is_asked_for_with_those_after_it(zone):
@@ -302,9 +340,9 @@ def test_the_schedule_plans_the_week_that_has_just_closed(zone):
 def test_a_tick_over_10_000_known_files_opens_the_new_ones_alone(zone, monkeypatch, capsys):
     opened = []
 
-    def counted(filesystem, path, *arguments):
-        opened.append(path)
-        return scan_order_file(filesystem, path, *arguments)
+    def counted(source, *arguments):
+        opened.append(source.path)
+        return scan_order_file(source, *arguments)
 
     monkeypatch.setattr("forecasting_assets.resources.landing.scan_order_file", counted)
     for i in range(10_000):
@@ -322,7 +360,8 @@ def test_a_tick_over_10_000_known_files_opens_the_new_ones_alone(zone, monkeypat
     seconds = time.perf_counter() - begin
     assert len(opened) == 5
     begin = time.perf_counter()
-    assert weeks_asked(tick(zone, first.cursor)) == [W1, weeks[-1]]
+    asked = weeks_asked(tick(zone, first.cursor))
+    assert (asked[0], asked[-1]) == (W1, weeks[-1])
     with capsys.disabled():
         print(
             f"\n10,000 known files and 5 new: ticks of {seconds:.2f} s and {time.perf_counter() - begin:.2f} s"

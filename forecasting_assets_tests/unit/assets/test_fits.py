@@ -20,13 +20,11 @@ FITTED_AT = WEEKS[-3]
 FEATURES = feature_columns(8)
 
 
-def write(settings, table, week, at=0):
-    """A week of a table written at a time of its own."""
+def write(settings, table, week, n_rows=1):
+    """A week of a table with so many rows."""
     lake = Lake(path=settings.lake_path)
-    empty = {column.name: pd.Series([None], dtype=object) for column in table.columns}
+    empty = {column.name: pd.Series([None] * n_rows, dtype=object) for column in table.columns}
     lake.write_pandas(pd.DataFrame(empty), table, week)
-    file = f"{settings.lake_path}/{table.name}/week={week}/data.parquet"
-    os.utime(file, ns=(at, at))
 
 
 def fit_id(settings, week=FITTED_AT):
@@ -45,9 +43,9 @@ def settings(tmp_path):
 
 def test_what_is_made_after_the_fit_makes_no_other_of_it(settings):
     before = fit_id(settings)
-    write(settings, WEEKLY_DEMAND, add_weeks(FITTED_AT, 1), at=1)
+    write(settings, WEEKLY_DEMAND, add_weeks(FITTED_AT, 1), n_rows=2)
     # There is no target for features of the week itself.
-    write(settings, FEATURES, FITTED_AT, at=1)
+    write(settings, FEATURES, FITTED_AT, n_rows=2)
     assert fit_id(settings) == before
 
 
@@ -62,14 +60,23 @@ def test_what_is_made_after_the_fit_makes_no_other_of_it(settings):
 )
 def test_a_week_that_is_written_again_makes_another_fit(settings, table, week):
     before = fit_id(settings)
-    write(settings, table, week, at=1)
+    write(settings, table, week, n_rows=2)
     assert fit_id(settings) != before
+
+
+def test_a_week_that_is_written_again_as_it_was_makes_no_other_fit(settings):
+    before = fit_id(settings)
+    for week in WEEKS:
+        write(settings, WEEKLY_DEMAND, week)
+        file = f"{settings.lake_path}/feature_table/week={week}/data.parquet"
+        os.utime(file, ns=(1, 1))
+    assert fit_id(settings) == before
 
 
 def test_a_fit_is_not_found_again_if_weeks_were_written_while_it_learnt(settings):
     fit = Fit("xgb_model", FITTED_AT, "a model", id=fit_id(settings))
     assert traceable(fit, settings) == fit
-    write(settings, WEEKLY_DEMAND, FITTED_AT, at=1)
+    write(settings, WEEKLY_DEMAND, FITTED_AT, n_rows=2)
     assert traceable(fit, settings) == Fit("xgb_model", FITTED_AT, "a model")
 
 

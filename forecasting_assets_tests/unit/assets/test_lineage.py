@@ -18,8 +18,8 @@ def test_weeks_of_a_run_go_on_from_those_before_that_it_makes_anew(tmp_path):
     lineage = lineage_of(load_settings(tmp_path))
     empty = pd.DataFrame({c.name: pd.Series(dtype=object) for c in BUSINESS_IMPACT.columns})
     lineage.lake.write_pandas(empty, BUSINESS_IMPACT, W1)
-    stamp = lineage.lake.stamp(BUSINESS_IMPACT, W1)
-    record = Record("v", {"settings": {}}, stamp, {"contract": UNCHECKED})
+    identity = lineage.lake.identity(BUSINESS_IMPACT, W1)
+    record = Record("v", {"settings": {}}, **identity, failed_checks={"contract": UNCHECKED})
     lineage.lake.write_record(BUSINESS_IMPACT, W1, record)
     (obstacle,) = lineage.obstacles("business_impact", W2, "run", (), [])
     assert f"contract of business_impact {W1} failed ({UNCHECKED})" in obstacle

@@ -8,7 +8,7 @@ import pytest
 
 from forecasting_assets.checks.contract import check_contract
 from forecasting_assets.checks.models import check_beats_naive, check_forecast
-from forecasting_assets.checks.orders import (
+from forecasting_assets.orders.checks import (
     check_calendar,
     check_conservation,
     check_dates,
@@ -143,7 +143,8 @@ def test_contract():
 
 def test_orders_of_weeks_that_no_partition_holds_are_named():
     first = date(2024, 1, 1)
-    assert check_calendar({}, first).passed
-    found = check_calendar({date(1970, 1, 5): ["a.csv"], date(2205, 3, 4): ["a.csv", "b.csv"]}, first)
+    assert check_calendar({}, first, "").passed
+    strays = {date(1970, 1, 5): ["a.csv"], date(2205, 3, 4): ["a.csv", "b.csv"]}
+    found = check_calendar(strays, first, "1970-01-05, 2205-03-04")
     assert not found.passed
-    assert "a.csv, b.csv hold orders of 1970-01-05, 2205-03-04" in found.description
+    assert "a.csv, b.csv: orders of 1970-01-05, 2205-03-04" in found.description

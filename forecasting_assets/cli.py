@@ -401,6 +401,7 @@ def _dev(arguments: argparse.Namespace) -> int:
 
     settings = load_settings()
     _name_home()
+    os.environ["FORECASTING_DAGSTER_URL"] = f"http://127.0.0.1:{arguments.port}"
     prepare_queue(settings.home)
     spark = settings.spark
     if spark.warm_server and not spark.remote:
@@ -418,12 +419,14 @@ def _dev(arguments: argparse.Namespace) -> int:
 
 def _mlflow(arguments: argparse.Namespace) -> int:
     settings = load_settings()
+    if settings.artifacts_uri is None:
+        raise UsageError(f"MLflow is served already, at {settings.tracking_uri}: open it there")
     _name_home()
     store = [
         "--backend-store-uri",
         settings.tracking_uri,
         "--artifacts-destination",
-        str(settings.home / "mlartifacts"),
+        settings.artifacts_uri,
     ]
     return _serve(
         ["mlflow", "server", *store, "--workers", "1", "--host", "127.0.0.1", "--port", arguments.port]

@@ -57,7 +57,6 @@ def _assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
 
 def _assemble(settings: Settings, resources: dict[str, Any]) -> dg.Definitions:
     weekly = Weekly(settings)
-    local_store = settings.mlflow.tracking_uri is None
     return dg.Definitions(
         assets=_assets(weekly),
         asset_checks=[*order_checks(weekly), *model_checks(weekly), *planning_checks(weekly)],
@@ -70,10 +69,7 @@ def _assemble(settings: Settings, resources: dict[str, Any]) -> dg.Definitions:
             "spark": Spark.of(settings.spark),
             "lake": Lake(path=settings.lake_path),
             "landing": Landing.of(settings),
-            "tracking": Tracking(
-                tracking_uri=settings.tracking_uri,
-                artifacts=str(settings.home / "mlartifacts") if local_store else None,
-            ),
+            "tracking": Tracking(tracking_uri=settings.tracking_uri, artifacts=settings.artifacts_uri),
             **resources,
         },
     )

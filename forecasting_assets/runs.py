@@ -2,7 +2,6 @@
 
 import os
 import time
-import warnings
 from collections.abc import Sequence
 from datetime import date
 from importlib import resources
@@ -21,12 +20,9 @@ from forecasting_assets.definitions import build_defs, lineage_of
 from forecasting_assets.reporting import summary
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.resources.orphans import end_orphans, this_process
+from forecasting_assets.selection import require_checks, select_assets
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import BACKTEST_REPORT, BUSINESS_IMPACT
-
-
-class SelectionError(ValueError):
-    """An asset selection that cannot be read or selects nothing."""
 
 
 def prepare_home(home: Path) -> Path:
@@ -61,6 +57,7 @@ def materialize(
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     tags = tags_of_weeks(weeks[0], weeks[-1]) | this_process()
     if override:
+        require_checks(defs, override)
         tags[OVERRIDE] = ",".join(override)
     job = defs.resolve_job_def(WEEKLY_PLAN)
     if keys := _selected(defs, select):
@@ -130,18 +127,7 @@ def backfill(settings: Settings, runs: Sequence[Sequence[date]], select: str | N
 
 
 def _selected(defs: dg.Definitions, select: str | None) -> list[dg.AssetKey] | None:
-    if select is None:
-        return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", dg.BetaWarning)
-            selection = dg.AssetSelection.from_string(select)
-        keys = selection.resolve(defs.resolve_asset_graph())
-    except Exception as error:
-        raise SelectionError(f"--select {select!r} cannot be read: {error}") from None
-    if not keys:
-        raise SelectionError(f"--select {select!r} selects no asset")
-    return sorted(keys)
+    return None if select is None else select_assets(defs, select)
 
 
 def summarise(settings: Settings, weeks: Sequence[date]) -> str:

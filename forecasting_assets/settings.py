@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pydantic_settings
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -132,10 +132,34 @@ class SparkSettings(Section):
     conf: dict[str, str] = Field(default_factory=dict, description="More Spark configuration")
 
 
+#: MLflow takes these as a store that it talks to itself; there is no server that would know where models are kept.
+_DATABASES = ("sqlite:", "postgresql", "mysql", "mssql")
+
+
 class MlflowSettings(Section):
     tracking_uri: str | None = Field(
-        None, description="MLflow server; mlflow.db in FORECASTING_HOME if not set"
+        None,
+        description="MLflow server, or a database that is used without one; mlflow.db in FORECASTING_HOME if not set",
     )
+    artifacts: str | None = Field(
+        None,
+        validate_default=True,
+        description="Folder or URL where models are kept if tracking_uri is a database; mlartifacts in "
+        "FORECASTING_HOME if tracking_uri is not set",
+    )
+
+    @field_validator("artifacts")
+    @classmethod
+    def _place_for_models(cls, value: str | None, info: ValidationInfo) -> str | None:
+        store = info.data.get("tracking_uri")
+        if store and store.startswith(_DATABASES) and not value:
+            raise ValueError(
+                f"{store} is a database without a server, and MLflow would keep models in the working directory: set "
+                "this to a folder or URL"
+            )
+        if value and store and not store.startswith(_DATABASES):
+            raise ValueError(f"the MLflow server {store} keeps models in a place of its own: remove this")
+        return value
 
 
 class CheckSettings(Section):
@@ -212,7 +236,16 @@ class Settings(BaseSettings):
         return self.home / "reports"
 
     @property
+    def artifacts_uri(self) -> str | None:
+        """Where MLflow keeps models, as a URI; None if its server knows."""
+        if self.mlflow.tracking_uri and not self.mlflow.artifacts:
+            return None
+        place = self.resolve(self.mlflow.artifacts or "mlartifacts")
+        return place if is_url(place) else Path(place).as_uri()
+
+    @property
     def tracking_uri(self) -> str:
+        """The MLflow server or database."""
         return self.mlflow.tracking_uri or f"sqlite:///{self.home / 'mlflow.db'}"
 
 

@@ -15,6 +15,6 @@ def forget_fits(home: Path) -> None:
     uri = settings.tracking_uri
     client = mlflow.MlflowClient(uri, uri)
     for model in client.search_registered_models():
-        for alias in model.aliases:
-            if alias.startswith("fit-"):
-                client.delete_registered_model_alias(model.name, alias)
+        for version in client.search_model_versions(f"name = '{model.name}'"):
+            if "fit" in version.tags:
+                client.delete_model_version_tag(model.name, version.version, "fit")

@@ -6,8 +6,8 @@ from forecasting_assets.allocation.instance import COST_PARTS, DemandError
 from forecasting_assets.allocation.network import (
     Network,
     NetworkError,
-    check_demand,
     load_network,
+    unservable,
     weekly_capacity,
 )
 from forecasting_assets.allocation.optimal import allocate, certify_plan, planned_units, pose
@@ -20,6 +20,7 @@ from forecasting_assets.allocation.verify import (
     check_capacity,
     check_certificate,
     check_rules_kept,
+    check_servable,
     check_shortages,
 )
 from forecasting_assets.allocation.what_if import (
@@ -51,8 +52,8 @@ __all__ = [
     "check_balance",
     "check_capacity",
     "check_certificate",
-    "check_demand",
     "check_rules_kept",
+    "check_servable",
     "check_shortages",
     "hours_by_maker",
     "impact",
@@ -63,5 +64,6 @@ __all__ = [
     "pose",
     "replayed_origins",
     "rolling_replay",
+    "unservable",
     "weekly_capacity",
 ]

@@ -1,5 +1,7 @@
 """Why units are short or late: the binding constraints behind them, in words."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -24,8 +26,18 @@ NUMBERS = [
 ]
 
 
-def explain(instance: Instance, decision: Decision) -> pd.DataFrame:
+def explain(
+    instance: Instance, decision: Decision, unservable: Mapping[tuple[str, str], str]
+) -> pd.DataFrame:
     """PLAN_REASONS of a decision: a row for each category, region and due week with units short or late.
+
+    Parameters
+    ----------
+    unservable
+        (part_category, region) -> why nobody can serve it, whatever the hours.
+
+    Notes
+    -----
 
     The price of a way to serve a class is its unit cost and its hours at their shadow price: what it really
     costs, since its hours must be taken from others. Where the plan is optimal, the cheapest way not taken
@@ -64,7 +76,8 @@ def explain(instance: Instance, decision: Decision) -> pd.DataFrame:
         name = list(named.loc[g])
         of_group = by_group.get(g, ways.iloc[:0])
         if short[g] > 0:
-            rows.append(("short", *name, short[g], _sentence(name, _why_short(of_group))))
+            why = unservable.get((name[0], name[1])) or _why_short(of_group)
+            rows.append(("short", *name, short[g], _sentence(name, why)))
         if late[g] > 0:
             rows.append(("late", *name, late[g], _sentence(name, _why_late(of_group))))
     return pd.DataFrame(rows, columns=PLAN_REASONS.names).astype({"due_week": "datetime64[ns]"})

@@ -51,7 +51,7 @@ def build_instance(
 
     `capacity` has the columns of `weekly_capacity` and says which production weeks there are; by default the
     network's, from the first week due to the last.
-    Raises DemandError. Demand nobody can serve is no error here (see `check_demand`): it becomes shortage.
+    Raises DemandError. Demand that nobody can serve (see `network.unservable`) becomes shortage.
     """
     parts, classes = classify(demand, policy.value_bands)
     if capacity is None:

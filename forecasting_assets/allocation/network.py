@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from forecasting_assets.orders.text import normalise_names
 from forecasting_assets.tables import CAPABILITIES, CAPACITY_OVERRIDES, LANES, MANUFACTURERS, Table
 from forecasting_assets.weeks import parse_week
 
@@ -19,6 +21,10 @@ COLUMN_DEFAULTS = {
     "on_time_rate": 1.0,
     "activation_cost": 0.0,
 }
+
+
+#: Names that orders and network have in common.
+_FOLDED = {"part_category", "region", "from_region", "to_region"}
 
 
 class NetworkError(ValueError):
@@ -41,17 +47,27 @@ class Network:
     capacity_overrides: pd.DataFrame
 
 
-def load_network(path: Path) -> Network:
+def load_network(path: Path, fold_case: bool = False) -> Network:
     """Read and validate the CSV files of a network folder, each sorted by its key.
 
-    Raises NetworkError with all problems of all files at once.
+    Parameters
+    ----------
+    path
+        The folder.
+    fold_case
+        Whether categories and regions that differ only by case or inner white space are one, as in the orders.
+
+    Raises
+    ------
+    NetworkError
+        With all problems of all files at once.
     """
     if not path.is_dir():
         files = ", ".join(f"{t.name}.csv" for t in (MANUFACTURERS, CAPABILITIES, LANES))
         raise NetworkError([f"{path}: no such folder; make it and put {files} there"])
     problems: list[str] = []
     tables = [MANUFACTURERS, CAPABILITIES, LANES, CAPACITY_OVERRIDES]
-    frames = {table.name: _read(path, table, problems) for table in tables}
+    frames = {table.name: _read(path, table, problems, fold_case) for table in tables}
     _check_references(frames, problems)
     if problems:
         raise NetworkError(problems)
@@ -85,31 +101,37 @@ def check_network(network: Network) -> None:
         raise NetworkError(problems)
 
 
-def check_demand(network: Network, demand: pd.DataFrame) -> None:
-    """Raise NetworkError naming the categories nobody can make and the regions nobody capable can send to.
+def unservable(network: Network, demand: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Demand that no manufacturer can make or deliver, whatever the hours.
 
-    `demand` has part_category, region and quantity; rows without a quantity above 0 ask for nothing.
+    Parameters
+    ----------
+    network
+        The network.
+    demand
+        part_category, region and quantity; rows without a quantity above 0 ask for nothing.
+
+    Returns
+    -------
+    dict
+        (part_category, region) -> why, with the file to extend; in their order.
     """
-    asked = demand.loc[demand["quantity"] > 0, ["part_category", "region"]].drop_duplicates()
-    makers = network.capabilities.merge(network.manufacturers, on="manufacturer_id")
-    served = makers.merge(network.lanes, left_on="region", right_on="from_region")
-    makeable = asked["part_category"].isin(network.capabilities["part_category"])
-    reached = pd.MultiIndex.from_frame(asked).isin(
-        pd.MultiIndex.from_frame(served[["part_category", "to_region"]])
-    )
-    problems = [
-        f"capabilities.csv: nobody can make part_category {category!r}, which is in demand; "
-        "add a row for a manufacturer that can"
-        for category in sorted(asked.loc[~makeable, "part_category"].unique())
-    ]
-    for category, region in asked[makeable & ~reached].sort_values(["part_category", "region"]).to_numpy():
-        origins = sorted(makers.loc[makers["part_category"] == category, "region"].unique())
-        problems.append(
-            f"lanes.csv: no maker of part_category {category!r} has a lane to region {region!r}; "
-            f"add one from {' or '.join(origins)}"
+    wanted = demand.loc[demand["quantity"] > 0, ["part_category", "region"]].drop_duplicates()
+    capable = network.capabilities.merge(network.manufacturers, on="manufacturer_id")
+    served = capable.merge(network.lanes, left_on="region", right_on="from_region")
+    reached = set(map(tuple, served[["part_category", "to_region"]].to_numpy()))
+    reasons = {}
+    for category, region in sorted(map(tuple, wanted.to_numpy())):
+        if (category, region) in reached:
+            continue
+        origins = sorted(capable.loc[capable["part_category"] == category, "region"].unique())
+        reasons[category, region] = (
+            f"no manufacturer that makes {category} has a lane to {region}: add one from {' or '.join(origins)} to "
+            "lanes.csv"
+            if origins
+            else f"no manufacturer makes {category}: add one that does to capabilities.csv"
         )
-    if problems:
-        raise NetworkError(problems)
+    return reasons
 
 
 def weekly_capacity(network: Network, weeks: Sequence[date]) -> pd.DataFrame:
@@ -136,7 +158,7 @@ def weekly_capacity(network: Network, weeks: Sequence[date]) -> pd.DataFrame:
     )
 
 
-def _read(path: Path, table: Table, problems: list[str]) -> pd.DataFrame:
+def _read(path: Path, table: Table, problems: list[str], fold_case: bool) -> pd.DataFrame:
     """The table of one file, typed; unusable values become NaN/NaT and a problem each.
 
     The index is the line in the file, so that later checks can name it.
@@ -160,7 +182,8 @@ def _read(path: Path, table: Table, problems: list[str]) -> pd.DataFrame:
         return empty
     raw.columns = raw.columns.str.strip()
     raw.index = pd.RangeIndex(2, len(raw) + 2)
-    raw = raw.fillna("").apply(lambda column: column.str.strip())
+    # Spelled as the orders are, whose names they must meet.
+    raw = raw.fillna("").apply(lambda column: _spelled(column, fold_case and column.name in _FOLDED))
     raw = raw[(raw != "").any(axis=1)]
     missing = [name for name in required if name not in raw]
     if missing:
@@ -201,6 +224,11 @@ def _read(path: Path, table: Table, problems: list[str]) -> pd.DataFrame:
         names = ", ".join(f"{name} {value!r}" for name, value in key.items())
         problems.append(f"{file}, line {line}: {names} is there twice; keep one of the lines")
     return typed
+
+
+def _spelled(text: pd.Series, fold_case: bool) -> pd.Series:
+    names = normalise_names(pa.array(text, pa.string()), fold_case).fill_null("")
+    return pd.Series(names.to_pylist(), text.index, dtype=object)
 
 
 def _typed(text: pd.Series, kind: str) -> pd.Series:

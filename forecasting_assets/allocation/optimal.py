@@ -11,7 +11,7 @@ from forecasting_assets.allocation.explain import explain
 from forecasting_assets.allocation.formulate import Formulation, check_rules, formulate
 from forecasting_assets.allocation.instance import Instance, build_instance
 from forecasting_assets.allocation.lacking import lacking
-from forecasting_assets.allocation.network import Network, check_network
+from forecasting_assets.allocation.network import Network, check_network, unservable
 from forecasting_assets.allocation.plan import AllocationPlan, Decision, to_plan, without_dust
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import (
@@ -125,8 +125,8 @@ def allocate(
     previous: ALLOCATION_PLAN of the plan before, which the frozen weeks hold on to
     covered: part_category, region, week, quantity: units that are there already, or arrive in that week
 
-    What the hours cannot make, or nobody can, is shortage. Rules that contradict each other are eased by as
-    little as possible: the plan has status `relaxed`, and `rules` names those that had to be given up.
+    What nobody can make or deliver, or not within the hours, is shortage. Rules that contradict each other are
+    eased by as little as possible: the plan has status `relaxed`, and `rules` names those that had to be given up.
     Raises DemandError and NetworkError for tables that cannot be read, and AllocationError for rules about
     nobody and where the solver finds no plan in its time.
     """
@@ -134,7 +134,7 @@ def allocate(
     made, proof = found.plan, _proof(found)
     return replace(
         made,
-        reasons=explain(found.problem.instance, found.decision),
+        reasons=explain(found.problem.instance, found.decision, unservable(network, demand)),
         rules=_rules(found),
         certificate=certify_plan(found.problem, made.plan, made.shortages, made.cost["total"], proof),
         proof=proof,

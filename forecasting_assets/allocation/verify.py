@@ -1,5 +1,7 @@
 """What must hold of every plan, checked on the tables as written."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -132,6 +134,33 @@ def check_shortages(shortages: pd.DataFrame, demand: pd.DataFrame, limit: float)
         share <= limit,
         f"{share:.1%} of the demand is short, allowed are {limit:.1%}",
         {"shortage_share": share, "shortage_units": short, "demand_units": asked},
+    )
+
+
+def check_servable(demand: pd.DataFrame, unservable: Mapping[tuple[str, str], str]) -> Finding:
+    """All demand can be made by somebody and delivered.
+
+    Parameters
+    ----------
+    demand
+        part_id, part_category, region and quantity.
+    unservable
+        (part_category, region) -> why nobody can serve it.
+    """
+    keys = pd.MultiIndex.from_frame(demand[["part_category", "region"]])
+    rows = demand[keys.isin(list(unservable)) & (demand["quantity"] > 0)]
+    if rows.empty:
+        return Finding(True, "all demand can be served", {"unservable_units": 0.0})
+    lines = []
+    for (category, region), group in rows.groupby(["part_category", "region"]):
+        parts = sorted(group["part_id"].unique())
+        named = ", ".join(parts[:5]) + (f" and {len(parts) - 5:,} more" if len(parts) > 5 else "")
+        units = group["quantity"].sum()
+        lines.append(f"{category} for {region} ({named}; {units:,.1f} units): {unservable[category, region]}")
+    return Finding(
+        False,
+        "\n".join([f"Nobody can serve some of the demand, which is left unmet. {lines[0]}", *lines[1:10]]),
+        {"unservable_units": float(rows["quantity"].sum()), "unservable_parts": rows["part_id"].nunique()},
     )
 
 

@@ -1,9 +1,11 @@
 """What the models are as of a refit: learnt from the lake, or found in MLflow where the same was learnt before."""
 
+import ast
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,8 @@ SETTINGS = ["calendar", "forecasting"]
 #: File of a logged model with what it needs to predict besides its trees.
 DESCRIPTION = "description.json"
 _SOURCES = Path(__file__).parent.parent
+#: Modules whose code changes what models say.
+_CODE = ["forecasting/*.py", "features/*.py", "assets/fits.py", "tables.py", "weeks.py"]
 _LIBRARIES = ["holidays", "numpy", "pandas", "scipy", "statsmodels", "xgboost"]
 
 
@@ -173,14 +177,29 @@ def fit_ids(settings: Settings, weeks: Sequence[date]) -> dict[date, str]:
     for week in weeks:
         learnt = [demanded.get(w) for w in history_weeks(settings, week, week)]
         learnt += [known.get(w) for w in training_weeks(settings, week)]
-        ids[week] = fingerprint([str(week), learnt, said, CODE])
+        ids[week] = fingerprint([str(week), learnt, said, code()])
     return ids
 
 
-def _code() -> list[str]:
-    sources = [file.read_text(encoding="utf-8") for file in sorted(_SOURCES.rglob("*.py"))]
-    return [fingerprint(sources), *map(version, _LIBRARIES)]
+@cache
+def code() -> list[str]:
+    """The code that changes what models say, and the versions of the libraries they are made with.
+
+    Comments, docstrings and layout do not count, nor does any other module.
+    """
+    files = [file for place in _CODE for file in sorted(_SOURCES.glob(place))]
+    return [
+        fingerprint([code_of(file.read_text(encoding="utf-8")) for file in files]),
+        *map(version, _LIBRARIES),
+    ]
 
 
-#: What this platform and the libraries that models are made with are, as this process has loaded them.
-CODE = _code()
+def code_of(source: str) -> str:
+    """The syntax tree of a module without its docstrings, as text."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                node.body = node.body[1:] or [ast.Pass()]
+    return ast.dump(tree)

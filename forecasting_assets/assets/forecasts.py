@@ -29,6 +29,8 @@ from forecasting_assets.weeks import add_weeks, weeks_between
 
 GROUP = "forecasts"
 _MODELS = {"sarimax": SARIMAX_MODEL, "xgb": XGB_MODEL}
+#: Forecasts that have no model: MLflow run -> their name in the report.
+_JUDGED = {"demand_forecast": "combined", "seasonal_naive": "seasonal_naive"}
 _VALUES = [*SERIES, "origin_week", "horizon", "mean", *QUANTILES]
 _WEEKS_SHOWN = 52
 
@@ -45,10 +47,30 @@ def report_week(settings: Settings, week: date, report: pd.DataFrame) -> WeekRes
     return WeekResult(rows, pictures={name: png(figure) for name, figure in figures.items()}, report=path)
 
 
-def overall_metrics(report: pd.DataFrame, model: str) -> dict[str, float]:
-    """The metrics of a model over all horizons, as `metric/segment`."""
-    scores = report[(report["model"] == model) & (report["horizon"] == 0) & (report["metric"] != "weight")]
-    return dict(zip(scores["metric"] + "/" + scores["segment"], scores["value"], strict=True))
+def metrics_by_step(report: pd.DataFrame, model: str) -> dict[str, dict[int, float]]:
+    """The metrics of a model as MLflow keeps them, name -> step -> value.
+
+    `wape/smooth` and the like are over all horizons, with step 0; `wape_by_horizon` is over all series, with the
+    horizon as step.
+    """
+    scores = report[(report["model"] == model) & (report["metric"] != "weight")]
+    metrics: dict[str, dict[int, float]] = {}
+    for row in scores.itertuples():
+        if row.horizon == 0:
+            metrics[f"{row.metric}/{row.segment}"] = {0: row.value}
+        elif row.segment == "all":
+            metrics.setdefault(f"{row.metric}_by_horizon", {})[row.horizon] = row.value
+    return metrics
+
+
+def log_metrics(tracking: Tracking, week: date, run_id: str, report: pd.DataFrame) -> None:
+    """Log the metrics of a week: those of a model in its own run, of the combination and of seasonal naive in one
+    each, so that they can be compared there."""
+    for model, table in _MODELS.items():
+        tracking.add_metrics(table.name, week, metrics_by_step(report, model))
+    for name, model in _JUDGED.items():
+        if metrics := metrics_by_step(report, model):
+            tracking.log_judgement(name, week, run_id, metrics)
 
 
 def combine_week(settings: Settings, week: date) -> WeekResult:
@@ -111,14 +133,16 @@ def forecast_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         tasks = {week: (weekly.settings, week, report) for week, report in reports.items()}
         for week, result in each_week(report_week, tasks, tasks.values()):
             add_week_result(context, week, result)
-            for model, table in _MODELS.items():
-                tracking.add_metrics(table.name, week, overall_metrics(reports[week], model))
+            log_metrics(tracking, week, context.run.run_id, reports[week])
         proven = [
             week for week in weeks if (found := check_beats_naive(reports[week])).passed and found.metadata
         ]
         if proven:
+            metadata = check_beats_naive(reports[proven[-1]]).metadata
             for table in _MODELS.values():
-                tracking.promote(table.name, proven[-1])
+                tracking.promote(
+                    table.name, proven[-1], {name: f"{value:.4f}" for name, value in metadata.items()}
+                )  # type: ignore[str-format]
 
     @weekly.asset(
         DEMAND_FORECAST,

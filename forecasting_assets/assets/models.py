@@ -1,13 +1,13 @@
 """The two models: SARIMAX for each series and one XGBoost over all series, their forecasts spread over Spark."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -22,6 +22,7 @@ from forecasting_assets.assets.fits import (
     traceable,
     training_weeks,
 )
+from forecasting_assets.assets.lineage import format_weeks
 from forecasting_assets.assets.weekly import (
     Upstream,
     Weekly,
@@ -32,10 +33,11 @@ from forecasting_assets.assets.weekly import (
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.forecasting import sarimax, spread, xgb
 from forecasting_assets.partitions import by_week, shuffle_tasks
+from forecasting_assets.provenance import fingerprint
 from forecasting_assets.reporting import charts, png
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.resources.spark import Spark
-from forecasting_assets.resources.tracking import Tracking
+from forecasting_assets.resources.tracking import DataUsed, Tracking
 from forecasting_assets.tables import DEMAND_HISTORY, SARIMAX_MODEL, WEEKLY_DEMAND, XGB_MODEL, Table
 from forecasting_assets.weeks import refit_week
 
@@ -46,6 +48,13 @@ GROUP = "forecasts"
 #: Models of XGBoost that go to Spark at once: they travel with the work, which has a limit of 128 MB.
 _MODELS_PER_JOB = 16
 _PYFUNC = Path(__file__).parent.parent / "pyfunc"
+
+
+def data_used(lake: Lake, table: Table, weeks: Sequence[date]) -> DataUsed:
+    """What MLflow is told of weeks that a model learnt from or predicted with."""
+    contents = lake.content_ids(table)
+    known = {str(week): contents[week] for week in weeks if week in contents}
+    return DataUsed(table.name, fingerprint(known), f"{lake.path}/{table.name}", format_weeks(weeks))
 
 
 def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
@@ -99,7 +108,20 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
                 files = {"description": described(folder, fit.model.to_dict())}
                 for week in groups[fit.week]:
                     counts = {"series": lake.rows(SARIMAX_MODEL, week) // horizon}
-                    track(context, tracking, week, fit, counts, "sarimax.py", files, DEMAND_HISTORY)
+                    data = [data_used(lake, WEEKLY_DEMAND, history_weeks(weekly.settings, fit.week, week))]
+                    params = settings.of_sarimax()
+                    track(
+                        context,
+                        tracking,
+                        week,
+                        fit,
+                        params,
+                        counts,
+                        data,
+                        "sarimax.py",
+                        files,
+                        DEMAND_HISTORY,
+                    )
 
     @weekly.asset(
         XGB_MODEL,
@@ -172,7 +194,12 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
                     "series/xgb": lake.rows(XGB_MODEL, week) // horizon,
                     "training_rows": fit.model.rows,
                 }
-                track(context, tracking, week, fit, counts, "xgb.py", files, features)
+                data = [
+                    data_used(lake, WEEKLY_DEMAND, history_weeks(weekly.settings, fit.week, week)),
+                    data_used(lake, features, training_weeks(weekly.settings, fit.week)),
+                ]
+                params = settings.of_xgboost() | xgb.TRAINING_PARAMETERS
+                track(context, tracking, week, fit, params, counts, data, "xgb.py", files, features)
                 add_week_metadata(context, week, {"feature_importance": shown})
 
     def track(
@@ -180,19 +207,24 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         tracking: Tracking,
         week: date,
         fit: Fit,
+        params: Mapping[str, Any],
         counts: dict[str, int],
+        data: Sequence[DataUsed],
         code: str,
         files: dict[str, Path],
         takes: Table,
     ) -> None:
         """Metadata and MLflow's record of a week forecast by `fit`."""
-        params = settings.model_dump() | {"horizon_weeks": horizon, "refit_week": str(fit.week)}
-        params |= {"found_again": fit.found} if fit.found else {}
+        more = {"horizon_weeks": horizon, "refit_week": str(fit.week)}
+        more |= {"found_again": fit.found} if fit.found else {}
         with tracking.week(fit.name, week, context.run.run_id) as run:
-            run.log(params, counts)
+            run.log({**params, **more}, counts, data)
             uri = run.log_model(_PYFUNC / code, files, takes, fit.id)
         fitted = {"fitted": f"before, as {fit.found}" if fit.found else "in this run"}
-        add_week_metadata(context, week, counts | fitted | {"mlflow_run_id": run.run_id, "mlflow_model": uri})
+        link = {"mlflow_run": dg.MetadataValue.url(run.url)} if run.url else {}
+        add_week_metadata(
+            context, week, {**counts, **fitted, **link, "mlflow_run_id": run.run_id, "mlflow_model": uri}
+        )
 
     def described(folder: str, model: dict | None = None) -> Path:
         """What a logged model needs to predict besides its trees, as a file in `folder`."""

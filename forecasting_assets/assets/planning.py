@@ -16,7 +16,6 @@ from forecasting_assets.allocation import (
     allocate,
     changed_demand,
     changed_network,
-    check_demand,
     hours_by_maker,
     impact,
     load_network,
@@ -132,7 +131,6 @@ def plan_week(settings: Settings, week: date) -> WeekResult:
     lake = Lake(path=settings.lake_path)
     demand = planned_demand(lake, feature_columns(settings.calendar.horizon_weeks), week)
     network = read_network(lake, week)
-    check_demand(network, demand)
     made = allocate(demand, network, settings.allocation, previous=previous_plan(lake, settings, week))
     rows = write_plan(lake, made, week)
     report, pictures = write_plan_report(lake, settings, week)
@@ -279,11 +277,13 @@ def what_if(
 def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
     settings = weekly.settings
 
-    @weekly.asset(MANUFACTURER_NETWORK, group=GROUP, kinds=["csv"], reads=NETWORK)
+    @weekly.asset(
+        MANUFACTURER_NETWORK, group=GROUP, kinds=["csv"], reads=NETWORK, settings=["orders.fold_case"]
+    )
     def manufacturer_network(context: dg.AssetExecutionContext, weeks: list[date], lake: Lake) -> None:
         """Manufacturers, what they can make at which cost, and the lanes between regions, as the network files
         said when the week was planned."""
-        network = load_network(settings.network_path)
+        network = load_network(settings.network_path, settings.orders.fold_case)
         sizes = {"manufacturers": len(network.manufacturers), "lanes": len(network.lanes)}
         for week in weeks:
             write_network(lake, network, week)

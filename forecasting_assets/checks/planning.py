@@ -10,9 +10,11 @@ from forecasting_assets.allocation import (
     check_capacity,
     check_certificate,
     check_rules_kept,
+    check_servable,
     check_shortages,
     planned_units,
     pose,
+    unservable,
 )
 from forecasting_assets.assets.planning import plan_costs, planned_demand, previous_plan, read_network
 from forecasting_assets.assets.weekly import Weekly
@@ -36,9 +38,10 @@ from forecasting_assets.tables import (
 def plan_findings(settings: Settings, week: date) -> list[Finding]:
     lake = Lake(path=settings.lake_path)
     demand = planned_demand(lake, feature_columns(settings.calendar.horizon_weeks), week)
+    network = read_network(lake, week)
     problem = pose(
         demand,
-        read_network(lake, week),
+        network,
         settings.allocation,
         previous=previous_plan(lake, settings, week),
     )
@@ -54,6 +57,7 @@ def plan_findings(settings: Settings, week: date) -> list[Finding]:
         check_certificate(certify_plan(problem, plan, shortages, total, proof)),
         check_rules_kept(lake.read_pandas(PLAN_RULES, [week])),
         check_shortages(shortages, asked, settings.checks.shortage_limit),
+        check_servable(demand, unservable(network, demand)),
     ]
 
 
@@ -88,6 +92,9 @@ def planning_checks(weekly: Weekly) -> list[dg.AssetChecksDefinition]:
                 ),
                 Check("rules_kept", "No rule of the marketplace had to be given up."),
                 Check("few_shortages", "Shortages are under the limit.", blocking=False),
+                Check(
+                    "demand_servable", "Somebody can make and deliver all that is in demand.", blocking=False
+                ),
             ],
             plan_findings,
         ),

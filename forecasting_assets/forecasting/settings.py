@@ -43,3 +43,16 @@ class ForecastingSettings(BaseModel):
         description="Forecast cells at which a combination weight is half way from equal to its own",
     )
     seed: int = Field(0, ge=0, description="Seed of XGBoost")
+
+    def of_sarimax(self) -> dict[str, int | float]:
+        """The settings that SARIMAX uses."""
+        return {name: getattr(self, name) for name in _SHARED}
+
+    def of_xgboost(self) -> dict[str, int | float]:
+        """The settings that XGBoost uses."""
+        own = [name for name in type(self).model_fields if name.startswith("xgb_")]
+        return {name: getattr(self, name) for name in (*_SHARED, "seed", *own)}
+
+
+#: Settings of both models: what they learn from, and how often.
+_SHARED = ("history_weeks", "refit_weeks", "fit_series")

@@ -82,6 +82,13 @@ QUANTILE_PARAMETERS = COMMON | {
     "min_child_weight": 100,
     "colsample_bytree": 0.7,
 }
+#: What the boosters are trained with, by name, as MLflow shows it.
+TRAINING_PARAMETERS = {
+    "mean_rounds": MEAN_ROUNDS,
+    "quantile_rounds": QUANTILE_ROUNDS,
+    **{f"mean_{name}": value for name, value in MEAN_PARAMETERS.items()},
+    **{f"quantile_{name}": value for name, value in QUANTILE_PARAMETERS.items()},
+}
 #: Rows of the quantile model's training sample: its leaves cost ten times those of the mean.
 QUANTILE_ROWS = 50_000
 #: Targets of the mean are cut at this many times the mean order size, those of the quantiles at this many times

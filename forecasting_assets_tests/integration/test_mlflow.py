@@ -10,7 +10,8 @@ import pytest
 
 from forecasting_assets.checks.models import check_beats_naive
 from forecasting_assets.features.build import feature_columns
-from forecasting_assets.resources.tracking import CHAMPION, EXPERIMENT
+from forecasting_assets.forecasting.xgb import MEAN_PARAMETERS
+from forecasting_assets.resources.tracking import ALIAS_WEEKS, CHAMPION, EXPERIMENT
 from forecasting_assets.runs import materialize
 from forecasting_assets.tables import (
     BACKTEST_REPORT,
@@ -20,7 +21,7 @@ from forecasting_assets.tables import (
     WEEKLY_DEMAND,
     XGB_MODEL,
 )
-from forecasting_assets.weeks import refit_week
+from forecasting_assets.weeks import add_weeks, refit_week
 from forecasting_assets_tests.conftest import PLANNED, WEEKS
 
 pytestmark = pytest.mark.spark
@@ -45,12 +46,70 @@ def test_every_run_is_closed_and_nested_in_that_of_its_dagster_run(client):
     found = runs(client)
     assert {run.info.status for run in found} == {"FINISHED"}
     weeks = [run for run in found if "week" in run.data.tags]
-    assert {(run.data.tags["asset"], run.data.tags["week"]) for run in weeks} == {
-        (model, str(week)) for model in ("sarimax_model", "xgb_model") for week in PLANNED
-    }
+    models = {(model, str(week)) for model in ("sarimax_model", "xgb_model") for week in PLANNED}
+    made = [run for run in weeks if run.data.tags["asset"] in ("sarimax_model", "xgb_model")]
+    assert {(run.data.tags["asset"], run.data.tags["week"]) for run in made} == models
     parents = {run.info.run_id for run in found} - {run.info.run_id for run in weeks}
     assert {run.data.tags["mlflow.parentRunId"] for run in weeks} <= parents
-    assert all(run.data.tags["dagster_run_id"] and run.data.params["refit_week"] for run in weeks)
+    assert all(run.data.tags["dagster_run_id"] for run in weeks)
+    assert all(run.data.params["refit_week"] for run in made)
+    (parent,) = (run for run in found if run.info.run_id in parents)
+    assert parent.data.tags["weeks"] == f"{PLANNED[0]} to {PLANNED[-1]}"
+    assert str(PLANNED[0]) in parent.info.run_name
+
+
+def test_each_model_has_its_own_parameters_and_the_data_it_used(client):
+    for run in runs(client):
+        params, asset = run.data.params, run.data.tags.get("asset")
+        if asset == "sarimax_model":
+            assert not [name for name in params if name.startswith("xgb_")]
+            assert [data.dataset.name for data in run.inputs.dataset_inputs] == ["weekly_demand"]
+        elif asset == "xgb_model":
+            assert float(params["mean_eta"]) == MEAN_PARAMETERS["eta"]
+            names = [data.dataset.name for data in run.inputs.dataset_inputs]
+            assert sorted(names) == ["feature_table", "weekly_demand"]
+            assert all(len(data.dataset.digest) == 12 for data in run.inputs.dataset_inputs)
+
+
+def test_metrics_have_the_horizon_as_step_and_can_be_compared_with_naive(home, client):
+    week = PLANNED[-1]
+    report = home.lake.read_pandas(BACKTEST_REPORT, [week])
+    newest = {}
+    for run in runs(client):  # the newest come first
+        if run.data.tags.get("week") == str(week):
+            newest.setdefault(run.data.tags["asset"], run)
+    names = {"demand_forecast": "combined", "seasonal_naive": "seasonal_naive", "xgb_model": "xgb"}
+    for asset, model in names.items():
+        wape = report[
+            (report["model"] == model) & (report["metric"] == "wape") & (report["segment"] == "all")
+        ]
+        expected = wape.set_index("horizon")["value"].dropna()
+        run_id = newest[asset].info.run_id
+        assert newest[asset].data.metrics["wape/all"] == pytest.approx(expected[0])
+        history = {m.step: m.value for m in client.get_metric_history(run_id, "wape_by_horizon")}
+        assert history == pytest.approx(expected.drop(0).to_dict())
+    champion = client.get_model_version_by_alias("xgb_model", CHAMPION)
+    assert float(champion.tags["wape"]) < float(champion.tags["wape_seasonal_naive"])
+
+
+def test_weeks_far_back_have_no_alias_but_are_still_found(home_copy):
+    import mlflow
+
+    client = mlflow.MlflowClient(home_copy.settings.tracking_uri, home_copy.settings.tracking_uri)
+    old = add_weeks(PLANNED[-1], -ALIAS_WEEKS)
+    client.set_registered_model_alias("sarimax_model", f"week-{old}", "1")
+    assert materialize(home_copy.settings, [PLANNED[-1]], "key:sarimax_model")
+    aliases = client.get_registered_model("sarimax_model").aliases
+    assert f"week-{old}" not in aliases
+    assert f"week-{PLANNED[-1]}" in aliases
+    assert not [alias for alias in aliases if alias.startswith("fit-")]
+
+
+def test_models_of_a_copied_home_are_not_written_into_the_one_it_is_copied_from(home, home_copy):
+    files = {file for file in (home.path / "mlartifacts").rglob("*") if file.is_file()}
+    assert materialize(home_copy.settings, [PLANNED[-1]], "key:sarimax_model")
+    assert {file for file in (home.path / "mlartifacts").rglob("*") if file.is_file()} == files
+    assert [file for file in (home_copy.path / "mlartifacts").rglob("*") if file not in files]
 
 
 def test_the_runs_hold_the_rolling_origin_metrics_of_their_week(client):
@@ -137,11 +196,9 @@ def test_weeks_are_forecast_by_the_models_that_learnt_the_same_before(home, home
     refit = {week: refit_week(week, home.settings.forecasting.refit_weeks) for week in PLANNED}
     kept, anew, *_ = dict.fromkeys(refit.values())
     forgotten = [week for week in PLANNED if refit[week] == anew]
-    for alias, number in client.get_registered_model("xgb_model").aliases.items():
-        if alias.startswith("fit-"):
-            of = client.get_model_version("xgb_model", number).tags["week"]
-            if of in map(str, forgotten):
-                client.delete_registered_model_alias("xgb_model", alias)
+    for version in client.search_model_versions("name = 'xgb_model'"):
+        if version.tags["week"] in map(str, forgotten):
+            client.delete_model_version_tag("xgb_model", version.version, "fit")
     assert materialize(home_copy.settings, PLANNED, MODELS)
     for week in PLANNED:
         said = fitted(home_copy, week)

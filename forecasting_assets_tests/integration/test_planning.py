@@ -9,7 +9,14 @@ from forecasting_assets_tests.conftest import PLANNED
 
 pytestmark = pytest.mark.spark
 WEEK = PLANNED[-1]
-CHECKS = ["capacity_feasible", "demand_balanced", "solver_certified", "rules_kept", "few_shortages"]
+CHECKS = [
+    "capacity_feasible",
+    "demand_balanced",
+    "solver_certified",
+    "rules_kept",
+    "few_shortages",
+    "demand_servable",
+]
 
 
 def with_settings(home, text):

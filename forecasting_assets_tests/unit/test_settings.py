@@ -90,5 +90,30 @@ def test_secrets_have_no_place_in_the_settings_and_are_not_repeated(tmp_path, mo
 
 def test_users_providers_and_ports_are_no_secrets(tmp_path):
     conf = '"spark.hadoop.fs.s3a.aws.credentials.provider" = "some.Provider"'
-    text = f'[mlflow]\ntracking_uri = "postgresql://me@db:5432/mlflow"\n[spark.conf]\n{conf}\n'
+    text = f'[mlflow]\ntracking_uri = "postgresql://me@db:5432/mlflow"\nartifacts = "models"\n[spark.conf]\n{conf}\n'
     assert load_settings(write(tmp_path, text)).spark.conf
+
+
+@pytest.mark.parametrize("store", ["sqlite:////data/mlflow.db", "postgresql+psycopg2://me@db/mlflow"])
+def test_a_database_without_a_server_needs_a_place_for_models(tmp_path, store):
+    text = f'[mlflow]\ntracking_uri = "{store}"\n'
+    with pytest.raises(SettingsError, match=r"\[mlflow\] artifacts"):
+        load_settings(write(tmp_path, text))
+    settings = load_settings(write(tmp_path, text + 'artifacts = "models"\n'))
+    assert settings.artifacts_uri == (tmp_path / "models").as_uri()
+    assert load_settings(write(tmp_path, text + 'artifacts = "s3://b/m"\n')).artifacts_uri == "s3://b/m"
+
+
+def test_a_server_keeps_models_itself(tmp_path):
+    text = '[mlflow]\ntracking_uri = "https://mlflow.example.org"\n'
+    assert load_settings(write(tmp_path, text)).artifacts_uri is None
+    with pytest.raises(SettingsError, match=r"\[mlflow\] artifacts"):
+        load_settings(write(tmp_path, text + 'artifacts = "models"\n'))
+
+
+def test_a_format_of_order_files_that_can_be_read_in_two_ways_is_refused(tmp_path):
+    text = '[orders.format]\ndecimal = ","\nthousands = ","\n'
+    with pytest.raises(SettingsError, match=r"\[orders\] format"):
+        load_settings(write(tmp_path, text))
+    with pytest.raises(SettingsError, match="utf-9"):
+        load_settings(write(tmp_path, '[orders.format]\nencoding = "utf-9"\n'))

@@ -5,7 +5,7 @@ from datetime import date
 import pandas as pd
 import pytest
 
-from forecasting_assets.allocation.network import NetworkError, check_demand, load_network, weekly_capacity
+from forecasting_assets.allocation.network import NetworkError, load_network, unservable, weekly_capacity
 from forecasting_assets.tables import CAPABILITIES, CAPACITY_OVERRIDES, LANES, MANUFACTURERS
 
 from .cases import ONE_SHOP, make_demand
@@ -164,11 +164,19 @@ def test_capacity_of_a_week_is_the_override_where_there_is_one(folder):
 
 def test_demand_nobody_can_serve_is_named_with_the_file_to_extend():
     good = make_demand([("a", "cnc", "north", 0, 1.0, 1.0), ("b", "laser", "moon", 0, 0.0, 1.0)])
-    check_demand(ONE_SHOP, good)
+    assert unservable(ONE_SHOP, good) == {}
     bad = make_demand([("a", "laser", "north", 0, 1.0, 1.0), ("b", "cnc", "moon", 0, 2.0, 1.0)])
-    with pytest.raises(NetworkError) as error:
-        check_demand(ONE_SHOP, bad)
-    assert len(error.value.problems) == 2
-    assert "capabilities.csv: nobody can make part_category 'laser'" in error.value.problems[0]
-    assert "lanes.csv: no maker of part_category 'cnc' has a lane to region 'moon'" in error.value.problems[1]
-    assert "north" in error.value.problems[1]
+    reasons = unservable(ONE_SHOP, bad)
+    assert reasons.keys() == {("laser", "north"), ("cnc", "moon")}
+    assert "capabilities.csv" in reasons["laser", "north"]
+    assert "from north to lanes.csv" in reasons["cnc", "moon"]
+
+
+def test_names_meet_those_of_the_orders(folder):
+    lanes = folder / "lanes.csv"
+    lanes.write_text(lanes.read_text().replace("north,north", "north\u00a0, north"), encoding="utf-8")
+    assert load_network(folder).lanes["to_region"].unique().tolist() == ["north"]
+    folded = load_network(folder, fold_case=True)
+    assert folded.lanes["to_region"].unique().tolist() == ["NORTH"]
+    assert folded.capabilities["part_category"].unique().tolist() == ["CNC"]
+    assert folded.manufacturers["manufacturer_id"].tolist() == ["M1", "M2"]

@@ -1,13 +1,14 @@
 """Fits are told from one another by what they learn from."""
 
 import os
+import shutil
 from datetime import date
 
 import pandas as pd
 import pytest
 
 from forecasting_assets.assets import fits
-from forecasting_assets.assets.fits import Fit, fit_ids, traceable
+from forecasting_assets.assets.fits import Fit, code, code_of, fit_ids, traceable
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.settings import load_settings
@@ -83,5 +84,41 @@ def test_a_fit_is_not_found_again_if_weeks_were_written_while_it_learnt(settings
 def test_settings_code_and_the_week_of_the_fit_make_another(settings, monkeypatch):
     other = settings.model_copy(update={"forecasting": settings.forecasting.model_copy(update={"seed": 1})})
     found = {fit_id(settings), fit_id(other), fit_id(settings, WEEKS[-2])}
-    monkeypatch.setattr(fits, "CODE", [*fits.CODE[:-1], "another version"])
+    another = [*fits.code()[:-1], "another version"]
+    monkeypatch.setattr(fits, "code", lambda: another)
     assert len(found | {fit_id(settings)}) == 4
+
+
+CODE = "def weight(n):\n    return n / 2\n"
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        ('"""A module."""\n# Why.\ndef weight(n):\n    """A docstring."""\n    return n / 2  # half\n', True),
+        ("def weight(n):\n    return n / 3\n", False),
+        ("def weight(n, m=1):\n    return n / 2\n", False),
+    ],
+)
+def test_comments_and_docstrings_are_no_code(other, same):
+    assert (code_of(other) == code_of(CODE)) == same
+
+
+@pytest.mark.parametrize(
+    ("module", "counts"),
+    [
+        ("forecasting/xgb.py", True),
+        ("features/window.py", True),
+        ("weeks.py", True),
+        ("reporting/html.py", False),
+    ],
+)
+def test_only_modules_that_change_what_models_say_count(tmp_path, monkeypatch, module, counts):
+    sources = tmp_path / "sources"
+    shutil.copytree(fits._SOURCES, sources, ignore=shutil.ignore_patterns("__pycache__"))
+    before = code.__wrapped__()
+    monkeypatch.setattr(fits, "_SOURCES", sources)
+    assert code.__wrapped__() == before
+    with (sources / module).open("a") as file:
+        file.write("\nMORE = 1\n")
+    assert (code.__wrapped__() != before) == counts

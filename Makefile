@@ -47,6 +47,7 @@ mlflow: setup ## MLflow UI on http://127.0.0.1:5000
 
 test: setup ## all tests
 	@sh deploy/ensure-chromium.sh
+	@sh deploy/ensure-postgresql.sh
 	@$(BIN)/python -m pytest
 
 test-faults: setup ## kill runs, fill the disk, damage files …: nothing may be lost (half an hour)

@@ -12,6 +12,7 @@ from forecasting_assets.assets.lineage import Lineage
 from forecasting_assets.assets.models import model_assets
 from forecasting_assets.assets.orders import order_assets
 from forecasting_assets.assets.planning import planning_assets
+from forecasting_assets.assets.sources import companion_specs, source_assets
 from forecasting_assets.assets.weekly import Weekly
 from forecasting_assets.automation.jobs import jobs
 from forecasting_assets.automation.schedules import schedules
@@ -58,14 +59,14 @@ def _assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
 def _assemble(settings: Settings, resources: dict[str, Any]) -> dg.Definitions:
     weekly = Weekly(settings)
     return dg.Definitions(
-        assets=_assets(weekly),
+        assets=[*_assets(weekly), *source_assets(weekly), *companion_specs(weekly)],
         asset_checks=[*order_checks(weekly), *model_checks(weekly), *planning_checks(weekly)],
         jobs=jobs(weekly),
         schedules=schedules(weekly),
         sensors=sensors(weekly),
         executor=executor(),
         resources={
-            WEEKS_MADE: WeeksMade(),
+            WEEKS_MADE: WeeksMade.of(weekly),
             "spark": Spark.of(settings.spark),
             "lake": Lake(path=settings.lake_path),
             "landing": Landing.of(settings),

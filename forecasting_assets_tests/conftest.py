@@ -73,6 +73,11 @@ def rows(home: Home, table: Table, week: date) -> pd.DataFrame:
     return frame.sort_values(keys, ignore_index=True).drop(columns="source_modified", errors="ignore")
 
 
+def written_at(home: Home, table: Table, week: date) -> int:
+    """When the data file of a week was last written, in nanoseconds."""
+    return (home.path / "lake" / table.name / f"week={week}" / "data.parquet").stat().st_mtime_ns
+
+
 @pytest.fixture(scope="session")
 def home(tmp_path_factory) -> Home:
     """All weeks of orders and features, and eight weeks of models and plans; not to be changed."""

@@ -152,11 +152,14 @@ def check_servable(demand: pd.DataFrame, unservable: Mapping[tuple[str, str], st
     if rows.empty:
         return Finding(True, "all demand can be served", {"unservable_units": 0.0})
     lines = []
-    for (category, region), group in rows.groupby(["part_category", "region"]):
+    for (category, region), why in unservable.items():
+        group = rows[(rows["part_category"] == category) & (rows["region"] == region)]
+        if group.empty:
+            continue
         parts = sorted(group["part_id"].unique())
         named = ", ".join(parts[:5]) + (f" and {len(parts) - 5:,} more" if len(parts) > 5 else "")
         units = group["quantity"].sum()
-        lines.append(f"{category} for {region} ({named}; {units:,.1f} units): {unservable[category, region]}")
+        lines.append(f"{category} for {region} ({named}; {units:,.1f} units): {why}")
     return Finding(
         False,
         "\n".join([f"Nobody can serve some of the demand, which is left unmet. {lines[0]}", *lines[1:10]]),

@@ -55,11 +55,12 @@ def metrics_by_step(report: pd.DataFrame, model: str) -> dict[str, dict[int, flo
     """
     scores = report[(report["model"] == model) & (report["metric"] != "weight")]
     metrics: dict[str, dict[int, float]] = {}
-    for row in scores.itertuples():
-        if row.horizon == 0:
-            metrics[f"{row.metric}/{row.segment}"] = {0: row.value}
-        elif row.segment == "all":
-            metrics.setdefault(f"{row.metric}_by_horizon", {})[row.horizon] = row.value
+    columns = (scores[name].tolist() for name in ("metric", "segment", "horizon", "value"))
+    for metric, segment, horizon, value in zip(*columns, strict=True):
+        if horizon == 0:
+            metrics[f"{metric}/{segment}"] = {0: value}
+        elif segment == "all":
+            metrics.setdefault(f"{metric}_by_horizon", {})[horizon] = value
     return metrics
 
 
@@ -142,7 +143,7 @@ def forecast_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
             for table in _MODELS.values():
                 tracking.promote(
                     table.name, proven[-1], {name: f"{value:.4f}" for name, value in metadata.items()}
-                )  # type: ignore[str-format]
+                )
 
     @weekly.asset(
         DEMAND_FORECAST,

@@ -8,13 +8,16 @@ goes on with the weeks that are there, and the run ends as failed all the same.
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 
 import dagster as dg
+from pydantic import PrivateAttr
 
 from forecasting_assets.assets.lineage import OVERRIDE, Lineage
-from forecasting_assets.assets.weekly import Weekly, add_week_metadata, weeks_of
+from forecasting_assets.assets.sources import observations
+from forecasting_assets.assets.weekly import Weekly, add_week_metadata, weeks_of, weeks_of_run
 from forecasting_assets.provenance import Failure, Record, fingerprint
 from forecasting_assets.resources.lock import only_one
 from forecasting_assets.resources.orphans import PROCESS, this_process
@@ -34,11 +37,31 @@ class HeldBack(ValueError):
 class WeeksMade(dg.ConfigurableIOManager):
     """Narrows the materializations of a run to the weeks that were made; stores nothing, assets do."""
 
+    _observe: Callable[[dg.DagsterInstance, Sequence[date]], None] | None = PrivateAttr(default=None)
+
+    @classmethod
+    def of(cls, weekly: Weekly) -> "WeeksMade":
+        """For the assets of `weekly`, whose order files are observed before a run reads them."""
+
+        def observe(instance: dg.DagsterInstance, weeks: Sequence[date]) -> None:
+            with suppress(ValueError):  # the asset itself says what is wrong with the landing zone
+                for observation in observations(Lineage(weekly), weeks):
+                    instance.report_runless_asset_event(observation)
+
+        made = cls()
+        made._observe = observe
+        return made
+
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         run, instance = context.run, context.instance
+        if not run or not instance:
+            return
         # The tags of a run that is made again name the process of the one before.
-        if run and instance and run.tags.get(PROCESS) != this_process()[PROCESS]:
+        if run.tags.get(PROCESS) != this_process()[PROCESS]:
             instance.add_run_tags(run.run_id, this_process())
+        reads_files = run.asset_selection is None or dg.AssetKey("raw_orders") in run.asset_selection
+        if self._observe and reads_files:
+            self._observe(instance, weeks_of_run(run.tags))
 
     def handle_output(self, context: dg.OutputContext, obj: Sequence[str]) -> None:
         # Dagster would otherwise record a materialization of every week of the run, the failed ones too.
@@ -82,14 +105,12 @@ def week_by_week(
             unchecked = weekly.unchecked(table)
             for week in made:
                 made_from = {**inputs[week], **lineage.own_inputs(table.name, week)}
-                record = Record(
-                    fingerprint(made_from),
-                    made_from,
-                    failed_checks=unchecked,
-                    **lineage.lake.identity(table, week),
-                )
+                identity = lineage.lake.identity(table, week)
+                record = Record(fingerprint(made_from), made_from, *identity, unchecked)
                 lineage.keep(table.name, week, record)
                 add_week_metadata(context, week, _provenance(record, overridden))
+                for companion in lineage.declared(table.name).companions:
+                    context.log_event(_materialization(lineage, companion, week))
             for week, error in failed.items():
                 note_failure(lineage, table, week, context.run.run_id, str(error))
         if made:
@@ -146,6 +167,12 @@ def note_failure(lineage: Lineage, table: Table, week: date, run_id: str, reason
     if record.data and not record.inputs:  # it was published before the failure, and nobody has looked at it
         noted = replace(noted, failed_checks=lineage.weekly.unchecked(table))
     lineage.lake.write_record(table, week, noted)
+
+
+def _materialization(lineage: Lineage, companion: Table, week: date) -> dg.AssetMaterialization:
+    """A week of a table that was written beside that of the asset."""
+    rows = {"dagster/partition_row_count": lineage.lake.rows(companion, week)}
+    return dg.AssetMaterialization(companion.name, partition=str(week), metadata=rows)
 
 
 def _provenance(record: Record, overridden: Sequence[str]) -> dict:

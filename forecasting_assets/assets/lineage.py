@@ -109,7 +109,7 @@ class Lineage:
         if declared.reads == FILES:
             found[FILES] = {file.name: file.fingerprint for file in self.touching.get(week, ())}
         elif declared.reads == NETWORK:
-            found[NETWORK] = self._network
+            found[NETWORK] = self.network
         return found
 
     def own_inputs(self, asset: str, week: date) -> Inputs:
@@ -137,7 +137,8 @@ class Lineage:
         return weeks
 
     @cached_property
-    def _network(self) -> dict[str, str]:
+    def network(self) -> dict[str, str]:
+        """Network file -> its content."""
         folder = self.weekly.settings.network_path
         return {file.name: fingerprint(file.read_text()) for file in sorted(folder.glob("*.csv"))}
 

@@ -80,6 +80,7 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         kinds=["pyspark", "parquet"],
         upstream=["raw_orders"],
         settings=["orders.columns", "orders.format", "orders.fold_case"],
+        companions=[REJECTED_ORDERS, ORDER_FILE_SUMMARY],
     )
     def clean_orders(context: dg.AssetExecutionContext, weeks: list[date], spark: Spark, lake: Lake) -> None:
         """Order lines fit for use, typed. Every other line goes to the table rejected_orders with the reason."""

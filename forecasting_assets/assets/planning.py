@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GROUP = "planning"
+#: A plan is there by noon of each Monday (UTC), made since the week before it has closed.
+PLAN_DUE = dg.FreshnessPolicy.cron("0 12 * * 1", lower_bound_delta=timedelta(hours=12), timezone="UTC")
 #: Weeks of business impact that a plan's report shows.
 IMPACT_WEEKS = 26
 #: Weeks that seasonal naive looks back, the year before any target included.
@@ -278,7 +280,12 @@ def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
     settings = weekly.settings
 
     @weekly.asset(
-        MANUFACTURER_NETWORK, group=GROUP, kinds=["csv"], reads=NETWORK, settings=["orders.fold_case"]
+        MANUFACTURER_NETWORK,
+        group=GROUP,
+        kinds=["csv"],
+        reads=NETWORK,
+        settings=["orders.fold_case"],
+        companions=[CAPABILITIES, LANES, CAPACITY_OVERRIDES_KNOWN],
     )
     def manufacturer_network(context: dg.AssetExecutionContext, weeks: list[date], lake: Lake) -> None:
         """Manufacturers, what they can make at which cost, and the lanes between regions, as the network files
@@ -298,6 +305,8 @@ def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         kinds=["cvxpy", "highs"],
         upstream=["demand_forecast", "feature_table", "manufacturer_network", *frozen],
         settings=["allocation"],
+        companions=[CAPACITY_LOAD, PLAN_SHORTAGES, PLAN_COST, PLAN_REASONS, PLAN_RULES, PLAN_PROOF],
+        freshness=PLAN_DUE,
     )
     def allocation_plan(context: dg.AssetExecutionContext, weeks: list[date]) -> None:
         """Which manufacturer makes how much of which part in which week, at least cost: forecast demand is met
@@ -323,6 +332,7 @@ def planning_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
             Upstream("weekly_demand", first=-FORESEEN_WEEKS - _NAIVE_WEEKS, optional=True),
         ],
         settings=["allocation", "calendar.horizon_weeks"],
+        companions=[REPLAY_STATE],
     )
     def business_impact(context: dg.AssetExecutionContext, weeks: list[date]) -> None:
         """What planning was worth once the week's real orders came, replayed week after week: what was started

@@ -13,13 +13,15 @@ from typing import Any
 
 import dagster as dg
 
-from forecasting_assets.provenance import UNCHECKED
+from forecasting_assets.provenance import FILES, NETWORK, UNCHECKED
 from forecasting_assets.resources.spark import outliving_server
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import Table
 from forecasting_assets.weeks import parse_week, weeks_between
 
 OWNER = "team:planning"
+#: The assets that stand for landed files.
+FILE_ASSETS = {FILES: "order_files", NETWORK: "network_files"}
 #: Runs with an op in it are started one at a time, see dagster.yaml.
 SPARK_POOL = "spark"
 #: Run tags by which Dagster names the weeks of a run: one, or a range.
@@ -53,12 +55,14 @@ class Upstream:
 
 @dataclass(frozen=True)
 class Declared:
-    """What an asset is made from: upstream assets, landed files and settings (dotted names)."""
+    """What an asset is made from, upstream assets, landed files and settings (dotted names), and the tables that it
+    writes beside its own."""
 
     table: Table
     upstream: Sequence[Upstream]
     reads: str | None
     settings: Sequence[str]
+    companions: Sequence[Table] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ class Weekly:
     settings: Settings
     declared: dict[str, Declared] = field(default_factory=dict)
     blocking: dict[str, list[str]] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)
 
     def unchecked(self, table: Table) -> dict[str, str]:
         """What the blocking checks of `table` say of a week that they have not looked at."""
@@ -91,15 +96,20 @@ class Weekly:
         upstream: Sequence[Upstream | str] = (),
         reads: str | None = None,
         settings: Sequence[str] = (),
+        companions: Sequence[Table] = (),
+        freshness: dg.FreshnessPolicy | None = None,
     ) -> Callable[[Callable[..., None]], dg.AssetsDefinition]:
         """Decorator: an asset that writes `table`; its docstring is what planners read in the UI.
 
         The function is called with the context, the weeks to make and its resources, and writes through the
         lake. It may be called again with fewer weeks, if one of them fails. `reads` names the landed files
-        it is made from, `settings` the settings that change what it makes.
+        it is made from, `settings` the settings that change what it makes, `companions` the tables it writes beside
+        its own.
         """
         sources = [source if isinstance(source, Upstream) else Upstream(source) for source in upstream]
-        self.declared[table.name] = Declared(table, sources, reads, settings)
+        self.declared[table.name] = Declared(table, sources, reads, settings, companions)
+        self.groups[table.name] = group
+        files = [dg.AssetDep(FILE_ASSETS[reads])] if reads else []
 
         def declare(function: Callable[..., None]) -> dg.AssetsDefinition:
             from forecasting_assets.assets.isolation import WEEKS_MADE, week_by_week
@@ -108,13 +118,14 @@ class Weekly:
                 name=table.name,
                 partitions_def=self.partitions,
                 backfill_policy=dg.BackfillPolicy.single_run(),
-                deps=[source.dep for source in sources if source.asset != table.name],
+                deps=[*files, *(source.dep for source in sources if source.asset != table.name)],
                 group_name=group,
                 kinds=set(kinds),
                 owners=[OWNER],
                 metadata={"dagster/column_schema": column_schema(table), "dagster/table_name": table.name},
                 description=_description(function),
                 io_manager_key=WEEKS_MADE,
+                freshness_policy=freshness,
                 pool=SPARK_POOL if "spark" in signature(function).parameters else None,
             )(week_by_week(self, table, outliving_server(function)))
 

@@ -77,11 +77,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What to ask for now, in this order; what to say about it, in lines; and the cursor from here."""
+    """What to ask for now, in this order; what to say about it, in lines; the cursor from here; and the weeks whose
+    files have changed."""
 
     requests: Sequence[Request]
     said: Sequence[str]
     cursor: Cursor
+    arrived: Sequence[date] = ()
 
 
 def ask(lineage: Lineage, cursor: Cursor, now: datetime, under_way: Iterable[date]) -> Answer:
@@ -128,7 +130,7 @@ def ask(lineage: Lineage, cursor: Cursor, now: datetime, under_way: Iterable[dat
     said = [*_describe(lineage, requests, arrived, changed), *_given_up(after)]
     if settling:
         said.append(f"Waiting until {len(settling.keys() - whole)} files are whole.")
-    return Answer(requests, said, after)
+    return Answer(requests, said, after, sorted(arrived))
 
 
 def weeks_to_make(

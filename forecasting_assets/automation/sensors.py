@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 import dagster as dg
 
 from forecasting_assets.assets.lineage import Lineage
+from forecasting_assets.assets.sources import observations
 from forecasting_assets.assets.weekly import Weekly, tags_of_weeks, weeks_of_run
 from forecasting_assets.automation.arrivals import Cursor, Request, ask
 from forecasting_assets.automation.jobs import WEEKLY_PLAN
@@ -39,7 +40,10 @@ def sensors(weekly: Weekly) -> list[dg.SensorDefinition]:
             return dg.SensorResult(
                 run_requests=list(map(_run_request, answer.requests)),
                 # What has arrived puts weeks out of date: the UI is to show it before anything runs.
-                asset_events=[up_to_date(lineage, asset) for asset in weekly.declared],
+                asset_events=[
+                    *observations(lineage, answer.arrived),
+                    *(up_to_date(lineage, asset) for asset in weekly.declared),
+                ],
                 cursor=after,
             )
         unreadable = describe_errors(files)

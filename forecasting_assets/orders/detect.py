@@ -104,7 +104,7 @@ def detect_format(
     detector = _Detector(sources, landed_names, dict(given))
     for find in (detector.find_encoding, detector.find_delimiter, detector.find_dates, detector.find_numbers):
         find()
-    return Detected(OrderFormat(**detector.fields), detector.evidence)  # type: ignore[arg-type]
+    return Detected(OrderFormat(**detector.fields), detector.evidence)
 
 
 class _Detector:
@@ -122,7 +122,7 @@ class _Detector:
     def _open(self, source: Source, columns: Sequence[str] | None = None) -> Source:
         known = OrderFormat(
             **{name: value for name, value in self.fields.items() if name in ("encoding", "delimiter")}
-        )  # type: ignore[arg-type]
+        )
         return replace(source, order_format=known, columns=columns)
 
     def _keep(self, field: str, value: str, evidence: str) -> None:
@@ -207,7 +207,7 @@ class _Detector:
 
     def _date_signs(self, source: Source) -> Iterator[Sign]:
         for text, row in self._values(source, "order_date"):
-            moments = {order: parse_moments(text, order) for order in ("iso", "day_first", "month_first")}  # type: ignore[arg-type]
+            moments = {order: parse_moments(text, order) for order in ("iso", "day_first", "month_first")}
             readable = {order: found.is_valid() for order, found in moments.items()}
             numeric = pc.and_(
                 pc.or_(readable["day_first"], readable["month_first"]), pc.invert(readable["iso"])

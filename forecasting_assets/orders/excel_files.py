@@ -35,7 +35,7 @@ def read_excel(source: Source) -> Iterator[RowBatch]:
         yield RowBatch.regular(numbers, pa.RecordBatch.from_arrays(arrays, chosen))
 
 
-def _table(source: Source) -> list[Sequence[object]]:
+def _table(source: Source) -> Sequence[Sequence[object]]:
     """The rows of the one sheet that holds order lines."""
     with source.filesystem.open_input_stream(source.path) as stream:
         content = stream.read()

@@ -38,8 +38,8 @@ def _objects(source: Source) -> Iterator[list[dict]]:
         if first is not None and first[1].lstrip().startswith("["):
             yield _array(source, first[1] + text.read())
             return
-        lines = chain([first] if first else [], lines)
-        while some := list(islice(lines, _ROWS_PER_BATCH)):
+        every_line = chain([first] if first else [], lines)
+        while some := list(islice(every_line, _ROWS_PER_BATCH)):
             yield _decoded(source, some)
 
 

@@ -103,7 +103,8 @@ class Lake(dg.ConfigurableResource):
         A week whose data file has another content than its record says has a record without inputs, whose version is
         the content id of the file: its run was interrupted, or somebody else has changed it.
         """
-        data, notes = {}, {}
+        data: dict[date, Any] = {}
+        notes: dict[date, Any] = {}
         for info in self._infos(table, weeks):
             name = info.path.rpartition("/")[2]
             if name in (_FILE, _RECORD):
@@ -158,10 +159,10 @@ class Lake(dg.ConfigurableResource):
                 digest.update(block)
         return digest.hexdigest()
 
-    def identity(self, table: Table, week: date) -> dict[str, str]:
-        """Content id of a week's data file, and how the file looks: the fields `data` and `seen` of its record."""
+    def identity(self, table: Table, week: date) -> tuple[str, str]:
+        """Content id of a week's data file, and its size and time of change, by which it is known unread."""
         (info,) = self._storage[0].get_file_info([self._file(table.name, week)])
-        return {"data": self._content_id(info.path), "seen": _seen(info)}
+        return self._content_id(info.path), _seen(info)
 
     def describe_change(self, table: Table, week: date) -> str:
         """What has happened to a data file that differs from its record."""

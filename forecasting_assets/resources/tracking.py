@@ -338,7 +338,7 @@ class Tracking(dg.ConfigurableResource):
     def add_metrics(self, model: str, week: date, metrics: Mapping[str, Mapping[int, float]]) -> None:
         """Add metrics, as `log_judgement` takes them, to the run that made the model of `week`, if there is one."""
         version = self._newest_version(model, "week", str(week))
-        if version is not None:
+        if version is not None and version.run_id:
             self._log_steps(version.run_id, metrics)
 
     def _log_steps(self, run_id: str, metrics: Mapping[str, Mapping[int, float]]) -> None:

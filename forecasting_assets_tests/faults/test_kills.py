@@ -103,7 +103,10 @@ def test_nothing_goes_on_from_a_week_whose_run_was_killed_before_its_checks(home
     run.kill(everything=True)
     TALLY.kills.append((run.step, "whole group"))
     state = lineage_of(home_copy.settings).state("clean_orders", WEEKS[0])
-    assert (state.state, state.reasons) == ("out of date", ("not checked, by a run that was cut off",))
+    assert (state.state, state.reasons) == (
+        "out of date",
+        ("its checks have not run: its run was interrupted",),
+    )
     assert not materialize(home_copy.settings, WEEKS, "key:weekly_demand")
     assert f"the check conservation of clean_orders {WEEKS[0]} failed" in capsys.readouterr().out
     assert materialize(home_copy.settings, WEEKS, "key:clean_orders or key:weekly_demand")

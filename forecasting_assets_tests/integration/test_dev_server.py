@@ -14,7 +14,7 @@ from forecasting_assets.definitions import lineage_of
 from forecasting_assets.resources.orphans import PROCESS
 from forecasting_assets.resources.spark import SPARK_TAG
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, WEEKLY_DEMAND
-from forecasting_assets_tests.conftest import PLANNED, WEEKS, rows
+from forecasting_assets_tests.conftest import PLANNED, WEEKS, rows, written_at
 from forecasting_assets_tests.server import ask, click, dev_server, ended_run, log_of, wait_until
 
 pytestmark = pytest.mark.spark
@@ -112,7 +112,7 @@ def test_files_that_land_and_two_backfills_end_well_together(home, served):
     assert states(copied, "weekly_demand", [*early, *late, touched]) == ["fresh"] * 6
     for week in (*early, *late):
         for table in (CLEAN_ORDERS, WEEKLY_DEMAND):
-            assert copied.lake.stamp(table, week) != home.lake.stamp(table, week)
+            assert written_at(copied, table, week) != written_at(home, table, week)
             pd.testing.assert_frame_equal(rows(copied, table, week), rows(home, table, week))
     assert copied.lake.rows(RAW_ORDERS, touched) == home.lake.rows(RAW_ORDERS, touched) + 1
     # Runs take turns, and find a warm JVM.

@@ -17,7 +17,7 @@ from forecasting_assets.runs import materialize
 from forecasting_assets.settings import SparkSettings
 from forecasting_assets.tables import QUANTILES, SERIES, XGB_MODEL
 from forecasting_assets.weeks import add_weeks
-from forecasting_assets_tests.conftest import PLANNED, Home, rows
+from forecasting_assets_tests.conftest import PLANNED, Home, rows, written_at
 from forecasting_assets_tests.fits import forget_fits
 from forecasting_assets_tests.unit.forecasting.data import FIRST, features, market
 
@@ -63,7 +63,7 @@ def test_tasks_train_the_mean_together_and_the_rest_stays_as_it_is(home, distrib
 def test_a_model_that_tasks_have_trained_is_found_again_and_forecasts_the_same(distributed, tmp_path):
     copy = distributed.copy(tmp_path / "home")
     assert materialize(copy.settings, [WEEK], "key:xgb_model")
-    assert copy.lake.stamp(XGB_MODEL, WEEK) != distributed.lake.stamp(XGB_MODEL, WEEK)
+    assert written_at(copy, XGB_MODEL, WEEK) != written_at(distributed, XGB_MODEL, WEEK)
     pd.testing.assert_frame_equal(
         rows(copy, XGB_MODEL, WEEK), rows(distributed, XGB_MODEL, WEEK), rtol=0, atol=0
     )
@@ -77,7 +77,7 @@ def test_the_same_is_trained_through_spark_connect(distributed, tmp_path):
         [sys.executable, "-c", THROUGH_CONNECT], env=environment, capture_output=True, text=True
     )
     assert made.returncode == 0, made.stdout + made.stderr
-    assert copy.lake.stamp(XGB_MODEL, WEEK) != distributed.lake.stamp(XGB_MODEL, WEEK)
+    assert written_at(copy, XGB_MODEL, WEEK) != written_at(distributed, XGB_MODEL, WEEK)
     pd.testing.assert_frame_equal(rows(copy, XGB_MODEL, WEEK), rows(distributed, XGB_MODEL, WEEK), rtol=1e-9)
 
 

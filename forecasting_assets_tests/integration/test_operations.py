@@ -6,12 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 
 import dagster as dg
 import pandas as pd
 import pytest
 
-from forecasting_assets.assets.lineage import describe_impact, describe_status
+from forecasting_assets.assets.fits import fit_ids
+from forecasting_assets.assets.lineage import describe_stale, describe_status
+from forecasting_assets.automation.arrivals import Cursor, ask
+from forecasting_assets.checks.weekly import up_to_date
 from forecasting_assets.cli import main
 from forecasting_assets.definitions import lineage_of
 from forecasting_assets.resources.orphans import end_orphans
@@ -128,16 +132,21 @@ def test_a_killed_run_leaves_whole_weeks_and_the_next_one_repairs(home, home_cop
 
 def test_a_late_file_puts_out_of_date_what_it_touches_and_what_follows(home_copy):
     week = PLANNED[2]
-    assert describe_impact(lineage_of(home_copy.settings)) == "Nothing is out of date."
+    assert describe_stale(lineage_of(home_copy.settings)) == "Nothing is out of date."
     (home_copy.path / "landing" / "orders" / "late.csv").write_text(
         f"order_id,order_date,part_id,region,quantity,unit_price\nlate1,{week},p-new,EU,5,2\n"
     )
-    impact = lineage_of(home_copy.settings).impact()
-    assert list(impact["raw_orders"]) == [week]
-    assert impact["raw_orders"][week].reasons == ("order files new: late.csv",)
-    assert list(impact["weekly_demand"]) == [week]
-    assert list(impact["feature_table"]) == WEEKS[WEEKS.index(week) :]
-    assert list(impact["allocation_plan"]) == PLANNED[2:]
+    stale = lineage_of(home_copy.settings).stale()
+    assert list(stale["raw_orders"]) == [week]
+    assert stale["raw_orders"][week].reasons == ("order files new: late.csv",)
+    assert list(stale["weekly_demand"]) == [week]
+    assert list(stale["feature_table"]) == WEEKS[WEEKS.index(week) :]
+    assert list(stale["allocation_plan"]) == PLANNED[2:]
+    assert stale["allocation_plan"][PLANNED[-1]].inherited
+    # Status and the check that the UI shows say the same.
+    freshness = lineage_of(home_copy.settings)
+    assert f"allocation_plan out of date: {PLANNED[2]} to {PLANNED[-1]}" in describe_status(freshness)
+    assert not up_to_date(freshness, "allocation_plan").passed
     assert materialize(home_copy.settings, [week], "+key:weekly_demand")
     assert states(home_copy, "weekly_demand", [week]) == ["fresh"]
     lineage = lineage_of(home_copy.settings)
@@ -150,9 +159,47 @@ def test_an_interrupted_write_is_noticed_and_mended(home_copy):
     week = WEEKS[30]
     home_copy.lake.write_pandas(home_copy.lake.read_pandas(WEEKLY_DEMAND, [week]), WEEKLY_DEMAND, week)
     state = lineage_of(home_copy.settings).state("weekly_demand", week)
-    assert (state.state, state.reasons) == ("out of date", ("written by a run that was cut off",))
+    assert state.state == "out of date"
+    assert "a run was interrupted, or the file was changed" in state.reasons[0]
     assert materialize(home_copy.settings, [week], "key:weekly_demand")
     assert states(home_copy, "weekly_demand", [week]) == ["fresh"]
+
+
+@pytest.fixture(params=["new times", "another path"])
+def moved_home(request, home, tmp_path):
+    """The home copied without the times of its files, or with its lake in another place."""
+    shutil.copytree(home.path, tmp_path / "copy", copy_function=shutil.copyfile)
+    copied = type(home)(tmp_path / "copy", home.known)
+    if request.param == "another path":
+        shutil.move(copied.path / "lake", tmp_path / "elsewhere")
+        settings = copied.path / "forecasting.toml"
+        settings.write_text(settings.read_text() + f'[lake]\npath = "{tmp_path / "elsewhere"}"\n')
+    return copied
+
+
+def test_a_copied_home_is_as_fresh_as_the_one_it_was_copied_from(moved_home):
+    freshness = lineage_of(moved_home.settings)
+    assert describe_stale(freshness) == "Nothing is out of date."
+    answer = ask(freshness, Cursor(), datetime.now(UTC), [])
+    assert answer.requests == []
+
+
+def test_models_of_a_copied_home_are_the_same_fits(home, moved_home):
+    assert fit_ids(moved_home.settings, PLANNED) == fit_ids(home.settings, PLANNED)
+
+
+def test_a_changed_byte_is_noticed_and_the_file_is_named(home_copy, capsys):
+    file = home_copy.path / "lake" / "weekly_demand" / f"week={BAD}" / "data.parquet"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 3] ^= 1
+    file.write_bytes(content)
+    state = lineage_of(home_copy.settings).state("weekly_demand", BAD)
+    assert (state.state, state.inherited) == ("out of date", False)
+    assert str(file) in state.reasons[0]
+    following = lineage_of(home_copy.settings).state("feature_table", BAD)
+    assert (following.state, following.inherited) == ("out of date", False)
+    assert materialize(home_copy.settings, [BAD], "weekly_demand")
+    assert describe_stale(lineage_of(home_copy.settings)) == "Nothing is out of date."
 
 
 def test_names_that_mean_harm_stay_data(home_copy):
@@ -169,4 +216,4 @@ def test_names_that_mean_harm_stay_data(home_copy):
     assert set(names) <= set(home_copy.lake.read_pandas(WEEKLY_DEMAND, [week])["part_id"])
     assert {path.name for path in home_copy.path.iterdir()} - before <= {"locks"}
     (listed,) = (home_copy.path / "landing" / "quarantine").iterdir()
-    assert "is empty" in listed.read_text()
+    assert "it is empty" in listed.read_text()

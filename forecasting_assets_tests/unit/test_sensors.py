@@ -109,7 +109,7 @@ def made(zone: Path, weeks: list[date], *tables: Table) -> None:
             lineage.lake.write_pandas(empty, table, week)
             inputs = lineage.inputs(table.name, week)
             identity = lineage.lake.identity(table, week)
-            lineage.lake.write_record(table, week, Record(fingerprint(inputs), inputs, **identity))
+            lineage.lake.write_record(table, week, Record(fingerprint(inputs), inputs, *identity))
 
 
 def test_files_of_a_week_that_land_one_tick_after_another_are_asked_for_together(zone):

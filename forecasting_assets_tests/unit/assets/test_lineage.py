@@ -19,7 +19,7 @@ def test_weeks_of_a_run_go_on_from_those_before_that_it_makes_anew(tmp_path):
     empty = pd.DataFrame({c.name: pd.Series(dtype=object) for c in BUSINESS_IMPACT.columns})
     lineage.lake.write_pandas(empty, BUSINESS_IMPACT, W1)
     identity = lineage.lake.identity(BUSINESS_IMPACT, W1)
-    record = Record("v", {"settings": {}}, **identity, failed_checks={"contract": UNCHECKED})
+    record = Record("v", {"settings": {}}, *identity, {"contract": UNCHECKED})
     lineage.lake.write_record(BUSINESS_IMPACT, W1, record)
     (obstacle,) = lineage.obstacles("business_impact", W2, "run", (), [])
     assert f"contract of business_impact {W1} failed ({UNCHECKED})" in obstacle

@@ -1,0 +1,89 @@
+"""What the graph shows beside the assets: the landed files it begins with, and the tables written beside others."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
+
+from forecasting_assets.assets.weekly import FILE_ASSETS, Weekly, column_schema
+from forecasting_assets.provenance import FILES, NETWORK, fingerprint
+from forecasting_assets.weeks import newest_closed_week
+
+if TYPE_CHECKING:
+    from forecasting_assets.assets.lineage import Lineage
+
+
+def source_assets(weekly: Weekly) -> list[dg.SourceAsset]:
+    """Order files and network files as assets that can be observed, so that the lineage begins with them."""
+
+    @dg.observable_source_asset(
+        name=FILE_ASSETS[FILES],
+        partitions_def=weekly.partitions,
+        group_name="landing",
+        description="Order files in the landing zone. A week's data version changes with the files that touch it.",
+    )
+    def order_files() -> dg.DataVersionsByPartition:
+        lineage = _lineage(weekly)
+        first, newest = weekly.settings.calendar.first_week, newest_closed_week()
+        weeks = [week for week in lineage.touching if first <= week <= newest]
+        return dg.DataVersionsByPartition({str(week): _version(lineage, week) for week in weeks})
+
+    @dg.observable_source_asset(
+        name=FILE_ASSETS[NETWORK],
+        group_name="landing",
+        description="Network files: manufacturers, capabilities, lanes and capacity overrides.",
+    )
+    def network_files() -> dg.DataVersion:
+        return dg.DataVersion(fingerprint(_lineage(weekly).network))
+
+    return [order_files, network_files]
+
+
+def companion_specs(weekly: Weekly) -> list[dg.AssetSpec]:
+    """The tables that assets write beside their own, as the UI shows them."""
+    return [
+        dg.AssetSpec(
+            table.name,
+            deps=[asset],
+            description=f"Written by {asset}.",
+            group_name=weekly.groups[asset],
+            kinds={"parquet"},
+            partitions_def=weekly.partitions,
+            metadata={"dagster/column_schema": column_schema(table), "dagster/table_name": table.name},
+        )
+        for asset, declared in weekly.declared.items()
+        for table in declared.companions
+    ]
+
+
+def observations(lineage: "Lineage", weeks: Iterable[date]) -> list[dg.AssetObservation]:
+    """The order files of `weeks` as the landing zone holds them now.
+
+    Recorded before a run reads them, they tell Dagster which version of the files the run has used.
+    """
+    return [
+        dg.AssetObservation(
+            FILE_ASSETS[FILES],
+            partition=str(week),
+            metadata={"files": _names(lineage, week)},
+            tags={DATA_VERSION_TAG: _version(lineage, week)},
+        )
+        for week in weeks
+    ]
+
+
+def _version(lineage: "Lineage", week: date) -> str:
+    return fingerprint({file.name: file.fingerprint for file in lineage.touching.get(week, ())})
+
+
+def _names(lineage: "Lineage", week: date) -> str:
+    names: Sequence[str] = [file.name for file in lineage.touching.get(week, ())]
+    return ", ".join(names[:20]) + (f" and {len(names) - 20:,} more" if len(names) > 20 else "")
+
+
+def _lineage(weekly: Weekly) -> "Lineage":
+    from forecasting_assets.assets.lineage import Lineage
+
+    return Lineage(weekly)

@@ -57,7 +57,7 @@ def _assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
 
 
 def _assemble(settings: Settings, resources: dict[str, Any]) -> dg.Definitions:
-    weekly = Weekly(settings)
+    weekly, landing = Weekly(settings), Landing.of(settings)
     return dg.Definitions(
         assets=[*_assets(weekly), *source_assets(weekly), *companion_specs(weekly)],
         asset_checks=[*order_checks(weekly), *model_checks(weekly), *planning_checks(weekly)],
@@ -66,10 +66,10 @@ def _assemble(settings: Settings, resources: dict[str, Any]) -> dg.Definitions:
         sensors=sensors(weekly),
         executor=executor(),
         resources={
-            WEEKS_MADE: WeeksMade.of(weekly),
+            WEEKS_MADE: WeeksMade(landing=landing),
             "spark": Spark.of(settings.spark),
             "lake": Lake(path=settings.lake_path),
-            "landing": Landing.of(settings),
+            "landing": landing,
             "tracking": Tracking(tracking_uri=settings.tracking_uri, artifacts=settings.artifacts_uri),
             **resources,
         },

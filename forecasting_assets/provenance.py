@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
+from pathlib import Path
 from sys import intern
 from typing import Any
 
@@ -72,6 +73,11 @@ def fingerprint(content: Any) -> str:
     """12 hexadecimal digits of anything that JSON can say."""
     text = json.dumps(content, sort_keys=True, default=str)
     return blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def network_contents(folder: Path) -> dict[str, str]:
+    """Network file -> what identifies its content."""
+    return {file.name: fingerprint(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.csv"))}
 
 
 def differences(recorded: Inputs, current: Inputs) -> list[str]:

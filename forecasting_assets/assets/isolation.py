@@ -13,12 +13,12 @@ from dataclasses import replace
 from datetime import date
 
 import dagster as dg
-from pydantic import PrivateAttr
 
 from forecasting_assets.assets.lineage import OVERRIDE, Lineage
 from forecasting_assets.assets.sources import observations
 from forecasting_assets.assets.weekly import Weekly, add_week_metadata, weeks_of, weeks_of_run
 from forecasting_assets.provenance import Failure, Record, fingerprint
+from forecasting_assets.resources.landing import Landing
 from forecasting_assets.resources.lock import only_one
 from forecasting_assets.resources.orphans import PROCESS, this_process
 from forecasting_assets.tables import Table
@@ -37,20 +37,7 @@ class HeldBack(ValueError):
 class WeeksMade(dg.ConfigurableIOManager):
     """Narrows the materializations of a run to the weeks that were made; stores nothing, assets do."""
 
-    _observe: Callable[[dg.DagsterInstance, Sequence[date]], None] | None = PrivateAttr(default=None)
-
-    @classmethod
-    def of(cls, weekly: Weekly) -> "WeeksMade":
-        """For the assets of `weekly`, whose order files are observed before a run reads them."""
-
-        def observe(instance: dg.DagsterInstance, weeks: Sequence[date]) -> None:
-            with suppress(ValueError):  # the asset itself says what is wrong with the landing zone
-                for observation in observations(Lineage(weekly), weeks):
-                    instance.report_runless_asset_event(observation)
-
-        made = cls()
-        made._observe = observe
-        return made
+    landing: dg.ResourceDependency[Landing]
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         run, instance = context.run, context.instance
@@ -60,8 +47,11 @@ class WeeksMade(dg.ConfigurableIOManager):
         if run.tags.get(PROCESS) != this_process()[PROCESS]:
             instance.add_run_tags(run.run_id, this_process())
         reads_files = run.asset_selection is None or dg.AssetKey("raw_orders") in run.asset_selection
-        if self._observe and reads_files:
-            self._observe(instance, weeks_of_run(run.tags))
+        if reads_files:
+            # Before any step: Dagster notes at its start which version of the files a step reads.
+            with suppress(ValueError):  # the asset itself says what is wrong with the landing zone
+                for observation in observations(self.landing.refresh(), weeks_of_run(run.tags)):
+                    instance.report_runless_asset_event(observation)
 
     def handle_output(self, context: dg.OutputContext, obj: Sequence[str]) -> None:
         # Dagster would otherwise record a materialization of every week of the run, the failed ones too.

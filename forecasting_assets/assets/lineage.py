@@ -20,6 +20,7 @@ from forecasting_assets.provenance import (
     Record,
     differences,
     fingerprint,
+    network_contents,
 )
 from forecasting_assets.reporting.texttable import aligned
 from forecasting_assets.resources.lake import Lake, missing_weeks_message
@@ -109,7 +110,7 @@ class Lineage:
         if declared.reads == FILES:
             found[FILES] = {file.name: file.fingerprint for file in self.touching.get(week, ())}
         elif declared.reads == NETWORK:
-            found[NETWORK] = self.network
+            found[NETWORK] = self._network
         return found
 
     def own_inputs(self, asset: str, week: date) -> Inputs:
@@ -137,10 +138,8 @@ class Lineage:
         return weeks
 
     @cached_property
-    def network(self) -> dict[str, str]:
-        """Network file -> its content."""
-        folder = self.weekly.settings.network_path
-        return {file.name: fingerprint(file.read_text()) for file in sorted(folder.glob("*.csv"))}
+    def _network(self) -> dict[str, str]:
+        return network_contents(self.weekly.settings.network_path)
 
     def _setting(self, name: str) -> str:
         if name not in self._settings:

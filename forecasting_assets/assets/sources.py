@@ -2,17 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from forecasting_assets.assets.weekly import FILE_ASSETS, Weekly, column_schema
-from forecasting_assets.provenance import FILES, NETWORK, fingerprint
+from forecasting_assets.provenance import FILES, NETWORK, fingerprint, network_contents
+from forecasting_assets.resources.landing import LandedFile, Landing, touching
 from forecasting_assets.weeks import newest_closed_week
-
-if TYPE_CHECKING:
-    from forecasting_assets.assets.lineage import Lineage
 
 
 def source_assets(weekly: Weekly) -> list[dg.SourceAsset]:
@@ -25,10 +22,12 @@ def source_assets(weekly: Weekly) -> list[dg.SourceAsset]:
         description="Order files in the landing zone. A week's data version changes with the files that touch it.",
     )
     def order_files() -> dg.DataVersionsByPartition:
-        lineage = _lineage(weekly)
+        files = Landing.of(weekly.settings).refresh()
         first, newest = weekly.settings.calendar.first_week, newest_closed_week()
-        weeks = [week for week in lineage.touching if first <= week <= newest]
-        return dg.DataVersionsByPartition({str(week): _version(lineage, week) for week in weeks})
+        weeks = {week for file in files for week in file.weeks if first <= week <= newest}
+        return dg.DataVersionsByPartition(
+            {str(week): _version(touching(files, [week])) for week in sorted(weeks)}
+        )
 
     @dg.observable_source_asset(
         name=FILE_ASSETS[NETWORK],
@@ -36,7 +35,7 @@ def source_assets(weekly: Weekly) -> list[dg.SourceAsset]:
         description="Network files: manufacturers, capabilities, lanes and capacity overrides.",
     )
     def network_files() -> dg.DataVersion:
-        return dg.DataVersion(fingerprint(_lineage(weekly).network))
+        return dg.DataVersion(fingerprint(network_contents(weekly.settings.network_path)))
 
     return [order_files, network_files]
 
@@ -58,32 +57,26 @@ def companion_specs(weekly: Weekly) -> list[dg.AssetSpec]:
     ]
 
 
-def observations(lineage: "Lineage", weeks: Iterable[date]) -> list[dg.AssetObservation]:
+def observations(files: Sequence[LandedFile], weeks: Iterable[date]) -> list[dg.AssetObservation]:
     """The order files of `weeks` as the landing zone holds them now.
 
     Recorded before a run reads them, they tell Dagster which version of the files the run has used.
     """
-    return [
-        dg.AssetObservation(
-            FILE_ASSETS[FILES],
-            partition=str(week),
-            metadata={"files": _names(lineage, week)},
-            tags={DATA_VERSION_TAG: _version(lineage, week)},
+    found = []
+    for week in weeks:
+        of_week = touching(files, [week])
+        names = [file.name for file in of_week]
+        more = f" and {len(names) - 20:,} more" if len(names) > 20 else ""
+        found.append(
+            dg.AssetObservation(
+                FILE_ASSETS[FILES],
+                partition=str(week),
+                metadata={"files": ", ".join(names[:20]) + more},
+                tags={DATA_VERSION_TAG: _version(of_week)},
+            )
         )
-        for week in weeks
-    ]
+    return found
 
 
-def _version(lineage: "Lineage", week: date) -> str:
-    return fingerprint({file.name: file.fingerprint for file in lineage.touching.get(week, ())})
-
-
-def _names(lineage: "Lineage", week: date) -> str:
-    names: Sequence[str] = [file.name for file in lineage.touching.get(week, ())]
-    return ", ".join(names[:20]) + (f" and {len(names) - 20:,} more" if len(names) > 20 else "")
-
-
-def _lineage(weekly: Weekly) -> "Lineage":
-    from forecasting_assets.assets.lineage import Lineage
-
-    return Lineage(weekly)
+def _version(files: Iterable[LandedFile]) -> str:
+    return fingerprint({file.name: file.fingerprint for file in files})

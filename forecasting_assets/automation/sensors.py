@@ -41,7 +41,7 @@ def sensors(weekly: Weekly) -> list[dg.SensorDefinition]:
                 run_requests=list(map(_run_request, answer.requests)),
                 # What has arrived puts weeks out of date: the UI is to show it before anything runs.
                 asset_events=[
-                    *observations(lineage, answer.arrived),
+                    *observations(files, answer.arrived),
                     *(up_to_date(lineage, asset) for asset in weekly.declared),
                 ],
                 cursor=after,

@@ -11,16 +11,26 @@ from datetime import UTC, datetime
 import dagster as dg
 import pandas as pd
 import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver
+from dagster._core.loader import LoadingContextForTest
 
 from forecasting_assets.assets.fits import fit_ids
 from forecasting_assets.assets.lineage import describe_stale, describe_status
 from forecasting_assets.automation.arrivals import Cursor, ask
 from forecasting_assets.checks.weekly import up_to_date
 from forecasting_assets.cli import main
-from forecasting_assets.definitions import lineage_of
+from forecasting_assets.definitions import build_defs, lineage_of
 from forecasting_assets.resources.orphans import end_orphans
 from forecasting_assets.runs import materialize, weeks_to_make
-from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, REJECTED_ORDERS, WEEKLY_DEMAND
+from forecasting_assets.tables import (
+    CAPACITY_LOAD,
+    CLEAN_ORDERS,
+    PLAN_SHORTAGES,
+    RAW_ORDERS,
+    REJECTED_ORDERS,
+    REPLAY_STATE,
+    WEEKLY_DEMAND,
+)
 from forecasting_assets_tests.conftest import PLANNED, WEEKS, rows
 
 pytestmark = pytest.mark.spark
@@ -217,3 +227,53 @@ def test_names_that_mean_harm_stay_data(home_copy):
     assert {path.name for path in home_copy.path.iterdir()} - before <= {"locks"}
     (listed,) = (home_copy.path / "landing" / "quarantine").iterdir()
     assert "it is empty" in listed.read_text()
+
+
+def dagster_statuses(home, week, assets):
+    """What Dagster's UI says of a week: whether the asset is stale, and because of what."""
+    graph = build_defs(home.settings).resolve_asset_graph()
+    with dg.DagsterInstance.from_config(str(home.path / "dagster")) as instance:
+        resolver = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
+        return {asset: resolver.get_status(dg.AssetKey(asset), str(week)).value for asset in assets}
+
+
+def test_the_lineage_in_the_ui_begins_at_the_files_and_shows_what_has_changed(home_copy):
+    week, assets = PLANNED[-1], ["raw_orders", "clean_orders", "weekly_demand", "allocation_plan"]
+    assert materialize(home_copy.settings, [week], "+key:weekly_demand")
+    assert dagster_statuses(home_copy, week, assets) == dict.fromkeys(assets, "FRESH")
+    (home_copy.path / "landing" / "orders" / "late.csv").write_text(
+        f"order_id,order_date,part_id,region,quantity,unit_price\nlate1,{week},p-new,EU,5,2\n"
+    )
+    defs = build_defs(home_copy.settings)
+    with dg.DagsterInstance.from_config(str(home_copy.path / "dagster")) as instance:
+        result, cursor = None, None
+        for _ in range(2):  # the second tick knows that the file is whole
+            with dg.build_sensor_context(
+                instance=instance, cursor=cursor, resources={"landing": defs.resources["landing"]}
+            ) as context:
+                result = defs.resolve_sensor_def("new_orders_sensor")(context)
+            cursor = result.cursor
+        for event in result.asset_events:
+            if isinstance(event, dg.AssetObservation):
+                instance.report_runless_asset_event(event)
+    assert dagster_statuses(home_copy, week, assets)["raw_orders"] == "STALE"
+    assert materialize(home_copy.settings, [week], "raw_orders")
+    assert dagster_statuses(home_copy, week, assets)["raw_orders"] == "FRESH"
+
+
+def test_tables_that_assets_write_beside_their_own_are_shown_with_their_rows(home):
+    week = PLANNED[-1]
+    with dg.DagsterInstance.from_config(str(home.path / "dagster")) as instance:
+        for table in (REJECTED_ORDERS, CAPACITY_LOAD, PLAN_SHORTAGES, REPLAY_STATE):
+            records = instance.fetch_materializations(
+                dg.AssetRecordsFilter(dg.AssetKey(table.name), asset_partitions=[str(week)]), limit=1
+            ).records
+            (rows_shown,) = (
+                record.asset_materialization.metadata["dagster/partition_row_count"].value
+                for record in records
+            )
+            assert rows_shown == home.lake.rows(table, week)
+    graph = build_defs(home.settings).resolve_asset_graph()
+    assert graph.get(dg.AssetKey("rejected_orders")).parent_keys == {dg.AssetKey("clean_orders")}
+    assert graph.get(dg.AssetKey("raw_orders")).parent_keys == {dg.AssetKey("order_files")}
+    assert graph.get(dg.AssetKey("allocation_plan")).freshness_policy is not None

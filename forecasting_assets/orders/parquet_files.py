@@ -6,15 +6,29 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from forecasting_assets.orders.rows import RowBatch, Source, column_names
-from forecasting_assets.orders.typed_text import as_text
+from forecasting_assets.orders.rows import OrderFileError, RowBatch, Source, column_names
+from forecasting_assets.orders.typed_text import as_text, is_bytes
 
 
 def inspect_parquet(source: Source) -> Source:
-    """Read every page of a file, so that a damaged one is found before its rows are needed."""
+    """Read every page of a file, so that a damaged one is found before its rows are needed.
+
+    Raises
+    ------
+    OrderFileError
+        If a column that order lines need holds anything but one value a row.
+    """
     with pq.ParquetFile(source.path, filesystem=source.filesystem, page_checksum_verification=True) as file:
-        for _ in file.iter_batches():
-            pass
+        needed = [field for field in file.schema_arrow if field.name in source.required]
+        for field in needed:
+            if pa.types.is_nested(field.type):
+                raise OrderFileError(
+                    source.path, f"column {field.name} is nested ({field.type})", "Land one value a row in it"
+                )
+        for batch in file.iter_batches():
+            for field in needed:
+                if is_bytes(field.type):
+                    batch.column(field.name).cast(pa.string())  # fails if it is no text
     return source
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from contextlib import suppress
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,7 +15,7 @@ def as_text(column: pa.Array, decimal: str) -> pa.Array:
     """A column of any type as text.
 
     Whole floats become whole numbers (a float is often a number beside a missing one), other numbers keep their
-    digits. Nested values become JSON, binary ones base64.
+    digits. Nested values become JSON, and bytes that are no text base64.
 
     Parameters
     ----------
@@ -35,11 +36,17 @@ def as_text(column: pa.Array, decimal: str) -> pa.Array:
         return pc.binary_join_element_wise(column.cast(pa.timestamp(kind.unit)).cast(pa.string()), "Z", "")
     if pa.types.is_date64(kind):
         return column.cast(pa.date32()).cast(pa.string())
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+    if is_bytes(kind):
+        with suppress(pa.ArrowInvalid):  # text, in a file that does not say so
+            return column.cast(pa.binary()).cast(pa.string())
+    if pa.types.is_nested(kind) or is_bytes(kind):
         return pa.array([_json(value) for value in column.to_pylist()], pa.string())
-    if pa.types.is_fixed_size_binary(kind):
-        return as_text(column.cast(pa.binary()), decimal)
     return column.cast(pa.string())
+
+
+def is_bytes(kind: pa.DataType) -> bool:
+    """Whether a column holds bytes, which may be text or not."""
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
 
 
 def _numbers(values: pa.Array, decimal: str) -> pa.Array:

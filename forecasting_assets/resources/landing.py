@@ -218,7 +218,8 @@ class Landing:
             database.executemany("DELETE FROM order_files WHERE name = ?", withdrawn)
             database.execute("DELETE FROM unread_files")
             database.executemany("INSERT INTO unread_files VALUES (?)", [(name,) for name in others])
-        files = self.files()
+        entries_now = {**known, **{entry.file.name: entry for entry in entries}}
+        files = [entries_now[name].file for name in sorted(entries_now.keys() & order_files.keys())]
         if changed or withdrawn:
             self._list_quarantine([file for file in files if file.error or file.fault])
         return files

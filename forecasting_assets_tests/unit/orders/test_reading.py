@@ -118,10 +118,18 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, name, content, line, reas
 
 
 def test_what_nobody_needs_of_a_parquet_file_becomes_json(tmp_path):
-    table = pa.table({"id": ["1"], "tags": [["a", "b"]], "more": [{"x": 1}], "raw": [b"\x00\x01"]})
+    table = pa.table({"id": [b"1"], "tags": [["a", "b"]], "more": [{"x": 1}], "raw": [b"\x00\xff"]})
     pq.write_table(table, tmp_path / "n.parquet")
     row = read(tmp_path / "n.parquet").iloc[0]
-    assert (json.loads(row["tags"]), json.loads(row["more"]), row["raw"]) == (["a", "b"], {"x": 1}, "AAE=")
+    assert (json.loads(row["tags"]), json.loads(row["more"]), row["raw"]) == (["a", "b"], {"x": 1}, "AP8=")
+    assert row["id"] == "1"
+
+
+@pytest.mark.parametrize("values", [[["P1"]], [{"part": "P1"}], [b"\xff"]])
+def test_a_column_that_is_needed_holds_one_text_a_row(tmp_path, values):
+    pq.write_table(pa.table({"part_id": values}), tmp_path / "n.parquet")
+    with pytest.raises(OrderFileError):
+        read(tmp_path / "n.parquet", required=["part_id"])
 
 
 def test_a_damaged_page_of_any_column_is_found(tmp_path):

@@ -31,6 +31,7 @@ from forecasting_assets.resources.landing import (
     describe_unread,
     outside_calendar,
 )
+from forecasting_assets.storage import StoreError
 from forecasting_assets.weeks import add_weeks, contiguous, newest_closed_week, weeks_between
 
 #: Run tag that names checks (`asset/check`, comma-separated) whose failure is to hold nothing back.
@@ -64,6 +65,7 @@ class Lineage:
 
     weekly: Weekly
     landed: Sequence[LandedFile] | None = None
+    store_error: StoreError | None = None
     _records: dict[str, dict[date, Record]] = field(default_factory=dict)
     _settings: dict[str, str] = field(default_factory=dict)
     _states: dict[str, dict[date, WeekState]] = field(default_factory=dict)
@@ -78,8 +80,14 @@ class Lineage:
 
     @cached_property
     def files(self) -> Sequence[LandedFile]:
-        """The order files of the landing zone."""
-        return self.landing.refresh() if self.landed is None else self.landed
+        """The order files of the landing zone; as they were known before, if its store does not answer."""
+        if self.landed is not None:
+            return self.landed
+        try:
+            return self.landing.refresh()
+        except StoreError as error:
+            self.store_error = error
+            return self.landing.files()
 
     @property
     def unreadable(self) -> list[LandedFile]:
@@ -362,6 +370,8 @@ def _unread(lineage: Lineage) -> list[str]:
     strays = outside_calendar(lineage.files, first := lineage.weekly.settings.calendar.first_week)
     names = {name for files in strays.values() for name in files}
     lines = [f"Not read: {line}" for line in describe_errors(lineage.files).splitlines()]
+    if lineage.store_error:
+        lines.insert(0, f"{lineage.store_error}. Order files are listed as they were known before.")
     lines += [
         f"Not read: {line}" for line in describe_unread(lineage.landing.unread_files()).split("; ") if line
     ]

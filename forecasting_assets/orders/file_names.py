@@ -1,6 +1,7 @@
 """Which files of a landing zone hold order lines, by their names."""
 
-from fnmatch import fnmatch
+import re
+from fnmatch import translate
 from pathlib import PurePosixPath
 
 from forecasting_assets.orders.reading import FORMATS, has_known_ending
@@ -11,6 +12,7 @@ BYSTANDERS = (
     ".*", "_*", "~$*", "*~", "*.crc", "*.tmp", "*.temp", "*.part", "*.partial", "*.filepart", "*.crdownload",
     "*.download", "*.inprogress", "*.lock", "*.swp", "thumbs.db", "desktop.ini",
 )  # fmt: skip
+_BYSTANDER = re.compile("|".join(map(translate, BYSTANDERS)))
 _REMEDIES = {
     ".xls": "save it as .xlsx or .csv",
     ".xlsm": "save it as .xlsx or .csv",
@@ -37,8 +39,7 @@ _REMEDIES = {
 
 def is_bystander(path: str) -> bool:
     """Whether a file, or a folder above it, has a name that is left alone (`BYSTANDERS`)."""
-    parts = path.lower().split("/")
-    return any(fnmatch(part, pattern) for part in parts for pattern in BYSTANDERS)
+    return any(map(_BYSTANDER.match, path.lower().split("/")))
 
 
 def is_order_file(path: str) -> bool:

@@ -356,11 +356,11 @@ def _dev(arguments: argparse.Namespace) -> int:
     prepare_queue(settings.home)
     spark = settings.spark
     if spark.warm_server and not spark.remote:
-        from forecasting_assets.resources.spark_server import start_server
+        from forecasting_assets.runtime.spark_server import start_server
 
         start_server(spark)
     if sys.platform == "linux":  # on macOS not even NumPy can be imported before a fork without risk
-        from forecasting_assets.resources.run_launcher_process import keep_warm
+        from forecasting_assets.runtime.run_launcher_process import keep_warm
 
         keep_warm()
     return _serve(

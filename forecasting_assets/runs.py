@@ -20,7 +20,7 @@ from forecasting_assets.backfill import Cost, duration, measured_cost
 from forecasting_assets.definitions import build_defs, lineage_of
 from forecasting_assets.reporting import summary
 from forecasting_assets.resources.lake import Lake
-from forecasting_assets.resources.orphans import end_orphans, this_process
+from forecasting_assets.runtime.orphans import end_orphans, this_process
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import BACKTEST_REPORT, BUSINESS_IMPACT
 
@@ -35,7 +35,7 @@ def prepare_home(home: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "dagster.yaml"
     if not config.exists():
-        config.write_text((resources.files("forecasting_assets.resources") / "dagster.yaml").read_text())
+        config.write_text((resources.files("forecasting_assets.runtime") / "dagster.yaml").read_text())
     return folder
 
 

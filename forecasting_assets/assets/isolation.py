@@ -16,8 +16,8 @@ import dagster as dg
 from forecasting_assets.assets.lineage import OVERRIDE, Lineage
 from forecasting_assets.assets.weekly import Weekly, add_week_metadata, weeks_of
 from forecasting_assets.provenance import Failure, Record, fingerprint
-from forecasting_assets.resources.lock import only_one
-from forecasting_assets.resources.orphans import PROCESS, this_process
+from forecasting_assets.runtime.lock import only_one
+from forecasting_assets.runtime.orphans import PROCESS, this_process
 from forecasting_assets.tables import Table
 
 #: Key of the I/O manager that tells Dagster which weeks of a run were made.

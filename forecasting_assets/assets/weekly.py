@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 
 from forecasting_assets.provenance import UNCHECKED
-from forecasting_assets.resources.spark import outliving_server
+from forecasting_assets.runtime.spark import outliving_server
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import Table
 from forecasting_assets.weeks import parse_week, weeks_between

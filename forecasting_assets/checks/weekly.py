@@ -16,7 +16,7 @@ from forecasting_assets.assets.parallel import each_week
 from forecasting_assets.assets.weekly import SPARK_POOL, Weekly, weeks_of
 from forecasting_assets.findings import Finding
 from forecasting_assets.resources.lake import Lake
-from forecasting_assets.resources.lock import only_one
+from forecasting_assets.runtime.lock import only_one
 from forecasting_assets.tables import Table
 from forecasting_assets.weeks import newest_closed_week
 

@@ -35,7 +35,9 @@ class OrderFormat(BaseModel):
         try:
             return codecs.lookup(value).name
         except LookupError:
-            raise ValueError("no such text encoding: use utf-8, cp1252 or another that Python knows") from None
+            raise ValueError(
+                "no such text encoding: use utf-8, cp1252 or another that Python knows"
+            ) from None
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

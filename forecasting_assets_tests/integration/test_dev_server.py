@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from forecasting_assets.definitions import lineage_of
-from forecasting_assets.resources.orphans import PROCESS
-from forecasting_assets.resources.spark import SPARK_TAG
+from forecasting_assets.runtime.orphans import PROCESS
+from forecasting_assets.runtime.spark import SPARK_TAG
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, WEEKLY_DEMAND
 from forecasting_assets_tests.conftest import PLANNED, WEEKS, rows
 from forecasting_assets_tests.server import ask, click, dev_server, ended_run, log_of, wait_until

@@ -14,8 +14,8 @@ import pytest
 from forecasting_assets.assets.lineage import describe_impact, describe_status
 from forecasting_assets.cli import main
 from forecasting_assets.definitions import lineage_of
-from forecasting_assets.resources.orphans import end_orphans
 from forecasting_assets.runs import materialize, weeks_to_make
+from forecasting_assets.runtime.orphans import end_orphans
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, REJECTED_ORDERS, WEEKLY_DEMAND
 from forecasting_assets_tests.conftest import PLANNED, WEEKS, rows
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from forecasting_assets.resources.orphans import process_tag
-from forecasting_assets.resources.run_launcher import WarmRunLauncher
+from forecasting_assets.runtime.orphans import process_tag
+from forecasting_assets.runtime.run_launcher import WarmRunLauncher
 from forecasting_assets_tests.server import wait_until
 
 KEEP = """
 import os, time
-from forecasting_assets.resources.run_launcher_process import WARM_PYTHON, keep_warm
+from forecasting_assets.runtime.run_launcher_process import WARM_PYTHON, keep_warm
 keep_warm()
 print(os.environ[WARM_PYTHON], flush=True)
 time.sleep(600)
@@ -50,13 +50,13 @@ def test_a_fork_that_is_told_nothing_does_nothing_and_all_end_with_whoever_keeps
 
 
 def test_forks_begin_with_none_of_the_platform():
-    program = "import sys, forecasting_assets.resources.run_launcher_process; print(*sys.modules)"
+    program = "import sys, forecasting_assets.runtime.run_launcher_process; print(*sys.modules)"
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     ours = {name for name in told.stdout.split() if name.startswith("forecasting_assets")}
     assert ours <= {
         "forecasting_assets",
-        "forecasting_assets.resources",
-        "forecasting_assets.resources.run_launcher_process",
+        "forecasting_assets.runtime",
+        "forecasting_assets.runtime.run_launcher_process",
     }
 
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from forecasting_assets.resources.spark_daemon import LIBRARIES
+from forecasting_assets.runtime.spark_daemon import LIBRARIES
 from forecasting_assets_tests.server import listening, wait_until
 
 pytestmark = pytest.mark.spark
@@ -18,7 +18,7 @@ import os, signal, time
 # Whatever the process that runs the tests has been told to ignore.
 signal.signal(signal.SIGTERM, signal.SIG_DFL)
 signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-from forecasting_assets.resources.spark_server import start_server
+from forecasting_assets.runtime.spark_server import start_server
 from forecasting_assets.settings import load_settings
 start_server(load_settings().spark)
 print(os.environ["FORECASTING_SPARK_SERVER"], flush=True)
@@ -44,8 +44,8 @@ def test_the_server_listens_at_home_only_and_ends_with_whoever_keeps_it(tmp_path
 
 IMPORTED = """
 from os import environ
-from forecasting_assets.resources.spark import attached
-from forecasting_assets.resources.spark_server import start_server, warm_up
+from forecasting_assets.runtime.spark import attached
+from forecasting_assets.runtime.spark_server import start_server, warm_up
 from forecasting_assets.settings import load_settings
 
 def modules(batches):
@@ -69,4 +69,4 @@ def test_its_workers_begin_with_the_libraries_of_tasks_but_none_of_the_platform(
     modules = set(told.stdout.split())
     assert set(LIBRARIES) <= modules
     ours = {name for name in modules if name.startswith("forecasting_assets")}
-    assert ours <= {"forecasting_assets", "forecasting_assets.resources"}
+    assert ours <= {"forecasting_assets", "forecasting_assets.runtime"}

@@ -6,7 +6,7 @@ import sys
 
 import dagster as dg
 
-from forecasting_assets.resources.orphans import PROCESS, end_orphans, this_process
+from forecasting_assets.runtime.orphans import PROCESS, end_orphans, this_process
 
 
 def test_just_runs_whose_process_on_this_machine_is_gone_are_ended():

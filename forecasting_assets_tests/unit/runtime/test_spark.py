@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from forecasting_assets.resources.spark import jvm_environment, spark_conf
+from forecasting_assets.runtime.spark import jvm_environment, spark_conf
 from forecasting_assets.settings import SparkSettings
 
 PARTITIONS = "spark.sql.shuffle.partitions"

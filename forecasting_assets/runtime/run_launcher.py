@@ -14,8 +14,8 @@ from dagster._core.launcher import LaunchRunContext
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import serialize_value
 
-from forecasting_assets.resources.orphans import PROCESS, process_here, process_tag
-from forecasting_assets.resources.run_launcher_process import WARM_PYTHON, is_fork
+from forecasting_assets.runtime.orphans import PROCESS, process_here, process_tag
+from forecasting_assets.runtime.run_launcher_process import WARM_PYTHON, is_fork
 
 #: Seconds within which a process answers, or the run is started without it.
 _PATIENCE = 60

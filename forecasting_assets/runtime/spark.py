@@ -46,7 +46,7 @@ def spark_conf(settings: "SparkSettings") -> dict[str, str]:
         # The server's JVM is not ours to set up; what sessions say of Hadoop goes without its prefix.
         session = {name.removeprefix("spark.hadoop."): value for name, value in _CONF.items()}
         return session | {"spark.remote": settings.remote} | settings.conf
-    log4j = resources.files("forecasting_assets.resources") / "log4j2.properties"
+    log4j = resources.files("forecasting_assets.runtime") / "log4j2.properties"
     jvm = {
         "spark.master": settings.master,
         "spark.app.name": "forecasting-assets",

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from forecasting_assets.resources.spark import (
+from forecasting_assets.runtime.spark import (
     WARM_SERVER,
     WARM_SESSION,
     attached,
@@ -36,13 +36,13 @@ _SHARED = {
     "spark.connect.session.manager.defaultSessionTimeout": "-1",
 }
 if sys.platform == "linux":  # on macOS not even NumPy can be imported before a fork without risk
-    _SHARED["spark.python.daemon.module"] = "forecasting_assets.resources.spark_daemon"
+    _SHARED["spark.python.daemon.module"] = "forecasting_assets.runtime.spark_daemon"
 _CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
 # Ends the server once nobody holds the other end of its standard input any more; a JVM ignores what ignored
 # signals it was started with, so that asking is not always enough.
 _WHILE_READ = (
     'python=$1; shift; "$@" </dev/null & server=$!; '
-    '"$python" -m forecasting_assets.resources.spark_server </dev/null 2>/dev/null & warming=$!; '
+    '"$python" -m forecasting_assets.runtime.spark_server </dev/null 2>/dev/null & warming=$!; '
     "cat; kill $warming 2>/dev/null; kill $server; sleep 10; kill -9 $server 2>/dev/null"
 )
 #: Seconds within which a server answers, or is not warmed up.

@@ -1,7 +1,7 @@
 import multiprocessing
 from pathlib import Path
 
-from forecasting_assets.resources.lock import only_one
+from forecasting_assets.runtime.lock import only_one
 
 
 def hold(home: Path, held, release) -> None:

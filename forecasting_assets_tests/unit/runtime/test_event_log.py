@@ -3,8 +3,8 @@
 import dagster as dg
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
-from forecasting_assets.resources.event_log import EventLog
 from forecasting_assets.runs import prepare_home
+from forecasting_assets.runtime.event_log import EventLog
 
 DAYS = dg.StaticPartitionsDefinition(["mon", "tue", "wed"])
 

@@ -99,7 +99,7 @@ class Instance(dg.DagsterInstance):
         ours = {
             "storage": ConfigurableClassData(__name__, "Storage", theirs.config_yaml),
             "run_launcher": ConfigurableClassData(
-                "forecasting_assets.resources.run_launcher", "WarmRunLauncher", "{}\n"
+                "forecasting_assets.runtime.run_launcher", "WarmRunLauncher", "{}\n"
             ),
         }
         return {**defaults, **ours}

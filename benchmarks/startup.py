@@ -27,7 +27,7 @@ from pathlib import Path
 
 from benchmarks import results
 from forecasting_assets.definitions import lineage_of
-from forecasting_assets.runs import prepare_home
+from forecasting_assets.runtime.dagster_home import prepare_home
 from forecasting_assets.runtime.spark import SPARK_TAG
 from forecasting_assets.settings import load_settings
 from forecasting_assets_tests.fits import forget_fits

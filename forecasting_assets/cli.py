@@ -359,7 +359,7 @@ def _dev(arguments: argparse.Namespace) -> int:
         from forecasting_assets.runtime.spark_server import start_server
 
         start_server(spark)
-    if sys.platform == "linux":  # on macOS not even NumPy can be imported before a fork without risk
+    if settings.runtime.fork_runs and sys.platform == "linux":  # on macOS importing before a fork is risky
         from forecasting_assets.runtime.run_launcher_process import keep_warm
 
         keep_warm()
@@ -384,7 +384,7 @@ def _mlflow(arguments: argparse.Namespace) -> int:
 
 def _name_home() -> None:
     """Have what is started from here find this home."""
-    from forecasting_assets.runs import prepare_home
+    from forecasting_assets.runtime.dagster_home import prepare_home
 
     home = forecasting_home()
     os.environ |= {"FORECASTING_HOME": str(home), "DAGSTER_HOME": str(prepare_home(home))}

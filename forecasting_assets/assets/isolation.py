@@ -16,7 +16,7 @@ import dagster as dg
 from forecasting_assets.assets.lineage import OVERRIDE, Lineage
 from forecasting_assets.assets.weekly import Weekly, add_week_metadata, weeks_of
 from forecasting_assets.provenance import Failure, Record, fingerprint
-from forecasting_assets.runtime.lock import only_one
+from forecasting_assets.runtime.lock import exclusive_lock
 from forecasting_assets.runtime.orphans import PROCESS, this_process
 from forecasting_assets.tables import Table
 
@@ -66,7 +66,7 @@ def week_by_week(
         overridden = overridden_checks(context.run.tags)
         waiting = f"Waiting for another run, which is making {table.name}."
         # A record would otherwise tell of what another run has written meanwhile.
-        with only_one(weekly.settings.home, table.name, lambda: context.log.info(waiting)):
+        with exclusive_lock(weekly.settings.home, table.name, lambda: context.log.info(waiting)):
             lineage = Lineage(weekly)
             failed: dict[date, Exception] = {}
             ready: list[date] = []

@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 
 from forecasting_assets.provenance import UNCHECKED
-from forecasting_assets.runtime.spark import outliving_server
+from forecasting_assets.runtime.spark import retry_if_server_lost
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import Table
 from forecasting_assets.weeks import parse_week, weeks_between
@@ -116,7 +116,7 @@ class Weekly:
                 description=_description(function),
                 io_manager_key=WEEKS_MADE,
                 pool=SPARK_POOL if "spark" in signature(function).parameters else None,
-            )(week_by_week(self, table, outliving_server(function)))
+            )(week_by_week(self, table, retry_if_server_lost(function)))
 
         return declare
 

@@ -1,4 +1,4 @@
-"""Locks between the processes of one machine; the pool in dagster.yaml keeps runs of several machines apart."""
+"""Locks between the processes of one machine; the pool in dagster.yaml keeps runs on several machines apart."""
 
 import fcntl
 from collections.abc import Callable, Iterator
@@ -7,8 +7,18 @@ from pathlib import Path
 
 
 @contextmanager
-def only_one(home: Path, name: str, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold the lock `name`; `on_wait` is called first if another process holds it. It ends with its process."""
+def exclusive_lock(home: Path, name: str, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold a lock for the duration of the block; the operating system releases it if the process ends.
+
+    Parameters
+    ----------
+    home
+        The platform's home, in which lock files are kept.
+    name
+        Name of the lock, usually of the table that is written.
+    on_wait
+        Called before waiting if another process holds the lock.
+    """
     folder = home / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / name).open("w") as file:

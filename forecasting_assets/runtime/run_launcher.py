@@ -1,83 +1,87 @@
-"""Dagster's run launcher, but that runs are forked from the warm process (run_launcher_process.py) while it answers.
+"""Run launcher that forks runs from the warm process (run_launcher_process.py) instead of starting new ones.
 
-Dagster's daemon, which asks for a run, holds a connection to it, and so learns of its end whatever ends it.
+Dagster's daemon launches runs through it and asks it whether the processes of started runs still exist
+(`run_monitoring` in dagster.yaml).
 """
 
 import os
 import signal
 import socket
-import threading
+from collections.abc import Callable
 from contextlib import suppress
 
-from dagster import DagsterRun, DagsterRunStatus, DefaultRunLauncher
-from dagster._core.launcher import LaunchRunContext
-from dagster._grpc.types import ExecuteRunArgs
-from dagster._serdes import serialize_value
+from dagster import DagsterRun, DefaultRunLauncher
+from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 
-from forecasting_assets.runtime.orphans import PROCESS, process_here, process_tag
+from forecasting_assets.runtime.orphans import PROCESS, local_process, process_is_gone, process_tag
 from forecasting_assets.runtime.run_launcher_process import WARM_PYTHON, is_fork
 
-#: Seconds within which a process answers, or the run is started without it.
+#: Seconds to wait for an answer of the warm process before the run is started without it.
 _PATIENCE = 60
 
 
 class WarmRunLauncher(DefaultRunLauncher):
-    """Forks runs from the warm process; Dagster's own launcher where none is kept, or where it does not answer,
-    of which the run's log tells."""
+    """Fork runs from the warm process, or use Dagster's own launcher if there is none or it does not answer.
+
+    In the latter case an event in the run's log says so.
+    """
 
     def launch_run(self, context: LaunchRunContext) -> None:
+        """Start the process of a run."""
         run = context.dagster_run
-        if PROCESS in run.tags:  # of the run that this one repeats
+        if PROCESS in run.tags:  # copied from the run that this one repeats
             self._instance.add_run_tags(run.run_id, {PROCESS: ""})
         address = os.environ.get(WARM_PYTHON)
-        if address is None or not self._fork(address, context):
+        if address is None or not self._fork(address, run):
             super().launch_run(context)
 
     def terminate(self, run_id: str) -> bool:
+        """Interrupt the process of a run; return whether there was one."""
         run = self._instance.get_run_by_id(run_id)
-        process = process_here(run) if run and not run.is_finished else None
-        if run is None or process is None or not is_fork(process):
-            return super().terminate(run_id)
+        pid = local_process(run) if run and not run.is_finished else None
+        if run is None or pid is None or not is_fork(pid):
+            terminate: Callable[[str], bool] = super().terminate
+            return terminate(run_id)
         self._instance.report_run_canceling(run)
         with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGINT)
+            os.kill(pid, signal.SIGINT)
             return True
         return False
 
-    def _fork(self, address: str, context: LaunchRunContext) -> bool:
-        """Have the run forked; whether the process at `address` has done so."""
-        run = context.dagster_run
-        assert context.job_code_origin is not None
-        arguments = ExecuteRunArgs(context.job_code_origin, run.run_id, self._instance.get_ref())
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(_PATIENCE)
+    @property
+    def supports_check_run_worker_health(self) -> bool:
+        """Whether Dagster may ask for the health of runs."""
+        return True
+
+    def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
+        """Check that the process of a started run still exists.
+
+        A run counts as running if its process is not known yet or belongs to another machine, as Dagster fails
+        runs of unknown health.
+        """
+        if process_is_gone(run):
+            return CheckRunHealthResult(
+                WorkerStatus.FAILED,
+                f"The run's process {local_process(run)} ended unexpectedly. If it was killed, the machine may "
+                "have run out of memory.",
+            )
+        return CheckRunHealthResult(WorkerStatus.RUNNING)
+
+    def _fork(self, address: str, run: DagsterRun) -> bool:
+        """Have the warm process at `address` fork the run; return whether it did."""
         try:
-            connection.connect(address)
-            process = int(connection.makefile().readline())
-            self._instance.add_run_tags(run.run_id, process_tag(process))
-            connection.sendall(serialize_value(arguments).encode() + b"\n")
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(_PATIENCE)
+                connection.connect(address)
+                pid = int(connection.makefile().readline())
+                self._instance.add_run_tags(run.run_id, process_tag(pid))
+                connection.sendall(f"{run.run_id}\n".encode())
         except (OSError, ValueError) as error:
-            connection.close()
             self._instance.report_engine_event(
-                f"This run imports its libraries itself, as the process that has them does not answer ({error}). "
-                "Start forecasting-assets dev again to have it back.",
+                "This run imports its libraries itself and starts some seconds later, as the process that runs are "
+                f"forked from does not answer ({error}). Restart forecasting-assets dev to have it again.",
                 run,
                 cls=type(self),
             )
             return False
-        threading.Thread(target=self._follow, args=(connection, run, process), daemon=True).start()
         return True
-
-    def _follow(self, connection: socket.socket, run: DagsterRun, process: int) -> None:
-        """Wait for the end of `process`, and record that of the run if it has not done so itself."""
-        connection.settimeout(None)
-        with connection, suppress(ConnectionError):
-            connection.recv(1)
-        found = self._instance.get_run_by_id(run.run_id)
-        if found is None or found.is_finished:
-            return
-        said = f"The run's process {process} has ended unexpectedly. If it was killed, it may be for want of memory."
-        if found.status == DagsterRunStatus.CANCELING:
-            self._instance.report_run_canceled(found, said)
-        else:
-            self._instance.report_run_failed(found, said)

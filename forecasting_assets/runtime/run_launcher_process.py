@@ -1,7 +1,7 @@
-"""The process that runs are forked from, with their libraries imported, as importing them takes seconds.
+"""Warm process that runs are forked from with their libraries imported, as importing them takes seconds.
 
-`forecasting-assets dev` keeps it, this module as a program, beside the warm Spark server. It imports none of the
-platform's own modules, which are left to the runs, as they may be edited meanwhile.
+`forecasting-assets dev` runs this module as a program beside the warm Spark server. It imports none of the
+platform's own modules: these are left to the runs, as they may be edited meanwhile.
 """
 
 import gc
@@ -18,9 +18,9 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
-#: Environment variable with the address of the process that runs are forked from.
+#: Environment variable with the address of the warm process.
 WARM_PYTHON = "FORECASTING_WARM_PYTHON"
-#: What runs import, by the modules that import the most.
+#: Modules that runs import; those that import most others are enough.
 LIBRARIES = [
     "alembic.command",
     "cvxpy",
@@ -43,85 +43,83 @@ LIBRARIES = [
 
 
 def keep_warm() -> None:
-    """Start the process that runs are forked from, which ends with this one, even if it is replaced by `exec`.
+    """Start the warm process and put its address into the environment.
 
-    Its address is put into the environment. Whoever asks sooner than it has imported its libraries waits.
+    It ends with the current process, even if that is replaced by `exec`. Requests that arrive before it has
+    imported its libraries wait. DAGSTER_HOME must be set.
     """
-    # Nobody else may have runs made in our name.
+    # A folder that only this user may enter, so that nobody else can start runs in their name.
     address = Path(tempfile.mkdtemp(prefix="forecasting-")) / "runs"
     subprocess.Popen(
         [sys.executable, "-m", __name__, str(address), str(os.getpid())],
         stdin=subprocess.DEVNULL,
-        # It is read when MLflow is imported.
+        # MLflow reads this when it is imported.
         env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
     )
     os.environ[WARM_PYTHON] = str(address)
 
 
-def is_fork(process: int) -> bool:
-    """Whether `process` is one that runs are forked to, and not another that has taken its number since."""
+def is_fork(pid: int) -> bool:
+    """Return whether a process was forked here, as another may have got the id of one that has ended."""
     with suppress(OSError):
-        return __name__.encode() in Path(f"/proc/{process}/cmdline").read_bytes()
+        return __name__.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
     return False
 
 
-class _Run(socketserver.StreamRequestHandler):
-    """One run, in a process of its own: tells its number, and goes on once it has been told what to do."""
+class _RunHandler(socketserver.StreamRequestHandler):
+    """Execute one run in a process of its own: send the process id, then wait for the id of the run."""
 
-    server: "_Runs"
+    server: "_RunServer"
 
     def handle(self) -> None:
         from dagster._cli.api import _execute_run_command_body
         from dagster._cli.utils import get_instance_for_cli
-        from dagster._grpc.types import ExecuteRunArgs
-        from dagster._serdes import deserialize_value
         from dagster._utils.interrupts import capture_interrupts
 
-        sys.argv = ["forecasting-assets", "dev"]  # what MLflow names as the source of a run's models
+        sys.argv = ["forecasting-assets", "dev"]  # MLflow names this as the source of a run's models
         self.server.socket.close()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         self.wfile.write(f"{os.getpid()}\n".encode())
-        told = self.rfile.readline().decode()
-        if not told.endswith("\n"):
-            return  # whoever asked has given up
-        arguments = deserialize_value(told, ExecuteRunArgs)
-        # As `dagster api execute_run` does it, but for keeping all events.
-        with capture_interrupts(), get_instance_for_cli(arguments.instance_ref) as instance:
+        request = self.rfile.readline().decode()
+        if not request.endswith("\n"):
+            return  # the launcher has given up
+        # As `dagster api execute_run` does, except that no events are printed.
+        with capture_interrupts(), get_instance_for_cli() as instance:
             _execute_run_command_body(
-                arguments.run_id, instance, lambda _: None, set_exit_code_on_failure=False
+                request.strip(), instance, lambda _: None, set_exit_code_on_failure=False
             )
 
 
-class _Runs(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
-    """Forks a process for each connection, until process `keeper` is gone."""
+class _RunServer(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
+    """Fork a process for each connection until process `owner` has ended."""
 
-    def __init__(self, address: str, keeper: int) -> None:
-        super().__init__(address, _Run)
-        self.keeper = keeper
+    def __init__(self, address: str, owner: int) -> None:
+        super().__init__(address, _RunHandler)
+        self.owner = owner
 
     def service_actions(self) -> None:
         super().service_actions()
-        if os.getppid() != self.keeper:
+        if os.getppid() != self.owner:
             raise SystemExit
 
 
-def _serve(address: str, keeper: int) -> None:
-    # Ctrl-C is for the runs.
+def _serve(address: str, owner: int) -> None:
+    # Ctrl-C is meant for the runs.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        runs = _Runs(address, keeper)
-        # In a thread, as a priority once given up is not had back.
-        with ThreadPoolExecutor(1, initializer=_yield_to_others) as thread:
+        server = _RunServer(address, owner)
+        # In a thread, as a process cannot raise its priority again once it has lowered it.
+        with ThreadPoolExecutor(1, initializer=_lower_priority) as thread:
             thread.submit(_import_libraries).result()
-        # Runs would copy the memory of all that is here when they look for garbage in it.
+        # Otherwise garbage collection in runs would touch, and so copy, all of this memory.
         gc.freeze()
-        runs.serve_forever()
+        server.serve_forever()
     finally:
         shutil.rmtree(Path(address).parent)
 
 
-def _yield_to_others() -> None:
-    """Let the UI start first, where this thread competes with it."""
+def _lower_priority() -> None:
+    """Let the UI start first where it competes with this thread."""
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
@@ -130,7 +128,7 @@ def _import_libraries() -> None:
         import_module(library)
     from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
 
-    # MLflow looks through all installed packages before it logs its first model.
+    # MLflow inspects all installed packages before it logs its first model.
     warn_dependency_requirement_mismatches(["mlflow"])
 
 

@@ -1,7 +1,8 @@
-"""PySpark's daemon, as a program, with the libraries that tasks use imported before it forks workers for them.
+"""PySpark's worker daemon with the libraries that tasks use imported before it forks workers.
 
-Spark ends workers that have waited for a minute, so that the tasks of each run would have to import these anew. The
-platform's own modules are left to the workers, as they may be edited while a server runs.
+Run as a program. Spark ends workers that have been idle for a minute, so the tasks of each run would otherwise
+import these libraries again. The platform's own modules are left to the workers, as they may be edited while a
+server is running.
 """
 
 import gc
@@ -9,6 +10,7 @@ from importlib import import_module
 
 from pyspark.daemon import manager
 
+#: Modules that tasks use.
 LIBRARIES = [
     "holidays",
     "msgspec",
@@ -24,6 +26,6 @@ LIBRARIES = [
 if __name__ == "__main__":
     for library in LIBRARIES:
         import_module(library)
-    # Workers look for garbage after each task, and none of this will be.
+    # Workers collect garbage after each task; none of what is loaded here will ever be garbage.
     gc.freeze()
     manager()

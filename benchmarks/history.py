@@ -25,7 +25,7 @@ from benchmarks.processes import Took, materialize
 from benchmarks.results import section, table
 from forecasting_assets.demo import Marketplace, write_orders
 from forecasting_assets.demo.demand import expected_demand
-from forecasting_assets.demo.network import build_network
+from forecasting_assets.demo.network import build_network, write_network
 from forecasting_assets.weeks import add_weeks
 
 PACKAGES = ["forecasting-assets", "dagster", "pyspark", "mlflow"]
@@ -48,7 +48,7 @@ def new_home(home: Path, market: Marketplace, history: int, modelled: Path | Non
     """A home with the last `history` weeks of the marketplace before WEEK, all made but WEEK itself; models and
     plans are those of the home `modelled`, if there is one."""
     demand = expected_demand(market)
-    build_network(demand).write(home / "landing" / "network")
+    write_network(build_network(demand), home / "landing" / "network")
     write_orders(home / "landing" / "orders", demand, range(market.weeks - history - 1, market.weeks))
     first, before = add_weeks(WEEK, -history), add_weeks(WEEK, -1)
     (home / "forecasting.toml").write_text(f"[calendar]\nfirst_week = {first}\n")

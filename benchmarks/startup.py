@@ -27,8 +27,8 @@ from pathlib import Path
 
 from benchmarks import results
 from forecasting_assets.definitions import lineage_of
-from forecasting_assets.resources.spark import SPARK_TAG
-from forecasting_assets.runs import prepare_home
+from forecasting_assets.runtime.dagster_home import prepare_home
+from forecasting_assets.runtime.spark import SPARK_TAG
 from forecasting_assets.settings import load_settings
 from forecasting_assets_tests.fits import forget_fits
 from forecasting_assets_tests.server import click, dev_server, ended_run, log_of

@@ -1,6 +1,6 @@
-"""How a backfill is cut into runs: few enough that starting them costs little, short enough to lose little.
+"""Plan how a backfill is split into runs: few enough that starting them costs little, short enough to lose little.
 
-Pure arithmetic; what is run and measured stands in runs.py.
+Pure arithmetic; runs.py executes the runs and measures them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,24 +12,46 @@ import numpy as np
 
 from forecasting_assets.weeks import contiguous, weeks_between
 
-#: An interruption loses at most the run that is going on.
+#: Seconds; an interruption loses at most the run in progress.
 LONGEST_RUN = 15 * 60.0
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds to start a run and seconds for each week in it; `measured` in how many runs."""
+    """Time that runs take.
+
+    Attributes
+    ----------
+    start_up
+        Seconds to start a run.
+    per_week
+        Seconds for each week in it.
+    measured
+        Number of past runs that these are measured from; 0 for an assumption.
+    """
 
     start_up: float = 30.0
     per_week: float = 10.0
     measured: int = 0
 
     def of(self, weeks: int) -> float:
+        """Return the seconds that a run of so many weeks takes."""
         return self.start_up + weeks * self.per_week
 
 
 def measured_cost(runs: Sequence[tuple[int, float]]) -> Cost:
-    """The least-squares line through (weeks, seconds) of earlier runs; the stated guess without any."""
+    """Fit start-up time and time per week to past runs by least squares.
+
+    Parameters
+    ----------
+    runs
+        Number of weeks and seconds of each past run.
+
+    Returns
+    -------
+    Cost
+        The default assumption if there are no past runs.
+    """
     if not runs:
         return Cost()
     weeks, seconds = np.array(runs, float).T
@@ -37,25 +59,25 @@ def measured_cost(runs: Sequence[tuple[int, float]]) -> Cost:
         per_week, start_up = np.polyfit(weeks, seconds, 1)
         if per_week > 0 and start_up > 0:
             return Cost(float(start_up), float(per_week), len(runs))
-    # Runs of one length say what a run costs, not how it is made up.
+    # Runs of equal length give their total time, but not how it divides into start-up and weeks.
     start_up = min(Cost().start_up, float(seconds.mean()) / 2)
     return Cost(start_up, float((seconds.mean() - start_up) / weeks.mean()), len(runs))
 
 
 def chunks(weeks: Iterable[date], cost: Cost) -> list[list[date]]:
-    """`weeks` as runs of consecutive weeks, of even length, each about LONGEST_RUN at most."""
-    most = max(1, int((LONGEST_RUN - cost.start_up) / cost.per_week))
-    made = []
+    """Split weeks into runs of consecutive weeks, of about equal length and at most about `LONGEST_RUN`."""
+    longest = max(1, int((LONGEST_RUN - cost.start_up) / cost.per_week))
+    runs = []
     for first, last in contiguous(weeks):
-        together = weeks_between(first, last)
-        parts = -(-len(together) // most)
-        edges = [round(i * len(together) / parts) for i in range(parts + 1)]
-        made += [together[a:b] for a, b in pairwise(edges)]
-    return made
+        consecutive = weeks_between(first, last)
+        count = -(-len(consecutive) // longest)
+        edges = [round(i * len(consecutive) / count) for i in range(count + 1)]
+        runs += [consecutive[a:b] for a, b in pairwise(edges)]
+    return runs
 
 
 def duration(seconds: float) -> str:
-    """`45 s`, `3 min`, `2 h 05 min`."""
+    """Format a duration: `45 s`, `3 min`, `2 h 05 min`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -405,11 +405,11 @@ def _dev(arguments: argparse.Namespace) -> int:
     prepare_queue(settings.home)
     spark = settings.spark
     if spark.warm_server and not spark.remote:
-        from forecasting_assets.resources.spark_server import start_server
+        from forecasting_assets.runtime.spark_server import start_server
 
         start_server(spark)
-    if sys.platform == "linux":  # on macOS not even NumPy can be imported before a fork without risk
-        from forecasting_assets.resources.run_launcher_process import keep_warm
+    if settings.runtime.fork_runs and sys.platform == "linux":  # on macOS importing before a fork is risky
+        from forecasting_assets.runtime.run_launcher_process import keep_warm
 
         keep_warm()
     return _serve(
@@ -435,7 +435,7 @@ def _mlflow(arguments: argparse.Namespace) -> int:
 
 def _name_home() -> None:
     """Have what is started from here find this home."""
-    from forecasting_assets.runs import prepare_home
+    from forecasting_assets.runtime.dagster_home import prepare_home
 
     home = forecasting_home()
     os.environ |= {"FORECASTING_HOME": str(home), "DAGSTER_HOME": str(prepare_home(home))}

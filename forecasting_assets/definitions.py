@@ -22,8 +22,8 @@ from forecasting_assets.checks.orders import order_checks
 from forecasting_assets.checks.planning import planning_checks
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.resources.landing import Landing
-from forecasting_assets.resources.spark import Spark
 from forecasting_assets.resources.tracking import Tracking
+from forecasting_assets.runtime.spark import Spark
 from forecasting_assets.settings import Settings, load_settings
 
 

@@ -1,11 +1,14 @@
-"""Running assets from the command line: one Dagster run in this process, recorded where the UI finds it."""
+"""Run assets from the command line: one Dagster run in this process, recorded where the UI finds it.
+
+This module alone uses Dagster's private functions for executing a run in the current process.
+"""
 
 import os
 import time
 from collections.abc import Sequence
 from datetime import date
-from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
@@ -19,25 +22,18 @@ from forecasting_assets.backfill import Cost, duration, measured_cost
 from forecasting_assets.definitions import build_defs, lineage_of
 from forecasting_assets.reporting import summary
 from forecasting_assets.resources.lake import Lake
-from forecasting_assets.resources.orphans import end_orphans, this_process
+from forecasting_assets.runtime.dagster_home import prepare_home
+from forecasting_assets.runtime.orphans import end_orphans, this_process
 from forecasting_assets.selection import require_checks, select_assets
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import BACKTEST_REPORT, BUSINESS_IMPACT
 
 
-def prepare_home(home: Path) -> Path:
-    """Make DAGSTER_HOME in `home` with its dagster.yaml, unless they are there; the folder."""
-    folder = home / "dagster"
-    folder.mkdir(parents=True, exist_ok=True)
-    config = folder / "dagster.yaml"
-    if not config.exists():
-        config.write_text((resources.files("forecasting_assets.resources") / "dagster.yaml").read_text())
-    return folder
-
-
 def prepare_queue(home: Path) -> None:
-    """Make the pool of runs with Spark, as Dagster makes it with the first runs it dequeues without counting them;
-    and end the runs that a crash has left in it."""
+    """Create the pool of runs that use Spark, and end the runs that a crash has left in it.
+
+    Dagster itself creates a pool with the first runs it dequeues, and does not count these.
+    """
     with dg.DagsterInstance.from_config(str(prepare_home(home))) as instance:
         instance.event_log_storage.initialize_concurrency_limit_to_default(SPARK_POOL)
         end_orphans(instance)
@@ -46,14 +42,33 @@ def prepare_queue(home: Path) -> None:
 def materialize(
     settings: Settings, weeks: Sequence[date], select: str | None = None, override: Sequence[str] = ()
 ) -> bool:
-    """Materialize the selected assets (all by default) for the range of `weeks` in one run; whether it succeeded.
+    """Materialize assets for a range of weeks in one run.
 
-    `select` is in Dagster's selection syntax; `override` names checks (`asset/check`) whose failure is to hold
-    nothing back. SelectionError if the selection cannot be read or is empty; KeyboardInterrupt if the run was
-    interrupted, once it is recorded as ended.
+    Parameters
+    ----------
+    settings
+        Settings of the home.
+    weeks
+        The range, in order.
+    select
+        Assets in Dagster's selection syntax; all if None.
+    override
+        Checks (`asset/check`) whose failure does not block downstream assets.
+
+    Returns
+    -------
+    bool
+        Whether the run succeeded.
+
+    Raises
+    ------
+    SelectionError
+        If the selection cannot be parsed or is empty.
+    KeyboardInterrupt
+        If the run was interrupted, once it is recorded as ended.
     """
     defs = build_defs(settings)
-    # Heavy run logs belong to the UI; here one line a step is enough.
+    # Detailed logs are for the UI; here one line a step is enough.
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     tags = tags_of_weeks(weeks[0], weeks[-1]) | this_process()
     if override:
@@ -66,7 +81,7 @@ def materialize(
     os.environ["DAGSTER_HOME"] = str(prepare_home(settings.home))
     with dg.DagsterInstance.get() as instance:
         end_orphans(instance)
-        # `execute_in_process` would take an executor of its own, with which one bad week stops the others.
+        # `execute_in_process` would use an executor of its own, with which one failed week stops the others.
         run = instance.create_run_for_job(
             job_def=job, run_config=quiet, tags=tags, asset_selection=frozenset(keys) if keys else None
         )
@@ -79,7 +94,7 @@ def materialize(
 
 
 def weeks_to_make(settings: Settings, weeks: Sequence[date], select: str | None) -> list[date]:
-    """Those of `weeks` that are not fresh in every selected asset."""
+    """Return those of `weeks` in which a selected asset is not fresh."""
     lineage = lineage_of(settings)
     keys = _selected(build_defs(settings), select)
     assets = [key.to_user_string() for key in keys] if keys else list(lineage.weekly.declared)
@@ -87,12 +102,12 @@ def weeks_to_make(settings: Settings, weeks: Sequence[date], select: str | None)
 
 
 def past_cost(settings: Settings, select: str | None) -> Cost:
-    """What runs of the same assets cost before, by Dagster's records of them."""
+    """Measure what past runs of the same assets took, from Dagster's records of them."""
     keys = _selected(build_defs(settings), select)
     os.environ["DAGSTER_HOME"] = str(prepare_home(settings.home))
-    done = dg.RunsFilter(job_name=WEEKLY_PLAN, statuses=[dg.DagsterRunStatus.SUCCESS])
+    successful = dg.RunsFilter(job_name=WEEKLY_PLAN, statuses=[dg.DagsterRunStatus.SUCCESS])
     with dg.DagsterInstance.get() as instance:
-        records = instance.get_run_records(done, limit=100)
+        records = instance.get_run_records(successful, limit=100)
     measured = []
     for record in records:
         run = record.dagster_run
@@ -106,15 +121,31 @@ def past_cost(settings: Settings, select: str | None) -> Cost:
 
 
 def backfill(settings: Settings, runs: Sequence[Sequence[date]], select: str | None, cost: Cost) -> bool:
-    """Materialize `runs` one after the other, in one JVM, with progress; whether all succeeded.
+    """Materialize several runs one after the other in one JVM, and print progress.
 
     A run that fails does not stop those after it.
+
+    Parameters
+    ----------
+    settings
+        Settings of the home.
+    runs
+        Weeks of each run.
+    select
+        Assets in Dagster's selection syntax; all if None.
+    cost
+        Expected time of runs, for the estimate of the time left.
+
+    Returns
+    -------
+    bool
+        Whether all runs succeeded.
     """
     done, succeeded, begin = 0, True, time.monotonic()
     total = sum(map(len, runs))
     for number, weeks in enumerate(runs, 1):
         left = sum(cost.of(len(rest)) for rest in runs[number - 1 :])
-        if done:  # the pace so far says more than what was measured before
+        if done:  # the pace so far is a better estimate than past runs
             left = (time.monotonic() - begin) / done * (total - done)
         print(
             f"Run {number} of {len(runs)}: {weeks[0]} to {weeks[-1]}; "
@@ -131,7 +162,7 @@ def _selected(defs: dg.Definitions, select: str | None) -> list[dg.AssetKey] | N
 
 
 def summarise(settings: Settings, weeks: Sequence[date]) -> str:
-    """What the newest of `weeks` says, for a planner: accuracy, worth of the plans, reports."""
+    """Summarise the newest of `weeks` for a planner: accuracy, business impact of the plans, reports."""
     lake = Lake(path=settings.lake_path)
     newest = weeks[-1]
     costs = plan_costs(lake, newest)
@@ -146,7 +177,7 @@ def summarise(settings: Settings, weeks: Sequence[date]) -> str:
 
 
 class _Progress:
-    """Prints a line when a step starts and how long it took, and why it failed if it did."""
+    """Event listener that prints when a step starts, how long it took, and why it failed if it did."""
 
     def __init__(self) -> None:
         self.started: dict[str, float] = {}
@@ -163,29 +194,29 @@ class _Progress:
         elif event.event_type == dg.DagsterEventType.STEP_SUCCESS:
             print(f"  {step}: {time.monotonic() - self.started[step]:.1f} s", flush=True)
         elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
-            # The first to notice is Dagster, or Spark's client.
+            # Either Dagster or Spark's client notices an interrupt first.
             names = {error.cls_name for error in _chain(event.step_failure_data)}
             self.interrupted |= bool(names & {"DagsterExecutionInterruptedError", "KeyboardInterrupt"})
             print(f"  {step} FAILED\n{_reason(event.step_failure_data)}", flush=True)
         elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            found = event.asset_check_evaluation_data
-            # What is said of all weeks together is for the UI; here `status` says it.
-            if not found.passed and found.partition:
+            check = event.asset_check_evaluation_data
+            # Checks of all weeks together are for the UI; on the command line `status` shows them.
+            if not check.passed and check.partition:
                 print(
-                    f"  {found.severity.value}: {found.asset_key.to_user_string()} {found.partition}: "
-                    f"{found.check_name}: {found.description}",
+                    f"  {check.severity.value}: {check.asset_key.to_user_string()} {check.partition}: "
+                    f"{check.check_name}: {check.description}",
                     flush=True,
                 )
 
 
-def _chain(failure) -> list:
-    """The error of a step and its causes, innermost last."""
+def _chain(failure: Any) -> list[Any]:
+    """Return the error of a step and its causes, innermost last."""
     errors = [failure.error] if failure.error else []
     while errors and errors[-1].cause is not None:
         errors.append(errors[-1].cause)
     return errors
 
 
-def _reason(failure) -> str:
+def _reason(failure: Any) -> str:
     errors = _chain(failure)
     return "    " + (errors[-1].message.strip() if errors else "interrupted").replace("\n", "\n    ")

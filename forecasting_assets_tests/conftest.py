@@ -17,7 +17,7 @@ for name in [name for name in os.environ if name.startswith("FORECASTING_")]:
 os.environ["JAVA_TOOL_OPTIONS"] = "-XX:TieredStopAtLevel=1"
 os.environ["FORECASTING_HOME"] = tempfile.mkdtemp(prefix="forecasting-tests-")
 
-from forecasting_assets.demo import Marketplace, Written, write_marketplace
+from forecasting_assets.demo import Marketplace, WrittenOrders, write_marketplace
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.runs import materialize
 from forecasting_assets.settings import Settings, load_settings
@@ -40,7 +40,7 @@ xgb_max_rows = 20000
 @dataclass(frozen=True)
 class Home:
     path: Path
-    known: Written
+    known: WrittenOrders
 
     @property
     def settings(self) -> Settings:

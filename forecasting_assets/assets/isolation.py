@@ -19,8 +19,8 @@ from forecasting_assets.assets.sources import observations
 from forecasting_assets.assets.weekly import Weekly, add_week_metadata, weeks_of, weeks_of_run
 from forecasting_assets.provenance import Failure, Record, fingerprint
 from forecasting_assets.resources.landing import Landing
-from forecasting_assets.resources.lock import only_one
-from forecasting_assets.resources.orphans import PROCESS, this_process
+from forecasting_assets.runtime.lock import exclusive_lock
+from forecasting_assets.runtime.orphans import PROCESS, this_process
 from forecasting_assets.tables import Table
 
 #: Key of the I/O manager that tells Dagster which weeks of a run were made.
@@ -79,7 +79,7 @@ def week_by_week(
         overridden = overridden_checks(context.run.tags)
         waiting = f"Waiting for another run, which is making {table.name}."
         # A record would otherwise tell of what another run has written meanwhile.
-        with only_one(weekly.settings.home, table.name, lambda: context.log.info(waiting)):
+        with exclusive_lock(weekly.settings.home, table.name, lambda: context.log.info(waiting)):
             lineage = Lineage(weekly)
             failed: dict[date, Exception] = {}
             ready: list[date] = []

@@ -36,8 +36,8 @@ from forecasting_assets.partitions import by_week, shuffle_tasks
 from forecasting_assets.provenance import fingerprint
 from forecasting_assets.reporting import charts, png
 from forecasting_assets.resources.lake import Lake
-from forecasting_assets.resources.spark import Spark
 from forecasting_assets.resources.tracking import DataUsed, Tracking
+from forecasting_assets.runtime.spark import Spark
 from forecasting_assets.tables import DEMAND_HISTORY, SARIMAX_MODEL, WEEKLY_DEMAND, XGB_MODEL, Table
 from forecasting_assets.weeks import refit_week
 

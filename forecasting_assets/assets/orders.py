@@ -16,7 +16,7 @@ from forecasting_assets.partitions import by_week, shuffle_tasks
 from forecasting_assets.provenance import FILES
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.resources.landing import Landing, touching
-from forecasting_assets.resources.spark import Spark
+from forecasting_assets.runtime.spark import Spark
 from forecasting_assets.tables import (
     CLEAN_ORDERS,
     ORDER_FILE_SUMMARY,

@@ -28,7 +28,7 @@ from forecasting_assets.assets.weekly import Upstream, Weekly, WeekResult, add_w
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.forecasting import naive
 from forecasting_assets.provenance import NETWORK
-from forecasting_assets.reporting import charts, plan_html, png, what_if_html, what_if_text
+from forecasting_assets.reporting import PlanTables, charts, plan_html, png, what_if_html, what_if_text
 from forecasting_assets.reporting.what_if import CHANGED, PLAN, Difference
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.resources.reports import write_report
@@ -212,7 +212,7 @@ def naive_demand(orders: pd.DataFrame, demand: pd.DataFrame, origin: date, horiz
 def _judged(worth: pd.DataFrame) -> dict[str, "Figure"]:
     return {
         "cost_by_policy": charts.cost_by_policy(worth),
-        "worth_by_week": charts.worth_by_week(worth),
+        "impact_by_week": charts.impact_by_week(worth),
         "sensitivity": charts.sensitivity(worth),
     }
 
@@ -230,7 +230,8 @@ def write_plan_report(lake: Lake, settings: Settings, week: date) -> tuple[str, 
     )
     reasons, rules = (lake.read_pandas(table, [week]) for table in (PLAN_REASONS, PLAN_RULES))
     costs = plan_costs(lake, week)
-    page = plan_html(week, plan, load, short, costs, worth, reasons, rules, list(figures.values()))
+    tables = PlanTables(plan, load, short, costs, worth, reasons, rules)
+    page = plan_html(week, tables, list(figures.values()))
     path = write_report(settings.reports_path, week, "plan.html", page)
     return path, {name: png(figure) for name, figure in figures.items()}
 

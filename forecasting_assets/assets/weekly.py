@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 
 from forecasting_assets.provenance import FILES, NETWORK, UNCHECKED
-from forecasting_assets.resources.spark import outliving_server
+from forecasting_assets.runtime.spark import retry_if_server_lost
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import Table
 from forecasting_assets.weeks import parse_week, weeks_between
@@ -127,7 +127,7 @@ class Weekly:
                 io_manager_key=WEEKS_MADE,
                 freshness_policy=freshness,
                 pool=SPARK_POOL if "spark" in signature(function).parameters else None,
-            )(week_by_week(self, table, outliving_server(function)))
+            )(week_by_week(self, table, retry_if_server_lost(function)))
 
         return declare
 

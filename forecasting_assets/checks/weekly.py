@@ -16,7 +16,7 @@ from forecasting_assets.assets.parallel import each_week
 from forecasting_assets.assets.weekly import SPARK_POOL, Weekly, weeks_of
 from forecasting_assets.findings import Finding
 from forecasting_assets.resources.lake import Lake
-from forecasting_assets.resources.lock import only_one
+from forecasting_assets.runtime.lock import exclusive_lock
 from forecasting_assets.tables import Table
 from forecasting_assets.weeks import newest_closed_week
 
@@ -92,7 +92,7 @@ def weekly_checks(
                 # Recorded as an evaluation, as a result of a range run would belong to no week.
                 yield _evaluation(key, check, week, finding)
         # Kept with the data, so that it holds back what is downstream in later runs too.
-        with only_one(weekly.settings.home, table.name):
+        with exclusive_lock(weekly.settings.home, table.name):
             for week, record in lake.records(table, weeks).items():
                 if record.data == records[week].data:  # no other run has made it again meanwhile
                     lake.write_record(

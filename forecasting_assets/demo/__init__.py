@@ -1,12 +1,12 @@
-"""A synthetic marketplace: order files with known dirt, and manufacturers that fit the demand."""
+"""Synthetic marketplace: order files with known dirt, and manufacturers sized to the demand."""
 
 from forecasting_assets.demo.market import Marketplace
 from forecasting_assets.demo.marketplace import (
     GeneratedOrders,
-    Written,
+    WrittenOrders,
     generate,
     write_marketplace,
     write_orders,
 )
 
-__all__ = ["GeneratedOrders", "Marketplace", "Written", "generate", "write_marketplace", "write_orders"]
+__all__ = ["GeneratedOrders", "Marketplace", "WrittenOrders", "generate", "write_marketplace", "write_orders"]

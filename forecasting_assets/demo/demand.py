@@ -1,9 +1,9 @@
-"""What customers want: the expected orders and prices of every series in every week.
+"""Expected orders and prices of every series in every week.
 
-A series is a part in a region. Its expected order lines in a week are a product of its base rate, the part's
-trend and life cycle, the yearly season of its process, holidays, promotions (at constant price elasticity),
-and slow random swings of the market and of the series itself (AR(1), in logs). The swings make recent weeks
-worth more than the same week of last year.
+A series is a part in a region. Its expected order lines in a week are the product of its base rate, the part's
+trend and life cycle, the yearly season of its process, holidays, promotions (at constant price elasticity) and slow
+random swings of the market and of the series itself (AR(1), in logs). Because of the swings, recent weeks predict
+better than the same week of last year.
 
 Every random matrix is drawn week by week, so that its first rows do not depend on the number of weeks.
 """
@@ -16,7 +16,9 @@ import pandas as pd
 from forecasting_assets.demo.market import PROCESSES, REGIONS, Marketplace, holds_day
 
 WEEKS_PER_YEAR = 365.25 / 7
-SPREAD = {False: 0.55, True: 0.8}  # log standard deviation of units per line: regular part, long tail
+#: Log standard deviation of units per line, by whether the series is in the long tail.
+SPREAD = {False: 0.55, True: 0.8}
+#: Largest number of units in one order line.
 MAX_UNITS = 500
 
 
@@ -24,10 +26,18 @@ MAX_UNITS = 500
 class Demand:
     """Expected demand of a marketplace with S series, P parts and T weeks.
 
-    `series` has S rows: part (its row in `parts`), part_id, part_category, region, dispersion (of negative
-    binomial counts), units (median units a line) and spread (log standard deviation of units).
-    `lines` (T, S) is the expected number of order lines; `price` (T, P) the list price of a unit, promotions
-    included.
+    Attributes
+    ----------
+    market
+        The marketplace.
+    series
+        S rows with part (number of the part), part_id, part_category, region, region_no, rate (base rate of order
+        lines), dispersion (of negative binomial counts), units (median units a line) and spread (log standard
+        deviation of units).
+    lines
+        Expected number of order lines, (T, S).
+    price
+        List price of a unit, promotions included, (T, P).
     """
 
     market: Marketplace
@@ -37,13 +47,14 @@ class Demand:
 
     @property
     def units(self) -> np.ndarray:
-        """Expected units, (T, S); the cut at MAX_UNITS a line is left out."""
+        """Expected units, (T, S), without the limit of MAX_UNITS a line."""
         mean_units = self.series["units"] * np.exp(self.series["spread"] ** 2 / 2)
-        return self.lines * mean_units.to_numpy()
+        units: np.ndarray = self.lines * mean_units.to_numpy()
+        return units
 
 
 def expected_demand(market: Marketplace) -> Demand:
-    """The demand behind the marketplace; the same seed gives the same demand."""
+    """Compute the expected demand of a marketplace; it depends on nothing but the settings and their seed."""
     parts = _parts(market, market.rng("parts"))
     series = _series(market, parts, market.rng("series"))
     part = series["part"].to_numpy()
@@ -67,7 +78,7 @@ def expected_demand(market: Marketplace) -> Demand:
 
 def _parts(market: Marketplace, rng: np.random.Generator) -> pd.DataFrame:
     n = market.parts
-    # The golden ratio spreads the processes evenly over the parts, in their shares, for any number of parts.
+    # The golden ratio distributes the processes evenly over the parts, in their shares, for any number of parts.
     place = (np.arange(n) * 0.6180339887 + 0.1) % 1
     process = np.searchsorted(np.cumsum([p.share for p in PROCESSES])[:-1], place, side="right")
     cost = np.array([p.unit_cost for p in PROCESSES])[process]
@@ -120,26 +131,28 @@ def _series(market: Marketplace, parts: pd.DataFrame, rng: np.random.Generator) 
 
 
 def _life_cycle(market: Marketplace, parts: pd.DataFrame) -> np.ndarray:
-    """Trend, ramp-up after launch and decline before the end, (T, P)."""
+    """Return trend, ramp-up after launch and decline before the end as a factor, (T, P)."""
     week = np.arange(market.weeks)[:, None]
     trend = np.exp(parts["growth"].to_numpy() * (week / WEEKS_PER_YEAR - 1))
     ramp_up = ((week - parts["launch"].to_numpy() + 1) / 10).clip(0, 1)
     decline = ((parts["retire"].to_numpy() - week) / 10).clip(0, 1)
-    return trend * ramp_up * decline
+    factor: np.ndarray = trend * ramp_up * decline
+    return factor
 
 
 def _season(market: Marketplace) -> np.ndarray:
-    """Log of the yearly season, (T, processes): each its own, and one of all industry (autumn, spring)."""
+    """Return the yearly season in logs, (T, processes): one of each process plus one of all industry."""
     day = np.array([w.timetuple().tm_yday + 3 for w in market.week_starts])[:, None]
     peak = np.array([p.peak_day for p in PROCESSES])
     swing = np.array([p.swing for p in PROCESSES])
     year = 2 * np.pi / 365.25
     industry = 0.12 * np.cos(year * (day - 285)) + 0.07 * np.cos(2 * year * (day - 105))
-    return swing * np.cos(year * (day - peak)) + industry
+    season: np.ndarray = swing * np.cos(year * (day - peak)) + industry
+    return season
 
 
 def _holidays(market: Marketplace) -> np.ndarray:
-    """Factor of holidays on demand, (T, regions)."""
+    """Return the factor of holidays on demand, (T, regions)."""
     factor = np.ones((market.weeks, len(REGIONS)))
     names = [r.name for r in REGIONS]
     for i, week in enumerate(market.week_starts):
@@ -155,7 +168,7 @@ def _holidays(market: Marketplace) -> np.ndarray:
 
 
 def _discounts(market: Marketplace, process: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Share off the price, (T, P): campaigns of a process in the same weeks every year, and one-off ones."""
+    """Return discounts as a share of the price, (T, P): yearly campaigns of each process, and single promotions."""
     start, depth, join = rng.random((market.weeks, 3, len(process))).transpose(1, 0, 2)
     one_off = np.where(start < 0.02, 0.08 + 0.14 * depth, 0)
     week_of_year = np.array([w.isocalendar().week for w in market.week_starts])[:, None]
@@ -166,7 +179,7 @@ def _discounts(market: Marketplace, process: np.ndarray, rng: np.random.Generato
 def _swings(
     market: Marketplace, n: int, memory: float, deviation: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """n independent stationary AR(1) paths with this standard deviation, (T, n)."""
+    """Draw n independent stationary AR(1) paths with the given standard deviation, (T, n)."""
     shocks = deviation * rng.standard_normal((market.weeks, n))
     fresh = np.sqrt(1 - memory**2)
     path = shocks

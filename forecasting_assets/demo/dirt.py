@@ -1,6 +1,6 @@
-"""From the clean lines of a week to the rows that land: as text, with dirt, late rows and rows sent again.
+"""Turn the clean lines of a week into the rows that land: as text, with dirt, late rows and resent rows.
 
-Every dirty row has exactly one reason to be rejected (`tables.REJECTION_REASONS`), and the reason is known.
+Every dirty row has exactly one known reason for rejection (`tables.REJECTION_REASONS`).
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from forecasting_assets.demo.demand import MAX_UNITS
 from forecasting_assets.demo.files import TYPED, file_plan
 from forecasting_assets.demo.market import Marketplace
 
-#: What a spoiled field reads, by reason: (column, texts).
+#: Reason for rejection -> the column that is spoiled, and the texts it may then hold.
 SPOILED: dict[str, tuple[str, list[str | None]]] = {
     "bad_date": ("order_date", ["31/02/2024", "yesterday", "", "2024-13-45", "n/a"]),
     "bad_quantity": ("quantity", ["two", "", "1,5", "12 pcs"]),
@@ -20,14 +20,18 @@ SPOILED: dict[str, tuple[str, list[str | None]]] = {
     "missing_part": ("part_id", ["", "  ", None]),
     "missing_region": ("region", ["", "  ", None]),
 }
-#: Dirt that needs a text column, and so cannot land in a file with typed columns.
+#: Reasons that need a column of text, and so cannot occur in files with typed columns.
 UNTYPABLE = {"bad_date", "bad_quantity", "bad_price"}
 
-SPOIL_RATE = 0.002  # of all lines, for each reason
+#: Share of lines that are spoiled, for each reason.
+SPOIL_RATE = 0.002
+#: Share of lines that land in a later week.
 LATE_RATE = 0.015
+#: Share of clean lines that are sent again.
 RESEND_RATE = 0.01
-CORRECTION_RATE = 0.4  # of spoiled rows: sent again, corrected
-#: Weeks from an order to the last file that may hold it: late by 3, sent again after 2, and after 1 more.
+#: Share of spoiled lines that are sent again, corrected.
+CORRECTION_RATE = 0.4
+#: Weeks from an order to the last file that may hold it: up to 3 late, resent after up to 2, and after 1 more.
 MAX_DELAY = 6
 
 NOTES = np.array(
@@ -46,15 +50,27 @@ CHANNELS = np.array(["web", "api", "sales"], dtype=object)
 
 
 def landed_rows(lines: pd.DataFrame, market: Marketplace, week: int) -> pd.DataFrame:
-    """The rows that land for the lines of week number `week`, until the end of the history.
+    """Create the rows that land for the lines of a week, until the end of the history.
 
-    Returns the order columns and two that the platform ignores (customer_note, sales_channel) as text, with:
+    Parameters
+    ----------
+    lines
+        Result of `order_lines`.
+    market
+        The marketplace.
+    week
+        Number of the week, counted from 0.
 
-    - landing_week: number of the week in whose files the row lands
-    - file: which of the files of that week (`files.file_plan`) holds it; -1 is the last
-    - reason: why the row must be rejected, "" if it is clean
+    Returns
+    -------
+    DataFrame
+        The order columns and two that the platform ignores (customer_note, sales_channel) as text, with
 
-    In a file rows stand in this order, so of rows with the same (order_id, line_id) the newest is the last.
+        - landing_week: number of the week in whose files the row lands
+        - file: number of the file of that week (`files.file_plan`); -1 is the last
+        - reason: reason for rejection, empty for clean rows
+
+        Files keep this order of rows, so that of rows with the same (order_id, line_id) the newest comes last.
     """
     rng = market.rng("dirt", week)
     rows = _sent_first(lines, week, rng)
@@ -70,7 +86,7 @@ def landed_rows(lines: pd.DataFrame, market: Marketplace, week: int) -> pd.DataF
         at = np.flatnonzero(rows["reason"] == reason)
         text.loc[at, column] = rng.choice(np.array(texts, dtype=object), len(at))
 
-    # Drawn for all rows and cut afterwards, so that the draws do not depend on where the history ends.
+    # Rows beyond the history are dropped after all draws, so that the draws do not depend on where it ends.
     rows = rows[rows["landing_week"] < market.weeks]
     clean = rows[rows["reason"] == ""]
     rows.loc[clean.index[clean.duplicated("line", keep="last")], "reason"] = "duplicate"
@@ -78,11 +94,11 @@ def landed_rows(lines: pd.DataFrame, market: Marketplace, week: int) -> pd.DataF
 
 
 def _sent_first(lines: pd.DataFrame, week: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Every line once: which file it lands in, and what is wrong with it."""
+    """Assign every line to a file, and spoil some."""
     n = len(lines)
     plan = file_plan(week)
     file = np.searchsorted([f.closing_day for f in plan], lines["order_date"].dt.dayofweek, side="right")
-    # The first row of a file stays clean and in its place, so that every file touches its own week.
+    # The first row of a file stays clean and on time, so that every file touches its own week.
     free = np.ones(n, dtype=bool)
     free[np.unique(file, return_index=True)[1]] = False
     typed = np.array([f.format in TYPED for f in plan])[file]
@@ -101,14 +117,14 @@ def _sent_first(lines: pd.DataFrame, week: int, rng: np.random.Generator) -> pd.
 
 
 def _sent_again(rows: pd.DataFrame, rate: np.ndarray, delays: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Clean copies of some rows, in the last file of the same week or of a later one, `delays` in all."""
+    """Copy some rows, clean, to the last file of the same week or of one of the next `delays - 1` weeks."""
     copies = rows[rng.random(len(rows)) < rate]
     landing_week = copies["landing_week"] + rng.integers(0, delays, len(copies))
     return copies.assign(landing_week=landing_week, file=-1, reason="", copy=True)
 
 
 def _reasons(free: np.ndarray, typed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A reason for some of the free rows, "" for all others; at most one reason a row."""
+    """Draw reasons for some of the free rows, at most one a row; the others have an empty text."""
     reason = np.full(len(free), "", dtype=object)
     for name in SPOILED:
         possible = free & ~typed if name in UNTYPABLE else free

@@ -1,6 +1,6 @@
-"""The landing zone's files: which files a week of orders comes in, and how each format is written.
+"""Files of the landing zone: in which files the orders of a week arrive, and how each format is written.
 
-The same rows give the same bytes: no time stamps in headers, and file times set from the calendar.
+The same rows give the same bytes: there are no time stamps in headers, and file times follow from the calendar.
 """
 
 import gzip
@@ -19,18 +19,26 @@ import pyarrow.parquet
 
 @dataclass(frozen=True)
 class OrderFile:
-    """One file of a week: the days since the file before, up to `closing_day` (1 is Monday)."""
+    """File of a week with the days since the previous file.
+
+    Attributes
+    ----------
+    closing_day
+        Last day of the file; 1 is Monday.
+    format
+        Ending of its name.
+    """
 
     closing_day: int
     format: str
 
     def path(self, week: date) -> str:
-        """Where it stands in `landing/orders`."""
+        """Return the path of the file below `landing/orders`."""
         last_day = week + timedelta(days=self.closing_day - 1)
         return f"{week.year}/orders-{last_day}.{self.format}"
 
     def modified(self, week: date) -> datetime:
-        """Two hours after the file's last day, so that later files are newer."""
+        """Return the file's time: two hours after its last day, so that later files are newer."""
         return datetime(week.year, week.month, week.day, 2, tzinfo=UTC) + timedelta(days=self.closing_day)
 
 
@@ -41,29 +49,39 @@ _JSON = (OrderFile(7, "jsonl"),)
 _MIDWEEK = (OrderFile(3, "csv.gz"), OrderFile(7, "jsonl"))
 _PLANS = (_WEEKLY, _JSON, _WEEKLY, _TYPED_AND_REST, _WEEKLY, _DAILY, _WEEKLY, _MIDWEEK)
 
-#: Formats whose columns have types: numbers and dates in them are readable, or the file could not be written.
+#: Formats with typed columns, which cannot hold unreadable numbers or dates.
 TYPED = {"parquet"}
 
 
 def file_plan(week: int) -> tuple[OrderFile, ...]:
-    """The files of week number `week` in the order of their time. The last one is never typed."""
+    """Return the files of week number `week` in the order of their time; the last one is never typed."""
     return _PLANS[week % len(_PLANS)]
 
 
 def write_file(rows: pd.DataFrame, path: Path, modified: datetime) -> None:
-    """Write text rows in the format the file's name ends with, and set the file's time."""
+    """Write rows of text in the format that the file's name ends with, and set the file's time.
+
+    Parameters
+    ----------
+    rows
+        Columns of text.
+    path
+        File to write.
+    modified
+        Time of change to set.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(_WRITERS[path.name.partition(".")[2]](rows))
     os.utime(path, (modified.timestamp(), modified.timestamp()))
 
 
 def _csv(rows: pd.DataFrame) -> bytes:
-    """Quotes only where a text needs them."""
+    """Write CSV with quotes only where a text needs them."""
     return rows.drop(columns="sales_channel").to_csv(index=False, lineterminator="\n").encode()
 
 
 def _gzipped_csv(rows: pd.DataFrame) -> bytes:
-    """Every text in quotes, as a database exports it."""
+    """Write CSV with every text in quotes, as databases export it."""
     buffer = io.BytesIO()
     table = pa.Table.from_pandas(rows.drop(columns="sales_channel"), preserve_index=False)
     pa.csv.write_csv(table, buffer, pa.csv.WriteOptions(quoting_style="needed"))
@@ -84,7 +102,7 @@ def _parquet(rows: pd.DataFrame) -> bytes:
 
 
 def _jsonl(rows: pd.DataFrame) -> bytes:
-    """Readable numbers as JSON numbers, all else as it is."""
+    """Write readable numbers as JSON numbers, and everything else as text."""
     quantity = pd.to_numeric(rows["quantity"], errors="coerce").astype("Int64").astype(object)
     price = pd.to_numeric(rows["unit_price"], errors="coerce").astype(object)
     mixed = rows.assign(

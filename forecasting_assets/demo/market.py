@@ -1,6 +1,6 @@
-"""What the synthetic marketplace is made of: its settings, processes, regions and manufacturers.
+"""Settings, processes, regions and manufacturers of the synthetic marketplace.
 
-Constants and settings only. What customers order is in `demand`, who can make it in `network`.
+Constants and settings only: `demand` has what customers order, `network` who can make it.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,22 @@ from forecasting_assets.weeks import add_weeks, parse_week
 
 @dataclass(frozen=True)
 class Process:
-    """A manufacturing process: the category of every part made with it.
+    """Manufacturing process, which is the category of the parts made with it.
 
-    `lot` is the median of units per order line. Demand swings by ± `swing` (in logs) over the year and is
-    highest around day `peak_day`. `unit_cost` and `hours_per_unit` are those of a typical manufacturer.
+    Attributes
+    ----------
+    name
+        Name of the category.
+    share
+        Share of all parts.
+    unit_cost, hours_per_unit
+        Cost and hours of one unit at a typical manufacturer.
+    lot
+        Median units per order line.
+    swing
+        Amplitude of the yearly season, in logs.
+    peak_day
+        Day of the year with the highest demand.
     """
 
     name: str
@@ -30,7 +42,19 @@ class Process:
 
 @dataclass(frozen=True)
 class Region:
-    """A region: the chance that a part is sold there, how much of it, and the level of costs (EU is 1)."""
+    """Region of customers and manufacturers.
+
+    Attributes
+    ----------
+    name
+        Name of the region.
+    reach
+        Probability that a part is sold there.
+    size
+        Demand relative to the EU.
+    cost_level
+        Costs relative to the EU.
+    """
 
     name: str
     reach: float
@@ -53,11 +77,11 @@ REGIONS = (
     Region("APAC", 0.45, 0.65, 0.80),
 )
 
-#: Pairs of regions with one week of transit; all other pairs take two.
+#: Pairs of regions with one week of transit; for all other pairs it takes two.
 NEAR = frozenset({frozenset({"EU", "UK"})})
 
-#: Where each manufacturer is and which processes it runs; M01, M02, … in this order.
-MANUFACTURERS = (
+#: Region and processes of each manufacturer; M01, M02, … in this order.
+SITES = (
     ("EU", ("CNC machining", "Sheet metal")),
     ("EU", ("CNC machining",)),
     ("EU", ("3D printing", "Injection moulding")),
@@ -79,9 +103,22 @@ MANUFACTURERS = (
 class Marketplace:
     """Settings of a synthetic marketplace.
 
-    With the same `seed` a longer history is the shorter one with weeks added: the order files of a week do
-    not depend on `weeks`, so that a demo can let "next week's orders" arrive. The default history ends where
-    the autumn peak begins, when plans have most to decide.
+    With the same seed, a longer history is a shorter one with more weeks: the order files of a week do not depend
+    on the number of weeks, so that a demo can let the orders of the next week arrive. The default history ends at
+    the beginning of the autumn peak, when plans matter most.
+
+    Attributes
+    ----------
+    first_week
+        Monday of the first week.
+    weeks
+        Number of weeks.
+    parts
+        Number of parts.
+    lines_per_week
+        Approximate number of order lines a week.
+    seed
+        Seed of all random draws.
     """
 
     first_week: date = date(2023, 6, 5)
@@ -91,27 +128,29 @@ class Marketplace:
     seed: int = 7
 
     def __post_init__(self) -> None:
+        """Check the settings."""
         parse_week(self.first_week.isoformat())
         for field in ("weeks", "parts", "lines_per_week"):
             if (value := getattr(self, field)) < 1:
-                raise ValueError(f"Marketplace.{field} is {value}: give at least 1")
+                raise ValueError(f"Marketplace.{field} is {value}: it must be at least 1")
         if self.seed < 0:
-            raise ValueError(f"Marketplace.seed is {self.seed}: give 0 or more")
+            raise ValueError(f"Marketplace.seed is {self.seed}: it must be at least 0")
 
     @property
     def week_starts(self) -> list[date]:
+        """Mondays of all weeks."""
         return [self.week(i) for i in range(self.weeks)]
 
     def rng(self, purpose: str, week: int = 0) -> np.random.Generator:
-        """Generator of one kind of draws: one draw more of a kind leaves the other kinds as they were."""
+        """Return the random generator of one purpose, so that draws for one do not change those for others."""
         return np.random.default_rng([self.seed, week, *purpose.encode()])
 
     def week(self, index: int) -> date:
-        """Monday of week number `index`, counted from 0."""
+        """Return the Monday of week number `index`, counted from 0."""
         return add_weeks(self.first_week, index)
 
 
 def holds_day(week: date, month: int, day: int) -> bool:
-    """Whether the week that begins on `week` holds this day of the year."""
+    """Return whether a week includes a day of the year."""
     days = (week + timedelta(days=i) for i in range(7))
     return any((d.month, d.day) == (month, day) for d in days)

@@ -1,5 +1,7 @@
-"""The synthetic marketplace as a whole: draw it into memory, or write it as a landing zone.
+"""Generate the synthetic marketplace in memory, or write it as a landing zone.
 
+Examples
+--------
 write_marketplace(Path(".forecasting"), Marketplace())
 """
 
@@ -13,14 +15,14 @@ from forecasting_assets.demo.demand import Demand, expected_demand
 from forecasting_assets.demo.dirt import MAX_DELAY, landed_rows
 from forecasting_assets.demo.files import file_plan, write_file
 from forecasting_assets.demo.market import Marketplace
-from forecasting_assets.demo.network import build_network
+from forecasting_assets.demo.network import build_network, write_network
 from forecasting_assets.demo.orders import order_lines
 from forecasting_assets.tables import REJECTION_REASONS
 
-#: Columns of the clean lines that are left after cleaning.
+#: Columns of clean lines after cleaning.
 TRUTH = ["order_id", "order_date", "part_id", "part_category", "region", "quantity", "unit_price", "line_id"]
 
-#: Columns of `landed_rows` that say where a row goes; they are not in the files.
+#: Columns of `landed_rows` that say where a row lands; they are not in the files.
 _ROUTING = ["landing_week", "file", "reason"]
 
 
@@ -28,9 +30,14 @@ _ROUTING = ["landing_week", "file", "reason"]
 class GeneratedOrders:
     """Orders in memory.
 
-    `orders`: every landed row as text, with week (Monday it belongs to), landing_week, file and reason.
-    `truth`: the rows that must be left after cleaning, in the columns TRUTH, typed.
-    `injected`: rows to be rejected, a row per week and a column per rejection reason.
+    Attributes
+    ----------
+    orders
+        Every landed row as text, with week (Monday it belongs to), landing_week, file and reason.
+    truth
+        Rows that must remain after cleaning, in the columns TRUTH, typed.
+    injected
+        Number of rows to be rejected: a row for each week, a column for each reason.
     """
 
     orders: pd.DataFrame
@@ -39,12 +46,17 @@ class GeneratedOrders:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenOrders:
     """What is known about order files that were written.
 
-    `files`: their number. `weekly`: index week (Monday); columns landed, clean and each rejection reason, in
-    rows; landed is the sum of all others. `series`: part_id, part_category, region of every series with a
-    clean row.
+    Attributes
+    ----------
+    files
+        Number of files.
+    weekly
+        Number of rows by week (Monday): landed, clean and each rejection reason; landed is the sum of all others.
+    series
+        part_id, part_category and region of every series with a clean row.
     """
 
     files: int
@@ -53,7 +65,7 @@ class Written:
 
 
 def generate(market: Marketplace) -> GeneratedOrders:
-    """All orders of the marketplace in one DataFrame; for histories that fit into memory."""
+    """Generate all orders of a marketplace in memory."""
     demand = expected_demand(market)
     orders = pd.concat(_landings(demand, range(market.weeks)), ignore_index=True)
     clean = orders[orders["reason"] == ""]
@@ -65,18 +77,27 @@ def generate(market: Marketplace) -> GeneratedOrders:
     return GeneratedOrders(orders, truth.reset_index(drop=True), _count(orders)[REJECTION_REASONS])
 
 
-def write_marketplace(home: Path, market: Marketplace) -> Written:
-    """Write `landing/orders` and `landing/network` in `home`; returns what is known of the orders."""
+def write_marketplace(home: Path, market: Marketplace) -> WrittenOrders:
+    """Write `landing/orders` and `landing/network` in `home`, and return what is known about the orders."""
     demand = expected_demand(market)
-    build_network(demand).write(home / "landing" / "network")
+    write_network(build_network(demand), home / "landing" / "network")
     return write_orders(home / "landing" / "orders", demand, range(market.weeks))
 
 
-def write_orders(folder: Path, demand: Demand, weeks: range) -> Written:
-    """Write the order files of these weeks (numbers counted from 0), one week in memory at a time.
+def write_orders(folder: Path, demand: Demand, weeks: range) -> WrittenOrders:
+    """Write the order files of a range of weeks, with one week in memory at a time.
 
-    Ranges that follow each other give the files that one range over all of them gives, so that processes can
-    share the work: `files` and `weekly` of their results add up.
+    Consecutive ranges give the same files as one range over all of them, so that several processes can share the
+    work; `files` and `weekly` of their results add up.
+
+    Parameters
+    ----------
+    folder
+        Folder of the order files.
+    demand
+        Expected demand.
+    weeks
+        Numbers of the weeks, counted from 0.
     """
     market = demand.market
     files, counts, series = 0, [], []
@@ -92,12 +113,12 @@ def write_orders(folder: Path, demand: Demand, weeks: range) -> Written:
                 write_file(content, folder / file.path(week), file.modified(week))
                 files += 1
     weekly = pd.concat(counts).groupby(level=0).sum()
-    found = pd.concat(series).drop_duplicates().sort_values(["part_id", "region"], ignore_index=True)
-    return Written(files, weekly, found)
+    all_series = pd.concat(series).drop_duplicates().sort_values(["part_id", "region"], ignore_index=True)
+    return WrittenOrders(files, weekly, all_series)
 
 
 def _landings(demand: Demand, weeks: range) -> Iterator[pd.DataFrame]:
-    """The rows that land in each of these weeks, late ones of earlier weeks first."""
+    """Yield the rows that land in each week, late ones of earlier weeks first."""
     market = demand.market
     waiting = pd.DataFrame()
     for week in range(max(0, weeks.start - MAX_DELAY), weeks.stop):
@@ -106,12 +127,12 @@ def _landings(demand: Demand, weeks: range) -> Iterator[pd.DataFrame]:
         lands = rows["landing_week"] == week
         waiting = rows[~lands]
         if week in weeks:
-            here = rows[lands]
-            yield here.assign(file=here["file"] % len(file_plan(week)))
+            landed = rows[lands]
+            yield landed.assign(file=landed["file"] % len(file_plan(week)))
 
 
 def _count(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows by the week they belong to: landed, clean, and each rejection reason."""
+    """Count rows by the week they belong to: landed, clean, and each rejection reason."""
     by_reason = rows.groupby(["week", "reason"]).size().unstack(fill_value=0).rename(columns={"": "clean"})
     by_reason = by_reason.reindex(columns=["clean", *REJECTION_REASONS], fill_value=0)
     by_reason.insert(0, "landed", by_reason.sum(axis=1))

@@ -1,45 +1,32 @@
-"""Who can make it: manufacturers, capabilities, lanes and exceptional weeks, sized to the expected demand."""
+"""Manufacturers, capabilities, lanes and exceptional weeks of the marketplace, sized to its expected demand."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.allocation.network import Network
 from forecasting_assets.demo.demand import Demand
-from forecasting_assets.demo.market import MANUFACTURERS, NEAR, PROCESSES, REGIONS, holds_day
+from forecasting_assets.demo.market import NEAR, PROCESSES, REGIONS, SITES, holds_day
+from forecasting_assets.tables import CAPABILITIES, CAPACITY_OVERRIDES, LANES, MANUFACTURERS
 
 MEAN_UTILISATION = 0.72
-PLANNED_AHEAD = 26  # weeks after the last one for which exceptional weeks are known
-
-
-@dataclass(frozen=True)
-class Network:
-    """The tables MANUFACTURERS, CAPABILITIES, LANES and CAPACITY_OVERRIDES of `forecasting_assets.tables`."""
-
-    manufacturers: pd.DataFrame
-    capabilities: pd.DataFrame
-    lanes: pd.DataFrame
-    capacity_overrides: pd.DataFrame
-
-    def write(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, table in vars(self).items():
-            table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+#: Weeks after the end of the history for which exceptional weeks are known.
+PLANNED_AHEAD = 26
 
 
 def build_network(demand: Demand) -> Network:
-    """Mean expected demand takes about 72 % of the regular hours, and the yearly peaks all of them."""
+    """Build a network in which mean demand uses about 72 % of the regular hours, and the yearly peaks all of them."""
     market = demand.market
     rng = market.rng("network")
     lanes, capabilities = _lanes(rng), _capabilities(rng)
     hours = _typical_hours(demand, capabilities)
-    n = len(MANUFACTURERS)
+    n = len(SITES)
     capacity = np.maximum(np.round(hours / MEAN_UTILISATION), 5)
     manufacturers = pd.DataFrame(
         {
             "manufacturer_id": _ids(),
-            "region": [region for region, _ in MANUFACTURERS],
+            "region": [region for region, _ in SITES],
             "capacity_hours_per_week": capacity,
             "overtime_hours_per_week": np.round(capacity * rng.uniform(0.12, 0.25, n)),
             "overtime_premium": rng.uniform(0.25, 0.5, n).round(2),
@@ -47,11 +34,24 @@ def build_network(demand: Demand) -> Network:
             "activation_cost": 0.0,
         }
     )
-    return Network(manufacturers, capabilities, lanes, _capacity_overrides(demand, manufacturers))
+    frames = {
+        MANUFACTURERS: manufacturers,
+        CAPABILITIES: capabilities,
+        LANES: lanes,
+        CAPACITY_OVERRIDES: _capacity_overrides(demand, manufacturers),
+    }
+    return Network(**{table.name: frame[table.names] for table, frame in frames.items()})
+
+
+def write_network(network: Network, folder: Path) -> None:
+    """Write the CSV files of a network."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in vars(network).items():
+        table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n", date_format="%Y-%m-%d")
 
 
 def _ids() -> list[str]:
-    return [f"M{i:02d}" for i in range(1, len(MANUFACTURERS) + 1)]
+    return [f"M{i:02d}" for i in range(1, len(SITES) + 1)]
 
 
 def _lanes(rng: np.random.Generator) -> pd.DataFrame:
@@ -59,7 +59,7 @@ def _lanes(rng: np.random.Generator) -> pd.DataFrame:
     pairs = [(a, b, 0 if a == b else 1 if frozenset({a, b}) in NEAR else 2) for a in names for b in names]
     lanes = pd.DataFrame(pairs, columns=["from_region", "to_region", "transit_weeks"])
     base = np.array([0.3, 0.8, 2.0])[lanes["transit_weeks"]]
-    lanes.insert(2, "unit_cost", (base * rng.uniform(0.9, 1.15, len(lanes))).round(2))
+    lanes["unit_cost"] = (base * rng.uniform(0.9, 1.15, len(lanes))).round(2)
     return lanes
 
 
@@ -68,8 +68,8 @@ def _capabilities(rng: np.random.Generator) -> pd.DataFrame:
     cost_level = {r.name: r.cost_level for r in REGIONS}
     rows = [
         (name, process, processes[process].hours_per_unit, processes[process].unit_cost * cost_level[region])
-        for name, (region, can) in zip(_ids(), MANUFACTURERS, strict=True)
-        for process in can
+        for name, (region, site_processes) in zip(_ids(), SITES, strict=True)
+        for process in site_processes
     ]
     table = pd.DataFrame(rows, columns=["manufacturer_id", "part_category", "hours_per_unit", "unit_cost"])
     table["hours_per_unit"] = (table["hours_per_unit"] * rng.uniform(0.85, 1.2, len(table))).round(4)
@@ -78,7 +78,7 @@ def _capabilities(rng: np.random.Generator) -> pd.DataFrame:
 
 
 def _typical_hours(demand: Demand, capabilities: pd.DataFrame) -> np.ndarray:
-    """Mean hours a week of each manufacturer if those that run a process share its orders equally."""
+    """Return the mean hours a week of each manufacturer if those that run a process share its orders equally."""
     category = capabilities["part_category"]
     units = pd.Series(demand.units.mean(axis=0)).groupby(demand.series["part_category"]).sum()
     share = category.map(units).fillna(0) / category.map(category.value_counts())
@@ -87,7 +87,7 @@ def _typical_hours(demand: Demand, capabilities: pd.DataFrame) -> np.ndarray:
 
 
 def _capacity_overrides(demand: Demand, manufacturers: pd.DataFrame) -> pd.DataFrame:
-    """Year-end holidays, a holiday week of APAC in October, and one breakdown of three weeks."""
+    """Return year-end holidays, a holiday week of APAC in October, and one breakdown of three weeks."""
     market = demand.market
     names, regions = manufacturers["manufacturer_id"], manufacturers["region"]
     share = np.ones((market.weeks + PLANNED_AHEAD, len(manufacturers)))
@@ -108,7 +108,7 @@ def _capacity_overrides(demand: Demand, manufacturers: pd.DataFrame) -> pd.DataF
     return pd.DataFrame(
         {
             "manufacturer_id": names.to_numpy()[manufacturer],
-            "week": [market.week(i).isoformat() for i in week_no.tolist()],
+            "week": pd.to_datetime([market.week(i) for i in week_no.tolist()]),
             "capacity_hours": hours.round(1),
         }
     )

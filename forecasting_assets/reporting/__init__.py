@@ -1,9 +1,19 @@
-"""Pictures, HTML reports and the closing summary, made from the tables of the lake."""
+"""Pictures, HTML reports and the summary of a run, from the tables of the lake."""
 
 from forecasting_assets.reporting import charts
 from forecasting_assets.reporting.html import backtest_html, plan_html
+from forecasting_assets.reporting.plan_tables import PlanTables
 from forecasting_assets.reporting.style import png
 from forecasting_assets.reporting.summary import summary
 from forecasting_assets.reporting.what_if import what_if_html, what_if_text
 
-__all__ = ["backtest_html", "charts", "plan_html", "png", "summary", "what_if_html", "what_if_text"]
+__all__ = [
+    "PlanTables",
+    "backtest_html",
+    "charts",
+    "plan_html",
+    "png",
+    "summary",
+    "what_if_html",
+    "what_if_text",
+]

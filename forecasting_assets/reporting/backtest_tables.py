@@ -1,14 +1,15 @@
-"""The tables of the report on forecast accuracy."""
+"""Tables of the report on forecast accuracy."""
 
 import pandas as pd
 
-from forecasting_assets.reporting.formats import counted, number, percent
+from forecasting_assets.reporting.formats import count, number, percent
 from forecasting_assets.reporting.measures import SEGMENTS, in_reading_order, scores
 from forecasting_assets.reporting.style import label
 from forecasting_assets.reporting.texttable import TextTable, table, text
 
 
 def metrics_by_segment(report: pd.DataFrame) -> TextTable:
+    """Tabulate all metrics by demand pattern and model, all horizons together."""
     wide = scores(report)
     rows = wide[wide.index.get_level_values("horizon") == 0].reorder_levels(["segment", "model", "horizon"])
     rows = in_reading_order(rows)
@@ -24,24 +25,29 @@ def metrics_by_segment(report: pd.DataFrame) -> TextTable:
             "mase": ("MASE", lambda v: number(v, 2)),
             "rmse": ("RMSE, units", lambda v: number(v, 1)),
             "mape": ("MAPE", percent),
-            "mape_left_out": ("Left out of MAPE", percent),
+            "mape_left_out": ("Excluded from MAPE", percent),
             "pinball": ("Pinball, units", lambda v: number(v, 2)),
             "coverage_80": ("In 80 % interval", percent),
             "coverage_90": ("In 90 % interval", percent),
             "bias": ("Bias", percent),
             "n": ("Forecasts", number),
         },
-        "All horizons together. RMSSE and MASE are relative to the error of a naive forecast one week ahead"
-        " in the past: below 1 is better than that. MAPE leaves out weeks without orders.",
+        "All horizons together. RMSSE and MASE are relative to the past error of a naive forecast one week ahead:"
+        " below 1 is better. MAPE excludes weeks without orders.",
     )
 
 
-#: Each step is worth what it takes off the error of the one before.
+#: Models in the order in which each adds to the one before.
 STEPS = ["seasonal_naive", "sarimax", "xgb", "combined"]
 
 
 def value_added(report: pd.DataFrame) -> TextTable:
-    """Forecast value added (Gilliland 2010, "The Business Forecasting Deal"): what each step changes in WAPE."""
+    """Tabulate forecast value added: the change in WAPE from each step to the next.
+
+    References
+    ----------
+    M. Gilliland, "The Business Forecasting Deal", Wiley, 2010.
+    """
     wide = scores(report)
     overall = wide.loc[wide.index.get_level_values("horizon") == 0, "wape"].droplevel("horizon").astype(float)
     errors = overall.unstack("model").reindex(columns=STEPS).dropna(subset="seasonal_naive")
@@ -60,12 +66,13 @@ def value_added(report: pd.DataFrame) -> TextTable:
             "combined": ("Combined", percent),
             "all_steps": ("All steps", percent),
         },
-        "Change in WAPE from the step before: below zero it helps, above zero it harms. XGBoost starts from"
-        " SARIMAX, whose intervals are calibrated already.",
+        "Change in WAPE from one step to the next: below zero is an improvement. XGBoost builds on the calibrated"
+        " SARIMAX forecast.",
     )
 
 
 def by_horizon(report: pd.DataFrame) -> TextTable:
+    """Tabulate WAPE by horizon and model over all series."""
     wide = scores(report)
     level = wide.index.get_level_values
     rows = wide[(level("segment") == "all") & (level("horizon") > 0)].droplevel("segment")["wape"]
@@ -79,16 +86,17 @@ def by_horizon(report: pd.DataFrame) -> TextTable:
 
 
 def weights(report: pd.DataFrame) -> TextTable:
+    """Tabulate the weights of the models in the combined forecast."""
     wide = scores(report)
     rows = wide["weight"].dropna() if "weight" in wide else pd.Series(dtype=float)
     if rows.empty:
         return table("Weights of the combined forecast", pd.DataFrame(), {})
     frame = in_reading_order(rows.unstack("horizon").reorder_levels(["segment", "model"]))
-    names = {h: counted(float(h), "week") if h else "All horizons" for h in frame.columns}
+    names = {h: count(float(h), "week") if h else "All horizons" for h in frame.columns}
     columns = {h: (name, lambda v: percent(v, 0)) for h, name in names.items()}
     return table(
         "Weights of the combined forecast",
         frame.reset_index(),
         {"segment": ("Demand pattern", label), "model": ("Model", label), **columns},
-        "By weeks ahead. The model that erred less lately weighs more.",
+        "By weeks ahead. Models with smaller recent errors have larger weights.",
     )

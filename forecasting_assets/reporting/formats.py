@@ -1,4 +1,4 @@
-"""How a number reads: thousands separators, a true minus sign and a dash for what is missing."""
+"""Format numbers for people: thousands separators, a true minus sign and a dash for missing values."""
 
 import math
 
@@ -7,7 +7,7 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def number(value: float | None, digits: int = 0) -> str:
-    """`12345.6` as `12,346`; a dash for None and NaN, ∞ for infinity."""
+    """Format `12345.6` as `12,346`; a dash for None and NaN, ∞ for infinity."""
     if value is None or math.isnan(value):
         return MISSING
     if math.isinf(value):
@@ -19,23 +19,38 @@ def number(value: float | None, digits: int = 0) -> str:
 
 
 def signed(value: float, digits: int = 0) -> str:
-    """A difference: with its sign, `0` without."""
+    """Format a difference with its sign; no difference is `0` without a sign."""
     return ("+" if round(value, digits) > 0 else "") + number(value, digits)
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """A share of 1 as `23.1 %`."""
+    """Format a share of 1 as `23.1 %`."""
     text = number(None if share is None else share * 100, digits)
     return text if text == MISSING else f"{text} %"
 
 
-def counted(n: float, thing: str) -> str:
-    """`1 week`, `3 weeks`."""
-    return f"{number(n)} {thing}" if n == 1 else f"{number(n)} {thing}s"
+def count(n: float, noun: str) -> str:
+    """Format a count with its noun: `1 week`, `3 weeks`."""
+    return f"{number(n)} {noun}" if n == 1 else f"{number(n)} {noun}s"
 
 
 def compared(gain: float, better: str = "better", worse: str = "worse", than: str = "") -> str:
-    """A relative gain in words: `12 % better`, with `than` `12 % better than …`; `equal` within 0.5 %."""
+    """Express a relative gain in words.
+
+    Parameters
+    ----------
+    gain
+        Relative gain: 0.12 is 12 % better.
+    better, worse
+        Words for a gain and a loss.
+    than
+        What is compared with, if the words are to name it.
+
+    Returns
+    -------
+    str
+        `12 % better`, or with `than` `12 % better than …`; `equal` within 0.5 %.
+    """
     if abs(gain) < 0.005:
         return f"equal to {than}" if than else "equal"
     words = f"{percent(abs(gain), 0)} {better if gain > 0 else worse}"
@@ -43,12 +58,12 @@ def compared(gain: float, better: str = "better", worse: str = "worse", than: st
 
 
 def unbroken(text: str) -> str:
-    """`text` with no line break between a number and its percent sign."""
+    """Prevent line breaks between numbers and their percent signs."""
     return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def shorten(name: object, width: int = 28) -> str:
-    """`name` on one line in at most `width` characters, cut in the middle: ids differ at their ends."""
+    """Fit a name on one line of at most `width` characters; it is cut in the middle, as ids differ at their ends."""
     text = " ".join(str(name).split())
     if len(text) <= width:
         return text

@@ -1,99 +1,111 @@
-"""The few numbers a planner wants first, in plain words."""
+"""The few numbers that a planner wants first, each with a plain caption."""
 
 from dataclasses import dataclass
 
 import pandas as pd
 
-from forecasting_assets.reporting.formats import compared, counted, number, percent
+from forecasting_assets.reporting.formats import compared, count, number, percent, signed
 from forecasting_assets.reporting.measures import (
     cost_by_accuracy,
-    distance_closed,
     full_weeks,
+    gap_closed,
     policy_totals,
     require,
     scores,
-    worth_of_a_point,
+    value_of_a_point,
 )
+from forecasting_assets.reporting.plan_tables import PlanTables
 from forecasting_assets.reporting.style import label
 
 
 @dataclass(frozen=True)
 class Headline:
+    """A number and its caption."""
+
     value: str
-    words: str
+    caption: str
 
 
 def backtest_headlines(report: pd.DataFrame) -> list[Headline]:
-    """Error, coverage, bias and size of the backtest, of the combined forecast or the best model there is."""
+    """Return error, coverage, bias and size of the backtest.
+
+    They describe the combined forecast, or the best model if there is none.
+    """
     wide = scores(report)
     level = wide.index.get_level_values
     overall = wide[(level("segment") == "all") & (level("horizon") == 0) & wide["wape"].notna()]
     if overall.empty:
-        return [Headline("No backtest yet", "no forecast of an earlier week has met its week so far")]
+        return [Headline("No backtest yet", "no week with a forecast has closed")]
     model, row = label(overall.index[0][0]), overall.iloc[0]
     than = f": {compared(row['skill'], than='seasonal naive')}" if pd.notna(row["skill"]) else ""
-    found = [Headline(f"WAPE {percent(row['wape'])}", f"{model} forecast{than}")]
-    for level_, name in (("coverage_80", "80 %"), ("coverage_90", "90 %")):
-        if level_ in row:
-            found.append(Headline(percent(row[level_]), f"of weeks fell inside the {name} interval"))
+    headlines = [Headline(f"WAPE {percent(row['wape'])}", f"{model} forecast{than}")]
+    for coverage, name in (("coverage_80", "80 %"), ("coverage_90", "90 %")):
+        if coverage in row:
+            headlines.append(Headline(percent(row[coverage]), f"of weeks fell inside the {name} interval"))
     if "bias" in row and pd.notna(row["bias"]):
-        direction = "higher" if row["bias"] > 0 else "lower"
-        found.append(Headline(percent(abs(row["bias"])), f"{direction} than ordered: bias of the forecast"))
+        direction = "above" if row["bias"] > 0 else "below"
+        headlines.append(
+            Headline(percent(abs(row["bias"])), f"{direction} actual orders: bias of the forecast")
+        )
     if "n" in row:
-        found.append(Headline(number(row["n"]), "forecasts compared with what was ordered"))
-    return found
+        headlines.append(Headline(number(row["n"]), "forecasts compared with actual orders"))
+    return headlines
 
 
-def plan_headlines(
-    plan: pd.DataFrame,
-    capacity_load: pd.DataFrame,
-    shortages: pd.DataFrame,
-    costs: dict[str, float],
-    impact: pd.DataFrame,
-) -> list[Headline]:
-    """Units placed and short, who is full, cost, and what earlier plans were worth."""
-    require(plan, ["quantity"], "allocation_plan")
-    require(shortages, ["quantity"], "plan_shortages")
-    placed, short = plan["quantity"].sum(), shortages["quantity"].sum()
-    found = []
-    if placed + short > 0:
-        found.append(
+def plan_headlines(tables: PlanTables) -> list[Headline]:
+    """Return units planned and short, full manufacturers, cost, and how earlier plans performed."""
+    require(tables.plan, ["quantity"], "allocation_plan")
+    require(tables.shortages, ["quantity"], "plan_shortages")
+    headlines = [_coverage(tables.plan["quantity"].sum(), tables.shortages["quantity"].sum())]
+    load = tables.capacity_load
+    if manufacturers := load["manufacturer_id"].nunique():
+        full = int((full_weeks(load) > 0).sum())
+        overtime = number(load["overtime_hours"].sum())
+        headlines.append(
             Headline(
-                percent(placed / (placed + short)),
-                f"of {number(placed + short)} units have a manufacturer, {number(short)} do not",
+                f"{number(full)} of {number(manufacturers)}", "manufacturers are full in at least one week"
             )
         )
-    else:
-        found.append(Headline("No plan yet", "there was no demand to plan for"))
-    makers = capacity_load["manufacturer_id"].nunique()
-    if makers:
-        full = int((full_weeks(capacity_load) > 0).sum())
-        overtime = number(capacity_load["overtime_hours"].sum())
-        found.append(
-            Headline(f"{number(full)} of {number(makers)}", "manufacturers are full in at least one week")
+        headlines.append(Headline(f"{overtime} h", "of overtime"))
+    if "total" in tables.costs:
+        headlines.append(
+            Headline(number(tables.costs["total"]), "cost of the plan, expected penalties included")
         )
-        found.append(Headline(f"{overtime} h", "of overtime"))
-    if "total" in costs:
-        found.append(Headline(number(costs["total"]), "cost of the plan, expected penalties included"))
-    outcome = policy_totals(impact).to_dict("index")
-    if "plan" in outcome:
-        done = outcome["plan"]
-        since = f"in {counted(done['weeks'], 'week')} judged since"
-        if pd.notna(done.get("on_time_rate")):
-            found.append(Headline(percent(done["on_time_rate"]), f"of units on time under the plan {since}"))
-        if outcome.get("status_quo", {}).get("cost", 0) > 0:
-            gain = done["cost"] / outcome["status_quo"]["cost"] - 1
-            found.append(
-                Headline("+" * (gain > 0) + percent(gain), f"cost of the plan against the status quo {since}")
+    return headlines + _performance(tables.impact)
+
+
+def _coverage(planned: float, short: float) -> Headline:
+    if planned + short > 0:
+        return Headline(
+            percent(planned / (planned + short)),
+            f"of {number(planned + short)} units have a manufacturer, {number(short)} do not",
+        )
+    return Headline("No plan yet", "there was no demand to plan for")
+
+
+def _performance(impact: pd.DataFrame) -> list[Headline]:
+    totals = policy_totals(impact)
+    by_policy = totals.to_dict("index")
+    if "plan" not in by_policy:
+        return []
+    headlines = []
+    plan = by_policy["plan"]
+    period = f"over {count(plan['weeks'], 'week')} evaluated"
+    if pd.notna(plan.get("on_time_rate")):
+        headlines.append(Headline(percent(plan["on_time_rate"]), f"of units on time under the plan {period}"))
+    if by_policy.get("status_quo", {}).get("cost", 0) > 0:
+        change = plan["cost"] / by_policy["status_quo"]["cost"] - 1
+        headlines.append(
+            Headline(f"{signed(100 * change, 1)} %", f"cost of the plan against the status quo {period}")
+        )
+    closed = gap_closed(totals)
+    if pd.notna(closed):
+        headlines.append(
+            Headline(
+                percent(closed, 0), f"of the cost gap from status quo to perfect foresight closed {period}"
             )
-        closed = distance_closed(policy_totals(impact))
-        if pd.notna(closed):
-            found.append(
-                Headline(percent(closed, 0), f"of the way from status quo to perfect foresight gone {since}")
-            )
-        worth = worth_of_a_point(cost_by_accuracy(impact))
-        if pd.notna(worth):
-            found.append(
-                Headline(number(worth), "a week is what one point of forecast accuracy (WAPE) is worth")
-            )
-    return found
+        )
+    value = value_of_a_point(cost_by_accuracy(impact))
+    if pd.notna(value):
+        headlines.append(Headline(number(value), "a week saved by each percentage point of WAPE"))
+    return headlines

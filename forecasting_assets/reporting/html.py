@@ -1,6 +1,6 @@
-"""Self-contained HTML reports: headline numbers in plain words, then pictures, then tables.
+"""Self-contained HTML reports: headline numbers, then pictures, then tables.
 
-A report loads nothing: style is inline, pictures are data URIs, there are no scripts. The template escapes
+A report loads nothing: styles are inline, pictures are data URIs, and there are no scripts. The template escapes
 every value.
 """
 
@@ -17,15 +17,16 @@ from forecasting_assets.reporting.backtest_tables import by_horizon, metrics_by_
 from forecasting_assets.reporting.formats import unbroken
 from forecasting_assets.reporting.headlines import Headline, backtest_headlines, plan_headlines
 from forecasting_assets.reporting.plan_tables import (
+    PlanTables,
     cases_to_try,
     cost_of_plan,
     impact_by_policy,
-    load_by_maker,
+    load_by_manufacturer,
     plan_lines,
     reasons_table,
     rules_table,
-    short_units,
-    worth_of_hours,
+    unmet_demand,
+    value_of_hours,
 )
 from forecasting_assets.reporting.style import described, png
 from forecasting_assets.reporting.texttable import TextTable
@@ -42,55 +43,65 @@ class _Picture:
 
 
 def backtest_html(week: date, report: pd.DataFrame, pictures: Sequence["Figure"]) -> str:
-    """How good the forecasts made before `week` were: a page for planners and data scientists.
+    """Render the report on forecast accuracy, for planners and data scientists.
 
-    `report` is BACKTEST_REPORT of `week`; `pictures` are shown in their order. Raises ReportInputError for a
-    report that lacks columns or holds several weeks.
+    Parameters
+    ----------
+    week
+        Week of the report.
+    report
+        BACKTEST_REPORT of the week.
+    pictures
+        Figures to show, in order.
+
+    Raises
+    ------
+    ReportInputError
+        If the report lacks columns or holds several weeks.
     """
     return page(
         "Forecast accuracy",
         week,
-        "Forecasts of earlier weeks against what was ordered since; no number here is an in-sample error.",
+        "Forecasts of earlier weeks compared with actual orders; no number here is an in-sample error.",
         backtest_headlines(report),
         pictures,
         [value_added(report), metrics_by_segment(report), by_horizon(report), weights(report)],
     )
 
 
-def plan_html(
-    week: date,
-    plan: pd.DataFrame,
-    capacity_load: pd.DataFrame,
-    shortages: pd.DataFrame,
-    costs: dict[str, float],
-    impact: pd.DataFrame,
-    reasons: pd.DataFrame,
-    rules: pd.DataFrame,
-    pictures: Sequence["Figure"],
-) -> str:
-    """The capacity plan made at the end of `week`: a page for planners.
+def plan_html(week: date, tables: PlanTables, pictures: Sequence["Figure"]) -> str:
+    """Render the report on the capacity plan, for planners.
 
-    `plan`, `capacity_load`, `shortages`, `reasons`, `rules`: ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES,
-    PLAN_REASONS, PLAN_RULES of `week`. `costs`: `total` and its parts. `impact`: BUSINESS_IMPACT of any
-    weeks. `pictures` are shown in their order.
-    Raises ReportInputError for a table that lacks columns.
+    Parameters
+    ----------
+    week
+        Week at whose end the plan was made.
+    tables
+        Tables of the plan.
+    pictures
+        Figures to show, in order.
+
+    Raises
+    ------
+    ReportInputError
+        If a table lacks columns.
     """
     return page(
         "Capacity plan",
         week,
         "Who makes what in the coming weeks. Costs are in the currency of the network files.",
-        plan_headlines(plan, capacity_load, shortages, costs, impact),
+        plan_headlines(tables),
         pictures,
         [
-            cost_of_plan(costs),
-            impact_by_policy(impact),
-            load_by_maker(capacity_load, plan),
-            worth_of_hours(capacity_load),
-            cases_to_try(week, capacity_load),
-            reasons_table(reasons),
-            *([rules_table(rules)] if len(rules) else []),
-            short_units(shortages),
-            plan_lines(plan),
+            cost_of_plan(tables.costs),
+            impact_by_policy(tables.impact),
+            load_by_manufacturer(tables.capacity_load, tables.plan),
+            value_of_hours(tables.capacity_load),
+            cases_to_try(week, tables.capacity_load),
+            reasons_table(tables.reasons),
+            *([rules_table(tables.rules)] if len(tables.rules) else []),
+            unmet_demand(tables.shortages),
+            plan_lines(tables.plan),
         ],
     )
 
@@ -103,13 +114,29 @@ def page(
     pictures: Sequence["Figure"],
     tables: Sequence[TextTable],
 ) -> str:
-    """A report from its parts."""
+    """Render a page.
+
+    Parameters
+    ----------
+    title
+        Title of the page.
+    week
+        Week that it reports on.
+    lead
+        Introduction, after the dates of the week.
+    headlines
+        Numbers shown first.
+    pictures
+        Figures, in order.
+    tables
+        Tables, in order.
+    """
     return _template().render(
         title=title,
         week=f"{week:%G}-W{week:%V}",
-        days=f"{week.day} {week:%b %Y} to {_sunday(week)}",
+        days=f"{week} to {week + timedelta(days=6)}",
         lead=lead,
-        headlines=[Headline(unbroken(h.value), unbroken(h.words)) for h in headlines],
+        headlines=[Headline(unbroken(h.value), unbroken(h.caption)) for h in headlines],
         pictures=[
             _Picture("data:image/png;base64," + b64encode(png(f)).decode(), described(f)) for f in pictures
         ],
@@ -117,17 +144,12 @@ def page(
     )
 
 
-def _sunday(week: date) -> str:
-    last = week + timedelta(days=6)
-    return f"{last.day} {last:%b %Y}"
-
-
 @cache
 def _template() -> "Template":
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("forecasting_assets.reporting")
-    # The default would escape nothing: it goes by the ending of the name, and .j2 is not .html.
+    # By default only names that end in .html are escaped.
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

@@ -1,4 +1,4 @@
-"""The long tables of measures (backtest_report, business_impact) in the wide form that reports read."""
+"""Measures of the long tables backtest_report and business_impact, in the wide form that reports need."""
 
 from collections.abc import Sequence
 
@@ -8,25 +8,46 @@ MODELS = ["combined", "xgb", "sarimax", "seasonal_naive"]
 SEGMENTS = ["all", "smooth", "erratic", "intermittent", "lumpy", "new"]
 POLICIES = ["plan", "status_quo", "perfect_foresight"]
 
-#: Measures that are averaged over weeks; the others (units, hours, costs) add up.
+#: Metrics that are averaged over weeks; all others (units, hours, costs) are summed.
 AVERAGED = ("on_time_rate", "fill_rate", "utilisation", "stock_units")
 
 
 class ReportInputError(ValueError):
-    """A table given to a report lacks what the report needs."""
+    """A table lacks columns that a report needs, or holds more than one week.
+
+    Attributes
+    ----------
+    table
+        Name of the table.
+    columns
+        Missing columns.
+    """
+
+    def __init__(self, message: str, table: str, columns: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.table = table
+        self.columns = tuple(columns)
 
 
 def require(table: pd.DataFrame, columns: Sequence[str], name: str) -> None:
-    """Raise ReportInputError if `table` lacks one of `columns`."""
+    """Check that a table has the columns that a report needs.
+
+    Raises
+    ------
+    ReportInputError
+        If one is missing.
+    """
     missing = [c for c in columns if c not in table.columns]
     if missing:
         raise ReportInputError(
-            f"{name} has no column {', '.join(missing)}: it has {', '.join(map(str, table.columns))}"
+            f"{name} has no column {', '.join(missing)}: it has {', '.join(map(str, table.columns))}",
+            name,
+            missing,
         )
 
 
 def in_reading_order(frame: pd.DataFrame) -> pd.DataFrame:
-    """Sorted by its index of model, segment and horizon in the order a reader expects."""
+    """Sort a table by its index of model, segment and horizon in the order that a reader expects."""
 
     def rank(level: pd.Index) -> pd.Index:
         known = {"model": MODELS, "segment": SEGMENTS}.get(str(level.name))
@@ -38,17 +59,26 @@ def in_reading_order(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def scores(report: pd.DataFrame) -> pd.DataFrame:
-    """One week's BACKTEST_REPORT with a column for each metric.
+    """Pivot one week's BACKTEST_REPORT to a column for each metric.
 
-    Indexed by (model, segment, horizon), models and segments in reading order. The added column `skill` is
-    1 - WAPE / WAPE of seasonal naive on the same segment and horizon (0.1 is 10 % better), NaN for seasonal
-    naive itself. Metrics that the report does not hold are no columns, but `wape` and `skill` always are.
-    Raises ReportInputError if a column is missing or the report holds more than one origin week.
+    Returns
+    -------
+    DataFrame
+        Indexed by (model, segment, horizon), models and segments in reading order. Besides the metrics of the
+        report it always has `wape` and `skill`: 1 - WAPE / WAPE of seasonal naive on the same segment and horizon
+        (0.1 is 10 % better), NaN for seasonal naive itself.
+
+    Raises
+    ------
+    ReportInputError
+        If a column is missing or the report holds more than one origin week.
     """
     keys = ["model", "segment", "horizon"]
     require(report, [*keys, "metric", "value"], "backtest_report")
     if report.duplicated([*keys, "metric"]).any():
-        raise ReportInputError("backtest_report holds a measure twice: give the rows of one origin_week")
+        raise ReportInputError(
+            "backtest_report has duplicate metrics: pass the rows of one origin_week", "backtest_report"
+        )
     wide = report.pivot(index=keys, columns="metric", values="value").rename_axis(columns=None)
     wide["wape"] = wide["wape"] if "wape" in wide else float("nan")
     naive = wide.loc[wide.index.get_level_values("model") == "seasonal_naive", "wape"].droplevel("model")
@@ -59,10 +89,22 @@ def scores(report: pd.DataFrame) -> pd.DataFrame:
 
 
 def policy_totals(impact: pd.DataFrame, policies: Sequence[str] = POLICIES) -> pd.DataFrame:
-    """BUSINESS_IMPACT by policy: units, hours and costs added up over weeks, shares and stock averaged by demand.
+    """Aggregate BUSINESS_IMPACT over weeks.
 
-    Indexed by policy in the order asked for, a column for each metric and `weeks`, how many weeks it covers.
-    Counts only weeks in which every policy present has a cost, so that the totals compare like with like.
+    Only weeks in which every policy present has a cost count, so that totals compare like with like.
+
+    Parameters
+    ----------
+    impact
+        BUSINESS_IMPACT of any weeks.
+    policies
+        Policies to include.
+
+    Returns
+    -------
+    DataFrame
+        A row for each policy in the given order and a column for each metric: units, hours and costs are summed,
+        shares and stock averaged with demand as weight. `weeks` is the number of weeks covered.
     """
     require(impact, ["week", "policy", "metric", "value"], "business_impact")
     wide = (
@@ -87,8 +129,8 @@ def policy_totals(impact: pd.DataFrame, policies: Sequence[str] = POLICIES) -> p
     return totals.reindex([p for p in policies if p in totals.index])
 
 
-def distance_closed(totals: pd.DataFrame) -> float:
-    """How much of the cost between status quo and perfect foresight the plan saves: 1 is all, NaN if unknown."""
+def gap_closed(totals: pd.DataFrame) -> float:
+    """Return the share of the cost gap from status quo to perfect foresight that the plan closes; NaN if unknown."""
     if not set(POLICIES) <= set(totals.index):
         return float("nan")
     plan, status_quo, foresight = totals.loc[POLICIES, "cost"].astype(float).tolist()
@@ -96,7 +138,14 @@ def distance_closed(totals: pd.DataFrame) -> float:
 
 
 def cost_by_accuracy(impact: pd.DataFrame) -> pd.DataFrame:
-    """WAPE of the noisy forecasts by category and region (column wape) and their cost a week, by policy."""
+    """Relate the error of noisy forecasts to the cost of their plans.
+
+    Returns
+    -------
+    DataFrame
+        A row for each policy `plan_noise_NN`, and the plan without noise, sorted by `wape` (over categories and
+        regions); `cost` is the cost a week.
+    """
     names = impact["policy"].drop_duplicates()
     noisy = names[names.str.fullmatch(r"plan_noise_\d+|plan_bias_\+?00")].tolist()
     totals = policy_totals(impact, noisy)
@@ -107,15 +156,28 @@ def cost_by_accuracy(impact: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"wape": wape, "cost": totals["cost"] / totals["weeks"]}).dropna().sort_values("wape")
 
 
-def worth_of_a_point(by_accuracy: pd.DataFrame) -> float:
-    """What one percentage point of WAPE is worth a week: the least-squares slope; NaN for fewer than two."""
+def value_of_a_point(by_accuracy: pd.DataFrame) -> float:
+    """Estimate what one percentage point of WAPE costs a week.
+
+    Parameters
+    ----------
+    by_accuracy
+        Result of `cost_by_accuracy`.
+
+    Returns
+    -------
+    float
+        Least-squares slope of cost over WAPE; NaN for fewer than two different errors.
+    """
     wape, cost = by_accuracy["wape"] * 100, by_accuracy["cost"]
-    spread = wape - wape.mean()
-    return float((spread * cost).sum() / (spread**2).sum()) if spread.abs().sum() > 0 else float("nan")
+    deviation = wape - wape.mean()
+    if deviation.abs().sum() == 0:
+        return float("nan")
+    return float((deviation * cost).sum() / (deviation**2).sum())
 
 
 def full_weeks(capacity_load: pd.DataFrame) -> pd.Series:
-    """Weeks in which each manufacturer has no regular hour left, of those in which it had any."""
+    """Count the weeks in which each manufacturer uses all of its regular hours, if it has any."""
     load, capacity = capacity_load["load_hours"], capacity_load["capacity_hours"]
     full = (capacity > 0) & (load >= capacity * (1 - 1e-6))
     return full.groupby(capacity_load["manufacturer_id"]).sum()

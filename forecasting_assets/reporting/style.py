@@ -1,6 +1,6 @@
-"""The look of every picture: one palette, one way to open a figure, label an axis of weeks and write a PNG.
+"""Style of all pictures: one palette, one way to create a figure, label an axis of weeks and render a PNG.
 
-Figures are made with the object-oriented API alone, so that no picture depends on another or on global state.
+Figures use matplotlib's object-oriented API only, so that no picture depends on another or on global state.
 """
 
 import io
@@ -23,9 +23,8 @@ _drawn: "WeakKeyDictionary[Figure, bytes]" = WeakKeyDictionary()
 
 INK, MUTED, GRID, EMPTY = "#222222", "#5F6368", "#E3E5E8", "#F1F2F4"
 
-#: The colour of each thing, everywhere: the colour-blind safe palette of Okabe and Ito,
-#: "Color Universal Design" (2008). What the platform makes (combined forecast, plan) is blue, what one
-#: would do without it is grey.
+#: Colour of each thing in all pictures: the colour-blind safe palette of Okabe and Ito, "Color Universal Design"
+#: (2008). What the platform produces (combined forecast, plan) is blue, its baselines are grey.
 COLOURS = {
     "actual": INK,
     "sarimax": "#E69F00",
@@ -46,10 +45,7 @@ COLOURS = {
     "other": "#B9BCC0",
 }
 
-#: Colours for things without a place in the palette, such as rejection reasons, in the order they appear.
-CYCLE = ["#D55E00", "#E69F00", "#CC79A7", "#F0E442", "#56B4E9", "#009E73", "#0072B2", "#8A8D91"]
-
-#: What a reader calls the codes of the tables.
+#: Readable names of the codes in the tables.
 LABELS = {
     "actual": "Actual",
     "sarimax": "SARIMAX",
@@ -62,7 +58,7 @@ LABELS = {
     "regular": "Regular hours",
     "overtime": "Overtime",
     "capacity": "Regular capacity",
-    "production_cost": "Manufacture",
+    "production_cost": "Production",
     "overtime_cost": "Overtime premium",
     "lane_cost": "Transport",
     "holding_cost": "Holding",
@@ -74,7 +70,7 @@ LABELS = {
     "total": "Total",
 }
 
-#: The parts of cost in the order they are stacked and listed, and the palette entry of each.
+#: Parts of cost in the order in which they are stacked and listed, with the palette entry of each.
 COST_PARTS = {
     "production_cost": "regular",
     "overtime_cost": "overtime",
@@ -88,18 +84,28 @@ COST_PARTS = {
 
 
 def label(code: str) -> str:
+    """Return the readable name of a code."""
     return LABELS.get(code, code.replace("_", " ").capitalize())
 
 
 def literal(text: str) -> str:
-    """`text` for matplotlib, so that dollar signs in a name do not start a formula."""
+    """Escape text for matplotlib, so that a dollar sign in a name does not start a formula."""
     return text.replace("$", r"\$")
 
 
 def figure(title: str, note: str = "", height: float = 5, *, keys: bool = True) -> "Figure":
-    """An empty figure, 10 by `height` inches (1000 pixels wide), with `title` above.
+    """Create an empty figure, 1000 pixels wide.
 
-    `note` says below the picture how to read it; `keys` leaves room for the row of keys of `legend`.
+    Parameters
+    ----------
+    title
+        Title above the picture.
+    note
+        How to read the picture, shown below it.
+    height
+        Height in units of 100 pixels.
+    keys
+        Whether to leave room for `legend`.
     """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -115,7 +121,7 @@ def figure(title: str, note: str = "", height: float = 5, *, keys: bool = True) 
 
 
 def no_data(title: str, why: str) -> "Figure":
-    """The picture for an empty table: it says that there is nothing yet, and why."""
+    """Create the picture for an empty table: it says that there are no data yet, and why."""
     fig = figure(title, height=2.5, keys=False)
     fig.text(0.5, 0.52, "No data for this week yet", ha="center", fontsize=14, color=INK)
     fig.text(0.5, 0.36, literal(textwrap.fill(why, 110)), ha="center", va="top", fontsize=10.5, color=MUTED)
@@ -123,7 +129,19 @@ def no_data(title: str, why: str) -> "Figure":
 
 
 def tidy(ax: "Axes", title: str = "", *, grid: str = "y", values: str = "number") -> None:
-    """No box, a light grid across the values; `values` are number, percent or names (left as they are)."""
+    """Remove the box and draw a light grid across the values.
+
+    Parameters
+    ----------
+    ax
+        The axes.
+    title
+        Title of the panel.
+    grid
+        Axis of the values: x, y, or empty for no grid.
+    values
+        How values are formatted: number, percent, or names (not at all).
+    """
     from matplotlib.ticker import FuncFormatter
 
     ax.set_title(literal(title), loc="left", fontsize=10.5, color=INK)
@@ -142,7 +160,7 @@ def tidy(ax: "Axes", title: str = "", *, grid: str = "y", values: str = "number"
 
 
 def week_axis(ax: "Axes", weeks: Iterable[Any], most: int = 9) -> None:
-    """Ticks on Mondays, at most `most`, counted back from the last week; the year where it changes."""
+    """Put at most `most` ticks on Mondays, counted back from the last week, with the year where it changes."""
     from matplotlib.dates import date2num
 
     days = pd.DatetimeIndex(sorted(set(weeks)))
@@ -161,7 +179,7 @@ def week_axis(ax: "Axes", weeks: Iterable[Any], most: int = 9) -> None:
 
 
 def legend(fig: "Figure", ax: "Axes", columns: int = 6) -> None:
-    """One row of keys above the panels, for what `ax` shows."""
+    """Add one row of keys above the panels for what `ax` shows."""
     handles, labels = ax.get_legend_handles_labels()
     fig.legend(
         handles,
@@ -179,19 +197,20 @@ def legend(fig: "Figure", ax: "Axes", columns: int = 6) -> None:
 
 
 def from_zero(ax: "Axes") -> None:
-    """Values from 0 to a little above the largest."""
+    """Let the values range from 0 to a little above the largest."""
     ax.set_ylim(0, 1.06 * max(ax.dataLim.y1, 0.0) or 1.0)
 
 
 def bar_labels(ax: "Axes", bars: Any, texts: Iterable[str], size: float = 9) -> None:
+    """Label each bar at its end."""
     ax.bar_label(bars, labels=list(texts), padding=3, fontsize=size, color=INK)
 
 
 @lru_cache(maxsize=16)
 def png(fig: "Figure") -> bytes:
-    """The figure as a PNG image 1000 pixels wide, in 256 colours to be small; equal figures, equal bytes.
+    """Render a figure as a PNG image 1000 pixels wide.
 
-    It is drawn once, however often it is shown.
+    It has 256 colours to be small, and the same bytes for the same figure. Each figure is drawn only once.
     """
     if fig not in _drawn:
         _drawn[fig] = _draw(fig)
@@ -202,10 +221,10 @@ def _draw(fig: "Figure") -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
-    # Drawn once; savefig would draw twice, and write a PNG that is only read again.
+    # savefig would draw twice and encode a PNG only for it to be decoded again.
     canvas = FigureCanvasAgg(fig)
     with warnings.catch_warnings():
-        # A name in a script the font lacks shows as boxes here and in full in the tables.
+        # Characters that the font lacks show as boxes here; tables show them properly.
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from")
         canvas.draw()
     drawn = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB")
@@ -215,6 +234,6 @@ def _draw(fig: "Figure") -> bytes:
 
 
 def described(fig: "Figure") -> str:
-    """Title and note of a figure, as the text that stands for it where it cannot be seen."""
-    texts = [str(fig.get_label()), fig.get_supxlabel(), *(t.get_text() for t in fig.texts[1:])]
+    """Return title and note of a figure as its alternative text."""
+    texts = [str(fig.get_label()), *(t.get_text() for t in fig.texts[1:])]
     return ". ".join(" ".join(t.replace(r"\$", "$").split()).rstrip(".") for t in texts if t)

@@ -1,4 +1,4 @@
-"""The closing words of a run for a planner, as plain text."""
+"""Plain-text summary for a planner at the end of a run."""
 
 from collections.abc import Sequence
 from textwrap import wrap
@@ -6,13 +6,13 @@ from textwrap import wrap
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.reporting.formats import compared, counted, number, percent
+from forecasting_assets.reporting.formats import compared, count, number, percent
 from forecasting_assets.reporting.measures import (
     cost_by_accuracy,
-    distance_closed,
+    gap_closed,
     policy_totals,
     scores,
-    worth_of_a_point,
+    value_of_a_point,
 )
 from forecasting_assets.reporting.style import COST_PARTS, label
 from forecasting_assets.reporting.texttable import aligned
@@ -21,17 +21,27 @@ from forecasting_assets.reporting.texttable import aligned
 def summary(
     report: pd.DataFrame, impact: pd.DataFrame, costs: dict[str, float], reports: Sequence[str], open_ui: str
 ) -> str:
-    """Accuracy of each model, worth of the plans, cost of the newest, where to look next; under 30 lines.
+    """Summarise accuracy, business impact and cost in under 30 lines, with where to look next.
 
-    `report` is BACKTEST_REPORT of one week, `impact` BUSINESS_IMPACT of one or more, `costs` the `total` and
-    parts of the newest plan, `reports` the paths of the reports, `open_ui` the command that opens the UI.
+    Parameters
+    ----------
+    report
+        BACKTEST_REPORT of one week.
+    impact
+        BUSINESS_IMPACT of one or more weeks.
+    costs
+        Cost of the newest plan: `total` and its parts.
+    reports
+        Paths of the reports.
+    open_ui
+        How to open the UI.
     """
     return "\n".join(
         [
-            "FORECASTS against what was ordered (all series, all horizons)",
+            "FORECAST ACCURACY (all series, all horizons)",
             *_accuracy(report),
             "",
-            *_worth(impact),
+            *_impact(impact),
             "",
             *_cost(costs),
             "",
@@ -48,7 +58,7 @@ def _accuracy(report: pd.DataFrame) -> list[str]:
     level = wide.index.get_level_values
     rows = wide[(level("segment") == "all") & (level("horizon") == 0)].droplevel(["segment", "horizon"])
     if rows.empty:
-        return ["  No backtest yet: no forecast of an earlier week has met its week so far."]
+        return ["  No backtest yet: no week with a forecast has closed."]
     rows = rows.reindex(columns=["wape", "skill", "rmsse", "coverage_80", "coverage_90"])
     lines = [["Model", "WAPE", "against seasonal naive", "RMSSE", "in 80 % interval", "in 90 % interval"]]
     for model, (wape, skill, rmsse, in_80, in_90) in zip(rows.index, rows.to_numpy(), strict=True):
@@ -57,25 +67,27 @@ def _accuracy(report: pd.DataFrame) -> list[str]:
     return aligned(lines)
 
 
-def _worth(impact: pd.DataFrame) -> list[str]:
+def _impact(impact: pd.DataFrame) -> list[str]:
     totals = policy_totals(impact)
     if totals.empty:
-        return ["PLANS", "  None of the weeks planned for has closed yet."]
+        return ["BUSINESS IMPACT", "  No planned week has closed yet."]
     weeks = int(totals["weeks"].iloc[0])
     rows = totals.reindex(columns=["cost", "on_time_rate", "utilisation"])
     base = totals["cost"].to_dict().get("plan", 0.0)
     lines = [["Policy", "cost", "against the plan", "on time", "capacity used"]]
     for policy, (cost, on_time, used) in zip(rows.index, rows.to_numpy(), strict=True):
-        known = policy != "plan" and base > 0
-        against = compared(1 - cost / base, "cheaper", "dearer") if known else ""
+        comparable = policy != "plan" and base > 0
+        against = compared(1 - cost / base, "cheaper", "more expensive") if comparable else ""
         lines.append([label(policy), number(cost), against, percent(on_time), percent(used)])
-    closed, worth = distance_closed(totals), worth_of_a_point(cost_by_accuracy(impact))
-    told = []
+    closed, value = gap_closed(totals), value_of_a_point(cost_by_accuracy(impact))
+    notes = []
     if not np.isnan(closed):
-        told.append(f"  The plan goes {percent(closed, 0)} of the way from status quo to perfect foresight.")
-    if not np.isnan(worth):
-        told.append(f"  One point of forecast accuracy (WAPE) is worth {number(worth)} a week.")
-    return [f"PLANS against what was ordered ({counted(weeks, 'week')})", *aligned(lines), *told]
+        notes.append(
+            f"  The plan closes {percent(closed, 0)} of the cost gap between status quo and perfect foresight."
+        )
+    if not np.isnan(value):
+        notes.append(f"  Each percentage point of WAPE less saves {number(value)} a week.")
+    return [f"BUSINESS IMPACT against actual orders ({count(weeks, 'week')})", *aligned(lines), *notes]
 
 
 def _cost(costs: dict[str, float]) -> list[str]:

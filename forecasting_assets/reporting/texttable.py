@@ -1,7 +1,8 @@
-"""A table of a report: every cell formatted to text, ready for the template."""
+"""Tables of a report, with every cell formatted as text for the template."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import pandas as pd
 
@@ -10,10 +11,25 @@ from forecasting_assets.reporting.style import label
 
 ROWS_SHOWN = 200
 
+#: Columns to show: name -> (heading, function that formats a cell).
+Columns: TypeAlias = Mapping[Any, tuple[str, Callable[[Any], str]]]
+
 
 @dataclass(frozen=True)
 class TextTable:
-    """Heading and cells as text; `numeric` says which columns are numbers, which stand to the right."""
+    """Heading and cells as text.
+
+    Attributes
+    ----------
+    title, note
+        Title, and an explanation below it.
+    heading
+        Name of each column.
+    numeric
+        Whether each column holds numbers, which are aligned to the right.
+    rows
+        Cells of each row.
+    """
 
     title: str
     note: str
@@ -23,37 +39,46 @@ class TextTable:
 
 
 def text(value: object) -> str:
+    """Format a name."""
     return MISSING if pd.isna(value) else str(value)  # type: ignore[call-overload]
 
 
 def day(value: object) -> str:
+    """Format a date as YYYY-MM-DD."""
     return MISSING if pd.isna(value) else f"{pd.Timestamp(value):%Y-%m-%d}"  # type: ignore[call-overload,arg-type]
 
 
-def table(
-    title: str, frame: pd.DataFrame, columns: dict[str, tuple[str, Callable]], note: str = ""
-) -> TextTable:
-    """The `columns` of `frame` that it has, as text: name -> (heading, how to format a cell)."""
-    shown = {c: how for c, how in columns.items() if c in frame.columns}
-    cells = [[how(v) for v in frame[c]] for c, (_, how) in shown.items()]
+def table(title: str, frame: pd.DataFrame, columns: Columns, note: str = "") -> TextTable:
+    """Format those of `columns` that `frame` has."""
+    shown = {name: column for name, column in columns.items() if name in frame.columns}
+    cells = [[form(value) for value in frame[name]] for name, (_, form) in shown.items()]
     return TextTable(
         title,
         note,
         [heading for heading, _ in shown.values()],
-        [how not in (text, day, label) for _, how in shown.values()],
+        [form not in (text, day, label) for _, form in shown.values()],
         [list(row) for row in zip(*cells, strict=True)],
     )
 
 
 def largest(
-    title: str,
-    frame: pd.DataFrame,
-    columns: dict[str, tuple[str, Callable]],
-    size: str,
-    unit: str,
-    note: str = "",
+    title: str, frame: pd.DataFrame, columns: Columns, size: str, unit: str, note: str = ""
 ) -> TextTable:
-    """The first 200 rows of `frame`, which falls by `size`; the note says what is left out."""
+    """Format the first 200 rows of a table and say in its note what is left out.
+
+    Parameters
+    ----------
+    title
+        Title of the table.
+    frame
+        The rows, largest first.
+    columns
+        Columns to show.
+    size, unit
+        Column that the rows are sorted by, and what it counts.
+    note
+        Explanation of the table.
+    """
     rest = frame.iloc[ROWS_SHOWN:]
     if len(rest):
         note += (
@@ -64,7 +89,7 @@ def largest(
 
 
 def aligned(rows: list[list[str]]) -> list[str]:
-    """Rows with the first column to the left and the others to the right."""
+    """Lay out rows for a terminal: the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  "

@@ -1,4 +1,4 @@
-"""The difference a change would make to a plan: in a few lines, and as a page with a picture."""
+"""Difference between a changed case and the plan: a few lines of text, and a page with a picture."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -18,8 +18,23 @@ PLAN, CHANGED = "Plan", "Changed"
 
 @dataclass(frozen=True)
 class Difference:
-    """What is known of PLAN and of CHANGED: cost by part, expected on-time share, units short, hours by
-    manufacturer (columns PLAN, CHANGED, change; most changed first), and PLAN_REASONS of the changed case."""
+    """Compare the cases PLAN and CHANGED.
+
+    Attributes
+    ----------
+    words
+        What is changed, in words.
+    cost
+        Cost of each case: `total` and its parts.
+    on_time
+        Expected share of units on time in each case.
+    short
+        Units short in each case.
+    hours
+        A row for each manufacturer with columns PLAN, CHANGED and change, in hours; most changed first.
+    reasons
+        PLAN_REASONS of the changed case.
+    """
 
     words: str
     cost: dict[str, dict[str, float]]
@@ -30,7 +45,7 @@ class Difference:
 
 
 def what_if_text(week: date, difference: Difference) -> str:
-    """The difference for a terminal, under 30 lines."""
+    """Describe the difference for a terminal, in under 30 lines."""
     cost = _costs(difference)
     rows = [["", PLAN, CHANGED, "difference"]]
     for part in [*[p for p in COST_PARTS if p in cost and cost[p].abs().sum() > 0], "cost"]:
@@ -43,17 +58,19 @@ def what_if_text(week: date, difference: Difference) -> str:
     before, after = difference.short[PLAN], difference.short[CHANGED]
     rows.append(["Units short", number(before), number(after), signed(after - before)])
     moved = difference.hours[difference.hours["change"].abs() > 0.05].head(8)
-    makers = [["", PLAN, CHANGED, "difference"]]
-    for maker, before, after, change in zip(
+    manufacturers = [["", PLAN, CHANGED, "difference"]]
+    for manufacturer, before, after, change in zip(
         moved.index, *moved[[PLAN, CHANGED, "change"]].to_numpy().T, strict=True
     ):
-        makers.append([str(maker), number(before, 1), number(after, 1), signed(change, 1)])
+        manufacturers.append([str(manufacturer), number(before, 1), number(after, 1), signed(change, 1)])
     lines = [f"WHAT IF {difference.words} (week {week})", *aligned(rows), "", "HOURS BY MANUFACTURER"]
-    return "\n".join(lines + (aligned(makers) if len(moved) else ["  nobody's hours change"]))
+    return "\n".join(
+        lines + (aligned(manufacturers) if len(moved) else ["  No manufacturer's hours change."])
+    )
 
 
 def what_if_html(week: date, difference: Difference) -> str:
-    """The difference as a page for planners."""
+    """Render the difference as a page for planners."""
     cost = _costs(difference)
     total = difference.cost[PLAN]["total"]
     change = difference.cost[CHANGED]["total"] - total
@@ -63,21 +80,21 @@ def what_if_html(week: date, difference: Difference) -> str:
     return page(
         "What if",
         week,
-        f"{difference.words}: this case beside the plan, which is left as it is.",
+        f"{difference.words}: this case compared with the plan, which is unchanged.",
         [
-            Headline(signed(change), f"cost, from {number(total)}"),
+            Headline(signed(change), f"cost, which is {number(total)} in the plan"),
             Headline(f"{signed(points, 1)} points", "of units expected on time"),
             Headline(signed(difference.short[CHANGED] - difference.short[PLAN]), "units short"),
         ],
         [picture],
         [
             table(
-                "Who takes over",
+                "Hours by manufacturer",
                 hours,
                 {
                     "manufacturer_id": ("Manufacturer", text),
-                    PLAN: ("Hours in the plan", units),
-                    CHANGED: ("Hours in this case", units),
+                    PLAN: ("Plan, h", units),
+                    CHANGED: ("This case, h", units),
                     "change": ("Change, h", lambda v: signed(v, 1)),
                 },
             ),

@@ -1,4 +1,4 @@
-"""What operations rely on, against a running `dagster dev`: webserver, daemon and code server, by its GraphQL API."""
+"""Operations against a running `dagster dev` (webserver, daemon, code server), through its GraphQL API."""
 
 import os
 import signal
@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from forecasting_assets.definitions import lineage_of
-from forecasting_assets.resources.orphans import PROCESS
-from forecasting_assets.resources.spark import SPARK_TAG
+from forecasting_assets.runtime.orphans import PROCESS
+from forecasting_assets.runtime.spark import SPARK_TAG
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, WEEKLY_DEMAND
 from forecasting_assets_tests.conftest import PLANNED, WEEKS, rows, written_at
 from forecasting_assets_tests.server import ask, click, dev_server, ended_run, log_of, wait_until
@@ -38,7 +38,7 @@ FAILURES = """query ($run: ID!) { logsForRun(runId: $run) { ... on EventConnecti
 
 @pytest.fixture(scope="module")
 def served(home, tmp_path_factory):
-    """A copy of the home and the address of its UI."""
+    """Provide a copy of the home and the address of its UI."""
     folder = tmp_path_factory.mktemp("served")
     copied = home.copy(folder / "home")
     with dev_server(copied.path, folder) as address:
@@ -69,12 +69,12 @@ def runs(address, tag, value) -> list[dict]:
 
 
 def spark_of(run) -> str:
-    """Where the run says its Spark work was done."""
+    """Return where the run says its Spark work was done."""
     return next(tag["value"] for tag in run["tags"] if tag["key"] == SPARK_TAG)
 
 
-def begun(address, run_id) -> int:
-    """The process of a run, once it has begun."""
+def started(address, run_id) -> int:
+    """Wait for a run to start and return its process id."""
 
     def process() -> str | None:
         (run,) = (run for run in ask(address, RUNS)["results"] if run["runId"] == run_id)
@@ -93,7 +93,7 @@ def states(home, asset, weeks) -> list[str]:
     return [lineage.state(asset, week).state for week in weeks]
 
 
-def test_files_that_land_and_two_backfills_end_well_together(home, served):
+def test_landed_files_and_two_backfills_succeed_together(home, served):
     copied, address = served
     early, late, touched = WEEKS[20:23], WEEKS[40:42], PLANNED[-1]
     line = rows(home, CLEAN_ORDERS, touched).assign(order_id="late").drop(columns="week")[:1]
@@ -102,27 +102,27 @@ def test_files_that_land_and_two_backfills_end_well_together(home, served):
     ask(address, START_SENSOR, sensor={**sensor, "sensorName": "new_orders_sensor"})
     backfills = [backfill(address, ["clean_orders", "weekly_demand"], weeks) for weeks in (early, late)]
 
-    def asked() -> list[dict]:
+    def requested() -> list[dict]:
         return runs(address, "dagster/sensor_name", "new_orders_sensor")
 
-    wait_until(asked, 300, "a run asked for by the sensor")
+    wait_until(requested, 300, "a run requested by the sensor")
     assert [outcome(address, one) for one in backfills] == ["COMPLETED_SUCCESS"] * 2
-    wait_until(lambda: all(run["endTime"] for run in asked()), 600, "the end of the sensor's run")
-    assert {run["status"] for run in asked()} == {"SUCCESS"}
+    wait_until(lambda: all(run["endTime"] for run in requested()), 600, "the end of the sensor's run")
+    assert {run["status"] for run in requested()} == {"SUCCESS"}
     assert states(copied, "weekly_demand", [*early, *late, touched]) == ["fresh"] * 6
     for week in (*early, *late):
         for table in (CLEAN_ORDERS, WEEKLY_DEMAND):
             assert written_at(copied, table, week) != written_at(home, table, week)
             pd.testing.assert_frame_equal(rows(copied, table, week), rows(home, table, week))
     assert copied.lake.rows(RAW_ORDERS, touched) == home.lake.rows(RAW_ORDERS, touched) + 1
-    # Runs take turns, and find a warm JVM.
-    new = [*asked(), *(run for one in backfills for run in runs(address, "dagster/backfill", one))]
+    # Runs take turns and use the warm JVM.
+    new = [*requested(), *(run for one in backfills for run in runs(address, "dagster/backfill", one))]
     spans = sorted((run["startTime"], run["endTime"]) for run in new)
     assert all(end <= begin for (_, end), (begin, _) in pairwise(spans))
     assert all(spark_of(run).startswith("sc://localhost:") for run in new)
 
 
-def test_runs_that_share_a_session_see_the_files_as_they_are_now(home, served):
+def test_runs_that_share_a_session_see_the_current_files(home, served):
     copied, address = served
     week, landed = WEEKS[50], copied.path / "landing" / "orders" / "again.csv"
     lines = rows(home, CLEAN_ORDERS, week)[:2].drop(columns="week").assign(order_id=["again-1", "again-2"])
@@ -143,29 +143,29 @@ def test_runs_that_share_a_session_see_the_files_as_they_are_now(home, served):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="runs are forked on Linux only")
-def test_forked_runs_can_be_terminated_and_killed_and_done_without(served):
+def test_forked_runs_can_be_terminated_and_killed_and_runs_start_without_the_warm_process(served):
     copied, address = served
     week, assets = PLANNED[-1], list(lineage_of(copied.settings).weekly.declared)
-    # As the tags of a run that is made again say.
+    # A repeated run has the tags of the run it repeats.
     run = click(address, assets, str(week), {PROCESS: f"{os.uname().nodename}:{os.getpid()}"})
-    forks = parent(begun(address, run))
-    assert b"run_launcher" in Path(f"/proc/{forks}/cmdline").read_bytes()
+    warm_process = parent(started(address, run))
+    assert b"run_launcher" in Path(f"/proc/{warm_process}/cmdline").read_bytes()
     assert ask(address, TERMINATE, run=run)["__typename"] == "TerminateRunSuccess"
     assert ended_run(address, run)["status"] == "CANCELED"
 
     run = click(address, assets, str(week))
-    process = begun(address, run)
-    assert parent(process) == forks
+    process = started(address, run)
+    assert parent(process) == warm_process
     os.kill(process, signal.SIGKILL)
     assert ended_run(address, run)["status"] == "FAILURE"
-    assert f"The run's process {process} has ended unexpectedly" in log_of(address, run)
+    assert f"process {process} ended unexpectedly" in log_of(address, run)
 
-    os.kill(forks, signal.SIGKILL)
+    os.kill(warm_process, signal.SIGKILL)
     run = click(address, ["weekly_demand"], str(week))
     assert ended_run(address, run)["status"] == "SUCCESS"
     assert "This run imports its libraries itself" in log_of(address, run)
     run = click(address, assets, str(week))
-    begun(address, run)
+    started(address, run)
     assert ask(address, TERMINATE, run=run)["__typename"] == "TerminateRunSuccess"
     assert ended_run(address, run)["status"] == "CANCELED"
 
@@ -177,7 +177,7 @@ def test_forked_runs_can_be_terminated_and_killed_and_done_without(served):
 def test_a_blocked_week_stays_blocked_in_a_backfill(served):
     copied, address = served
     week, settings = PLANNED[-2], copied.path / "forecasting.toml"
-    # Rules that contradict each other: the plan is made, and its check fails.
+    # Contradicting rules: the plan is made, and its check fails.
     settings.write_text(
         settings.read_text()
         + '[allocation.minimum_load]\nM02 = 0.9\n[allocation.maximum_share]\n"CNC machining" = 0.01\n'
@@ -193,7 +193,7 @@ def test_a_blocked_week_stays_blocked_in_a_backfill(served):
     assert states(copied, "business_impact", [week]) == ["failed"]
 
 
-def test_runs_go_on_by_themselves_and_say_so_when_the_spark_server_has_ended(home, served):
+def test_runs_use_a_session_of_their_own_and_say_so_when_the_spark_server_has_ended(home, served):
     copied, address = served
     week = WEEKS[30]
     run = ended_run(address, click(address, ["weekly_demand"], str(week)))

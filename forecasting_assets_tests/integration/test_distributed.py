@@ -12,8 +12,8 @@ import pytest
 from forecasting_assets.forecasting import spread, xgb
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
-from forecasting_assets.resources.spark import jvm_environment, spark_conf
 from forecasting_assets.runs import materialize
+from forecasting_assets.runtime.spark import jvm_environment, spark_conf
 from forecasting_assets.settings import SparkSettings
 from forecasting_assets.tables import QUANTILES, SERIES, XGB_MODEL
 from forecasting_assets.weeks import add_weeks
@@ -29,14 +29,14 @@ pytestmark = pytest.mark.spark
 WEEK = PLANNED[1]
 THROUGH_CONNECT = """
 import os, time
-from forecasting_assets.resources.spark import _answers
-from forecasting_assets.resources.spark_server import start_server
+from forecasting_assets.runtime.spark import answers
+from forecasting_assets.runtime.spark_server import start_server
 from forecasting_assets.runs import materialize
 from forecasting_assets.settings import load_settings
 from forecasting_assets.weeks import parse_week
 settings = load_settings()
 start_server(settings.spark)
-while not _answers(os.environ["FORECASTING_SPARK_SERVER"]):
+while not answers(os.environ["FORECASTING_SPARK_SERVER"]):
     time.sleep(1)
 assert materialize(settings, [parse_week(os.environ["WEEK"])], "key:xgb_model")
 """

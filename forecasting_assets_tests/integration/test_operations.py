@@ -20,8 +20,8 @@ from forecasting_assets.automation.arrivals import Cursor, ask
 from forecasting_assets.checks.weekly import up_to_date
 from forecasting_assets.cli import main
 from forecasting_assets.definitions import build_defs, lineage_of
-from forecasting_assets.resources.orphans import end_orphans
 from forecasting_assets.runs import materialize, weeks_to_make
+from forecasting_assets.runtime.orphans import end_orphans
 from forecasting_assets.tables import (
     CAPACITY_LOAD,
     CLEAN_ORDERS,

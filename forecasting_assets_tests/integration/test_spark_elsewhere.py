@@ -16,7 +16,7 @@ import pyspark
 import pytest
 
 from forecasting_assets.features.build import feature_columns
-from forecasting_assets.resources.spark import SPARK_TAG
+from forecasting_assets.runtime.spark import SPARK_TAG
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, REJECTED_ORDERS, SARIMAX_MODEL, WEEKLY_DEMAND
 from forecasting_assets_tests.conftest import PLANNED, rows
 from forecasting_assets_tests.fits import forget_fits

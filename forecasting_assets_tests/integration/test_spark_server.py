@@ -8,17 +8,17 @@ import sys
 
 import pytest
 
-from forecasting_assets.resources.spark_daemon import LIBRARIES
+from forecasting_assets.runtime.spark_daemon import LIBRARIES
 from forecasting_assets_tests.server import listening, wait_until
 
 pytestmark = pytest.mark.spark
 
 KEEP = """
 import os, signal, time
-# Whatever the process that runs the tests has been told to ignore.
+# Whatever signals the process that runs the tests ignores.
 signal.signal(signal.SIGTERM, signal.SIG_DFL)
 signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-from forecasting_assets.resources.spark_server import start_server
+from forecasting_assets.runtime.spark_server import start_server
 from forecasting_assets.settings import load_settings
 start_server(load_settings().spark)
 print(os.environ["FORECASTING_SPARK_SERVER"], flush=True)
@@ -27,25 +27,23 @@ time.sleep(600)
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_the_server_listens_at_home_only_and_ends_with_whoever_keeps_it(tmp_path, how):
+def test_the_server_listens_on_this_machine_only_and_ends_with_its_owner(tmp_path, how):
     environment = {**os.environ, "FORECASTING_HOME": str(tmp_path), "FORECASTING__SPARK__MASTER": "local[2]"}
-    keeper = subprocess.Popen(
-        [sys.executable, "-c", KEEP], env=environment, stdout=subprocess.PIPE, text=True
-    )
-    assert keeper.stdout is not None
-    port = int(keeper.stdout.readline().rpartition(":")[2])
+    owner = subprocess.Popen([sys.executable, "-c", KEEP], env=environment, stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    port = int(owner.stdout.readline().rpartition(":")[2])
     wait_until(lambda: listening(port), 90, "the Spark server")
-    others = {found[4][0] for found in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
+    others = {address[4][0] for address in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
     assert not any(listening(port, str(other)) for other in others if not str(other).startswith("127."))
-    keeper.send_signal(how)
-    keeper.wait(30)
+    owner.send_signal(how)
+    owner.wait(30)
     wait_until(lambda: not listening(port), 60, "the end of the Spark server")
 
 
 IMPORTED = """
 from os import environ
-from forecasting_assets.resources.spark import attached
-from forecasting_assets.resources.spark_server import start_server, warm_up
+from forecasting_assets.runtime.spark import attached
+from forecasting_assets.runtime.spark_server import start_server, warm_up
 from forecasting_assets.settings import load_settings
 
 def modules(batches):
@@ -56,17 +54,17 @@ def modules(batches):
 start_server(load_settings().spark)
 warm_up(environ["FORECASTING_SPARK_SERVER"])
 with attached(environ["FORECASTING_SPARK_SERVER"]) as session:
-    found = session.range(1).mapInArrow(modules, "name STRING").collect()
-    print(*(row.name for row in found))
+    rows = session.range(1).mapInArrow(modules, "name STRING").collect()
+    print(*(row.name for row in rows))
 """
 
 
-def test_its_workers_begin_with_the_libraries_of_tasks_but_none_of_the_platform(tmp_path):
+def test_its_workers_start_with_the_libraries_of_tasks_and_without_modules_of_the_platform(tmp_path):
     environment = {**os.environ, "FORECASTING_HOME": str(tmp_path), "FORECASTING__SPARK__MASTER": "local[2]"}
-    told = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", IMPORTED], env=environment, capture_output=True, text=True, check=True
     )
-    modules = set(told.stdout.split())
+    modules = set(completed.stdout.split())
     assert set(LIBRARIES) <= modules
     ours = {name for name in modules if name.startswith("forecasting_assets")}
-    assert ours <= {"forecasting_assets", "forecasting_assets.resources"}
+    assert ours <= {"forecasting_assets", "forecasting_assets.runtime"}

@@ -1,6 +1,6 @@
-"""Pictures for planners and data scientists: tables in, a matplotlib Figure out.
+"""Pictures for planners and data scientists: functions from tables to a matplotlib Figure.
 
-Every chart takes an empty table and then says that there is nothing yet, and why.
+For an empty table, every chart says that there are no data yet, and why.
 """
 
 from forecasting_assets.reporting.charts.backtest import (
@@ -8,8 +8,8 @@ from forecasting_assets.reporting.charts.backtest import (
     error_by_segment,
     feature_importance,
 )
-from forecasting_assets.reporting.charts.demand import demand_and_forecast, weekly_orders
-from forecasting_assets.reporting.charts.impact import cost_by_policy, sensitivity, worth_by_week
+from forecasting_assets.reporting.charts.demand import demand_and_forecast
+from forecasting_assets.reporting.charts.impact import cost_by_policy, impact_by_week, sensitivity
 from forecasting_assets.reporting.charts.load import load_by_manufacturer
 from forecasting_assets.reporting.charts.what_if import what_if
 
@@ -19,9 +19,8 @@ __all__ = [
     "error_by_horizon",
     "error_by_segment",
     "feature_importance",
+    "impact_by_week",
     "load_by_manufacturer",
     "sensitivity",
-    "weekly_orders",
     "what_if",
-    "worth_by_week",
 ]

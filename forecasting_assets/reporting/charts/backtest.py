@@ -1,4 +1,4 @@
-"""How good the forecasts were, and what the model learned from."""
+"""Charts of forecast accuracy and of what the model learned from."""
 
 from typing import TYPE_CHECKING
 
@@ -25,13 +25,19 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NO_BACKTEST = "A backtest compares forecasts of earlier weeks with weeks closed since; there are none yet."
+NO_BACKTEST = "A backtest compares earlier forecasts with weeks that have closed since; there are none yet."
 FEATURES_SHOWN = 20
 
 
 def feature_importance(importance: pd.DataFrame) -> "Figure":
-    """The 20 features that helped XGBoost most. Columns: feature, gain (shown as a share of all gain)."""
-    title = "What XGBoost learned from"
+    """Show the 20 features with the largest gain in XGBoost.
+
+    Parameters
+    ----------
+    importance
+        Columns feature and gain; gain is shown as a share of the total gain.
+    """
+    title = "Feature importance in XGBoost"
     require(importance, ["feature", "gain"], "feature importance")
     gain = importance.dropna(subset=["gain"]).groupby("feature")["gain"].sum()
     gain = gain.sort_values(ascending=False, kind="stable")
@@ -40,12 +46,12 @@ def feature_importance(importance: pd.DataFrame) -> "Figure":
     share = gain / gain.sum()
     top = share.iloc[:FEATURES_SHOWN][::-1]
     note = (
-        "Gain: how much the splits on a feature lowered the training loss."
-        " It says what the model uses, not what causes demand."
+        "Gain: how much the splits on a feature reduced the training loss."
+        " It shows what the model uses, not what causes demand."
     )
     if len(share) > FEATURES_SHOWN:
         rest = share.iloc[FEATURES_SHOWN:]
-        note += f" The other {number(len(rest))} features hold {percent(rest.sum())} together."
+        note += f" The other {number(len(rest))} features have {percent(rest.sum())} together."
     fig = figure(title, note, height=max(2.5, 1.4 + 0.21 * len(top)), keys=False)
     ax = fig.subplots()
     bars = ax.barh([literal(shorten(f, 40)) for f in top.index], top, color=COLOURS["xgb"], height=0.7)
@@ -73,7 +79,13 @@ def _lines(ax: "Axes", wide: pd.DataFrame, metric: str, style: str = "-") -> Non
 
 
 def error_by_horizon(report: pd.DataFrame) -> "Figure":
-    """WAPE, pinball loss and coverage by horizon of each model. `report` is BACKTEST_REPORT of one week."""
+    """Show WAPE, pinball loss and coverage of each model by horizon.
+
+    Parameters
+    ----------
+    report
+        BACKTEST_REPORT of one week.
+    """
     title = "Forecast error by horizon"
     wide = scores(report)
     level = wide.index.get_level_values
@@ -82,7 +94,7 @@ def error_by_horizon(report: pd.DataFrame) -> "Figure":
         return no_data(title, NO_BACKTEST)
     note = (
         "WAPE: absolute error as a share of units ordered. Pinball loss: error of the quantiles, in units."
-        " Coverage: share of weeks inside the interval, which should be that of the dotted line."
+        " Coverage: share of weeks inside the interval; the dotted line is the target."
     )
     fig = figure(title, note)
     axes = fig.subplot_mosaic([["wape", "pinball"], ["wape", "coverage"]], width_ratios=[1.5, 1])
@@ -110,7 +122,13 @@ def error_by_horizon(report: pd.DataFrame) -> "Figure":
 
 
 def error_by_segment(report: pd.DataFrame) -> "Figure":
-    """WAPE of each model by demand pattern. `report` is BACKTEST_REPORT of one week."""
+    """Show WAPE of each model by demand pattern.
+
+    Parameters
+    ----------
+    report
+        BACKTEST_REPORT of one week.
+    """
     title = "Forecast error by demand pattern"
     wide = scores(report)
     wide = wide[wide.index.get_level_values("horizon") == 0].droplevel("horizon")
@@ -124,9 +142,8 @@ def error_by_segment(report: pd.DataFrame) -> "Figure":
         return no_data(title, NO_BACKTEST)
     compared = wide["n"].groupby("segment").max() if "n" in wide else pd.Series(dtype=float)
     note = (
-        "Lower is better. Smooth and erratic parts are ordered most weeks, intermittent and"
-        " lumpy ones seldom (Syntetos, Boylan and Croston 2005),"
-        " and few orders make a high WAPE for any model. n: forecasts compared."
+        "Lower is better. Smooth and erratic parts are ordered in most weeks, intermittent and lumpy ones rarely"
+        " (Syntetos, Boylan and Croston 2005); with few orders, WAPE is high for any model. n: forecasts compared."
     )
     fig = figure(title, note)
     ax = fig.subplots()

@@ -1,4 +1,4 @@
-"""What was ordered, and what is expected."""
+"""Chart of demand and its forecast."""
 
 from typing import TYPE_CHECKING
 
@@ -8,10 +8,8 @@ from forecasting_assets.reporting.formats import number, shorten
 from forecasting_assets.reporting.measures import require
 from forecasting_assets.reporting.style import (
     COLOURS,
-    CYCLE,
     figure,
     from_zero,
-    label,
     legend,
     no_data,
     tidy,
@@ -31,13 +29,13 @@ BAND_80, BAND_90 = "#8FC1E0", "#CFE4F1"
 
 
 def _by_week(history: pd.DataFrame, weeks: pd.DatetimeIndex) -> pd.Series:
-    """Units in each of `weeks`: 0 where the series had no order."""
+    """Return the units in each of `weeks`, 0 where the series has no order."""
     return history.groupby("week")["quantity"].sum().reindex(weeks, fill_value=0.0)
 
 
 def _actual(ax: "Axes", units: pd.Series) -> None:
     every = pd.date_range(units.index[0], units.index[-1], freq="7D") if len(units) else units.index
-    # A single week is no line: dots where there is room for them.
+    # Markers, as a line through a single week is invisible; only where there is room for them.
     marker = "o" if len(every) <= 16 else ""
     colour = COLOURS["actual"]
     ax.plot(
@@ -67,16 +65,24 @@ def _fan(ax: "Axes", forecast: pd.DataFrame) -> None:
 
 
 def demand_and_forecast(history: pd.DataFrame, forecast: pd.DataFrame) -> "Figure":
-    """Units a week of the last 52 weeks and the forecast: all series together, and the largest ones.
+    """Show the units of the last 52 weeks and the forecast, for all series together and for the largest.
 
-    `history` is WEEKLY_DEMAND of many weeks with its `week`, `forecast` is DEMAND_FORECAST of one origin.
-    The total shows the mean alone: means add up over series, quantiles do not.
+    The total shows the mean only: means add up over series, quantiles do not.
+
+    Parameters
+    ----------
+    history
+        WEEKLY_DEMAND of many weeks, with its `week`.
+    forecast
+        DEMAND_FORECAST of one origin.
     """
     title = "Demand and forecast"
     require(history, [*SERIES, "week", "quantity"], "weekly_demand")
     require(forecast, [*SERIES, "target_week", "mean", "q05", "q10", "q90", "q95"], "demand_forecast")
     if history.empty and forecast.empty:
-        return no_data(title, "There are no orders up to this week, so there is nothing to forecast from.")
+        return no_data(
+            title, "There are no orders up to this week, so there is nothing to base a forecast on."
+        )
     if len(history):
         history = history[history["week"] > history["week"].max() - pd.Timedelta(weeks=WEEKS_SHOWN)]
     weeks = pd.DatetimeIndex(sorted(history["week"].unique()))
@@ -87,14 +93,16 @@ def demand_and_forecast(history: pd.DataFrame, forecast: pd.DataFrame) -> "Figur
     largest = list(size.sort_values(ascending=False, kind="stable").index[:SERIES_SHOWN])
     several = len(size) > 1
 
-    note = "Black: units ordered. Blue: units expected; four of five weeks should fall in the dark band."
+    note = (
+        "Black: units ordered. Blue: units forecast; four out of five weeks should fall into the dark band."
+    )
     if forecast.empty:
-        note = "Units ordered. No forecast has been made for this week yet."
+        note = "Units ordered. There is no forecast for this week yet."
     elif several:
         note += (
             f" The total of all {number(len(size))} series shows the mean only: means add up, intervals"
             " do not, because series do not reach their extremes in the same week."
-            f" Below it the {len(largest)} largest series."
+            f" Below it are the {len(largest)} largest series."
         )
     fig = figure(title, note, height=5.8 if several else 4.6)
     if several:
@@ -119,41 +127,4 @@ def demand_and_forecast(history: pd.DataFrame, forecast: pd.DataFrame) -> "Figur
         week_axis(ax, all_weeks, most=4 if several else 14)
         from_zero(ax)
     legend(fig, panels[0])
-    return fig
-
-
-def weekly_orders(demand: pd.DataFrame, rejected: pd.DataFrame) -> "Figure":
-    """Units ordered each week, and the rows rejected by reason.
-
-    `demand` is WEEKLY_DEMAND of many weeks with its `week`, `rejected` is REJECTED_ORDERS with its `week`.
-    """
-    title = "Orders by week"
-    require(demand, ["week", "quantity"], "weekly_demand")
-    require(rejected, ["week", "reason"], "rejected_orders")
-    if demand.empty and rejected.empty:
-        return no_data(title, "No order file in the landing zone touches these weeks.")
-    fig = figure(title, "Rejected rows are kept with their reason in the table rejected_orders.")
-    above, below = fig.subplots(2, 1, height_ratios=[1.4, 1])
-    all_weeks = [*demand["week"].unique(), *rejected["week"].unique()]
-    units = demand.groupby("week")["quantity"].sum()
-    above.bar(units.index, units, width=0.8 * DAYS_A_WEEK, color=COLOURS["regular"])
-    tidy(above, "Units ordered, after cleaning")
-    counts = pd.crosstab(rejected["week"], rejected["reason"])
-    counts = counts[counts.sum().sort_values(ascending=False, kind="stable").index]
-    bottom = pd.Series(0.0, counts.index)
-    for reason, colour in zip(counts, CYCLE, strict=False):
-        below.bar(
-            counts.index,
-            counts[reason],
-            0.8 * DAYS_A_WEEK,
-            bottom=bottom,
-            color=colour,
-            label=label(str(reason)),
-        )
-        bottom += counts[reason]
-    tidy(below, f"Rows rejected, by reason ({number(len(rejected))} in all)")
-    for ax in (above, below):
-        week_axis(ax, all_weeks, most=14)
-    if len(counts):
-        legend(fig, below, columns=8)
     return fig

@@ -1,18 +1,18 @@
-"""What the plan is worth: cost and service against other ways to plan."""
+"""Charts of business impact: cost and service of the plan compared with other policies."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.reporting.formats import MINUS, counted, number, percent
+from forecasting_assets.reporting.formats import MINUS, count, number, percent
 from forecasting_assets.reporting.measures import (
     POLICIES,
     cost_by_accuracy,
-    distance_closed,
+    gap_closed,
     policy_totals,
     require,
-    worth_of_a_point,
+    value_of_a_point,
 )
 from forecasting_assets.reporting.style import (
     COLOURS,
@@ -31,15 +31,13 @@ from forecasting_assets.reporting.style import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NO_IMPACT = (
-    "Planning is judged once some weeks planned one after another have closed; there are too few of them yet."
-)
+NO_IMPACT = "Plans are evaluated once several consecutive weeks with plans have closed; there are too few of them yet."
 
 
 def cost_parts(totals: pd.DataFrame) -> pd.DataFrame:
-    """The columns of `totals` that are parts of its cost, and in `other_cost` what they do not explain.
+    """Return the parts of the cost in `totals`, with the remainder in `other_cost`.
 
-    Manufacture is that of the units delivered: what went into stock is not paid for yet.
+    Production counts the units delivered: units that went into stock are not paid for yet.
     """
     parts = totals[[p for p in COST_PARTS if p in totals]].fillna(0.0)
     if "inventory_cost" in totals:
@@ -51,16 +49,22 @@ def cost_parts(totals: pd.DataFrame) -> pd.DataFrame:
 
 
 def cost_by_policy(impact: pd.DataFrame) -> "Figure":
-    """Cost, on-time rate and utilisation of each policy. `impact` is BUSINESS_IMPACT of one or more weeks."""
-    title = "What the plan was worth"
+    """Show cost, on-time rate and utilisation of each policy.
+
+    Parameters
+    ----------
+    impact
+        BUSINESS_IMPACT of one or more weeks.
+    """
+    title = "Business impact by policy"
     totals = policy_totals(impact)
     if totals.empty:
         return no_data(title, NO_IMPACT)
     weeks = int(totals["weeks"].iloc[0])
     note = (
-        f"Planned week after week and replayed against what was really ordered, {counted(weeks, 'week')}."
-        " Perfect foresight: the plan had demand been known. Cost is in the currency of the network files;"
-        " manufacture is that of the units delivered."
+        f"Planned week by week and replayed against the actual orders of {count(weeks, 'week')}."
+        " Perfect foresight: the plan if demand had been known. Cost is in the currency of the network files;"
+        " production counts the units delivered."
     )
     fig = figure(title, note, height=3.9)
     cost, on_time, utilisation = fig.subplots(1, 3, width_ratios=[2.4, 1, 1], sharey=True)
@@ -92,17 +96,25 @@ def cost_by_policy(impact: pd.DataFrame) -> "Figure":
     return fig
 
 
-def worth_by_week(impact: pd.DataFrame) -> "Figure":
-    """Cost of each policy by week, and what the plan and foresight have saved since the first of them."""
-    title = "What the plan was worth, week by week"
+def impact_by_week(impact: pd.DataFrame) -> "Figure":
+    """Show the cost of each policy by week, and the cumulative saving against the status quo.
+
+    Parameters
+    ----------
+    impact
+        BUSINESS_IMPACT of one or more weeks.
+    """
+    title = "Business impact by week"
     totals = policy_totals(impact)
     if totals.empty:
         return no_data(title, NO_IMPACT)
     costs = impact[(impact["metric"] == "cost") & impact["policy"].isin(POLICIES)]
     costs = costs.pivot_table(index="week", columns="policy", values="value").dropna()
-    closed = distance_closed(totals)
-    note = f"In {counted(len(costs), 'week')} the plan closes {percent(closed, 0)} of the distance from status quo to"
-    note += " perfect foresight. Below: the saving against the status quo, added up from the first week."
+    closed = gap_closed(totals)
+    note = (
+        f"Over {count(len(costs), 'week')} the plan closes {percent(closed, 0)} of the cost gap from status quo to"
+        " perfect foresight. Below: the cumulative saving against the status quo."
+    )
     fig = figure(title, note, height=4.6)
     above, below = fig.subplots(2, 1, sharex=True)
     marker = "o" if len(costs) <= 30 else ""
@@ -112,8 +124,8 @@ def worth_by_week(impact: pd.DataFrame) -> "Figure":
         if policy != "status_quo" and "status_quo" in costs:
             below.plot(costs.index, (costs["status_quo"] - costs[policy]).cumsum(), **style)
     below.axhline(0, color=COLOURS["status_quo"], linewidth=1)
-    tidy(above, "Cost of the week")
-    tidy(below, "Saved since the first week")
+    tidy(above, "Cost a week")
+    tidy(below, "Saving since the first week")
     from_zero(above)
     week_axis(below, costs.index, most=14)
     legend(fig, above)
@@ -121,9 +133,14 @@ def worth_by_week(impact: pd.DataFrame) -> "Figure":
 
 
 def sensitivity(impact: pd.DataFrame) -> "Figure":
-    """Cost and on-time rate of the plan if every forecast had been NN % off (policies plan_bias_±NN), and
-    its cost by the error of a noisy forecast (plan_noise_NN)."""
-    title = "What forecast error costs"
+    """Show how cost and on-time rate of the plan depend on forecast error.
+
+    Parameters
+    ----------
+    impact
+        BUSINESS_IMPACT with the policies plan_bias_±NN (every forecast NN % off) and plan_noise_NN (noisy forecasts).
+    """
+    title = "Cost of forecast error"
     require(impact, ["week", "policy", "metric", "value"], "business_impact")
     names = impact["policy"].drop_duplicates()
     bias = names.str.extract(r"^plan_bias_([+-]?\d+)$")[0].set_axis(names).dropna().astype(int)
@@ -133,13 +150,13 @@ def sensitivity(impact: pd.DataFrame) -> "Figure":
     totals = policy_totals(impact, [*bias.index, "status_quo", "perfect_foresight"])
     if totals.empty:
         return no_data(title, NO_IMPACT)
-    note = "The same weeks replayed with every forecast scaled down or up, planned for the mean; 0 % is the forecast"
-    note += " as it was."
+    note = "The same weeks replayed with every forecast scaled down or up and planned for the mean; 0 is the unchanged"
+    note += " forecast."
     by_accuracy = cost_by_accuracy(impact)
-    worth = worth_of_a_point(by_accuracy)
+    value = value_of_a_point(by_accuracy)
     if len(by_accuracy):
-        note += " Right: with noise of growing size on the forecast of each category and region; one point of"
-        note += f" accuracy (WAPE) is worth {number(worth)} a week."
+        note += " Right: with increasing noise on the forecast of each category and region; each percentage point of"
+        note += f" WAPE costs {number(value)} a week."
     fig = figure(title, note, height=4.2)
     cost, on_time, accuracy = fig.subplots(1, 3, width_ratios=[1.4, 1.1, 1])
     biased = totals[totals.index.isin(bias.index)]

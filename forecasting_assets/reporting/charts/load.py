@@ -1,4 +1,4 @@
-"""Who is busy when."""
+"""Chart of load against capacity."""
 
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ HOURS = ["capacity_hours", "load_hours", "overtime_hours"]
 
 
 def _largest(load: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Hours by (row of the picture, week), and the names of rows: those with most load, then the others."""
+    """Return hours by (row of the picture, week) and the names of the rows: most load first, the others combined."""
     by_load = load.groupby("manufacturer_id")["load_hours"].sum().sort_values(ascending=False, kind="stable")
     names = [shorten(m, 22) for m in by_load.index]
     if len(names) > MANUFACTURERS_SHOWN + 1:
@@ -68,7 +68,7 @@ def _heat_map(ax: "Axes", hours: pd.DataFrame, names: list[str]) -> None:
 
     capacity, load, overtime = (hours[c].unstack() for c in HOURS)
     share = (load / capacity.where(capacity > 0)).to_numpy()
-    # The row of all others can hold overtime of some and still be below capacity in all: it is not marked.
+    # The combined row may include overtime and still be below its total capacity: then it is not marked.
     extra = (overtime.to_numpy() > 1e-6) & ~(share <= 1)
     shades = LinearSegmentedColormap.from_list("load", ["#FFFFFF", COLOURS["regular"]])
     pixels = shades(np.clip(np.nan_to_num(share), 0, 1))
@@ -93,11 +93,17 @@ def _heat_map(ax: "Axes", hours: pd.DataFrame, names: list[str]) -> None:
 
 
 def load_by_manufacturer(capacity_load: pd.DataFrame) -> "Figure":
-    """Hours planned against regular capacity, by week and by manufacturer. CAPACITY_LOAD of one plan."""
+    """Show planned hours and regular capacity, by week and by manufacturer.
+
+    Parameters
+    ----------
+    capacity_load
+        CAPACITY_LOAD of one plan.
+    """
     title = "Load against capacity"
     require(capacity_load, ["manufacturer_id", "production_week", *HOURS], "capacity_load")
     if capacity_load.empty:
-        return no_data(title, "No plan has been made for this week, or the network has no manufacturer.")
+        return no_data(title, "There is no plan for this week, or the network has no manufacturers.")
     hours, names = _largest(capacity_load)
     note = "Orange: overtime, above 100 % of regular capacity. Grey: no regular capacity in that week."
     fig = figure(title, note, height=max(3.6, 1.9 + 0.24 * len(names)))

@@ -1,4 +1,4 @@
-"""What would be different: cost and hours of a changed case beside those of the plan."""
+"""Chart of a changed case: its cost and hours compared with the plan."""
 
 from typing import TYPE_CHECKING
 
@@ -26,16 +26,27 @@ MANUFACTURERS_SHOWN = 12
 
 
 def what_if(costs: pd.DataFrame, hours: pd.DataFrame, on_time: dict[str, float], words: str) -> "Figure":
-    """`costs`: a row for each case, columns `cost` and its parts. `hours`: a row for each manufacturer, a
-    column for each case and their `change`, most changed first. `on_time`: by case. `words`: what is changed."""
+    """Show the change of cost by part, and the hours of each manufacturer.
+
+    Parameters
+    ----------
+    costs
+        A row for each case, columns `cost` and its parts.
+    hours
+        A row for each manufacturer, a column for each case and their `change`; most changed first.
+    on_time
+        Expected share of units on time in each case.
+    words
+        What is changed, in words.
+    """
     title = f"What if {words}"
     if costs.empty:
         return no_data(title, "There is no plan for this week.")
     cases = list(costs.index)
     rates = ", ".join(f"{case.lower()} {percent(on_time[case])}" for case in cases)
     note = (
-        f"Units expected on time: {rates}. Right: hours by manufacturer over the horizon, and their change; "
-        "most changed first. The plan itself is left as it is."
+        f"Units expected on time: {rates}. Right: hours by manufacturer over the horizon and their change, "
+        "most changed first. The plan itself is unchanged."
     )
     shown = hours.iloc[:MANUFACTURERS_SHOWN].iloc[::-1]
     fig = figure(title, note, height=max(4.0, 2.2 + 0.3 * len(shown)), keys=False)
@@ -46,7 +57,7 @@ def what_if(costs: pd.DataFrame, hours: pd.DataFrame, on_time: dict[str, float],
     colours = [COLOURS[COST_PARTS.get(str(part), "capacity")] for part in change.index]
     bars = cost.barh(at, change, 0.6, color=colours)
     bar_labels(cost, bars, (signed(v) for v in change.tolist()))
-    tidy(cost, f"Change of cost, from {number(costs['cost'].iloc[0])}", grid="x")
+    tidy(cost, f"Change in cost, {number(costs['cost'].iloc[0])} in the plan", grid="x")
     cost.axvline(0, color=MUTED, linewidth=0.8)
     cost.set_yticks(at, [label(str(part)) for part in change.index])
     cost.locator_params(axis="x", nbins=4)

@@ -1,6 +1,6 @@
-"""Reads a landing zone with the standard library alone, row by row, as DESIGN.md describes it.
+"""Independent reader of a landing zone: row by row, with the standard library (and PyArrow for Parquet).
 
-Slow and simple on purpose: it shares nothing with the generator, so that both can be held against each other.
+It is slow and simple on purpose and shares no code with the generator, so that each can be checked by the other.
 """
 
 import csv
@@ -24,7 +24,7 @@ class Row:
 
 
 def read_rows(folder: Path) -> list[Row]:
-    """Every row of every file, with the week it belongs to and the reason it must be rejected, if any."""
+    """Read every row of every file, with the week it belongs to and the reason for rejection, if any."""
     rows: list[Row] = []
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         records = _records(path)
@@ -42,7 +42,7 @@ def count(rows: list[Row]) -> dict[tuple[date, str], int]:
 
 
 def clean_rows(rows: list[Row]) -> list[tuple[Any, ...]]:
-    """Clean rows as sorted tuples in the order of the columns of GeneratedOrders.truth."""
+    """Return clean rows as sorted tuples in the order of the columns of GeneratedOrders.truth."""
     return sorted(
         (
             r["order_id"],
@@ -69,7 +69,7 @@ def _records(path: Path) -> list[dict[str, Any]]:
 
 
 def _own_reason(record: dict[str, Any]) -> str | None:
-    """The first reason that holds for the row by itself."""
+    """Return the first reason that applies to the row by itself."""
     quantity, price = _number(record["quantity"]), _number(record["unit_price"])
     if _moment(record["order_date"]) is None:
         return "bad_date"

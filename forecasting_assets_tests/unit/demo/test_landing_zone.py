@@ -1,4 +1,4 @@
-"""The written files, read again by `plain_reader`, hold exactly what the generator says they hold."""
+"""The written files, read back by `plain_reader`, hold exactly what the generator says they hold."""
 
 from collections import Counter
 from datetime import date, timedelta
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from forecasting_assets.demo import (
     GeneratedOrders,
     Marketplace,
-    Written,
+    WrittenOrders,
     dirt,
     generate,
     write_marketplace,
@@ -28,13 +28,13 @@ SMALL = Marketplace(weeks=26, parts=25, lines_per_week=300)
 
 
 @pytest.fixture(scope="module")
-def landed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Written]:
+def landed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, WrittenOrders]:
     home = tmp_path_factory.mktemp("home")
     return home / "landing" / "orders", write_marketplace(home, SMALL)
 
 
 @pytest.fixture(scope="module")
-def rows(landed: tuple[Path, Written]) -> list[plain_reader.Row]:
+def rows(landed: tuple[Path, WrittenOrders]) -> list[plain_reader.Row]:
     return plain_reader.read_rows(landed[0])
 
 
@@ -57,11 +57,11 @@ def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {str(p.relative_to(folder)): (p.read_bytes(), p.stat().st_mtime_ns) for p in files}
 
 
-def test_counts_per_week_and_reason(landed: tuple[Path, Written], rows: list[plain_reader.Row]) -> None:
+def test_counts_per_week_and_reason(landed: tuple[Path, WrittenOrders], rows: list[plain_reader.Row]) -> None:
     assert plain_reader.count(rows) == known_counts(landed[1].weekly)
 
 
-def test_every_reason_occurs(landed: tuple[Path, Written]) -> None:
+def test_every_reason_occurs(landed: tuple[Path, WrittenOrders]) -> None:
     totals = landed[1].weekly.sum()
     assert (totals[[*SPOILED, "duplicate"]] > 0).all()
     assert totals["landed"] == totals["clean"] + totals[REJECTION_REASONS].sum()
@@ -71,7 +71,7 @@ def test_clean_rows_are_the_truth(generated: GeneratedOrders, rows: list[plain_r
     assert plain_reader.clean_rows(rows) == truth_tuples(generated.truth)
 
 
-def test_generate_and_write_agree(landed: tuple[Path, Written], generated: GeneratedOrders) -> None:
+def test_generate_and_write_agree(landed: tuple[Path, WrittenOrders], generated: GeneratedOrders) -> None:
     weekly = landed[1].weekly
     pd.testing.assert_frame_equal(generated.injected, weekly[REJECTION_REASONS])
     assert len(generated.orders) == weekly["landed"].sum()
@@ -81,7 +81,9 @@ def test_generate_and_write_agree(landed: tuple[Path, Written], generated: Gener
     pd.testing.assert_frame_equal(landed[1].series, expected)
 
 
-def test_every_format_and_date_style(landed: tuple[Path, Written], rows: list[plain_reader.Row]) -> None:
+def test_every_format_and_date_style(
+    landed: tuple[Path, WrittenOrders], rows: list[plain_reader.Row]
+) -> None:
     files = [p for p in landed[0].rglob("*") if p.is_file()]
     assert {p.name.partition(".")[2] for p in files} == {"csv", "csv.gz", "parquet", "jsonl"}
     assert len(files) == landed[1].files
@@ -91,12 +93,12 @@ def test_every_format_and_date_style(landed: tuple[Path, Written], rows: list[pl
     assert any(len(t) == 19 and " " in t for t in texts)
 
 
-def test_every_kind_of_dirt_reads_as_written(rows: list[plain_reader.Row]) -> None:
+def test_every_kind_of_dirt_is_read_back_as_written(rows: list[plain_reader.Row]) -> None:
     for reason, (column, texts) in SPOILED.items():
-        found = {row.fields[column] for row in rows if row.reason == reason}
-        assert len(found) > 1
-        assert {str(v) for v in found} <= {str(t) for t in texts} | {
-            str(float(v)) for v in found if _is_number(v)
+        values = {row.fields[column] for row in rows if row.reason == reason}
+        assert len(values) > 1
+        assert {str(v) for v in values} <= {str(t) for t in texts} | {
+            str(float(v)) for v in values if _is_number(v)
         }
 
 
@@ -109,7 +111,7 @@ def test_notes_survive_quotes_commas_and_scripts(rows: list[plain_reader.Row]) -
     assert {'mark as "sample"', "rush, please", "至急, 納期厳守"} <= notes
 
 
-def test_later_files_are_newer(landed: tuple[Path, Written]) -> None:
+def test_later_files_are_newer(landed: tuple[Path, WrittenOrders]) -> None:
     files = sorted((p for p in landed[0].rglob("*") if p.is_file()), key=lambda p: p.name.split(".")[0])
     times = [p.stat().st_mtime_ns for p in files]
     assert all(a < b for a, b in pairwise(times))
@@ -142,20 +144,24 @@ def test_a_corrected_row_is_clean_and_the_spoiled_one_keeps_its_reason(generated
     assert spoiled.merge(generated.truth, on="order_id").shape[0] > 0
 
 
-def test_same_seed_same_bytes_and_times(landed: tuple[Path, Written], tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_bytes_and_times(
+    landed: tuple[Path, WrittenOrders], tmp_path: Path
+) -> None:
     write_marketplace(tmp_path, SMALL)
     assert contents(tmp_path / "landing" / "orders") == contents(landed[0])
     for table in (tmp_path / "landing" / "network").iterdir():
         assert table.read_bytes() == (landed[0].parent / "network" / table.name).read_bytes()
 
 
-def test_another_seed_gives_other_orders(landed: tuple[Path, Written], tmp_path: Path) -> None:
+def test_another_seed_gives_other_orders(landed: tuple[Path, WrittenOrders], tmp_path: Path) -> None:
     write_marketplace(tmp_path, Marketplace(weeks=26, parts=25, lines_per_week=300, seed=8))
     mine, other = contents(tmp_path / "landing" / "orders"), contents(landed[0])
     assert all(mine[name] != other[name] for name in mine.keys() & other.keys())
 
 
-def test_ranges_written_one_by_one_are_the_whole(landed: tuple[Path, Written], tmp_path: Path) -> None:
+def test_consecutive_ranges_give_the_same_files_as_one(
+    landed: tuple[Path, WrittenOrders], tmp_path: Path
+) -> None:
     demand = expected_demand(SMALL)
     done = [write_orders(tmp_path, demand, weeks) for weeks in (range(9, 26), range(4), range(4, 9))]
     assert contents(tmp_path) == contents(landed[0])
@@ -164,7 +170,7 @@ def test_ranges_written_one_by_one_are_the_whole(landed: tuple[Path, Written], t
     assert sum(d.files for d in done) == landed[1].files
 
 
-def test_a_longer_history_only_adds_files(landed: tuple[Path, Written], tmp_path: Path) -> None:
+def test_a_longer_history_only_adds_files(landed: tuple[Path, WrittenOrders], tmp_path: Path) -> None:
     write_marketplace(tmp_path, Marketplace(weeks=28, parts=25, lines_per_week=300))
     longer = contents(tmp_path / "landing" / "orders")
     shorter = contents(landed[0])
@@ -180,10 +186,10 @@ def test_a_longer_history_only_adds_files(landed: tuple[Path, Written], tmp_path
     seed=st.integers(0, 2**31),
     start=st.integers(0, 1500),
 )
-def test_any_market_is_what_it_says(
+def test_any_marketplace_holds_what_is_known_about_it(
     tmp_path_factory: pytest.TempPathFactory, weeks: int, parts: int, lines: int, seed: int, start: int
 ) -> None:
-    """Far dirtier than the demo, so that small markets too meet every way dirt can fall together."""
+    """Far dirtier than the demo, so that small marketplaces too have every combination of dirt."""
     market = Marketplace(date(2000, 1, 3) + timedelta(weeks=start), weeks, parts, lines, seed)
     home = tmp_path_factory.mktemp("any")
     with pytest.MonkeyPatch.context() as patch:
@@ -207,6 +213,6 @@ def test_any_market_is_what_it_says(
         ({"seed": -1}, "seed is -1"),
     ],
 )
-def test_wrong_settings_are_named(wrong: dict, message: str) -> None:
+def test_errors_name_the_wrong_setting(wrong: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Marketplace(**wrong)

@@ -1,4 +1,4 @@
-"""The default marketplace: its size, how well its demand can be forecast, and whether its network fits it."""
+"""The default marketplace: its size, how predictable its demand is, and whether its network fits."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -9,9 +9,10 @@ import pytest
 from scipy import sparse
 from scipy.optimize import linprog
 
+from forecasting_assets.allocation.network import Network
 from forecasting_assets.demo import Marketplace, generate
 from forecasting_assets.demo.demand import Demand, expected_demand
-from forecasting_assets.demo.network import PLANNED_AHEAD, Network, build_network
+from forecasting_assets.demo.network import PLANNED_AHEAD, build_network
 from forecasting_assets.tables import CAPABILITIES, CAPACITY_OVERRIDES, LANES, MANUFACTURERS, SERIES
 from forecasting_assets.weeks import week_of
 
@@ -26,7 +27,7 @@ class Default:
 
     @property
     def units(self) -> pd.DataFrame:
-        """Units ordered, a row per series and a column per week number."""
+        """Units ordered: a row for each series, a column for each week number."""
         table = self.truth.pivot_table("quantity", SERIES, "week", "sum", fill_value=0)
         return table.reindex(columns=range(MARKET.weeks), fill_value=0)
 
@@ -40,7 +41,7 @@ def default() -> Default:
 
 
 def capacity(network: Network, weeks: int) -> np.ndarray:
-    """Regular hours, (manufacturers, weeks), overrides included."""
+    """Return the regular hours with overrides, (manufacturers, weeks)."""
     ids = network.manufacturers["manufacturer_id"].tolist()
     hours = np.repeat(network.manufacturers["capacity_hours_per_week"].to_numpy()[:, None], weeks, axis=1)
     for row in network.capacity_overrides.itertuples():
@@ -51,7 +52,7 @@ def capacity(network: Network, weeks: int) -> np.ndarray:
 
 
 def utilisation(default: Default) -> pd.Series:
-    """Mean capable load of every week over regular hours of a usual week."""
+    """Return the mean load of every week relative to the regular hours of a normal week."""
     hours_per_unit = default.network.capabilities.groupby("part_category")["hours_per_unit"].mean()
     load = default.truth["quantity"] * default.truth["part_category"].map(hours_per_unit)
     return (
@@ -95,7 +96,7 @@ def test_christmas_dip(default: Default) -> None:
 
 
 def test_promotions_lift_demand(default: Default) -> None:
-    """Where the list price drops for a week and comes back, that week sells more than its neighbours."""
+    """In a week with a temporarily lower list price, more is sold than in the weeks before and after."""
     price = default.demand.price
     promoted = (price[1:-1] < 0.93 * price[:-2]) & (price[1:-1] < 0.93 * price[2:])
     week, part = np.nonzero(promoted)
@@ -123,7 +124,7 @@ def test_expected_demand_is_unbiased(default: Default) -> None:
     assert default.units.to_numpy().sum() == pytest.approx(default.demand.units.sum(), rel=0.05)
 
 
-def test_network_tables_hold_their_contract(default: Default) -> None:
+def test_network_tables_have_the_columns_of_their_contract(default: Default) -> None:
     network = default.network
     tables = {
         MANUFACTURERS: network.manufacturers,
@@ -145,14 +146,14 @@ def test_network_tables_hold_their_contract(default: Default) -> None:
     )
 
 
-def test_every_order_is_makeable(default: Default) -> None:
+def test_every_order_can_be_made(default: Default) -> None:
     network = default.network
     capable = network.capabilities.merge(network.manufacturers, on="manufacturer_id")
     routes = capable.merge(network.lanes, left_on="region", right_on="from_region")
     makeable = set(zip(routes["part_category"], routes["to_region"], strict=True))
     assert set(zip(default.truth["part_category"], default.truth["region"], strict=True)) <= makeable
-    makers = network.capabilities.groupby("part_category").size()
-    assert (makers >= 3).all()
+    manufacturers = network.capabilities.groupby("part_category").size()
+    assert (manufacturers >= 3).all()
 
 
 def test_overrides_are_holidays_and_one_breakdown(default: Default) -> None:
@@ -173,19 +174,21 @@ def test_capacity_binds_in_peak_weeks_only(default: Default) -> None:
 
 
 def test_a_plan_with_moderate_overtime_exists(default: Default) -> None:
-    """With hindsight and production up to four weeks ahead; only the first weeks lack weeks before them."""
+    """With hindsight and production up to four weeks ahead; the first weeks have no weeks before them."""
     short, overtime_share = hindsight_plan(default)
     assert short[4:].sum() < 0.001 * default.truth["quantity"].sum()
     assert 0.01 < overtime_share < 0.1
 
 
 def hindsight_plan(default: Default) -> tuple[np.ndarray, float]:
-    """Units short by due week and the share of overtime hours in a least-cost plan of the whole history."""
+    """Return units short by due week and the share of overtime hours in a least-cost plan of the whole history."""
     network, weeks = default.network, MARKET.weeks
     demand = default.truth.groupby(["part_category", "region", "week"])["quantity"].sum().reset_index()
     demand["row"] = range(len(demand))
-    makers = network.manufacturers.assign(maker=range(len(network.manufacturers)))
-    routes = network.capabilities.merge(makers[["manufacturer_id", "region", "maker"]], on="manufacturer_id")
+    manufacturers = network.manufacturers.assign(manufacturer=range(len(network.manufacturers)))
+    routes = network.capabilities.merge(
+        manufacturers[["manufacturer_id", "region", "manufacturer"]], on="manufacturer_id"
+    )
     routes = routes.rename(columns={"region": "from_region"}).merge(
         network.lanes, on="from_region", suffixes=("", "_lane")
     )
@@ -193,7 +196,7 @@ def hindsight_plan(default: Default) -> tuple[np.ndarray, float]:
     arcs = arcs.merge(pd.DataFrame({"ahead": range(5)}), how="cross")
     arcs["made"] = arcs["week"] - arcs["transit_weeks"] - arcs["ahead"]
     arcs = arcs[arcs["made"] >= 0]
-    slot, n_slots, n = arcs["maker"] * weeks + arcs["made"], len(makers) * weeks, len(arcs)
+    slot, n_slots, n = arcs["manufacturer"] * weeks + arcs["made"], len(manufacturers) * weeks, len(arcs)
 
     def incidence(values: pd.Series | np.ndarray, row: pd.Series, rows: int) -> sparse.csr_matrix:
         return sparse.csr_matrix((values, (row, np.arange(n))), shape=(rows, n))
@@ -201,7 +204,7 @@ def hindsight_plan(default: Default) -> tuple[np.ndarray, float]:
     used = incidence(arcs["hours_per_unit"], slot, n_slots)
     met = incidence(np.ones(n), arcs["row"], len(demand))
     cost = arcs["unit_cost"] + arcs["unit_cost_lane"] + 0.01 * arcs["unit_cost"] * arcs["ahead"]
-    overtime = np.repeat(makers["overtime_hours_per_week"].to_numpy(), weeks)
+    overtime = np.repeat(manufacturers["overtime_hours_per_week"].to_numpy(), weeks)
     solution = linprog(
         np.concatenate([cost, np.full(len(demand), 500.0), np.full(n_slots, 15.0)]),
         A_ub=sparse.hstack([used, sparse.csr_matrix((n_slots, len(demand))), -sparse.eye(n_slots)]),
@@ -215,8 +218,8 @@ def hindsight_plan(default: Default) -> tuple[np.ndarray, float]:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 3])
-def test_other_seeds_are_alike(seed: int) -> None:
-    """Expected load alone: the mean near its target, the yearly peak near all regular hours."""
+def test_other_seeds_give_similar_loads(seed: int) -> None:
+    """The mean of the expected load is near its target, its yearly peak near all regular hours."""
     demand = expected_demand(Marketplace(seed=seed))
     network = build_network(demand)
     hours = network.capabilities.groupby("part_category")["hours_per_unit"].mean()

@@ -1,4 +1,4 @@
-"""Synthetic tables for the reports: plausible numbers, nothing fitted."""
+"""Synthetic tables for the reports, with plausible numbers."""
 
 import numpy as np
 import pandas as pd
@@ -86,7 +86,7 @@ def backtest(horizons: int = 8) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["origin_week", "model", "segment", "horizon", "metric", "value"])
 
 
-def load(manufacturers: int = 12, weeks: int = 8, name: str = "maker-{:02d}") -> pd.DataFrame:
+def load(manufacturers: int = 12, weeks: int = 8, name: str = "manufacturer-{:02d}") -> pd.DataFrame:
     rng = np.random.default_rng(2)
     days = pd.date_range(ORIGIN + pd.Timedelta(weeks=1), periods=weeks, freq="7D")
     capacity = rng.integers(40, 400, manufacturers).repeat(weeks).astype(float)
@@ -106,7 +106,7 @@ def load(manufacturers: int = 12, weeks: int = 8, name: str = "maker-{:02d}") ->
     )
 
 
-def plan(lines: int = 400, part: str = "part-{:03d}", name: str = "maker-{:02d}") -> pd.DataFrame:
+def plan(lines: int = 400, part: str = "part-{:03d}", name: str = "manufacturer-{:02d}") -> pd.DataFrame:
     rng = np.random.default_rng(3)
     i = np.arange(lines)
     quantity = rng.integers(1, 400, lines).astype(float)
@@ -185,12 +185,6 @@ def importance(n: int = 45) -> pd.DataFrame:
     return pd.DataFrame({"feature": [f"lag_{i}" for i in range(n)], "gain": 1000.0 * 0.8 ** np.arange(n)})
 
 
-def rejected(n: int = 300) -> pd.DataFrame:
-    rng = np.random.default_rng(4)
-    reasons = ["bad_date", "bad_quantity", "non_positive_quantity", "duplicate", "missing_part"]
-    return pd.DataFrame({"week": rng.choice(weeks_to(ORIGIN, 60), n), "reason": rng.choice(reasons, n)})
-
-
 def reasons(n: int = 4) -> pd.DataFrame:
     i = np.arange(n)
     return pd.DataFrame(
@@ -200,7 +194,7 @@ def reasons(n: int = 4) -> pd.DataFrame:
             "region": "north",
             "due_week": ORIGIN + pd.to_timedelta(7 * (1 + i), unit="D"),
             "quantity": 12.0 + i,
-            "reason": "sheet for north: all three capable manufacturers full, next alternative 4.10 over the penalty",
+            "reason": "sheet for north: all three capable manufacturers full, next alternative 4.10 above the penalty",
         }
     )
 

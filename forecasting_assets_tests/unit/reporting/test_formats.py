@@ -1,10 +1,12 @@
+"""Formatting of numbers for people."""
+
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecasting_assets.reporting.formats import MINUS, compared, counted, number, percent, shorten
+from forecasting_assets.reporting.formats import MINUS, compared, count, number, percent, shorten
 
 
 @pytest.mark.parametrize(
@@ -33,19 +35,19 @@ def test_number_reads_back_as_the_rounded_value(value: float, digits: int) -> No
 def test_percent_and_counts() -> None:
     assert percent(0.2314) == "23.1 %"
     assert percent(None) == percent(math.nan) == "\u2013"
-    assert counted(1, "week") == "1 week"
-    assert counted(1200, "week") == "1,200 weeks"
+    assert count(1, "week") == "1 week"
+    assert count(1200, "week") == "1,200 weeks"
 
 
 def test_compared() -> None:
     assert compared(0.12) == "12 % better"
-    assert compared(-0.034, "cheaper", "dearer") == "3 % dearer"
+    assert compared(-0.034, "cheaper", "more expensive") == "3 % more expensive"
     assert compared(0.004, than="naive") == "equal to naive"
     assert compared(0.12, than="naive") == "12 % better than naive"
 
 
 @given(st.text(), st.integers(8, 60))
-def test_shorten_keeps_to_one_line_and_to_the_ends(name: str, width: int) -> None:
+def test_shortened_names_fit_on_one_line_and_keep_their_ends(name: str, width: int) -> None:
     short, whole = shorten(name, width), " ".join(name.split())
     assert len(short) <= width
     assert short == whole or (whole.startswith(short.split("…")[0]) and whole[-1] == short[-1])

@@ -1,3 +1,5 @@
+"""Measures of the reports."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,23 +11,23 @@ from forecasting_assets.reporting.measures import (
     SEGMENTS,
     ReportInputError,
     cost_by_accuracy,
-    distance_closed,
     full_weeks,
+    gap_closed,
     policy_totals,
     scores,
-    worth_of_a_point,
+    value_of_a_point,
 )
 from forecasting_assets_tests.unit.reporting import factories
 
 
-def test_scores_keep_every_value_in_its_place() -> None:
+def test_scores_hold_every_value_of_the_report() -> None:
     report = factories.backtest(3)
     wide = scores(report)
     for row in report.sample(50, random_state=1).itertuples():
         assert wide.at[(row.model, row.segment, row.horizon), row.metric] == row.value
 
 
-def test_scores_come_in_reading_order() -> None:
+def test_scores_are_in_reading_order() -> None:
     index = scores(factories.backtest(2)).index
     assert list(index.unique("model")) == MODELS
     assert list(index.unique("segment")) == SEGMENTS
@@ -44,7 +46,7 @@ def test_skill_is_relative_to_seasonal_naive_of_the_same_segment() -> None:
     assert np.isnan(wide.at[("seasonal_naive", "lumpy", 2), "skill"])
 
 
-def test_skill_is_unknown_without_seasonal_naive_or_with_a_perfect_one() -> None:
+def test_skill_is_missing_without_seasonal_naive_or_with_a_perfect_one() -> None:
     report = factories.backtest(1)
     assert scores(report[report["model"] != "seasonal_naive"])["skill"].isna().all()
     report.loc[(report["model"] == "seasonal_naive") & (report["metric"] == "wape"), "value"] = 0.0
@@ -58,12 +60,14 @@ def test_unknown_models_and_segments_come_last() -> None:
 
 
 def test_errors_name_the_table_and_the_column() -> None:
-    with pytest.raises(ReportInputError, match="backtest_report has no column metric"):
+    with pytest.raises(ReportInputError) as raised:
         scores(factories.backtest().drop(columns="metric"))
+    assert (raised.value.table, raised.value.columns) == ("backtest_report", ("metric",))
     with pytest.raises(ReportInputError, match="one origin_week"):
         scores(pd.concat([factories.backtest()] * 2))
-    with pytest.raises(ReportInputError, match="business_impact has no column policy"):
+    with pytest.raises(ReportInputError) as raised:
         policy_totals(factories.impact().drop(columns="policy"))
+    assert (raised.value.table, raised.value.columns) == ("business_impact", ("policy",))
 
 
 def test_policy_totals_add_units_and_average_shares_by_demand() -> None:
@@ -83,7 +87,7 @@ def test_policy_totals_add_units_and_average_shares_by_demand() -> None:
     assert totals["on_time_rate"] == pytest.approx(0.85)
 
 
-def test_policy_totals_count_only_weeks_that_all_policies_share() -> None:
+def test_policy_totals_include_only_weeks_with_all_policies() -> None:
     impact = factories.impact(3)
     last = impact["week"].max()
     impact = impact[(impact["week"] < last) | (impact["policy"] == "plan")]
@@ -93,7 +97,7 @@ def test_policy_totals_count_only_weeks_that_all_policies_share() -> None:
     assert totals.at["plan", "cost"] == pytest.approx(480_000)
 
 
-def test_a_share_unknown_in_one_week_is_averaged_over_the_others() -> None:
+def test_a_share_that_is_missing_in_one_week_is_averaged_over_the_others() -> None:
     impact = factories.impact(2)
     first = impact["week"].min()
     impact.loc[(impact["week"] == first) & (impact["metric"] == "on_time_rate"), "value"] = np.nan
@@ -111,13 +115,13 @@ def test_full_weeks_need_regular_capacity() -> None:
     assert full_weeks(load).to_dict() == {"a": 1, "b": 1}
 
 
-def test_distance_closed_and_worth_of_a_point():
+def test_gap_closed_and_value_of_a_point() -> None:
     table = factories.impact(2)
-    assert distance_closed(policy_totals(table)) == pytest.approx((1.13 - 1.0) / (1.13 - 0.94))
+    assert gap_closed(policy_totals(table)) == pytest.approx((1.13 - 1.0) / (1.13 - 0.94))
     only = policy_totals(table[table["policy"] == "plan"])
-    assert np.isnan(distance_closed(only))
+    assert np.isnan(gap_closed(only))
     by_accuracy = cost_by_accuracy(table)
     # The factory's cost grows by 240,000 and its error by 1 of demand for each unit of error.
     assert by_accuracy["wape"].tolist() == pytest.approx([0.2 + n / 150 for n in (0, 10, 20, 30, 40)])
-    assert worth_of_a_point(by_accuracy) == pytest.approx(2_400)
-    assert np.isnan(worth_of_a_point(by_accuracy.iloc[:1]))
+    assert value_of_a_point(by_accuracy) == pytest.approx(2_400)
+    assert np.isnan(value_of_a_point(by_accuracy.iloc[:1]))

@@ -1,6 +1,6 @@
-"""One Spark Connect server on this machine, so that runs find a warm JVM. Runs know of it by the environment.
+"""Spark Connect server on this machine that keeps a JVM warm for runs; they find it through the environment.
 
-As a program this module warms the server up, so that not even the first run waits for classes to load.
+Run as a program, this module warms the server up, so that not even the first run waits for classes to load.
 """
 
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from forecasting_assets.resources.spark import (
+from forecasting_assets.runtime.spark import (
     WARM_SERVER,
     WARM_SESSION,
     attached,
@@ -28,37 +28,38 @@ if TYPE_CHECKING:
 
     from forecasting_assets.settings import SparkSettings
 
-#: Generated code is kept for a session alone, so that runs share one, and compiling it again is most of what small
-#: queries cost; what the session knows of files is not kept, as runs replace them.
-_SHARED = {
+#: Generated code is cached per session, and compiling it again is most of the cost of small queries: runs share one
+#: session. Its plan cache is off, as it would remember files that runs replace.
+_SHARED_SESSION = {
     "spark.sql.codegen.cache.maxEntries": "2000",
     "spark.connect.session.planCache.maxSize": "0",
     "spark.connect.session.manager.defaultSessionTimeout": "-1",
 }
-if sys.platform == "linux":  # on macOS not even NumPy can be imported before a fork without risk
-    _SHARED["spark.python.daemon.module"] = "forecasting_assets.resources.spark_daemon"
-_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
-# Ends the server once nobody holds the other end of its standard input any more; a JVM ignores what ignored
-# signals it was started with, so that asking is not always enough.
-_WHILE_READ = (
+if sys.platform == "linux":  # on macOS importing even NumPy before a fork is risky
+    _SHARED_SESSION["spark.python.daemon.module"] = "forecasting_assets.runtime.spark_daemon"
+_SERVER_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
+# Ends the server once no process holds the other end of its standard input. A JVM keeps ignoring the signals that
+# were ignored when it started, so SIGTERM is not always enough.
+_RUN_WHILE_STDIN_IS_OPEN = (
     'python=$1; shift; "$@" </dev/null & server=$!; '
-    '"$python" -m forecasting_assets.resources.spark_server </dev/null 2>/dev/null & warming=$!; '
+    '"$python" -m forecasting_assets.runtime.spark_server </dev/null 2>/dev/null & warming=$!; '
     "cat; kill $warming 2>/dev/null; kill $server; sleep 10; kill -9 $server 2>/dev/null"
 )
-#: Seconds within which a server answers, or is not warmed up.
+#: Seconds to wait for a server to answer before warming it up is given up.
 _PATIENCE = 120
 
 
 def start_server(settings: "SparkSettings") -> None:
-    """Start a server that ends with this process, whatever ends it and even if it is replaced by `exec`.
+    """Start a server and put its address, session and token into the environment.
 
-    Its address and the token it asks for are put into the environment. It answers a few seconds later.
+    It answers some seconds later, and ends with the current process, however that ends and even if it is replaced
+    by `exec`.
     """
     import pyspark
 
     port, token = _free_port(), secrets.token_hex(16)
     conf = (
-        _SHARED
+        _SHARED_SESSION
         | spark_conf(settings)
         | {
             "spark.connect.grpc.binding.address": "127.0.0.1",
@@ -66,28 +67,28 @@ def start_server(settings: "SparkSettings") -> None:
         }
     )
     options = [argument for name, value in conf.items() for argument in ("--conf", f"{name}={value}")]
-    submit = Path(pyspark.__file__).parent / "bin" / "spark-submit"
-    # Not on the command line, which others can read.
+    submit = [str(Path(pyspark.__file__).parent / "bin" / "spark-submit"), "--class", _SERVER_CLASS, *options]
+    # Not on the command line, which other users can read.
     os.environ["SPARK_CONNECT_AUTHENTICATE_TOKEN"] = token
-    # A token is taken without TLS from `localhost` only.
+    # Without TLS, Spark accepts a token for `localhost` only.
     os.environ[WARM_SERVER] = f"sc://localhost:{port}"
     os.environ[WARM_SESSION] = str(uuid.uuid4())
-    held, ours = os.pipe()
+    server_end, our_end = os.pipe()
     subprocess.Popen(
-        ["sh", "-c", _WHILE_READ, "spark-server", sys.executable, str(submit), "--class", _CLASS, *options],
-        stdin=held,
+        ["sh", "-c", _RUN_WHILE_STDIN_IS_OPEN, "spark-server", sys.executable, *submit],
+        stdin=server_end,
         env=os.environ | jvm_environment(settings),
-        # Ctrl-C is for the runs; the server goes when they are gone.
+        # Ctrl-C is meant for the runs; the server ends after them.
         start_new_session=True,
     )
-    os.close(held)
-    os.set_inheritable(ours, True)
+    os.close(server_end)
+    os.set_inheritable(our_end, True)
 
 
 def warm_up(server: str) -> None:
-    """Once `server` answers, have it do a little of all that runs ask for: Python, a shuffle, Parquet."""
-    end = time.monotonic() + _PATIENCE
-    while time.monotonic() < end:
+    """Wait for `server` and exercise what runs use: Python workers, a shuffle, Parquet."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
         with attached(server) as session:
             if session is not None:
                 _exercise(session)
@@ -115,10 +116,11 @@ def _exercise(session: "SparkSession") -> None:
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        port: int = probe.getsockname()[1]
+        return port
 
 
 if __name__ == "__main__":
-    # A server that could not be warmed up is one that the first run warms up.
+    # If warming up fails, the first run warms the server up.
     with suppress(Exception):
         warm_up(os.environ[WARM_SERVER])

@@ -1,11 +1,11 @@
-"""What is said to Spark, by where it runs."""
+"""Spark configuration for each place where Spark may run."""
 
 import os
 import sys
 
 import pytest
 
-from forecasting_assets.resources.spark import jvm_environment, spark_conf
+from forecasting_assets.runtime.spark import jvm_environment, spark_conf
 from forecasting_assets.settings import SparkSettings
 
 PARTITIONS = "spark.sql.shuffle.partitions"
@@ -26,7 +26,7 @@ def test_a_local_master_has_as_many_shuffle_partitions_as_cores(master, cores):
     assert spark_conf(SparkSettings(master=master))[PARTITIONS] == str(cores)
 
 
-def test_of_a_cluster_nothing_is_said_that_is_of_this_machine(monkeypatch):
+def test_nothing_about_this_machine_is_passed_to_a_cluster(monkeypatch):
     monkeypatch.setenv("PYSPARK_PYTHON", "/opt/python/bin/python")
     settings = SparkSettings(master="spark://head:7077")
     assert PARTITIONS not in spark_conf(settings)
@@ -35,11 +35,11 @@ def test_of_a_cluster_nothing_is_said_that_is_of_this_machine(monkeypatch):
 
 
 def test_pages_are_verified_wherever_spark_is():
-    # A session of a server takes the options of Hadoop by their own names.
+    # Sessions on a server take Hadoop's options by their own names, without a prefix.
     assert spark_conf(SparkSettings())[f"spark.hadoop.{CHECKSUMS}"] == "true"
     assert spark_conf(SparkSettings(remote="sc://head:15002"))[CHECKSUMS] == "true"
 
 
-def test_the_settings_have_the_last_word():
+def test_the_settings_override_everything_else():
     for where in ({"master": "local[2]"}, {"master": "yarn"}, {"remote": "sc://head:15002"}):
         assert spark_conf(SparkSettings(conf={PARTITIONS: "7"}, **where))[PARTITIONS] == "7"

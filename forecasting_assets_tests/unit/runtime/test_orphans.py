@@ -1,4 +1,4 @@
-"""Runs whose process is gone."""
+"""Runs whose process no longer exists."""
 
 import os
 import subprocess
@@ -6,10 +6,10 @@ import sys
 
 import dagster as dg
 
-from forecasting_assets.resources.orphans import PROCESS, end_orphans, this_process
+from forecasting_assets.runtime.orphans import PROCESS, end_orphans, this_process
 
 
-def test_just_runs_whose_process_on_this_machine_is_gone_are_ended():
+def test_only_runs_whose_process_on_this_machine_is_gone_are_ended():
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     here = this_process()[PROCESS].rpartition(":")[0]

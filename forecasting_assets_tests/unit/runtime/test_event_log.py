@@ -1,10 +1,10 @@
-"""The event log that runs write, read back by it and by Dagster's own storage."""
+"""Event log: what runs write can be read back, also by Dagster's own storage."""
 
 import dagster as dg
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
-from forecasting_assets.resources.event_log import EventLog
-from forecasting_assets.runs import prepare_home
+from forecasting_assets.runtime.dagster_home import prepare_home
+from forecasting_assets.runtime.event_log import EventLog
 
 DAYS = dg.StaticPartitionsDefinition(["mon", "tue", "wed"])
 
@@ -19,7 +19,7 @@ def positive() -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=True)
 
 
-def materialized(instance):
+def materialized(instance: dg.DagsterInstance) -> set[str]:
     return set(instance.get_materialized_partitions(dg.AssetKey("counted")))
 
 
@@ -33,12 +33,12 @@ def test_events_are_where_dagster_looks_for_them(tmp_path):
             for day in ("mon", "tue")
         ]
         assert materialized(instance) == {"mon", "tue"}
-        # The newest run is open, an older one is opened again.
+        # The database of the newest run is open, that of an older one is opened again.
         written = {run: [entry.message for entry in log.get_logs_for_run(run)] for run in runs}
         assert all("Finished execution of run" in messages[-1] for messages in written.values())
     assert not list(tmp_path.rglob("*-wal"))
-    theirs = SqliteEventLogStorage(log._base_dir)
-    assert {run: [entry.message for entry in theirs.get_logs_for_run(run)] for run in runs} == written
+    dagster_log = SqliteEventLogStorage(log._base_dir)
+    assert {run: [entry.message for entry in dagster_log.get_logs_for_run(run)] for run in runs} == written
     with dg.DagsterInstance.from_config(home) as instance:
         assert materialized(instance) == {"mon", "tue"}
         instance.delete_run(runs[0])

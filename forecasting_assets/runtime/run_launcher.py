@@ -1,0 +1,87 @@
+"""Run launcher that forks runs from the warm process (run_launcher_process.py) instead of starting new ones.
+
+Dagster's daemon launches runs through it and asks it whether the processes of started runs still exist
+(`run_monitoring` in dagster.yaml).
+"""
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+from dagster import DagsterRun, DefaultRunLauncher
+from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
+
+from forecasting_assets.runtime.orphans import PROCESS, local_process, process_is_gone, process_tag
+from forecasting_assets.runtime.run_launcher_process import WARM_PYTHON, is_fork
+
+#: Seconds to wait for an answer of the warm process before the run is started without it.
+_PATIENCE = 60
+
+
+class WarmRunLauncher(DefaultRunLauncher):
+    """Fork runs from the warm process, or use Dagster's own launcher if there is none or it does not answer.
+
+    In the latter case an event in the run's log says so.
+    """
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Start the process of a run."""
+        run = context.dagster_run
+        if PROCESS in run.tags:  # copied from the run that this one repeats
+            self._instance.add_run_tags(run.run_id, {PROCESS: ""})
+        address = os.environ.get(WARM_PYTHON)
+        if address is None or not self._fork(address, run):
+            super().launch_run(context)
+
+    def terminate(self, run_id: str) -> bool:
+        """Interrupt the process of a run; return whether there was one."""
+        run = self._instance.get_run_by_id(run_id)
+        pid = local_process(run) if run and not run.is_finished else None
+        if run is None or pid is None or not is_fork(pid):
+            terminate: Callable[[str], bool] = super().terminate
+            return terminate(run_id)
+        self._instance.report_run_canceling(run)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGINT)
+            return True
+        return False
+
+    @property
+    def supports_check_run_worker_health(self) -> bool:
+        """Whether Dagster may ask for the health of runs."""
+        return True
+
+    def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
+        """Check that the process of a started run still exists.
+
+        A run counts as running if its process is not known yet or belongs to another machine, as Dagster fails
+        runs of unknown health.
+        """
+        if process_is_gone(run):
+            return CheckRunHealthResult(
+                WorkerStatus.FAILED,
+                f"The run's process {local_process(run)} ended unexpectedly. If it was killed, the machine may "
+                "have run out of memory.",
+            )
+        return CheckRunHealthResult(WorkerStatus.RUNNING)
+
+    def _fork(self, address: str, run: DagsterRun) -> bool:
+        """Have the warm process at `address` fork the run; return whether it did."""
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(_PATIENCE)
+                connection.connect(address)
+                pid = int(connection.makefile().readline())
+                self._instance.add_run_tags(run.run_id, process_tag(pid))
+                connection.sendall(f"{run.run_id}\n".encode())
+        except (OSError, ValueError) as error:
+            self._instance.report_engine_event(
+                "This run imports its libraries itself and starts some seconds later, as the process that runs are "
+                f"forked from does not answer ({error}). Restart forecasting-assets dev to have it again.",
+                run,
+                cls=type(self),
+            )
+            return False
+        return True

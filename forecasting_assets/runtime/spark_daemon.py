@@ -1,0 +1,31 @@
+"""PySpark's worker daemon with the libraries that tasks use imported before it forks workers.
+
+Run as a program. Spark ends workers that have been idle for a minute, so the tasks of each run would otherwise
+import these libraries again. The platform's own modules are left to the workers, as they may be edited while a
+server is running.
+"""
+
+import gc
+from importlib import import_module
+
+from pyspark.daemon import manager
+
+#: Modules that tasks use.
+LIBRARIES = [
+    "holidays",
+    "msgspec",
+    "pandas",
+    "pyarrow.dataset",
+    "pyarrow.parquet",
+    "pydantic",
+    "pyspark.worker",
+    "statsmodels.tsa.statespace.sarimax",
+    "xgboost",
+]
+
+if __name__ == "__main__":
+    for library in LIBRARIES:
+        import_module(library)
+    # Workers collect garbage after each task; none of what is loaded here will ever be garbage.
+    gc.freeze()
+    manager()

@@ -5,7 +5,7 @@ This module alone uses Dagster's private functions for executing a run in the cu
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ from forecasting_assets.selection import require_checks, select_assets
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import BACKTEST_REPORT, BUSINESS_IMPACT
 
+#: Seconds since its last heartbeat within which a daemon is at work.
+_ALIVE = 60
+
 
 def prepare_queue(home: Path) -> None:
     """Create the pool of runs that use Spark, and end the runs that a crash has left in it.
@@ -40,7 +43,11 @@ def prepare_queue(home: Path) -> None:
 
 
 def materialize(
-    settings: Settings, weeks: Sequence[date], select: str | None = None, override: Sequence[str] = ()
+    settings: Settings,
+    weeks: Sequence[date],
+    select: str | None = None,
+    override: Sequence[str] = (),
+    report: Callable[[str], None] = print,
 ) -> bool:
     """Materialize assets for a range of weeks in one run.
 
@@ -54,6 +61,8 @@ def materialize(
         Assets in Dagster's selection syntax; all if None.
     override
         Checks (`asset/check`) whose failure does not block downstream assets.
+    report
+        Called with each line of progress.
 
     Returns
     -------
@@ -76,7 +85,7 @@ def materialize(
         tags[OVERRIDE] = ",".join(override)
     job = defs.resolve_job_def(WEEKLY_PLAN)
     if keys := _selected(defs, select):
-        print("Assets: " + ", ".join(key.to_user_string() for key in keys), flush=True)
+        report("Assets: " + ", ".join(key.to_user_string() for key in keys))
         job = job.get_subset(asset_selection=set(keys))
     os.environ["DAGSTER_HOME"] = str(prepare_home(settings.home))
     with dg.DagsterInstance.get() as instance:
@@ -85,12 +94,33 @@ def materialize(
         run = instance.create_run_for_job(
             job_def=job, run_config=quiet, tags=tags, asset_selection=frozenset(keys) if keys else None
         )
-        progress = _Progress()
+        _wait_for_pools(instance, run, report)
+        progress = _Progress(report)
         instance.add_event_listener(run.run_id, progress)
         succeeded = execute_run(InMemoryJob(job), run, instance).success
     if progress.interrupted:
         raise KeyboardInterrupt
     return succeeded
+
+
+def _wait_for_pools(instance: dg.DagsterInstance, run: dg.DagsterRun, report: Callable[[str], None]) -> None:
+    """Wait, where a daemon is at work, until no other run is in a pool of this one: the daemon counts it in turn."""
+    heartbeats = instance.get_daemon_heartbeats().values()
+    if not any(time.time() - heartbeat.timestamp < _ALIVE for heartbeat in heartbeats):
+        return
+    pools = _pools_of(run)
+    in_progress = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
+    announced = False
+    while busy := [other for other in instance.get_runs(in_progress) if pools & _pools_of(other)]:
+        if not announced:
+            report(f"Waiting for run {busy[0].run_id[:8]} to end, which uses the pool {', '.join(pools)} …")
+            announced = True
+        time.sleep(1)
+        end_orphans(instance)
+
+
+def _pools_of(run: dg.DagsterRun) -> set[str]:
+    return set(run.run_op_concurrency.all_pools or ()) if run.run_op_concurrency else set()
 
 
 def weeks_to_make(settings: Settings, weeks: Sequence[date], select: str | None) -> list[date]:
@@ -120,7 +150,13 @@ def past_cost(settings: Settings, select: str | None) -> Cost:
     return measured_cost(measured)
 
 
-def backfill(settings: Settings, runs: Sequence[Sequence[date]], select: str | None, cost: Cost) -> bool:
+def backfill(
+    settings: Settings,
+    runs: Sequence[Sequence[date]],
+    select: str | None,
+    cost: Cost,
+    report: Callable[[str], None] = print,
+) -> bool:
     """Materialize several runs one after the other in one JVM, and print progress.
 
     A run that fails does not stop those after it.
@@ -135,6 +171,8 @@ def backfill(settings: Settings, runs: Sequence[Sequence[date]], select: str | N
         Assets in Dagster's selection syntax; all if None.
     cost
         Expected time of runs, for the estimate of the time left.
+    report
+        Called with each line of progress.
 
     Returns
     -------
@@ -147,12 +185,11 @@ def backfill(settings: Settings, runs: Sequence[Sequence[date]], select: str | N
         left = sum(cost.of(len(rest)) for rest in runs[number - 1 :])
         if done:  # the pace so far is a better estimate than past runs
             left = (time.monotonic() - begin) / done * (total - done)
-        print(
+        report(
             f"Run {number} of {len(runs)}: {weeks[0]} to {weeks[-1]}; "
-            f"{done} of {total} weeks done, about {duration(left)} left",
-            flush=True,
+            f"{done} of {total} weeks done, about {duration(left)} left"
         )
-        succeeded &= materialize(settings, weeks, select)
+        succeeded &= materialize(settings, weeks, select, report=report)
         done += len(weeks)
     return succeeded
 
@@ -179,7 +216,8 @@ def summarise(settings: Settings, weeks: Sequence[date]) -> str:
 class _Progress:
     """Event listener that prints when a step starts, how long it took, and why it failed if it did."""
 
-    def __init__(self) -> None:
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self.report = report
         self.started: dict[str, float] = {}
         self.interrupted = False
 
@@ -190,22 +228,21 @@ class _Progress:
         step = event.step_key or ""
         if event.event_type == dg.DagsterEventType.STEP_START:
             self.started[step] = time.monotonic()
-            print(f"  {step} …", flush=True)
+            self.report(f"  {step} …")
         elif event.event_type == dg.DagsterEventType.STEP_SUCCESS:
-            print(f"  {step}: {time.monotonic() - self.started[step]:.1f} s", flush=True)
+            self.report(f"  {step}: {time.monotonic() - self.started[step]:.1f} s")
         elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
             # Either Dagster or Spark's client notices an interrupt first.
             names = {error.cls_name for error in _chain(event.step_failure_data)}
             self.interrupted |= bool(names & {"DagsterExecutionInterruptedError", "KeyboardInterrupt"})
-            print(f"  {step} FAILED\n{_reason(event.step_failure_data)}", flush=True)
+            self.report(f"  {step} FAILED\n{_reason(event.step_failure_data)}")
         elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
             # Checks of all weeks together are for the UI; on the command line `status` shows them.
             if not check.passed and check.partition:
-                print(
+                self.report(
                     f"  {check.severity.value}: {check.asset_key.to_user_string()} {check.partition}: "
-                    f"{check.check_name}: {check.description}",
-                    flush=True,
+                    f"{check.check_name}: {check.description}"
                 )
 
 

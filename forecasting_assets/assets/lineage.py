@@ -22,7 +22,6 @@ from forecasting_assets.provenance import (
     fingerprint,
     network_contents,
 )
-from forecasting_assets.reporting.texttable import aligned
 from forecasting_assets.resources.lake import Lake, missing_weeks_message
 from forecasting_assets.resources.landing import (
     LandedFile,
@@ -336,18 +335,14 @@ def by_state(weeks: Mapping[date, WeekState]) -> dict[str, list[date]]:
     return {name: [week for week, found in weeks.items() if found.state == name] for name in STATES}
 
 
-def describe_status(lineage: Lineage) -> str:
-    """A table of the weeks of each asset by state, the weeks that are not fresh, and the newest week."""
-    rows, notes = [["asset", *STATES, "newest week"]], []
+def describe_weeks(lineage: Lineage) -> list[str]:
+    """The weeks of each asset that are not fresh, and why those failed that did."""
+    lines = []
     for asset, weeks in lineage.status().items():
         states = by_state(weeks)
-        made = [w for w, found in weeks.items() if found.state != "missing"]
-        counts = [str(len(states[name])) for name in STATES]
-        rows.append([asset, *counts, str(max(made, default="none"))])
-        notes += [f"{asset} {name}: {format_weeks(states[name])}" for name in STATES[1:] if states[name]]
-        notes += [f"  {w}: {reason}" for w in states["failed"] for reason in weeks[w].reasons]
-    closed = f"Newest week that has closed: {newest_closed_week()}."
-    return "\n".join([*aligned(rows), "", *notes, closed, *_unread(lineage)])
+        lines += [f"{asset} {name}: {format_weeks(states[name])}" for name in STATES[1:] if states[name]]
+        lines += [f"  {week}: {reason}" for week in states["failed"] for reason in weeks[week].reasons]
+    return lines
 
 
 def describe_stale(lineage: Lineage) -> str:
@@ -363,10 +358,11 @@ def describe_stale(lineage: Lineage) -> str:
             lines += [f"  {reason} ({format_weeks(where)})" for reason, where in list(by_reason.items())[:10]]
             if len(by_reason) > 10:
                 lines.append(f"  and {len(by_reason) - 10} more reasons")
-    return "\n".join([*(lines or ["Nothing is out of date."]), *_unread(lineage)])
+    return "\n".join([*(lines or ["Nothing is out of date."]), *describe_files(lineage)])
 
 
-def _unread(lineage: Lineage) -> list[str]:
+def describe_files(lineage: Lineage) -> list[str]:
+    """Files that are not read, or not planned, and what is wrong with them."""
     strays = outside_calendar(lineage.files, first := lineage.weekly.settings.calendar.first_week)
     names = {name for files in strays.values() for name in files}
     lines = [f"Not read: {line}" for line in describe_errors(lineage.files).splitlines()]
@@ -377,7 +373,7 @@ def _unread(lineage: Lineage) -> list[str]:
     ]
     if strays:
         lines.append(
-            f"Not planned: orders of {format_weeks(strays)} in {len(names)} files "
+            f"Not planned: orders of {format_weeks(strays)} in {len(names)} {'file' if len(names) == 1 else 'files'} "
             f"([calendar] first_week is {first})"
         )
     return lines

@@ -15,7 +15,7 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver
 from dagster._core.loader import LoadingContextForTest
 
 from forecasting_assets.assets.fits import fit_ids
-from forecasting_assets.assets.lineage import describe_stale, describe_status
+from forecasting_assets.assets.lineage import describe_stale, describe_weeks
 from forecasting_assets.automation.arrivals import Cursor, ask
 from forecasting_assets.checks.weekly import up_to_date
 from forecasting_assets.cli import main
@@ -98,10 +98,10 @@ def test_a_backfill_is_resumed_with_the_weeks_that_are_not_fresh(home_copy, caps
     shutil.rmtree(home_copy.path / "lake" / "weekly_demand" / f"week={BAD}")
     span = ["--from", str(BEFORE), "--to", str(AFTER), "--select", "key:weekly_demand", "--resume"]
     assert main(["backfill", *span, "--dry-run"]) == 0
-    assert "1 weeks in 1 runs, one JVM start, about 40 s\n(30 s to start and 10.0 s a week, a guess" in (
+    assert "1 week in 1 run, about 40 s (30 s to start and 10.0 s a week, a guess" in (
         said := capsys.readouterr().out
     )
-    assert f"{BAD} to {BAD}: 1 weeks" in said
+    assert f"{BAD} to {BAD}: 1 week" in said
     assert states(home_copy, "weekly_demand", [BAD]) == ["missing"]
     assert main(["backfill", *span]) == 0
     assert events(home_copy, "weekly_demand") == [str(BAD)]
@@ -155,14 +155,13 @@ def test_a_late_file_puts_out_of_date_what_it_touches_and_what_follows(home_copy
     assert stale["allocation_plan"][PLANNED[-1]].inherited
     # Status and the check that the UI shows say the same.
     freshness = lineage_of(home_copy.settings)
-    assert f"allocation_plan out of date: {PLANNED[2]} to {PLANNED[-1]}" in describe_status(freshness)
+    assert f"allocation_plan out of date: {PLANNED[2]} to {PLANNED[-1]}" in describe_weeks(freshness)
     assert not up_to_date(freshness, "allocation_plan").passed
     assert materialize(home_copy.settings, [week], "+key:weekly_demand")
     assert states(home_copy, "weekly_demand", [week]) == ["fresh"]
     lineage = lineage_of(home_copy.settings)
     assert lineage.state("feature_table", WEEKS[-1]).reasons == (f"weekly_demand changed: {week}",)
-    text = describe_status(lineage)
-    assert f"feature_table out of date: {week} to {WEEKS[-1]}" in text
+    assert f"feature_table out of date: {week} to {WEEKS[-1]}" in describe_weeks(lineage)
 
 
 def test_an_interrupted_write_is_noticed_and_mended(home_copy):

@@ -1,0 +1,64 @@
+"""The command group, and how every command ends: exit codes, errors and interruptions."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from forecasting_assets.cli.plans import what_if
+from forecasting_assets.cli.runs import backfill, materialize
+from forecasting_assets.cli.servers import dev, mlflow
+from forecasting_assets.cli.start import demo, init
+from forecasting_assets.cli.status import stale, status
+
+PROGRAM = "forecasting-assets"
+#: Exit codes: a run or check that failed, a command that cannot be carried out as given, Ctrl-C, a closed pipe.
+FAILED, USAGE, INTERRUPTED, CLOSED_PIPE = 1, 2, 130, 141
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name=PROGRAM, message="%(prog)s %(version)s")
+def app() -> None:
+    """Forecast demand and plan capacity, week by week.
+
+    All state is in one folder: FORECASTING_HOME, by default .forecasting in the working directory.
+
+    Shell completion: eval "$(_FORECASTING_ASSETS_COMPLETE=bash_source forecasting-assets)", or zsh_source or
+    fish_source for other shells.
+    """
+
+
+for command in (init, demo, materialize, backfill, status, stale, what_if, dev, mlflow):
+    app.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns
+    -------
+    int
+        0 if all succeeded, 1 if a run or a check failed, 2 for a command that cannot be carried out as given.
+    """
+    try:
+        exit_code = app.main(
+            None if arguments is None else list(arguments), prog_name=PROGRAM, standalone_mode=False
+        )
+        sys.stdout.flush()
+        return exit_code or 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted. Completed weeks are kept.", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has closed it. Python would fail once more when it flushes it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED_PIPE
+    except (
+        ValueError
+    ) as error:  # every error of use is one; anything else is a fault of ours and keeps its trace
+        click.echo(f"error: {error}", err=True)
+        return USAGE

@@ -1,0 +1,150 @@
+"""Commands that make weeks: materialize, backfill."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import click
+
+from forecasting_assets.cli.home import load_existing_settings
+from forecasting_assets.cli.output import json_option, plural, print_json, print_line
+from forecasting_assets.settings import SETTINGS_FILE, Settings
+from forecasting_assets.weeks import newest_closed_week, parse_week, weeks_between
+
+FAILED = 1
+
+_select = click.option(
+    "--select",
+    metavar="ASSETS",
+    help="Assets: names separated by commas, or Dagster's selection syntax as '+key:feature_table'. All if left out.",
+)
+
+
+@click.command()
+@_select
+@click.option("--from", "first", metavar="WEEK", help="First week, as the date of its Monday.")
+@click.option("--to", "last", metavar="WEEK", help="Last week, as the date of its Monday.")
+@click.option(
+    "--override",
+    multiple=True,
+    metavar="ASSET/CHECK",
+    help="Go ahead although this check has failed, as clean_orders/conservation; recorded with the weeks made.",
+)
+@json_option
+def materialize(
+    select: str | None, first: str | None, last: str | None, override: tuple[str, ...], as_json: bool
+) -> int:
+    """Make a week or a range of weeks in one run: by default the newest closed week that has orders."""
+    from forecasting_assets.runs import materialize as run_weeks
+
+    settings = load_existing_settings()
+    weeks = requested_weeks(settings, first, last)
+    report = _progress_printer(as_json)
+    what = f"week {weeks[0]}" if len(weeks) == 1 else f"{len(weeks)} weeks, {weeks[0]} to {weeks[-1]}"
+    report(f"Materializing {select or 'all assets'}: {what}")
+    succeeded = run_weeks(settings, weeks, select, override, report)
+    if as_json:
+        print_json({"weeks": weeks, "select": select, "succeeded": succeeded})
+    else:
+        report("Succeeded." if succeeded else "FAILED: see above, or the run in the UI.")
+    return 0 if succeeded else FAILED
+
+
+@click.command()
+@click.option("--from", "first", required=True, metavar="WEEK", help="First week, as the date of its Monday.")
+@click.option("--to", "last", required=True, metavar="WEEK", help="Last week, as the date of its Monday.")
+@_select
+@click.option("--dry-run", is_flag=True, help="Say what would be run and about how long it would take.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Only weeks that are missing, out of date or failed in a selected asset.",
+)
+@json_option
+def backfill(first: str, last: str, select: str | None, dry_run: bool, resume: bool, as_json: bool) -> int:
+    """Make many weeks in as few runs as is sensible."""
+    from forecasting_assets.backfill import chunks, duration
+    from forecasting_assets.runs import backfill as run_backfill
+    from forecasting_assets.runs import past_cost, weeks_to_make
+
+    settings = load_existing_settings()
+    weeks = requested_weeks(settings, first, last)
+    if resume:
+        weeks = weeks_to_make(settings, weeks, select)
+    report = _progress_printer(as_json)
+    cost = past_cost(settings, select)
+    runs = chunks(weeks, cost)
+    result: dict[str, Any] = {
+        "weeks": weeks,
+        "runs": [{"first": run[0], "last": run[-1], "weeks": len(run)} for run in runs],
+        "estimated_seconds": round(cost.start_up + cost.per_week * len(weeks)) if weeks else 0,
+        "estimate_measured_in_runs": cost.measured,
+    }
+    if not weeks:
+        report("Nothing to do: every week is fresh.")
+    else:
+        basis = f"measured in {plural(cost.measured, 'run')}" if cost.measured else "a guess: no such run yet"
+        report(
+            f"{plural(len(weeks), 'week')} in {plural(len(runs), 'run')}, about "
+            f"{duration(result['estimated_seconds'])} ({cost.start_up:.0f} s to start and {cost.per_week:.1f} s a "
+            f"week, {basis})"
+        )
+    succeeded = True
+    if dry_run:
+        for run in runs:
+            report(f"  {run[0]} to {run[-1]}: {plural(len(run), 'week')}")
+    elif weeks:
+        succeeded = _run_all(lambda: run_backfill(settings, runs, select, cost, report), report)
+    if as_json:
+        print_json(result | {"dry_run": dry_run, "succeeded": succeeded})
+    return 0 if succeeded else FAILED
+
+
+def _run_all(run: Callable[[], bool], report: Callable[[str], None]) -> bool:
+    succeeded = False
+    try:
+        succeeded = run()
+    finally:  # also after Ctrl-C
+        report("Succeeded." if succeeded else "Not all weeks are made: run it again with --resume.")
+    return succeeded
+
+
+def requested_weeks(settings: Settings, first: str | None, last: str | None) -> list[date]:
+    """The weeks asked for; without any, the newest closed week that has orders.
+
+    Raises
+    ------
+    ValueError
+        If a week is not a Monday, lies before the first week of history or has not closed.
+    """
+    newest = newest_closed_week()
+    if first is None and last is None:
+        return [_newest_week_with_orders(settings, newest)]
+    begin, end = parse_week(first or last or ""), parse_week(last or first or "")
+    if end < begin:
+        raise click.UsageError(f"--to {end} is before --from {begin}.")
+    if begin < settings.calendar.first_week:
+        raise click.UsageError(
+            f"--from {begin} is before the first week of history, {settings.calendar.first_week}: set [calendar] "
+            f"first_week in {settings.home / SETTINGS_FILE} if there are older orders."
+        )
+    if end > newest:
+        raise click.UsageError(f"Week {end} has not closed yet: the newest closed week is {newest}.")
+    return weeks_between(begin, end)
+
+
+def _newest_week_with_orders(settings: Settings, newest: date) -> date:
+    from forecasting_assets.resources.landing import Landing
+
+    files = Landing.of(settings).readable_files()
+    weeks = [week for file in files for week in file.weeks if week <= newest]
+    if not weeks:
+        raise click.UsageError(
+            f"{settings.landing} holds no orders of a closed week (the newest closed week is {newest})."
+        )
+    return max(weeks)
+
+
+def _progress_printer(as_json: bool) -> Callable[[str], None]:
+    """Progress goes to standard error where standard output is to hold JSON alone."""
+    return lambda line: print_line(line, err=as_json)

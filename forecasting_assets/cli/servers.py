@@ -1,0 +1,99 @@
+"""Commands that serve user interfaces: dev, mlflow."""
+
+import os
+import sys
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from forecasting_assets.cli.home import load_existing_settings
+from forecasting_assets.cli.output import print_line
+from forecasting_assets.settings import Settings
+
+_HOST = "127.0.0.1"
+
+
+@click.command()
+@click.option(
+    "--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Port of the UI."
+)
+def dev(port: int) -> int:
+    """Serve Dagster's UI with its daemon, which runs sensors, schedules and backfills.
+
+    Ctrl-C, or SIGTERM where it runs in the background, ends everything it has started.
+    """
+    from forecasting_assets.resources.tracking import DAGSTER_URL
+    from forecasting_assets.runs import prepare_queue
+
+    settings = load_existing_settings()
+    _set_home(settings)
+    os.environ[DAGSTER_URL] = f"http://{_HOST}:{port}"
+    prepare_queue(settings.home)
+    if settings.spark.warm_server and not settings.spark.remote:
+        from forecasting_assets.runtime.spark_server import start_server
+
+        start_server(settings.spark)
+    if settings.runtime.fork_runs and sys.platform == "linux":  # on macOS importing before a fork is risky
+        from forecasting_assets.runtime.run_launcher_process import keep_warm
+
+        keep_warm()
+    # `dagster dev` advertises its successor, which wants a project of its own layout.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:Function `dev_command` is superseded")
+    command = ["dagster", "dev", "-m", "forecasting_assets.definitions", "-h", _HOST, "-p", str(port)]
+    return _serve(command, port, "/server_info", "Dagster")
+
+
+@click.command()
+@click.option(
+    "--port", default=5000, show_default=True, type=click.IntRange(1, 65535), help="Port of the UI."
+)
+def mlflow(port: int) -> int:
+    """Serve MLflow's UI with the runs and models of this home."""
+    settings = load_existing_settings()
+    if settings.artifacts_uri is None:
+        raise click.UsageError(f"MLflow is served already, at {settings.tracking_uri}: open it there.")
+    _set_home(settings)
+    store = ["--backend-store-uri", settings.tracking_uri]
+    artifacts = ["--artifacts-destination", settings.artifacts_uri]
+    command = ["mlflow", "server", *store, *artifacts, "--workers", "1", "--host", _HOST, "--port", str(port)]
+    return _serve(command, port, "/health", "MLflow")
+
+
+def _set_home(settings: Settings) -> None:
+    """Have everything that is started from here find this home, wherever it was started."""
+    from forecasting_assets.runtime.dagster_home import prepare_home
+
+    dagster_home = prepare_home(settings.home)
+    os.environ |= {"FORECASTING_HOME": str(settings.home), "DAGSTER_HOME": str(dagster_home)}
+
+
+def _serve(command: Sequence[str], port: int, health: str, name: str) -> int:
+    from forecasting_assets.runtime.supervisor import supervise
+
+    program = Path(sys.executable).parent / command[0]
+    address = f"http://{_HOST}:{port}"
+    print_line(f"Starting {name} …")
+    return supervise([str(program), *command[1:]], os.environ, _announce_once(address, health, name))
+
+
+def _announce_once(address: str, health: str, name: str) -> Callable[[], None]:
+    """A function that says where to go once the server answers, and nothing after."""
+    announced = False
+
+    def announce() -> None:
+        nonlocal announced
+        if not announced and _answers(address + health):
+            announced = True
+            print_line(f"{name} is ready: open {address} (Ctrl-C ends it)")
+
+    return announce
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return answer.status == 200
+    except OSError:
+        return False

@@ -1,0 +1,254 @@
+"""Commands that set up a home: init, demo."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from pydantic import ValidationError
+
+from forecasting_assets.cli.output import json_option, plural, print_json, print_line
+from forecasting_assets.cli.runs import FAILED
+from forecasting_assets.settings import SETTINGS_FILE, OrderSettings, forecasting_home, load_settings
+from forecasting_assets.tables import ORDER_COLUMNS
+from forecasting_assets.weeks import YEAR_WEEKS, add_weeks, newest_closed_week
+
+if TYPE_CHECKING:
+    from forecasting_assets.orders.detect import Detected
+    from forecasting_assets.resources.landing import LandedFile, Landing
+
+DEMO_WEEKS = 120
+DEMO_PLANNED_WEEKS = 12
+#: First line of the settings the demo writes, by which it knows a home of its own.
+DEMO_MARK = "# The synthetic marketplace of forecasting-assets demo."
+
+
+@click.command()
+@click.option("--orders", required=True, help="Folder or URL of the order files.")
+@click.option(
+    "--network", help="Folder of manufacturers.csv, capabilities.csv and lanes.csv; may be given later."
+)
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="NAME=LANDED",
+    help=f"Landed name of a column, as order_id=InvoiceNo; repeatable. Names: {', '.join(ORDER_COLUMNS)}.",
+)
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="How the files are written where they do not decide it, as date=day_first; repeatable.",
+)
+@json_option
+def init(
+    orders: str, network: str | None, columns: tuple[str, ...], formats: tuple[str, ...], as_json: bool
+) -> None:
+    """Write forecasting.toml for your own orders.
+
+    Finds out which weeks there are and how the files write dates, numbers and text.
+    """
+    from forecasting_assets.orders.detect import detect_format
+    from forecasting_assets.resources.landing import Landing
+    from forecasting_assets.storage import store_errors
+
+    home = forecasting_home()
+    file = home / SETTINGS_FILE
+    if file.exists():
+        raise click.UsageError(f"{file} exists already: edit it, or remove it to start again.")
+    mapping = _column_map(columns)
+    landing_path, network_path = _checked_folders(orders, network)
+    names = OrderSettings(columns=mapping).landed_names
+    with store_errors(landing_path):
+        sources = Landing.at(home, landing_path, names).sources()
+        detected = detect_format(sources, names, _format_fields(formats))
+    landing = Landing.at(home, landing_path, names, detected.order_format)
+    files = _readable_files(landing)
+    left_out, weeks = _history(sorted({week for landed in files for week in landed.weeks}))
+    home.mkdir(parents=True, exist_ok=True)
+    file.write_text(_settings_text(weeks[0], landing_path, network_path, mapping, detected), encoding="utf-8")
+    if as_json:
+        print_json(
+            {
+                "settings": file,
+                "files": len(files),
+                "rows": sum(landed.rows for landed in files),
+                "first_week": weeks[0],
+                "last_week": weeks[-1],
+                "format": detected.order_format.model_dump(),
+                "format_evidence": dict(detected.evidence),
+                "unread_files": landing.unread_files(),
+            }
+        )
+        return
+    _report(file, landing, files, detected, left_out, weeks)
+    if not network:
+        print_line("No network yet: planning assets refuse until [network] path names its folder.")
+    closed = [week for week in weeks if week <= newest_closed_week()]
+    if closed:
+        print_line(f"Next: forecasting-assets materialize --from {closed[0]} --to {closed[-1]}")
+    else:
+        print_line(
+            f"No week of these orders has closed yet; the newest closed week is {newest_closed_week()}."
+        )
+
+
+def _checked_folders(orders: str, network: str | None) -> tuple[str, str | None]:
+    """Absolute paths of the folders given, or the URL of the orders."""
+    from forecasting_assets.storage import is_url
+
+    landing = orders if is_url(orders) else str(Path(orders).absolute())
+    if not is_url(landing) and not Path(landing).is_dir():
+        raise click.UsageError(f"--orders {landing}: no such folder.")
+    if network is None:
+        return landing, None
+    from forecasting_assets.allocation import load_network
+
+    folder = Path(network).absolute()
+    load_network(folder)
+    return landing, str(folder)
+
+
+def _readable_files(landing: "Landing") -> Sequence["LandedFile"]:
+    """All order files; an error if one cannot be read, or none holds any lines."""
+    from forecasting_assets.orders.rows import OrderFileError
+    from forecasting_assets.resources.landing import describe_errors
+
+    files = landing.refresh()
+    if broken := [landed for landed in files if landed.error]:
+        reason = f"{len(broken):,} of {plural(len(files), 'file')} cannot be read"
+        raise OrderFileError(landing.path, reason, describe_errors(broken))
+    files = landing.readable_files()
+    if not any(landed.weeks for landed in files):
+        raise OrderFileError(landing.path, "the files hold no order lines", "Land files with order lines")
+    return files
+
+
+def _report(
+    file: Path,
+    landing: "Landing",
+    files: Sequence["LandedFile"],
+    detected: "Detected",
+    left_out: Sequence[date],
+    weeks: Sequence[date],
+) -> None:
+    from forecasting_assets.resources.landing import describe_errors, describe_unread
+
+    for evidence in detected.evidence.values():
+        print_line(f"{evidence} ([orders.format] in {SETTINGS_FILE}).")
+    if left_out:
+        print_line(
+            f"Orders of {left_out[0]} to {left_out[-1]} are left out, as over a year without orders follows them: "
+            "set [calendar] first_week if their dates are right."
+        )
+    rows = sum(landed.rows for landed in files)
+    print_line(
+        f"{file} written: {plural(len(files), 'order file')}, {plural(rows, 'row')}, weeks {weeks[0]} to {weeks[-1]}"
+    )
+    if unread := describe_unread(landing.unread_files()):
+        print_line(f"Not read: {unread}")
+    if faulty := [landed for landed in files if landed.fault]:
+        print_line(f"Partly rejected: {describe_errors(faulty)}")
+
+
+def _format_fields(pairs: Sequence[str]) -> dict[str, str]:
+    from forecasting_assets.orders.formats import OrderFormat
+
+    fields = dict(pair.partition("=")[::2] for pair in pairs)
+    try:
+        OrderFormat(**fields)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = ".".join(map(str, problem["loc"]))
+        raise click.UsageError(f"--format {name}={fields.get(name, '')}: {problem['msg']}") from None
+    return fields
+
+
+def _history(weeks: list[date]) -> tuple[list[date], list[date]]:
+    """`weeks` (sorted) before and after the last year without orders; a wrong date would begin history early."""
+    gaps = [i for i in range(1, len(weeks)) if weeks[i] > add_weeks(weeks[i - 1], YEAR_WEEKS)]
+    start = max((i for i in gaps if weeks[i] <= newest_closed_week()), default=0)
+    return weeks[:start], weeks[start:]
+
+
+def _settings_text(
+    first_week: date, orders: str, network: str | None, columns: Mapping[str, str], detected: "Detected"
+) -> str:
+    # A JSON string is a TOML string.
+    lines = ["[calendar]", f"first_week = {first_week}", "", "[orders]", f"landing = {json.dumps(orders)}"]
+    sections = {
+        "orders.columns": columns,
+        "orders.format": detected.order_format.model_dump(exclude_defaults=True),
+        "network": {"path": network} if network else {},
+    }
+    for section, fields in sections.items():
+        if fields:
+            lines += [
+                "",
+                f"[{section}]",
+                *(f"{name} = {json.dumps(value)}" for name, value in fields.items()),
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def _column_map(pairs: Sequence[str]) -> dict[str, str]:
+    columns = {}
+    for pair in pairs:
+        name, separator, landed = pair.partition("=")
+        if not separator or not landed:
+            raise click.UsageError(f"--column {pair}: write NAME=LANDED, as order_id=InvoiceNo.")
+        if name not in ORDER_COLUMNS:
+            raise click.UsageError(f"--column {pair}: {name!r} is none of {', '.join(ORDER_COLUMNS)}.")
+        columns[name] = landed
+    return columns
+
+
+@click.command()
+def demo() -> int:
+    """Run the whole platform on a synthetic marketplace, and end with a summary."""
+    from forecasting_assets.demo import Marketplace, write_marketplace
+    from forecasting_assets.runs import materialize, summarise
+
+    home = forecasting_home()
+    _prepare_demo(home)
+    settings = load_settings(home)
+    market = Marketplace(first_week=settings.calendar.first_week, weeks=DEMO_WEEKS)
+    print_line(f"Writing {DEMO_WEEKS} weeks of orders of a synthetic marketplace to {home / 'landing'} …")
+    write_marketplace(home, market)
+    weeks = market.week_starts
+    recent = weeks[-DEMO_PLANNED_WEEKS:]
+    print_line(f"Orders, demand and features of {len(weeks)} weeks:")
+    succeeded = materialize(settings, weeks, "+key:feature_table", report=print_line)
+    if succeeded:
+        print_line(f"Forecasts, backtests and plans of the last {len(recent)} weeks:")
+        selection = "group:forecasts or group:planning"
+        succeeded = materialize(settings, recent, selection, report=print_line)
+    if not succeeded:
+        print_line("FAILED: see above, or the run in the UI (make dev).")
+        return FAILED
+    print_line()
+    print_line(summarise(settings, recent))
+    return 0
+
+
+def _prepare_demo(home: Path) -> None:
+    """Write the demo's settings, unless they exist; refuse a home that holds anything else."""
+    file, landing = home / SETTINGS_FILE, home / "landing"
+    if file.exists():
+        if not file.read_text(encoding="utf-8").startswith(DEMO_MARK):
+            raise click.UsageError(
+                f"{home} holds your own settings: set FORECASTING_HOME to another folder for the demo."
+            )
+        return
+    if landing.exists() and any(landing.iterdir()):
+        raise click.UsageError(
+            f"{landing} holds files already: set FORECASTING_HOME to another folder for the demo."
+        )
+    # It ends with the newest closed week, where the UI looks first.
+    first_week = add_weeks(newest_closed_week(), 1 - DEMO_WEEKS)
+    home.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"{DEMO_MARK}\n[calendar]\nfirst_week = {first_week}\n", encoding="utf-8")

@@ -1,0 +1,77 @@
+"""Commands that say how the weeks stand: status, stale."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from forecasting_assets.cli.home import load_existing_settings
+from forecasting_assets.cli.output import json_option, print_json, print_line, print_table
+from forecasting_assets.cli.runs import FAILED
+from forecasting_assets.weeks import newest_closed_week
+
+if TYPE_CHECKING:
+    from forecasting_assets.assets.lineage import Lineage
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Exit with 1 if a week is out of date, missing or failed.")
+@json_option
+def status(check: bool, as_json: bool) -> int:
+    """Show how many weeks of each asset are fresh, out of date, missing or failed."""
+    from forecasting_assets.assets.lineage import STATES, by_state, describe_files, describe_weeks
+    from forecasting_assets.definitions import lineage_of
+
+    freshness = lineage_of(load_existing_settings())
+    assets = {asset: by_state(weeks) for asset, weeks in freshness.status().items()}
+    if as_json:
+        print_json(
+            {
+                "newest_closed_week": newest_closed_week(),
+                "assets": assets,
+                "failures": _reasons(freshness, "failed"),
+                "files": describe_files(freshness),
+            }
+        )
+    else:
+        rows = []
+        for asset, states in assets.items():
+            made = [week for name in ("fresh", "out of date", "failed") for week in states[name]]
+            counts = [f"{len(states[name]):,}" for name in STATES]
+            rows.append([asset, *counts, str(max(made, default="none"))])
+        print_table(["asset", *STATES, "newest week"], rows)
+        print_line()
+        for line in describe_weeks(freshness):
+            print_line(line)
+        print_line(f"Newest closed week: {newest_closed_week()}.")
+        for line in describe_files(freshness):
+            print_line(line)
+    unsettled = any(weeks for states in assets.values() for name, weeks in states.items() if name != "fresh")
+    return FAILED if check and unsettled else 0
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Exit with 1 if anything is listed.")
+@json_option
+def stale(check: bool, as_json: bool) -> int:
+    """List the weeks of each asset that are out of date, missing or failed, and why."""
+    from forecasting_assets.assets.lineage import describe_stale
+    from forecasting_assets.definitions import lineage_of
+
+    freshness = lineage_of(load_existing_settings())
+    if as_json:
+        print_json(_reasons(freshness))
+    else:
+        print_line(describe_stale(freshness))
+    return FAILED if check and any(freshness.stale().values()) else 0
+
+
+def _reasons(freshness: "Lineage", state: str | None = None) -> dict[str, dict[str, Any]]:
+    """Asset -> week -> its state and reasons, of the weeks that are not fresh, or in one state."""
+    return {
+        asset: {
+            str(week): {"state": found.state, "reasons": found.reasons, "inherited": found.inherited}
+            for week, found in weeks.items()
+            if state in (None, found.state)
+        }
+        for asset, weeks in freshness.stale().items()
+    }

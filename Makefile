@@ -9,7 +9,7 @@ BENCHMARKS := startup backfill history etl series forecasting accuracy allocatio
 DATA ?= walmart
 EVALS ?= ../shared/evals
 .PHONY: help setup demo dev mlflow test test-faults bench bench-packages $(addprefix bench-,$(BENCHMARKS)) lint java wheel clean
-# Benchmarks would measure each other.
+# Benchmarks that run at the same time would disturb each other.
 .NOTPARALLEL:
 
 help: ## this list
@@ -59,20 +59,20 @@ bench-packages: setup
 		$(BIN)/python -m pip install --quiet --editable '.[bench]'
 
 bench: $(addprefix bench-,$(BENCHMARKS)) ## all benchmarks in turn, into benchmarks/RESULTS.md; bench-NAME is one:
-bench-startup: ## … from click to done, with a warm server and without
-bench-backfill: ## … many weeks in a run beside a run a week
-bench-history: ## … a new week after ten years beside after one
-bench-etl: ## … order lines to features beside DuckDB and Polars
+bench-startup: ## … from click to done, with and without a warm server
+bench-backfill: ## … many weeks in one run compared with one run a week
+bench-history: ## … a new week after ten years compared with after one
+bench-etl: ## … order lines to features compared with DuckDB and Polars
 bench-series: ## … both models at 10,000, 30,000 and 100,000 series
-bench-forecasting: ## … speed of the models beside statsforecast and mlforecast
-bench-allocation: ## … speed of planning beside HiGHS alone, linopy and PuLP
-bench-impact: ## … what plans are worth on five synthetic marketplaces
+bench-forecasting: ## … speed of the models compared with statsforecast and mlforecast
+bench-allocation: ## … speed of planning compared with HiGHS alone, linopy and PuLP
+bench-impact: ## … business impact of plans on five synthetic marketplaces
 $(addprefix bench-,$(filter-out accuracy,$(BENCHMARKS))): bench-%: bench-packages
 	@$(BIN)/python -m benchmarks.$*
 
-bench-accuracy: bench-packages ## … accuracy beside statsforecast and mlforecast: DATA=walmart EVALS=folder of the yardstick
+bench-accuracy: bench-packages ## … accuracy compared with statsforecast and mlforecast: DATA=walmart EVALS=folder of the yardstick
 	@if [ -d "$(EVALS)" ]; then $(BIN)/python -m benchmarks.accuracy --data $(DATA) --evals $(EVALS); \
-		else echo "accuracy is left out: there is no folder $(EVALS) with the yardstick, see EVALS"; fi
+		else echo "accuracy is skipped: there is no folder $(EVALS) with the yardstick; set EVALS"; fi
 
 lint: setup ## style, types and the import contract
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -1,20 +1,20 @@
-"""Speed of planning: building and solving here, beside HiGHS alone, linopy and PuLP, in one run.
+"""Compare the speed of planning, building and solving, with HiGHS alone, linopy and PuLP.
 
     python -m benchmarks.allocation [arcs ...]        (by default 10,000, 100,000 and 1,000,000)
 
-All start from the same tables and solve the same linear program. *HiGHS alone* is highspy on our matrix, handed
-over as arrays, with its default options: all others are told as multiples of it. *As we set it* has the options
-that our programs are solved with. *First week* poses, compiles and solves; *next week* does so with other demand,
-for which the compiled problem is reused.
-linopy is written with its vectorised groupby and passes the model to HiGHS in memory; PuLP as the usual scripts
-are, a variable an arc, sums in loops and its own solver CBC. Both get our table of arcs for free.
-Runs are interleaved and the median of their ratios is told, as the machine's speed varies.
+All start from the same tables and solve the same linear program. *HiGHS alone* is highspy on our matrix, passed as
+arrays, with its default options: all other times are relative to it. *Our options* has the options that the platform
+solves with. *First week* builds, compiles and solves; *next week* does so with different demand, for which the compiled
+problem is reused. linopy uses its vectorised groupby and passes the model to HiGHS in memory; PuLP is written as usual
+scripts are, with a variable for each arc, sums in loops and its own solver CBC. Both get our table of arcs for free.
+Runs are interleaved and medians of their ratios are reported, as the speed of the machine varies.
 """
 
 import argparse
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,14 +24,14 @@ from forecasting_assets.allocation import AllocationPolicy, Network, allocate, p
 from forecasting_assets.allocation.instance import Instance
 from forecasting_assets.allocation.program import SIMPLEX, Program, solve
 
-#: Arcs: manufacturers, categories, regions, weeks.
+#: Number of arcs -> manufacturers, categories, regions, weeks.
 SIZES = {
     10_000: (23, 8, 7, 8),
     100_000: (70, 12, 12, 9),
     1_000_000: (230, 20, 19, 10),
 }
 REPEATS = {10_000: 9, 100_000: 5, 1_000_000: 1}
-#: PuLP is left out where it would take longer than this, judged by ten times the size before.
+#: PuLP is skipped where it would take longer than this, estimated as ten times the previous size.
 PULP_LIMIT_SECONDS = 300
 POLICY = AllocationPolicy()
 OURS = "ours, first week"
@@ -39,16 +39,17 @@ PACKAGES = ["forecasting-assets", "highspy", "cvxpy", "linopy", "pulp"]
 
 
 def market(manufacturers: int, categories: int, regions: int, weeks: int) -> tuple[pd.DataFrame, Network]:
-    """Demand for 85 % of the hours; every manufacturer makes a quarter of the categories."""
+    """Make demand for 85 % of the hours, and manufacturers that each make a quarter of the categories."""
     rng = np.random.default_rng(1)
-    makers = [f"M{i:04d}" for i in range(manufacturers)]
-    names, places = [f"C{i:02d}" for i in range(categories)], [f"R{i:02d}" for i in range(regions)]
+    ids = [f"M{i:04d}" for i in range(manufacturers)]
+    category_names = [f"C{i:02d}" for i in range(categories)]
+    region_names = [f"R{i:02d}" for i in range(regions)]
     hours = rng.uniform(50, 150, manufacturers)
     network = Network(
         pd.DataFrame(
             {
-                "manufacturer_id": makers,
-                "region": [places[i % regions] for i in range(manufacturers)],
+                "manufacturer_id": ids,
+                "region": [region_names[i % regions] for i in range(manufacturers)],
                 "capacity_hours_per_week": hours,
                 "overtime_hours_per_week": 0.2 * hours,
                 "overtime_premium": 0.4,
@@ -58,32 +59,32 @@ def market(manufacturers: int, categories: int, regions: int, weeks: int) -> tup
         ),
         pd.DataFrame(
             [
-                (maker, category, rng.uniform(0.5, 2), rng.uniform(5, 20))
-                for maker in makers
-                for category in rng.choice(names, max(1, categories // 4), replace=False)
+                (manufacturer, category, rng.uniform(0.5, 2), rng.uniform(5, 20))
+                for manufacturer in ids
+                for category in rng.choice(category_names, max(1, categories // 4), replace=False)
             ],
             columns=["manufacturer_id", "part_category", "hours_per_unit", "unit_cost"],
         ),
         pd.DataFrame(
             [
                 (a, b, 0.5 if a == b else rng.uniform(1, 4), 0 if a == b else int(rng.integers(1, 3)))
-                for a in places
-                for b in places
+                for a in region_names
+                for b in region_names
             ],
             columns=["from_region", "to_region", "unit_cost", "transit_weeks"],
         ),
         pd.DataFrame({"manufacturer_id": [], "week": pd.to_datetime([]), "capacity_hours": np.zeros(0)}),
     )
     key = pd.MultiIndex.from_product(
-        [names, places, pd.date_range("2025-01-06", periods=weeks, freq="7D")],
+        [category_names, region_names, pd.date_range("2025-01-06", periods=weeks, freq="7D")],
         names=["part_category", "region", "due_week"],
     )
     demand = key.to_frame(index=False)
-    usual = 0.85 * hours.sum() / 1.25 / (categories * regions)
+    mean_quantity = 0.85 * hours.sum() / 1.25 / (categories * regions)
     return (
         demand.assign(
             part_id=demand["part_category"],
-            quantity=usual * rng.uniform(0.5, 1.5, len(demand)),
+            quantity=mean_quantity * rng.uniform(0.5, 1.5, len(demand)),
             unit_price=rng.uniform(20, 60, categories)[demand["part_category"].str[1:].astype(int)],
         ),
         network,
@@ -91,19 +92,20 @@ def market(manufacturers: int, categories: int, regions: int, weeks: int) -> tup
 
 
 def timed(function: Callable[[], float]) -> tuple[float, float]:
-    """Seconds, and the cost that `function` found."""
+    """Return the seconds that `function` takes, and the cost that it returns."""
     begin = time.perf_counter()
     cost = function()
     return time.perf_counter() - begin, cost
 
 
 def ours(demand: pd.DataFrame, network: Network) -> float:
+    """Build and solve with the platform; return the cost."""
     program = pose(demand, network, POLICY).program
     return float(program.c @ solve(program).x)
 
 
-def highs_alone(program: Program, **options: str | int) -> float:
-    """The solver alone: the time of its run, with the model handed over as arrays."""
+def highs_alone(program: Program, **options: Any) -> float:
+    """Solve with HiGHS alone, which gets the model as arrays; return the cost."""
     import highspy
     from scipy import sparse
 
@@ -124,11 +126,11 @@ def highs_alone(program: Program, **options: str | int) -> float:
     lp.a_matrix_.value_ = matrix.data
     solver.passModel(lp)
     solver.run()
-    return solver.getInfo().objective_function_value
+    return float(solver.getInfo().objective_function_value)
 
 
 def arcs_of(instance: Instance) -> pd.DataFrame:
-    """Arcs with their cost, slot and hours."""
+    """Return the arcs with their cost, slot and hours."""
     batches = instance.batches.iloc[instance.arcs["batch"]].reset_index(drop=True)
     costs = ["production_cost", "lane_cost", "holding_cost", "lateness_cost"]
     return instance.arcs.assign(
@@ -137,6 +139,7 @@ def arcs_of(instance: Instance) -> pd.DataFrame:
 
 
 def with_linopy(instance: Instance) -> float:
+    """Build and solve with linopy and HiGHS; return the cost."""
     import linopy
     import xarray as xr
 
@@ -172,10 +175,12 @@ def with_linopy(instance: Instance) -> float:
         + (column(classes, "shortage_cost", "class") * short).sum()
     )
     model.solve("highs", io_api="direct", log_to_console=False, progress=False)
-    return float(model.objective.value)
+    cost: Any = model.objective.value
+    return float(cost)
 
 
 def with_pulp(instance: Instance) -> float:
+    """Build and solve with PuLP and CBC; return the cost."""
     import pulp
 
     arcs, batches = arcs_of(instance).to_dict("records"), instance.batches.to_dict("records")
@@ -212,7 +217,7 @@ def with_pulp(instance: Instance) -> float:
 
 
 def compare(arcs: int, pulp_seconds: float) -> tuple[list[str], float]:
-    """What is told of one size; seconds of PuLP, or what it would have taken."""
+    """Compare at one size; return the paragraphs to report, and the actual or estimated seconds of PuLP."""
     demand, network = market(*SIZES[arcs])
     instance = pose(demand, network, POLICY).instance
     program = pose(demand, network, POLICY).program
@@ -227,8 +232,8 @@ def compare(arcs: int, pulp_seconds: float) -> tuple[list[str], float]:
     )
     contenders: dict[str, Callable[[], float]] = {
         "HiGHS alone": lambda: highs_alone(program),
-        "HiGHS alone, as we set it": lambda: highs_alone(program, **SIMPLEX),
-        OURS: lambda: _forgetting(lambda: ours(demand, network)),
+        "HiGHS alone, our options": lambda: highs_alone(program, **SIMPLEX),
+        OURS: lambda: _without_cache(lambda: ours(demand, network)),
         "HiGHS alone, next week": lambda: highs_alone(later_program),
         "ours, next week": lambda: ours(later, network),
         "ours, with tables and proof": lambda: allocate(demand, network, POLICY).cost["total"],
@@ -245,30 +250,32 @@ def compare(arcs: int, pulp_seconds: float) -> tuple[list[str], float]:
         times["PuLP with CBC"] = [seconds]
         pulp_seconds = seconds
     rows, ratios = [], {}
-    for name, seconds_ in times.items():
+    for name, measured in times.items():
         base = times["HiGHS alone, next week" if "next" in name else "HiGHS alone"]
-        ratios[name] = statistics.median(s / b for s, b in zip(seconds_, base, strict=False))
+        ratios[name] = statistics.median(s / b for s, b in zip(measured, base, strict=False))
         rows.append(
             {
                 "": name,
-                "seconds": statistics.median(seconds_),
+                "seconds": statistics.median(measured),
                 "times HiGHS alone": ratios[name],
                 "cost": f"{costs[name]:,.4f}",
             }
         )
-    told = [size, results.table(rows)]
-    told.append(f"Building and solving, as times HiGHS alone: {results.against(ratios[OURS], at_most=1.3)}.")
+    parts = [size, results.table(rows)]
+    parts.append(
+        f"Building and solving relative to HiGHS alone: {results.against(ratios[OURS], at_most=1.3)}."
+    )
     if "PuLP with CBC" not in times:
-        told.append(f"PuLP with CBC is left out: it would take about {pulp_seconds:,.0f} s.")
-    print("\n" + "\n".join(told), flush=True)
+        parts.append(f"PuLP with CBC is skipped: it would take about {pulp_seconds:,.0f} s.")
+    print("\n" + "\n".join(parts), flush=True)
     same = [cost for name, cost in costs.items() if "next" not in name]
     if max(same) - min(same) > 1e-6 * abs(same[0]):
         raise SystemExit(f"the costs differ: {costs}")
-    return told, pulp_seconds
+    return parts, pulp_seconds
 
 
-def _forgetting(run: Callable[[], float]) -> float:
-    """`run` as in a new process, without compiled problems."""
+def _without_cache(run: Callable[[], float]) -> float:
+    """Run as in a new process, without compiled problems."""
     from forecasting_assets.allocation import program
 
     program._CACHE.clear()
@@ -276,23 +283,24 @@ def _forgetting(run: Callable[[], float]) -> float:
 
 
 def main() -> None:
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("arcs", nargs="*", type=int, default=list(SIZES), help=f"some of {list(SIZES)}")
     sizes = parser.parse_args().arcs
-    # Imports are not what is measured.
+    # Imports are not to be measured.
     demand, network = market(4, 2, 2, 3)
     instance = pose(demand, network, POLICY).instance
     for run in (lambda: ours(demand, network), lambda: with_linopy(instance), lambda: with_pulp(instance)):
         run()
     pulp_seconds, parts = 0.0, []
     for arcs in sorted(sizes):
-        told, pulp_seconds = compare(arcs, 10 * pulp_seconds)
-        parts += told
+        size_parts, pulp_seconds = compare(arcs, 10 * pulp_seconds)
+        parts += size_parts
     results.section(
         "allocation",
         "Speed of planning",
-        "The same linear program built and solved here, by HiGHS alone on our matrix with its default options, by "
-        "linopy with HiGHS, and by PuLP with CBC; runs interleaved, medians of the ratios.",
+        "The same linear program built and solved by the platform, by HiGHS alone on our matrix with its default "
+        "options, by linopy with HiGHS, and by PuLP with CBC; runs interleaved, medians of the ratios.",
         PACKAGES,
         parts,
         "medians, see each size",

@@ -1,12 +1,12 @@
-"""What plans are worth: the synthetic marketplace over 26 weeks and several seeds.
+"""Evaluate the business impact of plans: the synthetic marketplace over 26 weeks and several seeds.
 
     python -m benchmarks.impact [--seeds 5] [--weeks 26]
 
-For each seed orders are drawn and forecast by SARIMAX (the quicker of the two models) from the end of each week.
-Plans for the mean, for a quantile and for scenarios are judged against seasonal naive planned cheapest-first
-(status quo) and against the plan had demand been known (perfect foresight), as in business_impact: every week is
-planned again, what has been started stands, the rest waits or is late, and what nobody ordered stays in stock. The
-weeks that only lead up to the others are not counted.
+For each seed, orders are drawn and forecast by SARIMAX (the faster of the two models) from the end of each week. Plans
+for the mean, for a quantile and for scenarios are compared with the status quo (seasonal naive, cheapest manufacturer
+first) and with perfect foresight (the plan if demand had been known), as in business_impact: every week is planned
+again, production that has started is kept, the rest waits or is late, and surplus units stay in stock. Warm-up weeks
+are not counted.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ from forecasting_assets.allocation import (
 )
 from forecasting_assets.demo.demand import expected_demand
 from forecasting_assets.demo.market import Marketplace
-from forecasting_assets.demo.network import build_network
+from forecasting_assets.demo.network import build_network, write_network
 from forecasting_assets.demo.orders import order_lines
 from forecasting_assets.forecasting import naive, sarimax
 from forecasting_assets.forecasting.season import GroupTotals
@@ -52,7 +53,7 @@ PLANS = {
 
 
 def weekly_orders(market: Marketplace) -> pd.DataFrame:
-    """WEEKLY_DEMAND of all weeks."""
+    """Return WEEKLY_DEMAND of all weeks."""
     demand = expected_demand(market)
     weeks = []
     for number, week in enumerate(market.week_starts):
@@ -65,27 +66,28 @@ def weekly_orders(market: Marketplace) -> pd.DataFrame:
 
 
 def network_of(market: Marketplace) -> Network:
+    """Return the network of a marketplace as the platform reads it."""
     with tempfile.TemporaryDirectory() as folder:
-        build_network(expected_demand(market)).write(Path(folder))
+        write_network(build_network(expected_demand(market)), Path(folder))
         return load_network(Path(folder))
 
 
 def forecasts(
     history: pd.DataFrame, origins: list[date]
 ) -> Iterator[tuple[date, pd.DataFrame, pd.DataFrame, pd.DataFrame]]:
-    """Of each origin: the forecast, the seasonal-naive one and what was ordered, as demand to plan for."""
+    """Yield for each origin the forecast, the seasonal naive forecast and actual orders, as demand to plan for."""
     settings = ForecastingSettings()
-    learnt = history[history["week"] <= pd.Timestamp(origins[0])]
+    training = history[history["week"] <= pd.Timestamp(origins[0])]
     totals = GroupTotals.of(history)
-    model = sarimax.fit(learnt, totals, origins[0], HORIZON, settings)
-    made = sarimax.predict(model, history, totals, origins, settings)
+    model = sarimax.fit(training, totals, origins[0], HORIZON, settings)
+    predicted = sarimax.predict(model, history, totals, origins, settings)
     for origin in origins:
         known = history[history["week"] <= pd.Timestamp(origin)]
         recent = known[known["week"] > pd.Timestamp(add_weeks(origin, -53))]
         parts = recent.groupby(SERIES, as_index=False)[["part_category", "unit_price"]].last()
-        again = naive.forecast(known, origin, HORIZON, HISTORY_WEEKS)
+        seasonal_naive = naive.forecast(known, origin, HORIZON, HISTORY_WEEKS)
         names = {"target_week": "due_week", "mean": "quantity"}
-        both = (made[made["origin_week"] == pd.Timestamp(origin)], again)
+        both = (predicted[predicted["origin_week"] == pd.Timestamp(origin)], seasonal_naive)
         columns = [*SERIES, "target_week", "mean", *QUANTILES]
         forecast, status_quo = (f[columns].merge(parts, on=SERIES).rename(columns=names) for f in both)
         ahead = (history["week"] - pd.Timestamp(origin)).dt.days // 7
@@ -94,66 +96,70 @@ def forecasts(
 
 
 def run(seed: int, weeks: int) -> dict[str, tuple[float, float, float]]:
-    """By plan: distance closed, cost, on-time rate; status quo and foresight as plans too."""
+    """Return cost gap closed, cost and on-time rate of each plan, including status quo and perfect foresight."""
     market = Marketplace(seed=seed, weeks=HISTORY_WEEKS + WARM_UP_WEEKS + weeks + HORIZON)
     history, network = weekly_orders(market), network_of(market)
     replayed = market.week_starts[HISTORY_WEEKS : HISTORY_WEEKS + WARM_UP_WEEKS + weeks]
     planned_for = {o: demands for o, *demands in forecasts(history, [add_weeks(w, -1) for w in replayed])}
 
-    def rolled(which: int, policy: AllocationPolicy, planner: Callable) -> tuple[float, float]:
+    def replay(which: int, policy: AllocationPolicy, planner: Callable[..., Any]) -> tuple[float, float]:
         demands = {origin: demand[which] for origin, demand in planned_for.items()}
         metrics = rolling_replay(replayed, demands, history, network, policy, planner).metrics
         sums = metrics.iloc[WARM_UP_WEEKS:].sum()
         return sums["cost"], sums["on_time_units"] / sums["demand_units"]
 
-    usual = rolled(1, PLANS["deterministic"], allocate_greedily)
-    best = rolled(2, PLANS["deterministic"], allocate)
-    found = {name: rolled(0, policy, allocate) for name, policy in PLANS.items()}
-    found |= {"status_quo": usual, "perfect_foresight": best}
+    status_quo = replay(1, PLANS["deterministic"], allocate_greedily)
+    foresight = replay(2, PLANS["deterministic"], allocate)
+    outcomes = {name: replay(0, policy, allocate) for name, policy in PLANS.items()}
+    outcomes |= {"status_quo": status_quo, "perfect_foresight": foresight}
     return {
-        name: ((usual[0] - cost) / (usual[0] - best[0]), cost, on_time)
-        for name, (cost, on_time) in found.items()
+        name: ((status_quo[0] - cost) / (status_quo[0] - foresight[0]), cost, on_time)
+        for name, (cost, on_time) in outcomes.items()
     }
 
 
 def main() -> None:
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--weeks", type=int, default=26)
     options = parser.parse_args()
     seeds = range(options.first_seed, options.first_seed + options.seeds)
-    of_seeds = []
+    by_seed = []
     with ProcessPoolExecutor(min(os.cpu_count() or 1, options.seeds)) as pool:
-        for seed, found in zip(seeds, pool.map(partial(run, weeks=options.weeks), seeds), strict=True):
-            of_seeds.append(found)
-            for name, (closed, cost, on_time) in found.items():
+        for seed, outcomes in zip(seeds, pool.map(partial(run, weeks=options.weeks), seeds), strict=True):
+            by_seed.append(outcomes)
+            for name, (closed, cost, on_time) in outcomes.items():
                 print(f"seed {seed}  {name:17} {closed:7.1%} {cost:14,.0f} {on_time:7.1%}", flush=True)
     rows = []
-    for name in found:
-        closed, cost, on_time = zip(*(of_seed[name] for of_seed in of_seeds), strict=True)
-        base = [of_seed["deterministic"][1] for of_seed in of_seeds]
-        saved = [c / b - 1 for c, b in zip(cost, base, strict=True)]
-        spread = float(np.std(closed, ddof=1)) if len(closed) > 1 else 0.0
+    for name in by_seed[0]:
+        gaps, costs, rates = zip(*(outcomes[name] for outcomes in by_seed), strict=True)
+        base = [outcomes["deterministic"][1] for outcomes in by_seed]
+        change = [c / b - 1 for c, b in zip(costs, base, strict=True)]
+        deviation = float(np.std(gaps, ddof=1)) if len(gaps) > 1 else 0.0
         rows.append(
             {
                 "plan": name,
-                "closed, mean": f"{statistics.mean(closed):.1%}",
-                "st. dev.": f"{spread:.1%}",
-                "least": f"{min(closed):.1%}",
-                "most": f"{max(closed):.1%}",
-                "cost, against deterministic": f"{statistics.mean(saved):+.2%}",
-                "on time": f"{statistics.mean(on_time):.1%}",
+                "gap closed, mean": f"{statistics.mean(gaps):.1%}",
+                "st. dev.": f"{deviation:.1%}",
+                "min": f"{min(gaps):.1%}",
+                "max": f"{max(gaps):.1%}",
+                "cost, against deterministic": f"{statistics.mean(change):+.2%}",
+                "on time": f"{statistics.mean(rates):.1%}",
             }
         )
-    share = 100 * statistics.mean(of_seed["stochastic"][0] for of_seed in of_seeds)
-    parts = [results.table(rows), f"% closed by the stochastic plan: {results.against(share, at_least=70)}."]
+    share = 100 * statistics.mean(outcomes["stochastic"][0] for outcomes in by_seed)
+    parts = [
+        results.table(rows),
+        f"% of the gap closed by the stochastic plan: {results.against(share, at_least=70)}.",
+    ]
     print("\n".join(parts))
     results.section(
         "impact",
-        "What plans are worth",
-        f"How much of the distance in cost between status quo and perfect foresight plans close, replayed over "
-        f"{options.weeks} weeks of synthetic marketplaces.",
+        "Business impact of plans",
+        f"Share of the cost gap from status quo to perfect foresight that plans close, replayed over {options.weeks} "
+        "weeks of synthetic marketplaces.",
         ["forecasting-assets", "cvxpy", "highspy"],
         parts,
         f"means of {options.seeds} seeds",

@@ -1,12 +1,13 @@
-"""What a user would pick instead: statsforecast and mlforecast, set as in their documentation.
+"""Forecasts by statsforecast and mlforecast, configured as in their documentation.
 
-Every peer takes a `history` and returns unique_id, ds, mean and, if it has any, the quantiles, cut at zero. What
-it leaves out or NaN, as with a series too short for it, Naive fills in.
+Every peer takes a `history` and returns unique_id, ds, mean and, if it has any, the quantiles, clipped at zero. Where
+it returns no forecast or NaN, as for a series that is too short for it, Naive is used instead.
 """
 
 import warnings
 from collections.abc import Callable
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from forecasting_assets.tables import QUANTILES
 
 LEVELS = [50, 80, 90]
 LAGS = [*range(1, 9), 13, 26, 51, 52, 53]
-TREES = {"n_estimators": 400, "learning_rate": 0.04}
+TREES: dict[str, Any] = {"n_estimators": 400, "learning_rate": 0.04}
 KEYS = ["unique_id", "ds"]
 STATIC = ["part", "region"]
 DIRECT = "LightGBM-direct"
@@ -25,10 +26,19 @@ Peer = Callable[[pd.DataFrame, int], pd.DataFrame]
 
 
 def history(demand: pd.DataFrame, first: date, origin: date) -> pd.DataFrame:
-    """unique_id, ds, y, part and region of every series with an order in the year before the end of `origin`,
-    from its first order on, weeks without an order as zero.
+    """Return the history of every series with an order in the year before the end of `origin`.
 
-    `demand`: part_id, region, week, quantity; rows of the same week are added up.
+    Parameters
+    ----------
+    demand
+        part_id, region, week and quantity; rows of the same week are summed.
+    first, origin
+        First week and last week of the history.
+
+    Returns
+    -------
+    DataFrame
+        unique_id, ds, y, part and region from the first order of each series on; weeks without an order are zero.
     """
     panel = Panel.of(demand, first, origin)
     panel = panel.rows(np.flatnonzero(panel.alive(panel.column(origin))))
@@ -40,58 +50,65 @@ def history(demand: pd.DataFrame, first: date, origin: date) -> pd.DataFrame:
 
 
 def peer(name: str, threads: int) -> Peer:
-    """One of PEERS."""
+    """Return one of PEERS."""
     if name == DIRECT:
-        made = direct(threads)
+        model = direct(threads)
     elif name in ("LightGBM", "XGBoost"):
-        made = recursive(name, threads)
+        model = recursive(name, threads)
     else:
-        made = statistical(name, threads)
+        model = statistical(name, threads)
 
     def forecast(history: pd.DataFrame, horizon: int) -> pd.DataFrame:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return completed(made(history, horizon), history, horizon)
+            return completed(model(history, horizon), history, horizon)
 
     return forecast
 
 
-def completed(made: pd.DataFrame, history: pd.DataFrame, horizon: int) -> pd.DataFrame:
-    """`made` for every series of `history`: a series with a mean missing is Naive's, and a quantile that not even
-    Naive has is the mean."""
-    values = [c for c in made if c not in KEYS]
-    count = made[made["mean"].notna()].groupby("unique_id").size()
-    whole = count.index[count == horizon]
-    lacking = history[~history["unique_id"].isin(whole)]
-    if len(lacking):
-        naive = statistical("Naive", 1)(lacking, horizon)[[*KEYS, *values]]
-        made = pd.concat([made[made["unique_id"].isin(whole)], naive])
-    made = made.sort_values(KEYS, ignore_index=True)
-    return made[KEYS].join(made[values].apply(lambda column: column.fillna(made["mean"])))
+def completed(forecast: pd.DataFrame, history: pd.DataFrame, horizon: int) -> pd.DataFrame:
+    """Complete a forecast for every series of `history`.
+
+    A series without a mean at some horizon gets the forecast of Naive; a quantile that Naive lacks as well is set to
+    the mean.
+    """
+    values = [c for c in forecast if c not in KEYS]
+    count = forecast[forecast["mean"].notna()].groupby("unique_id").size()
+    complete = count.index[count == horizon]
+    missing = history[~history["unique_id"].isin(complete)]
+    if len(missing):
+        naive = statistical("Naive", 1)(missing, horizon)[[*KEYS, *values]]
+        forecast = pd.concat([forecast[forecast["unique_id"].isin(complete)], naive])
+    forecast = forecast.sort_values(KEYS, ignore_index=True)
+    return forecast[KEYS].join(forecast[values].apply(lambda column: column.fillna(forecast["mean"])))
 
 
 def statistical(name: str, threads: int) -> Peer:
-    """A model of statsforecast for each series by itself, with its own intervals; Naive where it fails."""
+    """Return a model of statsforecast, fitted to each series, with its own intervals; Naive where it fails."""
 
     def forecast(history: pd.DataFrame, horizon: int) -> pd.DataFrame:
         from statsforecast import StatsForecast, models
 
-        made = {
+        constructors: dict[str, Callable[[], Any]] = {
             "Naive": models.Naive,
             "SeasonalNaive": lambda: models.SeasonalNaive(season_length=52),
             "AutoETS": lambda: models.AutoETS(season_length=1),
             "AutoTheta": lambda: models.AutoTheta(season_length=1),
             "AutoARIMA": lambda: models.AutoARIMA(season_length=1),
             "CrostonSBA": models.CrostonSBA,
-        }[name]()
-        fitted = StatsForecast(models=[made], freq="W-MON", n_jobs=threads, fallback_model=models.Naive())
+        }
+        fitted = StatsForecast(
+            models=[constructors[name]()], freq="W-MON", n_jobs=threads, fallback_model=models.Naive()
+        )
         levels = None if name == "CrostonSBA" else LEVELS
-        return quantiles(fitted.forecast(df=history[[*KEYS, "y"]], h=horizon, level=levels), name)
+        predicted: Any = fitted.forecast(df=history[[*KEYS, "y"]], h=horizon, level=levels)
+        return quantiles(predicted, name)
 
     return forecast
 
 
-def regressor(name: str, threads: int):
+def regressor(name: str, threads: int) -> Any:
+    """Return XGBoost or LightGBM with the settings of TREES."""
     if name == "XGBoost":
         from xgboost import XGBRegressor
 
@@ -101,12 +118,13 @@ def regressor(name: str, threads: int):
     return LGBMRegressor(**TREES, n_jobs=threads, verbosity=-1)
 
 
-def mlforecast(models: dict):
+def mlforecast(models: dict[str, Any]) -> Any:
+    """Return mlforecast with lags, rolling features and scaling for `models`."""
     from mlforecast import MLForecast
     from mlforecast.lag_transforms import ExponentiallyWeightedMean, RollingMean, RollingStd
     from mlforecast.target_transforms import LocalStandardScaler
 
-    rolling = [RollingMean(w, min_samples=1) for w in (4, 13, 26, 52)]
+    rolling: list[Any] = [RollingMean(w, min_samples=1) for w in (4, 13, 26, 52)]
     rolling += [RollingStd(13, min_samples=2), ExponentiallyWeightedMean(0.2)]
     return MLForecast(
         models=models,
@@ -119,7 +137,7 @@ def mlforecast(models: dict):
 
 
 def recursive(name: str, threads: int, intervals: bool = True) -> Peer:
-    """One global model of mlforecast, horizon after horizon, with conformal intervals of four windows."""
+    """Return one global model of mlforecast, applied recursively, with conformal intervals from four windows."""
 
     def forecast(history: pd.DataFrame, horizon: int) -> pd.DataFrame:
         from mlforecast.utils import PredictionIntervals
@@ -138,7 +156,7 @@ def recursive(name: str, threads: int, intervals: bool = True) -> Peer:
 
 
 def direct(threads: int) -> Peer:
-    """LightGBM for every horizon, mean and quantile."""
+    """Return LightGBM with a model for every horizon, mean and quantile."""
 
     def forecast(history: pd.DataFrame, horizon: int) -> pd.DataFrame:
         from lightgbm import LGBMRegressor
@@ -152,24 +170,27 @@ def direct(threads: int) -> Peer:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             forecaster.fit(history, static_features=STATIC, max_horizon=horizon, dropna=False)
-            made = forecaster.predict(h=horizon)
-        made[list(QUANTILES)] = np.sort(made[list(QUANTILES)].to_numpy(), axis=1)
-        return _cut(made)
+            predicted = forecaster.predict(h=horizon)
+        predicted[list(QUANTILES)] = np.sort(predicted[list(QUANTILES)].to_numpy(), axis=1)
+        return _clipped(predicted)
 
     return forecast
 
 
-def quantiles(made: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Mean and quantiles from a model's point and its intervals; a model without intervals has none."""
-    out = made[KEYS].assign(mean=made[name], q50=made[name])
+def quantiles(predicted: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return mean and quantiles from a model's point forecast and intervals, if it has any."""
+    forecast = predicted[KEYS].assign(mean=predicted[name], q50=predicted[name])
     for level in LEVELS:
-        below = f"q{(100 - level) // 2:02d}"
-        above = f"q{100 - (100 - level) // 2:02d}"
-        if f"{name}-lo-{level}" in made:
-            out[below], out[above] = made[f"{name}-lo-{level}"], made[f"{name}-hi-{level}"]
-    return _cut(out)
+        lower = f"q{(100 - level) // 2:02d}"
+        upper = f"q{100 - (100 - level) // 2:02d}"
+        if f"{name}-lo-{level}" in predicted:
+            forecast[lower], forecast[upper] = (
+                predicted[f"{name}-lo-{level}"],
+                predicted[f"{name}-hi-{level}"],
+            )
+    return _clipped(forecast)
 
 
-def _cut(out: pd.DataFrame) -> pd.DataFrame:
-    values = [c for c in ("mean", *QUANTILES) if c in out]
-    return out[KEYS].join(out[values].clip(lower=0.0))
+def _clipped(forecast: pd.DataFrame) -> pd.DataFrame:
+    values = [c for c in ("mean", *QUANTILES) if c in forecast]
+    return forecast[KEYS].join(forecast[values].clip(lower=0.0))

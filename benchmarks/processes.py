@@ -1,4 +1,4 @@
-"""A command as a user runs it, and what it took with all the processes it started. Needs /proc, so Linux."""
+"""Run a command as a user does, and measure it with all the processes that it starts. Needs /proc (Linux)."""
 
 import os
 import subprocess
@@ -13,14 +13,27 @@ from pathlib import Path
 from forecasting_assets_tests.fits import forget_fits
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-#: What the command line of a user starts.
+#: The platform's command line.
 CLI = [sys.executable, "-c", "import sys; from forecasting_assets.cli import main; sys.exit(main())"]
 
 
 @dataclass(frozen=True)
 class Took:
-    """Seconds by the clock, seconds of CPU, and peak memory in MiB: of Python's processes together (pages that they
-    share counted once), of the JVM, of the process itself, and of the largest Python process beneath it."""
+    """Time and peak memory of a command.
+
+    Attributes
+    ----------
+    seconds, cpu
+        Wall time and CPU time in seconds.
+    python
+        MiB of all Python processes together, with shared pages counted once.
+    jvm
+        MiB of the JVM.
+    driver
+        MiB of the process itself.
+    worker
+        MiB of the largest Python process that it started.
+    """
 
     seconds: float
     cpu: float
@@ -31,19 +44,32 @@ class Took:
 
 
 def run(home: Path, command: Sequence[str]) -> Took:
-    """Run `command` in a fresh process with `home`; RuntimeError with what it said if it fails."""
-    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("FORECASTING_")}
-    surroundings |= {"FORECASTING_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}
-    with tempfile.TemporaryFile("w+") as said:
+    """Run a command in a new process.
+
+    Parameters
+    ----------
+    home
+        FORECASTING_HOME of the command.
+    command
+        Program and arguments.
+
+    Raises
+    ------
+    RuntimeError
+        If it fails; the message has the end of its output.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FORECASTING_")}
+    environment |= {"FORECASTING_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}
+    with tempfile.TemporaryFile("w+") as output:
         begin = time.perf_counter()
-        process = subprocess.Popen(command, env=surroundings, stdout=said, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
         watch = _Watch(process.pid)
         failed = process.wait()
         seconds = time.perf_counter() - begin
-        watch.end()
+        watch.stop()
         if failed:
-            said.seek(0)
-            raise RuntimeError(f"{' '.join(command)} in {home}:\n{said.read()[-3000:]}")
+            output.seek(0)
+            raise RuntimeError(f"{' '.join(command)} in {home}:\n{output.read()[-3000:]}")
     peak = watch.peak
     driver = peak.pop(process.pid, 0.0)
     return Took(
@@ -54,9 +80,18 @@ def run(home: Path, command: Sequence[str]) -> Took:
 def materialize(
     home: Path, first: object, last: object, select: str | None = None, keep_fits: bool = False
 ) -> Took:
-    """`forecasting-assets materialize` in a process and a JVM of its own.
+    """Run `forecasting-assets materialize` in a process and a JVM of its own.
 
-    Models are fitted, even if an earlier run has made these weeks, unless `keep_fits`.
+    Parameters
+    ----------
+    home
+        FORECASTING_HOME.
+    first, last
+        First and last week.
+    select
+        Assets; all if None.
+    keep_fits
+        Whether models that earlier runs have fitted are reused.
     """
     if not keep_fits:
         forget_fits(home)
@@ -65,19 +100,20 @@ def materialize(
 
 
 class _Watch(threading.Thread):
-    """Looks at a process and its descendants five times a second until it is told to end."""
+    """Observe a process and its descendants five times a second until it is stopped."""
 
     def __init__(self, root: int) -> None:
         super().__init__(daemon=True)
-        self.root, self.ended = root, threading.Event()
+        self.root, self.stopped = root, threading.Event()
         self.cpu: dict[int, float] = {}
-        #: Of each Python process by itself.
+        #: Peak MiB of each Python process.
         self.peak: dict[int, float] = {}
         self.python = self.jvm = 0.0
         self.start()
 
     def run(self) -> None:
-        while not self.ended.wait(0.2):
+        """Observe until stopped."""
+        while not self.stopped.wait(0.2):
             memory = {"java": 0.0, "python": 0.0}
             for process, name, cpu in _descendants(self.root):
                 self.cpu[process] = cpu
@@ -87,13 +123,14 @@ class _Watch(threading.Thread):
                     self.peak[process] = max(self.peak.get(process, 0.0), used)
             self.python, self.jvm = max(self.python, memory["python"]), max(self.jvm, memory["java"])
 
-    def end(self) -> None:
-        self.ended.set()
+    def stop(self) -> None:
+        """Stop watching."""
+        self.stopped.set()
         self.join()
 
 
 def _memory(process: int) -> float:
-    """MiB of a process, its share of those that it shares; 0 if it has ended."""
+    """Return the MiB of a process with its share of shared pages; 0 if it has ended."""
     try:
         lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     except OSError:
@@ -102,7 +139,7 @@ def _memory(process: int) -> float:
 
 
 def _descendants(root: int) -> Iterator[tuple[int, str, float]]:
-    """Process id, name and CPU seconds of `root` and all that descend from it."""
+    """Yield process id, name and CPU seconds of `root` and all its descendants."""
     stats: dict[int, list[str]] = {}
     names: dict[int, str] = {}
     for folder in Path("/proc").iterdir():

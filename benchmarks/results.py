@@ -1,18 +1,18 @@
-"""What benchmarks report, in one file: `RESULTS.md` beside this one, a section for each benchmark.
+"""Write the results of benchmarks to `RESULTS.md` in this folder, a section for each benchmark.
 
-A benchmark replaces its own section and leaves the others, so that each can be run again by itself:
+A benchmark replaces its own section and keeps the others, so that each can be repeated separately:
 
     section(
         "etl",
         "Order lines to features",
         "The same transformations by Spark, DuckDB and Polars, from the same files.",
         ["pyspark", "duckdb", "polars"],
-        [table(rows), f"Times the faster of them: {against(2.4, at_most=3)}."],
+        [table(rows), f"Times the faster peer: {against(2.4, at_most=3)}."],
         repeats=3,
     )
 
-It is told with the command, the machine, the versions of `packages` and the day. What it was given as a path is
-left out, as a path is of one machine.
+Each section states the command, the machine, the versions of `packages` and the date. Paths among the arguments are
+left out, as they belong to one machine.
 """
 
 import os
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-#: The sections as they stand in the file; those of other names come last.
+#: Order of the sections in the file; sections of other names come last.
 ORDER = [
     "startup",
     "backfill",
@@ -38,7 +38,7 @@ ORDER = [
     "allocation",
     "impact",
 ]
-_TITLE = "# Results\n\nWritten by the benchmarks: `make bench` runs all, `make bench-<name>` one and its section.\n"
+_TITLE = "# Results\n\nWritten by the benchmarks: `make bench` runs all, `make bench-<name>` one of them.\n"
 _MARK = re.compile(r"^<!-- (\w+) -->$", re.MULTILINE)
 
 
@@ -51,30 +51,44 @@ def section(
     repeats: int | str,
     results: Path = RESULTS,
 ) -> None:
-    """Put the section of `benchmarks/<name>.py` into the file of results, in place of the one before.
+    """Write a section to the file of results, in place of the previous one.
 
-    compared: what beside what, and how it was measured; parts: paragraphs and tables in Markdown; repeats: how
-    often each was measured, of which the medians are told, or in words what else is told.
+    Parameters
+    ----------
+    name
+        Name of the benchmark, `benchmarks/<name>.py`.
+    title
+        Title of the section.
+    compared
+        What is compared with what, and how it was measured.
+    packages
+        Packages whose versions matter.
+    parts
+        Paragraphs and tables in Markdown.
+    repeats
+        Number of repetitions, of which medians are reported, or a description of what is reported instead.
+    results
+        File to write.
     """
-    day = datetime.now(UTC).date()
+    today = datetime.now(UTC).date()
     facts = [
         f"Command: `{_command(name)}`",
         f"Machine: {machine()}",
         f"Versions: {versions(packages)}",
-        f"Date: {day}",
+        f"Date: {today}",
         f"Repeats: {f'medians of {repeats}' if isinstance(repeats, int) and repeats > 1 else repeats}",
     ]
     text = "\n\n".join([f"## {title}", compared, "\n".join(f"- {fact}" for fact in facts), *parts])
     sections = _read(results) | {name: text.strip()}
-    rank = {known: place for place, known in enumerate(ORDER)}
-    names = sorted(sections, key=lambda known: (rank.get(known, len(rank)), known))
-    body = "\n".join(f"<!-- {known} -->\n{sections[known]}\n" for known in names)
+    rank = {section_name: position for position, section_name in enumerate(ORDER)}
+    names = sorted(sections, key=lambda section_name: (rank.get(section_name, len(rank)), section_name))
+    body = "\n".join(f"<!-- {section_name} -->\n{sections[section_name]}\n" for section_name in names)
     results.write_text(f"{_TITLE}\n{body}", encoding="utf-8")
     print(f"{results.name}: section {name} written", flush=True)
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """`rows` as a Markdown table, its first column to the left and the others to the right; None is empty."""
+    """Format rows as a Markdown table, the first column to the left, the others to the right; None is empty."""
     names = list(rows[0])
     lines = [names, ["---"] + ["---:"] * (len(names) - 1)]
     lines += [[_cell(row.get(name)) for name in names] for row in rows]
@@ -82,14 +96,15 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def against(ratio: float, at_most: float | None = None, at_least: float | None = None) -> str:
-    """`ratio` with its goal, and whether it is reached."""
+    """Format a ratio with its goal, and whether the goal is reached."""
     if at_most is not None:
         return f"{ratio:.3g} (goal at most {at_most:.3g}: {'reached' if ratio <= at_most else 'not reached'})"
+    assert at_least is not None
     return f"{ratio:.3g} (goal at least {at_least:.3g}: {'reached' if ratio >= at_least else 'not reached'})"
 
 
 def machine() -> str:
-    """Where this was measured: processor, cores, memory and system."""
+    """Describe this machine: processor, cores, memory and operating system."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     try:
         system = platform.freedesktop_os_release()["PRETTY_NAME"]
@@ -99,21 +114,22 @@ def machine() -> str:
 
 
 def versions(packages: Sequence[str]) -> str:
-    told = [f"Python {platform.python_version()}"]
-    return ", ".join(told + [f"{package} {version(package)}" for package in packages])
+    """List the versions of Python and of packages."""
+    python = f"Python {platform.python_version()}"
+    return ", ".join([python, *(f"{package} {version(package)}" for package in packages)])
 
 
 def _processor() -> str:
     try:
-        found = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    except OSError:
-        found = None
-    return found[1] if found else platform.processor() or "processor of unknown name"
+        model = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:  # not Linux
+        model = None
+    return model[1] if model else platform.processor() or "unknown processor"
 
 
 def _command(name: str) -> str:
-    given = re.sub(r"(--[\w-]+[ =])?\S*/\S*", "", " ".join(sys.argv[1:]))
-    return " ".join(["python -m", f"benchmarks.{name}", *given.split()])
+    arguments = re.sub(r"(--[\w-]+[ =])?\S*/\S*", "", " ".join(sys.argv[1:]))
+    return " ".join(["python -m", f"benchmarks.{name}", *arguments.split()])
 
 
 def _cell(value: Any) -> str:
@@ -125,8 +141,8 @@ def _cell(value: Any) -> str:
 
 
 def _read(results: Path) -> dict[str, str]:
-    """The sections of the file by name."""
+    """Return the sections of the file by name."""
     if not results.exists():
         return {}
-    _, *found = _MARK.split(results.read_text(encoding="utf-8"))
-    return {name: text.strip() for name, text in zip(found[::2], found[1::2], strict=True)}
+    _, *parts = _MARK.split(results.read_text(encoding="utf-8"))
+    return {name: text.strip() for name, text in zip(parts[::2], parts[1::2], strict=True)}

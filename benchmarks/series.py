@@ -1,12 +1,12 @@
-"""Both models for one week, fit and forecast, at more and more series: seconds and peak memory.
+"""Measure fit and forecast of both models for one week at growing numbers of series: seconds and peak memory.
 
     python -m benchmarks.series [--series 10000 30000 100000] [--weeks 60]
 
-The lake holds synthetic weekly demand, a third of the series intermittent, and the platform's own feature table, both
-made for 10,000 series at most; more are the same again under other names. Each model is materialized by the command
-line in a process of its own, checks and MLflow included. Peak memory is that of the driver and of the largest Python
-worker of Spark; the JVM is left out, as its memory is a setting (`spark.driver.memory`). Seconds include the start of
-the run and of the JVM, which does not depend on the series.
+The lake has synthetic weekly demand, a third of the series intermittent, and the platform's own feature table. Both
+are made for 10,000 series; more series are copies of these under other names. Each model is materialized by the
+command line in a process of its own, checks and MLflow included. Peak memory is that of the driver and of the largest
+Python worker of Spark; the JVM is excluded, as its memory is a setting (`spark.driver.memory`). Seconds include the
+start of the run and of the JVM, which does not depend on the number of series.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,13 +32,13 @@ HORIZON = 8
 REGIONS = np.array(["AMER", "APAC", "EMEA", "LATAM"])
 CATEGORIES = np.array(["CNC milling", "CNC turning", "Injection moulding", "Sheet metal", "3D printing"])
 MODELS = ["sarimax_model", "xgb_model"]
-#: Series that features are made for.
-MADE = 10_000
+#: Number of series in the lake that is copied.
+BASE_SERIES = 10_000
 FEATURES = feature_columns(HORIZON)
 
 
 def demand(n_series: int, weeks: int) -> Iterator[pd.DataFrame]:
-    """WEEKLY_DEMAND of one week after the other; every series is alive in the last."""
+    """Yield WEEKLY_DEMAND of each week; every series is active in the last one."""
     rng = np.random.default_rng(0)
     part = np.arange(n_series) // len(REGIONS)
     names = pd.DataFrame(
@@ -59,7 +60,7 @@ def demand(n_series: int, weeks: int) -> Iterator[pd.DataFrame]:
 
 
 def fill(home: Path, n_series: int, weeks: int) -> None:
-    """A home whose lake holds demand and features."""
+    """Make a home whose lake has demand and features."""
     (home / "forecasting.toml").write_text(f"[calendar]\nfirst_week = {FIRST}\nhorizon_weeks = {HORIZON}\n")
     lake = Lake(path=str(home / "lake"))
     for t, rows in enumerate(demand(n_series, weeks)):
@@ -68,27 +69,27 @@ def fill(home: Path, n_series: int, weeks: int) -> None:
 
 
 def multiply(small: Path, home: Path, copies: int, weeks: int) -> None:
-    """A home with the series of `small` so many times, under other names."""
+    """Make a home with several copies of the series of the home `small`, under other names."""
     (home / "forecasting.toml").write_text((small / "forecasting.toml").read_text())
-    source, lake = (Lake(path=str(of / "lake")) for of in (small, home))
+    source, lake = (Lake(path=str(folder / "lake")) for folder in (small, home))
     for week in (add_weeks(FIRST, t) for t in range(weeks)):
-        for made in (WEEKLY_DEMAND, FEATURES):
-            rows = source.read_pandas(made, [week])
-            totals = [c for c in rows if c.startswith(("category_", "region_"))]
+        for copied in (WEEKLY_DEMAND, FEATURES):
+            rows = source.read_pandas(copied, [week])
+            totals = [name for name in map(str, rows) if name.startswith(("category_", "region_"))]
             rows[totals] *= copies
             many = (rows.assign(part_id=f"{i}-" + rows["part_id"]) for i in range(copies))
-            lake.write_pandas(pd.concat(many, ignore_index=True), made, week)
+            lake.write_pandas(pd.concat(many, ignore_index=True), copied, week)
 
 
-def measure(small: Path, n_series: int, weeks: int, repeats: int) -> list[dict]:
-    """What the last week takes with so many series, a row a model."""
+def measure(small: Path, n_series: int, weeks: int, repeats: int) -> list[dict[str, Any]]:
+    """Measure the last week with a number of series; return a row for each model."""
     last = add_weeks(FIRST, weeks - 1)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        multiply(small, home, n_series // MADE, weeks)
-        alive = Lake(path=str(home / "lake")).rows(FEATURES, last)
-        if alive != n_series:
-            raise RuntimeError(f"{alive} series instead of {n_series}")
+        multiply(small, home, n_series // BASE_SERIES, weeks)
+        active = Lake(path=str(home / "lake")).rows(FEATURES, last)
+        if active != n_series:
+            raise RuntimeError(f"there are {active} active series instead of {n_series}")
         rows = []
         for model in MODELS:
             took = [materialize(home, last, last, f"key:{model}") for _ in range(repeats)]
@@ -99,7 +100,7 @@ def measure(small: Path, n_series: int, weeks: int, repeats: int) -> list[dict]:
 
 def _medians(took: list[Took], n_series: int) -> dict[str, float]:
     seconds, cpu, driver, worker = (
-        statistics.median(getattr(one, name) for one in took)
+        statistics.median(getattr(run, name) for run in took)
         for name in ("seconds", "cpu", "driver", "worker")
     )
     return {
@@ -112,36 +113,39 @@ def _medians(took: list[Took], n_series: int) -> dict[str, float]:
 
 
 def main() -> None:
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--series", type=int, nargs="+", default=[10_000, 30_000, 100_000], help=f"multiples of {MADE}"
+        "--series", type=int, nargs="+", default=[10_000, 30_000, 100_000], help=f"multiples of {BASE_SERIES}"
     )
     parser.add_argument("--weeks", type=int, default=60)
     parser.add_argument("--repeats", type=int, default=3)
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         small = Path(folder)
-        fill(small, MADE, given.weeks)
+        fill(small, BASE_SERIES, options.weeks)
         rows = [
-            row for n_series in given.series for row in measure(small, n_series, given.weeks, given.repeats)
+            row
+            for n_series in options.series
+            for row in measure(small, n_series, options.weeks, options.repeats)
         ]
     first, last = rows[: len(MODELS)], rows[-len(MODELS) :]
-    grown = [
+    growth = [
         f"{many['']}: {many['series'] / few['series']:.3g} times the series take "
         f"{many['seconds'] / few['seconds']:.3g} times the seconds, {many['driver MiB'] / few['driver MiB']:.3g} times "
-        f"the driver's memory and {many['worker MiB'] / few['worker MiB']:.3g} times a worker's."
+        f"the memory of the driver and {many['worker MiB'] / few['worker MiB']:.3g} times that of a worker."
         for few, many in zip(first, last, strict=True)
     ]
     section(
         "series",
         "Many series",
-        f"One week of each model, fit and forecast, from {given.weeks} weeks of history at a horizon of {HORIZON} "
+        f"One week of each model, fit and forecast, from {options.weeks} weeks of history at a horizon of {HORIZON} "
         "weeks, in a process and a JVM of its own; checks and MLflow included.",
         ["pyspark", "pandas", "statsmodels", "xgboost"],
-        [table(rows), "\n".join(f"- {line}" for line in grown)],
-        given.repeats,
+        [table(rows), "\n".join(f"- {line}" for line in growth)],
+        options.repeats,
     )
 
 

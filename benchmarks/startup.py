@@ -1,14 +1,13 @@
-"""From click to done: the same runs of `forecasting-assets dev` with its warm Spark server and with a JVM of their own.
+"""Measure the time from request to result in `forecasting-assets dev`, with and without its warm Spark server.
 
     python -m benchmarks.startup [--home demo] [--repeats 3]
 
-Two copies of a demo are served side by side, one of them with [spark] warm_server off. A click is what the UI's
-*Materialize* sends for one week: weekly_demand alone, all assets, and all assets with the models fitted, as they are
-in the first week of every refit. On both sides runs are forked from a process that has imported their libraries
-(Linux). Clicks alternate between the two, each once before anything is measured; seconds
-are those from the request to the end of the run, split where Dagster tells: waiting in the queue, the start of the
-run's process until its first step, its steps, and what comes after them. Beside that, how long the code location
-takes to import.
+Two copies of a demo are served at the same time, one of them with [spark] warm_server off. Each request is what the
+UI's *Materialize* sends for one week: weekly_demand alone, all assets, and all assets with the models fitted, as in
+the first week after every refit. In both, runs are forked from a process that has imported their libraries (Linux).
+Requests alternate between the two, after one of each that is not measured. Seconds are those from the request to the
+end of the run, divided by Dagster's records: waiting in the queue, the start of the run's process until its first
+step, its steps, and what follows them. The time to import the code location is measured as well.
 """
 
 import argparse
@@ -36,21 +35,21 @@ from forecasting_assets_tests.server import click, dev_server, ended_run, log_of
 REPEATS = 3
 PACKAGES = ["forecasting-assets", "pyspark", "dagster", "mlflow"]
 WARM, OWN = "warm server", "a JVM of its own"
-#: Which assets a click makes, and at most which share of the time with a JVM of its own it may take.
-CLICKS = {"weekly_demand": 1 / 3, "all assets": 1 / 2, "all assets, models fitted": 1 / 2}
+#: What is requested, and the goal for its time relative to that with a JVM of its own.
+REQUESTS = {"weekly_demand": 1 / 3, "all assets": 1 / 2, "all assets, models fitted": 1 / 2}
 IMPORT_GOAL = 3.0
-#: What a click's seconds are made up of.
+#: Parts of the seconds of a request.
 PARTS = ["queue", "process", "steps", "end"]
 
 
 def timed(address: str, assets: Sequence[str], week: str) -> dict[str, float]:
-    """Materialize one week as the UI does; `seconds` until its end, those of PARTS and of each step."""
+    """Materialize one week as the UI does; return its `seconds`, those of PARTS and of each step."""
     begin = time.time()
     run_id = click(address, assets, week)
     run = ended_run(address, run_id)
     home = next(tag["value"] for tag in run["tags"] if tag["key"] == SPARK_TAG)
     if run["status"] != "SUCCESS" or "does not answer" in home + log_of(address, run_id):
-        raise SystemExit(f"a run with {home} ended as {run['status']}: a benchmark of failures says nothing")
+        raise SystemExit(f"a run with {home} ended as {run['status']}: failed runs cannot be compared")
     stats, steps = run["stats"], run["stepStats"]
     first, last = min(s["startTime"] for s in steps), max(s["endTime"] for s in steps)
     edges = [begin, stats["launchTime"], first, last, stats["endTime"]]
@@ -60,76 +59,78 @@ def timed(address: str, assets: Sequence[str], week: str) -> dict[str, float]:
 
 
 def import_seconds() -> float:
-    """Those of the code location, in a process that has imported nothing yet."""
+    """Return the seconds to import the code location in a new process."""
     command = [sys.executable, "-X", "importtime", "-c", "import forecasting_assets.definitions"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stderr
-    found = re.search(r"\| +(\d+) \| forecasting_assets\.definitions$", told, re.MULTILINE)
-    assert found is not None
-    return int(found[1]) / 1e6
+    times = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    line = re.search(r"\| +(\d+) \| forecasting_assets\.definitions$", times, re.MULTILINE)
+    assert line is not None
+    return int(line[1]) / 1e6
 
 
 def measure(demo: Path, folder: Path, repeats: int) -> dict[str, dict[str, list[dict[str, float]]]]:
-    """What every click came to: clicks -> warm or own -> runs."""
+    """Measure all requests: request -> WARM or OWN -> runs."""
     settings = load_settings(demo)
     lineage = lineage_of(settings)
     assets = list(lineage.weekly.declared)
     week = str(max(lineage.lake.existing_weeks(lineage.weekly.declared[assets[-1]].table)))
-    found: dict[str, dict[str, list[dict[str, float]]]] = {name: {WARM: [], OWN: []} for name in CLICKS}
+    measured: dict[str, dict[str, list[dict[str, float]]]] = {name: {WARM: [], OWN: []} for name in REQUESTS}
     with ExitStack() as servers:
         addresses = {}
         for name, warm in {WARM: "true", OWN: "false"}.items():
-            place = folder / name.replace(" ", "_")
-            shutil.copytree(demo, place / "home")
+            copy = folder / name.replace(" ", "_")
+            shutil.copytree(demo, copy / "home")
             environment = {"FORECASTING__SPARK__WARM_SERVER": warm}
-            addresses[name] = servers.enter_context(dev_server(place / "home", place, environment))
+            addresses[name] = servers.enter_context(dev_server(copy / "home", copy, environment))
         for repeat in range(repeats + 1):
-            for clicked, runs in found.items():
+            for request, runs in measured.items():
                 for name, address in addresses.items():
-                    if clicked == "all assets, models fitted":
+                    if request == "all assets, models fitted":
                         forget_fits(folder / name.replace(" ", "_") / "home")
-                    run = timed(address, ["weekly_demand"] if clicked == "weekly_demand" else assets, week)
-                    told = ", ".join(f"{part} {run[part]:.1f}" for part in ["seconds", *PARTS])
-                    print(f"{clicked}, {name}, {'measured' if repeat else 'first'}: {told}", flush=True)
+                    run = timed(address, ["weekly_demand"] if request == "weekly_demand" else assets, week)
+                    parts = ", ".join(f"{part} {run[part]:.1f}" for part in ["seconds", *PARTS])
+                    print(f"{request}, {name}, {'measured' if repeat else 'first'}: {parts}", flush=True)
                     if repeat:
                         runs[name].append(run)
-    return found
+    return measured
 
 
 def median(runs: Sequence[dict[str, float]], part: str) -> float:
+    """Return the median of a part over runs."""
     return statistics.median(run[part] for run in runs)
 
 
 def report(
-    found: dict[str, dict[str, list[dict[str, float]]]], imports: Sequence[float], repeats: int
+    measured: dict[str, dict[str, list[dict[str, float]]]], imports: Sequence[float], repeats: int
 ) -> None:
+    """Print the results and write their section."""
     parts = []
-    for clicked, goal in CLICKS.items():
-        runs = found[clicked]
+    for request, goal in REQUESTS.items():
+        runs = measured[request]
         ratio = statistics.median(
             warm["seconds"] / own["seconds"] for warm, own in zip(runs[WARM], runs[OWN], strict=True)
         )
         steps = [part for part in runs[WARM][0] if part.startswith("step ")]
         rows = [
             {
-                f"one week of {clicked}: seconds": part,
+                f"one week of {request}: seconds": part,
                 **{name: round(median(runs[name], part), 1) for name in runs},
             }
             for part in ["seconds", *PARTS, *steps]
         ]
         parts += [
             results.table(rows),
-            f"With the warm server, of that without: {results.against(ratio, goal)}.",
+            f"Time with the warm server relative to that without: {results.against(ratio, goal)}.",
         ]
-    took = statistics.median(imports)
-    parts.append(f"Seconds to import the code location: {results.against(took, IMPORT_GOAL)}.")
+    import_time = statistics.median(imports)
+    parts.append(f"Seconds to import the code location: {results.against(import_time, IMPORT_GOAL)}.")
     print("\n\n".join(parts))
     results.section(
         "startup",
         "From click to done",
-        "Runs of `forecasting-assets dev` with its warm Spark Connect server beside runs that start a JVM of their "
-        "own, on two copies of the demo: one week, as the UI's Materialize asks for it, from the request to the end "
-        "of the run. On both sides runs are forked from a process that has imported their libraries. *queue*: until "
-        "the daemon launches it; *process*: until its first step; *end*: after its last.",
+        "Runs of `forecasting-assets dev` with its warm Spark Connect server compared with runs that start a JVM of "
+        "their own, on two copies of the demo: one week, as the UI's Materialize requests it, from the request to the "
+        "end of the run. In both, runs are forked from a process that has imported their libraries. *queue*: until "
+        "the daemon launches the run; *process*: until its first step; *end*: after its last.",
         PACKAGES,
         parts,
         repeats,
@@ -137,10 +138,11 @@ def report(
 
 
 def main() -> None:
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--home", type=Path, help="a demo that has been run; made anew if left out")
+    parser.add_argument("--home", type=Path, help="home of a demo that has been run; by default a new one")
     parser.add_argument("--repeats", type=int, default=REPEATS)
     options = parser.parse_args()
     imports = [import_seconds() for _ in range(options.repeats)]

@@ -1,4 +1,4 @@
-"""The same assets run the usual way: Dagster's multiprocess executor, a process and a JVM for each step."""
+"""The same assets with Dagster's multiprocess executor, which is the usual way: a process and a JVM for each step."""
 
 import dagster as dg
 
@@ -8,11 +8,12 @@ JOB = "usual"
 
 
 def usual_defs() -> dg.Definitions:
-    ours = build_defs()
+    """Return the code location with a job that uses the multiprocess executor."""
+    platform = build_defs()
     return dg.Definitions(
-        assets=ours.assets,
-        asset_checks=ours.asset_checks,
-        resources=ours.resources,
+        assets=platform.assets,
+        asset_checks=platform.asset_checks,
+        resources=platform.resources,
         jobs=[dg.define_asset_job(JOB, dg.AssetSelection.all(), executor_def=dg.multiprocess_executor)],
     )
 

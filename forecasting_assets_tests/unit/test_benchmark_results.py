@@ -1,4 +1,4 @@
-"""The file that benchmarks report into."""
+"""File of benchmark results."""
 
 import sys
 
@@ -9,14 +9,21 @@ from benchmarks.results import against, section, table
 
 def write(file, name, title, **more):
     section(
-        name, title, "This beside that.", ["pandas"], [table([{"n": 1, "s": 0.5}])], 3, results=file, **more
+        name,
+        title,
+        "This compared with that.",
+        ["pandas"],
+        [table([{"n": 1, "s": 0.5}])],
+        3,
+        results=file,
+        **more,
     )
 
 
-def test_a_benchmark_replaces_its_own_section_and_leaves_the_others(tmp_path, monkeypatch):
+def test_a_benchmark_replaces_its_own_section_and_keeps_the_others(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["bench", "--evals", "/some/folder", "--home=/a/b", "--data", "walmart"])
     file = tmp_path / "RESULTS.md"
-    for name, title in {"impact": "Worth", "etl": "Lines", "startup": "Click"}.items():
+    for name, title in {"impact": "Impact", "etl": "Lines", "startup": "Click"}.items():
         write(file, name, title)
     before = file.read_text()
     write(file, "etl", "Lines, again")
@@ -25,7 +32,7 @@ def test_a_benchmark_replaces_its_own_section_and_leaves_the_others(tmp_path, mo
     assert [line for line in after.splitlines() if line.startswith("## ")] == [
         "## Click",
         "## Lines, again",
-        "## Worth",
+        "## Impact",
     ]
     assert "`python -m benchmarks.etl --data walmart`" in after
     assert "folder" not in after
@@ -33,7 +40,7 @@ def test_a_benchmark_replaces_its_own_section_and_leaves_the_others(tmp_path, mo
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("text", "expected"),
     [
         (against(2.5, at_most=3), "2.5 (goal at most 3: reached)"),
         (against(3.5, at_most=3), "3.5 (goal at most 3: not reached)"),
@@ -41,5 +48,5 @@ def test_a_benchmark_replaces_its_own_section_and_leaves_the_others(tmp_path, mo
         (against(9, at_least=10), "9 (goal at least 10: not reached)"),
     ],
 )
-def test_a_ratio_is_told_with_its_goal(told, expected):
-    assert told == expected
+def test_a_ratio_is_formatted_with_its_goal(text, expected):
+    assert text == expected

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import hypothesis
 import pandas as pd
 import pytest
 
@@ -22,6 +23,10 @@ from forecasting_assets.resources.lake import Lake
 from forecasting_assets.runs import materialize
 from forecasting_assets.settings import Settings, load_settings
 from forecasting_assets.tables import Table
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("platform", deadline=None)
+hypothesis.settings.load_profile("platform")
 
 #: Short histories and few series, so that the whole chain takes a minute.
 MARKET = Marketplace(weeks=66, parts=24, lines_per_week=250)

@@ -3,14 +3,13 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from itertools import chain, islice
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
-from forecasting_assets.orders.rows import OrderFileError, RowBatch, Source, column_names, open_text
+from forecasting_assets.orders.rows import OrderFileError, RowBatch, Source, column_names, open_utf8
 
 _ROWS_PER_BATCH = 10_000
 
@@ -31,16 +30,16 @@ def read_json_lines(source: Source) -> Iterator[RowBatch]:
 
 def _objects(source: Source) -> Iterator[list[dict]]:
     """The objects of a file, some at a time."""
-    utf8 = replace(source, order_format=source.order_format.model_copy(update={"encoding": "utf-8"}))
-    with open_text(utf8) as text:
-        lines = ((number, line) for number, line in enumerate(text, start=1) if line.strip())
-        first = next(lines, None)
-        if first is not None and first[1].lstrip().startswith("["):
-            yield _array(source, first[1] + text.read())
+    with open_utf8(source) as file:
+        number, some = 0, list(islice(file, _ROWS_PER_BATCH))
+        first = next((line for line in some if not line.isspace()), b"")
+        if first.lstrip().startswith(b"["):
+            yield _array(source, b"".join(some) + file.read())
             return
-        every_line = chain([first] if first else [], lines)
-        while some := list(islice(every_line, _ROWS_PER_BATCH)):
-            yield _decoded(source, some)
+        while some:
+            yield _decoded(source, some, number)
+            number += len(some)
+            some = list(islice(file, _ROWS_PER_BATCH))
 
 
 def _number(source: Source) -> Callable[[str], str]:
@@ -53,34 +52,42 @@ def _tolerant(source: Source) -> json.JSONDecoder:
     return json.JSONDecoder(parse_float=_number(source), parse_constant=str)
 
 
-def _array(source: Source, text: str) -> list[dict]:
+def _array(source: Source, content: bytes) -> list[dict]:
     with suppress(json.JSONDecodeError):
-        rows = _tolerant(source).decode(text.strip())
+        rows = _tolerant(source).decode(content.decode().strip())
         if all(isinstance(row, dict) for row in rows):
             return rows
     raise OrderFileError(
         source.path,
-        "it is no array of JSON objects",
+        "it is not an array of JSON objects",
         "Write one order line a line, as {…}, or an array of such objects",
     )
 
 
-def _decoded(source: Source, lines: list[tuple[int, str]]) -> list[dict]:
+def _decoded(source: Source, lines: list[bytes], lines_before: int) -> list[dict]:
+    """The objects of some lines, of which blank ones have none."""
+    filled = [line for line in lines if not line.isspace()]
     # What this decoder refuses, the slower and more tolerant one reads or finds the fault in.
     decoder = msgspec.json.Decoder(dict[str, object], float_hook=_number(source))
-    with suppress(msgspec.MsgspecError):
-        objects = decoder.decode_lines("".join(line for _, line in lines))
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+        objects = decoder.decode_lines(b"".join(filled))
         # It reads on where a line holds two objects, or half of one.
-        if len(objects) == len(lines):
+        if len(objects) == len(filled):
             return objects
     tolerant = _tolerant(source)
-    return [_decoded_line(source, tolerant, number, line) for number, line in lines]
+    return [
+        _decoded_line(source, tolerant, number, line)
+        for number, line in enumerate(lines, start=lines_before + 1)
+        if not line.isspace()
+    ]
 
 
-def _decoded_line(source: Source, decoder: json.JSONDecoder, number: int, line: str) -> dict:
-    remedy = "Write one order line a line, as {…}, and land the file again"
+def _decoded_line(source: Source, decoder: json.JSONDecoder, number: int, line: bytes) -> dict:
+    remedy = "Write one order line a line, as {…}, in UTF-8, and land the file again"
     try:
-        row = decoder.decode(line.strip())
+        row = decoder.decode(line.decode().strip())
+    except UnicodeDecodeError:
+        raise OrderFileError(source.path, "it is not text in UTF-8", remedy, number) from None
     except json.JSONDecodeError as error:
         raise OrderFileError(source.path, f"it is not JSON ({error.msg})", remedy, number) from None
     if not isinstance(row, dict):

@@ -4,7 +4,7 @@ import codecs
 import io
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -136,6 +136,18 @@ def open_text(source: Source) -> io.TextIOWrapper:
     buffered = io.BufferedReader(stream)
     encoding = _encoding(buffered.peek(4)[:4], source.order_format.encoding)
     return io.TextIOWrapper(buffered, encoding, newline="")
+
+
+def open_utf8(source: Source) -> BinaryIO:
+    """The bytes of a text file in UTF-8, without a byte order mark; one of UTF-16 is written anew."""
+    buffered = io.BufferedReader(source.filesystem.open_input_stream(source.path))
+    encoding = _encoding(buffered.peek(4)[:4], "utf-8")
+    if encoding == "utf-16":
+        with io.TextIOWrapper(buffered, encoding, newline="") as text:
+            return io.BytesIO(text.read().encode())
+    if encoding == "utf-8-sig":
+        buffered.read(len(codecs.BOM_UTF8))
+    return buffered
 
 
 def decoded_blocks(source: Source) -> Iterator[bytes]:

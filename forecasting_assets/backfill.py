@@ -35,7 +35,7 @@ class Cost:
     measured: int = 0
 
     def of(self, weeks: int) -> float:
-        """Return the seconds that a run of so many weeks takes."""
+        """Return the seconds that a run of `weeks` weeks takes."""
         return self.start_up + weeks * self.per_week
 
 

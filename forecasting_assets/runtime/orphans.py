@@ -1,4 +1,4 @@
-"""Link runs to the processes that execute them, and end runs whose process is gone.
+"""Link runs to the processes that execute them, and end runs whose process no longer exists.
 
 Left alone, Dagster waits forever for a run whose process was killed, and the run keeps its place in the pool.
 While the daemon is up, the run launcher's health check finds such runs (run_launcher.py); `end_orphans` does the
@@ -30,17 +30,17 @@ def local_process(run: dg.DagsterRun) -> int | None:
     return int(pid) if host == socket.gethostname() else None
 
 
-def process_is_gone(run: dg.DagsterRun) -> bool:
+def process_has_ended(run: dg.DagsterRun) -> bool:
     """Return whether the run's process is known to have run on this machine and no longer exists."""
     pid = local_process(run)
     return pid is not None and not _exists(pid)
 
 
 def end_orphans(instance: dg.DagsterInstance) -> None:
-    """Record started runs whose process on this machine is gone as failed."""
+    """Record started runs whose process on this machine no longer exists as failed."""
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        if process_is_gone(run):
-            instance.report_run_failed(run, f"The run's process {local_process(run)} is gone.")
+        if process_has_ended(run):
+            instance.report_run_failed(run, f"The run's process {local_process(run)} no longer exists.")
 
 
 def _exists(pid: int) -> bool:

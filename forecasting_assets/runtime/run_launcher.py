@@ -13,7 +13,7 @@ from contextlib import suppress
 from dagster import DagsterRun, DefaultRunLauncher
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 
-from forecasting_assets.runtime.orphans import PROCESS, local_process, process_is_gone, process_tag
+from forecasting_assets.runtime.orphans import PROCESS, local_process, process_has_ended, process_tag
 from forecasting_assets.runtime.run_launcher_process import WARM_PYTHON, is_fork
 
 #: Seconds to wait for an answer of the warm process before the run is started without it.
@@ -59,7 +59,7 @@ class WarmRunLauncher(DefaultRunLauncher):
         A run counts as running if its process is not known yet or belongs to another machine, as Dagster fails
         runs of unknown health.
         """
-        if process_is_gone(run):
+        if process_has_ended(run):
             return CheckRunHealthResult(
                 WorkerStatus.FAILED,
                 f"The run's process {local_process(run)} ended unexpectedly. If it was killed, the machine may "

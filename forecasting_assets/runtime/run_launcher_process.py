@@ -1,6 +1,6 @@
 """Warm process that runs are forked from with their libraries imported, as importing them takes seconds.
 
-`forecasting-assets dev` runs this module as a program beside the warm Spark server. It imports none of the
+`forecasting-assets dev` runs this module as a program, along with the warm Spark server. It imports none of the
 platform's own modules: these are left to the runs, as they may be edited meanwhile.
 """
 

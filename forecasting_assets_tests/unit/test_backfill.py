@@ -1,3 +1,5 @@
+"""How a backfill is split into runs."""
+
 from datetime import date
 
 import pytest
@@ -25,7 +27,7 @@ def test_every_week_is_in_one_run_of_consecutive_weeks(numbers, start_up, per_we
         assert len(run) == 1 or cost.of(len(run)) <= LONGEST_RUN
 
 
-def test_start_up_and_weeks_are_told_apart_by_runs_of_different_length():
+def test_start_up_and_weekly_cost_follow_from_runs_of_different_length():
     cost = measured_cost([(1, 25.0), (10, 70.0), (4, 40.0)])
     assert (cost.start_up, cost.per_week, cost.measured) == (pytest.approx(20), pytest.approx(5), 3)
 
@@ -36,6 +38,6 @@ def test_runs_of_one_length_and_no_runs_give_a_positive_cost():
     assert measured_cost([]) == Cost()
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(44.6, "45 s"), (200, "3 min"), (7500, "2 h 05 min")])
-def test_durations_are_said_in_the_unit_that_fits(seconds, said):
-    assert duration(seconds) == said
+@pytest.mark.parametrize(("seconds", "text"), [(44.6, "45 s"), (200, "3 min"), (7500, "2 h 05 min")])
+def test_durations_are_formatted_in_a_suitable_unit(seconds, text):
+    assert duration(seconds) == text

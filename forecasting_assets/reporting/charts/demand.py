@@ -64,6 +64,21 @@ def _fan(ax: "Axes", forecast: pd.DataFrame) -> None:
         )
 
 
+def _note(forecast: pd.DataFrame, n_series: int, n_shown: int) -> str:
+    if forecast.empty:
+        return "Units ordered. There is no forecast for this week yet."
+    note = (
+        "Black: units ordered. Blue: units forecast; four out of five weeks should fall into the dark band."
+    )
+    if n_series > 1:
+        note += (
+            f" The total of all {number(n_series)} series shows the mean only: means add up, intervals"
+            " do not, because series do not reach their extremes in the same week."
+            f" Below it are the {n_shown} largest series."
+        )
+    return note
+
+
 def demand_and_forecast(history: pd.DataFrame, forecast: pd.DataFrame) -> "Figure":
     """Show the units of the last 52 weeks and the forecast, for all series together and for the largest.
 
@@ -93,18 +108,7 @@ def demand_and_forecast(history: pd.DataFrame, forecast: pd.DataFrame) -> "Figur
     largest = list(size.sort_values(ascending=False, kind="stable").index[:SERIES_SHOWN])
     several = len(size) > 1
 
-    note = (
-        "Black: units ordered. Blue: units forecast; four out of five weeks should fall into the dark band."
-    )
-    if forecast.empty:
-        note = "Units ordered. There is no forecast for this week yet."
-    elif several:
-        note += (
-            f" The total of all {number(len(size))} series shows the mean only: means add up, intervals"
-            " do not, because series do not reach their extremes in the same week."
-            f" Below it are the {len(largest)} largest series."
-        )
-    fig = figure(title, note, height=5.8 if several else 4.6)
+    fig = figure(title, _note(forecast, len(size), len(largest)), height=5.8 if several else 4.6)
     if several:
         grid = fig.add_gridspec(2, len(largest), height_ratios=[1.15, 1])
         total = fig.add_subplot(grid[0, :])

@@ -111,10 +111,12 @@ def impact_by_week(impact: pd.DataFrame) -> "Figure":
     costs = impact[(impact["metric"] == "cost") & impact["policy"].isin(POLICIES)]
     costs = costs.pivot_table(index="week", columns="policy", values="value").dropna()
     closed = gap_closed(totals)
-    note = (
-        f"Over {count(len(costs), 'week')} the plan closes {percent(closed, 0)} of the cost gap from status quo to"
-        " perfect foresight. Below: the cumulative saving against the status quo."
-    )
+    note = "Below: the cumulative saving against the status quo."
+    if pd.notna(closed):
+        note = (
+            f"Over {count(len(costs), 'week')} the plan closes {percent(closed, 0)} of the cost gap from status quo"
+            f" to perfect foresight. {note}"
+        )
     fig = figure(title, note, height=4.6)
     above, below = fig.subplots(2, 1, sharex=True)
     marker = "o" if len(costs) <= 30 else ""

@@ -9,14 +9,14 @@ import dagster as dg
 from forecasting_assets.runtime.orphans import PROCESS, end_orphans, this_process
 
 
-def test_only_runs_whose_process_on_this_machine_is_gone_are_ended():
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
+def test_only_runs_whose_process_on_this_machine_has_ended_are_failed():
+    ended_process = subprocess.Popen([sys.executable, "-c", ""])
+    ended_process.wait()
     here = this_process()[PROCESS].rpartition(":")[0]
     processes = {
         "alive": f"{here}:{os.getpid()}",
-        "gone": f"{here}:{gone.pid}",
-        "elsewhere": f"{here}-2:{gone.pid}",
+        "ended": f"{here}:{ended_process.pid}",
+        "elsewhere": f"{here}-2:{ended_process.pid}",
         "unknown": None,
         "not yet known": "",
     }
@@ -27,4 +27,4 @@ def test_only_runs_whose_process_on_this_machine_is_gone_are_ended():
             instance.add_run(dg.DagsterRun(job_name="any", run_id=name, status=started, tags=tags))
         end_orphans(instance)
         ended = {run.run_id for run in instance.get_runs() if run.is_finished}
-    assert ended == {"gone"}
+    assert ended == {"ended"}

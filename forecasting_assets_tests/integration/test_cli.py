@@ -1,8 +1,11 @@
 """The command line, as users call it."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -65,6 +68,62 @@ def test_init_leaves_out_dates_far_before_all_others_and_says_so(orders, capsys)
     assert "Orders of 1969-12-29 to 1969-12-29 are left out" in capsys.readouterr().out
     assert main(["status"]) == 0
     assert "Not planned: orders of 1969-12-29" in capsys.readouterr().out
+
+
+REAL_FILES = Path(__file__).parents[3] / "shared" / "field" / "real"
+SUPERSTORE = {
+    "order_id": "Order ID", "order_date": "Order Date", "part_id": "Product ID", "region": "Region",
+    "quantity": "Quantity", "unit_price": "Sales", "part_category": "Category",
+}  # fmt: skip
+SALES_DATA = {
+    "order_id": "ORDERNUMBER", "order_date": "ORDERDATE", "part_id": "PRODUCTCODE", "region": "TERRITORY",
+    "quantity": "QUANTITYORDERED", "unit_price": "PRICEEACH", "line_id": "ORDERLINENUMBER",
+}  # fmt: skip
+
+
+@pytest.mark.skipif(not REAL_FILES.exists(), reason="the public practice files are not beside the project")
+@pytest.mark.parametrize(
+    ("name", "columns", "rows", "first", "last"),
+    [
+        ("superstore.csv", SUPERSTORE, 9_994, "2015-12-28", "2019-12-30"),
+        ("sales_data_sample.csv", SALES_DATA, 2_823, "2003-01-06", "2005-05-30"),
+    ],
+)
+def test_files_that_people_practise_on_load_by_init_alone(
+    tmp_path, monkeypatch, capsys, name, columns, rows, first, last
+):
+    monkeypatch.setenv("FORECASTING_HOME", str(tmp_path / "home"))
+    (tmp_path / "orders").mkdir()
+    shutil.copyfile(REAL_FILES / name, tmp_path / "orders" / name)
+    mapped = [argument for pair in columns.items() for argument in ("--column", "=".join(pair))]
+    assert main(["init", "--orders", str(tmp_path / "orders"), *mapped, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["rows"], result["first_week"], result["last_week"]) == (rows, first, last)
+    assert result["format"]["date"] == "month_first"
+
+
+def test_init_finds_how_files_of_other_countries_are_written(orders, capsys):
+    (orders / "a.csv").write_text(
+        'InvoiceNo;InvoiceDate;StockCode;Country;Quantity;UnitPrice\n1;13.03.2024;Böden;EU;1.234;"10,50 €"\n',
+        encoding="cp1252",
+    )
+    assert init(orders) == 0
+    said = capsys.readouterr().out
+    assert all(word in said for word in ("cp1252", "day first", "comma", "point", "€", "';'"))
+    written = tomllib.loads((Path(os.environ["FORECASTING_HOME"]) / "forecasting.toml").read_text())
+    assert written["orders"]["format"] == {
+        "date": "day_first", "decimal": ",", "thousands": ".", "currency": "€", "delimiter": ";", "encoding": "cp1252",
+    }  # fmt: skip
+
+
+def test_init_asks_for_what_the_files_leave_open(orders, capsys):
+    (orders / "a.csv").write_text(HEADER + "1,3/4/2024,p,EU,2,3.5\n")
+    assert init(orders) == 2
+    assert "--format date=day_first" in capsys.readouterr().err
+    assert init(orders, "--format", "date=backwards") == 2
+    assert "--format date=backwards" in capsys.readouterr().err
+    assert init(orders, "--format", "date=day_first") == 0
+    assert "2024-04-01" in capsys.readouterr().out
 
 
 def test_init_does_not_overwrite(orders, capsys):

@@ -8,7 +8,9 @@ export JAVA_HOME ?= $(shell ls -d /opt/homebrew/opt/openjdk@17 /usr/local/opt/op
 BENCHMARKS := startup backfill history etl series forecasting accuracy allocation impact
 DATA ?= walmart
 EVALS ?= ../shared/evals
-.PHONY: help setup demo dev mlflow test test-faults bench bench-packages $(addprefix bench-,$(BENCHMARKS)) lint java wheel clean
+# uv where it is installed, else pip.
+INSTALL = $(if $(shell command -v uv 2>/dev/null),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
+.PHONY: help setup setup-dev demo dev mlflow test test-faults bench bench-packages $(addprefix bench-,$(BENCHMARKS)) lint java wheel clean
 # Benchmarks that run at the same time would disturb each other.
 .NOTPARALLEL:
 
@@ -17,20 +19,24 @@ help: ## this list
 
 setup: $(VENV)/.installed java ## make .venv with the locked versions, and find or install Java
 
+setup-dev: setup $(VENV)/.installed-dev ## … and what tests and checks of the code need
+
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.12"; exit 1; }
 	@if command -v uv >/dev/null 2>&1; then \
 		echo "Installing with uv …"; \
-		uv venv --allow-existing --python "$(PYTHON)" $(VENV) && \
-		uv pip install --python $(BIN)/python -r requirements.lock && \
-		uv pip install --python $(BIN)/python --no-deps --editable . ; \
+		uv venv --allow-existing --python "$(PYTHON)" $(VENV); \
 	else \
-		echo "Installing with pip (uv would be faster) …"; \
-		$(PYTHON) -m venv $(VENV) && \
-		$(BIN)/python -m pip install --disable-pip-version-check -r requirements.lock && \
-		$(BIN)/python -m pip install --disable-pip-version-check --no-deps --editable . ; \
+		echo "Installing with pip, which takes some minutes: most of it PySpark, which is built from source, and 150"; \
+		echo "packages to download. Where uv is installed it is used instead, which is faster."; \
+		$(PYTHON) -m venv $(VENV); \
 	fi
+	@$(INSTALL) --no-deps -r requirements.lock && $(INSTALL) --no-deps --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
+	@$(INSTALL) --no-deps -r requirements-dev.lock
 	@touch $@
 
 java:
@@ -45,12 +51,12 @@ dev: setup ## Dagster UI and daemon on http://127.0.0.1:3000
 mlflow: setup ## MLflow UI on http://127.0.0.1:5000
 	@$(BIN)/forecasting-assets mlflow
 
-test: setup ## all tests
+test: setup-dev ## all tests
 	@sh deploy/ensure-chromium.sh
 	@sh deploy/ensure-postgresql.sh
 	@$(BIN)/python -m pytest
 
-test-faults: setup ## kill runs, fill the disk, damage files …: nothing may be lost (half an hour)
+test-faults: setup-dev ## kill runs, fill the disk, damage files …: nothing may be lost (half an hour)
 	@$(BIN)/python -m pytest forecasting_assets_tests/faults
 
 bench-packages: setup
@@ -74,7 +80,7 @@ bench-accuracy: bench-packages ## … accuracy compared with statsforecast and m
 	@if [ -d "$(EVALS)" ]; then $(BIN)/python -m benchmarks.accuracy --data $(DATA) --evals $(EVALS); \
 		else echo "accuracy is skipped: there is no folder $(EVALS) with the yardstick; set EVALS"; fi
 
-lint: setup ## style, types and the import contract
+lint: setup-dev ## style, types and the import contract
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 wheel: setup ## build the wheel into dist/

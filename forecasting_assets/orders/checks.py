@@ -119,8 +119,8 @@ def check_rejections(
     units = summary["units"] + summary["rejected_units"]
     share_of_units = (summary["rejected_units"] / units.where(units > 0)).fillna(0.0)
     many = lost > limit * rows + 3 * np.sqrt(limit * (1 - limit) * rows)
-    # Few rows with most of the units: the large orders are written in another way than the others.
-    heavy = (lost > 1) & (share_of_units > limit) & (share_of_units > 3 * lost / rows)
+    # Few rows with many of the units: the large orders are written in another way than the others.
+    heavy = (share_of_units > limit) & (share_of_units > 3 * lost / rows)
     metadata = {
         "rejected_rows": int(lost.sum()),
         "rejected_share": float(lost.sum() / max(rows.sum(), 1)),

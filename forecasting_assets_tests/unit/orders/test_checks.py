@@ -10,7 +10,10 @@ NAMES = {name: name for name in ORDER_COLUMNS}
 def summary(rows: int, rejected: int, units: float = 100.0, rejected_units: float = 0.0) -> pd.DataFrame:
     values = {"rows": rows, "rejected_rows": rejected, "units": units, "rejected_units": rejected_units}
     return pd.DataFrame(
-        [{"source_file": "a.csv", **values}, {"source_file": "b.csv", **values, "rejected_rows": 0}]
+        [
+            {"source_file": "a.csv", **values},
+            {"source_file": "b.csv", **values, "rejected_rows": 0, "rejected_units": 0.0},
+        ]
     )
 
 
@@ -39,6 +42,8 @@ def rejected(*reasons: str) -> pd.DataFrame:
         # Large orders are written in another way than small ones.
         (summary(1000, 10, units=500.0, rejected_units=400.0), False),
         (summary(1000, 10, units=500.0, rejected_units=5.0), True),
+        (summary(50, 1, units=200.0, rejected_units=12_500.0), False),
+        (summary(12, 1, units=120.0, rejected_units=10.0), True),
     ],
 )
 def test_files_with_many_rejected_rows_or_units_are_named(facts, passed):

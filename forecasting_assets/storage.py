@@ -48,6 +48,9 @@ _ERRORS = [
     ),
 ]
 
+#: How the errors of Amazon's, Microsoft's and Google's clients in pyarrow can be known.
+_OBJECT_STORES = r"AWS Error|Azure error|google::cloud::Status"
+
 
 class StoreError(ValueError):
     """A store that does not answer as it should, which says nothing about the files in it.
@@ -78,6 +81,15 @@ class StoreError(ValueError):
             if re.search(pattern, reason, re.IGNORECASE):
                 return cls(store, kind, remedy, reason)
         return cls(store, "other", "try again; if it goes on, look into the store's own logs", reason)
+
+
+def is_of_store(error: OSError) -> bool:
+    """Whether an error is certain to be of the store, and not of what is in a file.
+
+    An error that passes would otherwise be taken for damage, as the file can be read again.
+    """
+    # A damaged file may lead to a place that does not exist, which is an invalid argument.
+    return error.errno not in (None, errno.EINVAL) or re.search(_OBJECT_STORES, str(error)) is not None
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from forecasting_assets.resources.landing import (
     describe_unread,
     outside_calendar,
 )
+from forecasting_assets.storage import StoreError
 from forecasting_assets.weeks import add_weeks, contiguous, newest_closed_week, weeks_between
 
 #: Run tag that names checks (`asset/check`, comma-separated) whose failure is to hold nothing back.
@@ -80,9 +81,10 @@ class Lineage:
         """The order files of the landing zone."""
         return self.landing.refresh() if self.landed is None else self.landed
 
-    @property
-    def unreadable(self) -> list[LandedFile]:
-        return [file for file in self.files if file.error]
+    def lost_files(self, asset: str, week: date) -> list[LandedFile]:
+        """Order files that can no longer be read and that `week` of `asset` was made from: it would lose their rows."""
+        held = self.records(asset).get(week, Record()).inputs.get(FILES, {})
+        return [file for file in self.touching.get(week, ()) if file.error and file.name in held]
 
     def declared(self, asset: str) -> Declared:
         return self.weekly.declared[asset]
@@ -107,7 +109,8 @@ class Lineage:
         for source in declared.upstream:
             found[source.asset] = self._versions(asset, source.asset, week)
         if declared.reads == FILES:
-            found[FILES] = {file.name: file.fingerprint for file in self.touching.get(week, ())}
+            files = self.touching.get(week, ())
+            found[FILES] = {file.name: file.fingerprint for file in files if not file.error}
         elif declared.reads == NETWORK:
             found[NETWORK] = self._network
         return found
@@ -185,6 +188,11 @@ class Lineage:
                         f"the check {check} of {source.asset} {w} failed ({said}): {remedy} again, or go ahead with "
                         f"the run tag {OVERRIDE}={name}"
                     )
+        if self.declared(asset).reads == FILES:
+            found += [
+                f"{file.error}. This week was made with rows of it, which would be lost"
+                for file in self.lost_files(asset, week)
+            ]
         return list(dict.fromkeys(found))
 
     # ------------------------------------------------------------------ status
@@ -330,6 +338,7 @@ def by_state(weeks: Mapping[date, WeekState]) -> dict[str, list[date]]:
 
 def describe_status(lineage: Lineage) -> str:
     """A table of the weeks of each asset by state, the weeks that are not fresh, and the newest week."""
+    landing = _describe_landing(lineage)
     rows, notes = [["asset", *STATES, "newest week"]], []
     for asset, weeks in lineage.status().items():
         states = by_state(weeks)
@@ -339,12 +348,12 @@ def describe_status(lineage: Lineage) -> str:
         notes += [f"{asset} {name}: {format_weeks(states[name])}" for name in STATES[1:] if states[name]]
         notes += [f"  {w}: {reason}" for w in states["failed"] for reason in weeks[w].reasons]
     closed = f"Newest week that has closed: {newest_closed_week()}."
-    return "\n".join([*aligned(rows), "", *notes, closed, *_unread(lineage)])
+    return "\n".join([*aligned(rows), "", *notes, closed, *landing])
 
 
 def describe_stale(lineage: Lineage) -> str:
     """Every week that is out of date or will be, by asset, with the reasons of those that have one of their own."""
-    lines = []
+    landing, lines = _describe_landing(lineage), []
     for asset, weeks in lineage.stale().items():
         if weeks:
             lines.append(f"{asset}: {len(weeks)} weeks, {format_weeks(weeks)}")
@@ -355,16 +364,23 @@ def describe_stale(lineage: Lineage) -> str:
             lines += [f"  {reason} ({format_weeks(where)})" for reason, where in list(by_reason.items())[:10]]
             if len(by_reason) > 10:
                 lines.append(f"  and {len(by_reason) - 10} more reasons")
-    return "\n".join([*(lines or ["Nothing is out of date."]), *_unread(lineage)])
+    return "\n".join([*(lines or ["Nothing is out of date."]), *landing])
 
 
-def _unread(lineage: Lineage) -> list[str]:
-    strays = outside_calendar(lineage.files, first := lineage.weekly.settings.calendar.first_week)
-    names = {name for files in strays.values() for name in files}
-    lines = [f"Not read: {line}" for line in describe_errors(lineage.files).splitlines()]
-    lines += [
-        f"Not read: {line}" for line in describe_unread(lineage.landing.unread_files()).split("; ") if line
-    ]
+def _describe_landing(lineage: Lineage) -> list[str]:
+    """What there is to say of the order files; if their store does not answer, they are taken as last known."""
+    lines = []
+    try:
+        files = lineage.files
+    except StoreError as error:
+        files = lineage.landed = lineage.landing.files()
+        lines.append(f"Order files as last known: {error}")
+    first = lineage.weekly.settings.calendar.first_week
+    strays = outside_calendar(files, first)
+    names = {name for strays_of_week in strays.values() for name in strays_of_week}
+    unread = describe_unread(lineage.landing.unread_files())
+    lines += [f"Not read: {line}" for line in describe_errors(files).splitlines()]
+    lines += [f"Not read: {line}" for line in unread.split("; ") if line]
     if strays:
         lines.append(
             f"Not planned: orders of {format_weeks(strays)} in {len(names)} files "

@@ -9,6 +9,7 @@ import pytest
 
 from forecasting_assets.cli import main
 from forecasting_assets.tables import CLEAN_ORDERS, DEMAND_FORECAST, WEEKLY_DEMAND
+from forecasting_assets.weeks import parse_week
 from forecasting_assets_tests.conftest import PLANNED, WEEKS
 
 ONLINE_RETAIL = Path(__file__).parents[3] / "shared" / "data" / "online_retail"
@@ -62,7 +63,7 @@ def test_init_leaves_out_dates_far_before_all_others_and_says_so(orders, capsys)
 def test_init_does_not_overwrite(orders, capsys):
     assert init(orders) == 0
     assert init(orders) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -146,6 +147,40 @@ def test_an_unreadable_file_is_listed_and_the_week_is_made_from_the_others(order
 
 
 @pytest.mark.spark
+def test_a_file_that_breaks_while_a_week_is_made_is_left_out_of_it(orders, monkeypatch, capsys):
+    from forecasting_assets.definitions import lineage_of
+    from forecasting_assets.orders.landing import scan_order_file
+    from forecasting_assets.resources import landing
+    from forecasting_assets.settings import load_settings
+
+    def scan_before_it_breaks(source, landed_names):
+        content = source.path.endswith("breaks.csv") and Path(source.path).read_bytes()
+        if not content:
+            return scan_order_file(source, landed_names)
+        Path(source.path).write_bytes(content.replace(b"\xff", b"?"))
+        try:
+            return scan_order_file(source, landed_names)
+        finally:
+            Path(source.path).write_bytes(content)
+
+    monkeypatch.setattr(landing, "scan_order_file", scan_before_it_breaks)
+    assert init(orders) == 0
+    (orders / "breaks.csv").write_bytes(HEADER.encode() + b"9,2024-03-13,\xff,EU,2,3.5\n")
+    weeks = ["2024-03-04", "2024-03-11"]
+    assert main(["materialize", "--from", weeks[0], "--to", weeks[1], "--select", "+key:clean_orders"]) == 0
+    assert "breaks.csv" in capsys.readouterr().out
+    settings = load_settings()
+    assert [path.name for path in (settings.home / "landing" / "quarantine").iterdir()] == [
+        "breaks.csv.error.txt"
+    ]
+    lineage = lineage_of(settings)
+    for week in map(parse_week, weeks):
+        assert lineage.state("clean_orders", week).state == "fresh"
+        assert list(lineage.records("raw_orders")[week].inputs["order files"]) == ["a.csv"]
+        assert lineage.lake.rows(CLEAN_ORDERS, week) == 1
+
+
+@pytest.mark.spark
 def test_a_region_nobody_delivers_to_is_named(home_copy, monkeypatch, capsys):
     monkeypatch.setenv("FORECASTING_HOME", str(home_copy.path))
     lanes = home_copy.path / "landing" / "network" / "lanes.csv"
@@ -186,7 +221,7 @@ def test_real_order_lines_need_a_column_mapping_and_nothing_else(tmp_path, monke
     from forecasting_assets.resources.lake import Lake
     from forecasting_assets.settings import load_settings
     from forecasting_assets.tables import RAW_ORDERS, REJECTED_ORDERS, SERIES
-    from forecasting_assets.weeks import parse_week, weeks_between
+    from forecasting_assets.weeks import weeks_between
 
     monkeypatch.setenv("FORECASTING_HOME", str(tmp_path))
     assert init(ONLINE_RETAIL / "orders", "--network", str(ONLINE_RETAIL / "network")) == 0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: What stores say -> the kind of error and its remedy; the first that matches counts.
 _ERRORS = [
     (
-        r"no.?such.?bucket|bucket.*does not exist|container.*(not found|does not exist)",
+        r"no.?such.?bucket|specified bucket does not exist|container.?not.?found|specified container does not exist",
         "missing",
         "check the name of the bucket, or create it",
     ),
@@ -77,8 +77,9 @@ class StoreError(ValueError):
             return cls(store, "permission", "allow this user to read it", reason)
         if isinstance(error, FileNotFoundError) or error.errno == errno.ENOENT:
             return cls(store, "missing", "check the path, or create the folder", reason)
+        without_names = re.sub("'[^']*'", "", reason)  # a bucket may be called permissions
         for pattern, kind, remedy in _ERRORS:
-            if re.search(pattern, reason, re.IGNORECASE):
+            if re.search(pattern, without_names, re.IGNORECASE):
                 return cls(store, kind, remedy, reason)
         return cls(store, "other", "try again; if it goes on, look into the store's own logs", reason)
 

@@ -311,8 +311,6 @@ class Landing:
 
         filesystem, root = self._storage
         with store_errors(self.path):
-            if filesystem.get_file_info(root).type is fs.FileType.NotFound:
-                raise FileNotFoundError("it does not exist")
             listed = filesystem.get_file_info(fs.FileSelector(root, recursive=True))
         files = {
             info.path.removeprefix(root).lstrip("/"): info

@@ -239,7 +239,7 @@ def test_what_is_no_file_is_named_and_not_opened(landing):
 
 def test_without_order_files_those_that_are_not_read_are_named(landing):
     land(landing, "orders.zip")
-    with pytest.raises(OrderFileError, match="orders.zip: unpack it") as caught:
+    with pytest.raises(OrderFileError, match=r"orders\.zip: unpack it") as caught:
         landing.readable_files()
     assert caught.value.path == landing.path
 

@@ -1,13 +1,11 @@
 """`forecasting-assets`: set up a home, materialize weeks, run the demo."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from forecasting_assets.settings import (
     SETTINGS_FILE,
@@ -16,10 +14,7 @@ from forecasting_assets.settings import (
     load_settings,
 )
 from forecasting_assets.tables import ORDER_COLUMNS
-from forecasting_assets.weeks import YEAR_WEEKS, add_weeks, newest_closed_week, parse_week, weeks_between
-
-if TYPE_CHECKING:
-    from forecasting_assets.orders.formats import OrderFormat
+from forecasting_assets.weeks import add_weeks, newest_closed_week, parse_week, weeks_between
 
 DEMO_WEEKS = 120
 DEMO_PLANNED_WEEKS = 12
@@ -140,28 +135,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _settings_text(
-    first_week: date, orders: str, network: str | None, columns: dict[str, str], order_format: "OrderFormat"
-) -> str:
-    # A JSON string is a TOML string.
-    lines = ["[calendar]", f"first_week = {first_week}", "", "[orders]", f"landing = {json.dumps(orders)}"]
-    if columns:
-        lines += [
-            "",
-            "[orders.columns]",
-            *(f"{name} = {json.dumps(landed)}" for name, landed in columns.items()),
-        ]
-    if written := order_format.model_dump(exclude_defaults=True):
-        lines += [
-            "",
-            "[orders.format]",
-            *(f"{name} = {json.dumps(value)}" for name, value in written.items()),
-        ]
-    if network:
-        lines += ["", "[network]", f"path = {json.dumps(network)}"]
-    return "\n".join(lines) + "\n"
-
-
 def _column_map(pairs: Sequence[str]) -> dict[str, str]:
     columns = {}
     for pair in pairs:
@@ -175,54 +148,26 @@ def _column_map(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def _init(arguments: argparse.Namespace) -> int:
-    from forecasting_assets.orders.detect import detect_format
-    from forecasting_assets.orders.rows import OrderFileError
-    from forecasting_assets.resources.landing import Landing, describe_errors, describe_unread
-    from forecasting_assets.settings import OrderSettings
-    from forecasting_assets.storage import is_url, store_errors
+    from forecasting_assets.new_home import absolute, set_up_home
+    from forecasting_assets.resources.landing import describe_errors, describe_unread
 
-    home = forecasting_home()
-    file = home / SETTINGS_FILE
+    file = forecasting_home() / SETTINGS_FILE
     if file.exists():
         raise UsageError(f"{file} exists already: edit it, or remove it to start again")
-    columns = _column_map(arguments.column)
-    orders = arguments.orders if is_url(arguments.orders) else str(Path(arguments.orders).absolute())
-    network = str(Path(arguments.network).absolute()) if arguments.network else None
-    if not is_url(orders) and not Path(orders).is_dir():
-        raise UsageError(f"--orders {orders}: no such folder")
-    if network:
-        from forecasting_assets.allocation import load_network
-
-        load_network(Path(network))
-    names = OrderSettings(columns=columns).landed_names
-    with store_errors(orders):
-        detected = detect_format(
-            Landing.at(home, orders, names).sources(), names, _format_fields(arguments.format)
-        )
-    for evidence in detected.evidence.values():
+    orders, network = absolute(arguments.orders), arguments.network and absolute(arguments.network)
+    columns, order_format = _column_map(arguments.column), _format_fields(arguments.format)
+    history = set_up_home(file.parent, orders, network, columns, order_format)
+    for evidence in history.detected.evidence.values():
         print(f"{evidence} ([orders.format] in {SETTINGS_FILE}).")
-    landing = Landing.at(home, orders, names, detected.order_format)
-    files = landing.refresh()
-    if broken := [found for found in files if found.error]:
-        raise OrderFileError(
-            orders, f"{len(broken):,} of {len(files):,} files cannot be read", describe_errors(broken)
-        )
-    files = landing.readable_files()
-    weeks = sorted({week for found in files for week in found.weeks})
-    if not weeks:
-        raise OrderFileError(orders, "the files hold no order lines", "Land files with order lines")
-    alone, weeks = _history(weeks)
-    if alone:
+    if history.left_out:
         print(
-            f"Orders of {alone[0]} to {alone[-1]} are left out, as over a year without orders follows them: "
-            "set [calendar] first_week if their dates are right."
+            f"Orders of {history.left_out[0]} to {history.left_out[-1]} are left out, as over a year without orders "
+            "follows them: set [calendar] first_week if their dates are right."
         )
-    home.mkdir(parents=True, exist_ok=True)
-    settings = _settings_text(weeks[0], orders, network, columns, detected.order_format)
-    file.write_text(settings, encoding="utf-8")
+    files, weeks = history.files, history.weeks
     rows = sum(found.rows for found in files)
     print(f"{file} written: {len(files):,} order files, {rows:,} rows, weeks {weeks[0]} to {weeks[-1]}")
-    if unread := describe_unread(landing.unread_files()):
+    if unread := describe_unread(history.unread):
         print(f"Not read: {unread}")
     if faulty := [found for found in files if found.fault]:
         print(f"Partly rejected: {describe_errors(faulty)}")
@@ -249,13 +194,6 @@ def _format_fields(pairs: Sequence[str]) -> dict[str, str]:
         name = ".".join(map(str, problem["loc"]))
         raise UsageError(f"--format {name}={fields.get(name, '')}: {problem['msg']}") from None
     return fields
-
-
-def _history(weeks: list[date]) -> tuple[list[date], list[date]]:
-    """`weeks` (sorted) before and after the last year without orders; a wrong date would begin history early."""
-    gaps = [i for i in range(1, len(weeks)) if weeks[i] > add_weeks(weeks[i - 1], YEAR_WEEKS)]
-    start = max((i for i in gaps if weeks[i] <= newest_closed_week()), default=0)
-    return weeks[:start], weeks[start:]
 
 
 def _weeks(settings: Settings, first: str | None, last: str | None) -> list[date]:

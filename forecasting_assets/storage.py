@@ -76,7 +76,7 @@ class StoreError(ValueError):
         if isinstance(error, PermissionError) or error.errno in (errno.EACCES, errno.EPERM):
             return cls(store, "permission", "allow this user to read it", reason)
         if isinstance(error, FileNotFoundError) or error.errno == errno.ENOENT:
-            return cls(store, "missing", "check the path, or create the folder", reason)
+            return cls(store, "missing", "check the path, or create the folder", "it does not exist")
         without_names = re.sub("'[^']*'", "", reason)  # a bucket may be called permissions
         for pattern, kind, remedy in _ERRORS:
             if re.search(pattern, without_names, re.IGNORECASE):

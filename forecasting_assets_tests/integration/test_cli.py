@@ -69,7 +69,8 @@ def test_init_does_not_overwrite(orders, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["init", "--orders", "nowhere"], "no such folder"),
+        (["init", "--orders", "nowhere"], "nowhere cannot be read (it does not exist)"),
+        (["init", "--orders", "{orders}", "--format", "date=backwards"], "--format date=backwards"),
         (["init", "--orders", "{orders}"], "has no column 'order_id' (order_id)"),
         (["init", "--orders", "{orders}", "--column", "order=InvoiceNo"], "'order' is none of"),
         (["init", "--orders", "{orders}", "--column", "order_id"], "write NAME=LANDED"),
@@ -79,7 +80,53 @@ def test_init_does_not_overwrite(orders, capsys):
 def test_init_explains_what_is_wrong_and_writes_nothing(orders, capsys, arguments, said):
     assert main([a.format(orders=orders) for a in arguments]) == 2
     assert said in capsys.readouterr().err
-    assert not (Path(os.environ["FORECASTING_HOME"]) / "forecasting.toml").exists()
+    assert not Path(os.environ["FORECASTING_HOME"]).exists()
+
+
+def test_init_says_how_the_files_are_written_and_which_are_not_read(orders, capsys):
+    from forecasting_assets.settings import load_settings
+
+    (orders / "a.csv").write_bytes(
+        "\n".join(
+            [
+                HEADER.replace(",", ";").strip(),
+                "1;3/6/2024 0:00;p;EU;1.000;3,50 €",
+                "2;3/14/2024 0:00;Böden;EU;2;3,50 €",
+            ]
+        ).encode("cp1252")
+    )
+    (orders / "b.xls").write_bytes(b"old")
+    (orders / "_SUCCESS").write_bytes(b"")
+    assert init(orders) == 0
+    found = capsys.readouterr().out
+    assert "Dates are written month first, as '3/14/2024 0:00' in a.csv row 2" in found
+    assert "b.xls: save it as .xlsx" in found
+    assert "_SUCCESS" not in found
+    assert load_settings().orders.format.model_dump() == {
+        "date": "month_first", "decimal": ",", "thousands": ".", "currency": "€", "delimiter": ";",
+        "encoding": "cp1252",
+    }  # fmt: skip
+
+
+def test_init_asks_for_what_the_files_leave_open_and_takes_the_answer(orders, capsys):
+    from forecasting_assets.settings import load_settings
+
+    (orders / "a.csv").write_text(HEADER + "1,6.3.2024,p,EU,2,3.5\n")
+    assert init(orders) == 2
+    assert "--format date=day_first or --format date=month_first" in capsys.readouterr().err
+    assert not Path(os.environ["FORECASTING_HOME"]).exists()
+    assert init(orders, "--format", "date=day_first") == 0
+    assert load_settings().orders.format.date == "day_first"
+    assert str(load_settings().calendar.first_week) == "2024-03-04"
+
+
+def test_init_says_once_that_a_column_is_not_mapped(orders, capsys):
+    for number in range(30):
+        (orders / f"{number}.csv").write_text(HEADER + "1,2024-03-06,p,EU,2,3.5\n")
+    assert main(["init", "--orders", str(orders)]) == 2
+    problem = capsys.readouterr().err
+    assert problem.count("has no column") == 1
+    assert "31" in problem
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,7 @@ def _format_fields(pairs: Sequence[str]) -> dict[str, str]:
 
     fields = dict(pair.partition("=")[::2] for pair in pairs)
     try:
-        OrderFormat(**fields)  # type: ignore[arg-type]
+        OrderFormat(**fields)
     except ValidationError as error:
         problem = error.errors()[0]
         name = ".".join(map(str, problem["loc"]))

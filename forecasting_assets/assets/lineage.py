@@ -64,6 +64,7 @@ class Lineage:
 
     weekly: Weekly
     landed: Sequence[LandedFile] | None = None
+    store_error: StoreError | None = None
     _records: dict[str, dict[date, Record]] = field(default_factory=dict)
     _settings: dict[str, str] = field(default_factory=dict)
     _states: dict[str, dict[date, WeekState]] = field(default_factory=dict)
@@ -78,8 +79,14 @@ class Lineage:
 
     @cached_property
     def files(self) -> Sequence[LandedFile]:
-        """The order files of the landing zone."""
-        return self.landing.refresh() if self.landed is None else self.landed
+        """The order files of the landing zone; as they were known before, if its store does not answer."""
+        if self.landed is not None:
+            return self.landed
+        try:
+            return self.landing.refresh()
+        except StoreError as error:
+            self.store_error = error
+            return self.landing.files()
 
     def lost_files(self, asset: str, week: date) -> list[LandedFile]:
         """Order files that can no longer be read and that `week` of `asset` was made from: it would lose their rows."""
@@ -338,7 +345,6 @@ def by_state(weeks: Mapping[date, WeekState]) -> dict[str, list[date]]:
 
 def describe_status(lineage: Lineage) -> str:
     """A table of the weeks of each asset by state, the weeks that are not fresh, and the newest week."""
-    landing = _describe_landing(lineage)
     rows, notes = [["asset", *STATES, "newest week"]], []
     for asset, weeks in lineage.status().items():
         states = by_state(weeks)
@@ -348,12 +354,12 @@ def describe_status(lineage: Lineage) -> str:
         notes += [f"{asset} {name}: {format_weeks(states[name])}" for name in STATES[1:] if states[name]]
         notes += [f"  {w}: {reason}" for w in states["failed"] for reason in weeks[w].reasons]
     closed = f"Newest week that has closed: {newest_closed_week()}."
-    return "\n".join([*aligned(rows), "", *notes, closed, *landing])
+    return "\n".join([*aligned(rows), "", *notes, closed, *_unread(lineage)])
 
 
 def describe_stale(lineage: Lineage) -> str:
     """Every week that is out of date or will be, by asset, with the reasons of those that have one of their own."""
-    landing, lines = _describe_landing(lineage), []
+    lines = []
     for asset, weeks in lineage.stale().items():
         if weeks:
             lines.append(f"{asset}: {len(weeks)} weeks, {format_weeks(weeks)}")
@@ -364,23 +370,18 @@ def describe_stale(lineage: Lineage) -> str:
             lines += [f"  {reason} ({format_weeks(where)})" for reason, where in list(by_reason.items())[:10]]
             if len(by_reason) > 10:
                 lines.append(f"  and {len(by_reason) - 10} more reasons")
-    return "\n".join([*(lines or ["Nothing is out of date."]), *landing])
+    return "\n".join([*(lines or ["Nothing is out of date."]), *_unread(lineage)])
 
 
-def _describe_landing(lineage: Lineage) -> list[str]:
-    """What there is to say of the order files; if their store does not answer, they are taken as last known."""
-    lines = []
-    try:
-        files = lineage.files
-    except StoreError as error:
-        files = lineage.landed = lineage.landing.files()
-        lines.append(f"Order files as last known: {error}")
-    first = lineage.weekly.settings.calendar.first_week
-    strays = outside_calendar(files, first)
-    names = {name for strays_of_week in strays.values() for name in strays_of_week}
-    unread = describe_unread(lineage.landing.unread_files())
-    lines += [f"Not read: {line}" for line in describe_errors(files).splitlines()]
-    lines += [f"Not read: {line}" for line in unread.split("; ") if line]
+def _unread(lineage: Lineage) -> list[str]:
+    strays = outside_calendar(lineage.files, first := lineage.weekly.settings.calendar.first_week)
+    names = {name for files in strays.values() for name in files}
+    lines = [f"Not read: {line}" for line in describe_errors(lineage.files).splitlines()]
+    if lineage.store_error:
+        lines.insert(0, f"{lineage.store_error}. Order files are listed as they were known before.")
+    lines += [
+        f"Not read: {line}" for line in describe_unread(lineage.landing.unread_files()).split("; ") if line
+    ]
     if strays:
         lines.append(
             f"Not planned: orders of {format_weeks(strays)} in {len(names)} files "

@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,8 +116,8 @@ class _Entry:
             size,
             datetime.fromisoformat(modified),
             content,
-            tuple(json.loads(columns)),
-            tuple(date.fromisoformat(week) for week in json.loads(weeks)),
+            _names_of(columns),
+            _weeks_of(weeks),
             rows,
             bool(careful),
             *(FileError(**json.loads(text)) if text else None for text in (error, fault)),
@@ -222,7 +222,8 @@ class Landing:
             database.executemany("INSERT INTO unread_files VALUES (?)", [(name,) for name in others])
         if error:
             raise StoreError.of(self.path, error) from error
-        files = self.files()
+        entries_now = {**known, **{entry.file.name: entry for entry in entries}}
+        files = [entries_now[name].file for name in sorted(entries_now.keys() & order_files.keys())]
         if changed or withdrawn:
             self._list_quarantine([file for file in files if file.error or file.fault])
         return files
@@ -250,7 +251,7 @@ class Landing:
             unread = describe_unread(self.unread_files())
             raise OrderFileError(
                 self.path,
-                f"it holds no order files{f', but {unread}' if unread else ''}",
+                "it holds no order files" + (f" that are read, but {unread}" if unread else ""),
                 f"Land some there, as one of {', '.join(FORMATS)}",
             )
         readable = [file for file in files if not file.error]
@@ -391,6 +392,17 @@ class Landing:
             if len(name.encode()) > _LONGEST_NAME:
                 name = f"{fingerprint(name)}-{name[-50:]}"
             (folder / f"{name}.error.txt").write_text(f"{file.error or file.fault}\n", encoding="utf-8")
+
+
+# Thousands of files have the same columns, and the same weeks.
+@lru_cache(maxsize=10_000)
+def _names_of(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
+
+
+@lru_cache(maxsize=10_000)
+def _weeks_of(text: str) -> tuple[date, ...]:
+    return tuple(date.fromisoformat(week) for week in json.loads(text))
 
 
 def _look_at(

@@ -150,11 +150,14 @@ def _column_map(pairs: Sequence[str]) -> dict[str, str]:
 def _init(arguments: argparse.Namespace) -> int:
     from forecasting_assets.new_home import absolute, set_up_home
     from forecasting_assets.resources.landing import describe_errors, describe_unread
+    from forecasting_assets.storage import is_url
 
     file = forecasting_home() / SETTINGS_FILE
     if file.exists():
         raise UsageError(f"{file} exists already: edit it, or remove it to start again")
     orders, network = absolute(arguments.orders), arguments.network and absolute(arguments.network)
+    if not is_url(orders) and not Path(orders).is_dir():
+        raise UsageError(f"--orders {orders}: no such folder")
     columns, order_format = _column_map(arguments.column), _format_fields(arguments.format)
     history = set_up_home(file.parent, orders, network, columns, order_format)
     for evidence in history.detected.evidence.values():

@@ -9,7 +9,6 @@ import pytest
 
 from forecasting_assets.cli import main
 from forecasting_assets.tables import CLEAN_ORDERS, DEMAND_FORECAST, WEEKLY_DEMAND
-from forecasting_assets.weeks import parse_week
 from forecasting_assets_tests.conftest import PLANNED, WEEKS
 
 ONLINE_RETAIL = Path(__file__).parents[3] / "shared" / "data" / "online_retail"
@@ -69,8 +68,7 @@ def test_init_does_not_overwrite(orders, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["init", "--orders", "nowhere"], "nowhere cannot be read (it does not exist)"),
-        (["init", "--orders", "{orders}", "--format", "date=backwards"], "--format date=backwards"),
+        (["init", "--orders", "nowhere"], "no such folder"),
         (["init", "--orders", "{orders}"], "has no column 'order_id' (order_id)"),
         (["init", "--orders", "{orders}", "--column", "order=InvoiceNo"], "'order' is none of"),
         (["init", "--orders", "{orders}", "--column", "order_id"], "write NAME=LANDED"),
@@ -80,53 +78,7 @@ def test_init_does_not_overwrite(orders, capsys):
 def test_init_explains_what_is_wrong_and_writes_nothing(orders, capsys, arguments, said):
     assert main([a.format(orders=orders) for a in arguments]) == 2
     assert said in capsys.readouterr().err
-    assert not Path(os.environ["FORECASTING_HOME"]).exists()
-
-
-def test_init_says_how_the_files_are_written_and_which_are_not_read(orders, capsys):
-    from forecasting_assets.settings import load_settings
-
-    (orders / "a.csv").write_bytes(
-        "\n".join(
-            [
-                HEADER.replace(",", ";").strip(),
-                "1;3/6/2024 0:00;p;EU;1.000;3,50 €",
-                "2;3/14/2024 0:00;Böden;EU;2;3,50 €",
-            ]
-        ).encode("cp1252")
-    )
-    (orders / "b.xls").write_bytes(b"old")
-    (orders / "_SUCCESS").write_bytes(b"")
-    assert init(orders) == 0
-    found = capsys.readouterr().out
-    assert "Dates are written month first, as '3/14/2024 0:00' in a.csv row 2" in found
-    assert "b.xls: save it as .xlsx" in found
-    assert "_SUCCESS" not in found
-    assert load_settings().orders.format.model_dump() == {
-        "date": "month_first", "decimal": ",", "thousands": ".", "currency": "€", "delimiter": ";",
-        "encoding": "cp1252",
-    }  # fmt: skip
-
-
-def test_init_asks_for_what_the_files_leave_open_and_takes_the_answer(orders, capsys):
-    from forecasting_assets.settings import load_settings
-
-    (orders / "a.csv").write_text(HEADER + "1,6.3.2024,p,EU,2,3.5\n")
-    assert init(orders) == 2
-    assert "--format date=day_first or --format date=month_first" in capsys.readouterr().err
-    assert not Path(os.environ["FORECASTING_HOME"]).exists()
-    assert init(orders, "--format", "date=day_first") == 0
-    assert load_settings().orders.format.date == "day_first"
-    assert str(load_settings().calendar.first_week) == "2024-03-04"
-
-
-def test_init_says_once_that_a_column_is_not_mapped(orders, capsys):
-    for number in range(30):
-        (orders / f"{number}.csv").write_text(HEADER + "1,2024-03-06,p,EU,2,3.5\n")
-    assert main(["init", "--orders", str(orders)]) == 2
-    problem = capsys.readouterr().err
-    assert problem.count("has no column") == 1
-    assert "31" in problem
+    assert not (Path(os.environ["FORECASTING_HOME"]) / "forecasting.toml").exists()
 
 
 @pytest.mark.parametrize(
@@ -194,40 +146,6 @@ def test_an_unreadable_file_is_listed_and_the_week_is_made_from_the_others(order
 
 
 @pytest.mark.spark
-def test_a_file_that_breaks_while_a_week_is_made_is_left_out_of_it(orders, monkeypatch, capsys):
-    from forecasting_assets.definitions import lineage_of
-    from forecasting_assets.orders.landing import scan_order_file
-    from forecasting_assets.resources import landing
-    from forecasting_assets.settings import load_settings
-
-    def scan_before_it_breaks(source, landed_names):
-        content = source.path.endswith("breaks.csv") and Path(source.path).read_bytes()
-        if not content:
-            return scan_order_file(source, landed_names)
-        Path(source.path).write_bytes(content.replace(b"\xff", b"?"))
-        try:
-            return scan_order_file(source, landed_names)
-        finally:
-            Path(source.path).write_bytes(content)
-
-    monkeypatch.setattr(landing, "scan_order_file", scan_before_it_breaks)
-    assert init(orders) == 0
-    (orders / "breaks.csv").write_bytes(HEADER.encode() + b"9,2024-03-13,\xff,EU,2,3.5\n")
-    weeks = ["2024-03-04", "2024-03-11"]
-    assert main(["materialize", "--from", weeks[0], "--to", weeks[1], "--select", "+key:clean_orders"]) == 0
-    assert "breaks.csv" in capsys.readouterr().out
-    settings = load_settings()
-    assert [path.name for path in (settings.home / "landing" / "quarantine").iterdir()] == [
-        "breaks.csv.error.txt"
-    ]
-    lineage = lineage_of(settings)
-    for week in map(parse_week, weeks):
-        assert lineage.state("clean_orders", week).state == "fresh"
-        assert list(lineage.records("raw_orders")[week].inputs["order files"]) == ["a.csv"]
-        assert lineage.lake.rows(CLEAN_ORDERS, week) == 1
-
-
-@pytest.mark.spark
 def test_a_region_nobody_delivers_to_is_named(home_copy, monkeypatch, capsys):
     monkeypatch.setenv("FORECASTING_HOME", str(home_copy.path))
     lanes = home_copy.path / "landing" / "network" / "lanes.csv"
@@ -268,7 +186,7 @@ def test_real_order_lines_need_a_column_mapping_and_nothing_else(tmp_path, monke
     from forecasting_assets.resources.lake import Lake
     from forecasting_assets.settings import load_settings
     from forecasting_assets.tables import RAW_ORDERS, REJECTED_ORDERS, SERIES
-    from forecasting_assets.weeks import weeks_between
+    from forecasting_assets.weeks import parse_week, weeks_between
 
     monkeypatch.setenv("FORECASTING_HOME", str(tmp_path))
     assert init(ONLINE_RETAIL / "orders", "--network", str(ONLINE_RETAIL / "network")) == 0

@@ -169,7 +169,7 @@ def test_a_landed_file_is_cut_short(home, home_copy, capsys):
     weeks = sorted({*held, other})
     for week in weeks:  # the other week's files go on
         assert materialize(home_copy.settings, [week], "+key:weekly_demand") is (week == other)
-    assert "land it again in full, or remove it" in capsys.readouterr().out
+    assert "Land it again in full, or remove it" in capsys.readouterr().out
     listed = {file.name: file.read_text() for file in quarantine.iterdir()}
     assert set(listed) == {
         f"{str(known.relative_to(orders)).replace('/', '__')}.error.txt",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: What stores say -> the kind of error and its remedy; the first that matches counts.
 _ERRORS = [
     (
-        r"no.?such.?bucket|bucket.*does not exist|container.*(not found|does not exist)",
+        r"no.?such.?bucket|specified bucket does not exist|container.?not.?found|specified container does not exist",
         "missing",
         "check the name of the bucket, or create it",
     ),
@@ -48,6 +48,9 @@ _ERRORS = [
     ),
 ]
 
+#: How the errors of Amazon's, Microsoft's and Google's clients in pyarrow can be known.
+_OBJECT_STORES = r"AWS Error|Azure error|google::cloud::Status"
+
 
 class StoreError(ValueError):
     """A store that does not answer as it should, which says nothing about the files in it.
@@ -73,11 +76,21 @@ class StoreError(ValueError):
         if isinstance(error, PermissionError) or error.errno in (errno.EACCES, errno.EPERM):
             return cls(store, "permission", "allow this user to read it", reason)
         if isinstance(error, FileNotFoundError) or error.errno == errno.ENOENT:
-            return cls(store, "missing", "check the path, or create the folder", reason)
+            return cls(store, "missing", "check the path, or create the folder", "it does not exist")
+        without_names = re.sub("'[^']*'", "", reason)  # a bucket may be called permissions
         for pattern, kind, remedy in _ERRORS:
-            if re.search(pattern, reason, re.IGNORECASE):
+            if re.search(pattern, without_names, re.IGNORECASE):
                 return cls(store, kind, remedy, reason)
         return cls(store, "other", "try again; if it goes on, look into the store's own logs", reason)
+
+
+def is_of_store(error: OSError) -> bool:
+    """Whether an error is certain to be of the store, and not of what is in a file.
+
+    An error that passes would otherwise be taken for damage, as the file can be read again.
+    """
+    # A damaged file may lead to a place that does not exist, which is an invalid argument.
+    return error.errno not in (None, errno.EINVAL) or re.search(_OBJECT_STORES, str(error)) is not None
 
 
 @contextmanager

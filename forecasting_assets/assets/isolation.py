@@ -17,7 +17,7 @@ import dagster as dg
 from forecasting_assets.assets.lineage import OVERRIDE, Lineage
 from forecasting_assets.assets.sources import observations
 from forecasting_assets.assets.weekly import Weekly, add_week_metadata, weeks_of, weeks_of_run
-from forecasting_assets.provenance import Failure, Record, fingerprint
+from forecasting_assets.provenance import Failure, Inputs, Record, fingerprint
 from forecasting_assets.resources.landing import Landing
 from forecasting_assets.runtime.lock import exclusive_lock
 from forecasting_assets.runtime.orphans import PROCESS, this_process
@@ -32,6 +32,10 @@ _HOPELESS = 3
 class HeldBack(ValueError):
     """A week that is not made as what it needs is missing, failed, or did not pass its checks, or as it would fail
     like those that were tried."""
+
+
+class InputsChanged(ValueError):
+    """What weeks were to be made from has changed since it was looked at: it has to be looked at again."""
 
 
 class WeeksMade(dg.ConfigurableIOManager):
@@ -78,8 +82,9 @@ def week_by_week(
         weeks = weeks_of(context)
         overridden = overridden_checks(context.run.tags)
         waiting = f"Waiting for another run, which is making {table.name}."
-        # A record would otherwise tell of what another run has written meanwhile.
-        with exclusive_lock(weekly.settings.home, table.name, lambda: context.log.info(waiting)):
+
+        def attempt(weeks: Sequence[date]) -> tuple[Lineage, dict[date, Inputs], dict[date, Exception]]:
+            """What the weeks are made from as of now, and why those fail that do."""
             lineage = Lineage(weekly)
             failed: dict[date, Exception] = {}
             ready: list[date] = []
@@ -90,7 +95,16 @@ def week_by_week(
                     ready.append(week)
             inputs = {week: lineage.inputs(table.name, week) for week in ready}
             failed |= failures_by_week(ready, lambda part: function(context, part, **resources))
-            made = [week for week in ready if week not in failed]
+            return lineage, inputs, failed
+
+        # A record would otherwise tell of what another run has written meanwhile.
+        with exclusive_lock(weekly.settings.home, table.name, lambda: context.log.info(waiting)):
+            lineage, inputs, failed = attempt(weeks)
+            if again := [week for week, error in failed.items() if isinstance(error, InputsChanged)]:
+                lineage, inputs_now, failed_now = attempt(again)
+                inputs |= inputs_now
+                failed = {week: error for week, error in failed.items() if week not in again} | failed_now
+            made = [week for week in weeks if week not in failed]
             # Nothing goes on from a week before its checks have passed, even if this run is killed before them.
             unchecked = weekly.unchecked(table)
             for week in made:
@@ -127,6 +141,8 @@ def failures_by_week(weeks: Sequence[date], work: Callable[[list[date]], None]) 
         try:
             work(part)
             any_made = True
+        except InputsChanged as error:
+            failed |= dict.fromkeys(part, error)
         except Exception as error:
             if len(part) > 1:
                 middle = len(part) // 2

@@ -88,9 +88,10 @@ class Lineage:
             self.store_error = error
             return self.landing.files()
 
-    @property
-    def unreadable(self) -> list[LandedFile]:
-        return [file for file in self.files if file.error]
+    def lost_files(self, asset: str, week: date) -> list[LandedFile]:
+        """Order files that can no longer be read and that `week` of `asset` was made from: it would lose their rows."""
+        held = self.records(asset).get(week, Record()).inputs.get(FILES, {})
+        return [file for file in self.touching.get(week, ()) if file.error and file.name in held]
 
     def declared(self, asset: str) -> Declared:
         return self.weekly.declared[asset]
@@ -115,7 +116,8 @@ class Lineage:
         for source in declared.upstream:
             found[source.asset] = self._versions(asset, source.asset, week)
         if declared.reads == FILES:
-            found[FILES] = {file.name: file.fingerprint for file in self.touching.get(week, ())}
+            files = self.touching.get(week, ())
+            found[FILES] = {file.name: file.fingerprint for file in files if not file.error}
         elif declared.reads == NETWORK:
             found[NETWORK] = self._network
         return found
@@ -192,6 +194,11 @@ class Lineage:
                         f"the check {check} of {source.asset} {w} failed ({said}): {remedy} again, or go ahead with "
                         f"the run tag {OVERRIDE}={name}"
                     )
+        if self.declared(asset).reads == FILES:
+            found += [
+                f"{file.error}. This week was made with rows of it, which would be lost"
+                for file in self.lost_files(asset, week)
+            ]
         return list(dict.fromkeys(found))
 
     # ------------------------------------------------------------------ status

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from forecasting_assets.assets.isolation import InputsChanged
 from forecasting_assets.assets.weekly import Upstream, Weekly, add_week_metadata, row_counts
 from forecasting_assets.features.build import build_features, feature_columns
 from forecasting_assets.features.window import LOOKBACK_WEEKS
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 GROUP = "orders"
 #: Rows of weekly_demand that a task makes features of, about: they are in memory together.
 DEMAND_PER_TASK = 500_000
+#: Errors of Spark's workers that a file may be at fault for, which is all that Spark tells of them.
+_FAULTS_OF_FILES = ("OrderFileError", "FileNotFoundError")
 
 
 def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
@@ -55,19 +58,23 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         landing: dg.ResourceParam[Landing],
     ) -> None:
         """Order lines of the week exactly as they were landed, with the file and row each came from."""
-        files = touching(landing.readable_files(weeks), weeks)
-        for columns, group in weeks_by_columns(files, weeks).items():
-            sources = touching(files, group)
-            rows = read_raw_orders(
-                spark.spark_session,
-                landing.path,
-                sources,
-                columns,
-                orders.landed_names,
-                orders.format,
-                group,
-            )
-            row_counts(context, lake.write(by_week(rows, group), RAW_ORDERS, group))
+        files = touching(landing.readable_files(), weeks)
+        try:
+            for columns, group in weeks_by_columns(files, weeks).items():
+                rows = read_raw_orders(
+                    spark.spark_session,
+                    landing.path,
+                    touching(files, group),
+                    columns,
+                    orders.landed_names,
+                    orders.format,
+                    group,
+                )
+                row_counts(context, lake.write(by_week(rows, group), RAW_ORDERS, group))
+        except Exception as error:
+            if any(name in str(error) for name in _FAULTS_OF_FILES) and landing.recheck(files):
+                raise InputsChanged(f"order files have changed while they were read: {error}") from error
+            raise
         for week in weeks:
             names = [file.name for file in touching(files, [week])]
             add_week_metadata(

@@ -93,7 +93,7 @@ def ask(lineage: Lineage, cursor: Cursor, now: datetime, under_way: Iterable[dat
     unfinished = [week for week, asked in cursor.asked.items() if asked.attempts < ATTEMPTS]
     if seen == cursor.seen and not unfinished:
         return Answer([], _given_up(cursor), cursor)
-    busy, held = set(under_way), {week for file in files if file.error for week in file.weeks}
+    busy = set(under_way)
     whole = {f.name for f in files if cursor.settling.get(f.name) == _state(f)}
     arrived, settling, waiting = set[date](), dict[str, str](), False
     wanted: dict[date, tuple[str, ...]] = {}
@@ -108,7 +108,7 @@ def ask(lineage: Lineage, cursor: Cursor, now: datetime, under_way: Iterable[dat
                 asked[str(week)] = replace(before, due=_due(now, before.attempts))
             elif before.attempts < ATTEMPTS and datetime.fromisoformat(before.due) <= now:
                 wanted[week] = before.assets
-        elif _is_made_from_its_files(lineage, week) or week in held:
+        elif _is_made_from_its_files(lineage, week) or lineage.lost_files("raw_orders", week):
             continue  # a file that can no longer be read may still be mended
         elif week in busy:
             waiting = True

@@ -1,8 +1,6 @@
 """Commands that set up a home: init, demo."""
 
-import json
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +9,12 @@ from pydantic import ValidationError
 
 from forecasting_assets.cli.output import json_option, plural, print_json, print_line
 from forecasting_assets.cli.runs import FAILED
-from forecasting_assets.settings import SETTINGS_FILE, OrderSettings, forecasting_home, load_settings
+from forecasting_assets.settings import SETTINGS_FILE, forecasting_home, load_settings
 from forecasting_assets.tables import ORDER_COLUMNS
-from forecasting_assets.weeks import YEAR_WEEKS, add_weeks, newest_closed_week
+from forecasting_assets.weeks import add_weeks, newest_closed_week
 
 if TYPE_CHECKING:
-    from forecasting_assets.orders.detect import Detected
-    from forecasting_assets.resources.landing import LandedFile, Landing
+    from forecasting_assets.new_home import OrderHistory
 
 DEMO_WEEKS = 120
 DEMO_PLANNED_WEEKS = 12
@@ -52,43 +49,34 @@ def init(
 
     Finds out which weeks there are and how the files write dates, numbers and text.
     """
-    from forecasting_assets.orders.detect import detect_format
-    from forecasting_assets.resources.landing import Landing
-    from forecasting_assets.storage import store_errors
+    from forecasting_assets.new_home import absolute, set_up_home
+    from forecasting_assets.storage import is_url
 
-    home = forecasting_home()
-    file = home / SETTINGS_FILE
+    file = forecasting_home() / SETTINGS_FILE
     if file.exists():
         raise click.UsageError(f"{file} exists already: edit it, or remove it to start again.")
-    mapping = _column_map(columns)
-    landing_path, network_path = _checked_folders(orders, network)
-    names = OrderSettings(columns=mapping).landed_names
-    with store_errors(landing_path):
-        sources = Landing.at(home, landing_path, names).sources()
-        detected = detect_format(sources, names, _format_fields(formats))
-    landing = Landing.at(home, landing_path, names, detected.order_format)
-    files = _readable_files(landing)
-    left_out, weeks = _history(sorted({week for landed in files for week in landed.weeks}))
-    home.mkdir(parents=True, exist_ok=True)
-    file.write_text(_settings_text(weeks[0], landing_path, network_path, mapping, detected), encoding="utf-8")
+    landing, network_path = absolute(orders), network and absolute(network)
+    if not is_url(landing) and not Path(landing).is_dir():
+        raise click.UsageError(f"--orders {landing}: no such folder.")
+    history = set_up_home(file.parent, landing, network_path, _column_map(columns), _format_fields(formats))
     if as_json:
         print_json(
             {
                 "settings": file,
-                "files": len(files),
-                "rows": sum(landed.rows for landed in files),
-                "first_week": weeks[0],
-                "last_week": weeks[-1],
-                "format": detected.order_format.model_dump(),
-                "format_evidence": dict(detected.evidence),
-                "unread_files": landing.unread_files(),
+                "files": len(history.files),
+                "rows": sum(landed.rows for landed in history.files),
+                "first_week": history.weeks[0],
+                "last_week": history.weeks[-1],
+                "format": history.detected.order_format.model_dump(),
+                "format_evidence": dict(history.detected.evidence),
+                "unread_files": history.unread,
             }
         )
         return
-    _report(file, landing, files, detected, left_out, weeks)
+    _report(file, history)
     if not network:
         print_line("No network yet: planning assets refuse until [network] path names its folder.")
-    closed = [week for week in weeks if week <= newest_closed_week()]
+    closed = [week for week in history.weeks if week <= newest_closed_week()]
     if closed:
         print_line(f"Next: forecasting-assets materialize --from {closed[0]} --to {closed[-1]}")
     else:
@@ -97,59 +85,23 @@ def init(
         )
 
 
-def _checked_folders(orders: str, network: str | None) -> tuple[str, str | None]:
-    """Absolute paths of the folders given, or the URL of the orders."""
-    from forecasting_assets.storage import is_url
-
-    landing = orders if is_url(orders) else str(Path(orders).absolute())
-    if not is_url(landing) and not Path(landing).is_dir():
-        raise click.UsageError(f"--orders {landing}: no such folder.")
-    if network is None:
-        return landing, None
-    from forecasting_assets.allocation import load_network
-
-    folder = Path(network).absolute()
-    load_network(folder)
-    return landing, str(folder)
-
-
-def _readable_files(landing: "Landing") -> Sequence["LandedFile"]:
-    """All order files; an error if one cannot be read, or none holds any lines."""
-    from forecasting_assets.orders.rows import OrderFileError
-    from forecasting_assets.resources.landing import describe_errors
-
-    files = landing.refresh()
-    if broken := [landed for landed in files if landed.error]:
-        reason = f"{len(broken):,} of {plural(len(files), 'file')} cannot be read"
-        raise OrderFileError(landing.path, reason, describe_errors(broken))
-    files = landing.readable_files()
-    if not any(landed.weeks for landed in files):
-        raise OrderFileError(landing.path, "the files hold no order lines", "Land files with order lines")
-    return files
-
-
-def _report(
-    file: Path,
-    landing: "Landing",
-    files: Sequence["LandedFile"],
-    detected: "Detected",
-    left_out: Sequence[date],
-    weeks: Sequence[date],
-) -> None:
+def _report(file: Path, history: "OrderHistory") -> None:
+    """Say what was found in the order files, and what was written."""
     from forecasting_assets.resources.landing import describe_errors, describe_unread
 
-    for evidence in detected.evidence.values():
+    for evidence in history.detected.evidence.values():
         print_line(f"{evidence} ([orders.format] in {SETTINGS_FILE}).")
-    if left_out:
+    if history.left_out:
         print_line(
-            f"Orders of {left_out[0]} to {left_out[-1]} are left out, as over a year without orders follows them: "
-            "set [calendar] first_week if their dates are right."
+            f"Orders of {history.left_out[0]} to {history.left_out[-1]} are left out, as over a year without orders "
+            "follows them: set [calendar] first_week if their dates are right."
         )
+    files, weeks = history.files, history.weeks
     rows = sum(landed.rows for landed in files)
     print_line(
         f"{file} written: {plural(len(files), 'order file')}, {plural(rows, 'row')}, weeks {weeks[0]} to {weeks[-1]}"
     )
-    if unread := describe_unread(landing.unread_files()):
+    if unread := describe_unread(history.unread):
         print_line(f"Not read: {unread}")
     if faulty := [landed for landed in files if landed.fault]:
         print_line(f"Partly rejected: {describe_errors(faulty)}")
@@ -166,33 +118,6 @@ def _format_fields(pairs: Sequence[str]) -> dict[str, str]:
         name = ".".join(map(str, problem["loc"]))
         raise click.UsageError(f"--format {name}={fields.get(name, '')}: {problem['msg']}") from None
     return fields
-
-
-def _history(weeks: list[date]) -> tuple[list[date], list[date]]:
-    """`weeks` (sorted) before and after the last year without orders; a wrong date would begin history early."""
-    gaps = [i for i in range(1, len(weeks)) if weeks[i] > add_weeks(weeks[i - 1], YEAR_WEEKS)]
-    start = max((i for i in gaps if weeks[i] <= newest_closed_week()), default=0)
-    return weeks[:start], weeks[start:]
-
-
-def _settings_text(
-    first_week: date, orders: str, network: str | None, columns: Mapping[str, str], detected: "Detected"
-) -> str:
-    # A JSON string is a TOML string.
-    lines = ["[calendar]", f"first_week = {first_week}", "", "[orders]", f"landing = {json.dumps(orders)}"]
-    sections = {
-        "orders.columns": columns,
-        "orders.format": detected.order_format.model_dump(exclude_defaults=True),
-        "network": {"path": network} if network else {},
-    }
-    for section, fields in sections.items():
-        if fields:
-            lines += [
-                "",
-                f"[{section}]",
-                *(f"{name} = {json.dumps(value)}" for name, value in fields.items()),
-            ]
-    return "\n".join(lines) + "\n"
 
 
 def _column_map(pairs: Sequence[str]) -> dict[str, str]:

@@ -4,25 +4,24 @@ What the files decide is taken; what they contradict each other in, or leave ope
 only if it can be read in one way: 25/3/2024 says that the day comes first, 3/4/2024 says nothing.
 """
 
+import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from forecasting_assets.orders.dates import parse_moments
 from forecasting_assets.orders.formats import OrderFormat
 from forecasting_assets.orders.landing import required_columns
-from forecasting_assets.orders.reading import read_order_file
 from forecasting_assets.orders.rows import OrderFileError, Source, decoded_blocks, open_text
-from forecasting_assets.orders.text import WHITE_SPACE, trim
+from forecasting_assets.orders.text import WHITE_SPACE
+from forecasting_assets.orders.written_values import TELLING, TEXT_FILES, Value, file_name, telling_values
 
-_TEXT_FILES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 _TABBED = (".tsv", ".tsv.gz")
-#: Numbers have a type of their own in these, and are no evidence.
-_TYPED_FILES = (".parquet", ".xlsx")
 #: What a value says that can be read in either way.
 _EITHER = "either"
 _DELIMITERS = (",", ";", "\t", "|")
@@ -51,19 +50,6 @@ class FormatQuestion(ValueError):
             f"{problem}: say which it is, with {options}" if options else f"{problem}: land all files alike"
         )
         self.field = field
-
-
-@dataclass(frozen=True)
-class Sign:
-    """A value that says how it is written, and where it stands."""
-
-    says: str
-    text: str
-    file: str
-    row: int
-
-    def __str__(self) -> str:
-        return f"{self.text!r} in {self.file} row {self.row:,}"
 
 
 @dataclass(frozen=True)
@@ -119,11 +105,11 @@ class _Detector:
         self._sources = sources
         self._names = landed_names
 
-    def _open(self, source: Source, columns: Sequence[str] | None = None) -> Source:
+    def _open(self, source: Source) -> Source:
         known = OrderFormat(
             **{name: value for name, value in self.fields.items() if name in ("encoding", "delimiter")}
         )
-        return replace(source, order_format=known, columns=columns)
+        return replace(source, order_format=known)
 
     def _keep(self, field: str, value: str, evidence: str) -> None:
         self.fields[field] = value
@@ -150,7 +136,7 @@ class _Detector:
         if unicode_text is not None:
             raise FormatQuestion(
                 "encoding",
-                f"{_name(unicode_text)} is text in UTF-8 and {_name(others[0])} is not",
+                f"{file_name(unicode_text)} is text in UTF-8 and {file_name(others[0])} is not",
                 [],
             )
         try:
@@ -167,7 +153,7 @@ class _Detector:
             "encoding",
             "cp1252",
             f"Text is not UTF-8: read as cp1252 (Western European), as {_first_beyond_ascii(western)!r} in "
-            f"{_name(western)}",
+            f"{file_name(western)}",
         )
 
     def find_delimiter(self) -> None:
@@ -187,52 +173,28 @@ class _Detector:
             (one, first), (two, second), *_ = signs.items()
             raise FormatQuestion(
                 "delimiter",
-                f"{_name(first)} is delimited by {one!r} and {_name(second)} by {two!r}",
+                f"{file_name(first)} is delimited by {one!r} and {file_name(second)} by {two!r}",
                 [],
             )
         for sign, source in signs.items():
-            self._keep("delimiter", sign, f"Cells are separated by {sign!r}, as in {_name(source)}")
+            self._keep("delimiter", sign, f"Cells are separated by {sign!r}, as in {file_name(source)}")
 
     # ------------------------------------------------------------------ dates
 
     def find_dates(self) -> None:
         if "date" in self._given:
             return
-        by_file = [list(self._date_signs(source)) for source in self._sources]
+        by_file = [_date_signs(values["order_date"]) for values in self._values]
         decided = _decide("date", by_file, _WAYS_OF_DATES)
         if decided:
             self._keep(
                 "date", decided.says, f"Dates are written {_WAYS_OF_DATES[decided.says]}, as {decided}"
             )
 
-    def _date_signs(self, source: Source) -> Iterator[Sign]:
-        for text, row in self._values(source, "order_date"):
-            moments = {order: parse_moments(text, order) for order in ("iso", "day_first", "month_first")}
-            readable = {order: found.is_valid() for order, found in moments.items()}
-            numeric = pc.and_(
-                pc.or_(readable["day_first"], readable["month_first"]), pc.invert(readable["iso"])
-            )
-            differ = pc.not_equal(moments["day_first"], moments["month_first"]).fill_null(True)
-            both = pc.and_(readable["day_first"], readable["month_first"])
-            says = pc.case_when(
-                pc.make_struct(
-                    pc.invert(numeric),
-                    pc.and_(both, differ),
-                    pc.and_(both, pc.invert(differ)),
-                    readable["day_first"],
-                ),
-                pa.scalar(None, pa.string()),
-                _EITHER,
-                pa.scalar(None, pa.string()),
-                "day_first",
-                "month_first",
-            )
-            yield from _signs(says, text, row, _name(source))
-
     # ------------------------------------------------------------------ numbers
 
     def find_numbers(self) -> None:
-        by_file = [list(self._number_texts(source)) for source in self._sources]
+        by_file = [_numbers([*values["quantity"], *values["unit_price"]]) for values in self._values]
         self._find_currency(by_file)
         if "thousands" not in self._given:
             self._find_thousands(by_file)
@@ -241,7 +203,7 @@ class _Detector:
         if "thousands" not in self.fields:
             self._settle_thousands(by_file)
 
-    def _find_thousands(self, by_file: list[list[Sign]]) -> None:
+    def _find_thousands(self, by_file: list[list[Value]]) -> None:
         certain = _reread(by_file, _thousands_of, lambda sign: sign.says not in ("", _EITHER))
         if decided := _decide("thousands", certain, _SEPARATORS):
             self._keep(
@@ -250,10 +212,10 @@ class _Detector:
                 f"Thousands are separated by {_SEPARATORS[decided.says]}, as {decided}",
             )
 
-    def _find_decimal(self, by_file: list[list[Sign]]) -> None:
+    def _find_decimal(self, by_file: list[list[Value]]) -> None:
         thousands = self.fields.get("thousands", "")
 
-        def counts(sign: Sign) -> bool:
+        def counts(sign: Value) -> bool:
             settled = sign.says == _EITHER and bool(thousands) and thousands in sign.text
             return bool(sign.says) and not settled
 
@@ -262,7 +224,7 @@ class _Detector:
         elif thousands == ".":
             self._keep("decimal", ",", "Decimals follow a comma, as points separate thousands")
 
-    def _settle_thousands(self, by_file: list[list[Sign]]) -> None:
+    def _settle_thousands(self, by_file: list[list[Value]]) -> None:
         """Where `1,234` was open, the decimal separator decides it."""
         decimal = self.fields.get("decimal", ".")
         for signs in _reread(by_file, _thousands_of, lambda sign: sign.says == _EITHER):
@@ -276,22 +238,7 @@ class _Detector:
                     )
                     return
 
-    def _number_texts(self, source: Source) -> Iterator[Sign]:
-        """Quantities and prices that are more than digits; `says` is the currency, `text` the number without it."""
-        if source.path.lower().endswith(_TYPED_FILES):
-            return
-        for column in ("quantity", "unit_price"):
-            for text, row in self._values(source, column):
-                digits = pc.match_substring_regex(text, r"^[+-]?\d+$").fill_null(True)
-                for sign in _signs(
-                    pc.if_else(digits, pa.scalar(None, pa.string()), ""), text, row, _name(source)
-                ):
-                    found = _PRICE.match(sign.text)
-                    symbol = ((found["before"] or found["after"] or "") if found else "").strip()
-                    if found and (not symbol or _is_currency(symbol)):
-                        yield replace(sign, says=symbol, text=found["number"])
-
-    def _find_currency(self, by_file: list[list[Sign]]) -> None:
+    def _find_currency(self, by_file: list[list[Value]]) -> None:
         if "currency" in self._given:
             return
         used = {sign.says: sign for signs in by_file for sign in signs if sign.says}
@@ -308,22 +255,49 @@ class _Detector:
     # ------------------------------------------------------------------ files
 
     def _text_files(self) -> Iterator[Source]:
-        return (source for source in self._sources if source.path.lower().endswith(_TEXT_FILES))
+        return (source for source in self._sources if source.path.lower().endswith(TEXT_FILES))
 
-    def _values(self, source: Source, column: str) -> Iterator[tuple[pa.Array, pa.Array]]:
-        """The distinct values of a column, trimmed, with the row in which each stands first, some at a time."""
-        landed = self._names[column]
-        try:
-            for batch in read_order_file(self._open(source, [landed])):
-                if landed in batch.rows.schema.names and len(batch.numbers):
-                    text = trim(batch.rows.column(landed)).dictionary_encode()
-                    first = pc.index_in(pa.array(range(len(text.dictionary)), pa.int32()), text.indices)
-                    yield text.dictionary, pa.array(batch.numbers).take(first)
-        except OrderFileError:
-            return  # it is refused when the files are indexed, with its reason
+    @cached_property
+    def _values(self) -> list[Mapping[str, list[Value]]]:
+        """For each file, by column, the values that are evidence."""
+
+        def look(source: Source) -> Mapping[str, list[Value]]:
+            try:
+                return telling_values(self._open(source), self._names)
+            except OrderFileError:  # it is refused when the files are indexed, with its reason
+                return {column: [] for column in TELLING}
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return list(pool.map(look, self._sources))
 
 
-def _decide(field: str, by_file: list[list[Sign]], ways: Mapping[str, str]) -> Sign | None:
+def _date_signs(values: list[Value]) -> list[Value]:
+    """What dates say of which of their numbers is the day."""
+    text = pa.array([value.text for value in values], pa.string())
+    moments = {order: parse_moments(text, order).to_pylist() for order in ("iso", "day_first", "month_first")}
+    signs = []
+    for value, iso, day_first, month_first in zip(values, *moments.values(), strict=True):
+        if iso is not None or (day_first is None and month_first is None):
+            continue
+        # 5/5/2024 is one day either way, but it is none before it is known that dates are written like this.
+        both = day_first is not None and month_first is not None
+        says = _EITHER if both else "month_first" if day_first is None else "day_first"
+        signs.append(replace(value, says=says))
+    return signs
+
+
+def _numbers(values: list[Value]) -> list[Value]:
+    """Quantities and prices; `says` is the currency, `text` the number without it."""
+    numbers = []
+    for value in values:
+        found = _PRICE.match(value.text)
+        symbol = ((found["before"] or found["after"] or "") if found else "").strip()
+        if found and (not symbol or _is_currency(symbol)):
+            numbers.append(replace(value, says=symbol, text=found["number"]))
+    return numbers
+
+
+def _decide(field: str, by_file: list[list[Value]], ways: Mapping[str, str]) -> Value | None:
     """The sign that decides a field; None if nothing is written in more than one way.
 
     Raises
@@ -331,15 +305,15 @@ def _decide(field: str, by_file: list[list[Sign]], ways: Mapping[str, str]) -> S
     FormatQuestion
         If files contradict each other, or values can be read in either way and none decides.
     """
-    decisive: dict[str, Sign] = {}
+    decisive: dict[str, Value] = {}
     for signs in by_file:
-        counts: dict[str, list[Sign]] = {}
+        counts: dict[str, list[Value]] = {}
         for sign in signs:
             if sign.says != _EITHER:
                 counts.setdefault(sign.says, []).append(sign)
-        total = sum(map(len, counts.values()))
+        total = sum(sign.count for found in counts.values() for sign in found)
         for says, found in counts.items():
-            if len(found) > _ERRORS * total:
+            if sum(sign.count for sign in found) > _ERRORS * total:
                 decisive.setdefault(says, found[0])
     if len(decisive) > 1:
         one, two, *_ = decisive.items()
@@ -362,17 +336,11 @@ def _way(field: str, says: str, ways: Mapping[str, str]) -> str:
 
 
 def _reread(
-    by_file: list[list[Sign]], says: Callable[[str], str], counts: Callable[[Sign], bool]
-) -> list[list[Sign]]:
+    by_file: list[list[Value]], says: Callable[[str], str], counts: Callable[[Value], bool]
+) -> list[list[Value]]:
     """The signs as evidence of something else, as far as they count."""
     read = ([replace(sign, says=says(sign.text)) for sign in signs] for signs in by_file)
     return [[sign for sign in signs if counts(sign)] for signs in read]
-
-
-def _signs(says: pa.Array, text: pa.Array, row: pa.Array, file: str) -> Iterator[Sign]:
-    kept = says.is_valid()
-    columns = (column.filter(kept).to_pylist() for column in (says, text, row))
-    return (Sign(said, value, file, number) for said, value, number in zip(*columns, strict=True))
 
 
 def _decimal_of(number: str) -> str:
@@ -418,7 +386,3 @@ def _first_beyond_ascii(source: Source) -> str:
     with open_text(source) as text:
         words = (word for line in text for word in re.split(r"[\s,;|\"]+", line))
         return next(word for word in words if not word.isascii())
-
-
-def _name(source: Source) -> str:
-    return source.path.rsplit("/", 1)[-1]

@@ -2,39 +2,47 @@
 
 import re
 from fnmatch import translate
-from pathlib import PurePosixPath
 
 from forecasting_assets.orders.reading import FORMATS, has_known_ending
 
-#: Names of what other programs leave beside their files: markers, checksums, and files that are not whole yet. They
-#: never hold order lines of their own, so that nothing has to be said about them.
+#: Names, in lower case, of what other programs leave beside their files: markers, checksums, locks, and files that
+#: are not whole yet. They never hold order lines of their own, so that nothing has to be said about them.
 BYSTANDERS = (
-    ".*", "_*", "~$*", "*~", "*.crc", "*.tmp", "*.temp", "*.part", "*.partial", "*.filepart", "*.crdownload",
-    "*.download", "*.inprogress", "*.lock", "*.swp", "thumbs.db", "desktop.ini",
+    ".*", "_*", "~$*", "*~", "*.crc", "*.md5", "*.sha1", "*.sha256", "*.sha512", "*.tmp", "*.temp", "*.part",
+    "*.partial", "*.filepart", "*.crdownload", "*.opdownload", "*.download", "*.aria2", "*.gstmp", "*.uploading",
+    "*.inprogress", "*.lock", "*.swp", "*.swo", "thumbs.db", "desktop.ini", "icon\r", "@eadir", "$recycle.bin",
 )  # fmt: skip
 _BYSTANDER = re.compile("|".join(map(translate, BYSTANDERS)))
+#: Folders that keep the versions of a table. The Parquet files beside them hold deleted and replaced rows too, which
+#: only the log tells from the others.
+TABLE_LOGS = ("_delta_log", ".hoodie")
+#: Remedy -> the endings of the files it helps with; the first that fits counts.
 _REMEDIES = {
-    ".xls": "save it as .xlsx or .csv",
-    ".xlsm": "save it as .xlsx or .csv",
-    ".xlsb": "save it as .xlsx or .csv",
-    ".ods": "save it as .xlsx or .csv",
-    ".txt": "rename it to .csv or .tsv if it holds order lines",
-    ".dat": "rename it to .csv or .tsv if it holds order lines",
-    ".zip": "unpack it",
-    ".tar": "unpack it",
-    ".tgz": "unpack it",
-    ".7z": "unpack it",
-    ".rar": "unpack it",
-    ".gz": "name it by its content too, as orders.csv.gz",
-    ".bz2": "compress it with gzip, or land it unpacked",
-    ".zst": "compress it with gzip, or land it unpacked",
-    ".xz": "compress it with gzip, or land it unpacked",
-    ".avro": "save it as .parquet",
-    ".orc": "save it as .parquet",
-    ".feather": "save it as .parquet",
-    ".arrow": "save it as .parquet",
-    ".xml": "save it as .jsonl or .csv",
-}
+    "unpack it": (
+        ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".7z", ".rar"
+    ),
+    "compress it with gzip instead, or land it unpacked": (
+        ".bz2", ".zst", ".xz", ".lz4", ".br", ".snappy", ".z", ".zlib", ".lzma"
+    ),
+    "name it by its content too, as orders.csv.gz": (".gz", ".gzip"),
+    "decrypt it": (".gpg", ".pgp", ".enc", ".age"),
+    "save it as .xlsx or .csv": (".xls", ".xlsm", ".xlsb", ".xltx", ".ods", ".numbers"),
+    "rename it to .csv or .tsv if it holds order lines, or move it elsewhere": (
+        ".txt", ".text", ".dat", ".tab", ".asc", ".psv", ".out"
+    ),
+    "rename it to .parquet": (".parq", ".pq", ".pqt"),
+    "save it as .parquet": (
+        ".avro", ".orc", ".feather", ".arrow", ".ipc", ".pkl", ".pickle", ".h5", ".hdf5", ".sas7bdat", ".dta", ".sav",
+        ".rds", ".rdata",
+    ),
+    "save its order lines as .csv or .jsonl": (
+        ".xml", ".html", ".htm", ".yaml", ".yml", ".sql", ".db", ".sqlite", ".sqlite3", ".duckdb", ".mdb", ".accdb",
+        ".dbf", ".dump", ".edi", ".pdf", ".doc", ".docx", ".eml", ".msg",
+    ),
+    "remove it, or rename it if its order lines shall count": (
+        ".bak", ".old", ".orig", ".save", ".copy", ".backup", ".done", ".processed"
+    ),
+}  # fmt: skip
 
 
 def is_bystander(path: str) -> bool:
@@ -47,7 +55,21 @@ def is_order_file(path: str) -> bool:
     return has_known_ending(path) and not is_bystander(path)
 
 
+def table_log_of(path: str) -> str | None:
+    """The log of a table (`TABLE_LOGS`) that a file belongs to; None if it belongs to none."""
+    parts = path.split("/")
+    return next(
+        ("/".join(parts[:place]) for place, part in enumerate(parts, 1) if part.lower() in TABLE_LOGS), None
+    )
+
+
 def remedy_for(path: str) -> str:
     """What to do about a file that is neither read nor left alone."""
-    ending = PurePosixPath(path.lower()).suffix
-    return _REMEDIES.get(ending, f"land order lines as one of {', '.join(FORMATS)}, or move it elsewhere")
+    name = path.lower()
+    if table_log_of(name) == name:
+        return (
+            "the Parquet files beside it may hold deleted and replaced order lines: land an export of the table's "
+            "current rows instead"
+        )
+    general = f"land order lines as one of {', '.join(FORMATS)}, or move it elsewhere"
+    return next((remedy for remedy, endings in _REMEDIES.items() if name.endswith(endings)), general)

@@ -72,20 +72,23 @@ def read_raw_orders(
     def read(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
         import pyarrow as pa
 
-        from forecasting_assets.storage import open_filesystem
+        from forecasting_assets.storage import open_filesystem, store_errors
 
-        filesystem, folder = open_filesystem(root)
-        for file in (file for batch in batches for file in batch.to_pylist()):
-            path = f"{folder}/{file['name']}"
-            source = Source(filesystem, path, order_format, required=required, careful=file["careful"])
-            for found, row_weeks in rows_of_weeks(source, file["weeks"], date_column, weeks):
-                count = len(found.numbers)
-                landed = dict(zip(map(raw_name, found.rows.schema.names), found.rows.columns, strict=True))
-                filled = [landed.get(name, pa.nulls(count, pa.string())) for name in names]
-                origin = pa.repeat(pa.scalar(file["name"]), count)
-                modified = pa.repeat(pa.scalar(file["modified"], pa.timestamp("us", "UTC")), count)
-                own = [origin, pa.array(found.numbers), modified, found.problems, found.surplus]
-                yield pa.RecordBatch.from_arrays([*filled, *own, row_weeks], header)
+        with store_errors(root):
+            filesystem, folder = open_filesystem(root)
+            for file in (file for batch in batches for file in batch.to_pylist()):
+                path = f"{folder}/{file['name']}"
+                source = Source(filesystem, path, order_format, required=required, careful=file["careful"])
+                for found, row_weeks in rows_of_weeks(source, file["weeks"], date_column, weeks):
+                    count = len(found.numbers)
+                    landed = dict(
+                        zip(map(raw_name, found.rows.schema.names), found.rows.columns, strict=True)
+                    )
+                    filled = [landed.get(name, pa.nulls(count, pa.string())) for name in names]
+                    origin = pa.repeat(pa.scalar(file["name"]), count)
+                    modified = pa.repeat(pa.scalar(file["modified"], pa.timestamp("us", "UTC")), count)
+                    own = [origin, pa.array(found.numbers), modified, found.problems, found.surplus]
+                    yield pa.RecordBatch.from_arrays([*filled, *own, row_weeks], header)
 
     listed = spark.createDataFrame(
         [(file.name, file.modified, list(file.weeks), file.careful) for file in files],

@@ -17,6 +17,7 @@ from forecasting_assets.orders.excel_files import read_excel
 from forecasting_assets.orders.json_files import read_json_lines
 from forecasting_assets.orders.parquet_files import inspect_parquet, read_parquet
 from forecasting_assets.orders.rows import OrderFileError, RowBatch, Source
+from forecasting_assets.storage import is_of_store
 
 _BLOCK = 8 << 20
 
@@ -107,13 +108,19 @@ def _faults_of_file(source: Source) -> Iterator[None]:
         yield
     except OrderFileError:
         raise
-    except (pa.ArrowException, EOFError, OSError, ValueError, csv.Error, zlib.error) as error:
-        # Libraries raise OSError for damaged content too: if every byte can be had, it is the content.
-        _read_all_bytes(source)
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise OrderFileError(
-            source.path, f"it cannot be read ({reason})", "Land it again in full, or remove it"
-        ) from error
+    except OSError as error:
+        if is_of_store(error):
+            raise
+        raise _fault(source, error) from error
+    except (pa.ArrowException, EOFError, ValueError, csv.Error, zlib.error) as error:
+        raise _fault(source, error) from error
+
+
+def _fault(source: Source, error: Exception) -> OrderFileError:
+    # Libraries raise OSError for damaged content too: if every byte can be had, it is the content.
+    _read_all_bytes(source)
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return OrderFileError(source.path, f"it cannot be read ({reason})", "Land it again in full, or remove it")
 
 
 def _read_all_bytes(source: Source) -> None:

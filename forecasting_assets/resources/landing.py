@@ -8,8 +8,8 @@ quarantine folder with its error until it is mended or withdrawn.
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -18,13 +18,13 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forecasting_assets.orders.file_names import is_bystander, is_order_file, remedy_for
+from forecasting_assets.orders.file_names import is_bystander, is_order_file, remedy_for, table_log_of
 from forecasting_assets.orders.formats import OrderFormat
 from forecasting_assets.orders.landing import FileContent, required_columns, scan_order_file
-from forecasting_assets.orders.reading import FORMATS
+from forecasting_assets.orders.reading import FORMATS, read_order_file
 from forecasting_assets.orders.rows import OrderFileError, Source
 from forecasting_assets.provenance import fingerprint
-from forecasting_assets.storage import open_filesystem, store_errors
+from forecasting_assets.storage import StoreError, open_filesystem, store_errors
 from forecasting_assets.weeks import add_weeks, newest_closed_week
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 #: File systems take names of 255 bytes, and an ending is added.
 _LONGEST_NAME = 240
 _BLOCK = 8 << 20
+#: To be raised when the readers find something else in the same file: known files are then read again.
+_READERS = 1
 #: `looked_at` is the time of change at the last look, `modified` the one first seen with this content.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS order_files (
@@ -189,10 +191,11 @@ class Landing:
         Raises
         ------
         StoreError
-            If the store does not answer as it should. Nothing is remembered of that.
+            If the store does not answer as it should. Nothing is remembered of that: the files it could not show
+            keep what was known of them.
         """
         order_files, others = self._listed()
-        read_as = json.dumps([self.landed_names, self.order_format.model_dump()], sort_keys=True)
+        read_as = json.dumps([_READERS, self.landed_names, self.order_format.model_dump()], sort_keys=True)
         with self._database() as database:
             known = {entry.file.name: entry for entry in self._entries(database)}
             earlier = _earlier_index(database)
@@ -207,8 +210,7 @@ class Landing:
             def look(name: str) -> _Entry | None:
                 return self._look(name, changed[name], read_as, known.get(name), earlier.get(name))
 
-            with ThreadPoolExecutor(os.cpu_count()) as pool, store_errors(self.path):
-                entries = [entry for entry in pool.map(look, changed) if entry]
+            entries, error = _look_at(changed, look)
             places = ", ".join("?" * len(_COLUMNS.split(",")))
             database.executemany(
                 f"INSERT OR REPLACE INTO order_files ({_COLUMNS}) VALUES ({places})",
@@ -218,6 +220,8 @@ class Landing:
             database.executemany("DELETE FROM order_files WHERE name = ?", withdrawn)
             database.execute("DELETE FROM unread_files")
             database.executemany("INSERT INTO unread_files VALUES (?)", [(name,) for name in others])
+        if error:
+            raise StoreError.of(self.path, error) from error
         entries_now = {**known, **{entry.file.name: entry for entry in entries}}
         files = [entries_now[name].file for name in sorted(entries_now.keys() & order_files.keys())]
         if changed or withdrawn:
@@ -234,13 +238,13 @@ class Landing:
         with self._database() as database:
             return [name for (name,) in database.execute("SELECT name FROM unread_files ORDER BY name")]
 
-    def readable_files(self, weeks: Sequence[date] = ()) -> list[LandedFile]:
+    def readable_files(self) -> list[LandedFile]:
         """The files that can be read, after a refresh.
 
         Raises
         ------
         OrderFileError
-            If there are none, or if one that held orders of `weeks` can no longer be read: they would be lost.
+            If there are none.
         """
         files = self.refresh()
         if not files:
@@ -250,16 +254,43 @@ class Landing:
                 "it holds no order files" + (f" that are read, but {unread}" if unread else ""),
                 f"Land some there, as one of {', '.join(FORMATS)}",
             )
-        if broken := touching([file for file in files if file.error], weeks):
-            raise OrderFileError(
-                self.path,
-                f"files that held orders of these weeks can no longer be read: {describe_errors(broken)}",
-                "Mend them, or remove them",
-            )
         readable = [file for file in files if not file.error]
         if not readable:
             raise OrderFileError(self.path, "no file can be read", describe_errors(files))
         return readable
+
+    def recheck(self, files: Iterable[LandedFile]) -> bool:
+        """Read files to their end that a run could not read, and remember what is wrong with them.
+
+        Returns
+        -------
+        bool
+            Whether any of them has changed since it was listed, or cannot be read.
+        """
+        current = {file.name: file for file in self.refresh()}
+        changed = [file for file in files if current.get(file.name) != file]
+        found = [(file, self._fault_of_rows(file)) for file in files if file not in changed]
+        broken = [(file, error) for file, error in found if error]
+        with self._database() as database:
+            database.executemany(
+                "UPDATE order_files SET error = ? WHERE name = ?",
+                [(json.dumps(asdict(error)), file.name) for file, error in broken],
+            )
+        if broken:
+            self._list_quarantine([file for file in self.files() if file.error or file.fault])
+        return bool(changed or broken)
+
+    def _fault_of_rows(self, file: LandedFile) -> FileError | None:
+        filesystem, root = self._storage
+        required = required_columns(self.landed_names)
+        source = Source(filesystem, f"{root}/{file.name}", self.order_format, None, required, file.careful)
+        try:
+            with store_errors(self.path):
+                for _ in read_order_file(source):
+                    pass
+        except OrderFileError as error:
+            return FileError.of(error)
+        return None
 
     # ------------------------------------------------------------------ index
 
@@ -281,14 +312,20 @@ class Landing:
 
         filesystem, root = self._storage
         with store_errors(self.path):
-            if filesystem.get_file_info(root).type is fs.FileType.NotFound:
-                raise FileNotFoundError("it does not exist")
             listed = filesystem.get_file_info(fs.FileSelector(root, recursive=True))
         files = {
-            info.path.removeprefix(root).lstrip("/"): info for info in listed if info.type is fs.FileType.File
+            info.path.removeprefix(root).lstrip("/"): info
+            for info in listed
+            if info.type is not fs.FileType.Directory
         }
-        orders = {name: info for name, info in files.items() if is_order_file(name)}
-        return orders, [name for name in files if name not in orders and not is_bystander(name)]
+        # A pipe or a socket is of no known type, and nothing would ever come out of it.
+        orders = {
+            name: info
+            for name, info in files.items()
+            if is_order_file(name) and info.type is fs.FileType.File
+        }
+        unread = {name for name in files if name not in orders and not is_bystander(name)}
+        return orders, sorted(unread | {log for log in map(table_log_of, files) if log})
 
     def sources(self) -> list[Source]:
         """The order files as they are now, read as plain ones: nothing is known yet of how they are written."""
@@ -366,6 +403,27 @@ def _names_of(text: str) -> tuple[str, ...]:
 @lru_cache(maxsize=10_000)
 def _weeks_of(text: str) -> tuple[date, ...]:
     return tuple(date.fromisoformat(week) for week in json.loads(text))
+
+
+def _look_at(
+    names: Iterable[str], look: Callable[[str], _Entry | None]
+) -> tuple[list[_Entry], OSError | None]:
+    """What `look` finds in files, and the first error of their store, after which no more are looked at."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        looks = [pool.submit(look, name) for name in names]
+        for waiting in wait(looks, return_when=FIRST_EXCEPTION).not_done:
+            waiting.cancel()
+    entries, error = [], None
+    for done in looks:
+        if done.cancelled():
+            continue
+        try:
+            entry = done.result()
+        except OSError as found:
+            error = error or found
+        else:
+            entries += [entry] if entry else []
+    return entries, error
 
 
 def _time(info: "FileInfo") -> str:

@@ -9,6 +9,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 
+from forecasting_assets.assets.lineage import describe_stale, describe_status
 from forecasting_assets.assets.weekly import weeks_of_run
 from forecasting_assets.automation.arrivals import Cursor, ask
 from forecasting_assets.definitions import build_defs, lineage_of
@@ -16,6 +17,7 @@ from forecasting_assets.features.build import feature_columns
 from forecasting_assets.orders.landing import scan_order_file
 from forecasting_assets.provenance import Record, fingerprint
 from forecasting_assets.settings import load_settings
+from forecasting_assets.storage import StoreError
 from forecasting_assets.tables import (
     ALLOCATION_PLAN,
     BACKTEST_REPORT,
@@ -289,6 +291,49 @@ def test_a_known_file_that_can_no_longer_be_read_asks_for_nothing_until_it_is_me
     assert weeks_asked(broken) == []
     land(zone, "a.csv", "2024-03-05", "2024-03-06")
     assert weeks_asked(arrived(zone, broken.cursor)) == [W1]
+
+
+def test_a_week_is_not_made_without_the_rows_it_has_of_a_file_that_can_no_longer_be_read(zone):
+    land(zone, "a.csv", "2024-03-05", "2024-03-12")
+    land(zone, "b.csv", "2024-03-05")
+    made(zone, [W1])
+    land(zone, "late.csv", "2024-03-05", "2024-03-12")
+    (zone / "b.csv").write_bytes(b"")
+    lineage = lineage_of(load_settings(zone.parents[1]))
+    assert [file.name for file in lineage.lost_files("raw_orders", W1)] == ["b.csv"]
+    (obstacle,) = lineage.obstacles("raw_orders", W1, "run", (), [])
+    assert "b.csv" in obstacle
+    assert lineage.obstacles("raw_orders", W2, "run", (), []) == []
+    assert weeks_asked(arrived(zone)) == [W2]
+
+
+def test_a_week_that_has_no_rows_of_it_goes_on_without_a_file_that_can_no_longer_be_read(zone):
+    land(zone, "b.csv", "2024-03-05")
+    tick(zone)
+    land(zone, "a.csv", "2024-03-05")
+    (zone / "b.csv").write_bytes(b"")
+    assert weeks_asked(arrived(zone)) == [W1]
+    made(zone, [W1])
+    assert lineage_of(load_settings(zone.parents[1])).state("raw_orders", W1).state == "fresh"
+    land(zone, "b.csv", "2024-03-05", "2024-03-06")
+    assert weeks_asked(arrived(zone)) == [W1]
+
+
+def test_status_goes_by_what_was_known_where_the_store_does_not_answer(zone):
+    land(zone, "a.csv", "2024-03-05")
+    land(zone, "b.xls", "2024-03-05")
+    made(zone, [W1])
+    settings = load_settings(zone.parents[1])
+    zone.rename(zone.with_name("unmounted"))
+    for describe in (describe_status, describe_stale):
+        text = describe(lineage_of(settings))
+        assert f"{zone} cannot be read" in text
+        assert "b.xls: save it as .xlsx" in text
+    assert lineage_of(settings).landing.files()
+    with pytest.raises(StoreError):
+        tick(zone)
+    zone.with_name("unmounted").rename(zone)
+    assert lineage_of(settings).state("raw_orders", W1).state == "fresh"
 
 
 def test_the_weeks_of_a_file_that_is_gone_are_asked_for(zone):

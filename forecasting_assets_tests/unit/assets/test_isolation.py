@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecasting_assets.assets.isolation import failures_by_week
+from forecasting_assets.assets.isolation import InputsChanged, failures_by_week
 
 WEEKS = list(range(16))  # any values do
 
@@ -52,3 +52,15 @@ def test_what_is_wrong_with_the_first_weeks_leaves_the_others_alone():
     assert failed.keys() == set(range(9))
     assert made == set(range(9, 52))
     assert tried[-1][-1] == 51, "the last week may go on from those before it"
+
+
+def test_weeks_whose_inputs_have_changed_are_not_tried_again_with_the_old_ones():
+    tried = []
+
+    def work(part):
+        tried.append(part)
+        raise InputsChanged
+
+    failed = failures_by_week(WEEKS, work)
+    assert failed.keys() == set(WEEKS)
+    assert len(tried) == 1

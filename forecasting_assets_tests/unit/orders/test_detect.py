@@ -1,8 +1,22 @@
-import pytest
+import csv
+import datetime
+import io
+import json
+import tempfile
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecasting_assets.orders.dates import parse_moments
 from forecasting_assets.orders.detect import FormatQuestion, detect_format
+from forecasting_assets.orders.formats import OrderFormat
+from forecasting_assets.orders.numbers import parse_numbers
 from forecasting_assets.tables import ORDER_COLUMNS
-from forecasting_assets_tests.unit.orders.files import source_of
+from forecasting_assets_tests.unit.orders.files import read, source_of
 
 HEADER = ["order_id", "order_date", "part_id", "region", "quantity", "unit_price"]
 NAMES = {name: name for name in ORDER_COLUMNS}
@@ -61,6 +75,7 @@ def test_what_the_values_decide_is_found_and_explained(tmp_path, rows, format_fo
     ("files", "field"),
     [
         ([[row("3/4/2024")]], "date"),
+        ([[row("5/5/2024")]], "date"),
         ([[row("13.4.2024")], [row("4/13/2024")]], "date"),
         ([[row(quantity="2,000", price="10")]], "decimal"),
         ([[row(price="1.250")]], "decimal"),
@@ -112,3 +127,105 @@ def test_text_that_is_not_utf_8_is_western_european(tmp_path):
     assert caught.value.field == "encoding"
     with pytest.raises(FormatQuestion):
         detect(tmp_path, csv_text(row(part="B?den")).replace(b"?", b"\x81"))
+
+
+def test_numbers_with_a_type_of_their_own_are_no_evidence_and_text_is_in_any_file(tmp_path):
+    typed = {**dict(zip(HEADER, row(), strict=True)), "quantity": 1.25, "unit_price": 10.125}
+    (tmp_path / "typed.jsonl").write_text(json.dumps(typed) + "\n")
+    pq.write_table(pa.Table.from_pylist([typed]), tmp_path / "typed.parquet")
+    (tmp_path / "german.csv").write_bytes(csv_text(row(quantity="1.234,5", price="10,50")))
+    text = pa.table({name: [value] for name, value in zip(HEADER, row("14.3.2024", "7"), strict=True)})
+    pq.write_table(
+        text.drop_columns("unit_price").append_column("unit_price", [["3,5 €"]]), tmp_path / "t.parquet"
+    )
+    sources = [source_of(path) for path in sorted(tmp_path.iterdir())]
+    found = detect_format(sources, NAMES, {}).order_format.model_dump(exclude_defaults=True)
+    assert found == {"date": "day_first", "decimal": ",", "thousands": ".", "currency": "€"}
+
+
+FORMATS = st.builds(
+    lambda date, separators, currency, delimiter, encoding: OrderFormat(
+        date=date,
+        decimal=separators[0],
+        thousands=separators[1],
+        currency=currency,
+        delimiter=delimiter,
+        encoding=encoding,
+    ),
+    st.sampled_from(["iso", "day_first", "month_first"]),
+    st.sampled_from([".", ".,", ". ", ".'", ",", ",.", ", ", ",'"]).map(lambda both: (both[0], both[1:])),
+    st.sampled_from(["", "$", "€", "EUR", "kr"]),
+    st.sampled_from([",", ";", "\t", "|"]),
+    st.sampled_from(["utf-8", "cp1252"]),
+)
+DAYS = st.dates(datetime.date(2023, 1, 1), datetime.date(2024, 12, 31))
+LINES = st.lists(
+    st.tuples(DAYS, st.integers(1, 5_000_000), st.integers(1, 9_999_999), st.integers(0, 3)),
+    min_size=1,
+    max_size=12,
+)
+
+
+def written(number: int, decimals: int, order_format: OrderFormat, currency: str = "") -> str:
+    """`number` thousandths, with so many decimals, as a person writes it who does not know how it is read."""
+    whole, rest = divmod(round(number / 1000, decimals), 1)
+    text = f"{int(whole):,}".replace(",", order_format.thousands)
+    if decimals:
+        text += order_format.decimal + f"{rest:.{decimals}f}"[2:]
+    return text + currency
+
+
+def date_text(day: datetime.date, order_format: OrderFormat) -> str:
+    forms = {"iso": "%Y-%m-%d", "day_first": "%d.%m.%Y", "month_first": "%m/%d/%Y"}
+    return day.strftime(forms[order_format.date])
+
+
+@settings(deadline=None, max_examples=150)
+@given(FORMATS, LINES, st.integers(1, 2))
+def test_whatever_the_format_no_value_is_read_as_another_than_was_written(order_format, lines, n_files):
+    """Once what is open has been answered, all of them are read; nothing that can be read in two ways is guessed."""
+    with tempfile.TemporaryDirectory() as folder:
+        expected = [
+            (day, round(quantity / 1000, decimals), round(price / 1000, decimals))
+            for day, quantity, price, decimals in lines
+        ]
+        rows = [
+            row(
+                date_text(day, order_format),
+                written(quantity, decimals, order_format),
+                written(price, decimals, order_format, order_format.currency),
+                "Böden",
+            )
+            for day, quantity, price, decimals in lines
+        ]
+        paths = []
+        for number in range(n_files):
+            text = io.StringIO()
+            csv.writer(text, delimiter=order_format.delimiter).writerows([HEADER, *rows[number::n_files]])
+            paths.append(Path(folder) / f"{number}.csv")
+            paths[-1].write_bytes(text.getvalue().encode(order_format.encoding))
+        found = answered([source_of(path) for path in paths], order_format)
+        for number, path in enumerate(paths):
+            landed = read(path, found, required=HEADER).convert_dtypes(dtype_backend="pyarrow")
+            dates, quantities, prices = (pa.array(landed[name], pa.string()) for name in
+                                         ("order_date", "quantity", "unit_price"))  # fmt: skip
+            moments = [moment.date() for moment in parse_moments(dates, found.date).to_pylist()]
+            read_back = zip(
+                moments,
+                parse_numbers(quantities, found, prices=False).to_pylist(),
+                parse_numbers(prices, found, prices=True).to_pylist(),
+                strict=True,
+            )
+            assert list(read_back) == expected[number::n_files]
+
+
+def answered(sources, order_format: OrderFormat) -> OrderFormat:
+    """The format found, with questions answered by who wrote the files."""
+    given: dict[str, str] = {}
+    while True:
+        try:
+            return detect_format(sources, NAMES, given).order_format
+        except FormatQuestion as question:
+            if question.field in given:
+                raise
+            given[question.field] = getattr(order_format, question.field)

@@ -7,6 +7,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import fs
 
+from forecasting_assets.orders.file_names import is_order_file, remedy_for
+from forecasting_assets.orders.landing import FileContent, scan_order_file
 from forecasting_assets.orders.raw import raw_name, weeks_by_columns
 from forecasting_assets.orders.rows import OrderFileError
 from forecasting_assets.resources.landing import Landing, describe_errors, describe_unread, touching
@@ -96,14 +98,35 @@ def test_files_that_cannot_be_read_at_all_are_an_error(landing):
         landing.readable_files()
 
 
-def test_the_weeks_of_a_file_that_can_no_longer_be_read_are_refused(landing):
-    land(landing, "good.csv", "2024-03-11")
+def test_a_file_that_a_run_could_not_read_is_looked_at_again(landing, monkeypatch):
+    land(landing, "good.csv", "2024-03-04")
     path = land(landing, "a.csv", "2024-03-04")
-    landing.refresh()
-    os.truncate(path, 0)
-    with pytest.raises(OrderFileError, match=r"held orders of these weeks[\s\S]*a\.csv"):
-        landing.readable_files([date(2024, 3, 4)])
-    assert [file.name for file in landing.readable_files([date(2024, 3, 11)])] == ["good.csv"]
+    files = landing.refresh()
+    assert not landing.recheck(files)
+    land(landing, "a.csv", "2024-03-11")
+    assert landing.recheck(files)  # it has changed meanwhile
+    monkeypatch.setattr("forecasting_assets.resources.landing.scan_order_file", scan_that_misses("a.csv"))
+    with open(path, "ab") as file:
+        file.write(b"o9,2024-03-11,\xff,r,1,2\n")
+    files = landing.refresh()
+    assert [file.error for file in files] == [None, None]
+    assert landing.recheck(files)
+    found = {file.name: file.error for file in landing.refresh()}
+    assert found["a.csv"].remedy
+    assert found["good.csv"] is None
+    assert [file.name for file in landing.readable_files()] == ["good.csv"]
+    assert os.listdir(landing.quarantine) == ["a.csv.error.txt"]
+
+
+def scan_that_misses(name):
+    """A scan that does not see what is wrong with the file `name`."""
+
+    def scan(source, landed_names):
+        if source.path.endswith(name):
+            return FileContent(tuple(HEADER.split(",")), (date(2024, 3, 11),), 2, False, None)
+        return scan_order_file(source, landed_names)
+
+    return scan
 
 
 def test_another_mapping_reads_the_files_again(landing, tmp_path):
@@ -178,6 +201,59 @@ def test_what_is_not_read_is_named_and_what_is_half_written_is_not(landing):
     assert "unpack" in described
 
 
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("2025/orders.csv.ZIP", "unpack"),
+        ("orders.tar.gz", "unpack"),
+        ("orders.csv.zst", "gzip"),
+        ("orders.gz", "orders.csv.gz"),
+        ("Orders.XLS", ".xlsx"),
+        ("orders.txt", "rename it to .csv"),
+        ("orders.pq", "rename it to .parquet"),
+        ("orders.csv.bak", "remove it"),
+        ("orders.csv.gpg", "decrypt"),
+        ("orders", "as one of .csv"),
+        ("sales/_delta_log", "current rows"),
+    ],
+)
+def test_each_kind_of_file_that_is_not_read_has_its_remedy(name, remedy):
+    assert not is_order_file(name)
+    assert remedy in remedy_for(name)
+
+
+def test_a_table_whose_files_hold_older_versions_is_named(landing):
+    land(landing, "sales/part-0.csv", "2024-03-04")
+    land(landing, "sales/_delta_log/00000.json", "2024-03-04")
+    land(landing, "sales/_delta_log/00001.json", "2024-03-04")
+    landing.refresh()
+    assert landing.unread_files() == ["sales/_delta_log"]
+
+
+def test_what_is_no_file_is_named_and_not_opened(landing):
+    land(landing, "a.csv", "2024-03-04")
+    os.mkfifo(os.path.join(landing.path, "pipe.csv"))
+    assert [file.name for file in landing.refresh()] == ["a.csv"]
+    assert landing.unread_files() == ["pipe.csv"]
+
+
+def test_without_order_files_those_that_are_not_read_are_named(landing):
+    land(landing, "orders.zip")
+    with pytest.raises(OrderFileError, match=r"orders\.zip: unpack it") as caught:
+        landing.readable_files()
+    assert caught.value.path == landing.path
+
+
+def test_other_readers_look_at_known_files_again(landing, monkeypatch):
+    monkeypatch.setattr("forecasting_assets.resources.landing._READERS", 0)
+    monkeypatch.setattr("forecasting_assets.resources.landing.scan_order_file", scan_that_misses("a.csv"))
+    land(landing, "a.csv", "2024-03-04")
+    assert landing.refresh()[0].rows == 2
+    monkeypatch.undo()
+    (file,) = landing.refresh()
+    assert (file.rows, file.weeks) == (1, (date(2024, 3, 4),))
+
+
 def test_the_same_fault_of_many_files_is_described_once(landing):
     for number in range(5):
         land(landing, f"{number}.csv", header="order_id,part_id")
@@ -190,7 +266,7 @@ def test_a_file_with_a_faulty_part_is_read_and_listed(landing, tmp_path):
     path = land(landing, "a.csv", "2024-03-04", "2024-03-05")
     with open(path, "a") as file:
         file.write('o9,2024-03-06,"half inch,r,1,2\n')
-    (found,) = landing.readable_files([date(2024, 3, 4)])
+    (found,) = landing.readable_files()
     assert (found.rows, found.error) == (3, None)
     assert "line 4" in str(found.fault)
     assert (tmp_path / "landing" / "quarantine" / "a.csv.error.txt").exists()
@@ -274,8 +350,50 @@ def test_an_error_of_the_store_is_no_verdict_on_a_file(landing, monkeypatch, err
         failing.refresh()
     assert (caught.value.kind, caught.value.store) == (kind, landing.path)
     assert landing.files() == before
+    assert not os.path.exists(landing.quarantine)
     store.errors.clear()
     assert [(file.name, file.error) for file in failing.refresh()] == [("a.csv", None), ("b.csv", None)]
+
+
+def test_what_a_store_showed_before_it_failed_is_kept(landing, monkeypatch):
+    """Or a store that fails now and then would have the first of thousands of files read for ever."""
+    for number in range(20):
+        land(landing, f"{number:02}.csv", "2024-03-04")
+    store = FailingStore(landing.path)
+    store.errors["19.csv"] = OSError("AWS Error SLOW_DOWN: Please reduce your request rate")
+    monkeypatch.setitem(landing.__dict__, "_storage", (fs.PyFileSystem(store), landing.path))
+    with pytest.raises(StoreError):
+        landing.refresh()
+    kept = {file.name for file in landing.files()}
+    assert "00.csv" in kept
+    assert "19.csv" not in kept
+
+
+class OnceFailingStore(FailingStore):
+    """Raises an error the first time that a file is opened after `armed` times, and never again."""
+
+    def __init__(self, folder: str, error: Exception, armed: int) -> None:
+        super().__init__(folder)
+        self.error, self.left = error, armed
+
+    def open_input_stream(self, path):
+        self.left -= 1
+        if self.left == -1:
+            raise self.error
+        return super().open_input_stream(path)
+
+
+@pytest.mark.parametrize("opened_before", range(4))
+def test_an_error_that_passes_at_once_is_no_damage_of_the_file(landing, monkeypatch, opened_before):
+    land(landing, "a.csv", "2024-03-04")
+    error = OSError("When reading: AWS Error NETWORK_CONNECTION during GetObject operation")
+    store = OnceFailingStore(landing.path, error, opened_before)
+    monkeypatch.setitem(landing.__dict__, "_storage", (fs.PyFileSystem(store), landing.path))
+    with pytest.raises(StoreError) as caught:
+        landing.refresh()
+    assert caught.value.kind == "unreachable"
+    assert landing.files() == []
+    assert landing.refresh()[0].error is None
 
 
 def test_a_file_that_is_withdrawn_while_it_is_listed_is_none(landing, monkeypatch):

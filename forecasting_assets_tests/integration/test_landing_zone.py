@@ -1,0 +1,102 @@
+"""Order files of one's own: what `init` finds out about them, and files that break while they are read."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from forecasting_assets.cli import main
+from forecasting_assets.definitions import lineage_of
+from forecasting_assets.orders.landing import scan_order_file
+from forecasting_assets.resources import landing
+from forecasting_assets.settings import load_settings
+from forecasting_assets.tables import CLEAN_ORDERS
+from forecasting_assets.weeks import parse_week
+
+HEADER = "order_id,order_date,part_id,region,quantity,unit_price\n"
+
+
+@pytest.fixture
+def orders(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORECASTING_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "orders"
+    folder.mkdir()
+    (folder / "a.csv").write_text(HEADER + "1,2024-03-06,p,EU,2,3.5\n2,2024-03-14,p,EU,1,3.5\n")
+    return folder
+
+
+def init(orders, *more):
+    return main(["init", "--orders", str(orders), *more])
+
+
+def test_init_says_how_the_files_are_written_and_which_are_not_read(orders, capsys):
+    (orders / "a.csv").write_bytes(
+        "\n".join(
+            [
+                HEADER.replace(",", ";").strip(),
+                "1;3/6/2024 0:00;p;EU;1.000;3,50 €",
+                "2;3/14/2024 0:00;Böden;EU;2;3,50 €",
+            ]
+        ).encode("cp1252")
+    )
+    (orders / "b.xls").write_bytes(b"old")
+    (orders / "_SUCCESS").write_bytes(b"")
+    assert init(orders) == 0
+    found = capsys.readouterr().out
+    assert "Dates are written month first, as '3/14/2024 0:00' in a.csv row 2" in found
+    assert "b.xls: save it as .xlsx" in found
+    assert "_SUCCESS" not in found
+    assert load_settings().orders.format.model_dump() == {
+        "date": "month_first", "decimal": ",", "thousands": ".", "currency": "€", "delimiter": ";",
+        "encoding": "cp1252",
+    }  # fmt: skip
+
+
+def test_init_asks_for_what_the_files_leave_open_and_takes_the_answer(orders, capsys):
+    (orders / "a.csv").write_text(HEADER + "1,6.3.2024,p,EU,2,3.5\n")
+    assert init(orders) == 2
+    assert "--format date=day_first or --format date=month_first" in capsys.readouterr().err
+    assert not Path(os.environ["FORECASTING_HOME"]).exists()
+    assert init(orders, "--format", "date=day_first") == 0
+    assert load_settings().orders.format.date == "day_first"
+    assert str(load_settings().calendar.first_week) == "2024-03-04"
+
+
+def test_init_says_once_that_a_column_is_not_mapped(orders, capsys):
+    for number in range(30):
+        text = HEADER.replace("order_date", "ordered") + "1,2024-03-06,p,EU,2,3.5\n"
+        (orders / f"{number}.csv").write_text(text)
+    assert init(orders) == 2
+    problem = capsys.readouterr().err
+    assert problem.count("no column 'order_date'") == 1
+    assert "30 of 31 files" in problem
+    assert not Path(os.environ["FORECASTING_HOME"]).exists()
+
+
+@pytest.mark.spark
+def test_a_file_that_breaks_while_a_week_is_made_is_left_out_of_it(orders, monkeypatch, capsys):
+    def scan_before_it_breaks(source, landed_names):
+        content = source.path.endswith("breaks.csv") and Path(source.path).read_bytes()
+        if not content:
+            return scan_order_file(source, landed_names)
+        Path(source.path).write_bytes(content.replace(b"\xff", b"?"))
+        try:
+            return scan_order_file(source, landed_names)
+        finally:
+            Path(source.path).write_bytes(content)
+
+    monkeypatch.setattr(landing, "scan_order_file", scan_before_it_breaks)
+    assert init(orders) == 0
+    (orders / "breaks.csv").write_bytes(HEADER.encode() + b"9,2024-03-13,\xff,EU,2,3.5\n")
+    weeks = ["2024-03-04", "2024-03-11"]
+    assert main(["materialize", "--from", weeks[0], "--to", weeks[1], "--select", "+key:clean_orders"]) == 0
+    assert "breaks.csv" in capsys.readouterr().out
+    settings = load_settings()
+    assert [path.name for path in (settings.home / "landing" / "quarantine").iterdir()] == [
+        "breaks.csv.error.txt"
+    ]
+    lineage = lineage_of(settings)
+    for week in map(parse_week, weeks):
+        assert lineage.state("clean_orders", week).state == "fresh"
+        assert list(lineage.records("raw_orders")[week].inputs["order files"]) == ["a.csv"]
+        assert lineage.lake.rows(CLEAN_ORDERS, week) == 1

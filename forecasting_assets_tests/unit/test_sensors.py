@@ -9,7 +9,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from forecasting_assets.assets.lineage import describe_stale, describe_status
+from forecasting_assets.assets.lineage import describe_files, describe_stale
 from forecasting_assets.assets.weekly import weeks_of_run
 from forecasting_assets.automation.arrivals import Cursor, ask
 from forecasting_assets.definitions import build_defs, lineage_of
@@ -325,8 +325,8 @@ def test_status_goes_by_what_was_known_where_the_store_does_not_answer(zone):
     made(zone, [W1])
     settings = load_settings(zone.parents[1])
     zone.rename(zone.with_name("unmounted"))
-    for describe in (describe_status, describe_stale):
-        text = describe(lineage_of(settings))
+    freshness = lineage_of(settings)
+    for text in ("\n".join(describe_files(freshness)), describe_stale(freshness)):
         assert f"{zone} cannot be read" in text
         assert "b.xls: save it as .xlsx" in text
     assert lineage_of(settings).landing.files()

@@ -6,7 +6,7 @@ from datetime import date
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
-from forecasting_assets.assets.weekly import FILE_ASSETS, Weekly, column_schema
+from forecasting_assets.assets.weekly import FILE_ASSETS, OWNER, Weekly, column_schema
 from forecasting_assets.provenance import FILES, NETWORK, fingerprint, network_contents
 from forecasting_assets.resources.landing import LandedFile, Landing, touching
 from forecasting_assets.weeks import newest_closed_week
@@ -49,6 +49,7 @@ def companion_specs(weekly: Weekly) -> list[dg.AssetSpec]:
             description=f"Written by {asset}.",
             group_name=weekly.groups[asset],
             kinds={"parquet"},
+            owners=[OWNER],
             partitions_def=weekly.partitions,
             metadata={"dagster/column_schema": column_schema(table), "dagster/table_name": table.name},
         )

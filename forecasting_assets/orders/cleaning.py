@@ -10,7 +10,7 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecasting_assets.orders.dates import parse_moments, weeks_of_dates
+from forecasting_assets.orders.dates import parse_moments, weeks_of_moments
 from forecasting_assets.orders.duplicates import newest_equal
 from forecasting_assets.orders.formats import OrderFormat
 from forecasting_assets.orders.numbers import parse_numbers
@@ -87,7 +87,7 @@ def clean_week(raw: pa.Table, week: date, rules: CleaningRules) -> CleanWeek:
     values = _values(raw, rules)
     landed = [name for name in raw.schema.names if name not in RAW_ORDERS.names]
     newest = newest_equal(raw, values["order_id"], values["line_id"], landed)
-    violations = _violations(raw, values, week, rules) | {"duplicate": newest.is_valid()}
+    violations = _violations(raw, values, week) | {"duplicate": newest.is_valid()}
     reason = pc.coalesce(
         *(pc.if_else(violations[name], name, pa.scalar(None, pa.string())) for name in REJECTION_REASONS)
     )
@@ -157,14 +157,11 @@ def _values(raw: pa.Table, rules: CleaningRules) -> dict[str, pa.Array]:
     }
 
 
-def _violations(
-    raw: pa.Table, values: Mapping[str, pa.Array], week: date, rules: CleaningRules
-) -> dict[str, pa.Array]:
+def _violations(raw: pa.Table, values: Mapping[str, pa.Array], week: date) -> dict[str, pa.Array]:
     """Reason -> whether a row is rejected for it."""
     problem = _column(raw, "row_problem")
-    dates = _landed(raw, rules.landed_names["order_date"])
     # The week was chosen when the file was read; a date that is of another one was not understood.
-    elsewhere = pc.not_equal(weeks_of_dates(dates, rules.order_format.date), pa.scalar(week, pa.date32()))
+    elsewhere = pc.not_equal(weeks_of_moments(values["order_date"]), pa.scalar(week, pa.date32()))
     rounded = [is_rounded_number(values[name]) for name in _IDS]
     return {
         **{

@@ -61,20 +61,21 @@ def parse_moments(text: pa.Array | pa.ChunkedArray, order: DateOrder) -> pa.Arra
     return pc.replace_with_mask(moments, rest, _other_moments(trimmed.filter(rest), order))
 
 
+def weeks_of_moments(moments: pa.Array) -> pa.Array:
+    """The Monday of each moment (date32), in UTC; null where there is none."""
+    return pc.floor_temporal(moments.cast(pa.timestamp("us")), unit="week").cast(pa.date32())
+
+
 def weeks_of_dates(text: pa.Array | pa.ChunkedArray, order: DateOrder) -> pa.Array:
     """The Monday of each date or timestamp (date32), in UTC; null where `parse_moments` reads none."""
     trimmed = trim(text)
     plain = pc.match_substring_regex(trimmed, _PLAIN).fill_null(False)
     days = pc.utf8_slice_codeunits(pc.if_else(plain, trimmed, None), 0, _DAY).dictionary_encode()
-    weeks = _mondays(_plain_moments(days.dictionary)).take(days.indices)
+    weeks = weeks_of_moments(_plain_moments(days.dictionary)).take(days.indices)
     rest = pc.and_(pc.invert(plain), trimmed.is_valid())
     if not pc.any(rest).as_py():
         return weeks
-    return pc.replace_with_mask(weeks, rest, _mondays(_other_moments(trimmed.filter(rest), order)))
-
-
-def _mondays(moments: pa.Array) -> pa.Array:
-    return pc.floor_temporal(moments.cast(pa.timestamp("us")), unit="week").cast(pa.date32())
+    return pc.replace_with_mask(weeks, rest, weeks_of_moments(_other_moments(trimmed.filter(rest), order)))
 
 
 def _plain_moments(text: pa.Array) -> pa.Array:

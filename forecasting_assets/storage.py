@@ -7,12 +7,14 @@ import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
+_BLOCK = 8 << 20
 #: What stores say -> the kind of error and its remedy; the first that matches counts.
 _ERRORS = [
     (
@@ -119,3 +121,18 @@ def open_filesystem(path: str) -> tuple["FileSystem", str]:
     if is_url(path):
         return fs.FileSystem.from_uri(path)
     return fs.LocalFileSystem(), str(Path(path).absolute())
+
+
+def stored_blocks(filesystem: "FileSystem", path: str) -> Iterator[bytes]:
+    """The bytes of a file as they are stored, compressed or not, in blocks."""
+    with filesystem.open_input_stream(path, compression=None) as stream:
+        while block := stream.read(_BLOCK):
+            yield block
+
+
+def content_id(filesystem: "FileSystem", path: str) -> str:
+    """What identifies the content of a file: 32 hexadecimal digits."""
+    digest = blake2b(digest_size=16)
+    for block in stored_blocks(filesystem, path):
+        digest.update(block)
+    return digest.hexdigest()

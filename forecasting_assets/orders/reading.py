@@ -17,9 +17,7 @@ from forecasting_assets.orders.excel_files import read_excel
 from forecasting_assets.orders.json_files import read_json_lines
 from forecasting_assets.orders.parquet_files import inspect_parquet, read_parquet
 from forecasting_assets.orders.rows import OrderFileError, RowBatch, Source
-from forecasting_assets.storage import is_of_store
-
-_BLOCK = 8 << 20
+from forecasting_assets.storage import is_of_store, stored_blocks
 
 
 def _nothing_to_inspect(source: Source) -> Source:
@@ -118,12 +116,7 @@ def _faults_of_file(source: Source) -> Iterator[None]:
 
 def _fault(source: Source, error: Exception) -> OrderFileError:
     # Libraries raise OSError for damaged content too: if every byte can be had, it is the content.
-    _read_all_bytes(source)
+    for _ in stored_blocks(source.filesystem, source.path):
+        pass
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     return OrderFileError(source.path, f"it cannot be read ({reason})", "Land it again in full, or remove it")
-
-
-def _read_all_bytes(source: Source) -> None:
-    with source.filesystem.open_input_stream(source.path, compression=None) as stream:
-        while stream.read(_BLOCK):
-            pass

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
-from hashlib import blake2b
+from functools import cached_property, partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +20,9 @@ import dagster as dg
 
 from forecasting_assets.partitions import by_week
 from forecasting_assets.provenance import Record
-from forecasting_assets.storage import open_filesystem
+from forecasting_assets.storage import content_id, open_filesystem
 from forecasting_assets.tables import Table, texts_ddl
+from forecasting_assets.week_files import DAMAGED, each_week
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,6 @@ _RECORD = "_record.json"
 _STAGING = "_staging"
 #: Content ids of files that look otherwise than when they were recorded, as in a copied lake: a cache.
 _CONTENTS = "_contents"
-_BLOCK = 8 << 20
 #: How Spark writes. With dictionaries as large as its default of 1 MB, values that hardly repeat (order numbers) are
 #: first gathered in one and then written all the same.
 _WRITING = {"parquet.dictionary.page.size": str(128 << 10), "compression": "zstd"}
@@ -49,9 +48,7 @@ _SETTLED = timedelta(seconds=3)
 _records: dict[tuple[str, str], tuple[str, Record]] = {}
 #: Rows of a file in memory at once, where it is read in batches.
 _BATCH_ROWS = 1 << 15
-#: What Spark says of a file of the lake that it cannot read.
-_DAMAGED = "FAILED_READ_FILE"
-_UNREADABLE = re.compile(rf"{_DAMAGED}.*?/(\w+)/week=([0-9-]+)/{_FILE}")
+_UNREADABLE = re.compile(rf"{DAMAGED}.*?/(\w+)/week=([0-9-]+)/{_FILE}")
 
 
 class MissingWeeksError(ValueError):
@@ -146,23 +143,18 @@ class Lake(dg.ConfigurableResource):
         keys = {info.path: f"{_week_of_path(info.path)} {_seen(info)}" for info in infos}
         new = [path for path, key in keys.items() if key not in known]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            known |= zip(map(keys.__getitem__, new), pool.map(self._content_id, new), strict=True)
+            known |= zip(
+                map(keys.__getitem__, new), pool.map(partial(content_id, self._storage[0]), new), strict=True
+            )
         if new:
             with suppress(OSError):  # a lake that can only be read is no less readable
                 self._write_whole(cache, json.dumps(known).encode())
         return {_week_of_path(path): known[key] for path, key in keys.items()}
 
-    def _content_id(self, path: str) -> str:
-        digest = blake2b(digest_size=16)
-        with self._storage[0].open_input_stream(path) as stream:
-            while block := stream.read(_BLOCK):
-                digest.update(block)
-        return digest.hexdigest()
-
     def identity(self, table: Table, week: date) -> tuple[str, str]:
         """Content id of a week's data file, and its size and time of change, by which it is known unread."""
         (info,) = self._storage[0].get_file_info([self._file(table.name, week)])
-        return self._content_id(info.path), _seen(info)
+        return content_id(self._storage[0], info.path), _seen(info)
 
     def describe_change(self, table: Table, week: date) -> str:
         """What has happened to a data file that differs from its record."""
@@ -289,27 +281,30 @@ class Lake(dg.ConfigurableResource):
         A task makes the rows of whole weeks (`partitions.by_week`), in a Python worker: Arrow moves, groups and
         sorts what is in one file several times as fast as rows do that move between tasks.
         """
-        self._require(table, weeks)
         root = self.path  # the lake itself, or a function of this module, would load Dagster in the workers
 
         def rows(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
             import pyarrow as pa
-            import pyarrow.parquet as pq
 
             filesystem, _ = open_filesystem(root)
-            for week, path in (row for batch in batches for row in zip(*batch.columns, strict=True)):
-                try:
-                    with pq.ParquetFile(
-                        path.as_py(), filesystem=filesystem, page_checksum_verification=True
-                    ) as file:
-                        found = function(file)
-                except (pa.ArrowInvalid, OSError) as error:
-                    raise OSError(f"{_DAMAGED} {path}\nCaused by: {error}") from error
+            for week, found in each_week(filesystem, batches, lambda file, _: function(file)):
                 yield from found.append_column("week", pa.repeat(week, len(found))).to_batches()
 
+        return self._in_workers(spark, table, weeks, rows, f"{ddl}, week DATE")
+
+    def _in_workers(
+        self,
+        spark: "SparkSession",
+        table: Table,
+        weeks: Sequence[date],
+        rows: Callable[["Iterator[pa.RecordBatch]"], "Iterator[pa.RecordBatch]"],
+        ddl: str,
+    ) -> "DataFrame":
+        """What `rows` makes of the weeks and paths of the files (`week_files.each_week`), in Python workers."""
+        self._require(table, weeks)
         listed = [(week, self._file(table.name, week)) for week in sorted(set(weeks))]
         files = spark.createDataFrame(listed, "week DATE, path STRING")
-        return by_week(files, weeks).mapInArrow(rows, f"{ddl}, week DATE")
+        return by_week(files, weeks).mapInArrow(rows, ddl)
 
     def transform_weeks(
         self,
@@ -343,7 +338,6 @@ class Lake(dg.ConfigurableResource):
         MissingWeeksError, DamagedWeekError
             If a week of `table` does not exist or cannot be read.
         """
-        self._require(table, weeks)
         root, staging = self.path, f"{_STAGING}/{uuid.uuid4().hex}"
         names = [target.name for target in targets]
 
@@ -352,14 +346,7 @@ class Lake(dg.ConfigurableResource):
             import pyarrow.parquet as pq
 
             filesystem, folder = open_filesystem(root)
-            for week, path in (row for batch in batches for row in zip(*batch.columns, strict=True)):
-                try:
-                    with pq.ParquetFile(
-                        path.as_py(), filesystem=filesystem, page_checksum_verification=True
-                    ) as file:
-                        tables = function(file, week.as_py())
-                except (pa.ArrowInvalid, OSError) as error:
-                    raise OSError(f"{_DAMAGED} {path}\nCaused by: {error}") from error
+            for week, tables in each_week(filesystem, batches, function):
                 for name, rows in zip(names, tables, strict=True):
                     target = f"{folder}/{staging}/{name}/week={week}"
                     filesystem.create_dir(target, recursive=True)
@@ -367,13 +354,10 @@ class Lake(dg.ConfigurableResource):
                 counts = pa.array([[len(rows) for rows in tables]], pa.list_(pa.int64()))
                 yield pa.RecordBatch.from_arrays([pa.array([week]), counts], ["week", "rows"])
 
-        listed = [(week, self._file(table.name, week)) for week in sorted(set(weeks))]
+        frame = self._in_workers(spark, table, weeks, write_week, "week DATE, rows ARRAY<BIGINT>")
         try:
             with self.unreadable_told():
-                files = spark.createDataFrame(listed, "week DATE, path STRING")
-                written = (
-                    by_week(files, weeks).mapInArrow(write_week, "week DATE, rows ARRAY<BIGINT>").toArrow()
-                )
+                written = frame.toArrow()
             for target in targets:
                 for week in weeks:
                     staged = f"{self._storage[1]}/{staging}/{target.name}/week={week}/{_FILE}"

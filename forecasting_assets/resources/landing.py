@@ -14,7 +14,6 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cached_property, lru_cache
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from forecasting_assets.orders.landing import FileContent, required_columns, sca
 from forecasting_assets.orders.reading import FORMATS, read_order_file
 from forecasting_assets.orders.rows import OrderFileError, Source
 from forecasting_assets.provenance import fingerprint
-from forecasting_assets.storage import StoreError, open_filesystem, store_errors
+from forecasting_assets.storage import StoreError, content_id, open_filesystem, store_errors
 from forecasting_assets.weeks import add_weeks, newest_closed_week
 
 if TYPE_CHECKING:
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 #: File systems take names of 255 bytes, and an ending is added.
 _LONGEST_NAME = 240
-_BLOCK = 8 << 20
 #: To be raised when the readers find something else in the same file: known files are then read again.
 _READERS = 1
 #: `looked_at` is the time of change at the last look, `modified` the one first seen with this content.
@@ -344,7 +342,7 @@ class Landing:
     ) -> _Entry | None:
         """What a file holds now; None if it has been withdrawn since it was listed."""
         with suppress(FileNotFoundError):
-            content = self._fingerprint(info.path)
+            content = content_id(self._storage[0], info.path)
             same = known is not None and known.file.fingerprint == content
             if known and same and known.read_as == read_as:
                 return replace(known, looked_at=_time(info))
@@ -373,13 +371,6 @@ class Landing:
             careful=found.careful,
             fault=fault,
         )
-
-    def _fingerprint(self, path: str) -> str:
-        digest = blake2b(digest_size=16)
-        with self._storage[0].open_input_stream(path, compression=None) as stream:
-            while block := stream.read(_BLOCK):
-                digest.update(block)
-        return digest.hexdigest()
 
     def _list_quarantine(self, broken: Sequence[LandedFile]) -> None:
         folder = Path(self.quarantine)

@@ -1,0 +1,49 @@
+"""Whole weeks of the lake in Spark's Python workers. No Dagster here: each worker would load it."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyarrow.fs import FileSystem
+    from pyarrow.parquet import ParquetFile
+
+#: What Spark says of a file of the lake that it cannot read.
+DAMAGED = "FAILED_READ_FILE"
+_Made = TypeVar("_Made")
+
+
+def each_week(
+    filesystem: "FileSystem",
+    batches: "Iterable[pa.RecordBatch]",
+    function: Callable[["ParquetFile", date], _Made],
+) -> Iterator[tuple[date, _Made]]:
+    """Each week and what `function` makes of its file.
+
+    Parameters
+    ----------
+    filesystem
+        Where the files lie.
+    batches
+        Week (date32) and path of each file.
+    function
+        Called with the open file and its week.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read; in the words of Spark, so that it is told apart in the same way.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for week, path in (
+        row for batch in batches for row in zip(*map(pa.Array.to_pylist, batch.columns), strict=True)
+    ):
+        try:
+            with pq.ParquetFile(path, filesystem=filesystem, page_checksum_verification=True) as file:
+                made = function(file, week)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise OSError(f"{DAMAGED} {path}\nCaused by: {error}") from error
+        yield week, made

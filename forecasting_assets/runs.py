@@ -16,12 +16,13 @@ from dagster._core.execution.api import execute_run
 
 from forecasting_assets.assets.lineage import OVERRIDE
 from forecasting_assets.assets.planning import plan_costs
-from forecasting_assets.assets.weekly import SPARK_POOL, tags_of_weeks, weeks_of_run
+from forecasting_assets.assets.weekly import SPARK_POOL
 from forecasting_assets.automation.jobs import WEEKLY_PLAN
 from forecasting_assets.backfill import Cost, duration, measured_cost
 from forecasting_assets.definitions import build_defs, lineage_of
 from forecasting_assets.reporting import summary
 from forecasting_assets.resources.lake import Lake
+from forecasting_assets.run_tags import tags_of_weeks, weeks_of_run
 from forecasting_assets.runtime.dagster_home import prepare_home
 from forecasting_assets.runtime.orphans import end_orphans, this_process
 from forecasting_assets.selection import require_checks, select_assets

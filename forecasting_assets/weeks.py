@@ -67,3 +67,10 @@ def contiguous(weeks: Iterable[date]) -> list[tuple[date, date]]:
         else:
             runs.append((week, week))
     return runs
+
+
+def format_weeks(weeks: Iterable[date]) -> str:
+    """`2025-03-10 to 2025-04-07, 2025-05-05`; all of them, as ranges."""
+    return ", ".join(
+        str(first) if first == last else f"{first} to {last}" for first, last in contiguous(weeks)
+    )

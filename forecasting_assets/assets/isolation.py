@@ -16,9 +16,10 @@ import dagster as dg
 
 from forecasting_assets.assets.lineage import OVERRIDE, Lineage
 from forecasting_assets.assets.sources import observations
-from forecasting_assets.assets.weekly import Weekly, add_week_metadata, weeks_of, weeks_of_run
+from forecasting_assets.assets.weekly import Weekly, add_week_metadata, weeks_of
 from forecasting_assets.provenance import Failure, Inputs, Record, fingerprint
 from forecasting_assets.resources.landing import Landing
+from forecasting_assets.run_tags import weeks_of_run
 from forecasting_assets.runtime.lock import exclusive_lock
 from forecasting_assets.runtime.orphans import PROCESS, this_process
 from forecasting_assets.tables import Table

@@ -31,7 +31,7 @@ from forecasting_assets.resources.landing import (
     outside_calendar,
 )
 from forecasting_assets.storage import StoreError
-from forecasting_assets.weeks import add_weeks, contiguous, newest_closed_week, weeks_between
+from forecasting_assets.weeks import add_weeks, format_weeks, newest_closed_week, weeks_between
 
 #: Run tag that names checks (`asset/check`, comma-separated) whose failure is to hold nothing back.
 OVERRIDE = "forecasting/override_checks"
@@ -328,13 +328,6 @@ class Lineage:
                     for week in needed[asset]:
                         needed[source.asset] |= set(self.window(asset, source.asset, week))
         return needed
-
-
-def format_weeks(weeks: Iterable[date]) -> str:
-    """`2025-03-10 to 2025-04-07, 2025-05-05`; all of them, as ranges."""
-    return ", ".join(
-        str(first) if first == last else f"{first} to {last}" for first, last in contiguous(weeks)
-    )
 
 
 def by_state(weeks: Mapping[date, WeekState]) -> dict[str, list[date]]:

@@ -22,7 +22,6 @@ from forecasting_assets.assets.fits import (
     traceable,
     training_weeks,
 )
-from forecasting_assets.assets.lineage import format_weeks
 from forecasting_assets.assets.weekly import (
     Upstream,
     Weekly,
@@ -39,7 +38,7 @@ from forecasting_assets.resources.lake import Lake
 from forecasting_assets.resources.tracking import DataUsed, Tracking
 from forecasting_assets.runtime.spark import Spark
 from forecasting_assets.tables import DEMAND_HISTORY, SARIMAX_MODEL, WEEKLY_DEMAND, XGB_MODEL, Table
-from forecasting_assets.weeks import refit_week
+from forecasting_assets.weeks import format_weeks, refit_week
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -17,17 +17,12 @@ from forecasting_assets.provenance import FILES, NETWORK, UNCHECKED
 from forecasting_assets.runtime.spark import retry_if_server_lost
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import Table
-from forecasting_assets.weeks import parse_week, weeks_between
 
 OWNER = "team:planning"
 #: The assets that stand for landed files.
 FILE_ASSETS = {FILES: "order_files", NETWORK: "network_files"}
 #: Runs with an op in it are started one at a time, see dagster.yaml.
 SPARK_POOL = "spark"
-#: Run tags by which Dagster names the weeks of a run: one, or a range.
-PARTITION = "dagster/partition"
-RANGE_START = "dagster/asset_partition_range_start"
-RANGE_END = "dagster/asset_partition_range_end"
 
 
 @dataclass(frozen=True)
@@ -149,20 +144,6 @@ def column_schema(table: Table) -> dg.TableSchema:
             for column in table.columns
         ]
     )
-
-
-def tags_of_weeks(first: date, last: date) -> dict[str, str]:
-    """The tags of a run that makes the weeks from `first` to `last`."""
-    return {PARTITION: str(first)} if first == last else {RANGE_START: str(first), RANGE_END: str(last)}
-
-
-def weeks_of_run(tags: Mapping[str, str]) -> list[date]:
-    """The weeks that a run with these tags makes."""
-    if PARTITION in tags:
-        return [parse_week(tags[PARTITION])]
-    if RANGE_START in tags:
-        return weeks_between(parse_week(tags[RANGE_START]), parse_week(tags[RANGE_END]))
-    return []
 
 
 def weeks_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[date]:

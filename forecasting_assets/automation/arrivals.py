@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
-from forecasting_assets.assets.lineage import Lineage, format_weeks
+from forecasting_assets.assets.lineage import Lineage
 from forecasting_assets.provenance import FILES, Record, fingerprint
 from forecasting_assets.resources.landing import LandedFile, touching
-from forecasting_assets.weeks import add_weeks, newest_closed_week, parse_week, weeks_between
+from forecasting_assets.weeks import add_weeks, format_weeks, newest_closed_week, parse_week, weeks_between
 
 #: The assets that are made of order files alone.
 ORDER_ASSETS = ("raw_orders", "clean_orders", "weekly_demand", "feature_table")

@@ -6,11 +6,12 @@ import dagster as dg
 
 from forecasting_assets.assets.lineage import Lineage
 from forecasting_assets.assets.sources import observations
-from forecasting_assets.assets.weekly import Weekly, tags_of_weeks, weeks_of_run
+from forecasting_assets.assets.weekly import Weekly
 from forecasting_assets.automation.arrivals import Cursor, Request, ask
 from forecasting_assets.automation.jobs import WEEKLY_PLAN
 from forecasting_assets.checks.weekly import up_to_date
 from forecasting_assets.resources.landing import Landing, describe_errors
+from forecasting_assets.run_tags import tags_of_weeks, weeks_of_run
 
 _UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,

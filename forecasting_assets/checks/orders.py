@@ -6,7 +6,6 @@ from datetime import date
 import dagster as dg
 import pandas as pd
 
-from forecasting_assets.assets.lineage import format_weeks
 from forecasting_assets.assets.weekly import Weekly
 from forecasting_assets.checks.contract import check_contract
 from forecasting_assets.checks.weekly import Check, weekly_checks
@@ -40,7 +39,7 @@ from forecasting_assets.tables import (
     REJECTED_ORDERS,
     WEEKLY_DEMAND,
 )
-from forecasting_assets.weeks import add_weeks, weeks_between
+from forecasting_assets.weeks import add_weeks, format_weeks, weeks_between
 
 _NAMES = ["part_id", "part_category", "region"]
 

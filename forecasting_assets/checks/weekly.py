@@ -11,14 +11,14 @@ from typing import Any
 import dagster as dg
 
 from forecasting_assets.assets.isolation import failures_by_week
-from forecasting_assets.assets.lineage import Lineage, by_state, format_weeks
+from forecasting_assets.assets.lineage import Lineage, by_state
 from forecasting_assets.assets.parallel import each_week
 from forecasting_assets.assets.weekly import SPARK_POOL, Weekly, weeks_of
 from forecasting_assets.findings import Finding
 from forecasting_assets.resources.lake import Lake
 from forecasting_assets.runtime.lock import exclusive_lock
 from forecasting_assets.tables import Table
-from forecasting_assets.weeks import newest_closed_week
+from forecasting_assets.weeks import format_weeks, newest_closed_week
 
 #: A check of all weeks of an asset together, not of those of a run.
 UP_TO_DATE = "up_to_date"

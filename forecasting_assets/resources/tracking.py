@@ -25,8 +25,9 @@ import dagster as dg
 from dagster import _check as dg_check
 from pydantic import PrivateAttr
 
+from forecasting_assets.run_tags import weeks_of_run
 from forecasting_assets.tables import Table
-from forecasting_assets.weeks import add_weeks
+from forecasting_assets.weeks import add_weeks, format_weeks
 
 if TYPE_CHECKING:
     from dagster_mlflow.resources import MlFlow
@@ -209,7 +210,7 @@ class Tracking(dg.ConfigurableResource):
         """Tags of the run that all weeks of a Dagster run are nested in; its name says which weeks."""
         run = self._context.run
         tags = dict(_dagster_link(run.run_id if run else ""))
-        if run and (weeks := _weeks_of_tags(run.tags)):
+        if run and (weeks := format_weeks(weeks_of_run(run.tags))):
             tags |= {"weeks": weeks, "mlflow.runName": f"{run.job_name.strip('_')} {weeks}"}
         return tags
 
@@ -369,14 +370,6 @@ class Tracking(dg.ConfigurableResource):
             for name, text in proof.items():
                 client.set_model_version_tag(model, version.version, name, text)
             client.set_registered_model_alias(model, CHAMPION, version.version)
-
-
-def _weeks_of_tags(tags: Mapping[str, str]) -> str:
-    """The weeks of a Dagster run, by its tags."""
-    if week := tags.get("dagster/partition"):
-        return week
-    first, last = (tags.get(f"dagster/asset_partition_range_{end}") for end in ("start", "end"))
-    return f"{first} to {last}" if first and last else ""
 
 
 def _dagster_link(run_id: str) -> dict[str, str]:

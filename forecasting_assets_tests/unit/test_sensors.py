@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 from forecasting_assets.assets.lineage import describe_files, describe_stale
-from forecasting_assets.assets.weekly import weeks_of_run
 from forecasting_assets.automation.arrivals import Cursor, ask
 from forecasting_assets.definitions import build_defs, lineage_of
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.orders.landing import scan_order_file
 from forecasting_assets.provenance import Record, fingerprint
+from forecasting_assets.run_tags import weeks_of_run
 from forecasting_assets.settings import load_settings
 from forecasting_assets.storage import StoreError
 from forecasting_assets.tables import (

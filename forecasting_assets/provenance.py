@@ -12,6 +12,8 @@ from pathlib import Path
 from sys import intern
 from typing import Any
 
+from forecasting_assets.wording import listed
+
 #: Input name -> what of it was read (a week, a file, a setting) -> its version.
 Inputs = Mapping[str, Mapping[str, str]]
 FILES = "order files"
@@ -91,8 +93,5 @@ def differences(recorded: Inputs, current: Inputs) -> list[str]:
             ("gone", [i for i in before if i not in now]),
         ):
             if items:
-                listed = ", ".join(sorted(items)[:3]) + (
-                    f" and {len(items) - 3} more" if len(items) > 3 else ""
-                )
-                found.append(f"{name} {what}: {listed}")
+                found.append(f"{name} {what}: {listed(sorted(items), 3)}")
     return found

@@ -9,6 +9,7 @@ from forecasting_assets.allocation.instance import COST_PARTS
 from forecasting_assets.allocation.program import Certificate
 from forecasting_assets.findings import Finding
 from forecasting_assets.tables import PLAN_SHORTAGES
+from forecasting_assets.wording import listed
 
 #: Relative tolerance of all checks; the solver's own is 1e-7.
 TOLERANCE = 1e-6
@@ -157,9 +158,8 @@ def check_servable(demand: pd.DataFrame, unservable: Mapping[tuple[str, str], st
         if group.empty:
             continue
         parts = sorted(group["part_id"].unique())
-        named = ", ".join(parts[:5]) + (f" and {len(parts) - 5:,} more" if len(parts) > 5 else "")
         units = group["quantity"].sum()
-        lines.append(f"{category} for {region} ({named}; {units:,.1f} units): {why}")
+        lines.append(f"{category} for {region} ({listed(parts, 5)}; {units:,.1f} units): {why}")
     return Finding(
         False,
         "\n".join([f"Nobody can serve some of the demand, which is left unmet. {lines[0]}", *lines[1:10]]),

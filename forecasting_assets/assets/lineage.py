@@ -32,6 +32,7 @@ from forecasting_assets.resources.landing import (
 )
 from forecasting_assets.storage import StoreError
 from forecasting_assets.weeks import add_weeks, format_weeks, newest_closed_week, weeks_between
+from forecasting_assets.wording import count
 
 #: Run tag that names checks (`asset/check`, comma-separated) whose failure is to hold nothing back.
 OVERRIDE = "forecasting/override_checks"
@@ -368,12 +369,10 @@ def describe_files(lineage: Lineage) -> list[str]:
     lines = [f"Not read: {line}" for line in describe_errors(lineage.files).splitlines()]
     if lineage.store_error:
         lines.insert(0, f"{lineage.store_error}. Order files are listed as they were known before.")
-    lines += [
-        f"Not read: {line}" for line in describe_unread(lineage.landing.unread_files()).split("; ") if line
-    ]
+    lines += [f"Not read: {line}" for line in describe_unread(lineage.landing.unread_files())]
     if strays:
         lines.append(
-            f"Not planned: orders of {format_weeks(strays)} in {len(names)} {'file' if len(names) == 1 else 'files'} "
+            f"Not planned: orders of {format_weeks(strays)} in {count(len(names), 'file')} "
             f"([calendar] first_week is {first})"
         )
     return lines

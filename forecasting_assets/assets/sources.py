@@ -10,6 +10,7 @@ from forecasting_assets.assets.weekly import FILE_ASSETS, OWNER, Weekly, column_
 from forecasting_assets.provenance import FILES, NETWORK, fingerprint, network_contents
 from forecasting_assets.resources.landing import LandedFile, Landing, touching
 from forecasting_assets.weeks import newest_closed_week
+from forecasting_assets.wording import listed
 
 
 def source_assets(weekly: Weekly) -> list[dg.SourceAsset]:
@@ -67,12 +68,11 @@ def observations(files: Sequence[LandedFile], weeks: Iterable[date]) -> list[dg.
     for week in weeks:
         of_week = touching(files, [week])
         names = [file.name for file in of_week]
-        more = f" and {len(names) - 20:,} more" if len(names) > 20 else ""
         found.append(
             dg.AssetObservation(
                 FILE_ASSETS[FILES],
                 partition=str(week),
-                metadata={"files": ", ".join(names[:20]) + more},
+                metadata={"files": listed(names, 20)},
                 tags={DATA_VERSION_TAG: _version(of_week)},
             )
         )

@@ -58,7 +58,7 @@ def landing_findings(
         ),
         Finding(
             not unread,
-            describe_unread(unread) or "every file is an order file or known to be none",
+            "; ".join(describe_unread(unread)) or "every file is an order file or known to be none",
             {"unread_files": len(unread)},
         ),
         check_calendar(strays, settings.calendar.first_week, format_weeks(strays)),

@@ -29,11 +29,6 @@ def print_line(text: str = "", err: bool = False) -> None:
     (sys.stderr if err else sys.stdout).flush()
 
 
-def plural(number: int, noun: str) -> str:
-    """`1 week`, `1,200 weeks`."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
 def print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows below a heading: the first column to the left, the others to the right."""
     console = Console(highlight=False, markup=False, emoji=False)

@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from forecasting_assets.cli.home import load_existing_settings
-from forecasting_assets.cli.output import json_option, plural, print_json, print_line
+from forecasting_assets.cli.output import json_option, print_json, print_line
 from forecasting_assets.settings import SETTINGS_FILE, Settings
 from forecasting_assets.weeks import newest_closed_week, parse_week, weeks_between
+from forecasting_assets.wording import count
 
 FAILED = 1
 
@@ -83,16 +84,16 @@ def backfill(first: str, last: str, select: str | None, dry_run: bool, resume: b
     if not weeks:
         report("Nothing to do: every week is fresh.")
     else:
-        basis = f"measured in {plural(cost.measured, 'run')}" if cost.measured else "a guess: no such run yet"
+        basis = f"measured in {count(cost.measured, 'run')}" if cost.measured else "a guess: no such run yet"
         report(
-            f"{plural(len(weeks), 'week')} in {plural(len(runs), 'run')}, about "
+            f"{count(len(weeks), 'week')} in {count(len(runs), 'run')}, about "
             f"{duration(result['estimated_seconds'])} ({cost.start_up:.0f} s to start and {cost.per_week:.1f} s a "
             f"week, {basis})"
         )
     succeeded = True
     if dry_run:
         for run in runs:
-            report(f"  {run[0]} to {run[-1]}: {plural(len(run), 'week')}")
+            report(f"  {run[0]} to {run[-1]}: {count(len(run), 'week')}")
     elif weeks:
         succeeded = _run_all(lambda: run_backfill(settings, runs, select, cost, report), report)
     if as_json:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import ValidationError
 
-from forecasting_assets.cli.output import json_option, plural, print_json, print_line
+from forecasting_assets.cli.output import json_option, print_json, print_line
 from forecasting_assets.cli.runs import FAILED
 from forecasting_assets.settings import SETTINGS_FILE, forecasting_home, load_settings
 from forecasting_assets.tables import ORDER_COLUMNS
 from forecasting_assets.weeks import add_weeks, newest_closed_week
+from forecasting_assets.wording import count
 
 if TYPE_CHECKING:
     from forecasting_assets.new_home import OrderHistory
@@ -99,9 +100,9 @@ def _report(file: Path, history: "OrderHistory") -> None:
     files, weeks = history.files, history.weeks
     rows = sum(landed.rows for landed in files)
     print_line(
-        f"{file} written: {plural(len(files), 'order file')}, {plural(rows, 'row')}, weeks {weeks[0]} to {weeks[-1]}"
+        f"{file} written: {count(len(files), 'order file')}, {count(rows, 'row')}, weeks {weeks[0]} to {weeks[-1]}"
     )
-    if unread := describe_unread(history.unread):
+    if unread := "; ".join(describe_unread(history.unread)):
         print_line(f"Not read: {unread}")
     if faulty := [landed for landed in files if landed.fault]:
         print_line(f"Partly rejected: {describe_errors(faulty)}")

@@ -11,6 +11,7 @@ from forecasting_assets.orders.quality import CleanStatistics
 from forecasting_assets.orders.raw import raw_name
 from forecasting_assets.orders.text import normalise_spelling
 from forecasting_assets.weeks import add_weeks
+from forecasting_assets.wording import listed
 
 NO_ORDERS = Finding(True, "no orders in the week")
 #: Weeks before a week with which its volume and names are compared.
@@ -161,19 +162,18 @@ def check_names(names: Mapping[str, Sequence[str]]) -> Finding:
     names
         Column -> the distinct names in it.
     """
-    listed = []
+    spelled = []
     for column, found in names.items():
         spellings = pd.Series(sorted(found), dtype=object)
         groups = spellings.groupby(normalise_spelling(spellings).to_numpy())
-        listed += [f"{column} {' / '.join(map(repr, group))}" for _, group in groups if len(group) > 1]
-    if not listed:
+        spelled += [f"{column} {' / '.join(map(repr, group))}" for _, group in groups if len(group) > 1]
+    if not spelled:
         return Finding(True, "no names differ only by case or white space")
-    more = f" and {len(listed) - 10:,} more" if len(listed) > 10 else ""
     return Finding(
         False,
-        f"names differ only by case or white space: {'; '.join(listed[:10])}{more}. If they are one, set [orders] "
+        f"names differ only by case or white space: {listed(spelled, 10, '; ')}. If they are one, set [orders] "
         "fold_case = true",
-        {"names": len(listed)},
+        {"names": len(spelled)},
     )
 
 
@@ -211,10 +211,9 @@ def check_calendar(strays: Mapping[date, Sequence[str]], first_week: date, descr
         The weeks of `strays`, as text.
     """
     names = sorted({name for files in strays.values() for name in files})
-    listed = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
     description = (
-        f"{listed}: orders of {described_weeks}, which no partition holds. Correct their dates, or set [calendar] "
-        f"first_week (now {first_week}) if they are older orders"
+        f"{listed(names, 5)}: orders of {described_weeks}, which no partition holds. Correct their dates, or set "
+        f"[calendar] first_week (now {first_week}) if they are older orders"
         if strays
         else "every order is of a week that is planned"
     )

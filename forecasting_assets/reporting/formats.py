@@ -29,11 +29,6 @@ def percent(share: float | None, digits: int = 1) -> str:
     return text if text == MISSING else f"{text} %"
 
 
-def count(n: float, noun: str) -> str:
-    """Format a count with its noun: `1 week`, `3 weeks`."""
-    return f"{number(n)} {noun}" if n == 1 else f"{number(n)} {noun}s"
-
-
 def compared(gain: float, better: str = "better", worse: str = "worse", than: str = "") -> str:
     """Express a relative gain in words.
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from forecasting_assets.reporting.formats import compared, count, number, percent, signed
+from forecasting_assets.reporting.formats import compared, number, percent, signed
 from forecasting_assets.reporting.measures import (
     cost_by_accuracy,
     full_weeks,
@@ -16,6 +16,7 @@ from forecasting_assets.reporting.measures import (
 )
 from forecasting_assets.reporting.plan_tables import PlanTables
 from forecasting_assets.reporting.style import label
+from forecasting_assets.wording import count
 
 
 @dataclass(frozen=True)

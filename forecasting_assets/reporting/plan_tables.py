@@ -6,11 +6,12 @@ from shlex import quote
 
 import pandas as pd
 
-from forecasting_assets.reporting.formats import count, number, percent
+from forecasting_assets.reporting.formats import number, percent
 from forecasting_assets.reporting.measures import full_weeks, policy_totals, require
 from forecasting_assets.reporting.style import COST_PARTS, label
 from forecasting_assets.reporting.texttable import TextTable, day, largest, table, text
 from forecasting_assets.tables import CAPACITY_LOAD, PLAN_REASONS, PLAN_RULES, PLAN_SHORTAGES
+from forecasting_assets.wording import count
 
 
 @dataclass(frozen=True)

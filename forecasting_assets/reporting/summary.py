@@ -6,7 +6,7 @@ from textwrap import wrap
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.reporting.formats import compared, count, number, percent
+from forecasting_assets.reporting.formats import compared, number, percent
 from forecasting_assets.reporting.measures import (
     cost_by_accuracy,
     gap_closed,
@@ -16,6 +16,7 @@ from forecasting_assets.reporting.measures import (
 )
 from forecasting_assets.reporting.style import COST_PARTS, label
 from forecasting_assets.reporting.texttable import aligned
+from forecasting_assets.wording import count
 
 
 def summary(

@@ -25,6 +25,7 @@ from forecasting_assets.orders.rows import OrderFileError, Source
 from forecasting_assets.provenance import fingerprint
 from forecasting_assets.storage import StoreError, content_id, open_filesystem, store_errors
 from forecasting_assets.weeks import add_weeks, newest_closed_week
+from forecasting_assets.wording import listed
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, FileSystem
@@ -246,7 +247,7 @@ class Landing:
         """
         files = self.refresh()
         if not files:
-            unread = describe_unread(self.unread_files())
+            unread = "; ".join(describe_unread(self.unread_files()))
             raise OrderFileError(
                 self.path,
                 "it holds no order files" + (f" that are read, but {unread}" if unread else ""),
@@ -441,15 +442,12 @@ def describe_errors(files: Iterable[LandedFile]) -> str:
     )
 
 
-def describe_unread(names: Sequence[str]) -> str:
-    """Files that are not read, and what to do about each kind; empty if there are none."""
+def describe_unread(names: Iterable[str]) -> list[str]:
+    """Files that are not read, and what to do about them, by kind."""
     kinds: dict[str, list[str]] = {}
     for name in names:
         kinds.setdefault(remedy_for(name), []).append(name)
-    return "; ".join(
-        f"{', '.join(of_kind[:10])}{f' and {len(of_kind) - 10:,} more' if len(of_kind) > 10 else ''}: {remedy}"
-        for remedy, of_kind in kinds.items()
-    )
+    return [f"{listed(of_kind, 10)}: {remedy}" for remedy, of_kind in kinds.items()]
 
 
 def touching(files: Iterable[LandedFile], weeks: Sequence[date]) -> list[LandedFile]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.reporting.formats import MINUS, count, number, percent
+from forecasting_assets.reporting.formats import MINUS, number, percent
 from forecasting_assets.reporting.measures import (
     POLICIES,
     cost_by_accuracy,
@@ -27,6 +27,7 @@ from forecasting_assets.reporting.style import (
     tidy,
     week_axis,
 )
+from forecasting_assets.wording import count
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

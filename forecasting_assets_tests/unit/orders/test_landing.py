@@ -196,7 +196,7 @@ def test_what_is_not_read_is_named_and_what_is_half_written_is_not(landing):
         land(landing, name, "2024-03-04")
     assert [file.name for file in landing.refresh()] == ["a.csv"]
     assert landing.unread_files() == sorted(unread)
-    described = describe_unread(landing.unread_files())
+    described = "; ".join(describe_unread(landing.unread_files()))
     assert all(name in described for name in unread)
     assert "unpack" in described
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecasting_assets.reporting.formats import MINUS, compared, count, number, percent, shorten
+from forecasting_assets.reporting.formats import MINUS, compared, number, percent, shorten
+from forecasting_assets.wording import count
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,14 @@
+"""Counts and long lists in words."""
+
+from collections.abc import Sequence
+
+
+def count(n: float, noun: str) -> str:
+    """Format a count with its noun: `1 week`, `1,200 weeks`."""
+    return f"{n:,.0f} {noun}" + ("" if n == 1 else "s")
+
+
+def listed(items: Sequence[str], most: int, separator: str = ", ") -> str:
+    """The first `most` of some items, and how many there are besides: `a, b and 3 more`."""
+    more = f" and {len(items) - most:,} more" if len(items) > most else ""
+    return separator.join(items[:most]) + more

@@ -5,12 +5,13 @@ unit costs, lanes and penalties), so they form one *demand class*. Plans are mad
 their parts.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.allocation.network import Network, weekly_capacity
+from forecasting_assets.allocation.network import Network, servable, weekly_capacity
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.weeks import weeks_between
 
@@ -53,7 +54,7 @@ def build_instance(
     network's, from the first week due to the last.
     Raises DemandError. Demand that nobody can serve (see `network.unservable`) becomes shortage.
     """
-    parts, classes = classify(demand, policy.value_bands)
+    parts, classes = classify(demand, policy.value_bands, servable(network))
     if capacity is None:
         due = demand["due_week"]
         weeks = [] if demand.empty else weeks_between(due.min().date(), due.max().date())
@@ -85,9 +86,13 @@ def build_instance(
     return Instance(parts, classes, slots, batches, _arcs(ways, classes, batch_at, first, policy))
 
 
-def classify(demand: pd.DataFrame, value_bands: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
+def classify(
+    demand: pd.DataFrame, value_bands: int = 1, served: Collection[tuple[str, str]] = ()
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The parts with demand and their classes (see `Instance`), with unit_price, NaN where none is known.
 
+    The demand of the pairs of category and region in `served` has bands of its own, so that those of the others do
+    not shift them.
     Raises DemandError.
     """
     _check(demand)
@@ -101,7 +106,7 @@ def classify(demand: pd.DataFrame, value_bands: int = 1) -> tuple[pd.DataFrame, 
             alike["revenue"].transform("sum") / alike["priced"].transform("sum").replace(0.0, np.nan)
         )
     asked = asked.assign(unit_price=price)
-    asked["band"] = _bands(asked, value_bands)
+    asked["band"] = _bands(asked, value_bands, served)
     class_ = asked.groupby(CLASS, sort=True).ngroup().to_numpy()
     _, first = np.unique(class_, return_index=True)
     quantity = asked["quantity"].to_numpy(float)
@@ -113,17 +118,19 @@ def classify(demand: pd.DataFrame, value_bands: int = 1) -> tuple[pd.DataFrame, 
     return parts, classes
 
 
-def _bands(asked: pd.DataFrame, bands: int) -> np.ndarray:
+def _bands(asked: pd.DataFrame, bands: int, served: Collection[tuple[str, str]]) -> np.ndarray:
     """The band of each row: from cheap to dear in its category, at most `bands` of like quantity.
 
     Equal prices are one band, and a category without prices is one.
     """
     if bands == 1:
         return np.zeros(len(asked), dtype=int)
-    key = [asked["part_category"], asked["unit_price"].fillna(-1.0)]
+    pairs = zip(asked["part_category"], asked["region"], strict=True)
+    is_served = pd.Series([pair in served for pair in pairs], asked.index, dtype=bool)
+    key = [asked["part_category"], is_served, asked["unit_price"].fillna(-1.0)]
     alike = asked.groupby(key)
     of_price = alike["quantity"].sum()
-    category = of_price.groupby(level=0)
+    category = of_price.groupby(level=[0, 1])
     cheaper = category.cumsum() - of_price
     spread = np.floor(bands * cheaper / category.transform("sum"))
     few = category.transform("size").to_numpy() <= bands

@@ -101,6 +101,17 @@ def check_network(network: Network) -> None:
         raise NetworkError(problems)
 
 
+def servable(network: Network) -> set[tuple[str, str]]:
+    """Every (part_category, region) that some manufacturer can make and deliver, whatever the hours."""
+    home = dict(zip(network.manufacturers["manufacturer_id"], network.manufacturers["region"], strict=True))
+    reached: dict[str, set[str]] = {}
+    for origin, region in zip(network.lanes["from_region"], network.lanes["to_region"], strict=True):
+        reached.setdefault(origin, set()).add(region)
+    capabilities = network.capabilities[["manufacturer_id", "part_category"]].to_numpy()
+    made = {(category, home[manufacturer]) for manufacturer, category in capabilities}
+    return {(category, region) for category, origin in made for region in reached.get(origin, ())}
+
+
 def unservable(network: Network, demand: pd.DataFrame) -> dict[tuple[str, str], str]:
     """Demand that no manufacturer can make or deliver, whatever the hours.
 
@@ -118,11 +129,10 @@ def unservable(network: Network, demand: pd.DataFrame) -> dict[tuple[str, str], 
     """
     wanted = demand.loc[demand["quantity"] > 0, ["part_category", "region"]].drop_duplicates()
     capable = network.capabilities.merge(network.manufacturers, on="manufacturer_id")
-    served = capable.merge(network.lanes, left_on="region", right_on="from_region")
-    reached = set(map(tuple, served[["part_category", "to_region"]].to_numpy()))
+    served = servable(network)
     reasons = {}
     for category, region in sorted(map(tuple, wanted.to_numpy())):
-        if (category, region) in reached:
+        if (category, region) in served:
             continue
         origins = sorted(capable.loc[capable["part_category"] == category, "region"].unique())
         reasons[category, region] = (

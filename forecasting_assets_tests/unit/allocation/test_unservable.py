@@ -49,6 +49,20 @@ def test_demand_that_nobody_can_serve_changes_nothing_for_the_rest(problem, lost
     assert all(part in finding.description for part, *_ in lost)
 
 
+def test_demand_that_nobody_can_serve_does_not_shift_the_bands_of_value():
+    demand = make_demand(
+        [(f"p{n}", "cnc", "north", 0, 5.0, price) for n, price in enumerate((5.0, 6.0, 30.0, 40.0))]
+    )
+    lost = make_demand([("lost", "cnc", "moon", 0, 20.0, 1.0)])
+    policy = AllocationPolicy(value_bands=2)
+    alone, beside = (
+        allocate(asked, ONE_SHOP, policy) for asked in (demand, pd.concat([demand, lost], ignore_index=True))
+    )
+    pd.testing.assert_frame_equal(beside.plan, alone.plan)
+    of_others = beside.shortages[beside.shortages["part_id"] != "lost"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(of_others, alone.shortages)
+
+
 def test_a_plan_for_nothing_but_such_demand_leaves_it_unmet():
     made = allocate(make_demand(NOBODY), ONE_SHOP, AllocationPolicy())
     assert made.plan.empty

@@ -119,7 +119,7 @@ def run_peer(name: str, task: PeerTask) -> float:
 
 def run_platform(settings: Settings, weeks: Sequence[date]) -> float:
     """Make all tables with the platform, once its JVM is warm; return the seconds."""
-    from forecasting_assets.runs import materialize
+    from forecasting_assets.orchestration.runs import materialize
 
     with tempfile.TemporaryDirectory() as folder:
         small = market_of(WARM_LINES, 8)

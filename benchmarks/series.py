@@ -23,7 +23,7 @@ import pandas as pd
 from benchmarks.processes import Took, materialize
 from benchmarks.results import section, table
 from forecasting_assets.features.build import feature_columns
-from forecasting_assets.resources.lake import Lake
+from forecasting_assets.lake.lake import Lake
 from forecasting_assets.tables import WEEKLY_DEMAND
 from forecasting_assets.weeks import add_weeks
 

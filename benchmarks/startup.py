@@ -25,7 +25,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from benchmarks import results
-from forecasting_assets.definitions import lineage_of
+from forecasting_assets.orchestration.build import lineage_of
 from forecasting_assets.runtime.dagster_home import prepare_home
 from forecasting_assets.runtime.spark import SPARK_TAG
 from forecasting_assets.settings import load_settings

@@ -2,14 +2,15 @@
 
 import dagster as dg
 
-from forecasting_assets.definitions import build_defs
+from forecasting_assets.orchestration.build import build_defs
+from forecasting_assets.settings import load_settings
 
 JOB = "usual"
 
 
 def usual_defs() -> dg.Definitions:
     """Return the code location with a job that uses the multiprocess executor."""
-    platform = build_defs()
+    platform = build_defs(load_settings())
     return dg.Definitions(
         assets=platform.assets,
         asset_checks=platform.asset_checks,

@@ -19,8 +19,8 @@ os.environ["JAVA_TOOL_OPTIONS"] = "-XX:TieredStopAtLevel=1"
 os.environ["FORECASTING_HOME"] = tempfile.mkdtemp(prefix="forecasting-tests-")
 
 from forecasting_assets.demo import Marketplace, WrittenOrders, write_marketplace
-from forecasting_assets.resources.lake import Lake
-from forecasting_assets.runs import materialize
+from forecasting_assets.lake.lake import Lake
+from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets.settings import Settings, load_settings
 from forecasting_assets.tables import Table
 

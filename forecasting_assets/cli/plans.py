@@ -23,7 +23,7 @@ def what_if(
     week: str, capacity: tuple[str, ...], demand: tuple[str, ...], remove: tuple[str, ...], as_json: bool
 ) -> None:
     """Plan a changed case of a week and show the difference; the plan itself stays as it is."""
-    from forecasting_assets.assets.planning import what_if as plan_what_if
+    from forecasting_assets.orchestration.assets.planning import what_if as plan_what_if
     from forecasting_assets.weeks import parse_week
 
     if not (capacity or demand or remove):

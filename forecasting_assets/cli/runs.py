@@ -36,7 +36,7 @@ def materialize(
     select: str | None, first: str | None, last: str | None, override: tuple[str, ...], as_json: bool
 ) -> int:
     """Make a week or a range of weeks in one run: by default the newest closed week that has orders."""
-    from forecasting_assets.runs import materialize as run_weeks
+    from forecasting_assets.orchestration.runs import materialize as run_weeks
 
     settings = load_existing_settings()
     weeks = requested_weeks(settings, first, last)
@@ -64,9 +64,9 @@ def materialize(
 @json_option
 def backfill(first: str, last: str, select: str | None, dry_run: bool, resume: bool, as_json: bool) -> int:
     """Make many weeks in as few runs as is sensible."""
-    from forecasting_assets.backfill import chunks, duration
-    from forecasting_assets.runs import backfill as run_backfill
-    from forecasting_assets.runs import past_cost, weeks_to_make
+    from forecasting_assets.orchestration.runs import backfill as run_backfill
+    from forecasting_assets.orchestration.runs import past_cost, weeks_to_make
+    from forecasting_assets.workflows.backfill import chunks, duration
 
     settings = load_existing_settings()
     weeks = requested_weeks(settings, first, last)
@@ -135,7 +135,7 @@ def requested_weeks(settings: Settings, first: str | None, last: str | None) -> 
 
 
 def _newest_week_with_orders(settings: Settings, newest: date) -> date:
-    from forecasting_assets.resources.landing import Landing
+    from forecasting_assets.lake.landing import Landing
 
     files = Landing.of(settings).readable_files()
     weeks = [week for file in files for week in file.weeks if week <= newest]

@@ -24,8 +24,8 @@ def dev(port: int) -> int:
 
     Ctrl-C, or SIGTERM where it runs in the background, ends everything it has started.
     """
-    from forecasting_assets.resources.tracking import DAGSTER_URL
-    from forecasting_assets.runs import prepare_queue
+    from forecasting_assets.orchestration.runs import prepare_queue
+    from forecasting_assets.tracking.client import DAGSTER_URL
 
     settings = load_existing_settings()
     _set_home(settings)

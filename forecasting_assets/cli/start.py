@@ -15,7 +15,7 @@ from forecasting_assets.weeks import add_weeks, newest_closed_week
 from forecasting_assets.wording import count
 
 if TYPE_CHECKING:
-    from forecasting_assets.new_home import OrderHistory
+    from forecasting_assets.workflows.new_home import OrderHistory
 
 DEMO_WEEKS = 120
 DEMO_PLANNED_WEEKS = 12
@@ -50,8 +50,8 @@ def init(
 
     Finds out which weeks there are and how the files write dates, numbers and text.
     """
-    from forecasting_assets.new_home import absolute, set_up_home
     from forecasting_assets.storage import is_url
+    from forecasting_assets.workflows.new_home import absolute, set_up_home
 
     file = forecasting_home() / SETTINGS_FILE
     if file.exists():
@@ -88,7 +88,7 @@ def init(
 
 def _report(file: Path, history: "OrderHistory") -> None:
     """Say what was found in the order files, and what was written."""
-    from forecasting_assets.resources.landing import describe_errors, describe_unread
+    from forecasting_assets.lake.landing import describe_errors, describe_unread
 
     for evidence in history.detected.evidence.values():
         print_line(f"{evidence} ([orders.format] in {SETTINGS_FILE}).")
@@ -137,7 +137,7 @@ def _column_map(pairs: Sequence[str]) -> dict[str, str]:
 def demo() -> int:
     """Run the whole platform on a synthetic marketplace, and end with a summary."""
     from forecasting_assets.demo import Marketplace, write_marketplace
-    from forecasting_assets.runs import materialize, summarise
+    from forecasting_assets.orchestration.runs import materialize, summarise
 
     home = forecasting_home()
     _prepare_demo(home)

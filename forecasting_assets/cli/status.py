@@ -10,7 +10,7 @@ from forecasting_assets.cli.runs import FAILED
 from forecasting_assets.weeks import newest_closed_week
 
 if TYPE_CHECKING:
-    from forecasting_assets.assets.lineage import Lineage
+    from forecasting_assets.lake.freshness import Lineage
 
 
 @click.command()
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 @json_option
 def status(check: bool, as_json: bool) -> int:
     """Show how many weeks of each asset are fresh, out of date, missing or failed."""
-    from forecasting_assets.assets.lineage import STATES, by_state, describe_files, describe_weeks
-    from forecasting_assets.definitions import lineage_of
+    from forecasting_assets.lake.freshness import STATES, by_state, describe_files, describe_weeks
+    from forecasting_assets.orchestration.build import lineage_of
 
     freshness = lineage_of(load_existing_settings())
     assets = {asset: by_state(weeks) for asset, weeks in freshness.status().items()}
@@ -54,8 +54,8 @@ def status(check: bool, as_json: bool) -> int:
 @json_option
 def stale(check: bool, as_json: bool) -> int:
     """List the weeks of each asset that are out of date, missing or failed, and why."""
-    from forecasting_assets.assets.lineage import describe_stale
-    from forecasting_assets.definitions import lineage_of
+    from forecasting_assets.lake.freshness import describe_stale
+    from forecasting_assets.orchestration.build import lineage_of
 
     freshness = lineage_of(load_existing_settings())
     if as_json:

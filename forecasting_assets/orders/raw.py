@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from forecasting_assets.orders.formats import OrderFormat
 from forecasting_assets.orders.landing import required_columns, rows_of_weeks
 from forecasting_assets.orders.rows import Source
-from forecasting_assets.partitions import shuffle_tasks
+from forecasting_assets.spark_partitions import shuffle_tasks
 from forecasting_assets.tables import RAW_ORDERS, REJECTED_ORDERS, texts_ddl
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from forecasting_assets.definitions import lineage_of
-from forecasting_assets.runs import materialize
+from forecasting_assets.orchestration.build import lineage_of
+from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, SARIMAX_MODEL, WEEKLY_DEMAND
 from forecasting_assets_tests.conftest import PLANNED, WEEKS, Home
 from forecasting_assets_tests.faults.harness import (

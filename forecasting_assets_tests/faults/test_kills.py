@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from forecasting_assets.definitions import lineage_of
-from forecasting_assets.runs import materialize
+from forecasting_assets.orchestration.build import lineage_of
+from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets_tests.conftest import PLANNED
 from forecasting_assets_tests.faults.harness import (
     START_UP,

@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from forecasting_assets.allocation import WARM_UP_WEEKS
-from forecasting_assets.definitions import build_defs
 from forecasting_assets.features.build import build_features, feature_columns
-from forecasting_assets.resources.lake import Lake
-from forecasting_assets.runs import materialize
+from forecasting_assets.lake.lake import Lake
+from forecasting_assets.orchestration.build import build_defs
+from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets.tables import (
     ALLOCATION_PLAN,
     BACKTEST_REPORT,

@@ -6,9 +6,9 @@ from datetime import date
 import pyarrow.parquet as pq
 import pytest
 
+from forecasting_assets.lake.lake import Lake
+from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets.orders.raw import raw_name
-from forecasting_assets.resources.lake import Lake
-from forecasting_assets.runs import materialize
 from forecasting_assets.settings import Settings, load_settings
 from forecasting_assets.tables import CLEAN_ORDERS, OPTIONAL_ORDER_COLUMNS, ORDER_COLUMNS, REJECTED_ORDERS
 from forecasting_assets.weeks import add_weeks

@@ -175,7 +175,7 @@ def test_broken_settings_stop_with_the_field(orders, capsys):
 
 @pytest.mark.spark
 def test_without_a_network_only_the_planning_assets_refuse(orders, capsys):
-    from forecasting_assets.resources.lake import Lake
+    from forecasting_assets.lake.lake import Lake
     from forecasting_assets.settings import load_settings
 
     init(orders)
@@ -258,7 +258,7 @@ def test_the_code_location_validates(home):
 @pytest.mark.skipif(not ONLINE_RETAIL.exists(), reason="the Online Retail data set is not beside the project")
 def test_real_order_lines_need_a_column_mapping_and_nothing_else(tmp_path, monkeypatch):
     """The data set's own facts: 54 weeks, one of them empty, and 19,658 series."""
-    from forecasting_assets.resources.lake import Lake
+    from forecasting_assets.lake.lake import Lake
     from forecasting_assets.settings import load_settings
     from forecasting_assets.tables import RAW_ORDERS, REJECTED_ORDERS, SERIES
     from forecasting_assets.weeks import parse_week, weeks_between

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from forecasting_assets.definitions import lineage_of
+from forecasting_assets.orchestration.build import lineage_of
 from forecasting_assets.runtime.orphans import PROCESS
 from forecasting_assets.runtime.spark import SPARK_TAG
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, WEEKLY_DEMAND

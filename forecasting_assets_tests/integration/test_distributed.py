@@ -12,7 +12,7 @@ import pytest
 from forecasting_assets.forecasting import spread, xgb
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
-from forecasting_assets.runs import materialize
+from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets.runtime.spark import jvm_environment, spark_conf
 from forecasting_assets.settings import SparkSettings
 from forecasting_assets.tables import QUANTILES, SERIES, XGB_MODEL
@@ -31,7 +31,7 @@ THROUGH_CONNECT = """
 import os, time
 from forecasting_assets.runtime.spark import answers
 from forecasting_assets.runtime.spark_server import start_server
-from forecasting_assets.runs import materialize
+from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets.settings import load_settings
 from forecasting_assets.weeks import parse_week
 settings = load_settings()

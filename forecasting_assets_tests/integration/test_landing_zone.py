@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from forecasting_assets.cli import main
-from forecasting_assets.definitions import lineage_of
+from forecasting_assets.lake import landing
+from forecasting_assets.orchestration.build import lineage_of
 from forecasting_assets.orders.landing import scan_order_file
-from forecasting_assets.resources import landing
 from forecasting_assets.settings import load_settings
 from forecasting_assets.tables import CLEAN_ORDERS
 from forecasting_assets.weeks import parse_week

@@ -12,8 +12,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 from werkzeug.serving import WSGIRequestHandler
 
-from forecasting_assets.resources.lake import Lake
-from forecasting_assets.resources.landing import Landing
+from forecasting_assets.lake.lake import Lake
+from forecasting_assets.lake.landing import Landing
 from forecasting_assets.settings import load_settings
 from forecasting_assets.storage import StoreError
 from forecasting_assets.tables import ORDER_COLUMNS, WEEKLY_DEMAND

@@ -14,13 +14,11 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver
 from dagster._core.loader import LoadingContextForTest
 
-from forecasting_assets.assets.fits import fit_ids
-from forecasting_assets.assets.lineage import describe_stale, describe_weeks
-from forecasting_assets.automation.arrivals import Cursor, ask
-from forecasting_assets.checks.weekly import up_to_date
 from forecasting_assets.cli import main
-from forecasting_assets.definitions import build_defs, lineage_of
-from forecasting_assets.runs import materialize, weeks_to_make
+from forecasting_assets.lake.freshness import describe_stale, describe_weeks
+from forecasting_assets.orchestration.build import build_defs, lineage_of
+from forecasting_assets.orchestration.checks.factory import up_to_date
+from forecasting_assets.orchestration.runs import materialize, weeks_to_make
 from forecasting_assets.runtime.orphans import end_orphans
 from forecasting_assets.tables import (
     CAPACITY_LOAD,
@@ -31,6 +29,8 @@ from forecasting_assets.tables import (
     REPLAY_STATE,
     WEEKLY_DEMAND,
 )
+from forecasting_assets.workflows.arrivals import Cursor, ask
+from forecasting_assets.workflows.model_cache import fit_ids
 from forecasting_assets_tests.conftest import PLANNED, WEEKS, rows
 
 pytestmark = pytest.mark.spark

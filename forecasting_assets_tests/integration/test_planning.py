@@ -2,8 +2,8 @@
 
 import pytest
 
-from forecasting_assets.checks.planning import plan_findings
-from forecasting_assets.runs import materialize
+from forecasting_assets.orchestration.checks.planning import plan_findings
+from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets.tables import ALLOCATION_PLAN, PLAN_COST, PLAN_REASONS, PLAN_RULES
 from forecasting_assets_tests.conftest import PLANNED
 

@@ -5,7 +5,7 @@ import io
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from forecasting_assets.resources.lake import arrow_schema
+from forecasting_assets.lake.lake import arrow_schema
 from forecasting_assets.tables import Table
 
 

@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pytest
 
+from forecasting_assets.lake.lake import arrow_schema
 from forecasting_assets.orders.cleaning import CleaningRules, CleanWeek, clean_week
 from forecasting_assets.orders.formats import OrderFormat
-from forecasting_assets.resources.lake import arrow_schema
 from forecasting_assets.tables import (
     CLEAN_ORDERS,
     ORDER_COLUMNS,

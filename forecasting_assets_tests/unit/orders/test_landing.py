@@ -7,11 +7,11 @@ import pyarrow as pa
 import pytest
 from pyarrow import fs
 
+from forecasting_assets.lake.landing import Landing, describe_errors, describe_unread, touching
 from forecasting_assets.orders.file_names import is_order_file, remedy_for
 from forecasting_assets.orders.landing import FileContent, scan_order_file
 from forecasting_assets.orders.raw import raw_name, weeks_by_columns
 from forecasting_assets.orders.rows import OrderFileError
-from forecasting_assets.resources.landing import Landing, describe_errors, describe_unread, touching
 from forecasting_assets.storage import StoreError
 from forecasting_assets.tables import ORDER_COLUMNS
 
@@ -105,7 +105,7 @@ def test_a_file_that_a_run_could_not_read_is_looked_at_again(landing, monkeypatc
     assert not landing.recheck(files)
     land(landing, "a.csv", "2024-03-11")
     assert landing.recheck(files)  # it has changed meanwhile
-    monkeypatch.setattr("forecasting_assets.resources.landing.scan_order_file", scan_that_misses("a.csv"))
+    monkeypatch.setattr("forecasting_assets.lake.landing.scan_order_file", scan_that_misses("a.csv"))
     with open(path, "ab") as file:
         file.write(b"o9,2024-03-11,\xff,r,1,2\n")
     files = landing.refresh()
@@ -245,8 +245,8 @@ def test_without_order_files_those_that_are_not_read_are_named(landing):
 
 
 def test_other_readers_look_at_known_files_again(landing, monkeypatch):
-    monkeypatch.setattr("forecasting_assets.resources.landing._READERS", 0)
-    monkeypatch.setattr("forecasting_assets.resources.landing.scan_order_file", scan_that_misses("a.csv"))
+    monkeypatch.setattr("forecasting_assets.lake.landing._READERS", 0)
+    monkeypatch.setattr("forecasting_assets.lake.landing.scan_order_file", scan_that_misses("a.csv"))
     land(landing, "a.csv", "2024-03-04")
     assert landing.refresh()[0].rows == 2
     monkeypatch.undo()

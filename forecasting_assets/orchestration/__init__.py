@@ -1,0 +1,1 @@
+"""All of Dagster: the code location, its assets, checks, sensors, schedules and runs."""

@@ -1,0 +1,53 @@
+import os
+import time
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from forecasting_assets.lake.lake import Lake, MissingWeeksError
+from forecasting_assets.lake.records import Record
+from forecasting_assets.tables import PLAN_COST
+
+COSTS = pd.DataFrame({"part": ["total"], "amount": [1.0]})
+
+
+def test_what_killed_runs_left_is_swept_and_what_others_are_writing_is_not(tmp_path):
+    staging = tmp_path / "_staging"
+    for name in ("killed", "writing"):
+        (staging / name).mkdir(parents=True)
+    (staging / "record").write_text("{}")
+    long_ago = time.time() - 2 * 86400
+    for name in ("killed", "record"):
+        os.utime(staging / name, (long_ago, long_ago))
+    Lake(path=str(tmp_path)).write_pandas(COSTS, PLAN_COST, date(2024, 3, 4))
+    assert [file.name for file in staging.iterdir()] == ["writing"]
+
+
+def test_a_week_is_replaced_whole(tmp_path):
+    lake, week = Lake(path=str(tmp_path)), date(2024, 3, 4)
+    lake.write_pandas(pd.concat([COSTS, COSTS]), PLAN_COST, week)
+    lake.write_pandas(COSTS, PLAN_COST, week)
+    assert lake.rows(PLAN_COST, week) == 1
+    assert [f.name for f in Path(tmp_path, "plan_cost", f"week={week}").iterdir()] == ["data.parquet"]
+
+
+def test_a_record_is_read_again_once_it_is_another(tmp_path):
+    lake, weeks = Lake(path=str(tmp_path)), [date(2024, 3, 4), date(2024, 3, 11)]
+    file = tmp_path / "plan_cost" / f"week={weeks[0]}" / "_record.json"
+    for version, modified in (("a", 1000), ("b", 2000), ("c", time.time()), ("d", time.time())):
+        lake.write_record(PLAN_COST, weeks[0], Record(version))
+        os.utime(file, (modified, modified))
+        for asked in (None, weeks, weeks[:1]):  # from the file, and as it was read before
+            assert lake.records(PLAN_COST, asked) == {weeks[0]: Record(version)}
+    assert lake.records(PLAN_COST, weeks[1:]) == {}
+
+
+def test_weeks_asked_for_are_told_from_those_that_are_missing(tmp_path):
+    lake, week, missing = Lake(path=str(tmp_path)), date(2024, 3, 4), date(2024, 3, 11)
+    lake.write_pandas(COSTS, PLAN_COST, week)
+    assert lake.existing(PLAN_COST, [missing, week]) == lake.existing_weeks(PLAN_COST) == [week]
+    assert len(lake.read_pandas(PLAN_COST, [week, missing], missing_ok=True)) == 1
+    with pytest.raises(MissingWeeksError, match=f"for {missing}: do that first"):
+        lake.read_pandas(PLAN_COST, [week, missing])

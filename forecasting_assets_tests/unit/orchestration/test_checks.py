@@ -1,0 +1,150 @@
+"""Every check passes what is right and fails what is wrong."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecasting_assets.orchestration.checks.models import check_beats_naive, check_forecast
+from forecasting_assets.orders.checks import (
+    check_calendar,
+    check_conservation,
+    check_dates,
+    check_present,
+    check_unique,
+    check_volume,
+)
+from forecasting_assets.orders.quality import CleanStatistics
+from forecasting_assets.tables import DEMAND_FORECAST, QUANTILES, WEEKLY_DEMAND
+from forecasting_assets.tables.contract import check_contract
+
+WEEK = date(2025, 3, 10)
+MONDAY = datetime(2025, 3, 10, tzinfo=UTC)
+
+
+def statistics(**changes) -> CleanStatistics:
+    inside = {"earliest": MONDAY, "latest": MONDAY + timedelta(days=7, microseconds=-1)}
+    return CleanStatistics(**{"rows": 10, "lines": 10, "broken": 0} | inside | changes)
+
+
+def test_conservation():
+    assert check_conservation(10, 7, 3).passed
+    assert "1 rows lost" in check_conservation(10, 7, 2).description
+    assert not check_conservation(10, 8, 3).passed
+
+
+def test_unique():
+    assert check_unique(statistics()).passed
+    assert check_unique(None).passed
+    assert not check_unique(statistics(lines=9)).passed
+
+
+def test_dates():
+    assert check_dates(statistics(), WEEK).passed
+    assert not check_dates(statistics(latest=MONDAY + timedelta(days=7)), WEEK).passed
+    assert not check_dates(statistics(earliest=MONDAY - timedelta(hours=1)), WEEK).passed
+
+
+def test_present():
+    assert check_present(statistics()).passed
+    assert not check_present(statistics(broken=1)).passed
+
+
+def volumes(*units) -> pd.Series:
+    weeks = pd.date_range(end=pd.Timestamp(WEEK), periods=len(units), freq="7D")
+    return pd.Series(units, index=weeks, dtype=float)
+
+
+def test_volume():
+    usual = [100, 110, 90, 105, 95, 100, 102, 98, 101, 99]
+    assert check_volume(volumes(*usual, 104), WEEK, 4.0).passed
+    assert not check_volume(volumes(*usual, 300), WEEK, 4.0).passed
+    assert not check_volume(volumes(*usual, 0), WEEK, 4.0).passed
+    # One outlier of the past does not hide the next, as it would in a standard deviation.
+    assert not check_volume(volumes(*usual, 10_000, 300), WEEK, 4.0).passed
+    assert check_volume(volumes(1, 2, 1000), WEEK, 4.0).passed  # too little history to judge
+
+
+@pytest.fixture
+def forecast() -> pd.DataFrame:
+    horizons = np.arange(1, 5)
+    rows = pd.DataFrame(
+        {
+            "part_id": "p",
+            "region": "r",
+            "origin_week": pd.Timestamp(WEEK),
+            "target_week": pd.Timestamp(WEEK) + pd.to_timedelta(7 * horizons, unit="D"),
+            "horizon": horizons,
+            "mean": 5.0,
+        }
+    )
+    return rows.assign(**{name: 10 * level for name, level in QUANTILES.items()})
+
+
+ALIVE = pd.DataFrame({"part_id": ["p"], "region": ["r"]})
+
+
+def test_a_forecast_that_is_whole(forecast):
+    assert check_forecast(forecast, ALIVE, DEMAND_FORECAST, 4).passed
+    assert check_forecast(forecast.head(0), ALIVE.head(0), DEMAND_FORECAST, 4).passed
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda f: f.drop(index=2),
+        lambda f: f.head(0),
+        lambda f: f.assign(mean=np.inf),
+        lambda f: f.assign(q50=np.nan),
+        lambda f: f.assign(mean=-1.0),
+        lambda f: f.assign(q25=f["q75"] + 1),
+        lambda f: pd.concat([f, f.head(1)]),
+        lambda f: f.drop(columns="q05"),
+        lambda f: f.assign(horizon=f["horizon"] + 1),
+    ],
+)
+def test_a_forecast_that_is_not(forecast, broken):
+    assert not check_forecast(broken(forecast), ALIVE, DEMAND_FORECAST, 4).passed
+
+
+def report(**wape) -> pd.DataFrame:
+    rows = [(model, "all", 0, "wape", value) for model, value in wape.items()]
+    return pd.DataFrame(rows, columns=["model", "segment", "horizon", "metric", "value"])
+
+
+def test_beats_naive():
+    assert check_beats_naive(report(combined=0.3, seasonal_naive=0.4)).passed
+    assert not check_beats_naive(report(combined=0.4, seasonal_naive=0.4)).passed
+    assert check_beats_naive(report()).passed
+
+
+def test_contract():
+    good = pd.DataFrame(
+        {
+            "part_id": ["p", "q"],
+            "part_category": "c",
+            "region": "r",
+            "quantity": 1.0,
+            "order_count": 1,
+            "unit_price": 2.0,
+        }
+    )
+    assert check_contract(good, WEEKLY_DEMAND, positive=["quantity"]).passed
+    for bad in (
+        good.drop(columns="region"),
+        good.assign(region=None),
+        good.assign(part_id="p"),
+        good.assign(unit_price=np.inf),
+        good.assign(quantity=0.0),
+    ):
+        assert not check_contract(bad, WEEKLY_DEMAND, positive=["quantity"]).passed
+
+
+def test_orders_of_weeks_that_no_partition_holds_are_named():
+    first = date(2024, 1, 1)
+    assert check_calendar({}, first, "").passed
+    strays = {date(1970, 1, 5): ["a.csv"], date(2205, 3, 4): ["a.csv", "b.csv"]}
+    found = check_calendar(strays, first, "1970-01-05, 2205-03-04")
+    assert not found.passed
+    assert "a.csv, b.csv: orders of 1970-01-05, 2205-03-04" in found.description

@@ -1,0 +1,414 @@
+"""What the sensor asks for when files land, and what the schedule asks for when a week closes."""
+
+import os
+import time
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import pytest
+
+from forecasting_assets.features.build import feature_columns
+from forecasting_assets.lake.freshness import describe_files, describe_stale
+from forecasting_assets.lake.records import Record, fingerprint
+from forecasting_assets.orchestration.build import build_defs, lineage_of
+from forecasting_assets.orchestration.run_tags import weeks_of_run
+from forecasting_assets.orders.landing import scan_order_file
+from forecasting_assets.settings import load_settings
+from forecasting_assets.storage import StoreError
+from forecasting_assets.tables import (
+    ALLOCATION_PLAN,
+    BACKTEST_REPORT,
+    BUSINESS_IMPACT,
+    CLEAN_ORDERS,
+    DEMAND_FORECAST,
+    MANUFACTURER_NETWORK,
+    RAW_ORDERS,
+    SARIMAX_MODEL,
+    WEEKLY_DEMAND,
+    XGB_MODEL,
+    Table,
+)
+from forecasting_assets.weeks import add_weeks, week_of, weeks_between
+from forecasting_assets.workflows.arrivals import Cursor, ask
+
+WEEKS = weeks_between(date(2024, 3, 4), date(2024, 4, 8))
+W1, W2 = WEEKS[:2]
+FEATURES = feature_columns(8)
+PLANNING = (
+    SARIMAX_MODEL,
+    XGB_MODEL,
+    BACKTEST_REPORT,
+    DEMAND_FORECAST,
+    MANUFACTURER_NETWORK,
+    ALLOCATION_PLAN,
+    BUSINESS_IMPACT,
+)
+#: Marks a run of all assets.
+PLAN = "to the plan"
+ORDERS = "raw_orders, clean_orders, weekly_demand, feature_table"
+MODELS = "feature_table, sarimax_model, xgb_model"
+HEADER = "order_id,order_date,part_id,region,quantity,unit_price\n"
+
+
+@pytest.fixture
+def zone(tmp_path):
+    (tmp_path / "forecasting.toml").write_text("[calendar]\nfirst_week = 2024-03-04\n")
+    landing = tmp_path / "landing" / "orders"
+    landing.mkdir(parents=True)
+    return landing
+
+
+def land(zone: Path, name: str, *days: str) -> None:
+    file = zone / name
+    before = file.stat().st_mtime if file.exists() else 0.0
+    file.write_text(HEADER + "".join(f"o{i},{day},p,r,1,2\n" for i, day in enumerate(days)))
+    os.utime(file, (before + 10, before + 10))
+
+
+def tick(zone: Path, cursor: str | None = None):
+    defs = build_defs(load_settings(zone.parents[1]))
+    sensor = defs.resolve_sensor_def("new_orders_sensor")
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_sensor_context(
+            instance=instance,
+            cursor=cursor,
+            resources={"landing": defs.resources["landing"]},
+        )
+        return sensor(context)
+
+
+def weeks_asked(result) -> list[date]:
+    return sorted(week for request in result.run_requests or [] for week in weeks_of_run(request.tags))
+
+
+def arrived(zone: Path, cursor: str | None = None):
+    """What the sensor says once files that have landed are known to be whole: at the second tick."""
+    first = tick(zone, cursor)
+    assert ranges(first) == []
+    return tick(zone, first.cursor)
+
+
+def ranges(result) -> list[tuple[str, ...]]:
+    """First and last week of each run asked for, and its assets."""
+    asked = []
+    for request in result.run_requests or []:
+        weeks = weeks_of_run(request.tags)
+        names = [key.to_user_string() for key in request.asset_selection]
+        scope = PLAN if len(names) == 4 + len(PLANNING) else ", ".join(names)
+        asked.append((str(weeks[0]), str(weeks[-1]), scope))
+    return asked
+
+
+def made(zone: Path, weeks: list[date], *tables: Table) -> None:
+    """As if a run had made `weeks` of `tables` (in the order of the graph) from what is there now."""
+    settings = load_settings(zone.parents[1])
+    for table in tables or (RAW_ORDERS, CLEAN_ORDERS, WEEKLY_DEMAND, FEATURES):
+        lineage = lineage_of(settings)
+        empty = pd.DataFrame({c.name: pd.Series(dtype=object) for c in table.columns if c.name != "week"})
+        for week in weeks:
+            lineage.lake.write_pandas(empty, table, week)
+            inputs = lineage.inputs(table.name, week)
+            identity = lineage.lake.identity(table, week)
+            lineage.lake.write_record(table, week, Record(fingerprint(inputs), inputs, *identity))
+
+
+def test_files_of_a_week_that_land_one_tick_after_another_are_asked_for_together(zone):
+    land(zone, "a.csv", str(W1))
+    first = tick(zone)
+    land(zone, "b.csv", str(W1))
+    second = tick(zone, first.cursor)
+    assert weeks_asked(second) == []
+    assert second.skip_reason.skip_message == "Waiting until 1 files are whole."
+    assert weeks_asked(tick(zone, second.cursor)) == [W1]
+
+
+def test_files_of_one_week_are_one_run_however_many(zone):
+    for i in range(10):
+        land(zone, f"{i}.csv", "2024-03-05")
+    assert ranges(arrived(zone)) == [("2024-03-04", "2024-03-04", PLAN)]
+
+
+def test_a_long_file_is_one_range_and_the_newest_week_is_planned(zone):
+    land(zone, "long.csv", *(f"{add_weeks(date(2024, 3, 4), i)}" for i in range(60)))
+    assert ranges(arrived(zone)) == [
+        ("2024-03-04", "2025-04-14", ORDERS),
+        ("2025-04-21", "2025-04-21", PLAN),
+    ]
+
+
+def test_what_has_been_asked_for_is_not_asked_again(zone):
+    land(zone, "a.csv", "2024-03-05")
+    first = arrived(zone)
+    assert ranges(arrived(zone, first.cursor)) == []
+    land(zone, "b.csv", "2024-03-12")
+    assert ranges(arrived(zone, first.cursor)) == [("2024-03-11", "2024-03-11", PLAN)]
+
+
+def test_a_changed_file_asks_for_the_weeks_it_touches_and_touched(zone):
+    land(zone, "a.csv", "2024-03-05")
+    made(zone, [W1])
+    land(zone, "a.csv", "2024-03-12")
+    assert ranges(arrived(zone)) == [("2024-03-04", "2024-03-04", ORDERS), ("2024-03-11", "2024-03-11", PLAN)]
+
+
+def test_a_file_that_is_still_growing_waits(zone):
+    land(zone, "a.csv", "2024-03-05")
+    first = tick(zone)
+    land(zone, "a.csv", "2024-03-05", "2024-03-12")
+    second = tick(zone, first.cursor)
+    assert ranges(second) == []
+    assert second.skip_reason.skip_message == "Waiting until 1 files are whole."
+    assert weeks_asked(tick(zone, second.cursor)) == [W1, W2]
+
+
+def test_late_orders_refresh_their_weeks_and_all_that_the_newest_plan_reads(zone):
+    land(zone, "a.csv", *map(str, WEEKS))
+    made(zone, WEEKS)
+    made(zone, WEEKS[2:], *PLANNING)
+    assert ranges(arrived(zone)) == []
+    land(zone, "late.csv", "2024-03-05", "2024-03-19")
+    asked = arrived(zone)
+    assert ranges(asked) == [
+        ("2024-03-04", "2024-03-04", ORDERS),
+        ("2024-03-11", "2024-03-11", "feature_table"),
+        ("2024-03-18", "2024-03-18", f"{ORDERS}, sarimax_model, xgb_model"),
+        ("2024-03-25", "2024-04-01", MODELS),
+        ("2024-04-08", "2024-04-08", f"{MODELS}, backtest_report, demand_forecast, allocation_plan"),
+    ]
+    for first, last, assets in ranges(asked):
+        for table in (RAW_ORDERS, CLEAN_ORDERS, WEEKLY_DEMAND, FEATURES, *PLANNING):
+            if table.name in assets.split(", "):
+                made(zone, weeks_between(date.fromisoformat(first), date.fromisoformat(last)), table)
+    lineage = lineage_of(load_settings(zone.parents[1]))
+    assert lineage.state("allocation_plan", WEEKS[-1]).state == "fresh"
+    # What is left out of date says so, also where only what it reads is.
+    stale = {asset: list(weeks) for asset, weeks in lineage.stale().items() if weeks}
+    assert stale == {
+        "backtest_report": WEEKS[2:-1],
+        "demand_forecast": WEEKS[2:-1],
+        "allocation_plan": WEEKS[2:-1],
+        "business_impact": WEEKS[2:],
+    }
+    assert ranges(arrived(zone, asked.cursor)) == []
+    checks = {event.asset_key.to_user_string(): event for event in asked.asset_events}
+    assert not checks["raw_orders"].passed
+    assert "out of date: 2024-03-04, 2024-03-18" in checks["raw_orders"].description
+
+
+def test_late_orders_refresh_all_that_changes_with_them_if_so_set(zone):
+    settings = zone.parents[1] / "forecasting.toml"
+    settings.write_text(settings.read_text() + '[automation]\nlate_data = "everything"\n')
+    land(zone, "a.csv", *map(str, WEEKS))
+    made(zone, WEEKS)
+    made(zone, WEEKS[3:], *PLANNING)
+    land(zone, "late.csv", "2024-03-12")
+    assert ranges(arrived(zone)) == [
+        ("2024-03-11", "2024-03-11", ORDERS),
+        ("2024-03-18", "2024-03-18", "feature_table"),
+        (
+            "2024-03-25",
+            "2024-04-08",
+            f"{MODELS}, backtest_report, demand_forecast, allocation_plan, business_impact",
+        ),
+    ]
+
+
+def test_new_weeks_are_planned_each_and_late_ones_with_them_are_not(zone):
+    land(zone, "a.csv", *map(str, WEEKS[:4]))
+    made(zone, WEEKS[:4])
+    made(zone, WEEKS[2:4], *PLANNING)
+    land(zone, "b.csv", str(WEEKS[1]), *map(str, WEEKS[4:]))
+    assert ranges(arrived(zone)) == [
+        ("2024-03-11", "2024-03-11", ORDERS),
+        ("2024-03-18", "2024-03-25", MODELS),
+        ("2024-04-01", "2024-04-08", PLAN),
+    ]
+
+
+def test_a_week_that_is_not_made_is_asked_for_again_ever_later_and_not_for_ever(zone):
+    land(zone, "a.csv", "2024-03-05")
+    lineage, now = lineage_of(load_settings(zone.parents[1])), datetime(2024, 4, 1, tzinfo=UTC)
+    cursor, asked_at = ask(lineage, Cursor(), now, []).cursor, []
+    for minute in range(120):
+        answer = ask(lineage, cursor, now + timedelta(minutes=minute), [])
+        cursor = answer.cursor
+        asked_at += [minute] * len(answer.requests)
+    assert asked_at == [0, 2, 10, 42]
+    assert "Asked for 4 times and not made: 2024-03-04" in answer.said[0]
+    land(zone, "a.csv", "2024-03-05", "2024-03-06")
+    assert weeks_asked(arrived(zone, cursor.write())) == [W1]
+
+
+def test_weeks_that_runs_are_at_work_on_are_left_to_them(zone):
+    land(zone, "a.csv", "2024-03-05", "2024-03-12", "2024-03-19")
+    lineage, now = lineage_of(load_settings(zone.parents[1])), datetime(2024, 4, 1, tzinfo=UTC)
+    cursor = ask(lineage, Cursor(), now, []).cursor
+    asked = ask(lineage, cursor, now, [W1])
+    assert [(r.first, r.last) for r in asked.requests] == [(W2, W2), (WEEKS[2], WEEKS[2])]
+    later = now + timedelta(hours=1)
+    again = ask(lineage, asked.cursor, later, WEEKS)
+    assert again.requests == []
+    over = ask(lineage, again.cursor, later, WEEKS[1:])
+    assert next(r.first for r in ask(lineage, over.cursor, later, WEEKS[1:]).requests) == W1
+
+
+def test_weeks_made_from_the_same_files_are_not_asked_for_after_a_reset(zone):
+    land(zone, "a.csv", "2024-03-05", "2024-03-12")
+    made(zone, [W1])
+    assert weeks_asked(arrived(zone)) == [W2]
+
+
+def test_a_week_that_is_still_open_waits_until_it_closes(zone):
+    today = datetime.now(UTC)
+    land(zone, "a.csv", "2024-03-05", f"{today:%Y-%m-%d}", "2023-01-02")
+    made(zone, [W1])
+    cursor = Cursor.read(arrived(zone).cursor)
+    lineage = lineage_of(load_settings(zone.parents[1]))
+    later = ask(lineage, cursor, today + timedelta(weeks=1), [])
+    asked = ask(lineage, later.cursor, today + timedelta(weeks=1), []).requests
+    assert (later.requests, asked[-1].last) == ([], week_of(today))
+
+
+def test_a_file_that_cannot_be_read_does_not_hold_up_the_others(zone):
+    land(zone, "a.csv", "2024-03-05")
+    (zone / "b.csv").write_bytes(b"")
+    first = arrived(zone)
+    assert weeks_asked(first) == [W1]
+    again = arrived(zone, first.cursor)
+    assert weeks_asked(again) == []
+    assert "b.csv: it is empty" in again.skip_reason.skip_message
+    land(zone, "b.csv", "2024-03-12")
+    assert weeks_asked(arrived(zone, again.cursor)) == [W2]
+
+
+def test_a_known_file_that_can_no_longer_be_read_asks_for_nothing_until_it_is_mended(zone):
+    land(zone, "a.csv", "2024-03-05")
+    first = arrived(zone)
+    (zone / "a.csv").write_bytes(b"")
+    broken = arrived(zone, first.cursor)
+    assert weeks_asked(broken) == []
+    land(zone, "a.csv", "2024-03-05", "2024-03-06")
+    assert weeks_asked(arrived(zone, broken.cursor)) == [W1]
+
+
+def test_a_week_is_not_made_without_the_rows_it_has_of_a_file_that_can_no_longer_be_read(zone):
+    land(zone, "a.csv", "2024-03-05", "2024-03-12")
+    land(zone, "b.csv", "2024-03-05")
+    made(zone, [W1])
+    land(zone, "late.csv", "2024-03-05", "2024-03-12")
+    (zone / "b.csv").write_bytes(b"")
+    lineage = lineage_of(load_settings(zone.parents[1]))
+    assert [file.name for file in lineage.lost_files("raw_orders", W1)] == ["b.csv"]
+    (obstacle,) = lineage.obstacles("raw_orders", W1, "run", (), [])
+    assert "b.csv" in obstacle
+    assert lineage.obstacles("raw_orders", W2, "run", (), []) == []
+    assert weeks_asked(arrived(zone)) == [W2]
+
+
+def test_a_week_that_has_no_rows_of_it_goes_on_without_a_file_that_can_no_longer_be_read(zone):
+    land(zone, "b.csv", "2024-03-05")
+    tick(zone)
+    land(zone, "a.csv", "2024-03-05")
+    (zone / "b.csv").write_bytes(b"")
+    assert weeks_asked(arrived(zone)) == [W1]
+    made(zone, [W1])
+    assert lineage_of(load_settings(zone.parents[1])).state("raw_orders", W1).state == "fresh"
+    land(zone, "b.csv", "2024-03-05", "2024-03-06")
+    assert weeks_asked(arrived(zone)) == [W1]
+
+
+def test_status_goes_by_what_was_known_where_the_store_does_not_answer(zone):
+    land(zone, "a.csv", "2024-03-05")
+    land(zone, "b.xls", "2024-03-05")
+    made(zone, [W1])
+    settings = load_settings(zone.parents[1])
+    zone.rename(zone.with_name("unmounted"))
+    freshness = lineage_of(settings)
+    for text in ("\n".join(describe_files(freshness)), describe_stale(freshness)):
+        assert f"{zone} cannot be read" in text
+        assert "b.xls: save it as .xlsx" in text
+    assert lineage_of(settings).landing.files()
+    with pytest.raises(StoreError):
+        tick(zone)
+    zone.with_name("unmounted").rename(zone)
+    assert lineage_of(settings).state("raw_orders", W1).state == "fresh"
+
+
+def test_the_weeks_of_a_file_that_is_gone_are_asked_for(zone):
+    land(zone, "a.csv", "2024-03-05")
+    land(zone, "b.csv", "2024-03-12")
+    made(zone, [W1, W2])
+    (zone / "b.csv").unlink()
+    assert weeks_asked(tick(zone)) == [W2]
+
+
+def test_the_newest_plan_is_made_again_without_the_orders_of_a_file_that_is_gone(zone):
+    land(zone, "a.csv", *map(str, WEEKS[:5]))
+    land(zone, "b.csv", str(WEEKS[5]))
+    made(zone, WEEKS)
+    made(zone, WEEKS[3:], *PLANNING)
+    (zone / "b.csv").unlink()
+    assert lineage_of(load_settings(zone.parents[1])).state("raw_orders", WEEKS[5]).state == "out of date"
+    assert ranges(tick(zone)) == [
+        (
+            str(WEEKS[5]),
+            str(WEEKS[5]),
+            f"{ORDERS}, sarimax_model, xgb_model, backtest_report, demand_forecast, allocation_plan",
+        )
+    ]
+
+
+def test_a_week_without_orders_is_asked_for_with_those_after_it(zone):
+    land(zone, "a.csv", "2024-03-12", "2024-03-26")
+    first = arrived(zone)
+    assert weeks_asked(first) == [W1, W2, WEEKS[2], WEEKS[3]]
+    land(zone, "b.csv", "2024-04-02")
+    assert weeks_asked(arrived(zone, first.cursor)) == [WEEKS[4]]
+
+
+def test_the_cursor_stays_small_however_many_files_there_are(zone):
+    for i in range(50):
+        land(zone, f"{i}.csv", "2024-03-05")
+    made(zone, [W1])
+    assert len(arrived(zone).cursor) < 200
+
+
+def test_the_schedule_plans_the_week_that_has_just_closed(zone):
+    schedule = build_defs(load_settings(zone.parents[1])).resolve_schedule_def("weekly_schedule")
+    when = datetime(2025, 3, 10, 3, 0, tzinfo=UTC)
+    request = schedule(dg.build_schedule_context(scheduled_execution_time=when))
+    assert request.partition_key == "2025-03-03"
+
+
+def test_a_tick_over_10_000_known_files_opens_the_new_ones_alone(zone, monkeypatch, capsys):
+    opened = []
+
+    def counted(source, *arguments):
+        opened.append(source.path)
+        return scan_order_file(source, *arguments)
+
+    monkeypatch.setattr("forecasting_assets.lake.landing.scan_order_file", counted)
+    for i in range(10_000):
+        land(zone, f"{i:05}.csv", f"{add_weeks(date(2024, 3, 4), i % 100)}")
+    weeks = [add_weeks(W1, i) for i in range(100)]
+    made(zone, weeks)
+    made(zone, weeks[50:], *PLANNING)
+    known = arrived(zone)
+    assert weeks_asked(known) == []
+    opened.clear()
+    for i in range(5):
+        land(zone, f"new-{i}.csv", "2024-03-05")
+    begin = time.perf_counter()
+    first = tick(zone, known.cursor)
+    seconds = time.perf_counter() - begin
+    assert len(opened) == 5
+    begin = time.perf_counter()
+    asked = weeks_asked(tick(zone, first.cursor))
+    assert (asked[0], asked[-1]) == (W1, weeks[-1])
+    with capsys.disabled():
+        print(
+            f"\n10,000 known files and 5 new: ticks of {seconds:.2f} s and {time.perf_counter() - begin:.2f} s"
+        )
+    assert len(opened) == 5

@@ -25,7 +25,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from benchmarks import results
-from forecasting_assets.orchestration.build import lineage_of
+from forecasting_assets.lake.freshness import freshness_of
 from forecasting_assets.runtime.dagster_home import prepare_home
 from forecasting_assets.runtime.spark import SPARK_TAG
 from forecasting_assets.settings import load_settings
@@ -70,9 +70,9 @@ def import_seconds() -> float:
 def measure(demo: Path, folder: Path, repeats: int) -> dict[str, dict[str, list[dict[str, float]]]]:
     """Measure all requests: request -> WARM or OWN -> runs."""
     settings = load_settings(demo)
-    lineage = lineage_of(settings)
-    assets = list(lineage.weekly.declared)
-    week = str(max(lineage.lake.existing_weeks(lineage.weekly.declared[assets[-1]].table)))
+    freshness = freshness_of(settings)
+    assets = list(freshness.pipeline)
+    week = str(max(freshness.home.lake.existing_weeks(freshness.pipeline[assets[-1]].table)))
     measured: dict[str, dict[str, list[dict[str, float]]]] = {name: {WARM: [], OWN: []} for name in REQUESTS}
     with ExitStack() as servers:
         addresses = {}

@@ -1,7 +1,7 @@
-"""The typed settings: one model, read from forecasting.toml, overridden by the environment.
+"""Settings: one typed model, read from forecasting.toml and overridden by the environment.
 
-`FORECASTING__SECTION__FIELD` overrides `[section] field`. A wrong value stops the program with the field,
-the value and what would be right.
+`FORECASTING__SECTION__FIELD` overrides `[section] field`. A wrong value stops the program with the field, the value and
+what would be right.
 """
 
 import os
@@ -39,6 +39,8 @@ _SECRET_NAME = re.compile(r"secret|passw|token|access\.key|account\.key", re.IGN
 
 
 class Section(BaseModel):
+    """A section of the settings file."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @field_validator("*")
@@ -59,6 +61,8 @@ class Section(BaseModel):
 
 
 class CalendarSettings(Section):
+    """Weeks, horizon and holidays."""
+
     first_week: date = Field(date(2024, 1, 1), description="Monday of the first week of history")
     horizon_weeks: int = Field(8, ge=1, le=26, description="How many weeks ahead to forecast and plan")
     holiday_countries: tuple[str, ...] = Field(
@@ -82,6 +86,8 @@ class CalendarSettings(Section):
 
 
 class OrderSettings(Section):
+    """Order files."""
+
     landing: str = Field(default="landing/orders", description="Folder or URL where order files arrive")
     columns: dict[str, str] = Field(
         default_factory=dict, description="Landed name of a column that is named otherwise"
@@ -100,7 +106,7 @@ class OrderSettings(Section):
         unknown = sorted(set(value) - set(ORDER_COLUMNS))
         if unknown:
             raise ValueError(
-                f"{', '.join(unknown)} is no order column: map some of {', '.join(ORDER_COLUMNS)}"
+                f"{', '.join(unknown)} is not an order column: map some of {', '.join(ORDER_COLUMNS)}"
             )
         if len(set(value.values())) < len(value):
             raise ValueError("two columns are mapped to the same landed name: give each its own")
@@ -113,16 +119,22 @@ class OrderSettings(Section):
 
 
 class NetworkSettings(Section):
+    """Files of the manufacturer network."""
+
     path: str = Field(
         "landing/network", description="Folder of manufacturers.csv, capabilities.csv, lanes.csv"
     )
 
 
 class LakeSettings(Section):
+    """Tables."""
+
     path: str = Field("lake", description="Folder or URL of the tables")
 
 
 class SparkSettings(Section):
+    """Where Spark runs, and how it is configured."""
+
     master: str = Field("local[*]", description="Spark master; ignored where `remote` is set")
     remote: str | None = Field(None, description="Spark Connect server, as sc://host:15002")
     warm_server: bool = Field(
@@ -133,6 +145,8 @@ class SparkSettings(Section):
 
 
 class RuntimeSettings(Section):
+    """Processes of `forecasting-assets dev`."""
+
     fork_runs: bool = Field(
         True,
         description="Whether `forecasting-assets dev` forks runs from a process with their libraries imported, "
@@ -145,6 +159,8 @@ _DATABASES = ("sqlite:", "postgresql", "mysql", "mssql")
 
 
 class MlflowSettings(Section):
+    """Where runs and models are tracked."""
+
     tracking_uri: str | None = Field(
         None,
         description="MLflow server, or a database that is used without one; mlflow.db in FORECASTING_HOME if not set",
@@ -171,6 +187,8 @@ class MlflowSettings(Section):
 
 
 class CheckSettings(Section):
+    """Limits beyond which checks warn."""
+
     shortage_limit: float = Field(
         0.05, ge=0, le=1, description="Share of planned demand that may be short without a warning"
     )
@@ -186,6 +204,8 @@ class CheckSettings(Section):
 
 
 class AutomationSettings(Section):
+    """What the sensor does."""
+
     late_data: Literal["newest_plan", "everything"] = Field(
         "newest_plan",
         description="What orders that arrive late refresh: orders, demand and features of their weeks and the "
@@ -222,26 +242,31 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment override the file; read nothing else."""
         return env_settings, init_settings
 
     def resolve(self, path: str) -> str:
-        """A path of the settings as an absolute path, or the URL it is."""
+        """Return a path of the settings as an absolute path; a URL as it is."""
         return path if is_url(path) else str(self.home / path)
 
     @property
     def landing(self) -> str:
+        """Folder or URL of order files."""
         return self.resolve(self.orders.landing)
 
     @property
     def lake_path(self) -> str:
+        """Folder or URL of the tables."""
         return self.resolve(self.lake.path)
 
     @property
     def network_path(self) -> Path:
+        """Folder of network files."""
         return Path(self.resolve(self.network.path))
 
     @property
     def reports_path(self) -> Path:
+        """Folder of reports."""
         return self.home / "reports"
 
     @property
@@ -259,18 +284,24 @@ class Settings(BaseSettings):
 
 
 def forecasting_home() -> Path:
-    """The one folder of state: FORECASTING_HOME, by default `.forecasting` in the working directory."""
+    """Return the one folder of state: FORECASTING_HOME, by default `.forecasting` in the working directory."""
     return Path(os.environ.get("FORECASTING_HOME", ".forecasting")).absolute()
 
 
 def load_settings(home: Path | None = None) -> Settings:
-    """The settings of `home`; SettingsError if its file or the environment holds something wrong."""
+    """Load the settings of a home.
+
+    Raises
+    ------
+    SettingsError
+        If its file or the environment holds something wrong.
+    """
     home = (home or forecasting_home()).absolute()
     file = home / SETTINGS_FILE
     try:
         written = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file} is no valid TOML: {error}") from None
+        raise SettingsError(f"{file} is not valid TOML: {error}") from None
     strangers = [name for name in os.environ if name.startswith(_PREFIX) and not _is_setting(name)]
     if strangers:
         raise SettingsError(

@@ -13,7 +13,7 @@ _LANDING_VARIABLE = "FORECASTING__ORDERS__LANDING"
 
 
 def load_existing_settings() -> Settings:
-    """The settings of FORECASTING_HOME.
+    """Load the settings of FORECASTING_HOME.
 
     Raises
     ------

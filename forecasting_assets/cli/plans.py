@@ -23,12 +23,16 @@ def what_if(
     week: str, capacity: tuple[str, ...], demand: tuple[str, ...], remove: tuple[str, ...], as_json: bool
 ) -> None:
     """Plan a changed case of a week and show the difference; the plan itself stays as it is."""
-    from forecasting_assets.orchestration.assets.planning import what_if as plan_what_if
+    from forecasting_assets.lake.lake import Lake
     from forecasting_assets.weeks import parse_week
+    from forecasting_assets.workflows.what_if import Case
+    from forecasting_assets.workflows.what_if import what_if as plan_case
 
     if not (capacity or demand or remove):
         raise click.UsageError("Nothing is changed: give --capacity, --demand or --remove.")
-    text, page = plan_what_if(load_existing_settings(), parse_week(week), capacity, demand, remove)
+    settings = load_existing_settings()
+    case = Case(capacity, demand, remove)
+    text, page = plan_case(settings, Lake(settings.lake_path), parse_week(week), case)
     if as_json:
         print_json({"week": week, "summary": text, "report": page})
         return

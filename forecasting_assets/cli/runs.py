@@ -111,7 +111,7 @@ def _run_all(run: Callable[[], bool], report: Callable[[str], None]) -> bool:
 
 
 def requested_weeks(settings: Settings, first: str | None, last: str | None) -> list[date]:
-    """The weeks asked for; without any, the newest closed week that has orders.
+    """Return the weeks of a command; without --from and --to, the newest closed week that has orders.
 
     Raises
     ------

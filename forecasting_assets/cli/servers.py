@@ -79,7 +79,7 @@ def _serve(command: Sequence[str], port: int, health: str, name: str) -> int:
 
 
 def _announce_once(address: str, health: str, name: str) -> Callable[[], None]:
-    """A function that says where to go once the server answers, and nothing after."""
+    """Return a function that prints the address once, when the server answers."""
     announced = False
 
     def announce() -> None:
@@ -94,6 +94,6 @@ def _announce_once(address: str, health: str, name: str) -> Callable[[], None]:
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
-            return answer.status == 200
+            return bool(answer.status == 200)
     except OSError:
         return False

@@ -88,7 +88,7 @@ def init(
 
 def _report(file: Path, history: "OrderHistory") -> None:
     """Say what was found in the order files, and what was written."""
-    from forecasting_assets.lake.landing import describe_errors, describe_unread
+    from forecasting_assets.lake.landed_files import describe_errors, describe_unread
 
     for evidence in history.detected.evidence.values():
         print_line(f"{evidence} ([orders.format] in {SETTINGS_FILE}).")
@@ -137,7 +137,9 @@ def _column_map(pairs: Sequence[str]) -> dict[str, str]:
 def demo() -> int:
     """Run the whole platform on a synthetic marketplace, and end with a summary."""
     from forecasting_assets.demo import Marketplace, write_marketplace
-    from forecasting_assets.orchestration.runs import materialize, summarise
+    from forecasting_assets.lake.lake import Lake
+    from forecasting_assets.orchestration.runs import materialize
+    from forecasting_assets.workflows.summary import summarise
 
     home = forecasting_home()
     _prepare_demo(home)
@@ -157,7 +159,7 @@ def demo() -> int:
         print_line("FAILED: see above, or the run in the UI (make dev).")
         return FAILED
     print_line()
-    print_line(summarise(settings, recent))
+    print_line(summarise(settings, Lake(settings.lake_path), recent))
     return 0
 
 

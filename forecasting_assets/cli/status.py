@@ -10,7 +10,7 @@ from forecasting_assets.cli.runs import FAILED
 from forecasting_assets.weeks import newest_closed_week
 
 if TYPE_CHECKING:
-    from forecasting_assets.lake.freshness import Lineage
+    from forecasting_assets.lake.freshness import Freshness
 
 
 @click.command()
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 @json_option
 def status(check: bool, as_json: bool) -> int:
     """Show how many weeks of each asset are fresh, out of date, missing or failed."""
-    from forecasting_assets.lake.freshness import STATES, by_state, describe_files, describe_weeks
-    from forecasting_assets.orchestration.build import lineage_of
+    from forecasting_assets.lake.freshness import STATES, by_state, freshness_of
+    from forecasting_assets.lake.freshness_report import describe_files, describe_weeks
 
-    freshness = lineage_of(load_existing_settings())
+    freshness = freshness_of(load_existing_settings())
     assets = {asset: by_state(weeks) for asset, weeks in freshness.status().items()}
     if as_json:
         print_json(
@@ -54,10 +54,10 @@ def status(check: bool, as_json: bool) -> int:
 @json_option
 def stale(check: bool, as_json: bool) -> int:
     """List the weeks of each asset that are out of date, missing or failed, and why."""
-    from forecasting_assets.lake.freshness import describe_stale
-    from forecasting_assets.orchestration.build import lineage_of
+    from forecasting_assets.lake.freshness import freshness_of
+    from forecasting_assets.lake.freshness_report import describe_stale
 
-    freshness = lineage_of(load_existing_settings())
+    freshness = freshness_of(load_existing_settings())
     if as_json:
         print_json(_reasons(freshness))
     else:
@@ -65,7 +65,7 @@ def stale(check: bool, as_json: bool) -> int:
     return FAILED if check and any(freshness.stale().values()) else 0
 
 
-def _reasons(freshness: "Lineage", state: str | None = None) -> dict[str, dict[str, Any]]:
+def _reasons(freshness: "Freshness", state: str | None = None) -> dict[str, dict[str, Any]]:
     """Asset -> week -> its state and reasons, of the weeks that are not fresh, or in one state."""
     return {
         asset: {

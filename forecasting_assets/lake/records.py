@@ -1,25 +1,22 @@
-"""Provenance: what each week of a table was made from, and what became of it since.
+"""Records: what each week of a table was made from, and what happened to it since.
 
-A week's version is the fingerprint of its inputs' versions, down to the order files: as a week depends on its
-inputs alone, equal versions hold equal rows. Where records are kept is not known here.
+The version of a week is the fingerprint of the versions of its inputs, down to the order files. As a week depends on
+its inputs alone, equal versions hold equal rows.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
-from pathlib import Path
 from sys import intern
 from typing import Any
 
 from forecasting_assets.wording import listed
 
-#: Input name -> what of it was read (a week, a file, a setting) -> its version.
+#: Name of an input (an asset, a kind of files, SETTINGS) -> its items (weeks, files, names) -> their versions.
 Inputs = Mapping[str, Mapping[str, str]]
-FILES = "order files"
-NETWORK = "network files"
 SETTINGS = "settings"
-#: What a check has found of data that it has not looked at yet.
+#: Result of a check that has not looked at the data of a week yet.
 UNCHECKED = "it has not looked at this data"
 
 
@@ -33,13 +30,23 @@ class Failure:
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of one week of a table; without `data` it was never made.
+    """What is known of one week of a table.
 
-    data: content id of the data file that the record describes; a file with another content was written by a run that
-    was interrupted, or changed since
-    seen: size and time of change of that file, by which it is known without reading it
-    failed_checks: blocking check -> what it found, for this data
-    failure: of an attempt since the data was written
+    Attributes
+    ----------
+    version
+        Fingerprint of `inputs`.
+    inputs
+        What the week was made from.
+    data
+        Content id of the data file that the record describes; empty if the week was never made. A file with another
+        content was written by a run that was interrupted, or changed since.
+    seen
+        Size and time of change of that file, by which it is known without reading it.
+    failed_checks
+        Blocking check -> what it found in this data.
+    failure
+        Of an attempt to make the week since the data was written.
     """
 
     version: str = ""
@@ -50,48 +57,51 @@ class Record:
     failure: Failure | None = None
 
     def failed_in(self, run_id: str) -> bool:
+        """Return whether the week failed in this run."""
         return self.failure is not None and self.failure.run_id == run_id
 
     def to_json(self) -> str:
+        """Return the record as it is stored."""
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> "Record":
-        """ValueError if `text` is no record."""
+    def from_json(cls, text: str | bytes) -> "Record":
+        """Read a stored record.
+
+        Raises
+        ------
+        ValueError
+            If `text` is not a record.
+        """
         try:
-            told = json.loads(text)
-            failure = told["failure"]
-            # Thousands of records name the same weeks and versions: each is to be in memory once.
+            values = json.loads(text)
+            failure = values["failure"]
+            # Thousands of records name the same weeks and versions: intern keeps each in memory once.
             inputs = {
-                intern(name): {intern(of): intern(version) for of, version in items.items()}
-                for name, items in told["inputs"].items()
+                intern(name): {intern(item): intern(version) for item, version in items.items()}
+                for name, items in values["inputs"].items()
             }
-            return replace(cls(**told), inputs=inputs, failure=Failure(**failure) if failure else None)
+            return replace(cls(**values), inputs=inputs, failure=Failure(**failure) if failure else None)
         except (TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"no record of a week: {error}") from None
+            raise ValueError(f"not a record of a week: {error}") from None
 
 
 def fingerprint(content: Any) -> str:
-    """12 hexadecimal digits of anything that JSON can say."""
+    """Return 12 hexadecimal digits that identify anything JSON can express."""
     text = json.dumps(content, sort_keys=True, default=str)
     return blake2b(text.encode(), digest_size=6).hexdigest()
 
 
-def network_contents(folder: Path) -> dict[str, str]:
-    """Network file -> what identifies its content."""
-    return {file.name: fingerprint(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.csv"))}
-
-
 def differences(recorded: Inputs, current: Inputs) -> list[str]:
-    """What has changed since a week was made, in words, one line an input."""
-    found = []
+    """Say what has changed since a week was made, one line for each input and kind of change."""
+    lines = []
     for name in sorted({*recorded, *current}):
         before, now = recorded.get(name, {}), current.get(name, {})
-        for what, items in (
+        for change, items in (
             ("changed", [i for i in before if i in now and before[i] != now[i]]),
             ("new", [i for i in now if i not in before]),
-            ("gone", [i for i in before if i not in now]),
+            ("removed", [i for i in before if i not in now]),
         ):
             if items:
-                found.append(f"{name} {what}: {listed(sorted(items), 3)}")
-    return found
+                lines.append(f"{name} {change}: {listed(sorted(items), 3)}")
+    return lines

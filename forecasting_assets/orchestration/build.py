@@ -1,75 +1,112 @@
-"""The Dagster code location: assets, checks, automation and resources put together, in a process of its own."""
+"""The Dagster code location: assets, checks, automation and resources put together."""
 
 import warnings
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
-from forecasting_assets.lake.freshness import Lineage
+from forecasting_assets.lake.home import Home, open_home
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.landing import Landing
-from forecasting_assets.orchestration.assets.forecasts import forecast_assets
-from forecasting_assets.orchestration.assets.landing import companion_specs, source_assets
-from forecasting_assets.orchestration.assets.models import model_assets
-from forecasting_assets.orchestration.assets.orders import order_assets
-from forecasting_assets.orchestration.assets.planning import planning_assets
-from forecasting_assets.orchestration.checks.models import model_checks
-from forecasting_assets.orchestration.checks.orders import order_checks
-from forecasting_assets.orchestration.checks.planning import planning_checks
-from forecasting_assets.orchestration.factory import Weekly
-from forecasting_assets.orchestration.jobs import jobs
-from forecasting_assets.orchestration.materialize import WEEKS_MADE, WeeksMade, executor
-from forecasting_assets.orchestration.schedules import schedules
-from forecasting_assets.orchestration.sensors import sensors
+from forecasting_assets.orchestration.assets import forecasts, models, orders, planning
+from forecasting_assets.orchestration.assets.landing import file_assets
+from forecasting_assets.orchestration.checks import forecasts as forecast_checks
+from forecasting_assets.orchestration.checks import orders as order_checks
+from forecasting_assets.orchestration.checks import planning as planning_checks
+from forecasting_assets.orchestration.checks.factory import CheckFunction, weekly_checks
+from forecasting_assets.orchestration.factory import AssetFunction, companion_specs, weekly_asset
+from forecasting_assets.orchestration.jobs import weekly_plan
+from forecasting_assets.orchestration.resources import WEEKS_MADE, WeeksMade, tracking_resource
+from forecasting_assets.orchestration.schedules import weekly_schedule
+from forecasting_assets.orchestration.sensors import new_orders_sensor
 from forecasting_assets.runtime.spark import Spark
 from forecasting_assets.settings import Settings
-from forecasting_assets.tracking.client import Tracking
+from forecasting_assets.tables import DEMAND_FORECAST, SARIMAX_MODEL, XGB_MODEL
+
+#: A plan is due by noon of each Monday (UTC), made since the week before it has closed.
+PLAN_DUE = dg.FreshnessPolicy.cron("0 12 * * 1", lower_bound_delta=timedelta(hours=12), timezone="UTC")
+#: How each asset of the graph is made.
+ASSET_FUNCTIONS = {
+    "raw_orders": AssetFunction(orders.raw_orders, frozenset({"pyspark", "parquet"})),
+    "clean_orders": AssetFunction(orders.clean_orders, frozenset({"pyspark", "parquet"})),
+    "weekly_demand": AssetFunction(orders.weekly_demand, frozenset({"pyspark", "parquet"})),
+    "feature_table": AssetFunction(orders.feature_table, frozenset({"pyspark", "parquet"})),
+    "sarimax_model": AssetFunction(models.sarimax_model, frozenset({"pyspark", "statsmodels", "mlflow"})),
+    "xgb_model": AssetFunction(models.xgb_model, frozenset({"pyspark", "xgboost", "mlflow"})),
+    "backtest_report": AssetFunction(forecasts.backtest_report, frozenset({"numpy", "mlflow"})),
+    "demand_forecast": AssetFunction(forecasts.demand_forecast, frozenset({"numpy"})),
+    "manufacturer_network": AssetFunction(planning.manufacturer_network, frozenset({"csv"})),
+    "allocation_plan": AssetFunction(planning.allocation_plan, frozenset({"cvxpy", "highs"}), PLAN_DUE),
+    "business_impact": AssetFunction(planning.business_impact, frozenset({"cvxpy", "highs"})),
+}
+
+#: How the checks of each asset are evaluated.
+ASSET_CHECKS = {
+    "raw_orders": CheckFunction(order_checks.raw_findings, order_checks.gather_landed),
+    "clean_orders": CheckFunction(order_checks.clean_findings, order_checks.gather_statistics),
+    "weekly_demand": CheckFunction(order_checks.demand_findings, order_checks.gather_volumes),
+    "feature_table": CheckFunction(order_checks.feature_findings),
+    "sarimax_model": CheckFunction(partial(forecast_checks.forecast_findings, table=SARIMAX_MODEL)),
+    "xgb_model": CheckFunction(partial(forecast_checks.forecast_findings, table=XGB_MODEL)),
+    "backtest_report": CheckFunction(forecast_checks.backtest_findings),
+    "demand_forecast": CheckFunction(partial(forecast_checks.forecast_findings, table=DEMAND_FORECAST)),
+    "manufacturer_network": CheckFunction(planning_checks.network_findings),
+    "allocation_plan": CheckFunction(planning_checks.plan_findings),
+    "business_impact": CheckFunction(planning_checks.impact_findings),
+}
 
 
-def build_defs(settings: Settings, **resources: Any) -> dg.Definitions:
-    """The code location for `settings`; `resources` replace its own."""
-    # Backfill policies and partitioned checks are not yet final in Dagster; requirements.lock pins what works.
+def build_defs(
+    settings: Settings, *, lake: Lake | None = None, landing: Landing | None = None, **resources: Any
+) -> dg.Definitions:
+    """Build the code location.
+
+    Parameters
+    ----------
+    settings
+        Settings of the home.
+    lake, landing
+        What to use instead of the lake and the landing zone that `settings` name.
+    **resources
+        Dagster resources to use instead of its own: `spark`, `tracking`.
+    """
+    # Backfill policies and partitioned checks are in beta in Dagster; pyproject.toml pins the minor version.
     with warnings.catch_warnings():
         for category in (dg.BetaWarning, dg.PreviewWarning):
             warnings.simplefilter("ignore", category)
-        return _assemble(settings, resources)
+        return _assemble(open_home(settings, lake, landing), resources)
 
 
-def lineage_of(settings: Settings) -> Lineage:
-    """What the weeks in the lake were made from, and whether that is still so."""
-    weekly = Weekly(settings)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.BetaWarning)
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        _assets(weekly)
-    return Lineage(weekly)
-
-
-def _assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
-    """All assets, in the order of the graph."""
-    return [
-        *order_assets(weekly),
-        *model_assets(weekly),
-        *forecast_assets(weekly),
-        *planning_assets(weekly),
-    ]
-
-
-def _assemble(settings: Settings, resources: dict[str, Any]) -> dg.Definitions:
-    weekly, landing = Weekly(settings), Landing.of(settings)
+def _assemble(home: Home, resources: dict[str, Any]) -> dg.Definitions:
+    pipeline, settings = home.pipeline, home.settings
+    assets = [weekly_asset(home, asset, ASSET_FUNCTIONS[name]) for name, asset in pipeline.items()]
+    companions = [spec for asset in pipeline.values() for spec in companion_specs(home, asset)]
     return dg.Definitions(
-        assets=[*_assets(weekly), *source_assets(weekly), *companion_specs(weekly)],
-        asset_checks=[*order_checks(weekly), *model_checks(weekly), *planning_checks(weekly)],
-        jobs=jobs(weekly),
-        schedules=schedules(weekly),
-        sensors=sensors(weekly),
-        executor=executor(),
+        assets=[*assets, *file_assets(home), *companions],
+        asset_checks=[weekly_checks(home, asset, ASSET_CHECKS[name]) for name, asset in pipeline.items()],
+        jobs=[weekly_plan()],
+        schedules=[weekly_schedule()],
+        sensors=[new_orders_sensor(home)],
+        executor=_executor(),
         resources={
-            WEEKS_MADE: WeeksMade(landing=landing),
+            WEEKS_MADE: WeeksMade(landing=home.landing),
+            "settings": settings,
+            "lake": home.lake,
+            "landing": home.landing,
             "spark": Spark.of(settings.spark),
-            "lake": Lake(path=settings.lake_path),
-            "landing": landing,
-            "tracking": Tracking(tracking_uri=settings.tracking_uri, artifacts=settings.artifacts_uri),
+            "tracking": tracking_resource(settings.tracking_uri, settings.artifacts_uri),
             **resources,
         },
+    )
+
+
+def _executor() -> dg.ExecutorDefinition:
+    """Return an executor of one process, and so of one JVM a run.
+
+    A step starts once the steps that it needs have ended, even if a week of them failed.
+    """
+    return dg.in_process_executor.configured(
+        {"step_dependency_config": {"require_upstream_step_success": False}}, name="one_process"
     )

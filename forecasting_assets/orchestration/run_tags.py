@@ -12,12 +12,12 @@ RANGE_END = "dagster/asset_partition_range_end"
 
 
 def tags_of_weeks(first: date, last: date) -> dict[str, str]:
-    """The tags of a run that makes the weeks from `first` to `last`."""
+    """Return the tags of a run that makes the weeks from `first` to `last`."""
     return {PARTITION: str(first)} if first == last else {RANGE_START: str(first), RANGE_END: str(last)}
 
 
 def weeks_of_run(tags: Mapping[str, str]) -> list[date]:
-    """The weeks that a run with these tags makes."""
+    """Return the weeks that a run with these tags makes."""
     if PARTITION in tags:
         return [parse_week(tags[PARTITION])]
     if RANGE_START in tags:

@@ -1,7 +1,4 @@
-"""Run assets from the command line: one Dagster run in this process, recorded where the UI finds it.
-
-This module alone uses Dagster's private functions for executing a run in the current process.
-"""
+"""Run assets from the command line: one Dagster run in this process, recorded where the UI finds it."""
 
 import os
 import time
@@ -11,22 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.execution.api import execute_run
 
-from forecasting_assets.lake.freshness import OVERRIDE
-from forecasting_assets.lake.lake import Lake
-from forecasting_assets.orchestration.assets.planning import plan_costs
-from forecasting_assets.orchestration.build import build_defs, lineage_of
-from forecasting_assets.orchestration.factory import SPARK_POOL
+from forecasting_assets.lake.blockers import OVERRIDE
+from forecasting_assets.lake.freshness import freshness_of
+from forecasting_assets.orchestration.build import build_defs
+from forecasting_assets.orchestration.dagster_internals import execute_here
 from forecasting_assets.orchestration.jobs import WEEKLY_PLAN
 from forecasting_assets.orchestration.run_tags import tags_of_weeks, weeks_of_run
 from forecasting_assets.orchestration.selection import require_checks, select_assets
-from forecasting_assets.reporting import summary
+from forecasting_assets.orchestration.shared import SPARK_POOL
+from forecasting_assets.pipeline import build_pipeline
 from forecasting_assets.runtime.dagster_home import prepare_home
 from forecasting_assets.runtime.orphans import end_orphans, this_process
 from forecasting_assets.settings import Settings
-from forecasting_assets.tables import BACKTEST_REPORT, BUSINESS_IMPACT
 from forecasting_assets.workflows.backfill import Cost, duration, measured_cost
 
 #: Seconds since its last heartbeat within which a daemon is at work.
@@ -82,7 +76,7 @@ def materialize(
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     tags = tags_of_weeks(weeks[0], weeks[-1]) | this_process()
     if override:
-        require_checks(defs, override)
+        require_checks(build_pipeline(settings), override)
         tags[OVERRIDE] = ",".join(override)
     job = defs.resolve_job_def(WEEKLY_PLAN)
     if keys := _selected(defs, select):
@@ -91,14 +85,13 @@ def materialize(
     os.environ["DAGSTER_HOME"] = str(prepare_home(settings.home))
     with dg.DagsterInstance.get() as instance:
         end_orphans(instance)
-        # `execute_in_process` would use an executor of its own, with which one failed week stops the others.
         run = instance.create_run_for_job(
             job_def=job, run_config=quiet, tags=tags, asset_selection=frozenset(keys) if keys else None
         )
         _wait_for_pools(instance, run, report)
         progress = _Progress(report)
         instance.add_event_listener(run.run_id, progress)
-        succeeded = execute_run(InMemoryJob(job), run, instance).success
+        succeeded = execute_here(job, run, instance)
     if progress.interrupted:
         raise KeyboardInterrupt
     return succeeded
@@ -126,10 +119,10 @@ def _pools_of(run: dg.DagsterRun) -> set[str]:
 
 def weeks_to_make(settings: Settings, weeks: Sequence[date], select: str | None) -> list[date]:
     """Return those of `weeks` in which a selected asset is not fresh."""
-    lineage = lineage_of(settings)
+    freshness = freshness_of(settings)
     keys = _selected(build_defs(settings), select)
-    assets = [key.to_user_string() for key in keys] if keys else list(lineage.weekly.declared)
-    return [w for w in weeks if any(lineage.state(asset, w).state != "fresh" for asset in assets)]
+    assets = [key.to_user_string() for key in keys] if keys else list(freshness.pipeline)
+    return [w for w in weeks if any(freshness.state(asset, w).state != "fresh" for asset in assets)]
 
 
 def past_cost(settings: Settings, select: str | None) -> Cost:
@@ -197,21 +190,6 @@ def backfill(
 
 def _selected(defs: dg.Definitions, select: str | None) -> list[dg.AssetKey] | None:
     return None if select is None else select_assets(defs, select)
-
-
-def summarise(settings: Settings, weeks: Sequence[date]) -> str:
-    """Summarise the newest of `weeks` for a planner: accuracy, business impact of the plans, reports."""
-    lake = Lake(path=settings.lake_path)
-    newest = weeks[-1]
-    costs = plan_costs(lake, newest)
-    folder = settings.reports_path / f"week={newest}"
-    return summary(
-        lake.read_pandas(BACKTEST_REPORT, [newest]),
-        lake.read_pandas(BUSINESS_IMPACT, weeks),
-        costs,
-        [str(folder / name) for name in ("backtest.html", "plan.html")],
-        "make dev, then http://127.0.0.1:3000",
-    )
 
 
 class _Progress:

@@ -1,13 +1,14 @@
-"""Schedules: what runs by the clock."""
+"""Schedules: runs that start at a time of the week."""
 
 import dagster as dg
 
-from forecasting_assets.orchestration.factory import Weekly
 from forecasting_assets.orchestration.jobs import WEEKLY_PLAN
 from forecasting_assets.weeks import newest_closed_week
 
 
-def schedules(weekly: Weekly) -> list[dg.ScheduleDefinition]:
+def weekly_schedule() -> dg.ScheduleDefinition:
+    """Return the schedule that plans each week once it has closed."""
+
     @dg.schedule(
         job_name=WEEKLY_PLAN,
         cron_schedule="0 3 * * 1",
@@ -18,4 +19,4 @@ def schedules(weekly: Weekly) -> list[dg.ScheduleDefinition]:
         week = str(newest_closed_week(context.scheduled_execution_time))
         return dg.RunRequest(run_key=week, partition_key=week)
 
-    return [weekly_schedule]
+    return weekly_schedule

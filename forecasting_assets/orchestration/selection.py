@@ -1,4 +1,4 @@
-"""Which assets a person means: Dagster's selection syntax and comma-separated lists, with helpful errors."""
+"""The assets of a selection, in Dagster's syntax or as a comma-separated list."""
 
 import re
 import warnings
@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 import dagster as dg
+
+from forecasting_assets.pipeline import Pipeline
 
 #: A name within a clause, without its traversal signs (+, *) and its attribute (key:, group:).
 _NAME = re.compile(r'(?:\b(?P<attribute>key|group|kind|owner|tag):)?"?(?P<name>[A-Za-z_][\w/]*)"?')
@@ -18,7 +20,7 @@ class SelectionError(ValueError):
     Attributes
     ----------
     selection
-        What was asked for.
+        The selection as written.
     matches
         Names that may have been meant.
     """
@@ -30,7 +32,7 @@ class SelectionError(ValueError):
 
 
 def select_assets(defs: dg.Definitions, selection: str) -> list[dg.AssetKey]:
-    """The assets of a selection, sorted.
+    """Return the assets of a selection, sorted.
 
     Parameters
     ----------
@@ -64,16 +66,15 @@ def select_assets(defs: dg.Definitions, selection: str) -> list[dg.AssetKey]:
     return sorted(selected)
 
 
-def require_checks(defs: dg.Definitions, names: Iterable[str]) -> None:
+def require_checks(pipeline: Pipeline, names: Iterable[str]) -> None:
     """Refuse names of checks (`asset/check`) that do not exist.
 
     Raises
     ------
     SelectionError
-        If one of `names` is no check of the code location.
+        If one of `names` is not a check of the graph.
     """
-    keys = defs.resolve_asset_graph().asset_check_keys
-    known = sorted(f"{key.asset_key.to_user_string()}/{key.name}" for key in keys)
+    known = sorted(f"{asset.name}/{check.name}" for asset in pipeline.values() for check in asset.checks)
     for name in names:
         if name not in known:
             matches = get_close_matches(name, known, n=3, cutoff=0.5)

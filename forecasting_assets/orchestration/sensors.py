@@ -1,19 +1,19 @@
-"""Sensors: what makes runs start by themselves when something arrives."""
+"""The sensor that starts runs when order files arrive."""
 
 from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from forecasting_assets.lake.freshness import Lineage
-from forecasting_assets.lake.landing import Landing, describe_errors
+from forecasting_assets.lake.freshness import Freshness
+from forecasting_assets.lake.home import Home
+from forecasting_assets.lake.landed_files import describe_errors
 from forecasting_assets.orchestration.assets.landing import observations
 from forecasting_assets.orchestration.checks.factory import up_to_date
-from forecasting_assets.orchestration.factory import Weekly
 from forecasting_assets.orchestration.jobs import WEEKLY_PLAN
 from forecasting_assets.orchestration.run_tags import tags_of_weeks, weeks_of_run
-from forecasting_assets.workflows.arrivals import Cursor, Request, ask
+from forecasting_assets.workflows.arrivals import Cursor, Request, decide
 
-_UNDER_WAY = [
+_IN_PROGRESS = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -22,40 +22,41 @@ _UNDER_WAY = [
 ]
 
 
-def sensors(weekly: Weekly) -> list[dg.SensorDefinition]:
+def new_orders_sensor(home: Home) -> dg.SensorDefinition:
+    """Return the sensor of the landing zone."""
+
     @dg.sensor(
         job_name=WEEKLY_PLAN,
         minimum_interval_seconds=30,
         description="Requests the weeks that new or changed order files touch, once they have closed.",
     )
-    def new_orders_sensor(
-        context: dg.SensorEvaluationContext, landing: dg.ResourceParam[Landing]
-    ) -> dg.SensorResult:
-        files = landing.refresh()
-        lineage = Lineage(weekly, files)
-        answer = ask(lineage, Cursor.read(context.cursor), datetime.now(UTC), _under_way(context.instance))
-        for line in answer.said:
+    def new_orders_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        files = home.landing.refresh()
+        freshness = Freshness(home, files)
+        cursor, now = Cursor.from_json(context.cursor), datetime.now(UTC)
+        decision = decide(freshness, cursor, now, _weeks_in_progress(context.instance))
+        for line in decision.messages:
             context.log.info(line)
-        after = answer.cursor.write()
-        if answer.requests:
+        after = decision.cursor.to_json()
+        if decision.requests:
             return dg.SensorResult(
-                run_requests=list(map(_run_request, answer.requests)),
-                # What has arrived puts weeks out of date: the UI is to show it before anything runs.
+                run_requests=list(map(_run_request, decision.requests)),
+                # New files put weeks out of date: the UI is to show it before anything runs.
                 asset_events=[
-                    *observations(files, answer.arrived),
-                    *(up_to_date(lineage, asset) for asset in weekly.declared),
+                    *observations(files, decision.arrived),
+                    *(up_to_date(freshness, asset) for asset in home.pipeline),
                 ],
                 cursor=after,
             )
         unreadable = describe_errors(files)
-        reason = "\n".join([*answer.said, *([unreadable] if unreadable else [])]) or "No new order files."
-        return dg.SensorResult(skip_reason=reason, cursor=after)
+        lines = [*decision.messages, *([unreadable] if unreadable else [])]
+        return dg.SensorResult(skip_reason="\n".join(lines) or "No new order files.", cursor=after)
 
-    return [new_orders_sensor]
+    return new_orders_sensor
 
 
-def _under_way(instance: dg.DagsterInstance) -> set[date]:
-    runs = instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY))
+def _weeks_in_progress(instance: dg.DagsterInstance) -> set[date]:
+    runs = instance.get_runs(dg.RunsFilter(statuses=_IN_PROGRESS))
     return {week for run in runs for week in weeks_of_run(run.tags)}
 
 

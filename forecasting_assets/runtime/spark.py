@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import dagster as dg
@@ -29,6 +29,7 @@ WARM_SERVER = "FORECASTING_SPARK_SERVER"
 WARM_SESSION = "FORECASTING_SPARK_SESSION"
 #: Run tag with the server or master that does the run's Spark work.
 SPARK_TAG = "forecasting/spark"
+_Result = TypeVar("_Result")
 _CONF = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.caseSensitive": "true",
@@ -176,18 +177,18 @@ class Spark(dg.ConfigurableResource["Spark"]):
         self._context.instance.add_run_tags(self._context.run.run_id, {SPARK_TAG: address})
 
 
-def retry_if_server_lost(function: Callable[..., None]) -> Callable[..., None]:
+def retry_if_server_lost(function: Callable[..., _Result]) -> Callable[..., _Result]:
     """Wrap `function(…, spark=…)` to run again, with a session of the run's own, if the warm server ends meanwhile."""
 
     @functools.wraps(function)
-    def attempt(*args: Any, **kwargs: Any) -> None:
+    def attempt(*args: Any, **kwargs: Any) -> _Result:
         try:
-            function(*args, **kwargs)
+            return function(*args, **kwargs)
         except Exception:
             spark = kwargs.get("spark")
             if not (isinstance(spark, Spark) and spark.server_lost()):
                 raise
-            function(*args, **kwargs)
+            return function(*args, **kwargs)
 
     return attempt
 

@@ -1,7 +1,7 @@
-"""What is asked for when order files arrive: which weeks, through which assets, and again if they fail.
+"""Decide what to make when order files arrive: which weeks of which assets, and which failed weeks to retry.
 
-Whether a week is made from the files that touch it is read from the lake, so nothing is lost if the sensor is
-off for a while, and nothing is asked for twice if its cursor is reset.
+Whether a week is made from the files that touch it is read from the lake. So nothing is lost while the sensor is off,
+and nothing is requested twice when its cursor is reset.
 """
 
 import json
@@ -9,25 +9,36 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
-from forecasting_assets.lake.freshness import Lineage
-from forecasting_assets.lake.landing import LandedFile, touching
-from forecasting_assets.lake.records import FILES, Record, fingerprint
+from forecasting_assets.lake.freshness import Freshness
+from forecasting_assets.lake.landed_files import LandedFile, touching
+from forecasting_assets.lake.records import fingerprint
+from forecasting_assets.pipeline import ORDER_FILES
 from forecasting_assets.weeks import add_weeks, format_weeks, newest_closed_week, parse_week, weeks_between
+from forecasting_assets.wording import count
 
-#: The assets that are made of order files alone.
+#: The assets that are made from order files alone.
 ORDER_ASSETS = ("raw_orders", "clean_orders", "weekly_demand", "feature_table")
-#: A week is asked for so often if it fails, after 2, 8 and 32 minutes.
+#: A failed week is requested again after 2, 8 and 32 minutes.
 ATTEMPTS = 4
 _RETRY_AFTER = timedelta(minutes=2)
+#: Files that a message names.
+_FILES_NAMED = 10
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A week that has been asked for and was not seen to be made.
+class RequestedWeek:
+    """A week that has been requested and has not been seen to be made since.
 
-    assets: those that were asked for
-    version: fingerprint of the files it is made from
-    due: ISO time from which it may be asked for again
+    Attributes
+    ----------
+    assets
+        The assets that were requested.
+    version
+        Fingerprint of the files it is made from.
+    attempts
+        How many times it was requested.
+    due
+        ISO time from which it may be requested again.
     """
 
     assets: tuple[str, ...]
@@ -40,29 +51,36 @@ class Asked:
 class Cursor:
     """What the sensor remembers from tick to tick.
 
-    seen: the landing zone at a tick that left nothing to do
-    settling: size and time of change of files that are asked for if the next tick finds them unchanged, and with
-        them all others of their weeks
+    Attributes
+    ----------
+    seen
+        Fingerprint of the landing zone at the last tick that left nothing to do.
+    settling
+        Name -> size and time of change of files that may still grow. If the next tick finds them unchanged, their
+        weeks are requested.
+    requested
+        Weeks that were requested.
     """
 
     seen: str = ""
     settling: Mapping[str, str] = field(default_factory=dict)
-    asked: Mapping[str, Asked] = field(default_factory=dict)
+    requested: Mapping[str, RequestedWeek] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, text: str | None) -> "Cursor":
-        """The cursor as written; an empty one if there is none, or it is of an older version."""
+    def from_json(cls, text: str | None) -> "Cursor":
+        """Read a cursor; an empty one if there is none, or it was written by another version."""
         try:
-            told = json.loads(text or "{}")
-            asked = {
-                week: Asked(**{**item, "assets": tuple(item["assets"])})
-                for week, item in told.pop("asked", {}).items()
+            values = json.loads(text or "{}")
+            requested = {
+                week: RequestedWeek(**{**item, "assets": tuple(item["assets"])})
+                for week, item in values.pop("requested", {}).items()
             }
-            return cls(**told, asked=asked)
+            return cls(**values, requested=requested)
         except (TypeError, ValueError, KeyError):
             return cls()
 
-    def write(self) -> str:
+    def to_json(self) -> str:
+        """Return the cursor as text."""
         return json.dumps(asdict(self))
 
 
@@ -76,74 +94,132 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What to ask for now, in this order; what to say about it, in lines; the cursor from here; and the weeks whose
-    files have changed."""
+class TickResult:
+    """What a tick of the sensor decides.
+
+    Attributes
+    ----------
+    requests
+        What to make now, in this order.
+    messages
+        Lines that say why.
+    cursor
+        The cursor for the next tick.
+    arrived
+        The weeks whose files have changed.
+    """
 
     requests: Sequence[Request]
-    said: Sequence[str]
+    messages: Sequence[str]
     cursor: Cursor
     arrived: Sequence[date] = ()
 
 
-def ask(lineage: Lineage, cursor: Cursor, now: datetime, under_way: Iterable[date]) -> Answer:
-    """What is to be made of the files in the landing zone; `under_way` are weeks that runs are at work on."""
-    files, newest = lineage.files, newest_closed_week(now)
-    seen = fingerprint([str(newest), *((f.name, f.size, str(f.modified), str(f.error)) for f in files)])
-    unfinished = [week for week, asked in cursor.asked.items() if asked.attempts < ATTEMPTS]
-    if seen == cursor.seen and not unfinished:
-        return Answer([], _given_up(cursor), cursor)
-    busy = set(under_way)
-    whole = {f.name for f in files if cursor.settling.get(f.name) == _state(f)}
-    arrived, settling, waiting = set[date](), dict[str, str](), False
-    wanted: dict[date, tuple[str, ...]] = {}
-    asked: dict[str, Asked] = {}
-    for week in _candidates(lineage, newest, map(parse_week, cursor.asked)):
-        before, version = cursor.asked.get(str(week)), _version(lineage, week)
-        if before and before.version == version:
-            if _made(lineage, week, before.assets):
-                continue
-            asked[str(week)] = before
-            if week in busy:
-                asked[str(week)] = replace(before, due=_due(now, before.attempts))
-            elif before.attempts < ATTEMPTS and datetime.fromisoformat(before.due) <= now:
-                wanted[week] = before.assets
-        elif _is_made_from_its_files(lineage, week) or lineage.lost_files("raw_orders", week):
-            continue  # a file that can no longer be read may still be mended
-        elif week in busy:
-            waiting = True
-        elif not _files(lineage, week) and week not in lineage.records("raw_orders"):
-            continue
-        elif (states := {f.name: _state(f) for f in _changed_files(lineage, week)}).keys() <= whole:
-            arrived.add(week)
-        else:
-            settling |= states
-    if arrived:
-        arrived |= {w for w in _without_orders(lineage, max(arrived)) if str(w) not in cursor.asked}
-    changed = lineage.downstream(arrived) if arrived else {}
-    needed = weeks_to_make(lineage, arrived, changed) if arrived else {}
-    for week, assets in (wanted | needed).items():
-        again = cursor.asked[str(week)].attempts if week in wanted and week not in needed else 0
-        asked[str(week)] = Asked(assets, _version(lineage, week), again + 1, _due(now, again + 1))
-    requests = _requests(wanted | needed)
-    after = Cursor("" if settling or waiting else seen, settling, asked)
-    said = [*_describe(lineage, requests, arrived, changed), *_given_up(after)]
-    if settling:
-        said.append(f"Waiting until {len(settling.keys() - whole)} files are whole.")
-    return Answer(requests, said, after, sorted(arrived))
-
-
-def weeks_to_make(
-    lineage: Lineage, arrived: Iterable[date], changed: Mapping[str, Iterable[date]]
-) -> dict[date, tuple[str, ...]]:
-    """Which assets of which weeks are made once orders of the weeks `arrived` are there.
-
-    Weeks after the newest plan are taken through all assets, and before there is any plan the newest week is. Of
-    earlier weeks that change, those are made that [automation] late_data names: all of them, or what the newest plan
-    reads, so that it is made again from nothing that is out of date.
+def decide(freshness: Freshness, cursor: Cursor, now: datetime, in_progress: Iterable[date]) -> TickResult:
+    """Decide what to make of the files in the landing zone.
 
     Parameters
     ----------
+    freshness
+        The home as it is now.
+    cursor
+        The cursor of the last tick.
+    now
+        Time of this tick.
+    in_progress
+        Weeks that runs are making at the moment.
+    """
+    files, newest = freshness.files, newest_closed_week(now)
+    seen = fingerprint([str(newest), *((f.name, f.size, str(f.modified), str(f.error)) for f in files)])
+    retries_left = any(week.attempts < ATTEMPTS for week in cursor.requested.values())
+    if seen == cursor.seen and not retries_left:
+        return TickResult([], _given_up(cursor), cursor)
+    tick = _Tick(freshness, cursor, now, frozenset(in_progress))
+    for week in _candidates(freshness, newest, map(parse_week, cursor.requested)):
+        tick.look_at(week)
+    return tick.result(seen)
+
+
+class _Tick:
+    """One tick: what is known of each candidate week, gathered by `look_at`."""
+
+    def __init__(
+        self, freshness: Freshness, cursor: Cursor, now: datetime, in_progress: frozenset[date]
+    ) -> None:
+        self.freshness, self.cursor, self.now, self.in_progress = freshness, cursor, now, in_progress
+        self.whole = {f.name for f in freshness.files if cursor.settling.get(f.name) == _state(f)}
+        self.arrived = set[date]()
+        self.settling: dict[str, str] = {}
+        self.waiting = False
+        self.retries: dict[date, tuple[str, ...]] = {}
+        self.requested: dict[str, RequestedWeek] = {}
+
+    def look_at(self, week: date) -> None:
+        """Sort a week: made, in progress, to be retried, arrived, or touched by files that may still grow."""
+        freshness, before = self.freshness, self.cursor.requested.get(str(week))
+        if before and before.version == _version(freshness, week):
+            self._look_at_requested(week, before)
+        elif _is_made_from_its_files(freshness, week) or freshness.lost_files("raw_orders", week):
+            return  # a file that can no longer be read may still be corrected
+        elif week in self.in_progress:
+            self.waiting = True
+        elif not _files(freshness, week) and week not in freshness.records("raw_orders"):
+            return
+        else:
+            states = {file.name: _state(file) for file in _changed_files(freshness, week)}
+            if states.keys() <= self.whole:
+                self.arrived.add(week)
+            else:
+                self.settling |= states
+
+    def _look_at_requested(self, week: date, before: RequestedWeek) -> None:
+        if _is_made(self.freshness, week, before.assets):
+            return
+        self.requested[str(week)] = before
+        if week in self.in_progress:
+            self.requested[str(week)] = replace(before, due=_due(self.now, before.attempts))
+        elif before.attempts < ATTEMPTS and datetime.fromisoformat(before.due) <= self.now:
+            self.retries[week] = before.assets
+
+    def result(self, seen: str) -> TickResult:
+        """Decide once all candidates have been looked at."""
+        freshness, arrived = self.freshness, self.arrived
+        if arrived:
+            empty = _weeks_without_orders(freshness, max(arrived))
+            arrived |= {week for week in empty if str(week) not in self.cursor.requested}
+        changed = freshness.downstream(arrived) if arrived else {}
+        needed = weeks_to_make(freshness, arrived, changed) if arrived else {}
+        wanted = self.retries | needed
+        for week, assets in wanted.items():
+            is_retry = week in self.retries and week not in needed
+            attempts = 1 + (self.cursor.requested[str(week)].attempts if is_retry else 0)
+            self.requested[str(week)] = RequestedWeek(
+                assets, _version(freshness, week), attempts, _due(self.now, attempts)
+            )
+        requests = _requests(wanted)
+        after = Cursor("" if self.settling or self.waiting else seen, self.settling, self.requested)
+        messages = [*_describe(freshness, requests, arrived, changed), *_given_up(after)]
+        if self.settling:
+            growing = len(self.settling.keys() - self.whole)
+            messages.append(f"Waiting for {count(growing, 'file')} to stop growing.")
+        return TickResult(requests, messages, after, sorted(arrived))
+
+
+def weeks_to_make(
+    freshness: Freshness, arrived: Iterable[date], changed: Mapping[str, Iterable[date]]
+) -> dict[date, tuple[str, ...]]:
+    """Return which assets of which weeks are to be made once orders have arrived.
+
+    Weeks after the newest plan are made through all assets, and before there is any plan the newest week is. Of
+    earlier weeks that change, the setting [automation] late_data says which are made: all of them, or those that the
+    newest plan reads, so that it is made again from nothing that is out of date.
+
+    Parameters
+    ----------
+    freshness
+        The home as it is now.
+    arrived
+        Weeks with new orders.
     changed
         Asset -> the weeks of it that change with the orders.
 
@@ -153,27 +229,26 @@ def weeks_to_make(
         Week -> its assets, in the order of the graph.
     """
     arrived = set(arrived)
-    plans = [week for week, record in lineage.records("allocation_plan").items() if record.data]
-    every_asset = list(lineage.weekly.declared)
-    newest = (
-        max(plans) if plans else max({*arrived, *(w for w in lineage.touching if w <= newest_closed_week())})
-    )
+    plans = [week for week, record in freshness.records("allocation_plan").items() if record.data]
+    every_asset = list(freshness.pipeline)
+    closed = [week for week in freshness.files_by_week if week <= newest_closed_week()]
+    newest = max(plans) if plans else max({*arrived, *closed})
     new = {week for week in arrived if week > newest} if plans else {newest}
     needed = {asset: set(new) for asset in every_asset}
     for asset in ORDER_ASSETS:
         needed[asset] |= arrived
-    if plans and lineage.weekly.settings.automation.late_data == "everything":
+    if plans and freshness.home.settings.automation.late_data == "everything":
         for asset in every_asset:
             needed[asset] |= set(changed[asset])
     elif plans:
-        for asset, read in lineage.upstream({"allocation_plan": new or {newest}}).items():
+        for asset, read in freshness.upstream({"allocation_plan": new or {newest}}).items():
             needed[asset] |= read & set(changed[asset])
     weeks = sorted(set().union(*needed.values()))
     return {week: tuple(asset for asset in every_asset if week in needed[asset]) for week in weeks}
 
 
 def _requests(weeks: Mapping[date, tuple[str, ...]]) -> list[Request]:
-    """Weeks in a row with the same assets as one request, in the order of time: no week reads a later one."""
+    """Join adjacent weeks with the same assets into one request, in the order of time: no week reads a later one."""
     requests: list[Request] = []
     for week, assets in sorted(weeks.items()):
         if requests and requests[-1].assets == assets and requests[-1].last == add_weeks(week, -1):
@@ -183,42 +258,41 @@ def _requests(weeks: Mapping[date, tuple[str, ...]]) -> list[Request]:
     return requests
 
 
-def _candidates(lineage: Lineage, newest: date, asked: Iterable[date]) -> list[date]:
-    """Weeks that may have to be made: those with files, and those made from files that are gone."""
-    first = lineage.weekly.settings.calendar.first_week
-    touched = {week for week in lineage.touching if first <= week <= newest}
-    return sorted({*touched, *lineage.records("raw_orders"), *asked})
+def _candidates(freshness: Freshness, newest: date, requested: Iterable[date]) -> list[date]:
+    """Return the weeks that may have to be made: with files, made from files that were withdrawn, or requested."""
+    touched = {week for week in freshness.files_by_week if freshness.first_week <= week <= newest}
+    return sorted({*touched, *freshness.records("raw_orders"), *requested})
 
 
-def _without_orders(lineage: Lineage, last: date) -> set[date]:
-    """Weeks up to `last` that no file touches and that are not made: the weeks after need them."""
-    every_week = weeks_between(lineage.weekly.settings.calendar.first_week, last)
-    return {*every_week} - lineage.touching.keys() - lineage.records("raw_orders").keys()
+def _weeks_without_orders(freshness: Freshness, last: date) -> set[date]:
+    """Return weeks up to `last` that no file touches and that are not made: later weeks need them."""
+    every_week = weeks_between(freshness.first_week, last)
+    return {*every_week} - freshness.files_by_week.keys() - freshness.records("raw_orders").keys()
 
 
-def _files(lineage: Lineage, week: date) -> Mapping[str, str]:
-    return lineage.inputs("raw_orders", week)[FILES]
+def _files(freshness: Freshness, week: date) -> Mapping[str, str]:
+    return freshness.inputs("raw_orders", week)[ORDER_FILES]
 
 
-def _version(lineage: Lineage, week: date) -> str:
-    return fingerprint(_files(lineage, week))
+def _version(freshness: Freshness, week: date) -> str:
+    return fingerprint(_files(freshness, week))
 
 
-def _is_made_from_its_files(lineage: Lineage, week: date) -> bool:
-    raw, demand = (lineage.records(asset).get(week, Record()) for asset in ("raw_orders", "weekly_demand"))
-    return bool(raw.data and demand.data) and raw.inputs.get(FILES) == _files(lineage, week)
+def _is_made_from_its_files(freshness: Freshness, week: date) -> bool:
+    raw, demand = (freshness.record(asset, week) for asset in ("raw_orders", "weekly_demand"))
+    return bool(raw.data and demand.data) and raw.inputs.get(ORDER_FILES) == _files(freshness, week)
 
 
-def _changed_files(lineage: Lineage, week: date) -> list[LandedFile]:
-    """The files that touch the week, or did when it was made, and have changed since."""
-    before = lineage.records("raw_orders").get(week, Record()).inputs.get(FILES, {})
-    names = {name for name, _ in before.items() ^ _files(lineage, week).items()}
-    return [file for file in lineage.files if file.name in names]
+def _changed_files(freshness: Freshness, week: date) -> list[LandedFile]:
+    """Return the files that touch the week, or did when it was made, and have changed since."""
+    before = freshness.record("raw_orders", week).inputs.get(ORDER_FILES, {})
+    names = {name for name, _ in before.items() ^ _files(freshness, week).items()}
+    return [file for file in freshness.files if file.name in names]
 
 
-def _made(lineage: Lineage, week: date, assets: Iterable[str]) -> bool:
-    """Whether a week is made, whatever it is that other weeks are still waiting for."""
-    states = [lineage.state(asset, week) for asset in assets]
+def _is_made(freshness: Freshness, week: date, assets: Iterable[str]) -> bool:
+    """Return whether a week is made, whatever other weeks it still waits for."""
+    states = [freshness.state(asset, week) for asset in assets]
     return all(state.state == "fresh" or state.inherited for state in states)
 
 
@@ -227,11 +301,11 @@ def _state(file: LandedFile) -> str:
 
 
 def _due(now: datetime, attempts: int) -> str:
-    return (now.astimezone(UTC) + _RETRY_AFTER * 4 ** (attempts - 1)).isoformat()
+    return (now.astimezone(UTC) + _RETRY_AFTER * int(4 ** (attempts - 1))).isoformat()
 
 
 def _describe(
-    lineage: Lineage,
+    freshness: Freshness,
     requests: Sequence[Request],
     arrived: set[date],
     changed: Mapping[str, Iterable[date]],
@@ -239,14 +313,19 @@ def _describe(
     lines = []
     for request in requests:
         weeks = weeks_between(request.first, request.last)
-        names = [file.name for file in touching(lineage.files, [w for w in weeks if w in arrived])]
-        all_assets = set(request.assets) == set(lineage.weekly.declared)
+        names = [file.name for file in touching(freshness.files, [w for w in weeks if w in arrived])]
+        all_assets = set(request.assets) == set(freshness.pipeline)
         through = "all assets" if all_assets else ", ".join(request.assets)
-        touched = f", touched by {len(names)} files: {', '.join(names[:10])}" if names else ""
-        lines.append(f"Asking for {format_weeks(weeks)} through {through}{touched}")
-    asked = {(asset, week) for r in requests for asset in r.assets for week in weeks_between(r.first, r.last)}
+        touched = f", touched by {count(len(names), 'file')}: {', '.join(names[:_FILES_NAMED])}"
+        lines.append(f"Requesting {format_weeks(weeks)} through {through}{touched if names else ''}")
+    requested = {
+        (asset, week)
+        for request in requests
+        for asset in request.assets
+        for week in weeks_between(request.first, request.last)
+    }
     for asset, stale in changed.items():
-        if left := [week for week in stale if (asset, week) not in asked]:
+        if left := [week for week in stale if (asset, week) not in requested]:
             lines.append(
                 f"Left out of date by [automation] late_data: {asset} {format_weeks(left)} "
                 "(forecasting-assets stale says why, backfill --resume makes them)"
@@ -255,10 +334,10 @@ def _describe(
 
 
 def _given_up(cursor: Cursor) -> list[str]:
-    weeks = [parse_week(week) for week, asked in cursor.asked.items() if asked.attempts >= ATTEMPTS]
+    weeks = [parse_week(week) for week, request in cursor.requested.items() if request.attempts >= ATTEMPTS]
     if not weeks:
         return []
     return [
-        f"Asked for {ATTEMPTS} times and not made: {format_weeks(weeks)}. See their runs; they are asked for "
+        f"Requested {ATTEMPTS} times and not made: {format_weeks(weeks)}. See their runs; they are requested "
         "again once their files change."
     ]

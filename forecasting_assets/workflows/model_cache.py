@@ -1,4 +1,4 @@
-"""What the models are as of a refit: learnt from the lake, or found in MLflow where the same was learnt before."""
+"""Models as of a refit: trained from the lake, or loaded from MLflow where the same model was trained before."""
 
 import ast
 import json
@@ -18,60 +18,86 @@ from forecasting_assets.forecasting import sarimax, xgb
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.records import fingerprint
+from forecasting_assets.pipeline import MODEL_SETTINGS
 from forecasting_assets.settings import Settings
-from forecasting_assets.tables import SERIES, WEEKLY_DEMAND
+from forecasting_assets.tables import SARIMAX_MODEL, SERIES, WEEKLY_DEMAND, XGB_MODEL
 from forecasting_assets.tracking.client import Tracking
 from forecasting_assets.weeks import add_weeks, weeks_between
 from forecasting_assets.workflows.parallel import each_week
 
-#: Settings that change what the models say.
-SETTINGS = ["calendar", "forecasting"]
 #: File of a logged model with what it needs to predict besides its trees.
 DESCRIPTION = "description.json"
 _SOURCES = Path(__file__).parent.parent
-#: Modules whose code changes what models say.
+#: Modules whose code changes what models forecast.
 _CODE = ["forecasting/*.py", "features/*.py", "workflows/model_cache.py", "tables/*.py", "weeks.py"]
 _LIBRARIES = ["holidays", "numpy", "pandas", "scipy", "statsmodels", "xgboost"]
 
 
 @dataclass(frozen=True)
 class Fit:
-    """The model `name` as of `week`: `found` in MLflow by this URI, or a new one, to be found again by `id`."""
+    """A trained model.
+
+    Attributes
+    ----------
+    name
+        Name of the asset.
+    week
+        The week as of which it was trained.
+    model
+        The model.
+    loaded_from
+        Its URI in MLflow if it was trained by an earlier run.
+    id
+        What MLflow finds it by, if it was trained by this run.
+    warning
+        What to tell the user about how it was obtained.
+    """
 
     name: str
     week: date
     model: Any
-    found: str | None = None
+    loaded_from: str | None = None
     id: str | None = None
+    warning: str | None = None
 
 
 @dataclass(frozen=True)
-class StandIn:
-    """SARIMAX instead of an XGBoost that there is none of, and why there is none."""
+class SarimaxFallback:
+    """SARIMAX fallback used when XGBoost cannot be trained, with the reason."""
 
     model: sarimax.SarimaxModel
     reason: str
 
 
 @dataclass(frozen=True)
-class WithoutMean:
-    """An XGBoost whose mean has so much to learn that Spark is to train it."""
+class UntrainedMean:
+    """An XGBoost model whose mean has so many training rows that Spark has to train it.
+
+    Attributes
+    ----------
+    lesson
+        What it is to be trained on.
+    quantiles
+        Its trained quantiles.
+    """
 
     lesson: xgb.Lesson
     quantiles: Any
 
 
-def fit_sarimax(settings: Settings, fitted_at: date) -> sarimax.SarimaxModel:
-    """What all series teach as of `fitted_at`."""
-    sample, totals = _sample(settings, fitted_at)
+def fit_sarimax(settings: Settings, lake: Lake, fitted_at: date) -> sarimax.SarimaxModel:
+    """Train SARIMAX on all demand up to the week `fitted_at`."""
+    sample, totals = _sample(settings, lake, fitted_at)
     return sarimax.fit(sample, totals, fitted_at, settings.calendar.horizon_weeks, settings.forecasting)
 
 
-def fit_xgb(settings: Settings, fitted_at: date) -> xgb.XgbModel | WithoutMean | StandIn:
-    """XGBoost as of `fitted_at`, as far as its rows are neither too many nor too few."""
+def fit_xgb(
+    settings: Settings, lake: Lake, fitted_at: date
+) -> xgb.XgbModel | UntrainedMean | SarimaxFallback:
+    """Train XGBoost on all demand up to the week `fitted_at`, unless it has too many or too few training rows."""
     calendar, forecasting = settings.calendar, settings.forecasting
-    history, totals = _sample(settings, fitted_at)
-    features = _features_of(history["part_id"].unique(), settings, fitted_at)
+    history, totals = _sample(settings, lake, fitted_at)
+    features = _training_features(history["part_id"].unique(), settings, lake, fitted_at)
     try:
         lesson, base = xgb.prepare(
             features,
@@ -84,25 +110,25 @@ def fit_xgb(settings: Settings, fitted_at: date) -> xgb.XgbModel | WithoutMean |
         )
     except xgb.NotEnoughHistory as reason:
         model = sarimax.fit(history, totals, fitted_at, calendar.horizon_weeks, forecasting)
-        return StandIn(model, str(reason))
+        return SarimaxFallback(model, str(reason))
     if lesson.rows > forecasting.xgb_distributed_rows:
-        return WithoutMean(lesson, lesson.train_quantiles(features, base, forecasting))
+        return UntrainedMean(lesson, lesson.train_quantiles(features, base, forecasting))
     return xgb.teach(lesson, features, base, forecasting)
 
 
 def load_sarimax(folder: Path) -> sarimax.SarimaxModel:
-    """The model whose files MLflow keeps in `folder`."""
+    """Load the model whose files MLflow keeps in `folder`."""
     return sarimax.SarimaxModel.from_dict(json.loads((folder / DESCRIPTION).read_text())["model"])
 
 
 def load_xgb(folder: Path) -> xgb.XgbModel:
-    """The model whose files MLflow keeps in `folder`."""
+    """Load the model whose files MLflow keeps in `folder`."""
     return xgb.load(folder / "model")
 
 
-def _sample(settings: Settings, fitted_at: date) -> tuple[pd.DataFrame, GroupTotals]:
-    """Demand of the parts that a fit as of `fitted_at` learns from, and the totals of all; in memory is no more."""
-    columns, lake = [*SERIES, "part_category", "quantity"], Lake(path=settings.lake_path)
+def _sample(settings: Settings, lake: Lake, fitted_at: date) -> tuple[pd.DataFrame, GroupTotals]:
+    """Read the demand of the parts that a model is trained on, and the totals of all; no more is in memory."""
+    columns = [*SERIES, "part_category", "quantity"]
     sample, totals = sarimax.PartSample(settings.forecasting.fit_series), []
     for rows in lake.batches(WEEKLY_DEMAND, history_weeks(settings, fitted_at, fitted_at), columns):
         sample.add(rows)
@@ -110,80 +136,92 @@ def _sample(settings: Settings, fitted_at: date) -> tuple[pd.DataFrame, GroupTot
     return sample.rows, GroupTotals(pd.concat(totals, ignore_index=True))
 
 
-def _features_of(parts: np.ndarray, settings: Settings, fitted_at: date) -> pd.DataFrame:
-    """The rows of the feature table that a fit as of `fitted_at` learns from, of `parts`."""
+def _training_features(parts: np.ndarray, settings: Settings, lake: Lake, fitted_at: date) -> pd.DataFrame:
+    """Read the rows of feature_table of `parts` that a model is trained on."""
     table = feature_columns(settings.calendar.horizon_weeks)
-    weeks = training_weeks(settings, fitted_at)
-    batches = Lake(path=settings.lake_path).batches(table, weeks)
+    batches = lake.batches(table, training_weeks(settings, fitted_at))
     return pd.concat([rows[rows["part_id"].isin(parts)] for rows in batches], ignore_index=True)
 
 
 def history_weeks(settings: Settings, fitted_at: date, last: date) -> list[date]:
-    """The weeks of demand that forecasts up to the week `last` may use with a model of `fitted_at`."""
+    """Return the weeks of demand that forecasts up to the week `last` may use with a model of `fitted_at`."""
     first = add_weeks(fitted_at, 1 - settings.forecasting.history_weeks)
     return weeks_between(max(first, settings.calendar.first_week), last)
 
 
 def training_weeks(settings: Settings, fitted_at: date) -> list[date]:
+    """Return the weeks of feature_table that XGBoost is trained on as of `fitted_at`."""
     first = add_weeks(fitted_at, -settings.forecasting.xgb_train_weeks)
     return weeks_between(max(first, settings.calendar.first_week), add_weeks(fitted_at, -1))
 
 
-#: How each model is fitted, and read from the files that MLflow keeps of it.
-_MODELS: dict[str, tuple[Callable[[Settings, date], Any], Callable[[Path], Any]]] = {
-    "sarimax_model": (fit_sarimax, load_sarimax),
-    "xgb_model": (fit_xgb, load_xgb),
+#: How each model is trained, and loaded from the files that MLflow keeps of it.
+_MODELS: dict[str, tuple[Callable[[Settings, Lake, date], Any], Callable[[Path], Any]]] = {
+    SARIMAX_MODEL.name: (fit_sarimax, load_sarimax),
+    XGB_MODEL.name: (fit_xgb, load_xgb),
 }
 
 
 def fits(
-    name: str, weeks: Sequence[date], settings: Settings, tracking: Tracking, warn: Callable[[str], None]
+    name: str, weeks: Sequence[date], settings: Settings, lake: Lake, tracking: Tracking
 ) -> Iterator[Fit]:
-    """The model of this name as of each of `weeks`: as MLflow keeps it, if it learnt from the same before, else
-    fitted."""
+    """Obtain a model as of each of `weeks`: from MLflow if it has one that was trained on the same, else by training.
+
+    Parameters
+    ----------
+    name
+        Name of the asset: sarimax_model or xgb_model.
+    weeks
+        Refit weeks, sorted.
+
+    Yields
+    ------
+    Fit
+        The model of each week, in their order.
+    """
     fit, load = _MODELS[name]
-    ids = fit_ids(settings, weeks)
+    ids = fit_ids(settings, lake, weeks)
     known = {week: tracking.find(name, ids[week]) for week in weeks}
     unknown = [week for week in weeks if known[week] is None]
-    new = each_week(fit, unknown, ((settings, week) for week in unknown))
+    new = each_week(fit, unknown, ((settings, lake, week) for week in unknown))
     for week in weeks:
-        if uri := known[week]:
-            try:
-                with tracking.files(uri) as folder:
-                    model = load(folder)
-            except Exception as error:
-                warn(f"{uri} cannot be read, so {name} as of {week} is fitted anew: {error}")
-            else:
-                yield Fit(name, week, model, uri)
-                continue
-        yield Fit(name, week, fit(settings, week) if uri else next(new)[1], id=ids[week])
+        uri = known[week]
+        if uri is None:
+            yield Fit(name, week, next(new)[1], id=ids[week])
+            continue
+        try:
+            with tracking.files(uri) as folder:
+                model = load(folder)
+        except Exception as error:
+            warning = f"{uri} cannot be read, so {name} as of {week} was trained again: {error}"
+            yield Fit(name, week, fit(settings, lake, week), id=ids[week], warning=warning)
+        else:
+            yield Fit(name, week, model, loaded_from=uri)
 
 
-def traceable(fit: Fit, settings: Settings) -> Fit:
-    """`fit`, without its id if another process has made weeks anew meanwhile: who knows what it has learnt then."""
-    unchanged = fit.id is None or fit_ids(settings, [fit.week])[fit.week] == fit.id
+def traceable(fit: Fit, settings: Settings, lake: Lake) -> Fit:
+    """Return `fit`, without its id if another process has rewritten weeks that it may have been trained on."""
+    unchanged = fit.id is None or fit_ids(settings, lake, [fit.week])[fit.week] == fit.id
     return fit if unchanged else replace(fit, id=None)
 
 
-def fit_ids(settings: Settings, weeks: Sequence[date]) -> dict[date, str]:
-    """By week, equal for fits that learn the same: from the same files of demand and features, which are made from
-    it, by the same settings and code."""
+def fit_ids(settings: Settings, lake: Lake, weeks: Sequence[date]) -> dict[date, str]:
+    """Return by week what is equal for models trained on the same files, by the same settings and code."""
     features = feature_columns(settings.calendar.horizon_weeks)
-    lake = Lake(path=settings.lake_path)
-    # Not the versions of weeks, which do not tell by which code or in which order of files they were made.
-    demanded, known = lake.content_ids(WEEKLY_DEMAND), lake.content_ids(features)
-    said = {name: getattr(settings, name).model_dump(mode="json") for name in SETTINGS}
+    # Not the versions of weeks: these do not tell by which code or in which order of files the weeks were made.
+    demand_files, feature_files = lake.records.content_ids(WEEKLY_DEMAND), lake.records.content_ids(features)
+    values = {name: getattr(settings, name).model_dump(mode="json") for name in MODEL_SETTINGS}
     ids = {}
     for week in weeks:
-        learnt = [demanded.get(w) for w in history_weeks(settings, week, week)]
-        learnt += [known.get(w) for w in training_weeks(settings, week)]
-        ids[week] = fingerprint([str(week), learnt, said, code()])
+        files = [demand_files.get(w) for w in history_weeks(settings, week, week)]
+        files += [feature_files.get(w) for w in training_weeks(settings, week)]
+        ids[week] = fingerprint([str(week), files, values, code()])
     return ids
 
 
 @cache
 def code() -> list[str]:
-    """The code that changes what models say, and the versions of the libraries they are made with.
+    """Return what identifies the code that changes what models forecast, and the versions of their libraries.
 
     Comments, docstrings and layout do not count, nor does any other module.
     """
@@ -195,7 +233,7 @@ def code() -> list[str]:
 
 
 def code_of(source: str) -> str:
-    """The syntax tree of a module without its docstrings, as text."""
+    """Return the syntax tree of a module without its docstrings, as text."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):

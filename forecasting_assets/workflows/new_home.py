@@ -10,7 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from forecasting_assets.allocation import load_network
-from forecasting_assets.lake.landing import LandedFile, Landing, describe_errors
+from forecasting_assets.lake.landed_files import LandedFile, describe_errors
+from forecasting_assets.lake.landing import Landing
 from forecasting_assets.orders.detect import Detected, detect_format
 from forecasting_assets.orders.rows import OrderFileError
 from forecasting_assets.settings import SETTINGS_FILE, OrderSettings
@@ -107,7 +108,7 @@ def _split_history(weeks: list[date]) -> tuple[list[date], list[date]]:
 def settings_text(
     first_week: date, orders: str, network: str | None, columns: Mapping[str, str], detected: Detected
 ) -> str:
-    """The text of forecasting.toml."""
+    """Return the text of forecasting.toml."""
     # A JSON string is a TOML string.
     lines = ["[calendar]", f"first_week = {first_week}", "", "[orders]", f"landing = {json.dumps(orders)}"]
     for section, values in (
@@ -125,5 +126,5 @@ def settings_text(
 
 
 def absolute(path: str) -> str:
-    """A folder of the command line as an absolute path, or the URL it is."""
+    """Return a folder of the command line as an absolute path; a URL as it is."""
     return path if is_url(path) else str(Path(path).absolute())

@@ -1,4 +1,4 @@
-"""Weeks worked on side by side, one process a core; what is done with a week is not known here."""
+"""Weeks worked on side by side, one process a core."""
 
 import multiprocessing
 import os
@@ -10,29 +10,46 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-#: Seconds of work that are done here before processes have started and imported what they need, and if they have.
+#: Seconds of work that are done in this process rather than in others: others first have to start and import what they
+#: need (first figure), or have started already (second).
 _START_UP, _STARTED = 10.0, 1.0
 
 
 def each_week(
-    function: Callable[..., Any], weeks: Collection[date], arguments: Iterable[tuple], in_turn: bool = False
+    function: Callable[..., Any],
+    weeks: Collection[date],
+    arguments: Iterable[tuple[Any, ...]],
+    in_turn: bool = False,
 ) -> Iterator[tuple[date, Any]]:
-    """(week, function(*its arguments)) of each of `weeks`, in their order; weeks that take long together are shared
-    out over the cores, unless each needs the one before it (`in_turn`).
+    """Call `function` for each of `weeks`; weeks that take long together are shared out over the cores.
 
-    `function` is one that a module holds, and arguments and results are copied between processes. Arguments that
-    take work to make are made here one by one, while other processes have the weeks before.
+    Parameters
+    ----------
+    function
+        A function of a module, so that other processes can import it. Its arguments and results are copied between
+        processes.
+    weeks
+        The weeks.
+    arguments
+        Arguments of `function` for each week. They are taken one by one while other processes work on earlier weeks.
+    in_turn
+        Whether each week needs the one before it, so that they are done one after the other in this process.
+
+    Yields
+    ------
+    tuple
+        Each week and what `function` returned for it, in the order of `weeks`.
     """
-    spent, futures = list[float](), dict[date, Future]()
+    durations, futures = list[float](), dict[date, Future[Any]]()
     alone = in_turn or (os.cpu_count() or 1) < 2
     try:
         for done, (week, given) in enumerate(zip(weeks, arguments, strict=True)):
-            if futures or (not alone and _worthwhile(spent, len(weeks) - done)):
+            if futures or (not alone and _worthwhile(durations, len(weeks) - done)):
                 futures[week] = _pool().submit(function, *given)
                 continue
             begin = time.monotonic()
             result = function(*given)
-            spent.append(time.monotonic() - begin)
+            durations.append(time.monotonic() - begin)
             yield week, result
         for week, future in futures.items():
             yield week, future.result()
@@ -41,12 +58,12 @@ def each_week(
             future.cancel()
 
 
-def _worthwhile(spent: list[float], left: int) -> bool:
-    """Whether processes would be done sooner with `left` more tasks, by the seconds that tasks have taken so far."""
-    # A first task that is quick may have waited for imports more than it has worked.
-    if not spent or left < 2 or (len(spent) == 1 and spent[0] < _START_UP / 4):
+def _worthwhile(durations: list[float], left: int) -> bool:
+    """Return whether processes would be done sooner with `left` more weeks, given the seconds of those so far."""
+    # A first week that is quick may have waited for imports more than it has worked.
+    if not durations or left < 2 or (len(durations) == 1 and durations[0] < _START_UP / 4):
         return False
-    return min(spent) * left > (_STARTED if _pool.cache_info().currsize else _START_UP)
+    return min(durations) * left > (_STARTED if _pool.cache_info().currsize else _START_UP)
 
 
 @cache
@@ -56,7 +73,7 @@ def _pool() -> ProcessPoolExecutor:
 
 
 def _end_with_parent() -> None:
-    """A worker whose run has been killed would wait for work for ever."""
+    """End this worker when its parent ends: if the run is killed, it would wait for work forever."""
     parent = multiprocessing.parent_process()
 
     def watch() -> None:

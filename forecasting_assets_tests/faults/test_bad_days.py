@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from forecasting_assets.orchestration.build import lineage_of
+from forecasting_assets.lake.freshness import freshness_of
 from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, SARIMAX_MODEL, WEEKLY_DEMAND
 from forecasting_assets_tests.conftest import PLANNED, WEEKS, Home
@@ -34,7 +34,7 @@ DEMAND = ["--select", "+key:weekly_demand"]
 
 
 def state(home: Home, asset: str, week=WEEK) -> str:
-    return lineage_of(home.settings).state(asset, week).state
+    return freshness_of(home.settings).state(asset, week).state
 
 
 def data_file(home: Home, table, week) -> Path:
@@ -157,8 +157,8 @@ def test_a_landed_file_is_cut_short(home, home_copy, capsys):
     TALLY.corruptions.append("a landed .csv.gz cut short, known and new")
     orders, quarantine = home_copy.path / "landing" / "orders", home_copy.path / "landing" / "quarantine"
     known = next(file for file in sorted(orders.rglob("*.csv.gz")))
-    lineage = lineage_of(home_copy.settings)
-    held = next(file.weeks for file in lineage.files if file.name == str(known.relative_to(orders)))
+    freshness = freshness_of(home_copy.settings)
+    held = next(file.weeks for file in freshness.files if file.name == str(known.relative_to(orders)))
     other = next(week for week in WEEKS if week not in held)
     whole, at = known.read_bytes(), known.stat()
     known.write_bytes(whole[: len(whole) // 2])

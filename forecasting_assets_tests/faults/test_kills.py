@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from forecasting_assets.orchestration.build import lineage_of
+from forecasting_assets.lake.freshness import freshness_of
 from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets_tests.conftest import PLANNED
 from forecasting_assets_tests.faults.harness import (
@@ -102,7 +102,7 @@ def test_nothing_goes_on_from_a_week_whose_run_was_killed_before_its_checks(home
     run.reaches("clean_orders_checks")
     run.kill(everything=True)
     TALLY.kills.append((run.step, "whole group"))
-    state = lineage_of(home_copy.settings).state("clean_orders", WEEKS[0])
+    state = freshness_of(home_copy.settings).state("clean_orders", WEEKS[0])
     assert (state.state, state.reasons) == (
         "out of date",
         ("its checks have not run: its run was interrupted",),

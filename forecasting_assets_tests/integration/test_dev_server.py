@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from forecasting_assets.orchestration.build import lineage_of
+from forecasting_assets.lake.freshness import freshness_of
 from forecasting_assets.runtime.orphans import PROCESS
 from forecasting_assets.runtime.spark import SPARK_TAG
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, WEEKLY_DEMAND
@@ -89,8 +89,8 @@ def parent(process) -> int:
 
 
 def states(home, asset, weeks) -> list[str]:
-    lineage = lineage_of(home.settings)
-    return [lineage.state(asset, week).state for week in weeks]
+    freshness = freshness_of(home.settings)
+    return [freshness.state(asset, week).state for week in weeks]
 
 
 def test_landed_files_and_two_backfills_succeed_together(home, served):
@@ -145,7 +145,7 @@ def test_runs_that_share_a_session_see_the_current_files(home, served):
 @pytest.mark.skipif(sys.platform != "linux", reason="runs are forked on Linux only")
 def test_forked_runs_can_be_terminated_and_killed_and_runs_start_without_the_warm_process(served):
     copied, address = served
-    week, assets = PLANNED[-1], list(lineage_of(copied.settings).weekly.declared)
+    week, assets = PLANNED[-1], list(freshness_of(copied.settings).pipeline)
     # A repeated run has the tags of the run it repeats.
     run = click(address, assets, str(week), {PROCESS: f"{os.uname().nodename}:{os.getpid()}"})
     warm_process = parent(started(address, run))

@@ -7,7 +7,7 @@ import pytest
 
 from forecasting_assets.cli import main
 from forecasting_assets.lake import landing
-from forecasting_assets.orchestration.build import lineage_of
+from forecasting_assets.lake.freshness import freshness_of
 from forecasting_assets.orders.landing import scan_order_file
 from forecasting_assets.settings import load_settings
 from forecasting_assets.tables import CLEAN_ORDERS
@@ -95,8 +95,8 @@ def test_a_file_that_breaks_while_a_week_is_made_is_left_out_of_it(orders, monke
     assert [path.name for path in (settings.home / "landing" / "quarantine").iterdir()] == [
         "breaks.csv.error.txt"
     ]
-    lineage = lineage_of(settings)
+    freshness = freshness_of(settings)
     for week in map(parse_week, weeks):
-        assert lineage.state("clean_orders", week).state == "fresh"
-        assert list(lineage.records("raw_orders")[week].inputs["order files"]) == ["a.csv"]
-        assert lineage.lake.rows(CLEAN_ORDERS, week) == 1
+        assert freshness.state("clean_orders", week).state == "fresh"
+        assert list(freshness.records("raw_orders")[week].inputs["order files"]) == ["a.csv"]
+        assert freshness.home.lake.rows(CLEAN_ORDERS, week) == 1

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from forecasting_assets.features.build import feature_columns
+from forecasting_assets.forecasting.checks import check_beats_naive
 from forecasting_assets.forecasting.xgb import MEAN_PARAMETERS
-from forecasting_assets.orchestration.checks.models import check_beats_naive
 from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets.tables import (
     BACKTEST_REPORT,
@@ -20,7 +20,9 @@ from forecasting_assets.tables import (
     WEEKLY_DEMAND,
     XGB_MODEL,
 )
-from forecasting_assets.tracking.client import ALIAS_WEEKS, CHAMPION, EXPERIMENT
+from forecasting_assets.tracking.client import CHAMPION
+from forecasting_assets.tracking.store import EXPERIMENT
+from forecasting_assets.tracking.week_run import ALIAS_WEEKS
 from forecasting_assets.weeks import add_weeks, refit_week
 from forecasting_assets_tests.conftest import PLANNED, WEEKS
 

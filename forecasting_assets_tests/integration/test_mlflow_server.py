@@ -15,7 +15,8 @@ import pytest
 
 from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets.tables import WEEKLY_DEMAND
-from forecasting_assets.tracking.client import CHAMPION, EXPERIMENT
+from forecasting_assets.tracking.client import CHAMPION
+from forecasting_assets.tracking.store import EXPERIMENT
 from forecasting_assets_tests.conftest import PLANNED, WEEKS
 from forecasting_assets_tests.server import answers, free_port, wait_until
 

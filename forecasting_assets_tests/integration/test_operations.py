@@ -15,8 +15,9 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver
 from dagster._core.loader import LoadingContextForTest
 
 from forecasting_assets.cli import main
-from forecasting_assets.lake.freshness import describe_stale, describe_weeks
-from forecasting_assets.orchestration.build import build_defs, lineage_of
+from forecasting_assets.lake.freshness import freshness_of
+from forecasting_assets.lake.freshness_report import describe_stale, describe_weeks
+from forecasting_assets.orchestration.build import build_defs
 from forecasting_assets.orchestration.checks.factory import up_to_date
 from forecasting_assets.orchestration.runs import materialize, weeks_to_make
 from forecasting_assets.runtime.orphans import end_orphans
@@ -29,7 +30,7 @@ from forecasting_assets.tables import (
     REPLAY_STATE,
     WEEKLY_DEMAND,
 )
-from forecasting_assets.workflows.arrivals import Cursor, ask
+from forecasting_assets.workflows.arrivals import Cursor, decide
 from forecasting_assets.workflows.model_cache import fit_ids
 from forecasting_assets_tests.conftest import PLANNED, WEEKS, rows
 
@@ -47,8 +48,8 @@ def events(home, asset):
 
 
 def states(home, asset, weeks):
-    lineage = lineage_of(home.settings)
-    return [lineage.state(asset, week).state for week in weeks]
+    freshness = freshness_of(home.settings)
+    return [freshness.state(asset, week).state for week in weeks]
 
 
 def corrupt(home, table, week):
@@ -142,11 +143,11 @@ def test_a_killed_run_leaves_whole_weeks_and_the_next_one_repairs(home, home_cop
 
 def test_a_late_file_puts_out_of_date_what_it_touches_and_what_follows(home_copy):
     week = PLANNED[2]
-    assert describe_stale(lineage_of(home_copy.settings)) == "Nothing is out of date."
+    assert describe_stale(freshness_of(home_copy.settings)) == "Nothing is out of date."
     (home_copy.path / "landing" / "orders" / "late.csv").write_text(
         f"order_id,order_date,part_id,region,quantity,unit_price\nlate1,{week},p-new,EU,5,2\n"
     )
-    stale = lineage_of(home_copy.settings).stale()
+    stale = freshness_of(home_copy.settings).stale()
     assert list(stale["raw_orders"]) == [week]
     assert stale["raw_orders"][week].reasons == ("order files new: late.csv",)
     assert list(stale["weekly_demand"]) == [week]
@@ -154,20 +155,20 @@ def test_a_late_file_puts_out_of_date_what_it_touches_and_what_follows(home_copy
     assert list(stale["allocation_plan"]) == PLANNED[2:]
     assert stale["allocation_plan"][PLANNED[-1]].inherited
     # Status and the check that the UI shows say the same.
-    freshness = lineage_of(home_copy.settings)
+    freshness = freshness_of(home_copy.settings)
     assert f"allocation_plan out of date: {PLANNED[2]} to {PLANNED[-1]}" in describe_weeks(freshness)
     assert not up_to_date(freshness, "allocation_plan").passed
     assert materialize(home_copy.settings, [week], "+key:weekly_demand")
     assert states(home_copy, "weekly_demand", [week]) == ["fresh"]
-    lineage = lineage_of(home_copy.settings)
-    assert lineage.state("feature_table", WEEKS[-1]).reasons == (f"weekly_demand changed: {week}",)
-    assert f"feature_table out of date: {week} to {WEEKS[-1]}" in describe_weeks(lineage)
+    freshness = freshness_of(home_copy.settings)
+    assert freshness.state("feature_table", WEEKS[-1]).reasons == (f"weekly_demand changed: {week}",)
+    assert f"feature_table out of date: {week} to {WEEKS[-1]}" in describe_weeks(freshness)
 
 
 def test_an_interrupted_write_is_noticed_and_mended(home_copy):
     week = WEEKS[30]
     home_copy.lake.write_pandas(home_copy.lake.read_pandas(WEEKLY_DEMAND, [week]), WEEKLY_DEMAND, week)
-    state = lineage_of(home_copy.settings).state("weekly_demand", week)
+    state = freshness_of(home_copy.settings).state("weekly_demand", week)
     assert state.state == "out of date"
     assert "a run was interrupted, or the file was changed" in state.reasons[0]
     assert materialize(home_copy.settings, [week], "key:weekly_demand")
@@ -187,14 +188,16 @@ def moved_home(request, home, tmp_path):
 
 
 def test_a_copied_home_is_as_fresh_as_the_one_it_was_copied_from(moved_home):
-    freshness = lineage_of(moved_home.settings)
+    freshness = freshness_of(moved_home.settings)
     assert describe_stale(freshness) == "Nothing is out of date."
-    answer = ask(freshness, Cursor(), datetime.now(UTC), [])
-    assert answer.requests == []
+    decision = decide(freshness, Cursor(), datetime.now(UTC), [])
+    assert decision.requests == []
 
 
 def test_models_of_a_copied_home_are_the_same_fits(home, moved_home):
-    assert fit_ids(moved_home.settings, PLANNED) == fit_ids(home.settings, PLANNED)
+    assert fit_ids(moved_home.settings, moved_home.lake, PLANNED) == fit_ids(
+        home.settings, home.lake, PLANNED
+    )
 
 
 def test_a_changed_byte_is_noticed_and_the_file_is_named(home_copy, capsys):
@@ -202,13 +205,13 @@ def test_a_changed_byte_is_noticed_and_the_file_is_named(home_copy, capsys):
     content = bytearray(file.read_bytes())
     content[len(content) // 3] ^= 1
     file.write_bytes(content)
-    state = lineage_of(home_copy.settings).state("weekly_demand", BAD)
+    state = freshness_of(home_copy.settings).state("weekly_demand", BAD)
     assert (state.state, state.inherited) == ("out of date", False)
     assert str(file) in state.reasons[0]
-    following = lineage_of(home_copy.settings).state("feature_table", BAD)
+    following = freshness_of(home_copy.settings).state("feature_table", BAD)
     assert (following.state, following.inherited) == ("out of date", False)
     assert materialize(home_copy.settings, [BAD], "weekly_demand")
-    assert describe_stale(lineage_of(home_copy.settings)) == "Nothing is out of date."
+    assert describe_stale(freshness_of(home_copy.settings)) == "Nothing is out of date."
 
 
 def test_names_that_mean_harm_stay_data(home_copy):

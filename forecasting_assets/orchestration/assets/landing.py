@@ -1,66 +1,57 @@
-"""What the graph shows beside the assets: the landed files it begins with, and the tables written beside others."""
+"""The landed files that the graph begins with, as assets that can be observed."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
 
 import dagster as dg
-from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
-from forecasting_assets.lake.landing import LandedFile, Landing, touching
-from forecasting_assets.lake.records import FILES, NETWORK, fingerprint, network_contents
-from forecasting_assets.orchestration.factory import FILE_ASSETS, OWNER, Weekly, column_schema
+from forecasting_assets.lake.home import Home
+from forecasting_assets.lake.landed_files import LandedFile, touching
+from forecasting_assets.lake.network import network_contents
+from forecasting_assets.lake.records import fingerprint
+from forecasting_assets.orchestration.dagster_internals import DATA_VERSION_TAG
+from forecasting_assets.orchestration.shared import FILE_ASSETS, weekly_partitions
+from forecasting_assets.pipeline import NETWORK_FILES, ORDER_FILES
 from forecasting_assets.weeks import newest_closed_week
 from forecasting_assets.wording import listed
 
+#: Files that an observation names.
+_FILES_NAMED = 20
 
-def source_assets(weekly: Weekly) -> list[dg.SourceAsset]:
-    """Order files and network files as assets that can be observed, so that the lineage begins with them."""
+
+def file_assets(home: Home) -> list[dg.SourceAsset]:
+    """Return order files and network files as assets, so that the lineage begins with them."""
 
     @dg.observable_source_asset(
-        name=FILE_ASSETS[FILES],
-        partitions_def=weekly.partitions,
+        name=FILE_ASSETS[ORDER_FILES],
+        partitions_def=weekly_partitions(home.settings),
         group_name="landing",
         description="Order files in the landing zone. A week's data version changes with the files that touch it.",
     )
     def order_files() -> dg.DataVersionsByPartition:
-        files = Landing.of(weekly.settings).refresh()
-        first, newest = weekly.settings.calendar.first_week, newest_closed_week()
-        weeks = {week for file in files for week in file.weeks if first <= week <= newest}
-        return dg.DataVersionsByPartition(
-            {str(week): _version(touching(files, [week])) for week in sorted(weeks)}
-        )
+        return dg.DataVersionsByPartition(order_file_versions(home))
 
     @dg.observable_source_asset(
-        name=FILE_ASSETS[NETWORK],
+        name=FILE_ASSETS[NETWORK_FILES],
         group_name="landing",
         description="Network files: manufacturers, capabilities, lanes and capacity overrides.",
     )
     def network_files() -> dg.DataVersion:
-        return dg.DataVersion(fingerprint(network_contents(weekly.settings.network_path)))
+        return dg.DataVersion(fingerprint(network_contents(home.settings.network_path)))
 
     return [order_files, network_files]
 
 
-def companion_specs(weekly: Weekly) -> list[dg.AssetSpec]:
-    """The tables that assets write beside their own, as the UI shows them."""
-    return [
-        dg.AssetSpec(
-            table.name,
-            deps=[asset],
-            description=f"Written by {asset}.",
-            group_name=weekly.groups[asset],
-            kinds={"parquet"},
-            owners=[OWNER],
-            partitions_def=weekly.partitions,
-            metadata={"dagster/column_schema": column_schema(table), "dagster/table_name": table.name},
-        )
-        for asset, declared in weekly.declared.items()
-        for table in declared.companions
-    ]
+def order_file_versions(home: Home) -> dict[str, str]:
+    """Return partition key -> version of the files with orders of that week, of all closed weeks."""
+    files = home.landing.refresh()
+    first, newest = home.settings.calendar.first_week, newest_closed_week()
+    weeks = {week for file in files for week in file.weeks if first <= week <= newest}
+    return {str(week): _version(touching(files, [week])) for week in sorted(weeks)}
 
 
 def observations(files: Sequence[LandedFile], weeks: Iterable[date]) -> list[dg.AssetObservation]:
-    """The order files of `weeks` as the landing zone holds them now.
+    """Return the order files of `weeks` as they are now.
 
     Recorded before a run reads them, they tell Dagster which version of the files the run has used.
     """
@@ -70,9 +61,9 @@ def observations(files: Sequence[LandedFile], weeks: Iterable[date]) -> list[dg.
         names = [file.name for file in of_week]
         found.append(
             dg.AssetObservation(
-                FILE_ASSETS[FILES],
+                FILE_ASSETS[ORDER_FILES],
                 partition=str(week),
-                metadata={"files": listed(names, 20)},
+                metadata={"files": listed(names, _FILES_NAMED)},
                 tags={DATA_VERSION_TAG: _version(of_week)},
             )
         )

@@ -1,22 +1,20 @@
-"""From landed files to weekly demand and features: the Spark part of the graph."""
+"""From landed files to weekly demand and features: the part of the graph that runs on Spark."""
 
 from collections import Counter
 from datetime import date
 from typing import TYPE_CHECKING
 
-import dagster as dg
-
 from forecasting_assets.features.build import build_features, feature_columns
 from forecasting_assets.features.window import LOOKBACK_WEEKS
 from forecasting_assets.lake.lake import Lake
-from forecasting_assets.lake.landing import Landing, touching
-from forecasting_assets.lake.records import FILES
-from forecasting_assets.orchestration.factory import Upstream, Weekly, add_week_metadata, row_counts
-from forecasting_assets.orchestration.materialize import InputsChanged
+from forecasting_assets.lake.landed_files import touching
+from forecasting_assets.lake.landing import Landing
+from forecasting_assets.lake.spark_tables import read_weeks, transform_weeks, write_weeks
 from forecasting_assets.orders.cleaning import CleaningRules, clean_week
 from forecasting_assets.orders.demand import weekly_demand as demand_of
 from forecasting_assets.orders.raw import read_raw_orders, weeks_by_columns
 from forecasting_assets.runtime.spark import Spark
+from forecasting_assets.settings import Settings
 from forecasting_assets.spark_partitions import by_week, shuffle_tasks
 from forecasting_assets.tables import (
     CLEAN_ORDERS,
@@ -26,129 +24,104 @@ from forecasting_assets.tables import (
     WEEKLY_DEMAND,
 )
 from forecasting_assets.weeks import add_weeks, weeks_between
+from forecasting_assets.workflows.isolation import InputsChangedError
+from forecasting_assets.workflows.week_result import WeekResult, WeekResults
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
-GROUP = "orders"
-#: Rows of weekly_demand that a task makes features of, about: they are in memory together.
+#: Approximate rows of weekly_demand that a task makes features of; they are in memory together.
 DEMAND_PER_TASK = 500_000
-#: Errors of Spark's workers that a file may be at fault for, which is all that Spark tells of them.
-_FAULTS_OF_FILES = ("OrderFileError", "FileNotFoundError")
+#: Errors of Spark's workers that a file may have caused; Spark reports no more than their names.
+_ERRORS_OF_FILES = ("OrderFileError", "FileNotFoundError")
+#: Files of a week that its metadata names.
+_FILES_NAMED = 100
 
 
-def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
-    calendar = weekly.settings.calendar
-    orders = weekly.settings.orders
-    features = feature_columns(calendar.horizon_weeks)
+def raw_orders(
+    weeks: list[date], settings: Settings, lake: Lake, landing: Landing, spark: Spark
+) -> WeekResults:
+    """Order lines of the week exactly as they were landed, with the file and row each came from."""
+    files = touching(landing.readable_files(), weeks)
+    orders = settings.orders
+    rows: dict[date, int] = {}
+    try:
+        for columns, group in weeks_by_columns(files, weeks).items():
+            lines = read_raw_orders(
+                spark.spark_session,
+                landing.path,
+                touching(files, group),
+                columns,
+                orders.landed_names,
+                orders.format,
+                group,
+            )
+            rows |= write_weeks(by_week(lines, group), lake, RAW_ORDERS, group)
+    except Exception as error:
+        if any(name in str(error) for name in _ERRORS_OF_FILES) and landing.recheck(files):
+            raise InputsChangedError(f"order files have changed while they were read: {error}") from error
+        raise
+    for week in weeks:
+        names = [file.name for file in touching(files, [week])]
+        yield week, WeekResult(rows[week], {"files": len(names), "file_names": names[:_FILES_NAMED]})
 
-    @weekly.asset(
+
+def clean_orders(weeks: list[date], settings: Settings, lake: Lake, spark: Spark) -> WeekResults:
+    """Valid order lines with typed columns. Every other line goes to the table rejected_orders with the reason."""
+    orders = settings.orders
+    rules = CleaningRules(orders.landed_names, orders.format, orders.fold_case)
+
+    def separate(raw: "ParquetFile", week: date) -> tuple["pa.Table", ...]:
+        cleaned = clean_week(raw.read(), week, rules)
+        return cleaned.rejected, cleaned.summary, cleaned.clean
+
+    counts = transform_weeks(
+        spark.spark_session,
+        lake,
         RAW_ORDERS,
-        group=GROUP,
-        kinds=["pyspark", "parquet"],
-        reads=FILES,
-        settings=["orders.columns", "orders.format"],
+        weeks,
+        separate,
+        [REJECTED_ORDERS, ORDER_FILE_SUMMARY, CLEAN_ORDERS],
     )
-    def raw_orders(
-        context: dg.AssetExecutionContext,
-        weeks: list[date],
-        spark: Spark,
-        lake: Lake,
-        landing: dg.ResourceParam[Landing],
-    ) -> None:
-        """Order lines of the week exactly as they were landed, with the file and row each came from."""
-        files = touching(landing.readable_files(), weeks)
-        try:
-            for columns, group in weeks_by_columns(files, weeks).items():
-                rows = read_raw_orders(
-                    spark.spark_session,
-                    landing.path,
-                    touching(files, group),
-                    columns,
-                    orders.landed_names,
-                    orders.format,
-                    group,
-                )
-                row_counts(context, lake.write(by_week(rows, group), RAW_ORDERS, group))
-        except Exception as error:
-            if any(name in str(error) for name in _FAULTS_OF_FILES) and landing.recheck(files):
-                raise InputsChanged(f"order files have changed while they were read: {error}") from error
-            raise
-        for week in weeks:
-            names = [file.name for file in touching(files, [week])]
-            add_week_metadata(
-                context, week, {"files": len(names), "file_names": dg.MetadataValue.json(names[:100])}
-            )
+    rejected = lake.read_pandas(REJECTED_ORDERS, weeks, columns=["reason"])
+    for week in weeks:
+        reasons = Counter(rejected.loc[rejected["week"] == str(week), "reason"])
+        by_reason = {f"rejected/{name}": n for name, n in reasons.items()}
+        yield week, WeekResult(counts[week][-1], {"rejected_rows": reasons.total()} | by_reason)
 
-    @weekly.asset(
-        CLEAN_ORDERS,
-        group=GROUP,
-        kinds=["pyspark", "parquet"],
-        upstream=["raw_orders"],
-        settings=["orders.columns", "orders.format", "orders.fold_case"],
-        companions=[REJECTED_ORDERS, ORDER_FILE_SUMMARY],
-    )
-    def clean_orders(context: dg.AssetExecutionContext, weeks: list[date], spark: Spark, lake: Lake) -> None:
-        """Order lines fit for use, typed. Every other line goes to the table rejected_orders with the reason."""
-        rules = CleaningRules(orders.landed_names, orders.format, orders.fold_case)
 
-        def separate(raw: "ParquetFile", week: date) -> tuple["pa.Table", ...]:
-            made = clean_week(raw.read(), week, rules)
-            return made.rejected, made.summary, made.clean
+def weekly_demand(weeks: list[date], lake: Lake, spark: Spark) -> WeekResults:
+    """Units ordered in the week of each part in each region, with the number of orders and the mean price."""
 
-        counts = lake.transform_weeks(
-            spark.spark_session,
-            RAW_ORDERS,
-            weeks,
-            separate,
-            [REJECTED_ORDERS, ORDER_FILE_SUMMARY, CLEAN_ORDERS],
+    def add_up(clean: "ParquetFile", week: date) -> tuple["pa.Table"]:
+        return (demand_of(clean),)
+
+    counts = transform_weeks(spark.spark_session, lake, CLEAN_ORDERS, weeks, add_up, [WEEKLY_DEMAND])
+    for week in weeks:
+        yield week, WeekResult(counts[week][0])
+
+
+def feature_table(weeks: list[date], settings: Settings, lake: Lake, spark: Spark) -> WeekResults:
+    """What is known of every active part and region at the end of the week.
+
+    Recent and past demand, season, intermittency, price, holidays, and the demand of its category and region.
+    """
+    calendar, session = settings.calendar, spark.spark_session
+    features = feature_columns(calendar.horizon_weeks)
+    first = max(add_weeks(weeks[0], 1 - LOOKBACK_WEEKS), calendar.first_week)
+    history = weeks_between(first, weeks[-1])
+    demand = read_weeks(session, lake, WEEKLY_DEMAND, history)
+    n_rows = lake.total_rows(WEEKLY_DEMAND, history)
+    with lake.spark_damage_as_error():
+        rows = build_features(
+            demand,
+            weeks[0],
+            weeks[-1],
+            calendar.first_week,
+            calendar.horizon_weeks,
+            calendar.holiday_countries,
+            max(shuffle_tasks(session), n_rows // DEMAND_PER_TASK),
         )
-        row_counts(context, {week: rows[-1] for week, rows in counts.items()})
-        reasons_of = lake.read_pandas(REJECTED_ORDERS, weeks, columns=["reason"])
-        for week in weeks:
-            reasons = Counter(reasons_of.loc[reasons_of["week"] == str(week), "reason"])
-            metadata = {"rejected_rows": reasons.total()} | {
-                f"rejected/{name}": n for name, n in reasons.items()
-            }
-            add_week_metadata(context, week, metadata)
-
-    @weekly.asset(WEEKLY_DEMAND, group=GROUP, kinds=["pyspark", "parquet"], upstream=["clean_orders"])
-    def weekly_demand(context: dg.AssetExecutionContext, weeks: list[date], spark: Spark, lake: Lake) -> None:
-        """Units ordered in the week of each part in each region, with the number of orders and the mean price."""
-
-        def add_up(clean: "ParquetFile", week: date) -> tuple["pa.Table"]:
-            return (demand_of(clean),)
-
-        counts = lake.transform_weeks(spark.spark_session, CLEAN_ORDERS, weeks, add_up, [WEEKLY_DEMAND])
-        row_counts(context, {week: n_series for week, (n_series,) in counts.items()})
-
-    history = Upstream("weekly_demand", first=1 - LOOKBACK_WEEKS)
-
-    @weekly.asset(
-        features,
-        group="features",
-        kinds=["pyspark", "parquet"],
-        upstream=[history],
-        settings=["calendar"],
-    )
-    def feature_table(context: dg.AssetExecutionContext, weeks: list[date], spark: Spark, lake: Lake) -> None:
-        """What is known of every living part and region at the end of the week: recent and past demand, season,
-        intermittency, price, holidays, and how its category and region are doing."""
-        since = max(add_weeks(weeks[0], 1 - LOOKBACK_WEEKS), calendar.first_week)
-        session, known = spark.spark_session, weeks_between(since, weeks[-1])
-        demand = lake.read(session, WEEKLY_DEMAND, known)
-        n_rows = lake.total_rows(WEEKLY_DEMAND, known)
-        with lake.unreadable_told():
-            rows = build_features(
-                demand,
-                weeks[0],
-                weeks[-1],
-                calendar.first_week,
-                calendar.horizon_weeks,
-                calendar.holiday_countries,
-                max(shuffle_tasks(session), n_rows // DEMAND_PER_TASK),
-            )
-        row_counts(context, lake.write(by_week(rows, weeks), features, weeks))
-
-    return [raw_orders, clean_orders, weekly_demand, feature_table]
+    for week, count in write_weeks(by_week(rows, weeks), lake, features, weeks).items():
+        yield week, WeekResult(count)

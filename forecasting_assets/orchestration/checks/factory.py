@@ -1,23 +1,23 @@
-"""What all asset checks share: one step for the checks of an asset, evaluated and recorded week by week.
-
-Definitions only; what is checked stands in the other modules, as functions that return findings.
-"""
+"""Dagster checks from the graph: one step for all checks of an asset, recorded week by week."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from inspect import signature
 from typing import Any
 
 import dagster as dg
 
 from forecasting_assets.findings import Finding
-from forecasting_assets.lake.freshness import Lineage, by_state
-from forecasting_assets.lake.lake import Lake
-from forecasting_assets.orchestration.factory import SPARK_POOL, Weekly, weeks_of
-from forecasting_assets.orchestration.materialize import failures_by_week
+from forecasting_assets.lake.freshness import Freshness, by_state
+from forecasting_assets.lake.home import Home
+from forecasting_assets.lake.records import Record
+from forecasting_assets.orchestration.materialize import weeks_of
+from forecasting_assets.orchestration.shared import SPARK_POOL, weekly_partitions
+from forecasting_assets.pipeline import Check, WeeklyAsset
 from forecasting_assets.runtime.lock import exclusive_lock
-from forecasting_assets.tables import Table
 from forecasting_assets.weeks import format_weeks, newest_closed_week
+from forecasting_assets.workflows.isolation import failures_by_week
 from forecasting_assets.workflows.parallel import each_week
 
 #: A check of all weeks of an asset together, not of those of a run.
@@ -25,107 +25,133 @@ UP_TO_DATE = "up_to_date"
 
 
 @dataclass(frozen=True)
-class Check:
-    """A check of one week. `blocking` holds back what is downstream; a check that is not is a warning."""
+class CheckFunction:
+    """How the checks of an asset are evaluated.
 
-    name: str
-    description: str
-    blocking: bool = True
-
-
-def weekly_checks(
-    weekly: Weekly,
-    table: Table,
-    checks: Sequence[Check],
-    find: Callable[..., Sequence[Finding]],
-    arguments: Callable[[Any, Sequence[date]], Mapping[date, tuple]] | None = None,
-    resources: frozenset[str] = frozenset(),
-) -> dg.AssetChecksDefinition:
-    """The checks of the asset that writes `table`.
-
-    `find(settings, week)` looks at a week and returns a finding for each of `checks`, in their order; it is
-    called for many weeks side by side. What else it is called with comes from `arguments(resources, weeks)`.
+    Attributes
+    ----------
+    find
+        `find(settings, lake, week, *more)` returns a finding for each check of the asset, in the order of the graph.
+        It is a function of a module: weeks are checked side by side, in other processes.
+    gather
+        `gather(weeks, …)` returns week -> `more`, what can be read for many weeks at once. It takes resources by name.
     """
-    key = dg.AssetKey(table.name)
-    weekly.blocking[table.name] = [check.name for check in checks if check.blocking]
+
+    find: Callable[..., Sequence[Finding]]
+    gather: Callable[..., Mapping[date, tuple[Any, ...]]] | None = None
+
+    @property
+    def resources(self) -> set[str]:
+        """Names of the resources that `gather` takes."""
+        return set(signature(self.gather).parameters) - {"weeks"} if self.gather else set()
+
+    def findings(
+        self, home: Home, weeks: list[date], resources: Mapping[str, Any]
+    ) -> dict[date, Sequence[Finding]]:
+        """Return the findings of each week."""
+        more = self.gather(weeks, **resources) if self.gather else dict.fromkeys(weeks, ())
+        tasks = ((home.settings, home.lake, week, *more[week]) for week in weeks)
+        return dict(each_week(self.find, weeks, tasks))
+
+
+def weekly_checks(home: Home, asset: WeeklyAsset, how: CheckFunction) -> dg.AssetChecksDefinition:
+    """Return the Dagster checks of a node of the graph."""
+    key = dg.AssetKey(asset.name)
     specs = [
         dg.AssetCheckSpec(
             check.name,
             asset=key,
             description=check.description,
             blocking=check.blocking,
-            partitions_def=weekly.partitions,
+            partitions_def=weekly_partitions(home.settings),
         )
-        for check in checks
+        for check in asset.checks
     ]
-
     specs.append(
         dg.AssetCheckSpec(UP_TO_DATE, asset=key, description="No week is missing, failed or out of date.")
     )
 
     @dg.multi_asset_check(
-        name=f"{table.name}_checks",
+        name=f"{asset.name}_checks",
         specs=specs,
-        required_resource_keys=set(resources),
-        pool=SPARK_POOL if "spark" in resources else None,
+        required_resource_keys=how.resources,
+        pool=SPARK_POOL if "spark" in how.resources else None,
     )
-    def evaluate(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckEvaluation | dg.Output]:
-        lake = Lake(path=weekly.settings.lake_path)
-        records = lake.records(table, weeks_of(context))
-        # A week that failed in this run has nothing new to check, nor has one that was never made.
-        weeks = [
-            week
-            for week, record in records.items()
-            if record.data and not record.failed_in(context.run.run_id)
-        ]
-        found: dict[date, Sequence[Finding]] = {}
-
-        def look(part: list[date]) -> None:
-            more = arguments(context.resources, part) if arguments else dict.fromkeys(part, ())
-            tasks = {week: (weekly.settings, week, *more[week]) for week in part}
-            found.update(each_week(find, tasks, tasks.values()))
-
-        for week, error in failures_by_week(weeks, look).items():
-            found[week] = [Finding(False, f"could not be checked: {error}")] * len(checks)
-        for week in weeks:
-            for check, finding in zip(checks, found[week], strict=True):
-                # Recorded as an evaluation, as a result of a range run would belong to no week.
+    def evaluate(
+        context: dg.AssetCheckExecutionContext,
+    ) -> Iterator[dg.AssetCheckEvaluation | dg.Output[Any]]:
+        records = _records_to_check(home, asset, context)
+        resources = {name: getattr(context.resources, name) for name in how.resources}
+        findings = _findings(home, asset, how, list(records), resources)
+        for week, found in findings.items():
+            for check, finding in zip(asset.checks, found, strict=True):
+                # Yielded as an evaluation, as a check result of a range of weeks would belong to none of them.
                 yield _evaluation(key, check, week, finding)
-        # Kept with the data, so that it holds back what is downstream in later runs too.
-        with exclusive_lock(weekly.settings.home, table.name):
-            for week, record in lake.records(table, weeks).items():
-                if record.data == records[week].data:  # no other run has made it again meanwhile
-                    lake.write_record(
-                        table, week, replace(record, failed_checks=_failed(checks, found[week]))
-                    )
-        yield up_to_date(Lineage(weekly), table.name)
+        _keep_failures(home, asset, records, findings)
+        yield up_to_date(Freshness(home), asset.name)
         for name in sorted(context.op_execution_context.selected_output_names):
             yield dg.Output(None, name)
 
     return evaluate
 
 
-def _failed(checks: Sequence[Check], found: Sequence[Finding]) -> dict[str, str]:
-    """The blocking checks that failed, and what they found."""
+def _records_to_check(
+    home: Home, asset: WeeklyAsset, context: dg.AssetCheckExecutionContext
+) -> dict[date, Record]:
+    """Return the weeks of a run that have data: one that failed in this run has nothing new to check."""
+    records = home.lake.records.read(asset.table, weeks_of(context))
     return {
-        check.name: finding.description
-        for check, finding in zip(checks, found, strict=True)
-        if check.blocking and not finding.passed
+        week: record
+        for week, record in records.items()
+        if record.data and not record.failed_in(context.run.run_id)
     }
 
 
-def up_to_date(lineage: Lineage, asset: str) -> dg.AssetCheckEvaluation:
-    """Which weeks of `asset` are fresh and which are not, as of now."""
-    weeks = lineage.states(asset)
+def _findings(
+    home: Home, asset: WeeklyAsset, how: CheckFunction, weeks: list[date], resources: Mapping[str, Any]
+) -> dict[date, Sequence[Finding]]:
+    """Return the findings of each of `weeks`; a week whose check raises an error fails all checks."""
+    findings: dict[date, Sequence[Finding]] = {}
+
+    def look(part: list[date]) -> None:
+        findings.update(how.findings(home, part, resources))
+
+    for week, error in failures_by_week(weeks, look).items():
+        findings[week] = [Finding(False, f"could not be checked: {error}")] * len(asset.checks)
+    return {week: findings[week] for week in weeks}
+
+
+def _keep_failures(
+    home: Home,
+    asset: WeeklyAsset,
+    checked: Mapping[date, Record],
+    findings: Mapping[date, Sequence[Finding]],
+) -> None:
+    """Keep failed blocking checks with the data, so that they hold back what is downstream in later runs too."""
+    records = home.lake.records
+    with exclusive_lock(home.settings.home, asset.name):
+        for week, record in records.read(asset.table, checked).items():
+            if record.data == checked[week].data:  # no other run has made it again meanwhile
+                failed = {
+                    check.name: finding.description
+                    for check, finding in zip(asset.checks, findings[week], strict=True)
+                    if check.blocking and not finding.passed
+                }
+                records.write(asset.table, week, replace(record, failed_checks=failed))
+
+
+def up_to_date(freshness: Freshness, asset: str) -> dg.AssetCheckEvaluation:
+    """Return which weeks of `asset` are fresh now and which are not, as an evaluation of the check UP_TO_DATE."""
+    weeks = freshness.states(asset)
     states = by_state(weeks)
-    said = "; ".join(f"{name}: {format_weeks(found)}" for name, found in states.items() if found)
+    description = "; ".join(f"{name}: {format_weeks(found)}" for name, found in states.items() if found)
     counts = {f"weeks {name}": len(found) for name, found in states.items()}
     newest = {"newest week": str(max(states["fresh"], default="none"))}
     return dg.AssetCheckEvaluation(
         asset_key=dg.AssetKey(asset),
         check_name=UP_TO_DATE,
         passed=len(states["fresh"]) == len(weeks),
-        description=said or "no week of orders has closed",
+        description=description or "no week of orders has closed",
         metadata=counts | newest | {"newest closed week": str(newest_closed_week())},
         severity=dg.AssetCheckSeverity.WARN,
     )

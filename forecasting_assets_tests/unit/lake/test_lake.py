@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from forecasting_assets.lake.lake import Lake, MissingWeeksError
+from forecasting_assets.lake.files import MissingWeeksError
+from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.records import Record
 from forecasting_assets.tables import PLAN_COST
 
@@ -37,11 +38,11 @@ def test_a_record_is_read_again_once_it_is_another(tmp_path):
     lake, weeks = Lake(path=str(tmp_path)), [date(2024, 3, 4), date(2024, 3, 11)]
     file = tmp_path / "plan_cost" / f"week={weeks[0]}" / "_record.json"
     for version, modified in (("a", 1000), ("b", 2000), ("c", time.time()), ("d", time.time())):
-        lake.write_record(PLAN_COST, weeks[0], Record(version))
+        lake.records.write(PLAN_COST, weeks[0], Record(version))
         os.utime(file, (modified, modified))
         for asked in (None, weeks, weeks[:1]):  # from the file, and as it was read before
-            assert lake.records(PLAN_COST, asked) == {weeks[0]: Record(version)}
-    assert lake.records(PLAN_COST, weeks[1:]) == {}
+            assert lake.records.read(PLAN_COST, asked) == {weeks[0]: Record(version)}
+    assert lake.records.read(PLAN_COST, weeks[1:]) == {}
 
 
 def test_weeks_asked_for_are_told_from_those_that_are_missing(tmp_path):

@@ -20,7 +20,7 @@ def test_what_is_no_record_is_refused(text):
 def test_differences_say_what_changed_came_and_went():
     before = {"files": {"a": "1", "b": "1"}, "settings": {"calendar": "1"}}
     now = {"files": {"a": "2", "c": "1"}, "settings": {"calendar": "1"}}
-    assert differences(before, now) == ["files changed: a", "files new: c", "files gone: b"]
+    assert differences(before, now) == ["files changed: a", "files new: c", "files removed: b"]
     assert differences(now, now) == []
     many = {"files": dict.fromkeys("defgh", "1")}
     assert differences({}, many) == ["files new: d, e, f and 2 more"]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting_assets.orchestration.checks.models import check_beats_naive, check_forecast
+from forecasting_assets.forecasting.checks import check_beats_naive, check_forecast
 from forecasting_assets.orders.checks import (
     check_calendar,
     check_conservation,

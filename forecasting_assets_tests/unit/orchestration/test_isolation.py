@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecasting_assets.orchestration.materialize import InputsChanged, failures_by_week
+from forecasting_assets.workflows.isolation import InputsChangedError, failures_by_week
 
 WEEKS = list(range(16))  # any values do
 
@@ -59,7 +59,7 @@ def test_weeks_whose_inputs_have_changed_are_not_tried_again_with_the_old_ones()
 
     def work(part):
         tried.append(part)
-        raise InputsChanged
+        raise InputsChangedError
 
     failed = failures_by_week(WEEKS, work)
     assert failed.keys() == set(WEEKS)

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import fs
 
-from forecasting_assets.lake.landing import Landing, describe_errors, describe_unread, touching
+from forecasting_assets.lake.landed_files import describe_errors, describe_unread, touching
+from forecasting_assets.lake.landing import Landing
 from forecasting_assets.orders.file_names import is_order_file, remedy_for
 from forecasting_assets.orders.landing import FileContent, scan_order_file
 from forecasting_assets.orders.raw import raw_name, weeks_by_columns

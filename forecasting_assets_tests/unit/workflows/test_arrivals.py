@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 
 from forecasting_assets.features.build import feature_columns
-from forecasting_assets.lake.freshness import describe_files, describe_stale
+from forecasting_assets.lake.blockers import Attempt, blockers
+from forecasting_assets.lake.freshness import freshness_of
+from forecasting_assets.lake.freshness_report import describe_files, describe_stale
 from forecasting_assets.lake.records import Record, fingerprint
-from forecasting_assets.orchestration.build import build_defs, lineage_of
+from forecasting_assets.orchestration.build import build_defs
 from forecasting_assets.orchestration.run_tags import weeks_of_run
 from forecasting_assets.orders.landing import scan_order_file
 from forecasting_assets.settings import load_settings
@@ -31,7 +33,7 @@ from forecasting_assets.tables import (
     Table,
 )
 from forecasting_assets.weeks import add_weeks, week_of, weeks_between
-from forecasting_assets.workflows.arrivals import Cursor, ask
+from forecasting_assets.workflows.arrivals import Cursor, decide
 
 WEEKS = weeks_between(date(2024, 3, 4), date(2024, 4, 8))
 W1, W2 = WEEKS[:2]
@@ -105,13 +107,13 @@ def made(zone: Path, weeks: list[date], *tables: Table) -> None:
     """As if a run had made `weeks` of `tables` (in the order of the graph) from what is there now."""
     settings = load_settings(zone.parents[1])
     for table in tables or (RAW_ORDERS, CLEAN_ORDERS, WEEKLY_DEMAND, FEATURES):
-        lineage = lineage_of(settings)
+        freshness = freshness_of(settings)
         empty = pd.DataFrame({c.name: pd.Series(dtype=object) for c in table.columns if c.name != "week"})
         for week in weeks:
-            lineage.lake.write_pandas(empty, table, week)
-            inputs = lineage.inputs(table.name, week)
-            identity = lineage.lake.identity(table, week)
-            lineage.lake.write_record(table, week, Record(fingerprint(inputs), inputs, *identity))
+            freshness.home.lake.write_pandas(empty, table, week)
+            inputs = freshness.inputs(table.name, week)
+            identity = freshness.home.lake.records.identity(table, week)
+            freshness.home.lake.records.write(table, week, Record(fingerprint(inputs), inputs, *identity))
 
 
 def test_files_of_a_week_that_land_one_tick_after_another_are_asked_for_together(zone):
@@ -120,7 +122,7 @@ def test_files_of_a_week_that_land_one_tick_after_another_are_asked_for_together
     land(zone, "b.csv", str(W1))
     second = tick(zone, first.cursor)
     assert weeks_asked(second) == []
-    assert second.skip_reason.skip_message == "Waiting until 1 files are whole."
+    assert second.skip_reason.skip_message == "Waiting for 1 file to stop growing."
     assert weeks_asked(tick(zone, second.cursor)) == [W1]
 
 
@@ -159,7 +161,7 @@ def test_a_file_that_is_still_growing_waits(zone):
     land(zone, "a.csv", "2024-03-05", "2024-03-12")
     second = tick(zone, first.cursor)
     assert ranges(second) == []
-    assert second.skip_reason.skip_message == "Waiting until 1 files are whole."
+    assert second.skip_reason.skip_message == "Waiting for 1 file to stop growing."
     assert weeks_asked(tick(zone, second.cursor)) == [W1, W2]
 
 
@@ -181,10 +183,10 @@ def test_late_orders_refresh_their_weeks_and_all_that_the_newest_plan_reads(zone
         for table in (RAW_ORDERS, CLEAN_ORDERS, WEEKLY_DEMAND, FEATURES, *PLANNING):
             if table.name in assets.split(", "):
                 made(zone, weeks_between(date.fromisoformat(first), date.fromisoformat(last)), table)
-    lineage = lineage_of(load_settings(zone.parents[1]))
-    assert lineage.state("allocation_plan", WEEKS[-1]).state == "fresh"
+    freshness = freshness_of(load_settings(zone.parents[1]))
+    assert freshness.state("allocation_plan", WEEKS[-1]).state == "fresh"
     # What is left out of date says so, also where only what it reads is.
-    stale = {asset: list(weeks) for asset, weeks in lineage.stale().items() if weeks}
+    stale = {asset: list(weeks) for asset, weeks in freshness.stale().items() if weeks}
     assert stale == {
         "backtest_report": WEEKS[2:-1],
         "demand_forecast": WEEKS[2:-1],
@@ -229,29 +231,29 @@ def test_new_weeks_are_planned_each_and_late_ones_with_them_are_not(zone):
 
 def test_a_week_that_is_not_made_is_asked_for_again_ever_later_and_not_for_ever(zone):
     land(zone, "a.csv", "2024-03-05")
-    lineage, now = lineage_of(load_settings(zone.parents[1])), datetime(2024, 4, 1, tzinfo=UTC)
-    cursor, asked_at = ask(lineage, Cursor(), now, []).cursor, []
+    freshness, now = freshness_of(load_settings(zone.parents[1])), datetime(2024, 4, 1, tzinfo=UTC)
+    cursor, asked_at = decide(freshness, Cursor(), now, []).cursor, []
     for minute in range(120):
-        answer = ask(lineage, cursor, now + timedelta(minutes=minute), [])
+        answer = decide(freshness, cursor, now + timedelta(minutes=minute), [])
         cursor = answer.cursor
         asked_at += [minute] * len(answer.requests)
     assert asked_at == [0, 2, 10, 42]
-    assert "Asked for 4 times and not made: 2024-03-04" in answer.said[0]
+    assert "Requested 4 times and not made: 2024-03-04" in answer.messages[0]
     land(zone, "a.csv", "2024-03-05", "2024-03-06")
-    assert weeks_asked(arrived(zone, cursor.write())) == [W1]
+    assert weeks_asked(arrived(zone, cursor.to_json())) == [W1]
 
 
 def test_weeks_that_runs_are_at_work_on_are_left_to_them(zone):
     land(zone, "a.csv", "2024-03-05", "2024-03-12", "2024-03-19")
-    lineage, now = lineage_of(load_settings(zone.parents[1])), datetime(2024, 4, 1, tzinfo=UTC)
-    cursor = ask(lineage, Cursor(), now, []).cursor
-    asked = ask(lineage, cursor, now, [W1])
+    freshness, now = freshness_of(load_settings(zone.parents[1])), datetime(2024, 4, 1, tzinfo=UTC)
+    cursor = decide(freshness, Cursor(), now, []).cursor
+    asked = decide(freshness, cursor, now, [W1])
     assert [(r.first, r.last) for r in asked.requests] == [(W2, W2), (WEEKS[2], WEEKS[2])]
     later = now + timedelta(hours=1)
-    again = ask(lineage, asked.cursor, later, WEEKS)
+    again = decide(freshness, asked.cursor, later, WEEKS)
     assert again.requests == []
-    over = ask(lineage, again.cursor, later, WEEKS[1:])
-    assert next(r.first for r in ask(lineage, over.cursor, later, WEEKS[1:]).requests) == W1
+    over = decide(freshness, again.cursor, later, WEEKS[1:])
+    assert next(r.first for r in decide(freshness, over.cursor, later, WEEKS[1:]).requests) == W1
 
 
 def test_weeks_made_from_the_same_files_are_not_asked_for_after_a_reset(zone):
@@ -264,10 +266,10 @@ def test_a_week_that_is_still_open_waits_until_it_closes(zone):
     today = datetime.now(UTC)
     land(zone, "a.csv", "2024-03-05", f"{today:%Y-%m-%d}", "2023-01-02")
     made(zone, [W1])
-    cursor = Cursor.read(arrived(zone).cursor)
-    lineage = lineage_of(load_settings(zone.parents[1]))
-    later = ask(lineage, cursor, today + timedelta(weeks=1), [])
-    asked = ask(lineage, later.cursor, today + timedelta(weeks=1), []).requests
+    cursor = Cursor.from_json(arrived(zone).cursor)
+    freshness = freshness_of(load_settings(zone.parents[1]))
+    later = decide(freshness, cursor, today + timedelta(weeks=1), [])
+    asked = decide(freshness, later.cursor, today + timedelta(weeks=1), []).requests
     assert (later.requests, asked[-1].last) == ([], week_of(today))
 
 
@@ -299,11 +301,11 @@ def test_a_week_is_not_made_without_the_rows_it_has_of_a_file_that_can_no_longer
     made(zone, [W1])
     land(zone, "late.csv", "2024-03-05", "2024-03-12")
     (zone / "b.csv").write_bytes(b"")
-    lineage = lineage_of(load_settings(zone.parents[1]))
-    assert [file.name for file in lineage.lost_files("raw_orders", W1)] == ["b.csv"]
-    (obstacle,) = lineage.obstacles("raw_orders", W1, "run", (), [])
+    freshness = freshness_of(load_settings(zone.parents[1]))
+    assert [file.name for file in freshness.lost_files("raw_orders", W1)] == ["b.csv"]
+    (obstacle,) = blockers(freshness, "raw_orders", W1, Attempt("run", (), []))
     assert "b.csv" in obstacle
-    assert lineage.obstacles("raw_orders", W2, "run", (), []) == []
+    assert blockers(freshness, "raw_orders", W2, Attempt("run", (), [])) == []
     assert weeks_asked(arrived(zone)) == [W2]
 
 
@@ -314,7 +316,7 @@ def test_a_week_that_has_no_rows_of_it_goes_on_without_a_file_that_can_no_longer
     (zone / "b.csv").write_bytes(b"")
     assert weeks_asked(arrived(zone)) == [W1]
     made(zone, [W1])
-    assert lineage_of(load_settings(zone.parents[1])).state("raw_orders", W1).state == "fresh"
+    assert freshness_of(load_settings(zone.parents[1])).state("raw_orders", W1).state == "fresh"
     land(zone, "b.csv", "2024-03-05", "2024-03-06")
     assert weeks_asked(arrived(zone)) == [W1]
 
@@ -325,15 +327,15 @@ def test_status_goes_by_what_was_known_where_the_store_does_not_answer(zone):
     made(zone, [W1])
     settings = load_settings(zone.parents[1])
     zone.rename(zone.with_name("unmounted"))
-    freshness = lineage_of(settings)
+    freshness = freshness_of(settings)
     for text in ("\n".join(describe_files(freshness)), describe_stale(freshness)):
         assert f"{zone} cannot be read" in text
         assert "b.xls: save it as .xlsx" in text
-    assert lineage_of(settings).landing.files()
+    assert freshness_of(settings).home.landing.files()
     with pytest.raises(StoreError):
         tick(zone)
     zone.with_name("unmounted").rename(zone)
-    assert lineage_of(settings).state("raw_orders", W1).state == "fresh"
+    assert freshness_of(settings).state("raw_orders", W1).state == "fresh"
 
 
 def test_the_weeks_of_a_file_that_is_gone_are_asked_for(zone):
@@ -350,7 +352,7 @@ def test_the_newest_plan_is_made_again_without_the_orders_of_a_file_that_is_gone
     made(zone, WEEKS)
     made(zone, WEEKS[3:], *PLANNING)
     (zone / "b.csv").unlink()
-    assert lineage_of(load_settings(zone.parents[1])).state("raw_orders", WEEKS[5]).state == "out of date"
+    assert freshness_of(load_settings(zone.parents[1])).state("raw_orders", WEEKS[5]).state == "out of date"
     assert ranges(tick(zone)) == [
         (
             str(WEEKS[5]),

@@ -29,7 +29,7 @@ def write(settings, table, week, n_rows=1):
 
 
 def fit_id(settings, week=FITTED_AT):
-    return fit_ids(settings, [week])[week]
+    return fit_ids(settings, Lake(settings.lake_path), [week])[week]
 
 
 @pytest.fixture
@@ -76,9 +76,9 @@ def test_a_week_that_is_written_again_as_it_was_makes_no_other_fit(settings):
 
 def test_a_fit_is_not_found_again_if_weeks_were_written_while_it_learnt(settings):
     fit = Fit("xgb_model", FITTED_AT, "a model", id=fit_id(settings))
-    assert traceable(fit, settings) == fit
+    assert traceable(fit, settings, Lake(settings.lake_path)) == fit
     write(settings, WEEKLY_DEMAND, FITTED_AT, n_rows=2)
-    assert traceable(fit, settings) == Fit("xgb_model", FITTED_AT, "a model")
+    assert traceable(fit, settings, Lake(settings.lake_path)) == Fit("xgb_model", FITTED_AT, "a model")
 
 
 def test_settings_code_and_the_week_of_the_fit_make_another(settings, monkeypatch):

@@ -1,0 +1,75 @@
+"""Checks of forecasts: complete, possible, ordered, and better than the naive alternative."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.findings import Finding
+from forecasting_assets.tables import QUANTILES, SERIES, Table
+from forecasting_assets.tables.contract import check_contract
+
+
+def check_forecast(forecast: pd.DataFrame, active: pd.DataFrame, table: Table, horizon: int) -> Finding:
+    """Check that every active series has all horizons once, and that values are possible and quantiles do not cross.
+
+    Parameters
+    ----------
+    forecast
+        Rows of a forecast table of one origin.
+    active
+        part_id and region of the series that are active at the origin.
+    table
+        The forecast table.
+    horizon
+        Number of horizons.
+    """
+    contract = check_contract(forecast, table)
+    if not contract.passed:
+        return contract
+    counts = forecast.groupby(SERIES)["horizon"].agg(["nunique", "min", "max"])
+    whole = counts[(counts["nunique"] == horizon) & (counts["min"] == 1) & (counts["max"] == horizon)]
+    missing = len(active) - len(active[SERIES].drop_duplicates().merge(whole.reset_index(), on=SERIES))
+    quantiles = forecast[list(QUANTILES)].to_numpy()
+    negative = int((forecast[["mean", *QUANTILES]] < 0).any(axis=1).sum())
+    crossing = int((np.diff(quantiles, axis=1) < 0).any(axis=1).sum())
+    metadata = {
+        "series": len(counts),
+        "series_incomplete": missing,
+        "rows_negative": negative,
+        "rows_crossing": crossing,
+    }
+    return Finding(not missing and not negative and not crossing, _numbers(metadata), metadata)
+
+
+def combined_finding(findings: Sequence[Finding]) -> Finding:
+    """Combine the findings of parts of a table.
+
+    The description is that of the first part that did not pass, and the figures of the parts are added up.
+    """
+    failed = [finding for finding in findings if not finding.passed]
+    counted = failed or findings
+    names = counted[0].metadata
+    metadata = {name: sum(int(f.metadata.get(name, 0)) for f in counted) for name in names}
+    return Finding(not failed, failed[0].description if failed else _numbers(metadata), metadata)
+
+
+def _numbers(metadata: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in metadata.items())
+
+
+def check_beats_naive(report: pd.DataFrame) -> Finding:
+    """Check that the combined forecast has a lower WAPE than seasonal naive, over all segments and horizons.
+
+    Parameters
+    ----------
+    report
+        Rows of BACKTEST_REPORT of one week.
+    """
+    overall = report[(report["segment"] == "all") & (report["horizon"] == 0) & (report["metric"] == "wape")]
+    wape = overall.set_index("model")["value"].dropna()
+    if not {"combined", "seasonal_naive"} <= set(wape.index):
+        return Finding(True, "no forecast of an earlier week can be compared with orders yet")
+    combined, naive = float(wape["combined"]), float(wape["seasonal_naive"])
+    description = f"WAPE {combined:.1%}, seasonal naive {naive:.1%}"
+    return Finding(combined < naive, description, {"wape": combined, "wape_seasonal_naive": naive})

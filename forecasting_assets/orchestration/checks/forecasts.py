@@ -1,0 +1,42 @@
+"""Checks of the forecasts and of the backtest."""
+
+from datetime import date
+
+import pandas as pd
+
+from forecasting_assets.features.build import feature_columns
+from forecasting_assets.findings import Finding
+from forecasting_assets.forecasting.checks import check_beats_naive, check_forecast, combined_finding
+from forecasting_assets.lake.lake import Lake
+from forecasting_assets.settings import Settings
+from forecasting_assets.tables import BACKTEST_REPORT, SERIES, Table
+from forecasting_assets.tables.contract import check_contract
+
+#: Rows of a forecast table that are checked at once.
+_ROWS_AT_ONCE = 200_000
+
+
+def forecast_findings(settings: Settings, lake: Lake, week: date, table: Table) -> list[Finding]:
+    """Check the forecasts in `table`, a few parts at a time so that no more than those are in memory."""
+    horizon = settings.calendar.horizon_weeks
+    groups = 1 + lake.rows(table, week) // _ROWS_AT_ONCE
+    findings = []
+    for group in range(groups):
+        forecast, active = (
+            pd.concat([_of_group(rows, group, groups) for rows in lake.batches(of, [week], columns)])
+            for of, columns in ((table, None), (feature_columns(horizon), SERIES))
+        )
+        findings.append(check_forecast(forecast, active, table, horizon))
+    return [combined_finding(findings)]
+
+
+def _of_group(rows: pd.DataFrame, group: int, groups: int) -> pd.DataFrame:
+    """Return the rows of one of `groups` groups of parts."""
+    chosen: pd.DataFrame = rows[pd.util.hash_array(rows["part_id"].to_numpy(object)) % groups == group]
+    return chosen
+
+
+def backtest_findings(settings: Settings, lake: Lake, week: date) -> list[Finding]:
+    """Check the backtest of a week, and that the combined forecast is better than seasonal naive."""
+    report = lake.read_pandas(BACKTEST_REPORT, [week])
+    return [check_contract(report, BACKTEST_REPORT), check_beats_naive(report)]

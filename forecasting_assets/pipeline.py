@@ -1,0 +1,322 @@
+"""The graph as data: for each asset its table, what it is made from, and how its weeks are checked.
+
+Every asset holds one week a partition. Week W is made from weeks of other assets, given as offsets from W, from landed
+files and from settings. Freshness, the sensor, the command line and the Dagster definitions all read this module; it
+knows nothing of Dagster and computes nothing.
+"""
+
+from dataclasses import dataclass
+
+from forecasting_assets.allocation import FORESEEN_WEEKS
+from forecasting_assets.features.build import feature_columns
+from forecasting_assets.features.window import LOOKBACK_WEEKS
+from forecasting_assets.settings import Settings
+from forecasting_assets.tables import (
+    ALLOCATION_PLAN,
+    BACKTEST_REPORT,
+    BUSINESS_IMPACT,
+    CAPABILITIES,
+    CAPACITY_LOAD,
+    CAPACITY_OVERRIDES_KNOWN,
+    CLEAN_ORDERS,
+    DEMAND_FORECAST,
+    LANES,
+    MANUFACTURER_NETWORK,
+    ORDER_FILE_SUMMARY,
+    PLAN_COST,
+    PLAN_PROOF,
+    PLAN_REASONS,
+    PLAN_RULES,
+    PLAN_SHORTAGES,
+    RAW_ORDERS,
+    REJECTED_ORDERS,
+    REPLAY_STATE,
+    SARIMAX_MODEL,
+    WEEKLY_DEMAND,
+    XGB_MODEL,
+    Table,
+)
+
+#: Landed files that an asset reads.
+ORDER_FILES = "order files"
+NETWORK_FILES = "network files"
+#: Weeks of orders that the seasonal naive forecast uses: the year before every target week is among them.
+NAIVE_LOOKBACK_WEEKS = 60
+#: Settings that change what the models forecast.
+MODEL_SETTINGS = ("calendar", "forecasting")
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """The weeks of another asset that week W reads.
+
+    Attributes
+    ----------
+    asset
+        Name of the asset. An asset may read earlier weeks of its own, as optional ones.
+    first, last
+        Offsets of the first and last week from W.
+    optional
+        Whether W can be made although some of the weeks do not exist.
+    """
+
+    asset: str
+    first: int = 0
+    last: int = 0
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check of one week.
+
+    Attributes
+    ----------
+    name
+        Name, unique within the asset.
+    description
+        What must hold.
+    blocking
+        Whether assets downstream of a week are held back while the check fails. If not, a failure is a warning.
+    """
+
+    name: str
+    description: str
+    blocking: bool = True
+
+
+@dataclass(frozen=True)
+class WeeklyAsset:
+    """An asset of the graph.
+
+    Attributes
+    ----------
+    table
+        Table of the lake that it writes; the asset has the table's name.
+    group
+        Group in the Dagster UI.
+    upstream
+        Weeks of other assets that it reads.
+    files
+        Landed files that it reads: ORDER_FILES or NETWORK_FILES.
+    settings
+        Dotted names of the settings that change what it holds.
+    also_writes
+        Tables that it writes beside its own.
+    checks
+        Checks of each week.
+    """
+
+    table: Table
+    group: str
+    upstream: tuple[Upstream, ...] = ()
+    files: str | None = None
+    settings: tuple[str, ...] = ()
+    also_writes: tuple[Table, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the asset."""
+        return self.table.name
+
+    @property
+    def blocking_checks(self) -> list[str]:
+        """Names of the checks whose failure holds back what is downstream."""
+        return [check.name for check in self.checks if check.blocking]
+
+
+#: Name -> asset, upstream before downstream.
+Pipeline = dict[str, WeeklyAsset]
+
+
+def build_pipeline(settings: Settings) -> Pipeline:
+    """Return all assets; how many weeks some of them read depends on the settings."""
+    assets = [
+        *_order_assets(settings),
+        *_model_assets(settings),
+        *_forecast_assets(settings),
+        *_planning_assets(settings),
+    ]
+    return {asset.name: asset for asset in assets}
+
+
+def _order_assets(settings: Settings) -> list[WeeklyAsset]:
+    return [
+        WeeklyAsset(
+            RAW_ORDERS,
+            "orders",
+            files=ORDER_FILES,
+            settings=("orders.columns", "orders.format"),
+            checks=(
+                Check("files_readable", "Every file of the landing zone can be read.", blocking=False),
+                Check("files_recognised", "Every file of the landing zone is read.", blocking=False),
+                Check("inside_calendar", "No order is of a week that is never planned.", blocking=False),
+            ),
+        ),
+        WeeklyAsset(
+            CLEAN_ORDERS,
+            "orders",
+            (Upstream("raw_orders"),),
+            settings=("orders.columns", "orders.format", "orders.fold_case"),
+            also_writes=(REJECTED_ORDERS, ORDER_FILE_SUMMARY),
+            checks=(
+                Check("conservation", "Raw rows = clean rows + rejected rows."),
+                Check("unique_orders", "No order line counts twice."),
+                Check("no_future_data", "Every order is dated within the week."),
+                Check("contract", "Parts, regions, quantities and prices are present and positive."),
+                Check("few_rejections", "Few rows and units of each file are rejected.", blocking=False),
+                Check(
+                    "line_numbers_unique",
+                    "No order line is replaced by one for another part or region.",
+                    blocking=False,
+                ),
+            ),
+        ),
+        WeeklyAsset(
+            WEEKLY_DEMAND,
+            "orders",
+            (Upstream("clean_orders"),),
+            checks=(
+                Check("contract", "Each part and region has one row, with a positive quantity."),
+                Check("usual_volume", "Units are in line with past weeks.", blocking=False),
+                Check("names_consistent", "No names differ only by case or white space.", blocking=False),
+            ),
+        ),
+        WeeklyAsset(
+            feature_columns(settings.calendar.horizon_weeks),
+            "features",
+            (Upstream("weekly_demand", first=1 - LOOKBACK_WEEKS),),
+            settings=("calendar",),
+            checks=(
+                Check("contract", "Each active series has one row; every feature is present and finite."),
+            ),
+        ),
+    ]
+
+
+_FORECAST_CONTRACT = Check(
+    "forecast_contract",
+    "Every active series has all horizons; values are finite and not negative, and quantiles do not cross.",
+)
+
+
+def _model_assets(settings: Settings) -> list[WeeklyAsset]:
+    # A model is fitted up to `refit_weeks - 1` weeks before the week that it forecasts.
+    before_refit = settings.forecasting.refit_weeks - 1
+    history = Upstream("weekly_demand", first=1 - settings.forecasting.history_weeks - before_refit)
+    training = Upstream("feature_table", first=-settings.forecasting.xgb_train_weeks - before_refit)
+    return [
+        WeeklyAsset(
+            SARIMAX_MODEL,
+            "forecasts",
+            (Upstream("feature_table"), history),
+            settings=MODEL_SETTINGS,
+            checks=(_FORECAST_CONTRACT,),
+        ),
+        WeeklyAsset(
+            XGB_MODEL,
+            "forecasts",
+            (training, history),
+            settings=MODEL_SETTINGS,
+            checks=(_FORECAST_CONTRACT,),
+        ),
+    ]
+
+
+def _forecast_assets(settings: Settings) -> list[WeeklyAsset]:
+    # Weights and the errors they are judged by come from `backtest_weeks` origins each.
+    origins = -2 * settings.forecasting.backtest_weeks
+    return [
+        WeeklyAsset(
+            BACKTEST_REPORT,
+            "forecasts",
+            (
+                Upstream("sarimax_model", first=origins, optional=True),
+                Upstream("xgb_model", first=origins, optional=True),
+                Upstream("feature_table", first=origins, optional=True),
+                Upstream(
+                    "weekly_demand", first=1 + origins - settings.forecasting.history_weeks, optional=True
+                ),
+            ),
+            settings=MODEL_SETTINGS,
+            checks=(
+                Check("contract", "Every metric has one value for each model, segment and horizon."),
+                Check(
+                    "beats_seasonal_naive",
+                    "The combined forecast is better than repeating last year.",
+                    blocking=False,
+                ),
+            ),
+        ),
+        WeeklyAsset(
+            DEMAND_FORECAST,
+            "forecasts",
+            (
+                Upstream("backtest_report"),
+                Upstream("sarimax_model"),
+                Upstream("xgb_model"),
+                Upstream("feature_table"),
+            ),
+            checks=(_FORECAST_CONTRACT,),
+        ),
+    ]
+
+
+def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
+    # With frozen weeks, a plan keeps the first weeks of the plan before it.
+    previous_plan = (
+        (Upstream("allocation_plan", -1, -1, optional=True),) if settings.allocation.frozen_weeks else ()
+    )
+    return [
+        WeeklyAsset(
+            MANUFACTURER_NETWORK,
+            "planning",
+            files=NETWORK_FILES,
+            settings=("orders.fold_case",),
+            also_writes=(CAPABILITIES, LANES, CAPACITY_OVERRIDES_KNOWN),
+            checks=(Check("contract", "Each manufacturer has one row without missing values."),),
+        ),
+        WeeklyAsset(
+            ALLOCATION_PLAN,
+            "planning",
+            (
+                Upstream("demand_forecast"),
+                Upstream("feature_table"),
+                Upstream("manufacturer_network"),
+                *previous_plan,
+            ),
+            settings=("allocation",),
+            also_writes=(CAPACITY_LOAD, PLAN_SHORTAGES, PLAN_COST, PLAN_REASONS, PLAN_RULES, PLAN_PROOF),
+            checks=(
+                Check("capacity_feasible", "No manufacturer is planned over its hours."),
+                Check("demand_balanced", "Every unit of demand is planned or listed as a shortage."),
+                Check(
+                    "solver_certified",
+                    "The tables hold a feasible plan, and duality proves that none is cheaper.",
+                ),
+                Check("rules_kept", "No rule of the marketplace had to be relaxed."),
+                Check("few_shortages", "Shortages are below the limit.", blocking=False),
+                Check(
+                    "demand_servable",
+                    "Some manufacturer can make and deliver everything that is in demand.",
+                    blocking=False,
+                ),
+            ),
+        ),
+        WeeklyAsset(
+            BUSINESS_IMPACT,
+            "planning",
+            (
+                Upstream("business_impact", -1, -1, optional=True),
+                Upstream("allocation_plan", first=-FORESEEN_WEEKS, optional=True),
+                Upstream("demand_forecast", first=-FORESEEN_WEEKS, optional=True),
+                Upstream("feature_table", first=-FORESEEN_WEEKS, optional=True),
+                Upstream("manufacturer_network", first=-FORESEEN_WEEKS, optional=True),
+                Upstream("weekly_demand", first=-FORESEEN_WEEKS - NAIVE_LOOKBACK_WEEKS, optional=True),
+            ),
+            settings=("allocation", "calendar.horizon_weeks"),
+            also_writes=(REPLAY_STATE,),
+            checks=(Check("contract", "Every metric has one value for each policy."),),
+        ),
+    ]

@@ -1,0 +1,110 @@
+"""Forecasts of a week judged and combined, from the lake into the lake."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import pandas as pd
+
+from forecasting_assets.features.build import feature_columns
+from forecasting_assets.forecasting.backtest import rolling_backtest
+from forecasting_assets.forecasting.combine import combine
+from forecasting_assets.lake.lake import Lake
+from forecasting_assets.lake.reports import write_report
+from forecasting_assets.reporting import backtest_html, charts, png
+from forecasting_assets.settings import Settings
+from forecasting_assets.tables import (
+    BACKTEST_REPORT,
+    DEMAND_FORECAST,
+    QUANTILES,
+    SARIMAX_MODEL,
+    SERIES,
+    WEEKLY_DEMAND,
+    XGB_MODEL,
+)
+from forecasting_assets.weeks import add_weeks, weeks_between
+from forecasting_assets.workflows.week_result import WeekResult
+
+#: Name of a model in the backtest -> table of its forecasts.
+MODELS = {"sarimax": SARIMAX_MODEL, "xgb": XGB_MODEL}
+_FORECAST_COLUMNS = [*SERIES, "origin_week", "horizon", "mean", *QUANTILES]
+#: Weeks of demand in the picture beside the forecast.
+_WEEKS_SHOWN = 52
+
+
+def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Mapping[date, pd.DataFrame]:
+    """Judge earlier forecasts, as known at the end of each of `weeks`.
+
+    Returns
+    -------
+    Mapping
+        Week -> its rows of BACKTEST_REPORT.
+    """
+    calendar, forecasting = settings.calendar, settings.forecasting
+    window = 2 * forecasting.backtest_weeks
+    first = max(add_weeks(weeks[0], 1 - window - forecasting.history_weeks), calendar.first_week)
+    demand = lake.read_pandas(
+        WEEKLY_DEMAND, weeks_between(first, weeks[-1]), [*SERIES, "part_category", "quantity"]
+    )
+    origins = weeks_between(add_weeks(weeks[0], -window), weeks[-1])
+    existing = {name: set(lake.existing(table, origins)) for name, table in MODELS.items()}
+    features = feature_columns(calendar.horizon_weeks)
+
+    def load_forecasts(model: str, origin: date) -> pd.DataFrame | None:
+        if origin not in existing[model]:
+            return None
+        return lake.read_pandas(MODELS[model], [origin], _FORECAST_COLUMNS)
+
+    def load_segments(origin: date) -> pd.DataFrame:
+        return lake.read_pandas(features, [origin], [*SERIES, "segment"])
+
+    return rolling_backtest(weeks, load_forecasts, load_segments, demand, calendar.horizon_weeks, forecasting)
+
+
+def write_backtest(settings: Settings, lake: Lake, week: date, report: pd.DataFrame) -> WeekResult:
+    """Write the backtest report of a week, as table and as page."""
+    rows = lake.write_pandas(report, BACKTEST_REPORT, week)
+    figures = {
+        "error_by_horizon": charts.error_by_horizon(report),
+        "error_by_segment": charts.error_by_segment(report),
+    }
+    page = backtest_html(week, report, list(figures.values()))
+    path = write_report(settings.reports_path, week, "backtest.html", page)
+    return WeekResult(rows, pictures={name: png(figure) for name, figure in figures.items()}, report=path)
+
+
+def metrics_by_step(report: pd.DataFrame, model: str) -> dict[str, dict[int, float]]:
+    """Return the metrics of a model as MLflow keeps them.
+
+    Returns
+    -------
+    dict
+        Name -> step -> value. `wape/smooth` and the like are over all horizons, with step 0; `wape_by_horizon` is over
+        all series, with the horizon as step.
+    """
+    scores = report[(report["model"] == model) & (report["metric"] != "weight")]
+    metrics: dict[str, dict[int, float]] = {}
+    columns = (scores[name].tolist() for name in ("metric", "segment", "horizon", "value"))
+    for metric, segment, horizon, value in zip(*columns, strict=True):
+        if horizon == 0:
+            metrics[f"{metric}/{segment}"] = {0: value}
+        elif segment == "all":
+            metrics.setdefault(f"{metric}_by_horizon", {})[horizon] = value
+    return metrics
+
+
+def combine_week(settings: Settings, lake: Lake, week: date) -> WeekResult:
+    """Combine the forecasts of a week and write the result."""
+    features = feature_columns(settings.calendar.horizon_weeks)
+    forecast = combine(
+        lake.read_pandas(SARIMAX_MODEL, [week], _FORECAST_COLUMNS),
+        lake.read_pandas(XGB_MODEL, [week], _FORECAST_COLUMNS),
+        lake.read_pandas(features, [week], [*SERIES, "segment"]),
+        lake.read_pandas(BACKTEST_REPORT, [week]),
+    )
+    rows = lake.write_pandas(forecast, DEMAND_FORECAST, week)
+    since = max(add_weeks(week, 1 - _WEEKS_SHOWN), settings.calendar.first_week)
+    history = lake.read_pandas(WEEKLY_DEMAND, weeks_between(since, week), [*SERIES, "quantity"])
+    picture = png(charts.demand_and_forecast(history, forecast))
+    return WeekResult(
+        rows, {"expected_units": float(forecast["mean"].sum())}, {"demand_and_forecast": picture}
+    )

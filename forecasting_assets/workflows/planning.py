@@ -1,0 +1,133 @@
+"""Plan the capacity of a week, from the lake into the lake."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from forecasting_assets.allocation import AllocationPlan, Network, allocate
+from forecasting_assets.features.build import feature_columns
+from forecasting_assets.lake.lake import Lake
+from forecasting_assets.lake.network import read_network
+from forecasting_assets.lake.reports import write_report
+from forecasting_assets.reporting import PlanTables, charts, plan_html, png
+from forecasting_assets.settings import Settings
+from forecasting_assets.tables import (
+    ALLOCATION_PLAN,
+    BUSINESS_IMPACT,
+    CAPACITY_LOAD,
+    DEMAND_FORECAST,
+    PLAN_COST,
+    PLAN_PROOF,
+    PLAN_REASONS,
+    PLAN_RULES,
+    PLAN_SHORTAGES,
+    QUANTILES,
+    SERIES,
+)
+from forecasting_assets.weeks import add_weeks, weeks_between
+from forecasting_assets.workflows.week_result import WeekResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Weeks of business impact that the report of a plan shows.
+_IMPACT_WEEKS = 26
+
+
+@dataclass(frozen=True)
+class PlanningInputs:
+    """What a plan is made from.
+
+    Attributes
+    ----------
+    demand
+        Columns part_id, region, part_category, due_week, quantity (units), quantiles and unit_price.
+    network
+        The manufacturer network.
+    previous
+        Rows of the plan before, if its first weeks are frozen and there is one.
+    """
+
+    demand: pd.DataFrame
+    network: Network
+    previous: pd.DataFrame | None
+
+
+def planning_inputs(settings: Settings, lake: Lake, week: date) -> PlanningInputs:
+    """Read what the plan of `week` is made from."""
+    previous = None
+    if settings.allocation.frozen_weeks:
+        previous = lake.read_pandas(ALLOCATION_PLAN, [add_weeks(week, -1)], missing_ok=True)
+    return PlanningInputs(planned_demand(settings, lake, week), read_network(lake, week), previous)
+
+
+def planned_demand(settings: Settings, lake: Lake, origin: date) -> pd.DataFrame:
+    """Read the forecast made at `origin` as demand to plan for (see `PlanningInputs`)."""
+    features = feature_columns(settings.calendar.horizon_weeks)
+    forecast = lake.read_pandas(DEMAND_FORECAST, [origin], [*SERIES, "target_week", "mean", *QUANTILES])
+    known = lake.read_pandas(features, [origin], [*SERIES, "part_category", "price"])
+    demand = forecast.merge(known.drop(columns="week"), on=SERIES, validate="many_to_one")
+    renamed = {"target_week": "due_week", "mean": "quantity", "price": "unit_price"}
+    return demand.drop(columns="week").rename(columns=renamed)
+
+
+def plan_week(settings: Settings, lake: Lake, week: date) -> WeekResult:
+    """Plan a week and write its tables and its report."""
+    inputs = planning_inputs(settings, lake, week)
+    plan = allocate(inputs.demand, inputs.network, settings.allocation, previous=inputs.previous)
+    rows = _write_plan(lake, plan, week)
+    report, pictures = write_plan_report(settings, lake, week)
+    costs = {f"cost/{part}": value for part, value in plan.cost.items()}
+    shortage = float(plan.shortages["quantity"].sum())
+    metadata = {**costs, "shortage_units": shortage, "status": plan.status, "gap": plan.gap}
+    return WeekResult(rows, metadata, pictures, report)
+
+
+def _write_plan(lake: Lake, plan: AllocationPlan, week: date) -> int:
+    """Write the tables of a plan; return the number of rows of ALLOCATION_PLAN, which is published last."""
+    lake.write_pandas(plan.capacity_load, CAPACITY_LOAD, week)
+    lake.write_pandas(plan.shortages, PLAN_SHORTAGES, week)
+    lake.write_pandas(plan.reasons, PLAN_REASONS, week)
+    lake.write_pandas(plan.rules, PLAN_RULES, week)
+    lake.write_pandas(plan.proof, PLAN_PROOF, week)
+    lake.write_pandas(pd.DataFrame(list(plan.cost.items()), columns=PLAN_COST.names), PLAN_COST, week)
+    return lake.write_pandas(plan.plan, ALLOCATION_PLAN, week)
+
+
+def read_plan_costs(lake: Lake, week: date) -> dict[str, float]:
+    """Return what the plan of a week costs: `total`, and its parts."""
+    costs = lake.read_pandas(PLAN_COST, [week])
+    return dict(zip(costs["part"], costs["amount"].astype(float), strict=True))
+
+
+def read_plan_tables(lake: Lake, week: date) -> PlanTables:
+    """Read the tables of the plan of a week, and what earlier plans were worth up to that week."""
+    earlier = weeks_between(add_weeks(week, 1 - _IMPACT_WEEKS), week)
+    plan, load, shortages, reasons, rules = (
+        lake.read_pandas(table, [week])
+        for table in (ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES, PLAN_REASONS, PLAN_RULES)
+    )
+    impact = lake.read_pandas(BUSINESS_IMPACT, earlier, missing_ok=True)
+    return PlanTables(plan, load, shortages, read_plan_costs(lake, week), impact, reasons, rules)
+
+
+def write_plan_report(settings: Settings, lake: Lake, week: date) -> tuple[str, dict[str, bytes]]:
+    """Write plan.html of a plan in the lake; return its path, and its pictures by name."""
+    tables = read_plan_tables(lake, week)
+    figures = {"load_against_capacity": charts.load_by_manufacturer(tables.capacity_load)}
+    if len(tables.impact):
+        figures |= impact_figures(tables.impact)
+    page = plan_html(week, tables, list(figures.values()))
+    path = write_report(settings.reports_path, week, "plan.html", page)
+    return path, {name: png(figure) for name, figure in figures.items()}
+
+
+def impact_figures(impact: pd.DataFrame) -> "dict[str, Figure]":
+    """Draw what plans were worth, from rows of BUSINESS_IMPACT."""
+    return {
+        "cost_by_policy": charts.cost_by_policy(impact),
+        "impact_by_week": charts.impact_by_week(impact),
+        "sensitivity": charts.sensitivity(impact),
+    }

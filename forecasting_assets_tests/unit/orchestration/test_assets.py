@@ -1,0 +1,56 @@
+"""Assets are functions that can be called with any lake, by themselves or through Dagster."""
+
+from datetime import date
+
+import dagster as dg
+import pytest
+
+from forecasting_assets.lake.lake import Lake
+from forecasting_assets.lake.network import read_network
+from forecasting_assets.orchestration.assets.planning import manufacturer_network
+from forecasting_assets.orchestration.build import build_defs
+from forecasting_assets.settings import load_settings
+from forecasting_assets.tables import MANUFACTURER_NETWORK
+
+WEEK = date(2024, 3, 4)
+FILES = {
+    "manufacturers.csv": "manufacturer_id,region,capacity_hours_per_week,overtime_hours_per_week,"
+    "overtime_premium,on_time_rate,activation_cost\nM1,north,40,8,0.25,0.95,0\n",
+    "capabilities.csv": "manufacturer_id,part_category,hours_per_unit,unit_cost\nM1,cnc,0.5,12\n",
+    "lanes.csv": "from_region,to_region,unit_cost,transit_weeks\nnorth,north,1,0\n",
+}
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    network = home / "landing" / "network"
+    network.mkdir(parents=True)
+    for name, text in FILES.items():
+        (network / name).write_text(text)
+    # Dagster keeps what it stores for a test there.
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    return load_settings(home)
+
+
+def test_an_asset_is_a_function_of_weeks_settings_and_lake(settings, tmp_path):
+    lake = Lake(str(tmp_path / "lake"))
+    ((week, result),) = manufacturer_network([WEEK], settings, lake)
+    assert (week, result.rows, result.metadata) == (WEEK, 1, {"manufacturers": 1, "lanes": 1})
+    assert read_network(lake, WEEK).capabilities["unit_cost"].tolist() == [12.0]
+
+
+def test_the_lake_that_definitions_are_given_is_the_one_that_runs_use(settings, tmp_path):
+    lake = Lake(str(tmp_path / "elsewhere"))
+    defs = build_defs(settings, lake=lake)
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert (
+            defs.resolve_job_def("weekly_plan")
+            .get_subset(asset_selection={dg.AssetKey("manufacturer_network")})
+            .execute_in_process(instance=instance, partition_key=str(WEEK))
+            .success
+        )
+    record = lake.records.read(MANUFACTURER_NETWORK)[WEEK]
+    assert record.inputs["network files"].keys() == FILES.keys()
+    assert record.failed_checks == {}
+    assert not (settings.home / "lake").exists()

@@ -15,7 +15,7 @@ from forecasting_assets.orchestration.factory import Upstream, Weekly, add_week_
 from forecasting_assets.orchestration.materialize import InputsChanged
 from forecasting_assets.orders.cleaning import CleaningRules, clean_week
 from forecasting_assets.orders.demand import weekly_demand as demand_of
-from forecasting_assets.orders.raw import read_raw_orders, weeks_by_columns
+from forecasting_assets.orders.raw import LandingZone, read_raw_orders, weeks_by_columns
 from forecasting_assets.runtime.spark import Spark
 from forecasting_assets.spark_partitions import by_week, shuffle_tasks
 from forecasting_assets.tables import (
@@ -59,17 +59,10 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
     ) -> None:
         """Order lines of the week exactly as they were landed, with the file and row each came from."""
         files = touching(landing.readable_files(), weeks)
+        zone = LandingZone(landing.path, orders.landed_names, orders.format)
         try:
             for columns, group in weeks_by_columns(files, weeks).items():
-                rows = read_raw_orders(
-                    spark.spark_session,
-                    landing.path,
-                    touching(files, group),
-                    columns,
-                    orders.landed_names,
-                    orders.format,
-                    group,
-                )
+                rows = read_raw_orders(spark.spark_session, zone, touching(files, group), columns, group)
                 row_counts(context, lake.write(by_week(rows, group), RAW_ORDERS, group))
         except Exception as error:
             if any(name in str(error) for name in _FAULTS_OF_FILES) and landing.recheck(files):

@@ -179,7 +179,7 @@ class _OddRows:
         return "skip"
 
     def numbers_around(self, rows_read: int, count: int) -> np.ndarray:
-        """Number the next `count` regular rows, after `rows_read` regular rows."""
+        """Return the row numbers of the next `count` regular rows, after `rows_read` regular rows."""
         rank = np.arange(rows_read + 1, rows_read + count + 1)
         odd = np.array(self._numbers, dtype="int64")
         return rank + np.searchsorted(odd - np.arange(len(odd)), rank, side="right")

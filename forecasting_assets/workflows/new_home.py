@@ -63,7 +63,7 @@ def set_up_home(
 
     Raises
     ------
-    StoreError, OrderFileError, FormatQuestion, NetworkError
+    StoreError, OrderFileError, UndecidedFormatError, NetworkError
         If files cannot be reached, cannot be read, or do not say how they are written.
     """
     if network:

@@ -15,19 +15,19 @@ from forecasting_assets.cli.output import json_option, print_json, print_line
     "--demand",
     multiple=True,
     metavar="CATEGORY/REGION=+20%",
-    help="More or less demand; * stands for all; repeatable.",
+    help="More or less demand; * means all; repeatable.",
 )
 @click.option("--remove", multiple=True, metavar="MANUFACTURER", help="Plan without it; repeatable.")
 @json_option
 def what_if(
     week: str, capacity: tuple[str, ...], demand: tuple[str, ...], remove: tuple[str, ...], as_json: bool
 ) -> None:
-    """Plan a changed case of a week and show the difference; the plan itself stays as it is."""
+    """Plan a changed case of a week and show the difference; the plan itself is unchanged."""
     from forecasting_assets.orchestration.assets.planning import what_if as plan_what_if
     from forecasting_assets.weeks import parse_week
 
     if not (capacity or demand or remove):
-        raise click.UsageError("Nothing is changed: give --capacity, --demand or --remove.")
+        raise click.UsageError("Nothing to change: use --capacity, --demand or --remove.")
     text, page = plan_what_if(load_existing_settings(), parse_week(week), capacity, demand, remove)
     if as_json:
         print_json({"week": week, "summary": text, "report": page})

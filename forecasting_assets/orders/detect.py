@@ -241,7 +241,7 @@ class _Detector:
             problem = f"Prices are in {one}, such as {first}, and in {two}, such as {second}"
             raise UndecidedFormatError("currency", "contradictory", problem, sorted(used))
         for symbol, example in used.items():
-            evidence = f"Prices are written with {symbol}, such as in {example.file} row {example.row:,}"
+            evidence = f"Prices are written with {symbol} in {example.file} row {example.row:,}"
             self._set("currency", symbol, evidence)
 
     def _csv_files(self) -> Iterator[Source]:

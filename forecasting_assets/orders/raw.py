@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from forecasting_assets.orders.formats import OrderFormat
 from forecasting_assets.orders.landing import required_columns, rows_of_weeks
-from forecasting_assets.orders.rows import Source
+from forecasting_assets.orders.rows import RowBatch, Source
 from forecasting_assets.spark_partitions import shuffle_tasks
 from forecasting_assets.tables import RAW_ORDERS, REJECTED_ORDERS, texts_ddl
 
@@ -125,13 +125,8 @@ def read_raw_orders(
                 path = f"{folder}/{file['name']}"
                 source = Source(filesystem, path, order_format, required=required, careful=file["careful"])
                 for rows, row_weeks in rows_of_weeks(source, file["weeks"], date_column, weeks):
-                    length = len(rows.numbers)
-                    landed = dict(zip(map(raw_name, rows.rows.schema.names), rows.rows.columns, strict=True))
-                    cells = [landed.get(name, pa.nulls(length, pa.string())) for name in names]
-                    name = pa.repeat(pa.scalar(file["name"]), length)
-                    modified = pa.repeat(pa.scalar(file["modified"], pa.timestamp("us", "UTC")), length)
-                    own = [name, pa.array(rows.numbers), modified, rows.problems, rows.surplus]
-                    yield pa.RecordBatch.from_arrays([*cells, *own, row_weeks], header)
+                    columns = [*_raw_columns(rows, names, file["name"], file["modified"]), row_weeks]
+                    yield pa.RecordBatch.from_arrays(columns, header)
 
     to_read = spark.createDataFrame(
         [(file.name, file.modified, list(file.weeks), file.careful) for file in files],
@@ -139,3 +134,19 @@ def read_raw_orders(
     )
     # No more readers than shuffle partitions, as each one needs to start a Python worker.
     return to_read.repartition(min(len(files), shuffle_tasks(spark)) or 1, "name").mapInArrow(read, schema)
+
+
+def _raw_columns(batch: RowBatch, names: Sequence[str], file: str, modified: datetime) -> "list[pa.Array]":
+    """Return the columns of raw_orders: `names`, null where the file lacks them, and those of RAW_ORDERS."""
+    import pyarrow as pa
+
+    length = len(batch.numbers)
+    landed = dict(zip(map(raw_name, batch.rows.schema.names), batch.rows.columns, strict=True))
+    return [
+        *(landed.get(name, pa.nulls(length, pa.string())) for name in names),
+        pa.repeat(pa.scalar(file), length),
+        pa.array(batch.numbers),
+        pa.repeat(pa.scalar(modified, pa.timestamp("us", "UTC")), length),
+        batch.problems,
+        batch.surplus,
+    ]

@@ -10,14 +10,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import pyarrow as pa
 
 from forecasting_assets.orders.csv_files import is_csv, is_tab_separated
 from forecasting_assets.orders.dates import parse_moments
 from forecasting_assets.orders.format_evidence import COLUMNS, Example, collect_examples, file_name
-from forecasting_assets.orders.formats import OrderFormat
+from forecasting_assets.orders.formats import DateOrder, Delimiter, OrderFormat
 from forecasting_assets.orders.landing import required_columns
 from forecasting_assets.orders.number_notation import (
     EITHER,
@@ -28,11 +28,10 @@ from forecasting_assets.orders.number_notation import (
 from forecasting_assets.orders.rows import OrderFileError, Source, decoded_blocks, open_text
 from forecasting_assets.orders.text import WHITE_SPACE
 
-_DELIMITERS = (",", ";", "\t", "|")
 #: Up to this share of the evidence in a file may be typing errors; a larger share is another notation.
 _ERRORS = 0.01
 _SEPARATORS = {".": "a point", ",": "a comma", " ": "a space", "'": "an apostrophe"}
-_DATE_ORDERS = {"iso": "in ISO 8601", "day_first": "day first", "month_first": "month first"}
+_DATE_ORDERS = {"day_first": "day first", "month_first": "month first"}
 
 
 class UndecidedFormatError(ValueError):
@@ -170,7 +169,9 @@ class _Detector:
                 continue
             with open_text(self._open(source)) as text:
                 header = next((line for line in text if line.strip()), "").rstrip("\r\n")
-            fitting = [delimiter for delimiter in _DELIMITERS if required <= _cells(header, delimiter)]
+            fitting = [
+                delimiter for delimiter in get_args(Delimiter) if required <= _cells(header, delimiter)
+            ]
             if fitting:
                 used.setdefault(fitting[0], source)
         if len(used) > 1:
@@ -264,7 +265,7 @@ class _Detector:
 def _date_orders(examples: list[Example]) -> list[Example]:
     """Set the notation of dates: whether the day or the month comes first."""
     text = pa.array([example.text for example in examples], pa.string())
-    moments = {order: parse_moments(text, order).to_pylist() for order in ("iso", "day_first", "month_first")}
+    moments = {order: parse_moments(text, order).to_pylist() for order in get_args(DateOrder)}
     evidence = []
     for example, iso, day_first, month_first in zip(examples, *moments.values(), strict=True):
         if iso is not None or (day_first is None and month_first is None):

@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 DateOrder = Literal["iso", "day_first", "month_first"]
+Delimiter = Literal[",", ";", "\t", "|"]
 
 
 class OrderFormat(BaseModel):
@@ -26,9 +27,7 @@ class OrderFormat(BaseModel):
         "", description="Thousands separator of quantities and prices; empty if they have none"
     )
     currency: str = Field("", description="Currency symbol or code before or after prices, such as $ or EUR")
-    delimiter: Literal[",", ";", "\t", "|"] = Field(
-        ",", description="Character between the cells of a CSV file"
-    )
+    delimiter: Delimiter = Field(",", description="Character between the cells of a CSV file")
     encoding: str = Field("utf-8", description="Text encoding of CSV files, such as utf-8, cp1252 or latin-1")
 
     @field_validator("encoding")

@@ -62,7 +62,7 @@ class UndecidedFormatError(ValueError):
 
 
 @dataclass(frozen=True)
-class Detected:
+class DetectedFormat:
     """The format of the files.
 
     Attributes
@@ -79,7 +79,7 @@ class Detected:
 
 def detect_format(
     sources: Sequence[Source], landed_names: Mapping[str, str], given: Mapping[str, str]
-) -> Detected:
+) -> DetectedFormat:
     """Detect the format of order files.
 
     Parameters
@@ -101,7 +101,7 @@ def detect_format(
     detector.detect_delimiter()
     detector.detect_dates()
     detector.detect_numbers()
-    return Detected(OrderFormat(**detector.fields), detector.evidence)
+    return DetectedFormat(OrderFormat(**detector.fields), detector.evidence)
 
 
 class _Detector:

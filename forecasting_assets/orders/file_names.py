@@ -7,12 +7,12 @@ from forecasting_assets.orders.reading import FORMATS, has_known_ending
 
 #: Patterns, in lower case, of files that other programs leave next to their output: markers, checksums, locks and
 #: incomplete files. They never hold order lines, so they are ignored without a message.
-BYSTANDERS = (
+IGNORED = (
     ".*", "_*", "~$*", "*~", "*.crc", "*.md5", "*.sha1", "*.sha256", "*.sha512", "*.tmp", "*.temp", "*.part",
     "*.partial", "*.filepart", "*.crdownload", "*.opdownload", "*.download", "*.aria2", "*.gstmp", "*.uploading",
     "*.inprogress", "*.lock", "*.swp", "*.swo", "thumbs.db", "desktop.ini", "icon\r", "@eadir", "$recycle.bin",
 )  # fmt: skip
-_BYSTANDER = re.compile("|".join(map(translate, BYSTANDERS)))
+_IGNORED_NAME = re.compile("|".join(map(translate, IGNORED)))
 #: Folders with the version log of a table. The Parquet files beside them also hold deleted and replaced rows, which
 #: only the log can identify.
 TABLE_LOGS = ("_delta_log", ".hoodie")
@@ -45,14 +45,14 @@ _REMEDIES = {
 }  # fmt: skip
 
 
-def is_bystander(path: str) -> bool:
-    """Return whether a file, or a folder above it, is ignored because of its name (`BYSTANDERS`)."""
-    return any(map(_BYSTANDER.match, path.lower().split("/")))
+def is_ignored(path: str) -> bool:
+    """Return whether a file, or a folder above it, is ignored because of its name (`IGNORED`)."""
+    return any(map(_IGNORED_NAME.match, path.lower().split("/")))
 
 
 def is_order_file(path: str) -> bool:
     """Return whether a file is read for order lines."""
-    return has_known_ending(path) and not is_bystander(path)
+    return has_known_ending(path) and not is_ignored(path)
 
 
 def table_log_of(path: str) -> str | None:

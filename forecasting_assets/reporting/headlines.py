@@ -89,7 +89,7 @@ def _performance(impact: pd.DataFrame) -> list[Headline]:
         return []
     headlines = []
     plan = by_policy["plan"]
-    period = f"over {count(plan['weeks'], 'week')} evaluated"
+    period = f"over {count(plan['weeks'], 'evaluated week')}"
     if pd.notna(plan.get("on_time_rate")):
         headlines.append(Headline(percent(plan["on_time_rate"]), f"of units on time under the plan {period}"))
     if by_policy.get("status_quo", {}).get("cost", 0) > 0:

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from forecasting_assets.allocation import load_network
 from forecasting_assets.lake.landing import LandedFile, Landing, describe_errors
-from forecasting_assets.orders.detect import Detected, detect_format
+from forecasting_assets.orders.detect import DetectedFormat, detect_format
 from forecasting_assets.orders.rows import OrderFileError
 from forecasting_assets.settings import SETTINGS_FILE, OrderSettings
 from forecasting_assets.storage import is_url, store_errors
@@ -36,7 +36,7 @@ class OrderHistory:
         The other weeks with orders, sorted; there is at least one.
     """
 
-    detected: Detected
+    detected: DetectedFormat
     files: Sequence[LandedFile]
     unread: Sequence[str]
     left_out: Sequence[date]
@@ -85,7 +85,7 @@ def set_up_home(
     return history
 
 
-def _history(landing: Landing, detected: Detected) -> OrderHistory:
+def _history(landing: Landing, detected: DetectedFormat) -> OrderHistory:
     files = landing.refresh()
     if broken := [file for file in files if file.error]:
         raise OrderFileError(
@@ -105,7 +105,7 @@ def _split_history(weeks: list[date]) -> tuple[list[date], list[date]]:
 
 
 def settings_text(
-    first_week: date, orders: str, network: str | None, columns: Mapping[str, str], detected: Detected
+    first_week: date, orders: str, network: str | None, columns: Mapping[str, str], detected: DetectedFormat
 ) -> str:
     """The text of forecasting.toml."""
     # A JSON string is a TOML string.

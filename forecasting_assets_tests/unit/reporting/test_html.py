@@ -201,8 +201,8 @@ def test_headlines_of_the_plan() -> None:
         "99.0 %": "of 1,000 units assigned to a manufacturer, 10 not assigned",
         "1 of 2": "manufacturers full in at least one week",
         "1,234,568": "cost of the plan, expected penalties included",
-        "97.2 %": "of units on time under the plan over 3 weeks evaluated",
-        "−11.5 %": "cost of the plan against the status quo over 3 weeks evaluated",  # noqa: RUF001
+        "97.2 %": "of units on time under the plan over 3 evaluated weeks",
+        "−11.5 %": "cost of the plan against the status quo over 3 evaluated weeks",  # noqa: RUF001
     }.items():
         assert text[text.index(caption) + 1] == value
 

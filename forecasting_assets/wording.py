@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 def count(n: float, noun: str) -> str:
     """Format a count with its noun: `1 week`, `1,200 weeks`."""
-    return f"{n:,.0f} {noun}" + ("" if n == 1 else "s")
+    number = f"{n:,.0f}"
+    return f"{number} {noun}" + ("" if number == "1" else "s")
 
 
 def listed(items: Sequence[str], most: int, separator: str = ", ") -> str:

@@ -1,4 +1,4 @@
-"""The command group, and how every command ends: exit codes, errors and interruptions."""
+"""The command group, and exit codes, errors and interruptions of all commands."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from forecasting_assets.cli.start import demo, init
 from forecasting_assets.cli.status import stale, status
 
 PROGRAM = "forecasting-assets"
-#: Exit codes: a run or check that failed, a command that cannot be carried out as given, Ctrl-C, a closed pipe.
+#: Exit codes: a run or check failed, a command with wrong arguments or settings, Ctrl-C, a closed pipe.
 FAILED, USAGE, INTERRUPTED, CLOSED_PIPE = 1, 2, 130, 141
 
 
@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 if all succeeded, 1 if a run or a check failed, 2 for a command that cannot be carried out as given.
+        0 if all succeeded, 1 if a run or a check failed, 2 for wrong arguments or settings, 130 after Ctrl-C, 141 if
+        the reader of the output has closed it.
     """
     try:
         exit_code = app.main(
@@ -54,11 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo("Interrupted. Completed weeks are kept.", err=True)
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output has closed it. Python would fail once more when it flushes it at exit.
+        # The reader of the output has closed it. Python would fail again when it flushes the output at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED_PIPE
-    except (
-        ValueError
-    ) as error:  # every error of use is one; anything else is a fault of ours and keeps its trace
+    except ValueError as error:
+        # Every user error is a ValueError; any other error is a bug and keeps its traceback.
         click.echo(f"error: {error}", err=True)
         return USAGE

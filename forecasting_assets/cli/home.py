@@ -1,4 +1,4 @@
-"""Which home a command works in."""
+"""The home that a command works in."""
 
 import os
 
@@ -6,9 +6,9 @@ import click
 
 from forecasting_assets.settings import SETTINGS_FILE, Settings, forecasting_home, load_settings
 
-#: Any of these makes a folder a home.
-_SIGNS = (SETTINGS_FILE, "landing", "lake")
-#: With this variable set, a home needs nothing but the environment, as in a container.
+#: A folder that contains any of these is a home.
+_MARKERS = (SETTINGS_FILE, "landing", "lake")
+#: With this variable set, as in a container, the folder of a home may be empty.
 _LANDING_VARIABLE = "FORECASTING__ORDERS__LANDING"
 
 
@@ -18,10 +18,10 @@ def load_existing_settings() -> Settings:
     Raises
     ------
     click.UsageError
-        If there is no home there: a misspelt path must not look like an empty, healthy home.
+        If there is no home: a misspelt path must not look like an empty, healthy home.
     """
     home = forecasting_home()
-    if not any((home / sign).exists() for sign in _SIGNS) and _LANDING_VARIABLE not in os.environ:
+    if not any((home / marker).exists() for marker in _MARKERS) and _LANDING_VARIABLE not in os.environ:
         raise click.UsageError(
             f"There is no home at {home}: run `forecasting-assets init` or `forecasting-assets demo` first, or set "
             "FORECASTING_HOME to the folder of an existing one."

@@ -1,4 +1,4 @@
-"""What commands print: lines, tables and JSON. Colour only on a terminal."""
+"""Output of commands: lines, tables and JSON, with colour only on a terminal."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-#: Wide enough that no cell is cut where there is no terminal whose width counts.
+#: Wide enough that no cell is cut when the output is not a terminal.
 _WIDTH_OF_FILES = 200
 
 
@@ -19,18 +19,18 @@ def json_option(command: Any) -> Any:
 
 
 def print_json(content: Any) -> None:
-    """Print anything that JSON can hold; dates and paths as text."""
+    """Print a value as JSON, with dates and paths as text."""
     click.echo(json.dumps(content, indent=2, default=str, ensure_ascii=False))
 
 
 def print_line(text: str = "", err: bool = False) -> None:
-    """Print one line at once, so that progress is seen through a pipe too."""
+    """Print one line and flush it, so that progress is also visible through a pipe."""
     click.echo(text, err=err)
     (sys.stderr if err else sys.stdout).flush()
 
 
 def print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows below a heading: the first column to the left, the others to the right."""
+    """Print rows below a heading, the first column left-aligned and the others right-aligned."""
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = _WIDTH_OF_FILES

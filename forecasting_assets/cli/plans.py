@@ -15,7 +15,7 @@ from forecasting_assets.cli.output import json_option, print_json, print_line
     "--demand",
     multiple=True,
     metavar="CATEGORY/REGION=+20%",
-    help="More or less demand; * stands for all; repeatable.",
+    help="More or less demand; * means all; repeatable.",
 )
 @click.option("--remove", multiple=True, metavar="MANUFACTURER", help="Plan without it; repeatable.")
 @json_option

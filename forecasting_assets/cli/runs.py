@@ -1,4 +1,4 @@
-"""Commands that make weeks: materialize, backfill."""
+"""Commands that compute weeks: materialize, backfill."""
 
 from collections.abc import Callable
 from datetime import date
@@ -17,7 +17,7 @@ FAILED = 1
 _select = click.option(
     "--select",
     metavar="ASSETS",
-    help="Assets: names separated by commas, or Dagster's selection syntax as '+key:feature_table'. All if left out.",
+    help="Assets: names separated by commas, or Dagster's selection syntax, e.g. '+key:feature_table'. Default: all.",
 )
 
 
@@ -29,19 +29,19 @@ _select = click.option(
     "--override",
     multiple=True,
     metavar="ASSET/CHECK",
-    help="Go ahead although this check has failed, as clean_orders/conservation; recorded with the weeks made.",
+    help="Continue although this check has failed, e.g. clean_orders/conservation; recorded with the weeks.",
 )
 @json_option
 def materialize(
     select: str | None, first: str | None, last: str | None, override: tuple[str, ...], as_json: bool
 ) -> int:
-    """Make a week or a range of weeks in one run: by default the newest closed week that has orders."""
+    """Materialize a week or a range of weeks in one run: by default the newest closed week with orders."""
     from forecasting_assets.orchestration.runs import materialize as run_weeks
 
     settings = load_existing_settings()
     weeks = requested_weeks(settings, first, last)
     report = _progress_printer(as_json)
-    what = f"week {weeks[0]}" if len(weeks) == 1 else f"{len(weeks)} weeks, {weeks[0]} to {weeks[-1]}"
+    what = f"week {weeks[0]}" if len(weeks) == 1 else f"{len(weeks):,} weeks, {weeks[0]} to {weeks[-1]}"
     report(f"Materializing {select or 'all assets'}: {what}")
     succeeded = run_weeks(settings, weeks, select, override, report)
     if as_json:
@@ -55,7 +55,9 @@ def materialize(
 @click.option("--from", "first", required=True, metavar="WEEK", help="First week, as the date of its Monday.")
 @click.option("--to", "last", required=True, metavar="WEEK", help="Last week, as the date of its Monday.")
 @_select
-@click.option("--dry-run", is_flag=True, help="Say what would be run and about how long it would take.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show the runs and their estimated duration, but do not run them."
+)
 @click.option(
     "--resume",
     is_flag=True,
@@ -63,7 +65,7 @@ def materialize(
 )
 @json_option
 def backfill(first: str, last: str, select: str | None, dry_run: bool, resume: bool, as_json: bool) -> int:
-    """Make many weeks in as few runs as is sensible."""
+    """Materialize many weeks in few runs of a suitable size."""
     from forecasting_assets.orchestration.runs import backfill as run_backfill
     from forecasting_assets.orchestration.runs import past_cost, weeks_to_make
     from forecasting_assets.workflows.backfill import chunks, duration
@@ -84,10 +86,14 @@ def backfill(first: str, last: str, select: str | None, dry_run: bool, resume: b
     if not weeks:
         report("Nothing to do: every week is fresh.")
     else:
-        basis = f"measured in {count(cost.measured, 'run')}" if cost.measured else "a guess: no such run yet"
+        basis = (
+            f"measured in {count(cost.measured, 'run')}"
+            if cost.measured
+            else "a guess, as there are no such runs yet"
+        )
         report(
             f"{count(len(weeks), 'week')} in {count(len(runs), 'run')}, about "
-            f"{duration(result['estimated_seconds'])} ({cost.start_up:.0f} s to start and {cost.per_week:.1f} s a "
+            f"{duration(result['estimated_seconds'])} ({cost.start_up:.0f} s to start and {cost.per_week:.1f} s per "
             f"week, {basis})"
         )
     succeeded = True
@@ -106,7 +112,7 @@ def _run_all(run: Callable[[], bool], report: Callable[[str], None]) -> bool:
     try:
         succeeded = run()
     finally:  # also after Ctrl-C
-        report("Succeeded." if succeeded else "Not all weeks are made: run it again with --resume.")
+        report("Succeeded." if succeeded else "Some weeks are not complete: run it again with --resume.")
     return succeeded
 
 
@@ -147,5 +153,5 @@ def _newest_week_with_orders(settings: Settings, newest: date) -> date:
 
 
 def _progress_printer(as_json: bool) -> Callable[[str], None]:
-    """Progress goes to standard error where standard output is to hold JSON alone."""
+    """Return a printer that uses standard error if standard output is for JSON."""
     return lambda line: print_line(line, err=as_json)

@@ -22,7 +22,7 @@ _HOST = "127.0.0.1"
 def dev(port: int) -> int:
     """Serve Dagster's UI with its daemon, which runs sensors, schedules and backfills.
 
-    Ctrl-C, or SIGTERM where it runs in the background, ends everything it has started.
+    Ctrl-C, or SIGTERM if it runs in the background, ends everything it has started.
     """
     from forecasting_assets.orchestration.runs import prepare_queue
     from forecasting_assets.tracking.client import DAGSTER_URL
@@ -39,7 +39,7 @@ def dev(port: int) -> int:
         from forecasting_assets.runtime.run_launcher_process import keep_warm
 
         keep_warm()
-    # `dagster dev` advertises its successor, which wants a project of its own layout.
+    # `dagster dev` advertises its successor, which requires another project layout.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:Function `dev_command` is superseded")
     command = ["dagster", "dev", "-m", "forecasting_assets.definitions", "-h", _HOST, "-p", str(port)]
     return _serve(command, port, "/server_info", "Dagster")
@@ -53,7 +53,7 @@ def mlflow(port: int) -> int:
     """Serve MLflow's UI with the runs and models of this home."""
     settings = load_existing_settings()
     if settings.artifacts_uri is None:
-        raise click.UsageError(f"MLflow is served already, at {settings.tracking_uri}: open it there.")
+        raise click.UsageError(f"MLflow is already served at {settings.tracking_uri}: open it there.")
     _set_home(settings)
     store = ["--backend-store-uri", settings.tracking_uri]
     artifacts = ["--artifacts-destination", settings.artifacts_uri]
@@ -62,7 +62,7 @@ def mlflow(port: int) -> int:
 
 
 def _set_home(settings: Settings) -> None:
-    """Have everything that is started from here find this home, wherever it was started."""
+    """Set the environment variables that lead processes started from here to this home."""
     from forecasting_assets.runtime.dagster_home import prepare_home
 
     dagster_home = prepare_home(settings.home)

@@ -19,28 +19,28 @@ if TYPE_CHECKING:
 
 DEMO_WEEKS = 120
 DEMO_PLANNED_WEEKS = 12
-#: First line of the settings the demo writes, by which it knows a home of its own.
+#: First line of the settings that the demo writes; it identifies a home of the demo.
 DEMO_MARK = "# The synthetic marketplace of forecasting-assets demo."
 
 
 @click.command()
 @click.option("--orders", required=True, help="Folder or URL of the order files.")
 @click.option(
-    "--network", help="Folder of manufacturers.csv, capabilities.csv and lanes.csv; may be given later."
+    "--network", help="Folder of manufacturers.csv, capabilities.csv and lanes.csv; can be set later."
 )
 @click.option(
     "--column",
     "columns",
     multiple=True,
     metavar="NAME=LANDED",
-    help=f"Landed name of a column, as order_id=InvoiceNo; repeatable. Names: {', '.join(ORDER_COLUMNS)}.",
+    help=f"Landed name of a column, e.g. order_id=InvoiceNo; repeatable. Names: {', '.join(ORDER_COLUMNS)}.",
 )
 @click.option(
     "--format",
     "formats",
     multiple=True,
     metavar="FIELD=VALUE",
-    help="How the files are written where they do not decide it, as date=day_first; repeatable.",
+    help="Format of the files where it cannot be detected, e.g. date=day_first; repeatable.",
 )
 @json_option
 def init(
@@ -48,14 +48,14 @@ def init(
 ) -> None:
     """Write forecasting.toml for your own orders.
 
-    Finds out which weeks there are and how the files write dates, numbers and text.
+    Detects the weeks of the orders and the format of dates, numbers and text.
     """
     from forecasting_assets.storage import is_url
     from forecasting_assets.workflows.new_home import absolute, set_up_home
 
     file = forecasting_home() / SETTINGS_FILE
     if file.exists():
-        raise click.UsageError(f"{file} exists already: edit it, or remove it to start again.")
+        raise click.UsageError(f"{file} already exists: edit it, or remove it to start again.")
     landing, network_path = absolute(orders), network and absolute(network)
     if not is_url(landing) and not Path(landing).is_dir():
         raise click.UsageError(f"--orders {landing}: no such folder.")
@@ -76,7 +76,7 @@ def init(
         return
     _report(file, history)
     if not network:
-        print_line("No network yet: planning assets refuse until [network] path names its folder.")
+        print_line("No network yet: planning assets cannot run until [network] path names its folder.")
     closed = [week for week in history.weeks if week <= newest_closed_week()]
     if closed:
         print_line(f"Next: forecasting-assets materialize --from {closed[0]} --to {closed[-1]}")
@@ -94,8 +94,8 @@ def _report(file: Path, history: "OrderHistory") -> None:
         print_line(f"{evidence} ([orders.format] in {SETTINGS_FILE}).")
     if history.left_out:
         print_line(
-            f"Orders of {history.left_out[0]} to {history.left_out[-1]} are left out, as over a year without orders "
-            "follows them: set [calendar] first_week if their dates are right."
+            f"Orders of {history.left_out[0]} to {history.left_out[-1]} are left out because more than a year without "
+            "orders follows them: set [calendar] first_week if their dates are correct."
         )
     files, weeks = history.files, history.weeks
     rows = sum(landed.rows for landed in files)
@@ -126,16 +126,16 @@ def _column_map(pairs: Sequence[str]) -> dict[str, str]:
     for pair in pairs:
         name, separator, landed = pair.partition("=")
         if not separator or not landed:
-            raise click.UsageError(f"--column {pair}: write NAME=LANDED, as order_id=InvoiceNo.")
+            raise click.UsageError(f"--column {pair}: write NAME=LANDED, e.g. order_id=InvoiceNo.")
         if name not in ORDER_COLUMNS:
-            raise click.UsageError(f"--column {pair}: {name!r} is none of {', '.join(ORDER_COLUMNS)}.")
+            raise click.UsageError(f"--column {pair}: {name!r} is not one of {', '.join(ORDER_COLUMNS)}.")
         columns[name] = landed
     return columns
 
 
 @click.command()
 def demo() -> int:
-    """Run the whole platform on a synthetic marketplace, and end with a summary."""
+    """Run the whole platform on a synthetic marketplace and print a summary."""
     from forecasting_assets.demo import Marketplace, write_marketplace
     from forecasting_assets.lake.lake import Lake
     from forecasting_assets.orchestration.runs import materialize
@@ -164,7 +164,7 @@ def demo() -> int:
 
 
 def _prepare_demo(home: Path) -> None:
-    """Write the demo's settings, unless they exist; refuse a home that holds anything else."""
+    """Write the demo's settings unless they exist; raise an error for a home that is not the demo's."""
     file, landing = home / SETTINGS_FILE, home / "landing"
     if file.exists():
         if not file.read_text(encoding="utf-8").startswith(DEMO_MARK):
@@ -174,9 +174,9 @@ def _prepare_demo(home: Path) -> None:
         return
     if landing.exists() and any(landing.iterdir()):
         raise click.UsageError(
-            f"{landing} holds files already: set FORECASTING_HOME to another folder for the demo."
+            f"{landing} already holds files: set FORECASTING_HOME to another folder for the demo."
         )
-    # It ends with the newest closed week, where the UI looks first.
+    # History ends with the newest closed week, which the UI shows first.
     first_week = add_weeks(newest_closed_week(), 1 - DEMO_WEEKS)
     home.mkdir(parents=True, exist_ok=True)
     file.write_text(f"{DEMO_MARK}\n[calendar]\nfirst_week = {first_week}\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Commands that say how the weeks stand: status, stale."""
+"""Commands that show the state of the weeks: status, stale."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +35,9 @@ def status(check: bool, as_json: bool) -> int:
     else:
         rows = []
         for asset, states in assets.items():
-            made = [week for name in ("fresh", "out of date", "failed") for week in states[name]]
+            existing = [week for name in ("fresh", "out of date", "failed") for week in states[name]]
             counts = [f"{len(states[name]):,}" for name in STATES]
-            rows.append([asset, *counts, str(max(made, default="none"))])
+            rows.append([asset, *counts, str(max(existing, default="none"))])
         print_table(["asset", *STATES, "newest week"], rows)
         print_line()
         for line in describe_weeks(freshness):
@@ -69,9 +69,9 @@ def _reasons(freshness: "Freshness", state: str | None = None) -> dict[str, dict
     """Asset -> week -> its state and reasons, of the weeks that are not fresh, or in one state."""
     return {
         asset: {
-            str(week): {"state": found.state, "reasons": found.reasons, "inherited": found.inherited}
-            for week, found in weeks.items()
-            if state in (None, found.state)
+            str(week): {"state": entry.state, "reasons": entry.reasons, "inherited": entry.inherited}
+            for week, entry in weeks.items()
+            if state in (None, entry.state)
         }
         for asset, weeks in freshness.stale().items()
     }

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from forecasting_assets.lake.landed_files import FileError, LandedFile, describe_errors, describe_unread
 from forecasting_assets.lake.landing_index import Entry, open_index
 from forecasting_assets.lake.records import fingerprint
-from forecasting_assets.orders.file_names import is_bystander, is_order_file, table_log_of
+from forecasting_assets.orders.file_names import is_ignored, is_order_file, table_log_of
 from forecasting_assets.orders.formats import OrderFormat
 from forecasting_assets.orders.landing import FileContent, required_columns, scan_order_file
 from forecasting_assets.orders.reading import FORMATS, read_order_file
@@ -199,7 +199,7 @@ class Landing:
             for name, info in files.items()
             if is_order_file(name) and info.type is fs.FileType.File
         }
-        unread = {name for name in files if name not in orders and not is_bystander(name)}
+        unread = {name for name in files if name not in orders and not is_ignored(name)}
         return orders, sorted(unread | {log for log in map(table_log_of, files) if log})
 
     def _look(

@@ -1,0 +1,1 @@
+"""Order files to weekly demand: read, clean, aggregate and check order lines. Pure functions, no Dagster."""

@@ -1,4 +1,4 @@
-"""Checks from raw orders to weekly demand: nothing lost, nothing twice, nothing from the future, nothing in silence."""
+"""Checks from raw orders to weekly demand: no order line is lost, counted twice, misdated or silently ignored."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -11,16 +11,16 @@ from forecasting_assets.orders.quality import CleanStatistics
 from forecasting_assets.orders.raw import raw_name
 from forecasting_assets.orders.text import normalise_spelling
 from forecasting_assets.weeks import add_weeks
-from forecasting_assets.wording import listed
+from forecasting_assets.wording import count, listed
 
 NO_ORDERS = Finding(True, "no orders in the week")
-#: Weeks before a week with which its volume and names are compared.
+#: Number of earlier weeks that the volume and the names of a week are compared with.
 VOLUME_WEEKS = 26
-#: Weeks that are too few to say what is usual.
-_TOO_FEW = 8
-#: Reasons shown of each file, the commonest first.
+#: Fewer earlier weeks than this are not enough to judge the volume of a week.
+_MINIMUM_WEEKS = 8
+#: Number of reasons shown for each file, the most common first.
 _REASONS_SHOWN = 3
-#: The column that is wrong where a row is rejected for a reason.
+#: Column that is wrong in a row rejected for a reason.
 _COLUMN_OF_REASON = {
     "bad_date": "order_date",
     "bad_quantity": "quantity",
@@ -32,27 +32,27 @@ _COLUMN_OF_REASON = {
 
 
 def check_conservation(raw: int, clean: int, rejected: int) -> Finding:
-    """Every raw row is clean or rejected, once."""
+    """Check that every raw row is either clean or rejected, exactly once."""
     lost = raw - clean - rejected
     description = (
         "every row is clean or rejected"
         if not lost
-        else f"{abs(lost):,} rows {'lost' if lost > 0 else 'too many'}"
+        else f"{count(abs(lost), 'row')} {'lost' if lost > 0 else 'too many'}"
     )
     return Finding(lost == 0, description, {"raw_rows": raw, "clean_rows": clean, "rejected_rows": rejected})
 
 
 def check_unique(statistics: CleanStatistics | None) -> Finding:
-    """No landed row and no (order_id, line_id) counts twice."""
+    """Check that no landed row and no (order_id, line_id) counts twice."""
     if statistics is None:
         return NO_ORDERS
     repeated = statistics.rows - statistics.lines
     metadata = {"rows": statistics.rows, "repeated": repeated}
-    return Finding(repeated == 0, f"{repeated:,} order lines count twice", metadata)
+    return Finding(repeated == 0, f"{count(repeated, 'order line')} counted more than once", metadata)
 
 
 def check_dates(statistics: CleanStatistics | None, week: date) -> Finding:
-    """All order dates lie within the week."""
+    """Check that all order dates lie within the week."""
     if statistics is None:
         return NO_ORDERS
     earliest, latest = statistics.earliest, statistics.latest
@@ -62,37 +62,39 @@ def check_dates(statistics: CleanStatistics | None, week: date) -> Finding:
 
 
 def check_present(statistics: CleanStatistics | None) -> Finding:
-    """No value is missing, no quantity or price zero or less."""
+    """Check that no value is missing and that all quantities and prices are positive."""
     if statistics is None:
         return NO_ORDERS
     broken = statistics.broken
-    return Finding(
-        broken == 0, f"{broken:,} rows with a missing or non-positive value", {"broken_rows": broken}
-    )
+    description = f"{count(broken, 'row')} with a missing or non-positive value"
+    return Finding(broken == 0, description, {"broken_rows": broken})
 
 
 def check_volume(units: pd.Series, week: date, limit: float) -> Finding:
-    """The week's units against the median of earlier weeks, in robust standard deviations (1.4826 MAD).
+    """Compare the week's units with the median of earlier weeks, in robust standard deviations (1.4826 MAD).
 
     Parameters
     ----------
     units
-        Total units, indexed by week, the checked one included; weeks without orders are zero.
+        Total units, indexed by week, including the checked week; weeks without orders are zero.
     week
-        The checked week.
+        Week to check.
     limit
-        Robust standard deviations beyond which the check fails.
+        Number of robust standard deviations above which the check fails.
     """
     past = units[units.index < pd.Timestamp(week)].to_numpy(float)
     now = float(units.get(pd.Timestamp(week), 0.0))
-    if len(past) < _TOO_FEW:
-        return Finding(True, f"{len(past)} earlier weeks are too few to judge", {"units": now})
+    if len(past) < _MINIMUM_WEEKS:
+        description = (
+            f"only {count(len(past), 'earlier week')}: at least {_MINIMUM_WEEKS} are needed to judge"
+        )
+        return Finding(True, description, {"units": now})
     median = float(np.median(past))
-    # A steady series has no deviation to speak of; within 5 % of its level nothing is unusual.
+    # The deviation of a steady series is almost zero; within 5 % of its level nothing is unusual.
     deviation = max(1.4826 * float(np.median(np.abs(past - median))), 0.05 * median)
     score = (now - median) / deviation if deviation else 0.0
     usual = f"the median of {len(past)} weeks ({median:,.0f})"
-    description = f"{now:,.0f} units, {score:+.1f} robust deviations from {usual}"
+    description = f"{count(now, 'unit')}, {score:+.1f} robust standard deviations from {usual}"
     metadata = {"units": now, "median_units": median, "robust_deviations": score}
     return Finding(abs(score) <= limit, description, metadata)
 
@@ -100,10 +102,10 @@ def check_volume(units: pd.Series, week: date, limit: float) -> Finding:
 def check_rejections(
     summary: pd.DataFrame, rejected: pd.DataFrame, landed_names: Mapping[str, str], limit: float
 ) -> Finding:
-    """No file has more than a few rejected rows, nor rejected rows with more than a few of its units.
+    """Check that in no file more than a small share of the rows or units is rejected.
 
-    Duplicates do not count. A small file may exceed the limit by three standard deviations of what chance does at the
-    limit, so that a single bad row in a short file is no news.
+    Duplicates do not count. The limit for rows is raised by three standard deviations of the binomial distribution,
+    so that a single bad row in a short file does not fail the check.
 
     Parameters
     ----------
@@ -120,7 +122,7 @@ def check_rejections(
     units = summary["units"] + summary["rejected_units"]
     share_of_units = (summary["rejected_units"] / units.where(units > 0)).fillna(0.0)
     many = lost > limit * rows + 3 * np.sqrt(limit * (1 - limit) * rows)
-    # Few rows with many of the units: the large orders are written in another way than the others.
+    # Few rows with many of the units: large orders are written in another format than small ones.
     heavy = (share_of_units > limit) & (share_of_units > 3 * lost / rows)
     metadata = {
         "rejected_rows": int(lost.sum()),
@@ -129,56 +131,56 @@ def check_rejections(
     }
     failed = summary.assign(share_of_units=share_of_units)[many | heavy]
     if failed.empty:
-        return Finding(True, f"{int(lost.sum()):,} of {int(rows.sum()):,} rows are rejected", metadata)
+        description = f"{int(lost.sum()):,} of {count(int(rows.sum()), 'row')} rejected"
+        return Finding(True, description, metadata)
     lines = [
-        f"{file.source_file}: {file.rejected_rows:,} of {file.rows:,} rows with about "
-        f"{file.share_of_units:.0%} of its units are rejected: "
+        f"{file.source_file}: {file.rejected_rows:,} of {count(file.rows, 'row')} rejected, with about "
+        f"{100 * file.share_of_units:.0f} % of the units: "
         + _reasons(rejected[rejected["source_file"] == file.source_file], landed_names)
         for file in failed.sort_values("rejected_rows", ascending=False).itertuples()
     ]
-    remedy = "See the table rejected_orders; [orders.format] says how dates and numbers are written"
+    remedy = "See the table rejected_orders; set the format of dates and numbers in [orders.format]"
     return Finding(False, "\n".join([*lines[:10], remedy]), metadata | {"files": len(failed)})
 
 
 def _reasons(rejected: pd.DataFrame, landed_names: Mapping[str, str]) -> str:
-    """The commonest reasons of a file, each with an example."""
+    """List the most common reasons of a file, each with an example."""
     rejected = rejected[rejected["reason"] != "duplicate"]
     counts = rejected["reason"].value_counts()
     shown = []
-    for reason, count in counts.head(_REASONS_SHOWN).items():
+    for reason, rows in counts.head(_REASONS_SHOWN).items():
         example = rejected[rejected["reason"] == reason].iloc[0]
         column = raw_name(landed_names.get(_COLUMN_OF_REASON.get(str(reason), ""), ""))
-        value = f", as {example[column]!r}" if column in rejected.columns else ", as"
-        times = "once" if count == 1 else f"{count:,} times"
-        shown.append(f"{reason} {times}{value} in row {example['source_row']}")
+        value = f"{example[column]!r} in " if column in rejected.columns else ""
+        shown.append(f"{reason} in {count(rows, 'row')} (such as {value}row {example['source_row']:,})")
     return "; ".join(shown)
 
 
 def check_names(names: Mapping[str, Sequence[str]]) -> Finding:
-    """No two names differ only by case or inner white space.
+    """Check that no two names differ only by case or inner white space.
 
     Parameters
     ----------
     names
         Column -> the distinct names in it.
     """
-    spelled = []
-    for column, found in names.items():
-        spellings = pd.Series(sorted(found), dtype=object)
+    similar = []
+    for column, distinct in names.items():
+        spellings = pd.Series(sorted(distinct), dtype=object)
         groups = spellings.groupby(normalise_spelling(spellings).to_numpy())
-        spelled += [f"{column} {' / '.join(map(repr, group))}" for _, group in groups if len(group) > 1]
-    if not spelled:
+        similar += [f"{column} {' / '.join(map(repr, group))}" for _, group in groups if len(group) > 1]
+    if not similar:
         return Finding(True, "no names differ only by case or white space")
     return Finding(
         False,
-        f"names differ only by case or white space: {listed(spelled, 10, '; ')}. If they are one, set [orders] "
+        f"names differ only by case or white space: {listed(similar, 10, '; ')}. If they mean the same, set [orders] "
         "fold_case = true",
-        {"names": len(spelled)},
+        {"names": len(similar)},
     )
 
 
 def check_line_numbers(rejected: pd.DataFrame) -> Finding:
-    """No order line was replaced by one of the same number for another part or region.
+    """Check that no order line was replaced by one with the same number for another part or region.
 
     Parameters
     ----------
@@ -191,20 +193,20 @@ def check_line_numbers(rejected: pd.DataFrame) -> Finding:
     first = differing.iloc[0]
     return Finding(
         False,
-        f"{len(differing):,} order lines were replaced by a newer line of the same order and line number, but for "
-        f"another part or region, as {first['source_file']} row {first['source_row']} by {first['replaced_by']}. If "
-        "branches number their orders by themselves, put the branch into order_id",
+        f"{count(len(differing), 'order line')} replaced by a newer line with the same order and line number but for "
+        f"another part or region, such as {first['source_file']} row {first['source_row']} by {first['replaced_by']}. "
+        "If each branch numbers its own orders, add the branch to order_id",
         {"order_lines": len(differing)},
     )
 
 
 def check_calendar(strays: Mapping[date, Sequence[str]], first_week: date, described_weeks: str) -> Finding:
-    """No file holds orders of weeks that are not planned: before the first week of history, or to come.
+    """Check that no file holds orders of weeks without a partition: before the first week, or in the future.
 
     Parameters
     ----------
     strays
-        Such a week -> names of the files with orders of it.
+        Week without a partition -> names of the files with orders of that week.
     first_week
         First week of history.
     described_weeks
@@ -212,9 +214,9 @@ def check_calendar(strays: Mapping[date, Sequence[str]], first_week: date, descr
     """
     names = sorted({name for files in strays.values() for name in files})
     description = (
-        f"{listed(names, 5)}: orders of {described_weeks}, which no partition holds. Correct their dates, or set "
-        f"[calendar] first_week (now {first_week}) if they are older orders"
+        f"{listed(names, 5)}: orders of {described_weeks}, which have no partition. Correct their dates, or set an "
+        f"earlier [calendar] first_week (now {first_week}) if the orders are that old"
         if strays
-        else "every order is of a week that is planned"
+        else "every order belongs to a week with a partition"
     )
     return Finding(not strays, description, {"weeks": len(strays), "files": len(names)})

@@ -1,6 +1,6 @@
-"""clean_orders and rejected_orders: every raw row of a week is one or the other.
+"""clean_orders and rejected_orders: every raw row of a week goes to one of them.
 
-The rules are stated once, in `_violations`; a row that violates none is clean.
+The rules are defined in `_violations`; a row that violates none of them is clean.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from forecasting_assets.tables import (
 )
 
 DEFAULT_CATEGORY = "default"
-_ANY_FORMAT = [
+_NUMBER_FORMATS = [
     OrderFormat(thousands=","),
     OrderFormat(decimal=",", thousands="."),
     OrderFormat(thousands=" "),
@@ -34,16 +34,16 @@ _IDS = ["order_id", "line_id", "part_id"]
 
 @dataclass(frozen=True)
 class CleaningRules:
-    """How raw rows are read.
+    """Settings for cleaning raw rows.
 
     Attributes
     ----------
     landed_names
         Platform name -> landed name of every column of an order line.
     order_format
-        How dates and numbers are written.
+        Format of dates and numbers.
     fold_case
-        Whether names that differ only by case or inner white space are one.
+        Whether names that differ only by case or inner white space are the same name.
     """
 
     landed_names: Mapping[str, str]
@@ -53,14 +53,14 @@ class CleaningRules:
 
 @dataclass(frozen=True)
 class CleanWeek:
-    """What the raw rows of a week come to, in the order of file and row.
+    """Clean and rejected rows of a week, in the order of file and row.
 
     Attributes
     ----------
     clean
-        The clean rows, with the columns of CLEAN_ORDERS.
+        Clean rows, with the columns of CLEAN_ORDERS.
     rejected
-        The others, with the columns of raw_orders and those that REJECTED_ORDERS adds: the reason is the first of
+        All other rows, with the columns of raw_orders and those that REJECTED_ORDERS adds; the reason is the first of
         REJECTION_REASONS that applies.
     summary
         ORDER_FILE_SUMMARY of the week.
@@ -79,9 +79,9 @@ def clean_week(raw: pa.Table, week: date, rules: CleaningRules) -> CleanWeek:
     raw
         Rows of raw_orders of the week.
     week
-        Its Monday.
+        Monday of the week.
     rules
-        How they are read.
+        How to read the rows.
     """
     raw = raw.sort_by([(name, "ascending") for name in ROW]).combine_chunks()
     values = _values(raw, rules)
@@ -104,42 +104,42 @@ def clean_week(raw: pa.Table, week: date, rules: CleaningRules) -> CleanWeek:
 
 
 def _replacements(values: Mapping[str, pa.Array], newest: pa.Array) -> dict[str, pa.Array]:
-    """Of each row that repeats a newer one: where that one is, and in which names it differs."""
+    """Return for each row that repeats a newer one: the newer row, and which of its names differ."""
     file, number = (values[name].take(newest) for name in ROW)
-    place = pc.binary_join_element_wise(file, number.cast(pa.string()), " row ")
+    replaced_by = pc.binary_join_element_wise(file, number.cast(pa.string()), " row ")
     part, region = (
         pc.not_equal(values[name].take(newest), values[name]).fill_null(False)
         for name in ("part_id", "region")
     )
-    either = pc.case_when(
+    differing = pc.case_when(
         pc.make_struct(pc.and_(part, region), part, region), "part_id, region", "part_id", "region"
     )
-    return {"replaced_by": place, "replaced_in": either.cast(pa.string())}
+    return {"replaced_by": replaced_by, "replaced_in": differing.cast(pa.string())}
 
 
 def _summary(raw: pa.Table, clean: pa.Table, rejected: pa.Array, rules: CleaningRules) -> pa.Table:
-    """ORDER_FILE_SUMMARY of a week; `rejected` without duplicates."""
+    """Compute ORDER_FILE_SUMMARY of a week; `rejected` is false for duplicates."""
     lost = raw.filter(rejected)
-    # Only to tell how much is missing: numbers are read in whatever way they can be.
-    formats = [rules.order_format, *_ANY_FORMAT]
+    # A rough size of what is missing is enough, so any number format is accepted.
+    formats = [rules.order_format, *_NUMBER_FORMATS]
     quantity = _landed(lost, rules.landed_names["quantity"])
     units = pc.coalesce(*(parse_numbers(quantity, known, prices=False) for known in formats), 0.0)
     lost = pa.table({"source_file": lost["source_file"], "units": pc.max_element_wise(units, 0.0)})
     files = raw["source_file"].value_counts()
-    found = {"source_file": files.field("values"), "rows": files.field("counts")}
+    columns = {"source_file": files.field("values"), "rows": files.field("counts")}
     for name, aggregate, rows in (
         ("rejected_rows", ("units", "count"), lost),
         ("units", ("quantity", "sum"), clean),
         ("rejected_units", ("units", "sum"), lost),
     ):
         by_file = rows.group_by("source_file", use_threads=False).aggregate([aggregate])
-        place = pc.index_in(found["source_file"], by_file["source_file"].combine_chunks())
-        found[name] = by_file["_".join(aggregate)].combine_chunks().take(place).fill_null(0)
-    return pa.table(found)
+        position = pc.index_in(columns["source_file"], by_file["source_file"].combine_chunks())
+        columns[name] = by_file["_".join(aggregate)].combine_chunks().take(position).fill_null(0)
+    return pa.table(columns)
 
 
 def _values(raw: pa.Table, rules: CleaningRules) -> dict[str, pa.Array]:
-    """The columns of CLEAN_ORDERS of every row, null where a text cannot be read."""
+    """Parse the columns of CLEAN_ORDERS in every row; null where a text cannot be read."""
     text = {name: _landed(raw, landed) for name, landed in rules.landed_names.items()}
     names = {
         name: (normalise_ids if name in _IDS else normalise_names)(
@@ -158,9 +158,9 @@ def _values(raw: pa.Table, rules: CleaningRules) -> dict[str, pa.Array]:
 
 
 def _violations(raw: pa.Table, values: Mapping[str, pa.Array], week: date) -> dict[str, pa.Array]:
-    """Reason -> whether a row is rejected for it."""
+    """Return for each reason where a row is rejected for it."""
     problem = _column(raw, "row_problem")
-    # The week was chosen when the file was read; a date that is of another one was not understood.
+    # Rows without a readable date are in the week of their file, so a date in another week was not read correctly.
     elsewhere = pc.not_equal(weeks_of_moments(values["order_date"]), pa.scalar(week, pa.date32()))
     rounded = [is_rounded_number(values[name]) for name in _IDS]
     return {
@@ -184,7 +184,7 @@ def _landed(raw: pa.Table, landed: str) -> pa.Array:
 
 
 def _column(raw: pa.Table, name: str) -> pa.Array:
-    """A column of raw_orders; nulls if it has none of that name."""
+    """Return a column of raw_orders; nulls if there is no column of that name."""
     if name not in raw.schema.names:
         return pa.nulls(len(raw), pa.string())
     return raw[name].combine_chunks()

@@ -1,6 +1,6 @@
-"""CSV and TSV files. pyarrow reads them; Python's csv module reads those whose quotes need care.
+"""CSV and TSV files: pyarrow reads those with regular quotes, Python's csv module the others.
 
-Quotes are regular where each opens at the start of a cell and closes at the end of one, as RFC 4180 has it.
+Quotes are regular if each opens at the start of a cell and closes at the end of a cell, as in RFC 4180.
 """
 
 import csv
@@ -15,6 +15,7 @@ import pyarrow.csv as arrow_csv
 
 from forecasting_assets.orders.csv_quotes import CarefulRows, QuoteScan, Row
 from forecasting_assets.orders.rows import (
+    BLOCK,
     OrderFileError,
     RowBatch,
     Source,
@@ -24,24 +25,30 @@ from forecasting_assets.orders.rows import (
 )
 from forecasting_assets.orders.text import WHITE_SPACE
 
-_BLOCK = 8 << 20
+_TSV = ".tsv"
+#: Endings of CSV files, which may be followed by `.gz`.
+CSV_ENDINGS = (".csv", _TSV)
 _ROWS_PER_BATCH = 50_000
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a CSV file is laid out.
+    """Layout of a CSV file.
 
     Attributes
     ----------
     columns
-        Names of its columns.
+        Names of the columns.
     named
-        Number of columns up to the last one with a name; rows need not have cells beyond.
+        Number of columns up to the last one with a name; rows need not have cells beyond it.
     header_lines
-        Lines up to the end of the header.
+        Number of lines up to the end of the header.
     has_rows
-        Whether any rows follow.
+        Whether any rows follow the header.
+    delimiter
+        Character between cells.
+    encoding
+        Text encoding.
     """
 
     columns: list[str]
@@ -52,13 +59,27 @@ class Layout:
     encoding: str
 
 
+def is_csv(path: str) -> bool:
+    """Return whether a file is CSV or TSV, compressed or not, by its name."""
+    return _uncompressed(path).endswith(CSV_ENDINGS)
+
+
+def is_tab_separated(path: str) -> bool:
+    """Return whether the cells of a file are separated by tabs, by its name."""
+    return _uncompressed(path).endswith(_TSV)
+
+
+def _uncompressed(path: str) -> str:
+    return path.lower().removesuffix(".gz")
+
+
 def inspect_csv(source: Source) -> Source:
-    """Look at every byte of a file and decide how to read it.
+    """Check every byte of a file and decide which reader its quotes need.
 
     Raises
     ------
     OrderFileError
-        If a byte is no text in the file's encoding.
+        If a byte is not text in the file's encoding.
     """
     scan = QuoteScan(_delimiter(source))
     for block in decoded_blocks(source):
@@ -73,7 +94,7 @@ def inspect_csv(source: Source) -> Source:
 
 
 def read_csv(source: Source) -> Iterator[RowBatch]:
-    """The rows of a CSV or TSV file, see `reading.read_order_file`."""
+    """Yield the rows of a CSV or TSV file, see `reading.read_order_file`."""
     layout = _layout(source)
     yield RowBatch.without_rows(layout.columns)
     if layout.has_rows:
@@ -81,7 +102,7 @@ def read_csv(source: Source) -> Iterator[RowBatch]:
 
 
 def _delimiter(source: Source) -> str:
-    return "\t" if source.path.lower().endswith((".tsv", ".tsv.gz")) else source.order_format.delimiter
+    return "\t" if is_tab_separated(source.path) else source.order_format.delimiter
 
 
 def _layout(source: Source) -> Layout:
@@ -91,7 +112,8 @@ def _layout(source: Source) -> Layout:
         following = iter(rows)
         header = next(following, None)
         if header is None:
-            raise OrderFileError(source.path, "it is empty", "Land it again with a header line, or remove it")
+            remedy = "Land it again with a header line, or remove it"
+            raise OrderFileError(source.path, "it is empty", remedy, kind="empty")
         if rows.fault:
             raise rows.fault
         names = column_names(source.path, header.cells)
@@ -106,10 +128,10 @@ def _read_quickly(source: Source, layout: Layout) -> Iterator[RowBatch]:
     with source.filesystem.open_input_stream(source.path) as stream:
         reader = arrow_csv.open_csv(
             stream,
-            # Only the single-threaded reader knows a row's number; files are read side by side instead.
+            # Only the single-threaded reader knows a row's number; files are read in parallel instead.
             arrow_csv.ReadOptions(
                 use_threads=False,
-                block_size=_BLOCK,
+                block_size=BLOCK,
                 encoding="utf8" if layout.encoding == "utf-8-sig" else layout.encoding,
                 skip_rows=layout.header_lines,
                 column_names=layout.columns,
@@ -137,13 +159,13 @@ def _read_carefully(source: Source, layout: Layout) -> Iterator[RowBatch]:
         rows = iter(CarefulRows(text, layout.delimiter, source.path))
         next(rows)  # the header
         number = 0
-        while some := list(islice(rows, _ROWS_PER_BATCH)):
-            yield _batch(np.arange(number + 1, number + len(some) + 1), some, layout, chosen)
-            number += len(some)
+        while batch := list(islice(rows, _ROWS_PER_BATCH)):
+            yield _batch(np.arange(number + 1, number + len(batch) + 1), batch, layout, chosen)
+            number += len(batch)
 
 
 class _OddRows:
-    """Rows with more or fewer cells than the header, kept aside while pyarrow reads the others."""
+    """Rows with more or fewer cells than the header, collected while pyarrow reads the others."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -157,13 +179,13 @@ class _OddRows:
         return "skip"
 
     def numbers_around(self, rows_read: int, count: int) -> np.ndarray:
-        """Row numbers of the `count` regular rows that follow `rows_read` others."""
+        """Return the row numbers of the next `count` regular rows, after `rows_read` regular rows."""
         rank = np.arange(rows_read + 1, rows_read + count + 1)
         odd = np.array(self._numbers, dtype="int64")
         return rank + np.searchsorted(odd - np.arange(len(odd)), rank, side="right")
 
     def taken(self, chosen: list[str]) -> Iterator[RowBatch]:
-        """The rows kept since the last call."""
+        """Yield the rows collected since the last call."""
         if not self._texts:
             return
         rows = csv.reader(self._texts, delimiter=self._layout.delimiter)
@@ -185,7 +207,7 @@ def _batch(numbers: np.ndarray, rows: Iterable[Row], layout: Layout, chosen: lis
 
 
 def _fit(row: Row, layout: Layout) -> tuple[list[str | None], str | None, str | None]:
-    """A row's cells for the columns of the header, what is wrong with it, and its surplus cells."""
+    """Return a row's cells for the columns of the header, its problem, and its surplus cells."""
     width = len(layout.columns)
     cells: list[str | None] = [*row.cells[:width], *[None] * (width - len(row.cells))]
     surplus = row.cells[width:]

@@ -1,32 +1,32 @@
-"""Quotes in CSV files: whether they are regular, and a reader that refuses what could be read in two ways."""
+"""Quotes in CSV files: a scan for irregular quotes, and a reader that rejects rows with ambiguous quotes."""
 
 import csv
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from forecasting_assets.orders.dates import contains_date
 from forecasting_assets.orders.rows import OrderFileError
 
 _QUOTE = ord('"')
-_REMEDY = 'Double a quote that belongs to the text ("" within a quoted cell) or leave it out, and land the file again'
-#: What every order line holds somewhere: a date, in whatever form.
-_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{2,4}|\b(19|20)\d{6}\b")
+_REMEDY = (
+    'Double each quote that is part of a text ("" within a quoted cell) or remove it, and land the file again'
+)
 
 
 class QuoteScan:
-    """Finds out, from the bytes of a file, whether its quotes are regular and no quoted cell holds a line end."""
+    """Scan of a file's bytes that determines whether its quotes are regular and no quoted cell holds a line end."""
 
     def __init__(self, delimiter: str) -> None:
-        self._edge = np.zeros(256, bool)  # bytes that may stand beside a quote
+        self._edge = np.zeros(256, bool)  # bytes allowed next to a regular quote
         self._edge[[ord(delimiter), ord("\n"), ord("\r"), _QUOTE]] = True
         self._previous = ord("\n")
         self._inside = self._closed_at_end = self._irregular = False
 
     def feed(self, block: bytes) -> None:
-        """Look at the next bytes of the file, in UTF-8."""
+        """Scan the next bytes of the file, in UTF-8."""
         if not block:
             return
         codes = np.frombuffer(block, np.uint8)
@@ -46,32 +46,34 @@ class QuoteScan:
         self._previous = int(codes[-1])
 
     def is_regular(self) -> bool:
-        """Whether all that was fed is regular and no quote is open."""
+        """Return whether all bytes fed so far are regular and no quote is open."""
         return not self._irregular and not self._inside
 
 
 @dataclass(frozen=True)
 class Row:
-    """The cells of one row, and `ambiguous_quotes` if they could be cut in another way."""
+    """The cells of one row, with the problem `ambiguous_quotes` if its quotes can be read in several ways."""
 
     cells: list[str]
     problem: str | None = None
 
 
 class CarefulRows:
-    """The rows of a CSV file, header included, without blank lines; iterated once.
+    """Iterator over the rows of a CSV file, with the header and without blank lines; can be iterated once.
 
-    Where a quote is never closed, or closed by one that was meant otherwise, nobody can tell which of the lines between
-    are rows. Each of these lines becomes a row of its own with ambiguous quotes, so that none is lost or believed.
+    If a quote is never closed, or is closed by a quote with another purpose, it is unclear which of the lines in
+    between are rows. Each of these lines becomes a row with ambiguous quotes, so that it is neither lost nor used.
 
     Attributes
     ----------
     fault
-        The first such place, once it has been passed.
+        Error about the first such place, once it has been read.
     """
 
     def __init__(self, text: Iterable[str], delimiter: str, path: str) -> None:
-        csv.field_size_limit(sys.maxsize)  # a quote that is never closed is to be named, whatever follows it
+        csv.field_size_limit(
+            sys.maxsize
+        )  # a quote that is never closed is reported however much text follows it
         self.fault: OrderFileError | None = None
         self._lines = _Lines(text)
         self._reader = csv.reader(self._lines, delimiter=delimiter, strict=True)
@@ -79,10 +81,11 @@ class CarefulRows:
 
     @property
     def lines_read(self) -> int:
-        """Lines of the file read so far."""
+        """Number of lines of the file read so far."""
         return self._lines.count
 
     def __iter__(self) -> Iterator[Row]:
+        """Yield the rows of the file."""
         width = 0
         while True:
             self._lines.recent.clear()
@@ -100,13 +103,14 @@ class CarefulRows:
                 yield Row(cells)
 
     def _ambiguous(self, line: int) -> Iterator[Row]:
-        """The lines read last as rows; the quote opens in `line`."""
+        """Yield each of the lines read last as a row; `line` is where the quote opens."""
         if self.fault is None:
             self.fault = OrderFileError(
                 self._path,
                 "a quote opens here and is not closed properly, so that the lines it spans are rejected",
                 _REMEDY,
                 line,
+                kind="quotes",
             )
         recent = list(self._lines.recent)
         for cells in csv.reader(recent, delimiter=self._delimiter, quoting=csv.QUOTE_NONE):
@@ -114,7 +118,7 @@ class CarefulRows:
                 yield Row(cells, "ambiguous_quotes")
 
     def _opening_line(self) -> int:
-        """The line in which the quote opens that is never closed, or closed within a text."""
+        """Return the line with the opening quote that is never closed, or is closed within a text."""
         text, ends = "".join(self._lines.recent), (self._delimiter, "\n", "\r", "")
         first = self._lines.count - len(self._lines.recent) + 1
         opened, position = -1, -1
@@ -133,7 +137,7 @@ class CarefulRows:
         )
 
     def _swallowing_line(self, cells: list[str], width: int) -> int | None:
-        """The line in which a cell begins that holds what looks like rows of the file; None if there is none."""
+        """Return the line where a cell begins that contains text like rows of the file; None if there is none."""
         line = self._lines.count - len(self._lines.recent) + 1
         for position, cell in enumerate(cells):
             parts = cell.splitlines() or [""]
@@ -141,19 +145,20 @@ class CarefulRows:
                 texts = [part.split(self._delimiter) for part in parts]
                 texts[0] = [*cells[:position], *texts[0]]
                 texts[-1] = [*texts[-1], *cells[position + 1 :]]
-                whole = [_looks_like_row(text, width) for text in texts]
-                if any(whole[1:-1]) or (whole[0] and whole[-1]):
+                like_row = [_looks_like_row(text, width) for text in texts]
+                if any(like_row[1:-1]) or (like_row[0] and like_row[-1]):
                     return line
             line += len(parts) - 1
         return None
 
 
 def _looks_like_row(cells: list[str], width: int) -> bool:
-    return 3 <= width <= len(cells) and any(_DATE.search(cell) for cell in cells)
+    # Every order line has a date.
+    return 3 <= width <= len(cells) and any(map(contains_date, cells))
 
 
 class _Lines:
-    """The lines of a text; `recent` are those since it was last cleared."""
+    """Iterator over the lines of a text; `recent` holds those read since it was last cleared."""
 
     def __init__(self, text: Iterable[str]) -> None:
         self._text = iter(text)

@@ -1,4 +1,4 @@
-"""weekly_demand: clean order lines as units a week of each series."""
+"""weekly_demand: aggregate clean order lines to units per week of each series."""
 
 from typing import TYPE_CHECKING
 
@@ -12,16 +12,16 @@ _READ = [*SERIES, "order_date", "part_category", "order_id", "quantity", "unit_p
 
 
 def weekly_demand(clean: "ParquetFile") -> "pa.Table":
-    """The columns of WEEKLY_DEMAND, one row for each part and region in the clean orders of a week.
+    """Aggregate the clean orders of a week to one row for each part and region, with the columns of WEEKLY_DEMAND.
 
-    A part that was ordered under several categories has that of its latest order.
+    A part that was ordered under several categories gets the category of its latest order.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     lines = clean.read(_READ).sort_by([("order_date", "ascending"), ("part_category", "ascending")])
     lines = lines.append_column("revenue", pc.multiply(lines["quantity"], lines["unit_price"]))
-    # Tasks run side by side; and the last row is known to one thread only.
+    # Tasks already run in parallel, and "last" needs the order of rows, which several threads do not keep.
     series = lines.group_by(SERIES, use_threads=False).aggregate(
         [("part_category", "last"), ("quantity", "sum"), ("order_id", "count_distinct"), ("revenue", "sum")]
     )

@@ -1,4 +1,4 @@
-"""Which raw rows of a week repeat a newer one, so that no order line counts twice."""
+"""Find raw rows that repeat a newer one, so that no order line counts twice."""
 
 from collections.abc import Sequence
 
@@ -9,34 +9,34 @@ import pyarrow.compute as pc
 
 from forecasting_assets.tables import ROW
 
-#: Columns by which the newest of equal rows is found.
+#: Columns that determine the newest of equal rows.
 _NEWNESS = ["source_modified", *ROW]
 
 
 def newest_equal(raw: pa.Table, order_ids: pa.Array, line_ids: pa.Array, landed: Sequence[str]) -> pa.Array:
-    """The newer row that each row repeats.
+    """Find the newer row that each row repeats.
 
-    Rows with the same order and line number are one order line, whatever else they hold; rows that lack one of the
-    two are one if they are equal in every landed column. The newest is in the newest file: by time of change, then
-    name, then row.
+    Rows with the same order and line number are one order line, whatever their other values; rows without one of the
+    two numbers are one order line if they are equal in every landed column. The newest row is that of the file that
+    was modified last, then the last by file name, then by row.
 
     Parameters
     ----------
     raw
         Raw rows of a week.
     order_ids, line_ids
-        Their normalised numbers, null where there is none.
+        Normalised numbers of the rows; null where missing.
     landed
         Names of the landed columns of `raw`.
 
     Returns
     -------
     pa.Array
-        Position in `raw` of the newest row that is equal (int64); null for a row that repeats none.
+        Position in `raw` of the newest equal row (int64); null for a row that does not repeat a newer one.
     """
     numbered = pc.and_(pc.is_valid(order_ids), pc.is_valid(line_ids))
-    # What is equal joins to equal text. The few rows that may be equal are compared for certain below.
-    suspect = _repeated(pc.binary_join_element_wise(order_ids, line_ids, "\n"))
+    # Equal rows have equal joined texts, but so may others: the few candidates are compared exactly below.
+    candidate = _repeated(pc.binary_join_element_wise(order_ids, line_ids, "\n"))
     keys = [order_ids, line_ids]
     if not pc.all(numbered).as_py():
         unnumbered = pc.invert(numbered)
@@ -44,10 +44,10 @@ def newest_equal(raw: pa.Table, order_ids: pa.Array, line_ids: pa.Array, landed:
         joined = pc.binary_join_element_wise(
             *cells, pa.scalar(""), "\n", null_handling="replace", null_replacement="\0"
         )
-        suspect = pc.or_(suspect, _repeated(pc.if_else(unnumbered, joined, None)))
-        # Of rows with one of the two numbers only the cells decide.
+        candidate = pc.or_(candidate, _repeated(pc.if_else(unnumbered, joined, None)))
+        # Rows with only one of the two numbers are compared by their cells alone.
         keys = [*(pc.if_else(numbered, key, None) for key in keys), *cells]
-    places = np.flatnonzero(suspect.to_numpy(zero_copy_only=False))
+    places = np.flatnonzero(candidate.to_numpy(zero_copy_only=False))
     newest_first = places[
         pc.sort_indices(
             raw.select(_NEWNESS).take(pa.array(places)), [(name, "descending") for name in _NEWNESS]
@@ -65,7 +65,7 @@ def newest_equal(raw: pa.Table, order_ids: pa.Array, line_ids: pa.Array, landed:
 
 
 def _repeated(text: pa.Array) -> pa.Array:
-    """Whether a text occurs more than once; false where it is null."""
+    """Return where a text occurs more than once; false where it is null."""
     counts = text.value_counts()
     often = counts.field("values").filter(pc.greater(counts.field("counts"), 1)).drop_null()
     return pc.is_in(text, often)

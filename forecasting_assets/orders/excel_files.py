@@ -1,4 +1,4 @@
-"""Excel workbooks (.xlsx): the one sheet that holds order lines, its first row the header."""
+"""Excel workbooks (.xlsx): read the one sheet with order lines, whose first row is the header."""
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime, time
@@ -18,7 +18,7 @@ _REMEDY = (
 
 
 def read_excel(source: Source) -> Iterator[RowBatch]:
-    """The rows of a workbook, see `reading.read_order_file`."""
+    """Yield the rows of a workbook, see `reading.read_order_file`."""
     header, *rows = _table(source)
     names = column_names(source.path, header)
     yield RowBatch.without_rows(names)
@@ -36,25 +36,25 @@ def read_excel(source: Source) -> Iterator[RowBatch]:
 
 
 def _table(source: Source) -> Sequence[Sequence[object]]:
-    """The rows of the one sheet that holds order lines."""
+    """Return the rows of the one sheet with order lines."""
     with source.filesystem.open_input_stream(source.path) as stream:
         content = stream.read()
     try:
         workbook = CalamineWorkbook.from_filelike(BytesIO(content))
         sheets = {name: workbook.get_sheet_by_name(name).to_python() for name in workbook.sheet_names}
     except CalamineError as error:
-        raise OrderFileError(source.path, f"it is not a readable workbook ({error})", _REMEDY) from None
+        reason = f"it is not a readable workbook ({error})"
+        raise OrderFileError(source.path, reason, _REMEDY, kind="workbook") from None
     tables = {name: rows for name, rows in sheets.items() if any(map(_holds_anything, rows))}
-    if len(tables) > 1:  # others may hold returns, prices or notes
+    if len(tables) > 1:  # other sheets may hold returns, prices or notes
         tables = {
             name: rows for name, rows in tables.items() if _has_columns(rows[0], source.required)
         } or tables
     if len(tables) > 1:
-        raise OrderFileError(
-            source.path, f"several sheets may hold order lines: {', '.join(tables)}", _REMEDY
-        )
+        reason = f"several sheets may hold order lines: {', '.join(tables)}"
+        raise OrderFileError(source.path, reason, _REMEDY, kind="sheets")
     if not tables:
-        raise OrderFileError(source.path, "it is empty", _REMEDY)
+        raise OrderFileError(source.path, "it is empty", _REMEDY, kind="empty")
     (rows,) = tables.values()
     return rows
 
@@ -72,8 +72,8 @@ def _texts(values: list[object], decimal: str) -> pa.Array:
     numbers = [
         value if isinstance(value, float | int) and not isinstance(value, bool) else None for value in values
     ]
-    written = as_text(pa.array(numbers, pa.float64()), decimal).to_pylist()
-    return pa.array([n if n is not None else t for n, t in zip(written, texts, strict=True)], pa.string())
+    formatted = as_text(pa.array(numbers, pa.float64()), decimal).to_pylist()
+    return pa.array([n if n is not None else t for n, t in zip(formatted, texts, strict=True)], pa.string())
 
 
 def _text(value: object) -> str | None:

@@ -1,22 +1,22 @@
-"""Which files of a landing zone hold order lines, by their names."""
+"""Recognise by their names which files of a landing zone hold order lines."""
 
 import re
 from fnmatch import translate
 
 from forecasting_assets.orders.reading import FORMATS, has_known_ending
 
-#: Names, in lower case, of what other programs leave beside their files: markers, checksums, locks, and files that
-#: are not whole yet. They never hold order lines of their own, so that nothing has to be said about them.
-BYSTANDERS = (
+#: Patterns, in lower case, of files that other programs leave next to their output: markers, checksums, locks and
+#: incomplete files. They never hold order lines, so they are ignored without a message.
+IGNORED = (
     ".*", "_*", "~$*", "*~", "*.crc", "*.md5", "*.sha1", "*.sha256", "*.sha512", "*.tmp", "*.temp", "*.part",
     "*.partial", "*.filepart", "*.crdownload", "*.opdownload", "*.download", "*.aria2", "*.gstmp", "*.uploading",
     "*.inprogress", "*.lock", "*.swp", "*.swo", "thumbs.db", "desktop.ini", "icon\r", "@eadir", "$recycle.bin",
 )  # fmt: skip
-_BYSTANDER = re.compile("|".join(map(translate, BYSTANDERS)))
-#: Folders that keep the versions of a table. The Parquet files beside them hold deleted and replaced rows too, which
-#: only the log tells from the others.
+_IGNORED_NAME = re.compile("|".join(map(translate, IGNORED)))
+#: Folders with the version log of a table. The Parquet files beside them also hold deleted and replaced rows, which
+#: only the log can identify.
 TABLE_LOGS = ("_delta_log", ".hoodie")
-#: Remedy -> the endings of the files it helps with; the first that fits counts.
+#: Remedy -> endings of the files that it applies to; the first match is used.
 _REMEDIES = {
     "unpack it": (
         ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".7z", ".rar"
@@ -24,7 +24,7 @@ _REMEDIES = {
     "compress it with gzip instead, or land it unpacked": (
         ".bz2", ".zst", ".xz", ".lz4", ".br", ".snappy", ".z", ".zlib", ".lzma"
     ),
-    "name it by its content too, as orders.csv.gz": (".gz", ".gzip"),
+    "add the format to its name, such as orders.csv.gz": (".gz", ".gzip"),
     "decrypt it": (".gpg", ".pgp", ".enc", ".age"),
     "save it as .xlsx or .csv": (".xls", ".xlsm", ".xlsb", ".xltx", ".ods", ".numbers"),
     "rename it to .csv or .tsv if it holds order lines, or move it elsewhere": (
@@ -39,24 +39,24 @@ _REMEDIES = {
         ".xml", ".html", ".htm", ".yaml", ".yml", ".sql", ".db", ".sqlite", ".sqlite3", ".duckdb", ".mdb", ".accdb",
         ".dbf", ".dump", ".edi", ".pdf", ".doc", ".docx", ".eml", ".msg",
     ),
-    "remove it, or rename it if its order lines shall count": (
+    "remove it, or rename it if its order lines should be read": (
         ".bak", ".old", ".orig", ".save", ".copy", ".backup", ".done", ".processed"
     ),
 }  # fmt: skip
 
 
-def is_bystander(path: str) -> bool:
-    """Whether a file, or a folder above it, has a name that is left alone (`BYSTANDERS`)."""
-    return any(map(_BYSTANDER.match, path.lower().split("/")))
+def is_ignored(path: str) -> bool:
+    """Return whether a file, or a folder above it, is ignored because of its name (`IGNORED`)."""
+    return any(map(_IGNORED_NAME.match, path.lower().split("/")))
 
 
 def is_order_file(path: str) -> bool:
-    """Whether a file is read for order lines."""
-    return has_known_ending(path) and not is_bystander(path)
+    """Return whether a file is read for order lines."""
+    return has_known_ending(path) and not is_ignored(path)
 
 
 def table_log_of(path: str) -> str | None:
-    """The log of a table (`TABLE_LOGS`) that a file belongs to; None if it belongs to none."""
+    """Return the folder of the table log (`TABLE_LOGS`) that contains a file; None if there is none."""
     parts = path.split("/")
     return next(
         ("/".join(parts[:place]) for place, part in enumerate(parts, 1) if part.lower() in TABLE_LOGS), None
@@ -64,7 +64,7 @@ def table_log_of(path: str) -> str | None:
 
 
 def remedy_for(path: str) -> str:
-    """What to do about a file that is neither read nor left alone."""
+    """Return what to do about a file that is neither read nor ignored."""
     name = path.lower()
     if table_log_of(name) == name:
         return (

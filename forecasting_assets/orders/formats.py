@@ -1,4 +1,4 @@
-"""How order files write dates, numbers and text: the setting `[orders.format]`."""
+"""The setting `[orders.format]`: how dates, numbers and text are written in order files."""
 
 import codecs
 from typing import Literal, Self
@@ -6,13 +6,14 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 DateOrder = Literal["iso", "day_first", "month_first"]
+Delimiter = Literal[",", ";", "\t", "|"]
 
 
 class OrderFormat(BaseModel):
-    """How the order files of a landing zone are written; the defaults are those of a plain UTF-8 CSV export.
+    """Format of the order files of a landing zone; the defaults are those of a plain UTF-8 CSV export.
 
-    ISO 8601 dates are read whatever `date` says, because they can be read in one way only. `.tsv` files are always
-    delimited by tabs, and a byte order mark names the encoding of its file.
+    ISO 8601 dates are always read, because they are never ambiguous. `.tsv` files always have tabs between cells, and
+    a byte order mark takes precedence over the encoding.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -25,9 +26,9 @@ class OrderFormat(BaseModel):
     thousands: Literal["", ",", ".", " ", "'"] = Field(
         "", description="Thousands separator of quantities and prices; empty if they have none"
     )
-    currency: str = Field("", description="Currency sign or code that is written beside prices, as $ or EUR")
-    delimiter: Literal[",", ";", "\t", "|"] = Field(",", description="What separates the cells of a CSV file")
-    encoding: str = Field("utf-8", description="Text encoding of CSV files, as utf-8, cp1252 or latin-1")
+    currency: str = Field("", description="Currency symbol or code before or after prices, such as $ or EUR")
+    delimiter: Delimiter = Field(",", description="Character between the cells of a CSV file")
+    encoding: str = Field("utf-8", description="Text encoding of CSV files, such as utf-8, cp1252 or latin-1")
 
     @field_validator("encoding")
     @classmethod
@@ -36,11 +37,11 @@ class OrderFormat(BaseModel):
             return codecs.lookup(value).name
         except LookupError:
             raise ValueError(
-                "no such text encoding: use utf-8, cp1252 or another that Python knows"
+                "unknown text encoding: use utf-8, cp1252 or another encoding that Python supports"
             ) from None
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         if self.decimal == self.thousands:
-            raise ValueError("decimal and thousands are the same sign: numbers could be read in two ways")
+            raise ValueError("decimal and thousands must differ, or numbers would be ambiguous")
         return self

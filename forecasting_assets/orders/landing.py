@@ -1,4 +1,4 @@
-"""What a landed order file holds: its columns and the weeks it touches, and its rows of given weeks."""
+"""Contents of a landed order file: its columns, the weeks of its orders, and its rows of given weeks."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,20 +15,20 @@ from forecasting_assets.tables import OPTIONAL_ORDER_COLUMNS
 
 @dataclass(frozen=True)
 class FileContent:
-    """What is known of a file once it has been read.
+    """What is known about a file after it has been read.
 
     Attributes
     ----------
     columns
-        Its columns as landed.
+        Columns as landed.
     weeks
-        The weeks it has rows of, sorted.
+        Weeks of the order dates, sorted.
     rows
-        Number of its rows.
+        Number of rows.
     careful
-        Whether its quotes need the slow reader.
+        Whether the quotes need the slow reader.
     fault
-        What is wrong with a part of it, whose rows are rejected.
+        Fault in a part of the file; the rows of that part are rejected.
     """
 
     columns: tuple[str, ...]
@@ -39,7 +39,7 @@ class FileContent:
 
 
 def scan_order_file(source: Source, landed_names: Mapping[str, str]) -> FileContent:
-    """Read a file once to learn what it holds.
+    """Read a file once to find its columns and weeks.
 
     Parameters
     ----------
@@ -51,9 +51,9 @@ def scan_order_file(source: Source, landed_names: Mapping[str, str]) -> FileCont
     Raises
     ------
     OrderFileError
-        If anything in the file cannot be read, a column that is needed is missing, or it holds rows but no date.
+        If any part of the file cannot be read, a required column is missing, or there are rows but no readable date.
     OSError
-        If the store of the file does not answer as it should.
+        If the store of the file fails.
     """
     date_column = landed_names["order_date"]
     inspected = inspect_order_file(source)
@@ -72,39 +72,42 @@ def scan_order_file(source: Source, landed_names: Mapping[str, str]) -> FileCont
         raise OrderFileError(
             source.path,
             f"no date in column {date_column!r} can be read",
-            "Write ISO 8601, as 2025-03-10, say in [orders.format] date how they are written, or map another column "
-            "to order_date",
+            "Write dates as 2025-03-10 (ISO 8601), set their format in [orders.format] date, or map another column to "
+            "order_date",
+            kind="no_dates",
+            columns=[date_column],
         )
     return FileContent(tuple(columns), tuple(sorted(weeks)), rows, inspected.careful, inspected.fault)
 
 
 def required_columns(landed_names: Mapping[str, str]) -> list[str]:
-    """The landed names of the columns that every order file must have."""
+    """Return the landed names of the columns that every order file must have."""
     return [landed for name, landed in landed_names.items() if name not in OPTIONAL_ORDER_COLUMNS]
 
 
 def _require_columns(path: str, columns: Collection[str], landed_names: Mapping[str, str]) -> None:
     required = required_columns(landed_names)
-    missing = [
-        f"{landed!r} ({name})"
-        for name, landed in landed_names.items()
-        if landed in required and landed not in columns
-    ]
+    missing = {
+        name: landed for name, landed in landed_names.items() if landed in required and landed not in columns
+    }
     if missing:
+        described = ", ".join(f"{landed!r} ({name})" for name, landed in missing.items())
         raise OrderFileError(
             path,
-            f"it has no column {', '.join(missing)}, but {', '.join(columns)}",
-            "Map the names it uses in [orders.columns] of forecasting.toml, set [orders.format] delimiter if they were "
-            "not told apart, or land the file with these columns",
+            f"it has no column {described}; its columns are {', '.join(columns)}",
+            "Map its column names in [orders.columns] of forecasting.toml, set [orders.format] delimiter if its "
+            "columns were not separated, or land the file with these columns",
+            kind="missing_columns",
+            columns=missing.values(),
         )
 
 
 def rows_of_weeks(
     source: Source, file_weeks: Collection[date], date_column: str, weeks: Collection[date]
 ) -> Iterator[tuple[RowBatch, pa.Array]]:
-    """The rows of a file that belong to `weeks`, and the week of each (date32).
+    """Yield the rows of a file that belong to `weeks`, and the week of each row (date32).
 
-    A row whose date cannot be read belongs to the latest of `file_weeks`, of which there is at least one.
+    A row whose date cannot be read belongs to the latest of `file_weeks`, which must not be empty.
     """
     wanted, latest = pa.array(weeks, pa.date32()), pa.scalar(max(file_weeks), pa.date32())
     for batch in read_order_file(source):

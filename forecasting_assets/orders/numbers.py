@@ -1,4 +1,4 @@
-"""Quantities and prices: numbers as a file's format writes them."""
+"""Parse quantities and prices in the number format of the order files."""
 
 import re
 from typing import TYPE_CHECKING
@@ -12,27 +12,27 @@ if TYPE_CHECKING:
     from forecasting_assets.orders.formats import OrderFormat
 
 _EXPONENT = r"([eE][+-]?\d+)?"
-#: Signs that stand for a separator besides the sign itself: spaces that do not break, and a typographic apostrophe.
+#: Characters accepted for a separator: also non-breaking and thin spaces, and the typographic apostrophe.
 _VARIANTS = {" ": " \u00a0\u2009\u202f", "'": "'\u2019"}
 
 
 def parse_numbers(text: pa.Array | pa.ChunkedArray, order_format: "OrderFormat", prices: bool) -> pa.Array:
-    """Numbers of texts.
+    """Parse numbers.
 
     Parameters
     ----------
     text
         Texts as landed.
     order_format
-        Its decimal and thousands separators, and the currency that may stand beside prices.
+        Format with the decimal and thousands separators, and the currency that may precede or follow a price.
     prices
         Whether the numbers are prices.
 
     Returns
     -------
     pa.Array
-        float64; null where a text is not a finite number in this format. Thousands are separated in groups of three
-        digits or not at all.
+        float64; null where a text is not a finite number in this format. A number has thousands separators between
+        all its groups of three digits, or none.
     """
     trimmed = trim(text)
     if prices and order_format.currency:
@@ -60,8 +60,8 @@ def _any_of(separator: str) -> str:
 
 
 def _without_currency(text: pa.Array, currency: str) -> pa.Array:
-    sign = re.escape(currency)
-    before = pc.replace_substring_regex(text, rf"^([+-]?)\s*{sign}\s*", r"\1")
-    after = pc.replace_substring_regex(text, rf"\s*{sign}$", "")
-    # A currency on both sides is no way to write a price.
+    symbol = re.escape(currency)
+    before = pc.replace_substring_regex(text, rf"^([+-]?)\s*{symbol}\s*", r"\1")
+    after = pc.replace_substring_regex(text, rf"\s*{symbol}$", "")
+    # Only one side is removed: a price with a currency on both sides is invalid.
     return trim(pc.if_else(pc.not_equal(before, text), before, after))

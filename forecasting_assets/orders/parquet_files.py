@@ -1,4 +1,4 @@
-"""Parquet files."""
+"""Parquet files: check every page, read columns as text."""
 
 from collections.abc import Iterator
 
@@ -11,29 +11,33 @@ from forecasting_assets.orders.typed_text import as_text, is_bytes
 
 
 def inspect_parquet(source: Source) -> Source:
-    """Read every page of a file, so that a damaged one is found before its rows are needed.
+    """Read every page of a file, so that a damaged page is found before its rows are needed.
 
     Raises
     ------
     OrderFileError
-        If a column that order lines need holds anything but one value a row.
+        If a required column does not hold one value per row.
     """
     with pq.ParquetFile(source.path, filesystem=source.filesystem, page_checksum_verification=True) as file:
         needed = [field for field in file.schema_arrow if field.name in source.required]
         for field in needed:
             if pa.types.is_nested(field.type):
                 raise OrderFileError(
-                    source.path, f"column {field.name} is nested ({field.type})", "Land one value a row in it"
+                    source.path,
+                    f"column {field.name} is nested ({field.type})",
+                    "Land one value per row in it",
+                    kind="nested_column",
+                    columns=[field.name],
                 )
         for batch in file.iter_batches():
             for field in needed:
                 if is_bytes(field.type):
-                    batch.column(field.name).cast(pa.string())  # fails if it is no text
+                    batch.column(field.name).cast(pa.string())  # fails if it is not text
     return source
 
 
 def read_parquet(source: Source) -> Iterator[RowBatch]:
-    """The rows of a Parquet file, see `reading.read_order_file`."""
+    """Yield the rows of a Parquet file, see `reading.read_order_file`."""
     number = 0
     with pq.ParquetFile(source.path, filesystem=source.filesystem, page_checksum_verification=True) as file:
         landed = file.schema_arrow.names

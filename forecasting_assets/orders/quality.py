@@ -1,4 +1,4 @@
-"""Facts about clean orders that the checks judge, made of each week by Spark's tasks: order lines never leave them."""
+"""Statistics of clean orders for the checks, computed in Spark's tasks so that order lines stay there."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,10 +19,18 @@ STATISTICS_DDL = "rows BIGINT, lines BIGINT, earliest TIMESTAMP, latest TIMESTAM
 
 @dataclass(frozen=True)
 class CleanStatistics:
-    """Of one week with orders.
+    """Statistics of one week with orders.
 
-    rows: clean rows; lines: distinct ones, told apart by (order_id, line_id) or, without these, by the landed row;
-    earliest, latest: order dates (UTC); broken: rows that lack a value
+    Attributes
+    ----------
+    rows
+        Number of clean rows.
+    lines
+        Number of distinct order lines, identified by (order_id, line_id) or, without these, by the landed row.
+    earliest, latest
+        First and last order date (UTC).
+    broken
+        Number of rows with a missing or non-positive value.
     """
 
     rows: int
@@ -33,7 +41,7 @@ class CleanStatistics:
 
 
 def clean_statistics(clean: "ParquetFile") -> "pa.Table":
-    """CleanStatistics of the clean orders of a week as one row; none of a week without orders."""
+    """Compute CleanStatistics of the clean orders of a week as one row; no row for a week without orders."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -43,14 +51,14 @@ def clean_statistics(clean: "ParquetFile") -> "pa.Table":
     sound = [pc.is_valid(rows[name]) for name in _TEXTS]
     sound += [pc.fill_null(pc.greater(rows[name], 0), False) for name in _POSITIVE]
     dates = pc.min_max(rows["order_date"])
-    facts = {
+    statistics = {
         "rows": len(rows),
         "lines": _distinct_lines(clean),
         "earliest": dates["min"],
         "latest": dates["max"],
         "broken": len(rows) - pc.sum(reduce(pc.and_, sound)).as_py(),
     }
-    return pa.table({name: pa.array([fact]) for name, fact in facts.items()})
+    return pa.table({name: pa.array([value]) for name, value in statistics.items()})
 
 
 def _distinct_lines(clean: "ParquetFile") -> int:

@@ -1,7 +1,6 @@
-"""Reading order files: every format as batches of text columns, with the number of each row.
+"""Read order files of every format as batches of text columns, with the number of each row.
 
-Whether a file can be read at all is decided here; rows that are wrong are still rows. Each format has a module of its
-own.
+A file that cannot be read is an error here; rows with wrong values are still rows. Each format has its own module.
 """
 
 import csv
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from forecasting_assets.orders.csv_files import inspect_csv, read_csv
+from forecasting_assets.orders.csv_files import CSV_ENDINGS, inspect_csv, read_csv
 from forecasting_assets.orders.excel_files import read_excel
 from forecasting_assets.orders.json_files import read_json_lines
 from forecasting_assets.orders.parquet_files import inspect_parquet, read_parquet
@@ -21,19 +20,20 @@ from forecasting_assets.storage import is_of_store, stored_blocks
 
 
 def _nothing_to_inspect(source: Source) -> Source:
-    return source  # the whole file is read whichever of its columns are asked for
+    return source  # the whole file is read even if only some columns are needed
 
 
 @dataclass(frozen=True)
 class Format:
-    """How files of one format are read.
+    """Functions that read the files of one format.
 
     Attributes
     ----------
     read
         Yields the rows of a file.
     inspect
-        Looks at the parts of a file that reading a few columns does not; gives the source with how to read it.
+        Checks the parts of a file that are skipped when only some columns are read, and returns the source with
+        how to read it.
     """
 
     read: Callable[[Source], Iterator[RowBatch]]
@@ -41,29 +41,29 @@ class Format:
 
 
 _CSV, _JSON_LINES = Format(read_csv, inspect_csv), Format(read_json_lines)
-_TEXT = {".csv": _CSV, ".tsv": _CSV, ".jsonl": _JSON_LINES, ".ndjson": _JSON_LINES, ".json": _JSON_LINES}
+_TEXT = dict.fromkeys(CSV_ENDINGS, _CSV) | dict.fromkeys((".jsonl", ".ndjson", ".json"), _JSON_LINES)
 _FORMATS = {
     **_TEXT,
     **{f"{ending}.gz": text for ending, text in _TEXT.items()},
     ".parquet": Format(read_parquet, inspect_parquet),
     ".xlsx": Format(read_excel),
 }
-#: The endings that are read, in any case.
+#: Endings of the files that are read, in lower case.
 FORMATS = tuple(_FORMATS)
 
 
 def has_known_ending(path: str) -> bool:
-    """Whether a file's name ends like one of the formats that are read."""
+    """Return whether a file has one of the endings that are read, in upper or lower case."""
     return path.lower().endswith(FORMATS)
 
 
 def inspect_order_file(source: Source) -> Source:
-    """Look at a whole file once, so that nothing is left that could fail when its rows are read.
+    """Check a whole file once, so that its rows can be read later without errors.
 
     Returns
     -------
     Source
-        The source with how it is to be read.
+        The source with how to read it.
 
     Raises
     ------
@@ -75,20 +75,20 @@ def inspect_order_file(source: Source) -> Source:
 
 
 def read_order_file(source: Source) -> Iterator[RowBatch]:
-    """The rows of a file in batches.
+    """Yield the rows of a file in batches.
 
     Yields
     ------
     RowBatch
-        All columns of the file, or those of `source.columns`. One batch, without rows, has every column of the file
-        whatever is asked for.
+        All columns of the file, or those of `source.columns`. One batch has no rows and always every column of the
+        file.
 
     Raises
     ------
     OrderFileError
         If the file cannot be read to its end, or two of its columns have the same name.
     OSError
-        If the store does not answer as it should, which says nothing about the file.
+        If the store fails, which does not mean that the file is damaged.
     """
     with _faults_of_file(source):
         yield from _format(source.path).read(source)
@@ -96,12 +96,12 @@ def read_order_file(source: Source) -> Iterator[RowBatch]:
 
 def _format(path: str) -> Format:
     name = path.lower()
-    return next(found for ending, found in _FORMATS.items() if name.endswith(ending))
+    return next(known for ending, known in _FORMATS.items() if name.endswith(ending))
 
 
 @contextmanager
 def _faults_of_file(source: Source) -> Iterator[None]:
-    """Tell what is wrong with a file from what is wrong with its store."""
+    """Turn errors about the content of a file into OrderFileError, but not errors of its store."""
     try:
         yield
     except OrderFileError:
@@ -115,7 +115,7 @@ def _faults_of_file(source: Source) -> Iterator[None]:
 
 
 def _fault(source: Source, error: Exception) -> OrderFileError:
-    # Libraries raise OSError for damaged content too: if every byte can be had, it is the content.
+    # Libraries raise OSError for damaged content too: if every byte can be read, the content is damaged.
     for _ in stored_blocks(source.filesystem, source.path):
         pass
     reason = (str(error).splitlines() or [type(error).__name__])[0]

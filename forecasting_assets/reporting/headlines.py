@@ -1,4 +1,4 @@
-"""The few numbers that a planner wants first, each with a plain caption."""
+"""The most important numbers for a planner, each with a short caption."""
 
 from dataclasses import dataclass
 
@@ -63,9 +63,7 @@ def plan_headlines(tables: PlanTables) -> list[Headline]:
         full = int((full_weeks(load) > 0).sum())
         overtime = number(load["overtime_hours"].sum())
         headlines.append(
-            Headline(
-                f"{number(full)} of {number(manufacturers)}", "manufacturers are full in at least one week"
-            )
+            Headline(f"{number(full)} of {number(manufacturers)}", "manufacturers full in at least one week")
         )
         headlines.append(Headline(f"{overtime} h", "of overtime"))
     if "total" in tables.costs:
@@ -79,7 +77,7 @@ def _coverage(planned: float, short: float) -> Headline:
     if planned + short > 0:
         return Headline(
             percent(planned / (planned + short)),
-            f"of {number(planned + short)} units have a manufacturer, {number(short)} do not",
+            f"of {count(planned + short, 'unit')} assigned to a manufacturer, {number(short)} not assigned",
         )
     return Headline("No plan yet", "there was no demand to plan for")
 
@@ -91,7 +89,7 @@ def _performance(impact: pd.DataFrame) -> list[Headline]:
         return []
     headlines = []
     plan = by_policy["plan"]
-    period = f"over {count(plan['weeks'], 'week')} evaluated"
+    period = f"over {count(plan['weeks'], 'evaluated week')}"
     if pd.notna(plan.get("on_time_rate")):
         headlines.append(Headline(percent(plan["on_time_rate"]), f"of units on time under the plan {period}"))
     if by_policy.get("status_quo", {}).get("cost", 0) > 0:
@@ -108,5 +106,5 @@ def _performance(impact: pd.DataFrame) -> list[Headline]:
         )
     value = value_of_a_point(cost_by_accuracy(impact))
     if pd.notna(value):
-        headlines.append(Headline(number(value), "a week saved by each percentage point of WAPE"))
+        headlines.append(Headline(number(value), "saved per week by each percentage point of WAPE"))
     return headlines

@@ -75,7 +75,7 @@ def plan_html(week: date, tables: PlanTables, pictures: Sequence["Figure"]) -> s
     Parameters
     ----------
     week
-        Week at whose end the plan was made.
+        Week after which the plan was made.
     tables
         Tables of the plan.
     pictures
@@ -89,7 +89,7 @@ def plan_html(week: date, tables: PlanTables, pictures: Sequence["Figure"]) -> s
     return page(
         "Capacity plan",
         week,
-        "Who makes what in the coming weeks. Costs are in the currency of the network files.",
+        "Planned production of the coming weeks. Costs are in the currency of the network files.",
         plan_headlines(tables),
         pictures,
         [
@@ -133,7 +133,7 @@ def page(
     """
     return _template().render(
         title=title,
-        week=f"{week:%G}-W{week:%V}",
+        week=str(week),
         days=f"{week} to {week + timedelta(days=6)}",
         lead=lead,
         headlines=[Headline(unbroken(h.value), unbroken(h.caption)) for h in headlines],

@@ -144,7 +144,7 @@ def cost_by_accuracy(impact: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         A row for each policy `plan_noise_NN`, and the plan without noise, sorted by `wape` (over categories and
-        regions); `cost` is the cost a week.
+        regions); `cost` is the cost per week.
     """
     names = impact["policy"].drop_duplicates()
     noisy = names[names.str.fullmatch(r"plan_noise_\d+|plan_bias_\+?00")].tolist()
@@ -157,7 +157,7 @@ def cost_by_accuracy(impact: pd.DataFrame) -> pd.DataFrame:
 
 
 def value_of_a_point(by_accuracy: pd.DataFrame) -> float:
-    """Estimate what one percentage point of WAPE costs a week.
+    """Estimate what one percentage point of WAPE costs per week.
 
     Parameters
     ----------

@@ -87,7 +87,7 @@ def _impact(impact: pd.DataFrame) -> list[str]:
             f"  The plan closes {percent(closed, 0)} of the cost gap between status quo and perfect foresight."
         )
     if not np.isnan(value):
-        notes.append(f"  Each percentage point of WAPE less saves {number(value)} a week.")
+        notes.append(f"  Each percentage point less WAPE saves {number(value)} per week.")
     return [f"BUSINESS IMPACT against actual orders ({count(weeks, 'week')})", *aligned(lines), *notes]
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from forecasting_assets.reporting.formats import MISSING, number
 from forecasting_assets.reporting.style import label
+from forecasting_assets.wording import count
 
 ROWS_SHOWN = 200
 
@@ -64,7 +65,7 @@ def table(title: str, frame: pd.DataFrame, columns: Columns, note: str = "") -> 
 def largest(
     title: str, frame: pd.DataFrame, columns: Columns, size: str, unit: str, note: str = ""
 ) -> TextTable:
-    """Format the first 200 rows of a table and say in its note what is left out.
+    """Format the first 200 rows of a table and add to its note what is not shown.
 
     Parameters
     ----------
@@ -82,14 +83,14 @@ def largest(
     rest = frame.iloc[ROWS_SHOWN:]
     if len(rest):
         note += (
-            f" The {number(ROWS_SHOWN)} largest of {number(len(frame))} rows; the {number(len(rest))} left"
-            f" out hold {number(rest[size].sum())} of {number(frame[size].sum())} {unit}."
+            f" Shown: the {number(ROWS_SHOWN)} largest of {number(len(frame))} rows. Not shown:"
+            f" {count(len(rest), 'row')} with {number(rest[size].sum())} of {number(frame[size].sum())} {unit}."
         )
     return table(title, frame.iloc[:ROWS_SHOWN], columns, note.strip())
 
 
 def aligned(rows: list[list[str]]) -> list[str]:
-    """Lay out rows for a terminal: the first column to the left, the others to the right."""
+    """Lay out rows for a terminal, the first column left-aligned and the others right-aligned."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  "

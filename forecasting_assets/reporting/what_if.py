@@ -18,12 +18,12 @@ PLAN, CHANGED = "Plan", "Changed"
 
 @dataclass(frozen=True)
 class Difference:
-    """Compare the cases PLAN and CHANGED.
+    """Differences between the cases PLAN and CHANGED.
 
     Attributes
     ----------
-    words
-        What is changed, in words.
+    description
+        What is changed, as a phrase for titles.
     cost
         Cost of each case: `total` and its parts.
     on_time
@@ -36,7 +36,7 @@ class Difference:
         PLAN_REASONS of the changed case.
     """
 
-    words: str
+    description: str
     cost: dict[str, dict[str, float]]
     on_time: dict[str, float]
     short: dict[str, float]
@@ -63,7 +63,7 @@ def what_if_text(week: date, difference: Difference) -> str:
         moved.index, *moved[[PLAN, CHANGED, "change"]].to_numpy().T, strict=True
     ):
         manufacturers.append([str(manufacturer), number(before, 1), number(after, 1), signed(change, 1)])
-    lines = [f"WHAT IF {difference.words} (week {week})", *aligned(rows), "", "HOURS BY MANUFACTURER"]
+    lines = [f"WHAT IF {difference.description} (week {week})", *aligned(rows), "", "HOURS BY MANUFACTURER"]
     return "\n".join(
         lines + (aligned(manufacturers) if len(moved) else ["  No manufacturer's hours change."])
     )
@@ -76,11 +76,11 @@ def what_if_html(week: date, difference: Difference) -> str:
     change = difference.cost[CHANGED]["total"] - total
     points = 100 * (difference.on_time[CHANGED] - difference.on_time[PLAN])
     hours = difference.hours.reset_index(names="manufacturer_id")
-    picture = charts.what_if(cost, difference.hours, difference.on_time, difference.words)
+    picture = charts.what_if(cost, difference.hours, difference.on_time, difference.description)
     return page(
         "What if",
         week,
-        f"{difference.words}: this case compared with the plan, which is unchanged.",
+        f"{difference.description}: this case compared with the plan, which is unchanged.",
         [
             Headline(signed(change), f"cost, which is {number(total)} in the plan"),
             Headline(f"{signed(points, 1)} points", "of units expected on time"),

@@ -31,8 +31,8 @@ _MOVED_MODULES = re.compile(r"\bforecasting_assets\.resources\.(event_log|run_la
 def prepare_home(home: Path) -> Path:
     """Create DAGSTER_HOME in `home` and bring its dagster.yaml up to date.
 
-    A missing file is written, one that nobody has changed is replaced by the current version, and in one that the
-    user has changed only the names of modules that have moved are replaced.
+    A missing file is written and an unchanged file is replaced by the current version. In a file that the user has
+    changed, only the names of modules that have moved are replaced.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def _current() -> str:
 
 
 def _is_unchanged(text: str) -> bool:
-    """Return whether the platform wrote a dagster.yaml and nobody has changed it since."""
+    """Return whether a dagster.yaml is as the platform wrote it."""
     if header := _HEADER_PATTERN.match(text):
         return header[1] == _checksum(text[header.end() :])
     return _checksum(text) in _OLD_TEMPLATES

@@ -1,6 +1,6 @@
 """Dagster's SQLite event log with its databases kept open, as a range of weeks writes thousands of events.
 
-Dagster opens the database anew for each event and waits for the disk two to four times. With the database kept
+Dagster reopens the database for each event and waits for the disk two to four times. With the database kept
 open, and waiting for the disk only when SQLite checkpoints its journal, an event costs an eighth. A power failure
 may lose the newest events but damages no database; what was computed for a week is in the lake.
 
@@ -18,7 +18,7 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 
-#: The database of all runs; each run has one of its own beside it.
+#: The database of all runs; each run has its own database next to it.
 _INDEX = "index"
 #: Seconds to wait for another process that is writing.
 _BUSY_TIMEOUT = 30
@@ -96,12 +96,12 @@ class Instance(dg.DagsterInstance):
 
     @classmethod
     def config_schema(cls) -> dict[str, Any]:
-        """Return the schema of additional configuration, of which there is none."""
+        """Return the schema of additional configuration, which is empty."""
         return {}
 
     @staticmethod
     def config_defaults(base_dir: str) -> Mapping[str, ConfigurableClassData | None]:
-        """Return the classes that are used where dagster.yaml names none."""
+        """Return the classes that are used unless dagster.yaml names others."""
         defaults = InstanceRef.config_defaults(base_dir)
         dagster_storage = defaults["storage"]
         assert dagster_storage is not None

@@ -16,7 +16,7 @@ from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, Worke
 from forecasting_assets.runtime.orphans import PROCESS, local_process, process_has_ended, process_tag
 from forecasting_assets.runtime.run_launcher_process import WARM_PYTHON, is_fork
 
-#: Seconds to wait for an answer of the warm process before the run is started without it.
+#: Seconds to wait for the warm process before the run is started without it.
 _PATIENCE = 60
 
 
@@ -78,8 +78,8 @@ class WarmRunLauncher(DefaultRunLauncher):
                 connection.sendall(f"{run.run_id}\n".encode())
         except (OSError, ValueError) as error:
             self._instance.report_engine_event(
-                "This run imports its libraries itself and starts some seconds later, as the process that runs are "
-                f"forked from does not answer ({error}). Restart forecasting-assets dev to have it again.",
+                "This run starts some seconds later because it must import its libraries itself: the warm process "
+                f"that runs are forked from does not answer ({error}). Restart forecasting-assets dev to restore it.",
                 run,
                 cls=type(self),
             )

@@ -1,7 +1,7 @@
 """Warm process that runs are forked from with their libraries imported, as importing them takes seconds.
 
 `forecasting-assets dev` runs this module as a program, along with the warm Spark server. It imports none of the
-platform's own modules: these are left to the runs, as they may be edited meanwhile.
+platform's own modules: each run imports them itself, as they may be edited in the meantime.
 """
 
 import gc
@@ -48,7 +48,7 @@ def keep_warm() -> None:
     It ends with the current process, even if that is replaced by `exec`. Requests that arrive before it has
     imported its libraries wait. DAGSTER_HOME must be set.
     """
-    # A folder that only this user may enter, so that nobody else can start runs in their name.
+    # A folder that only this user may enter, so that other users cannot start runs as this user.
     address = Path(tempfile.mkdtemp(prefix="forecasting-")) / "runs"
     subprocess.Popen(
         [sys.executable, "-m", __name__, str(address), str(os.getpid())],
@@ -67,7 +67,7 @@ def is_fork(pid: int) -> bool:
 
 
 class _RunHandler(socketserver.StreamRequestHandler):
-    """Execute one run in a process of its own: send the process id, then wait for the id of the run."""
+    """Execute one run in its own process: send the process id, then wait for the id of the run."""
 
     server: "_RunServer"
 
@@ -82,7 +82,7 @@ class _RunHandler(socketserver.StreamRequestHandler):
         self.wfile.write(f"{os.getpid()}\n".encode())
         request = self.rfile.readline().decode()
         if not request.endswith("\n"):
-            return  # the launcher has given up
+            return  # the launcher has timed out
         # As `dagster api execute_run` does, except that no events are printed.
         with capture_interrupts(), get_instance_for_cli() as instance:
             _execute_run_command_body(

@@ -1,7 +1,7 @@
 """Spark session of a run: dagster-pyspark's lazy resource with the configuration the platform relies on.
 
 A run attaches to the warm server of `forecasting-assets dev` (spark_server.py) if there is one and it answers;
-otherwise it opens a session of its own. The run's tag `forecasting/spark` says which.
+otherwise it opens its own session. The run's tag `forecasting/spark` names the server or master.
 """
 
 import functools
@@ -120,7 +120,7 @@ class Spark(dg.ConfigurableResource["Spark"]):
 
     @property
     def spark_session(self) -> "SparkSession":
-        """The session, opened if need be; one of the run's own once the warm server has ended."""
+        """The session, opened on first use; the run's own session once the warm server has ended."""
         if self._warm is not None and self.server_lost():
             self._detach()
             self._record(f"{self._own_address}, as the Spark server ended during the run", warn=True)
@@ -134,7 +134,7 @@ class Spark(dg.ConfigurableResource["Spark"]):
 
     @property
     def _own_address(self) -> str:
-        """Where a session of the run's own does its work."""
+        """Server or master of the run's own session."""
         return self.conf.get("spark.remote") or self.conf["spark.master"]
 
     def _attach(self) -> None:

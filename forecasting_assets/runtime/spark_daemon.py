@@ -1,7 +1,7 @@
 """PySpark's worker daemon with the libraries that tasks use imported before it forks workers.
 
 Run as a program. Spark ends workers that have been idle for a minute, so the tasks of each run would otherwise
-import these libraries again. The platform's own modules are left to the workers, as they may be edited while a
+import these libraries again. The platform's own modules are imported by the workers, as they may be edited while a
 server is running.
 """
 
@@ -26,6 +26,6 @@ LIBRARIES = [
 if __name__ == "__main__":
     for library in LIBRARIES:
         import_module(library)
-    # Workers collect garbage after each task; none of what is loaded here will ever be garbage.
+    # Workers collect garbage after each task; modules loaded here never become garbage and need not be checked.
     gc.freeze()
     manager()

@@ -45,7 +45,7 @@ _RUN_WHILE_STDIN_IS_OPEN = (
     '"$python" -m forecasting_assets.runtime.spark_server </dev/null 2>/dev/null & warming=$!; '
     "cat; kill $warming 2>/dev/null; kill $server; sleep 10; kill -9 $server 2>/dev/null"
 )
-#: Seconds to wait for a server to answer before warming it up is given up.
+#: Seconds to wait for a server to answer before warm-up is abandoned.
 _PATIENCE = 120
 
 

@@ -1,8 +1,8 @@
-"""Runs a server for as long as this process lives: the server's processes end with it, whatever ends it.
+"""Run a server that always ends with this process, however this process ends.
 
 A process that a shell starts with `&` ignores SIGINT, and so would everything it starts; and a process that is killed
 cannot end its children. So the server gets a process group of its own and default signal handling, and a small
-watchdog (this module as a program) ends the group once this process has gone.
+watchdog (this module as a program) ends the group once this process has ended.
 """
 
 import os
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-#: Seconds between SIGINT, SIGTERM and SIGKILL to a server that is to end.
+#: Seconds between SIGINT, SIGTERM and SIGKILL to a server that should end.
 _PATIENCE = 15.0
 _POLL_SECONDS = 0.2
 
@@ -21,27 +21,27 @@ _POLL_SECONDS = 0.2
 def supervise(
     command: Sequence[str], environment: Mapping[str, str], poll: Callable[[], None] = lambda: None
 ) -> int:
-    """Run a server until it ends or this process is asked to end by SIGINT or SIGTERM.
+    """Run a server until it ends or this process receives SIGINT or SIGTERM.
 
     Parameters
     ----------
     command
         Program and arguments of the server.
     environment
-        Its environment.
+        Environment variables of the server.
     poll
-        Called every now and then while the server runs.
+        Called repeatedly while the server runs.
 
     Returns
     -------
     int
-        The server's exit code, 128 and its number if a signal ended it; 0 if this process was asked to end.
+        Exit code of the server, or 128 plus the number of the signal that ended it; 0 if this process was stopped.
     """
-    asked_to_end = False
+    stop_requested = False
 
     def end(signal_number: int, frame: object) -> None:
-        nonlocal asked_to_end
-        asked_to_end = True
+        nonlocal stop_requested
+        stop_requested = True
 
     # A handler also replaces an inherited "ignore", which the server would inherit in turn.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -49,15 +49,15 @@ def supervise(
     server = subprocess.Popen(command, env=environment, start_new_session=True)
     _start_watchdog(server.pid)
     try:
-        while server.poll() is None and not asked_to_end:
+        while server.poll() is None and not stop_requested:
             poll()
             time.sleep(_POLL_SECONDS)
     finally:
         end_group(server.pid)
     exit_code = server.wait()
-    if asked_to_end:
+    if stop_requested:
         return 0
-    return exit_code if exit_code >= 0 else 128 - exit_code  # as shells have it
+    return exit_code if exit_code >= 0 else 128 - exit_code  # as in shells
 
 
 def end_group(group: int) -> None:

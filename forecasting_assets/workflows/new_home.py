@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from forecasting_assets.allocation import load_network
 from forecasting_assets.lake.landed_files import LandedFile, describe_errors
 from forecasting_assets.lake.landing import Landing
-from forecasting_assets.orders.detect import Detected, detect_format
+from forecasting_assets.orders.detect import DetectedFormat, detect_format
 from forecasting_assets.orders.rows import OrderFileError
 from forecasting_assets.settings import SETTINGS_FILE, OrderSettings
 from forecasting_assets.storage import is_url, store_errors
@@ -37,7 +37,7 @@ class OrderHistory:
         The other weeks with orders, sorted; there is at least one.
     """
 
-    detected: Detected
+    detected: DetectedFormat
     files: Sequence[LandedFile]
     unread: Sequence[str]
     left_out: Sequence[date]
@@ -64,7 +64,7 @@ def set_up_home(
 
     Raises
     ------
-    StoreError, OrderFileError, FormatQuestion, NetworkError
+    StoreError, OrderFileError, UndecidedFormatError, NetworkError
         If files cannot be reached, cannot be read, or do not say how they are written.
     """
     if network:
@@ -86,7 +86,7 @@ def set_up_home(
     return history
 
 
-def _history(landing: Landing, detected: Detected) -> OrderHistory:
+def _history(landing: Landing, detected: DetectedFormat) -> OrderHistory:
     files = landing.refresh()
     if broken := [file for file in files if file.error]:
         raise OrderFileError(
@@ -106,7 +106,7 @@ def _split_history(weeks: list[date]) -> tuple[list[date], list[date]]:
 
 
 def settings_text(
-    first_week: date, orders: str, network: str | None, columns: Mapping[str, str], detected: Detected
+    first_week: date, orders: str, network: str | None, columns: Mapping[str, str], detected: DetectedFormat
 ) -> str:
     """Return the text of forecasting.toml."""
     # A JSON string is a TOML string.

@@ -129,7 +129,7 @@ def test_init_asks_for_what_the_files_leave_open(orders, capsys):
 def test_init_does_not_overwrite(orders, capsys):
     assert init(orders) == 0
     assert init(orders) == 2
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_init_does_not_overwrite(orders, capsys):
     [
         (["init", "--orders", "nowhere"], "no such folder"),
         (["init", "--orders", "{orders}"], "no column 'order_id' (order_id)"),
-        (["init", "--orders", "{orders}", "--column", "order=InvoiceNo"], "'order' is none of"),
+        (["init", "--orders", "{orders}", "--column", "order=InvoiceNo"], "'order' is not one of"),
         (["init", "--orders", "{orders}", "--column", "order_id"], "write NAME=LANDED"),
         (["init", "--orders", "{orders}", "--network", "nowhere"], "nowhere"),
     ],

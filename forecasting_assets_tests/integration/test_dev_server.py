@@ -164,7 +164,7 @@ def test_forked_runs_can_be_terminated_and_killed_and_runs_start_without_the_war
     # The killed run may have left orders that no check has looked at: these are made again.
     run = click(address, ["raw_orders", "clean_orders", "weekly_demand"], str(week))
     assert ended_run(address, run)["status"] == "SUCCESS"
-    assert "This run imports its libraries itself" in log_of(address, run)
+    assert "must import its libraries itself" in log_of(address, run)
     run = click(address, assets, str(week))
     started(address, run)
     assert ask(address, TERMINATE, run=run)["__typename"] == "TerminateRunSuccess"

@@ -43,7 +43,7 @@ def test_init_says_how_the_files_are_written_and_which_are_not_read(orders, caps
     (orders / "_SUCCESS").write_bytes(b"")
     assert init(orders) == 0
     found = capsys.readouterr().out
-    assert "Dates are written month first, as '3/14/2024 0:00' in a.csv row 2" in found
+    assert "Dates are written month first, such as '3/14/2024 0:00' in a.csv row 2" in found
     assert "b.xls: save it as .xlsx" in found
     assert "_SUCCESS" not in found
     assert load_settings().orders.format.model_dump() == {

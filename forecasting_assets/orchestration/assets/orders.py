@@ -12,7 +12,7 @@ from forecasting_assets.lake.landing import Landing
 from forecasting_assets.lake.spark_tables import read_weeks, transform_weeks, write_weeks
 from forecasting_assets.orders.cleaning import CleaningRules, clean_week
 from forecasting_assets.orders.demand import weekly_demand as demand_of
-from forecasting_assets.orders.raw import read_raw_orders, weeks_by_columns
+from forecasting_assets.orders.raw import LandingZone, read_raw_orders, weeks_by_columns
 from forecasting_assets.runtime.spark import Spark
 from forecasting_assets.settings import Settings
 from forecasting_assets.spark_partitions import by_week, shuffle_tasks
@@ -44,19 +44,11 @@ def raw_orders(
 ) -> WeekResults:
     """Order lines of the week exactly as they were landed, with the file and row each came from."""
     files = touching(landing.readable_files(), weeks)
-    orders = settings.orders
+    zone = LandingZone(landing.path, settings.orders.landed_names, settings.orders.format)
     rows: dict[date, int] = {}
     try:
         for columns, group in weeks_by_columns(files, weeks).items():
-            lines = read_raw_orders(
-                spark.spark_session,
-                landing.path,
-                touching(files, group),
-                columns,
-                orders.landed_names,
-                orders.format,
-                group,
-            )
+            lines = read_raw_orders(spark.spark_session, zone, touching(files, group), columns, group)
             rows |= write_weeks(by_week(lines, group), lake, RAW_ORDERS, group)
     except Exception as error:
         if any(name in str(error) for name in _ERRORS_OF_FILES) and landing.recheck(files):

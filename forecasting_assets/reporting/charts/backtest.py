@@ -20,6 +20,7 @@ from forecasting_assets.reporting.style import (
     no_data,
     tidy,
 )
+from forecasting_assets.wording import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +52,7 @@ def feature_importance(importance: pd.DataFrame) -> "Figure":
     )
     if len(share) > FEATURES_SHOWN:
         rest = share.iloc[FEATURES_SHOWN:]
-        note += f" The other {number(len(rest))} features have {percent(rest.sum())} together."
+        note += f" Not shown: {count(len(rest), 'feature')} with {percent(rest.sum())} of the gain in total."
     fig = figure(title, note, height=max(2.5, 1.4 + 0.21 * len(top)), keys=False)
     ax = fig.subplots()
     bars = ax.barh([literal(shorten(f, 40)) for f in top.index], top, color=COLOURS["xgb"], height=0.7)

@@ -114,7 +114,7 @@ def demand_and_forecast(history: pd.DataFrame, forecast: pd.DataFrame) -> "Figur
         total = fig.add_subplot(grid[0, :])
         _actual(total, _by_week(history, weeks))
         _mean(total, forecast)
-        tidy(total, f"All {number(len(size))} series, units a week")
+        tidy(total, f"All {number(len(size))} series, units per week")
         week_axis(total, all_weeks, most=14)
         from_zero(total)
         panels = [fig.add_subplot(grid[1, i]) for i in range(len(largest))]
@@ -127,7 +127,7 @@ def demand_and_forecast(history: pd.DataFrame, forecast: pd.DataFrame) -> "Figur
         _actual(ax, _by_week(ordered, weeks))
         _mean(ax, rows)
         name = f"{shorten(part, 16 if several else 70)} · {shorten(region, 10)}"
-        tidy(ax, name if several else f"{name}, units a week")
+        tidy(ax, name if several else f"{name}, units per week")
         week_axis(ax, all_weeks, most=4 if several else 14)
         from_zero(ax)
     legend(fig, panels[0])

@@ -127,7 +127,7 @@ def impact_by_week(impact: pd.DataFrame) -> "Figure":
         if policy != "status_quo" and "status_quo" in costs:
             below.plot(costs.index, (costs["status_quo"] - costs[policy]).cumsum(), **style)
     below.axhline(0, color=COLOURS["status_quo"], linewidth=1)
-    tidy(above, "Cost a week")
+    tidy(above, "Cost per week")
     tidy(below, "Saving since the first week")
     from_zero(above)
     week_axis(below, costs.index, most=14)
@@ -153,13 +153,15 @@ def sensitivity(impact: pd.DataFrame) -> "Figure":
     totals = policy_totals(impact, [*bias.index, "status_quo", "perfect_foresight"])
     if totals.empty:
         return no_data(title, NO_IMPACT)
-    note = "The same weeks replayed with every forecast scaled down or up and planned for the mean; 0 is the unchanged"
-    note += " forecast."
+    note = (
+        "The same weeks replayed with every forecast scaled down or up and planned for the mean; 0 is the unchanged"
+        " forecast."
+    )
     by_accuracy = cost_by_accuracy(impact)
     value = value_of_a_point(by_accuracy)
     if len(by_accuracy):
         note += " Right: with increasing noise on the forecast of each category and region; each percentage point of"
-        note += f" WAPE costs {number(value)} a week."
+        note += f" WAPE costs {number(value)} per week."
     fig = figure(title, note, height=4.2)
     cost, on_time, accuracy = fig.subplots(1, 3, width_ratios=[1.4, 1.1, 1])
     biased = totals[totals.index.isin(bias.index)]
@@ -180,7 +182,7 @@ def sensitivity(impact: pd.DataFrame) -> "Figure":
     ax.xaxis.set_major_formatter(lambda share, _: percent(share, 0))
     ax.locator_params(axis="x", nbins=4)
     ax.margins(x=0.12)
-    tidy(accuracy, "Cost a week")
+    tidy(accuracy, "Cost per week")
     tidy(cost, "Cost, in the currency of the network files")
     tidy(on_time, "Units on time", values="percent")
     legend(fig, cost)

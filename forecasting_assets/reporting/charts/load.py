@@ -58,7 +58,7 @@ def _totals(ax: "Axes", load: pd.DataFrame) -> None:
     ax.hlines(
         total["capacity_hours"], middle - 3, middle + 3, color=COLOURS["capacity"], label=label("capacity")
     )
-    tidy(ax, "All manufacturers, hours a week")
+    tidy(ax, "All manufacturers, hours per week")
     week_axis(ax, total.index, most=4)
     ax.margins(y=0.08)
 

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 MANUFACTURERS_SHOWN = 12
 
 
-def what_if(costs: pd.DataFrame, hours: pd.DataFrame, on_time: dict[str, float], words: str) -> "Figure":
+def what_if(
+    costs: pd.DataFrame, hours: pd.DataFrame, on_time: dict[str, float], description: str
+) -> "Figure":
     """Show the change of cost by part, and the hours of each manufacturer.
 
     Parameters
@@ -36,10 +38,10 @@ def what_if(costs: pd.DataFrame, hours: pd.DataFrame, on_time: dict[str, float],
         A row for each manufacturer, a column for each case and their `change`; most changed first.
     on_time
         Expected share of units on time in each case.
-    words
-        What is changed, in words.
+    description
+        What is changed, as a phrase for titles.
     """
-    title = f"What if {words}"
+    title = f"What if {description}"
     if costs.empty:
         return no_data(title, "There is no plan for this week.")
     cases = list(costs.index)

@@ -30,7 +30,7 @@ def statistics(**changes) -> CleanStatistics:
 
 def test_conservation():
     assert check_conservation(10, 7, 3).passed
-    assert "1 rows lost" in check_conservation(10, 7, 2).description
+    assert "1 row lost" in check_conservation(10, 7, 2).description
     assert not check_conservation(10, 8, 3).passed
 
 

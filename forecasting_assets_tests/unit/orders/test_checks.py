@@ -53,13 +53,13 @@ def test_files_with_many_rejected_rows_or_units_are_named(facts, passed):
     assert "b.csv" not in finding.description
 
 
-def test_the_commonest_reasons_come_with_an_example():
+def test_the_most_common_reasons_come_with_an_example():
     rows = rejected(
         "bad_quantity", "bad_quantity", "bad_date", "missing_part", "duplicate", "duplicate", "duplicate"
     )
     text = check_rejections(summary(7, 4), rows, NAMES, 0.05).description
-    assert "bad_quantity 2 times, as '1,000' in row 1" in text
-    assert "bad_date once, as 'soon' in row 3" in text
+    assert "bad_quantity in 2 rows (such as '1,000' in row 1)" in text
+    assert "bad_date in 1 row (such as 'soon' in row 3)" in text
     assert "duplicate" not in text
 
 

@@ -1,4 +1,4 @@
-"""The rules for single rows: what is no number, no date or no part is rejected with its reason."""
+"""Rules for single rows: a row without a valid number, date or part is rejected with its reason."""
 
 from datetime import UTC, date, datetime
 
@@ -70,7 +70,7 @@ SOUND = {
 
 
 def cleaned(orders: list[dict], rules: CleaningRules | None = None) -> CleanWeek:
-    """What becomes of orders that were landed as rows 0, 1, … of one file."""
+    """Clean orders that were landed as rows 0, 1, … of one file."""
     texts = [pa.field(name, pa.string()) for name in ORDER_COLUMNS]
     schema = pa.schema([*texts, *arrow_schema(RAW_ORDERS)])
     own = {"source_file": "a.csv", "source_modified": datetime(2024, 3, 12, tzinfo=UTC)}
@@ -84,14 +84,14 @@ def test_every_row_is_clean_or_rejected_for_the_first_rule_it_violates():
     orders = [ORDER | change for _, change in broken]
     orders += [ORDER | {"quantity": "none", "order_date": "never"}]
     orders += [ORDER | {name: text} for name, text, _ in sound]
-    # Each line has a number of its own, but for the last two.
+    # Every line has a different number, except the last two.
     orders = [order | {"line_id": str(number)} for number, order in enumerate(orders)] + [ORDER, ORDER]
-    made = cleaned(orders)
-    reasons = {row["source_row"]: row["reason"] for row in made.rejected.to_pylist()}
+    result = cleaned(orders)
+    reasons = {row["source_row"]: row["reason"] for row in result.rejected.to_pylist()}
     expected = [*(reason for reason, _ in broken), "bad_date"]
     # Line 1 is the second broken one.
     assert reasons == dict(enumerate(expected)) | {len(orders) - 2: "duplicate"}
-    clean = {row["source_row"]: row for row in made.clean.to_pylist()}
+    clean = {row["source_row"]: row for row in result.clean.to_pylist()}
     assert clean.keys() == set(range(len(orders))) - reasons.keys()
     values = [clean[row][name] for row, (name, _, _) in enumerate(sound, start=len(expected))]
     assert values == [value for _, _, value in sound]
@@ -99,15 +99,15 @@ def test_every_row_is_clean_or_rejected_for_the_first_rule_it_violates():
 
 def test_the_tables_have_the_declared_columns_also_without_rows():
     for orders in ([], [ORDER]):
-        made = cleaned(orders)
-        assert made.clean.schema.remove_metadata() == arrow_schema(CLEAN_ORDERS)
-        assert made.summary.schema == arrow_schema(ORDER_FILE_SUMMARY)
-        assert set(REJECTED_ORDERS.names) | set(ORDER_COLUMNS) == set(made.rejected.schema.names)
+        result = cleaned(orders)
+        assert result.clean.schema.remove_metadata() == arrow_schema(CLEAN_ORDERS)
+        assert result.summary.schema == arrow_schema(ORDER_FILE_SUMMARY)
+        assert set(REJECTED_ORDERS.names) | set(ORDER_COLUMNS) == set(result.rejected.schema.names)
 
 
-def test_a_duplicate_says_which_line_replaced_it_and_where_they_differ():
-    made = cleaned([ORDER, ORDER | {"region": "south"}, ORDER | {"part_id": "P2", "region": "east"}])
-    rows = made.rejected.select(["source_row", "reason", "replaced_by", "replaced_in"]).to_pylist()
+def test_a_duplicate_names_the_line_that_replaced_it_and_the_differences():
+    result = cleaned([ORDER, ORDER | {"region": "south"}, ORDER | {"part_id": "P2", "region": "east"}])
+    rows = result.rejected.select(["source_row", "reason", "replaced_by", "replaced_in"]).to_pylist()
     assert rows == [
         {
             "source_row": 0,
@@ -125,7 +125,7 @@ def test_a_duplicate_says_which_line_replaced_it_and_where_they_differ():
     assert cleaned([ORDER, ORDER]).rejected["replaced_in"].to_pylist() == [None]
 
 
-def test_names_that_differ_by_case_are_one_only_if_asked_for():
+def test_names_that_differ_by_case_are_merged_only_with_fold_case():
     orders = [
         ORDER | {"line_id": str(n), "region": name} for n, name in enumerate(["EU", "eu ", "E U", "e  u"])
     ]
@@ -143,7 +143,7 @@ def test_a_format_is_used_for_dates_quantities_and_prices():
     assert row["order_date"] == datetime(2024, 3, 5, 8, tzinfo=UTC)
 
 
-def test_the_summary_says_how_much_of_a_file_is_rejected():
+def test_the_summary_has_rejected_rows_and_units_of_each_file():
     orders = [
         ORDER | {"line_id": "1", "quantity": "5"},
         ORDER | {"line_id": "1", "quantity": "5"},
@@ -163,6 +163,6 @@ def test_columns_are_found_by_their_landed_names(landed):
     schema = pa.schema([*schema, pa.field("landed_source_row", pa.string()), *arrow_schema(RAW_ORDERS)])
     row = {{**NAMES, **landed}[name]: text for name, text in ORDER.items() if name != "quantity"}
     row |= {"landed_source_row": "8", "source_file": "a.csv", "source_row": 1}
-    made = clean_week(pa.Table.from_pylist([row], schema), WEEK, CleaningRules({**NAMES, **landed}))
-    (clean,) = made.clean.to_pylist()
+    result = clean_week(pa.Table.from_pylist([row], schema), WEEK, CleaningRules({**NAMES, **landed}))
+    (clean,) = result.clean.to_pylist()
     assert (clean["order_id"], clean["quantity"]) == ("1", 8.0)

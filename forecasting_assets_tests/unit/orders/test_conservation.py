@@ -1,7 +1,7 @@
-"""Random order files beside what was written into them: nothing is lost, and nothing clean is other than written.
+"""Random order files compared with the lines written into them: no row is lost, and clean rows have correct values.
 
-The writer knows each row it writes and whether it can be read in one way only. What the platform makes of the files
-is held against that, whatever the format, delimiter, encoding, quoting and way of writing dates and numbers.
+The writer knows the values of each row and whether the row is valid. Cleaning must give the same result for every
+file format, delimiter, encoding, quoting, and notation of dates and numbers.
 """
 
 import csv
@@ -49,7 +49,7 @@ FORMATS = st.builds(
 
 @dataclass
 class Line:
-    """An order line: its values, and how its row is spoilt, if it is."""
+    """An order line: its values, and the fault of its row, if any."""
 
     number: int
     day: date
@@ -57,7 +57,7 @@ class Line:
     quantity: float
     price: float
     note: str
-    spoilt: str | None
+    fault: str | None
 
     def cells(self, order_format: OrderFormat) -> list[str]:
         cells = [
@@ -70,21 +70,21 @@ class Line:
             written_number(self.price, order_format, order_format.currency),
             self.note,
         ]
-        if self.spoilt == "surplus_cells":
+        if self.fault == "surplus_cells":
             return [*cells, "more"]
-        if self.spoilt == "missing_cells":
+        if self.fault == "missing_cells":
             return cells[:-1]
-        if self.spoilt == "trailing":
+        if self.fault == "trailing":
             return [*cells, "", " "]
-        if self.spoilt == "bad_quantity":
+        if self.fault == "bad_quantity":
             cells[5] = "1'2.3,4"
-        if self.spoilt == "bad_date":
+        if self.fault == "bad_date":
             cells[2] = "31/31/2025"
         return cells
 
     @property
     def reason(self) -> str | None:
-        return None if self.spoilt in (None, "trailing", "spaces") else self.spoilt
+        return None if self.fault in (None, "trailing", "spaces") else self.fault
 
 
 def written_date(day: date, order_format: OrderFormat) -> str:
@@ -111,7 +111,7 @@ LINES = st.lists(
         price=st.integers(1, 10**6).map(lambda cents: cents / 100),
         note=st.text(st.characters(codec="cp1252", exclude_categories=["Cc"]), max_size=8)
         | st.sampled_from(["two\nlines", 'say "hi"', "a;b,c|d", '""']),
-        spoilt=st.sampled_from(
+        fault=st.sampled_from(
             [None, None, None, "trailing", "surplus_cells", "missing_cells", "bad_quantity", "bad_date"]
         ),
     ),
@@ -130,11 +130,11 @@ def csv_bytes(lines: list[Line], order_format: OrderFormat, quoting: int, line_e
 
 
 def typed_rows(lines: list[Line], order_format: OrderFormat) -> list[dict]:
-    """Rows of typed formats, which have no cells to spoil."""
+    """Rows for typed formats, in which every row has the same columns."""
     rows = []
     for line in lines:
         row = dict(zip(HEADER, line.cells(order_format), strict=False))
-        if line.spoilt != "bad_quantity":
+        if line.fault != "bad_quantity":
             row["quantity"] = line.quantity
         rows.append({**row, "unit_price": line.price, "note": line.note})
     return rows
@@ -156,7 +156,7 @@ def write(folder: Path, kind: str, lines: list[Line], order_format: OrderFormat,
 
 
 def raw_rows(source: Source, careful: bool, weeks: tuple[date, ...], columns: tuple[str, ...]) -> pa.Table:
-    """raw_orders of the file, as the asset writes it."""
+    """Read raw_orders of the file as the asset writes it."""
     parts = []
     read = Source(source.filesystem, source.path, source.order_format, careful=careful)
     for batch, _ in rows_of_weeks(read, weeks, "order_date", weeks):
@@ -179,24 +179,24 @@ def raw_rows(source: Source, careful: bool, weeks: tuple[date, ...], columns: tu
 
 @settings(deadline=None, max_examples=150)
 @given(st.data(), LINES, FORMATS, st.sampled_from(["csv", "csv.gz", "jsonl", "parquet"]))
-def test_every_row_is_clean_as_written_or_rejected_for_what_is_wrong(
+def test_every_row_is_clean_with_its_values_or_rejected_with_the_right_reason(
     tmp_path_factory, data, lines, order_format, kind
 ):
     if kind in ("jsonl", "parquet"):
-        lines = [line for line in lines if line.spoilt not in ("surplus_cells", "missing_cells", "trailing")]
-    if not any(line.spoilt != "bad_date" for line in lines):
+        lines = [line for line in lines if line.fault not in ("surplus_cells", "missing_cells", "trailing")]
+    if not any(line.fault != "bad_date" for line in lines):
         return  # a file without a date is not read at all
     file = write(tmp_path_factory.mktemp("orders"), kind, lines, order_format, data.draw)
     source = source_of(file, order_format)
     content = scan_order_file(source, NAMES)
     assert (content.rows, content.weeks, content.fault) == (len(lines), (WEEK,), None)
     raw = raw_rows(source, content.careful, content.weeks, content.columns)
-    made = clean_week(raw, WEEK, CleaningRules(NAMES, order_format))
-    assert len(lines) == len(raw) == len(made.clean) + len(made.rejected)
+    result = clean_week(raw, WEEK, CleaningRules(NAMES, order_format))
+    assert len(lines) == len(raw) == len(result.clean) + len(result.rejected)
     expected = dict(enumerate((line.reason for line in lines), start=1))
-    reasons = {row["source_row"]: row["reason"] for row in made.rejected.to_pylist()}
+    reasons = {row["source_row"]: row["reason"] for row in result.rejected.to_pylist()}
     assert reasons == {row: reason for row, reason in expected.items() if reason}
-    clean = {row["source_row"]: row for row in made.clean.select(CLEAN_ORDERS.names).to_pylist()}
+    clean = {row["source_row"]: row for row in result.clean.select(CLEAN_ORDERS.names).to_pylist()}
     for number, line in enumerate(lines, start=1):
         if line.reason is None:
             row = clean[number]

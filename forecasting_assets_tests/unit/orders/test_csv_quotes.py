@@ -1,4 +1,4 @@
-"""Quotes that swallow rows: nothing between them is lost, and nothing of it is believed."""
+"""Ambiguous quotes that span rows: no row is lost, and none of them is accepted as clean."""
 
 import csv
 import gzip
@@ -17,7 +17,7 @@ PLAIN = [f"q{k},2025-03-03,P,{k},plain" for k in range(3)]
 
 
 def outcome(tmp_path, lines, name="a.csv", line_end="\n"):
-    """Row -> problem of the rows that have one, the number of rows, and the line that the fault names."""
+    """Return the problem by row, the number of rows, and the line of the fault."""
     file = tmp_path / name
     text = line_end.join([HEADER, *lines, ""]).encode()
     file.write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
@@ -38,14 +38,14 @@ def outcome(tmp_path, lines, name="a.csv", line_end="\n"):
         'q9,"2025-03-03,P,1,x',
     ],
 )
-def test_a_quote_that_is_never_closed_is_named_and_no_line_is_lost(tmp_path, opening, line_end, name):
+def test_a_quote_that_is_never_closed_is_reported_and_no_line_is_lost(tmp_path, opening, line_end, name):
     problems, count, line = outcome(tmp_path, [*PLAIN, opening, *PLAIN], name, line_end)
     assert problems == dict.fromkeys(range(4, 8), "ambiguous_quotes")
     assert (count, line) == (7, 5)
 
 
 @pytest.mark.parametrize("closing", ['3/4"', '"3/4', '"3/4" pipe'])
-def test_a_quote_that_a_later_one_closes_by_accident_swallows_nothing(tmp_path, closing):
+def test_a_quote_closed_by_accident_loses_no_line(tmp_path, closing):
     lines = [*PLAIN, 'q9,2025-03-03,P,1,"half inch', *PLAIN, f"q10,2025-03-03,P,2,{closing}", *PLAIN]
     problems, count, line = outcome(tmp_path, lines)
     assert problems == dict.fromkeys(range(4, 9), "ambiguous_quotes")
@@ -57,7 +57,7 @@ def test_two_neighbouring_rows_are_not_joined(tmp_path):
     assert outcome(tmp_path, lines) == (dict.fromkeys((1, 2), "ambiguous_quotes"), 5, 2)
 
 
-def test_quotes_that_are_wrong_within_a_line_reject_that_row_alone(tmp_path):
+def test_wrong_quotes_within_a_line_reject_only_that_row(tmp_path):
     problems, count, line = outcome(tmp_path, [*PLAIN, 'q9,2025-03-03,P,1,"3/4" pipe', *PLAIN])
     assert (problems, count, line) == ({4: "ambiguous_quotes"}, 7, 5)
 
@@ -76,7 +76,7 @@ def test_quotes_that_are_wrong_within_a_line_reject_that_row_alone(tmp_path):
         ('"x, y"', "x, y"),
     ],
 )
-def test_what_rfc_4180_allows_is_read(tmp_path, cell, value):
+def test_cells_allowed_by_rfc_4180_are_read(tmp_path, cell, value):
     file = tmp_path / "a.csv"
     file.write_text("\n".join([HEADER, *PLAIN, f"q9,2025-03-03,P,1,{cell}", *PLAIN, ""]))
     rows = read(file)
@@ -93,7 +93,7 @@ cells = st.text(st.sampled_from('a1",;\n\r é'), max_size=6)
     st.integers(1, 7),
     st.booleans(),
 )
-def test_the_scan_calls_regular_only_what_a_strict_reader_takes(rows, block, quote_all):
+def test_the_scan_finds_files_without_quoted_line_ends_regular(rows, block, quote_all):
     buffer = io.StringIO(newline="")
     csv.writer(buffer, quoting=csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL).writerows(rows)
     text = buffer.getvalue()

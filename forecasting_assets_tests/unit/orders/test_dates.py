@@ -33,7 +33,7 @@ def moments(order: str, *texts: str | None) -> list[datetime | None]:
     ],
 )
 @pytest.mark.parametrize("order", ["iso", "day_first", "month_first"])
-def test_iso_8601_is_read_whatever_the_order(order, text, moment):
+def test_iso_8601_is_read_with_every_date_order(order, text, moment):
     assert moments(order, text) == [moment.replace(tzinfo=UTC)]
 
 
@@ -45,7 +45,7 @@ def test_iso_8601_is_read_whatever_the_order(order, text, moment):
         "2024-03-04 10:00+99",
     ],
 )  # fmt: skip
-def test_anything_else_is_no_iso_date(text):
+def test_other_texts_are_not_iso_dates(text):
     assert moments("iso", text) == [None]
     # Nor does it keep others from being read.
     assert moments("iso", "2024-03-04", text) == [datetime(2024, 3, 4, tzinfo=UTC), None]
@@ -65,7 +65,7 @@ def test_anything_else_is_no_iso_date(text):
         ("day_first", "1.1.69", datetime(1969, 1, 1)),
     ],
 )
-def test_the_order_says_which_number_is_the_day(order, text, moment):
+def test_the_date_order_decides_which_number_is_the_day(order, text, moment):
     assert moments(order, text) == [moment.replace(tzinfo=UTC)]
 
 
@@ -83,7 +83,7 @@ def test_the_order_says_which_number_is_the_day(order, text, moment):
         ("iso", "3/14/2024"),
     ],
 )
-def test_what_the_order_does_not_explain_is_no_date(order, text):
+def test_texts_that_do_not_fit_the_date_order_are_not_dates(order, text):
     assert moments(order, text) == [None]
 
 
@@ -107,7 +107,7 @@ _DAYS = st.dates(date(1990, 1, 1), date(2100, 1, 1))
         )
     ),
 )
-def test_weeks_are_those_of_the_moments(order, texts):
+def test_weeks_of_dates_equal_the_weeks_of_parsed_moments(order, texts):
     expected = [moment and week_of(moment) for moment in moments(order, *texts)]
     assert weeks_of_dates(pa.array(texts, pa.string()), order).to_pylist() == expected
 
@@ -120,7 +120,7 @@ def test_weeks_are_those_of_the_moments(order, texts):
     st.booleans(),
     st.integers(-12, 12),
 )
-def test_what_is_written_is_read_back(moment, sign, short, offset):
+def test_dates_are_read_back_as_written(moment, sign, short, offset):
     year = f"{moment:%y}" if short else f"{moment:%Y}"
     clock = f"{moment:%H:%M:%S}{'+' if offset >= 0 else '-'}{abs(offset):02}:00"
     utc = (moment - timedelta(hours=offset)).replace(tzinfo=UTC)

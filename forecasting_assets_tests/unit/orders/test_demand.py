@@ -26,7 +26,7 @@ lines = st.lists(
 
 
 @given(lines)
-def test_demand_is_what_the_lines_of_a_series_add_up_to(lines):
+def test_demand_is_the_sum_of_the_lines_of_a_series(lines):
     made = weekly_demand(week_file(CLEAN_ORDERS, lines))
     assert made.schema.names == WEEKLY_DEMAND.names
     found = {(row["part_id"], row["region"]): row for row in made.to_pylist()}

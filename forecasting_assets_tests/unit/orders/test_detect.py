@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting_assets.orders.dates import parse_moments
-from forecasting_assets.orders.detect import FormatQuestion, detect_format
+from forecasting_assets.orders.detect import UndecidedFormatError, detect_format
 from forecasting_assets.orders.formats import OrderFormat
 from forecasting_assets.orders.numbers import parse_numbers
 from forecasting_assets.tables import ORDER_COLUMNS
@@ -64,7 +64,7 @@ def detect(folder, *files: bytes, given: dict[str, str] | None = None):
         ([row(price="EUR 10.50"), row(price="n/a")], {"currency": "EUR"}),
     ],
 )
-def test_what_the_values_decide_is_found_and_explained(tmp_path, rows, format_found):
+def test_the_format_that_values_decide_is_detected_with_evidence(tmp_path, rows, format_found):
     found = detect(tmp_path, csv_text(*rows))
     assert found.order_format.model_dump(exclude_defaults=True) == format_found
     assert found.evidence.keys() == format_found.keys()
@@ -72,23 +72,23 @@ def test_what_the_values_decide_is_found_and_explained(tmp_path, rows, format_fo
 
 
 @pytest.mark.parametrize(
-    ("files", "field"),
+    ("files", "field", "kind", "answers"),
     [
-        ([[row("3/4/2024")]], "date"),
-        ([[row("5/5/2024")]], "date"),
-        ([[row("13.4.2024")], [row("4/13/2024")]], "date"),
-        ([[row(quantity="2,000", price="10")]], "decimal"),
-        ([[row(price="1.250")]], "decimal"),
-        ([[row(price="10,5")], [row(price="10.5")]], "decimal"),
-        ([[row(price="$5"), row(price="€5")]], "currency"),
+        ([[row("3/4/2024")]], "date", "ambiguous", ("day_first", "month_first")),
+        ([[row("5/5/2024")]], "date", "ambiguous", ("day_first", "month_first")),
+        ([[row("13.4.2024")], [row("4/13/2024")]], "date", "contradictory", ("day_first", "month_first")),
+        ([[row(quantity="2,000", price="10")]], "decimal", "ambiguous", (".", ",")),
+        ([[row(price="1.250")]], "decimal", "ambiguous", (".", ",")),
+        ([[row(price="10,5")], [row(price="10.5")]], "decimal", "contradictory", (",", ".")),
+        ([[row(price="$5"), row(price="€5")]], "currency", "contradictory", ("$", "€")),
     ],
 )
-def test_what_is_open_or_contradictory_is_asked_for(tmp_path, files, field):
+def test_ambiguous_and_contradictory_files_need_an_answer(tmp_path, files, field, kind, answers):
     contents = [csv_text(*rows) for rows in files]
-    with pytest.raises(FormatQuestion) as caught:
+    with pytest.raises(UndecidedFormatError) as caught:
         detect(tmp_path, *contents)
-    assert caught.value.field == field
-    assert f"--format {field}=" in str(caught.value)
+    assert (caught.value.field, caught.value.kind, caught.value.answers) == (field, kind, answers)
+    assert f"--format {field}={answers[0]}" in str(caught.value)
 
 
 def test_an_answer_settles_the_question(tmp_path):
@@ -113,23 +113,24 @@ def test_the_delimiter_is_the_one_that_separates_the_columns(tmp_path, delimiter
     assert detect(tmp_path, csv_text(row(), delimiter=delimiter)).order_format.delimiter == delimiter
 
 
-def test_files_with_different_delimiters_are_to_be_landed_alike(tmp_path):
-    with pytest.raises(FormatQuestion) as caught:
+def test_files_with_different_delimiters_are_refused(tmp_path):
+    with pytest.raises(UndecidedFormatError) as caught:
         detect(tmp_path, csv_text(row()), csv_text(row(), delimiter=";"))
-    assert caught.value.field == "delimiter"
+    assert (caught.value.field, caught.value.kind, caught.value.answers) == ("delimiter", "contradictory", ())
 
 
-def test_text_that_is_not_utf_8_is_western_european(tmp_path):
+def test_text_that_is_not_utf_8_is_read_as_western_european(tmp_path):
     western = csv_text(row(part="Böden")).decode().encode("cp1252")
     assert detect(tmp_path, western, csv_text(row())).order_format.encoding == "cp1252"
-    with pytest.raises(FormatQuestion) as caught:
+    with pytest.raises(UndecidedFormatError) as caught:
         detect(tmp_path, western, csv_text(row(part="Böden")))
-    assert caught.value.field == "encoding"
-    with pytest.raises(FormatQuestion):
+    assert (caught.value.field, caught.value.kind, caught.value.answers) == ("encoding", "contradictory", ())
+    with pytest.raises(UndecidedFormatError) as caught:
         detect(tmp_path, csv_text(row(part="B?den")).replace(b"?", b"\x81"))
+    assert (caught.value.field, caught.value.kind) == ("encoding", "unknown")
 
 
-def test_numbers_with_a_type_of_their_own_are_no_evidence_and_text_is_in_any_file(tmp_path):
+def test_typed_numbers_are_not_evidence_but_text_is_in_any_format_of_file(tmp_path):
     typed = {**dict(zip(HEADER, row(), strict=True)), "quantity": 1.25, "unit_price": 10.125}
     (tmp_path / "typed.jsonl").write_text(json.dumps(typed) + "\n")
     pq.write_table(pa.Table.from_pylist([typed]), tmp_path / "typed.parquet")
@@ -167,7 +168,7 @@ LINES = st.lists(
 
 
 def written(number: int, decimals: int, order_format: OrderFormat, currency: str = "") -> str:
-    """`number` thousandths, with so many decimals, as a person writes it who does not know how it is read."""
+    """Format `number` thousandths with the given number of decimals, as people write it."""
     whole, rest = divmod(round(number / 1000, decimals), 1)
     text = f"{int(whole):,}".replace(",", order_format.thousands)
     if decimals:
@@ -182,8 +183,8 @@ def date_text(day: datetime.date, order_format: OrderFormat) -> str:
 
 @settings(deadline=None, max_examples=150)
 @given(FORMATS, LINES, st.integers(1, 2))
-def test_whatever_the_format_no_value_is_read_as_another_than_was_written(order_format, lines, n_files):
-    """Once what is open has been answered, all of them are read; nothing that can be read in two ways is guessed."""
+def test_in_every_format_values_are_read_back_as_written(order_format, lines, n_files):
+    """Ambiguous values are never guessed: once the user has set their format, all values are read correctly."""
     with tempfile.TemporaryDirectory() as folder:
         expected = [
             (day, round(quantity / 1000, decimals), round(price / 1000, decimals))
@@ -220,12 +221,12 @@ def test_whatever_the_format_no_value_is_read_as_another_than_was_written(order_
 
 
 def answered(sources, order_format: OrderFormat) -> OrderFormat:
-    """The format found, with questions answered by who wrote the files."""
+    """Detect the format, answering from `order_format` where the files do not decide."""
     given: dict[str, str] = {}
     while True:
         try:
             return detect_format(sources, NAMES, given).order_format
-        except FormatQuestion as question:
-            if question.field in given:
+        except UndecidedFormatError as error:
+            if error.field in given:
                 raise
-            given[question.field] = getattr(order_format, question.field)
+            given[error.field] = getattr(order_format, error.field)

@@ -34,7 +34,7 @@ def land(landing, name, *dates, header=HEADER):
     return path
 
 
-def test_a_file_is_known_by_the_weeks_it_touches(landing):
+def test_the_index_knows_the_weeks_of_each_file(landing):
     land(landing, "a.csv", "2024-03-04", "2024-03-10", "2024-03-11")
     land(landing, "sub/b.csv", "2024-03-04T00:00:00Z")
     files = landing.readable_files()
@@ -65,7 +65,7 @@ def test_a_changed_file_is_read_again_and_a_removed_one_forgotten(landing):
     assert landing.refresh() == []
 
 
-def test_an_empty_landing_zone_says_what_to_land(landing):
+def test_the_error_of_an_empty_landing_zone_names_the_formats(landing):
     with pytest.raises(OrderFileError) as caught:
         landing.readable_files()
     assert (caught.value.path, "no order files" in caught.value.reason) == (landing.path, True)
@@ -99,7 +99,7 @@ def test_files_that_cannot_be_read_at_all_are_an_error(landing):
         landing.readable_files()
 
 
-def test_a_file_that_a_run_could_not_read_is_looked_at_again(landing, monkeypatch):
+def test_a_file_that_a_run_could_not_read_is_checked_again(landing, monkeypatch):
     land(landing, "good.csv", "2024-03-04")
     path = land(landing, "a.csv", "2024-03-04")
     files = landing.refresh()
@@ -150,7 +150,7 @@ def test_weeks_with_the_same_columns_are_read_together(landing):
     }
 
 
-def test_landed_names_that_the_platform_uses_itself_are_set_apart():
+def test_landed_names_used_by_the_platform_get_a_prefix():
     assert raw_name("week") == "landed_week"
     assert raw_name("row_problem") == "landed_row_problem"
     assert raw_name("quantity") == "quantity"
@@ -167,7 +167,7 @@ def later(landing):
     return touch
 
 
-def test_a_copied_file_is_the_file_it_was(landing, later):
+def test_a_copied_file_counts_as_the_same_file(landing, later):
     land(landing, "a.csv", "2024-03-04")
     land(landing, "b.csv", "2024-03-04", header=HEADER + ",note,note")
     before = landing.refresh()
@@ -186,7 +186,7 @@ def test_an_index_of_an_earlier_version_keeps_which_file_is_newest(landing, late
     assert landing.refresh() == [file]
 
 
-def test_what_is_not_read_is_named_and_what_is_half_written_is_not(landing):
+def test_unread_files_are_named_but_incomplete_ones_are_not(landing):
     land(landing, "a.csv", "2024-03-04")
     unread = ["orders.xls", "sub/orders.zip", "orders.txt", "README", "b.csv.bz2"]
     left_alone = [
@@ -231,21 +231,21 @@ def test_a_table_whose_files_hold_older_versions_is_named(landing):
     assert landing.unread_files() == ["sales/_delta_log"]
 
 
-def test_what_is_no_file_is_named_and_not_opened(landing):
+def test_a_pipe_is_named_and_not_opened(landing):
     land(landing, "a.csv", "2024-03-04")
     os.mkfifo(os.path.join(landing.path, "pipe.csv"))
     assert [file.name for file in landing.refresh()] == ["a.csv"]
     assert landing.unread_files() == ["pipe.csv"]
 
 
-def test_without_order_files_those_that_are_not_read_are_named(landing):
+def test_without_order_files_the_error_names_unread_files(landing):
     land(landing, "orders.zip")
     with pytest.raises(OrderFileError, match=r"orders\.zip: unpack it") as caught:
         landing.readable_files()
     assert caught.value.path == landing.path
 
 
-def test_other_readers_look_at_known_files_again(landing, monkeypatch):
+def test_a_new_version_of_the_readers_reads_known_files_again(landing, monkeypatch):
     monkeypatch.setattr("forecasting_assets.lake.landing._READERS", 0)
     monkeypatch.setattr("forecasting_assets.lake.landing.scan_order_file", scan_that_misses("a.csv"))
     land(landing, "a.csv", "2024-03-04")
@@ -339,7 +339,7 @@ class FailingStore(fs.FileSystemHandler):
         (OSError("AWS Error NO_SUCH_BUCKET: The specified bucket does not exist"), "missing"),
     ],
 )
-def test_an_error_of_the_store_is_no_verdict_on_a_file(landing, monkeypatch, error, kind):
+def test_an_error_of_the_store_does_not_make_a_file_unreadable(landing, monkeypatch, error, kind):
     land(landing, "a.csv", "2024-03-04")
     before = landing.refresh()
     land(landing, "b.csv", "2024-03-11")
@@ -356,7 +356,7 @@ def test_an_error_of_the_store_is_no_verdict_on_a_file(landing, monkeypatch, err
     assert [(file.name, file.error) for file in failing.refresh()] == [("a.csv", None), ("b.csv", None)]
 
 
-def test_what_a_store_showed_before_it_failed_is_kept(landing, monkeypatch):
+def test_files_indexed_before_the_store_failed_are_kept(landing, monkeypatch):
     """Or a store that fails now and then would have the first of thousands of files read for ever."""
     for number in range(20):
         land(landing, f"{number:02}.csv", "2024-03-04")
@@ -385,7 +385,7 @@ class OnceFailingStore(FailingStore):
 
 
 @pytest.mark.parametrize("opened_before", range(4))
-def test_an_error_that_passes_at_once_is_no_damage_of_the_file(landing, monkeypatch, opened_before):
+def test_a_temporary_error_does_not_make_a_file_unreadable(landing, monkeypatch, opened_before):
     land(landing, "a.csv", "2024-03-04")
     error = OSError("When reading: AWS Error NETWORK_CONNECTION during GetObject operation")
     store = OnceFailingStore(landing.path, error, opened_before)
@@ -397,7 +397,7 @@ def test_an_error_that_passes_at_once_is_no_damage_of_the_file(landing, monkeypa
     assert landing.refresh()[0].error is None
 
 
-def test_a_file_that_is_withdrawn_while_it_is_listed_is_none(landing, monkeypatch):
+def test_a_file_that_disappears_while_it_is_listed_is_ignored(landing, monkeypatch):
     land(landing, "a.csv", "2024-03-04")
     land(landing, "b.csv", "2024-03-11")
     store = FailingStore(landing.path)

@@ -35,7 +35,7 @@ def price(order_format: OrderFormat, text: str | None) -> float | None:
         (OrderFormat(thousands="'"), "1\u2019234.5", 1234.5),
     ],
 )
-def test_numbers_are_read_as_the_format_writes_them(order_format, text, value):
+def test_numbers_are_read_in_their_format(order_format, text, value):
     assert price(order_format, text) == value
 
 
@@ -54,7 +54,7 @@ def test_numbers_are_read_as_the_format_writes_them(order_format, text, value):
         *((GERMAN, text) for text in ("1,234.5", "1.23", "$5")),
     ],
 )
-def test_anything_else_is_no_number(order_format, text):
+def test_other_texts_are_not_numbers(order_format, text):
     assert price(order_format, text) is None
 
 
@@ -63,7 +63,7 @@ def test_quantities_have_no_currency():
 
 
 @given(st.integers(-(10**9), 10**9), st.integers(0, 99), st.sampled_from([ENGLISH, GERMAN, FRENCH]))
-def test_what_is_written_is_read_back(whole, cents, order_format):
+def test_numbers_are_read_back_as_written(whole, cents, order_format):
     text = f"{whole:,}".replace(",", order_format.thousands) + f"{order_format.decimal}{cents:02}"
     expected = float(f"{whole}.{cents:02}")
     assert price(order_format, text) == expected

@@ -21,11 +21,11 @@ LINE = {
 
 
 def statistics(*lines: dict) -> CleanStatistics:
-    (found,) = clean_statistics(week_file(CLEAN_ORDERS, list(lines))).to_pylist()
-    return CleanStatistics(**found)
+    (result,) = clean_statistics(week_file(CLEAN_ORDERS, list(lines))).to_pylist()
+    return CleanStatistics(**result)
 
 
-def test_a_week_without_orders_has_none():
+def test_a_week_without_orders_has_no_statistics():
     assert len(clean_statistics(week_file(CLEAN_ORDERS, []))) == 0
 
 
@@ -39,9 +39,9 @@ def test_a_week_without_orders_has_none():
         ([LINE | {"line_id": None, "source_row": 2}, LINE | {"line_id": None, "source_row": 3}], 3),
     ],
 )
-def test_lines_that_count_twice_are_found(more, lines):
-    found = statistics(LINE, *more)
-    assert (found.rows, found.lines) == (1 + len(more), lines)
+def test_repeated_lines_are_counted_once(more, lines):
+    result = statistics(LINE, *more)
+    assert (result.rows, result.lines) == (1 + len(more), lines)
 
 
 @pytest.mark.parametrize(
@@ -56,12 +56,12 @@ def test_lines_that_count_twice_are_found(more, lines):
         {"unit_price": float("nan")},
     ],
 )
-def test_rows_that_lack_a_value_are_found(broken):
+def test_rows_with_a_missing_or_non_positive_value_are_counted(broken):
     assert statistics(LINE, LINE | broken).broken == 1
     assert statistics(LINE, LINE).broken == 0
 
 
-def test_dates_are_told_as_they_are():
+def test_the_first_and_last_order_dates_are_exact():
     latest = datetime(2025, 3, 16, 23, 59, 59, 999999, tzinfo=UTC)
-    found = statistics(LINE, LINE | {"order_date": latest})
-    assert (found.earliest, found.latest) == (LINE["order_date"], latest)
+    result = statistics(LINE, LINE | {"order_date": latest})
+    assert (result.earliest, result.latest) == (LINE["order_date"], latest)

@@ -43,7 +43,7 @@ def test_row_numbers_hold_wherever_odd_rows_lie(tmp_path_factory, bad, total):
     assert set(rows.loc[rows["n"].isna(), "row"]) == bad
 
 
-def test_values_stay_the_text_they_were_landed_as(tmp_path):
+def test_values_keep_their_landed_text(tmp_path):
     csv, gz, jsonl = tmp_path / "a.csv", tmp_path / "a.csv.gz", tmp_path / "a.jsonl"
     csv.write_text("id,price\n007,1.10\n,NA\n")
     with gzip.open(gz, "wt") as file:
@@ -65,7 +65,7 @@ def test_typed_parquet_becomes_text(tmp_path):
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
-def test_moments_in_utc_become_the_text_that_arrow_makes_of_them(tmp_path, unit):
+def test_timestamps_in_utc_become_the_same_text_as_in_arrow(tmp_path, unit):
     moments = pa.array([datetime(2024, 3, 4, 10, 15, tzinfo=UTC), None], pa.timestamp(unit, "UTC"))
     pq.write_table(pa.table({"d": moments}), tmp_path / "a.parquet", version="2.6")
     expected = pq.read_table(tmp_path / "a.parquet")["d"].cast(pa.string()).to_pylist()
@@ -84,42 +84,43 @@ def test_moments_in_utc_become_the_text_that_arrow_makes_of_them(tmp_path, unit)
         (f"{10**18} {10**30}", [str(10**18), str(10**30)]),
     ],
 )
-def test_numbers_in_json_are_the_text_they_are(tmp_path, values, texts):
+def test_numbers_in_json_keep_their_text(tmp_path, values, texts):
     lines = [f'{{"n": {value}}}\n' for value in re.findall(r'"[^"]*"|\S+', values)]
     (tmp_path / "a.jsonl").write_text("".join(lines))
     assert read(tmp_path / "a.jsonl")["n"].tolist() == texts
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "line", "reason"),
+    ("name", "content", "line", "kind"),
     [
         ("empty.csv", b"", None, "empty"),
-        ("cut.csv.gz", gzip.compress(b"id,n\n" + b"1,x\n" * 5000)[:-40], None, "cannot be read"),
-        ("no.csv.gz", b"not gzip", None, "cannot be read"),
-        ("no.parquet", b"not parquet", None, "cannot be read"),
+        ("cut.csv.gz", gzip.compress(b"id,n\n" + b"1,x\n" * 5000)[:-40], None, "unreadable"),
+        ("no.csv.gz", b"not gzip", None, "unreadable"),
+        ("no.parquet", b"not parquet", None, "unreadable"),
         ("no.xlsx", b"PK", None, "workbook"),
-        ("latin.csv", "id,n\n1,caf\xe9\n".encode("latin-1"), 2, "utf-8"),
-        ("late.csv", b"id,n\n" + b"1,x\n" * 5000 + b"2,\xe9\n", 5002, "utf-8"),
-        ("nul.csv", b"id,n\n1,\0\n", 2, "utf-8"),
-        ("half.csv", "id,n\n1,é".encode()[:-1], 2, "utf-8"),
-        ("bad.jsonl", b'{"id": 1}\n{"id": \n', 2, "JSON"),
-        ("list.jsonl", b"1\n", 1, "JSON object"),
-        ("latin.jsonl", b'{"id": 1}\n{"id": "\xe9"}\n', 2, "UTF-8"),
-        ("array.json", b"[1, 2]\n", None, "array of JSON objects"),
-        ("twice.csv", b"id,id\n1,2\n", None, "named id"),
-        ("header.csv", b'id,"n\n1,2\n', 1, "quote"),
+        ("latin.csv", "id,n\n1,caf\xe9\n".encode("latin-1"), 2, "encoding"),
+        ("late.csv", b"id,n\n" + b"1,x\n" * 5000 + b"2,\xe9\n", 5002, "encoding"),
+        ("nul.csv", b"id,n\n1,\0\n", 2, "encoding"),
+        ("half.csv", "id,n\n1,é".encode()[:-1], 2, "encoding"),
+        ("bad.jsonl", b'{"id": 1}\n{"id": \n', 2, "json"),
+        ("list.jsonl", b"1\n", 1, "json"),
+        ("latin.jsonl", b'{"id": 1}\n{"id": "\xe9"}\n', 2, "encoding"),
+        ("array.json", b"[1, 2]\n", None, "json"),
+        ("twice.csv", b"id,id\n1,2\n", None, "column_names"),
+        ("header.csv", b'id,"n\n1,2\n', 1, "quotes"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named(tmp_path, name, content, line, reason):
+def test_an_unreadable_file_is_an_error_with_its_path_line_and_kind(tmp_path, name, content, line, kind):
     file = tmp_path / name
     file.write_bytes(content)
     with pytest.raises(OrderFileError) as caught:
         read(file)
-    assert (caught.value.path, caught.value.line) == (str(file), line)
-    assert reason in caught.value.reason
+    assert (caught.value.path, caught.value.line, caught.value.kind) == (str(file), line, kind)
+    assert caught.value.remedy
+    assert caught.value.columns == (("id",) if kind == "column_names" else ())
 
 
-def test_what_nobody_needs_of_a_parquet_file_becomes_json(tmp_path):
+def test_optional_nested_columns_of_parquet_become_json(tmp_path):
     table = pa.table({"id": [b"1"], "tags": [["a", "b"]], "more": [{"x": 1}], "raw": [b"\x00\xff"]})
     pq.write_table(table, tmp_path / "n.parquet")
     row = read(tmp_path / "n.parquet").iloc[0]
@@ -127,11 +128,19 @@ def test_what_nobody_needs_of_a_parquet_file_becomes_json(tmp_path):
     assert row["id"] == "1"
 
 
-@pytest.mark.parametrize("values", [[["P1"]], [{"part": "P1"}], [b"\xff"]])
-def test_a_column_that_is_needed_holds_one_text_a_row(tmp_path, values):
+@pytest.mark.parametrize(
+    ("values", "kind", "columns"),
+    [
+        ([["P1"]], "nested_column", ("part_id",)),
+        ([{"part": "P1"}], "nested_column", ("part_id",)),
+        ([b"\xff"], "unreadable", ()),
+    ],
+)
+def test_a_required_column_must_hold_one_text_per_row(tmp_path, values, kind, columns):
     pq.write_table(pa.table({"part_id": values}), tmp_path / "n.parquet")
-    with pytest.raises(OrderFileError):
+    with pytest.raises(OrderFileError) as caught:
         read(tmp_path / "n.parquet", required=["part_id"])
+    assert (caught.value.kind, caught.value.columns) == (kind, columns)
 
 
 def test_a_damaged_page_of_any_column_is_found(tmp_path):
@@ -161,7 +170,7 @@ def test_a_damaged_page_of_any_column_is_found(tmp_path):
         (pa.array([7], pa.int8()), ["7"]),
     ],
 )
-def test_typed_values_are_written_as_people_would(tmp_path, values, texts):
+def test_typed_values_become_plain_text(tmp_path, values, texts):
     pq.write_table(pa.table({"v": values}), tmp_path / "a.parquet")
     assert read(tmp_path / "a.parquet")["v"].tolist() == texts
 
@@ -193,6 +202,7 @@ def test_workbooks_are_read_from_the_sheet_with_the_orders(tmp_path):
     assert rows["n"].tolist() == ["4006381333931", "1.5"]
     with pytest.raises(OrderFileError) as caught:
         read(tmp_path / "a.xlsx")
+    assert caught.value.kind == "sheets"
     assert "Sheet, notes" in caught.value.reason
 
 
@@ -248,7 +258,7 @@ def test_delimiters_and_line_ends_of_every_kind_are_read(tmp_path, delimiter, li
     assert read(file, order_format)["n"].tolist() == [f"x{delimiter}y", "z"]
 
 
-def test_only_the_columns_asked_for_are_read_and_all_are_named(tmp_path):
+def test_only_requested_columns_are_read_but_all_are_named(tmp_path):
     table = pd.DataFrame({"id": ["1", "2"], "n": ["x", "y"]})
     table.to_csv(tmp_path / "a.csv", index=False)
     table.to_parquet(tmp_path / "a.parquet")
@@ -261,7 +271,7 @@ def test_only_the_columns_asked_for_are_read_and_all_are_named(tmp_path):
         assert filled == [{"n": ["x", "y"]}]
 
 
-def test_json_values_that_are_no_text_keep_their_json(tmp_path):
+def test_json_values_that_are_not_text_keep_their_json(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_text(json.dumps({"a": True, "b": {"c": 1}, "d": None}) + "\n")
     assert read(file)[["a", "b", "d"]].to_numpy().tolist() == [["true", '{"c": 1}', None]]
@@ -279,7 +289,7 @@ _JSON_VALUES = st.one_of(
 
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), _JSON_VALUES), min_size=1, max_size=5))
 @settings(deadline=None)
-def test_a_line_that_only_a_tolerant_reader_takes_changes_no_other(tmp_path_factory, rows):
+def test_a_line_that_needs_the_tolerant_decoder_does_not_change_others(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("json")
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     (folder / "a.jsonl").write_text(lines)
@@ -294,4 +304,4 @@ def test_two_objects_on_a_line_are_an_error_that_names_it(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"a": 1}\n\n{"a": 2}{"a": 3}\n')
     with pytest.raises(OrderFileError) as caught:
         read(tmp_path / "a.jsonl")
-    assert caught.value.line == 3
+    assert (caught.value.kind, caught.value.line) == ("json", 3)

@@ -15,12 +15,12 @@ from forecasting_assets.orders.text import (
 
 
 @pytest.mark.parametrize("space", ["\u00a0", "\t", "\u200b", "\ufeff", "\u2060", "\u202f", "\u3000", " \r\n"])
-def test_white_space_that_nobody_sees_is_trimmed(space):
+def test_invisible_white_space_is_trimmed(space):
     names = normalise_names(pa.array([f"EU{space}", f"{space}EU", "EU", space]))
     assert names.to_pylist() == ["EU", "EU", "EU", None]
 
 
-def test_every_white_space_of_unicode_is_known():
+def test_all_unicode_white_space_is_included():
     spaces = {chr(code) for code in range(0x110000) if chr(code).isspace()}
     assert spaces <= set(WHITE_SPACE)
 
@@ -52,7 +52,7 @@ def test_ids_that_a_spreadsheet_has_rounded_are_found(text, rounded):
 
 
 @given(st.lists(st.one_of(st.none(), st.text())))
-def test_trimming_is_what_it_says(texts):
+def test_trimming_and_normalising_equal_their_python_counterparts(texts):
     stripped = [text and (text.strip(WHITE_SPACE) or None) for text in texts]
     assert trim(pa.array(texts, pa.string())).to_pylist() == [text or None for text in stripped]
     composed = [text and unicodedata.normalize("NFC", text) for text in stripped]

@@ -133,7 +133,7 @@ def test_pages_load_nothing_and_run_nothing(name: str) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_pages_are_dated_and_have_no_raw_values(name: str) -> None:
     text = Page(page_html(name)).text
-    assert "2025-W10" in text
+    assert "week 2025-03-03" in text
     assert any("2025-03-03 to 2025-03-09" in t for t in text)
     assert not [t for t in text if re.search(r"\b(nan|none|inf|NaT|Timestamp)\b", t, re.IGNORECASE)]
     # No number of a thousand or more lacks separators, other than years.
@@ -198,24 +198,22 @@ def test_headlines_of_the_plan() -> None:
     )
     text = Page(plan_page(plan, load, factories.shortages(1))).text
     for value, caption in {
-        "99.0 %": "of 1,000 units have a manufacturer, 10 do not",
-        "1 of 2": "manufacturers are full in at least one week",
+        "99.0 %": "of 1,000 units assigned to a manufacturer, 10 not assigned",
+        "1 of 2": "manufacturers full in at least one week",
         "1,234,568": "cost of the plan, expected penalties included",
-        "97.2 %": "of units on time under the plan over 3 weeks evaluated",
-        "−11.5 %": "cost of the plan against the status quo over 3 weeks evaluated",  # noqa: RUF001
+        "97.2 %": "of units on time under the plan over 3 evaluated weeks",
+        "−11.5 %": "cost of the plan against the status quo over 3 evaluated weeks",  # noqa: RUF001
     }.items():
         assert text[text.index(caption) + 1] == value
 
 
-def test_plan_lines_are_summed_and_a_note_says_what_is_left_out() -> None:
+def test_plan_lines_are_summed_and_a_note_gives_the_rows_not_shown() -> None:
     plan = factories.plan(1000, name="manufacturer-{:03d}").assign(part_category="cnc")
     plan["manufacturer_id"] = [f"manufacturer-{i % 500:03d}" for i in range(len(plan))]
     html = plan_page(plan)
     lines = plan.groupby(["manufacturer_id", "region", "production_week"])["quantity"].sum().sort_values()
     left_out = lines.iloc[:-200].sum()
-    note = (
-        f"The 200 largest of {len(lines):,} rows; the {len(lines) - 200:,} left out hold {left_out:,.0f} of"
-    )
+    note = f"the 200 largest of {len(lines):,} rows. Not shown: {len(lines) - 200:,} rows with {left_out:,.0f} of"
     assert note in html
     assert html.count("<td>cnc</td>") == 200
 

@@ -23,6 +23,7 @@ from forecasting_assets.lake.week_files import DAMAGED, each_week
 from forecasting_assets.spark_partitions import by_week
 from forecasting_assets.storage import content_id, open_filesystem
 from forecasting_assets.tables import Table, texts_ddl
+from forecasting_assets.tables.arrow import arrow_schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -541,21 +542,6 @@ def _seen(info: Any) -> str:
 
 def _week_of_path(path: str) -> date:
     return date.fromisoformat(path.rpartition("/week=")[2][:10])
-
-
-def arrow_schema(table: Table) -> "Schema":
-    """The declared columns of `table` as an Arrow schema."""
-    import pyarrow as pa
-
-    types = {
-        "string": pa.string(),
-        "double": pa.float64(),
-        "long": pa.int64(),
-        "date": pa.date32(),
-        "timestamp": pa.timestamp("us", tz="UTC"),
-        "doubles": pa.list_(pa.float64()),
-    }
-    return pa.schema([pa.field(column.name, types[column.type]) for column in table.columns])
 
 
 def _to_pandas(parts: Sequence["pa.Table"]) -> "pd.DataFrame":

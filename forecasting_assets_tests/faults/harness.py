@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from forecasting_assets import tables
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, REJECTED_ORDERS, Table
-from forecasting_assets_tests.conftest import Home, rows
+from forecasting_assets_tests.support.homes import Home, rows
 
 #: Before the first step: imports, Dagster's records.
 START_UP = "(start-up)"

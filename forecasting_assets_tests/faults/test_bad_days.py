@@ -16,7 +16,6 @@ import pytest
 from forecasting_assets.orchestration.build import lineage_of
 from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, SARIMAX_MODEL, WEEKLY_DEMAND
-from forecasting_assets_tests.conftest import PLANNED, WEEKS, Home
 from forecasting_assets_tests.faults.harness import (
     TALLY,
     Run,
@@ -27,6 +26,7 @@ from forecasting_assets_tests.faults.harness import (
     span,
     unmake,
 )
+from forecasting_assets_tests.support.homes import PLANNED, WEEKS, Home
 
 pytestmark = pytest.mark.spark
 WEEK = PLANNED[-1]

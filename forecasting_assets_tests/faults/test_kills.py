@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import pytest
 
+from devtools.servers import wait_until
 from forecasting_assets.orchestration.build import lineage_of
 from forecasting_assets.orchestration.runs import materialize
-from forecasting_assets_tests.conftest import PLANNED
 from forecasting_assets_tests.faults.harness import (
     START_UP,
     TALLY,
@@ -19,7 +19,7 @@ from forecasting_assets_tests.faults.harness import (
     span,
     unmake,
 )
-from forecasting_assets_tests.server import wait_until
+from forecasting_assets_tests.support.homes import PLANNED
 
 pytestmark = pytest.mark.spark
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from devtools.model_cache import forget_fits
 from forecasting_assets.allocation import WARM_UP_WEEKS
 from forecasting_assets.features.build import build_features, feature_columns
 from forecasting_assets.lake.lake import Lake
@@ -29,8 +30,7 @@ from forecasting_assets.tables import (
     WEEKLY_DEMAND,
     XGB_MODEL,
 )
-from forecasting_assets_tests.conftest import PLANNED, WEEKS, rows
-from forecasting_assets_tests.fits import forget_fits
+from forecasting_assets_tests.support.homes import PLANNED, WEEKS, rows
 
 pytestmark = pytest.mark.spark
 

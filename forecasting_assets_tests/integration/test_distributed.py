@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from devtools.feature_table import features
+from devtools.model_cache import forget_fits
 from forecasting_assets.forecasting import spread, xgb
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
@@ -17,9 +19,8 @@ from forecasting_assets.runtime.spark import jvm_environment, spark_conf
 from forecasting_assets.settings import SparkSettings
 from forecasting_assets.tables import QUANTILES, SERIES, XGB_MODEL
 from forecasting_assets.weeks import add_weeks
-from forecasting_assets_tests.conftest import PLANNED, Home, rows, written_at
-from forecasting_assets_tests.fits import forget_fits
-from forecasting_assets_tests.unit.forecasting.data import FIRST, features, market
+from forecasting_assets_tests.support.homes import PLANNED, Home, rows, written_at
+from forecasting_assets_tests.support.market import FIRST, market
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -22,7 +22,7 @@ from forecasting_assets.tables import (
 )
 from forecasting_assets.tracking.client import ALIAS_WEEKS, CHAMPION, EXPERIMENT
 from forecasting_assets.weeks import add_weeks, refit_week
-from forecasting_assets_tests.conftest import PLANNED, WEEKS
+from forecasting_assets_tests.support.homes import PLANNED, WEEKS
 
 pytestmark = pytest.mark.spark
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from devtools.servers import answers, free_port, wait_until
 from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets.tables import WEEKLY_DEMAND
 from forecasting_assets.tracking.client import CHAMPION, EXPERIMENT
-from forecasting_assets_tests.conftest import PLANNED, WEEKS
-from forecasting_assets_tests.server import answers, free_port, wait_until
+from forecasting_assets_tests.support.homes import PLANNED, WEEKS
 
 pytestmark = pytest.mark.spark
 

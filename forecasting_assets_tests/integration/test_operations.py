@@ -31,7 +31,7 @@ from forecasting_assets.tables import (
 )
 from forecasting_assets.workflows.arrivals import Cursor, ask
 from forecasting_assets.workflows.model_cache import fit_ids
-from forecasting_assets_tests.conftest import PLANNED, WEEKS, rows
+from forecasting_assets_tests.support.homes import PLANNED, WEEKS, rows
 
 pytestmark = pytest.mark.spark
 BEFORE, BAD, AFTER = WEEKS[20:23]

@@ -5,7 +5,7 @@ import pytest
 from forecasting_assets.orchestration.checks.planning import plan_findings
 from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets.tables import ALLOCATION_PLAN, PLAN_COST, PLAN_REASONS, PLAN_RULES
-from forecasting_assets_tests.conftest import PLANNED
+from forecasting_assets_tests.support.homes import PLANNED
 
 pytestmark = pytest.mark.spark
 WEEK = PLANNED[-1]

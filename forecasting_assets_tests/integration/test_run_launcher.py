@@ -14,9 +14,9 @@ import pytest
 from dagster._core.launcher import WorkerStatus
 from dagster._daemon.monitoring.run_monitoring import monitor_started_run
 
+from devtools.servers import wait_until
 from forecasting_assets.runtime.orphans import PROCESS, process_tag
 from forecasting_assets.runtime.run_launcher import WarmRunLauncher
-from forecasting_assets_tests.server import wait_until
 
 KEEP = """
 import os, time

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from devtools.servers import listening, wait_until
 from forecasting_assets.runtime.spark_daemon import LIBRARIES
-from forecasting_assets_tests.server import listening, wait_until
 
 pytestmark = pytest.mark.spark
 

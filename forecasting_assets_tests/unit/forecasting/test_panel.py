@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devtools.feature_table import features
 from forecasting_assets.forecasting.panel import PATTERNS, DemandError, Panel
 from forecasting_assets.weeks import add_weeks
-from forecasting_assets_tests.unit.forecasting.data import FIRST, features, market
+from forecasting_assets_tests.support.market import FIRST, market
 
 
 def history(*rows):

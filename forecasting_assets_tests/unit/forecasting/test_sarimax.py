@@ -14,7 +14,7 @@ from forecasting_assets.forecasting.sarimax import PartSample, SarimaxModel, sam
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.weeks import add_weeks
-from forecasting_assets_tests.unit.forecasting.data import FIRST, market
+from forecasting_assets_tests.support.market import FIRST, market
 
 SETTINGS = ForecastingSettings()
 HISTORY = market(weeks=120)

@@ -15,7 +15,7 @@ from forecasting_assets.forecasting.season import (
     fit_season,
 )
 from forecasting_assets.weeks import add_weeks
-from forecasting_assets_tests.unit.forecasting.data import FIRST, market
+from forecasting_assets_tests.support.market import FIRST, market
 
 WEEKS = 170
 HISTORY = market(weeks=WEEKS, series=8)

@@ -2,12 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from devtools.feature_table import features
 from forecasting_assets.forecasting import sarimax, xgb
 from forecasting_assets.forecasting.cube import FORECAST_COLUMNS, VALUES
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.weeks import add_weeks
-from forecasting_assets_tests.unit.forecasting.data import FIRST, features, market
+from forecasting_assets_tests.support.market import FIRST, market
 
 HISTORY = market()
 TOTALS = GroupTotals.of(HISTORY)

@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pytest
 
-from forecasting_assets.lake.lake import arrow_schema
 from forecasting_assets.orders.cleaning import CleaningRules, CleanWeek, clean_week
 from forecasting_assets.orders.formats import OrderFormat
 from forecasting_assets.tables import (
@@ -15,19 +14,11 @@ from forecasting_assets.tables import (
     RAW_ORDERS,
     REJECTED_ORDERS,
 )
+from forecasting_assets.tables.arrow import arrow_schema
+from forecasting_assets_tests.support.order_files import ORDER
 
 WEEK = date(2024, 3, 4)
 NAMES = {name: name for name in ORDER_COLUMNS}
-ORDER = {
-    "order_id": "1",
-    "order_date": "2024-03-05",
-    "part_id": "P1",
-    "region": "north",
-    "quantity": "2",
-    "unit_price": "3.5",
-    "part_category": "casting",
-    "line_id": "1",
-}
 BROKEN = {
     "surplus_cells": [{"row_problem": "surplus_cells", "surplus_cells": '["x"]', "quantity": "none"}],
     "missing_cells": [{"row_problem": "missing_cells", "unit_price": None}],

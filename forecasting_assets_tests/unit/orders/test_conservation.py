@@ -23,7 +23,7 @@ from forecasting_assets.orders.formats import OrderFormat
 from forecasting_assets.orders.landing import rows_of_weeks, scan_order_file
 from forecasting_assets.orders.rows import Source
 from forecasting_assets.tables import CLEAN_ORDERS, ORDER_COLUMNS, RAW_ORDERS
-from forecasting_assets_tests.unit.orders.files import source_of
+from forecasting_assets_tests.support.order_files import source_of
 
 NAMES = {name: name for name in ORDER_COLUMNS}
 HEADER = ["order_id", "line_id", "order_date", "part_id", "region", "quantity", "unit_price", "note"]

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecasting_assets.lake.lake import arrow_schema
 from forecasting_assets.orders.duplicates import newest_equal
 from forecasting_assets.orders.text import normalise_ids
 from forecasting_assets.tables import RAW_ORDERS
+from forecasting_assets.tables.arrow import arrow_schema
 
 NAMES = ["order.no", "line"]
 LANDED = [*NAMES, "note"]

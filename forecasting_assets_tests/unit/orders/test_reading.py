@@ -15,7 +15,7 @@ from forecasting_assets.orders.dates import parse_moments
 from forecasting_assets.orders.formats import OrderFormat
 from forecasting_assets.orders.reading import read_order_file
 from forecasting_assets.orders.rows import OrderFileError
-from forecasting_assets_tests.unit.orders.files import read, source_of
+from forecasting_assets_tests.support.order_files import read, source_of
 
 
 def test_a_csv_keeps_every_row_with_its_number(tmp_path):

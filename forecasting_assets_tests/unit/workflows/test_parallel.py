@@ -5,7 +5,7 @@ import os
 from forecasting_assets.weeks import add_weeks, weeks_between
 from forecasting_assets.workflows import parallel
 from forecasting_assets.workflows.parallel import each_week
-from forecasting_assets_tests.conftest import MARKET
+from forecasting_assets_tests.support.homes import MARKET
 
 WEEKS = weeks_between(MARKET.first_week, add_weeks(MARKET.first_week, 9))
 

@@ -192,10 +192,11 @@ def test_metadata_and_checks_are_recorded_for_each_week_of_a_range(home):
             record = instance.fetch_materializations(
                 dg.AssetRecordsFilter(dg.AssetKey("demand_forecast"), asset_partitions=[str(week)]), limit=1
             ).records[0]
+            assert record.asset_materialization is not None
             metadata = record.asset_materialization.metadata
             made = home.lake.rows(DEMAND_FORECAST, week)
             assert metadata["dagster/partition_row_count"].value == made
-            assert "data:image/png;base64," in metadata["demand_and_forecast"].value
+            assert "data:image/png;base64," in str(metadata["demand_and_forecast"].value)
         history = instance.event_log_storage.get_asset_check_execution_history(
             dg.AssetCheckKey(dg.AssetKey("allocation_plan"), "solver_certified"), limit=100
         )

@@ -109,7 +109,7 @@ def frames() -> tuple["DataFrame", "DataFrame"]:
 
     settings = SparkSettings(master="local[2]")
     os.environ |= jvm_environment(settings)
-    session = SparkSession.builder.config(map=spark_conf(settings)).getOrCreate()
+    session = SparkSession.builder.config(map=dict(spark_conf(settings))).getOrCreate()
     demand, known = (
         session.createDataFrame(table.assign(week=table["week"].dt.date)) for table in (HISTORY, FEATURES)
     )
@@ -127,10 +127,11 @@ def errors(model: xgb.XgbModel) -> tuple[float, float]:
 
 
 def test_a_model_that_tasks_train_together_is_as_good_as_that_of_one_machine(lesson, alone, frames):
+    demand, known = frames
     assert lesson.rows > 2 * FORECASTING.xgb_distributed_rows
-    mean = spread.train_mean(*frames, lesson, FORECASTING)
+    mean = spread.train_mean(demand, known, lesson, FORECASTING)
     assert errors(lesson.model(mean, alone.quantiles)) == pytest.approx(errors(alone), rel=0.02)
-    again = spread.train_mean(*frames, lesson, FORECASTING)
+    again = spread.train_mean(demand, known, lesson, FORECASTING)
     assert again.save_raw() == mean.save_raw()
 
 

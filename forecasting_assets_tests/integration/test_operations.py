@@ -38,7 +38,7 @@ def events(home, asset):
     with dg.DagsterInstance.from_config(str(home.path / "dagster")) as instance:
         run = instance.get_runs(limit=1)[0]
         logs = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
-    made = [entry.dagster_event.step_materialization_data.materialization for entry in logs]
+    made = [entry.get_dagster_event().step_materialization_data.materialization for entry in logs]
     return [m.partition for m in made if m.asset_key == dg.AssetKey(asset)]
 
 
@@ -83,8 +83,11 @@ def test_a_failed_check_holds_back_later_runs_until_it_passes_or_is_overridden(h
     override = ["allocation_plan/rules_kept"]
     assert materialize(home_copy.settings, [week], "key:business_impact", override)
     with dg.DagsterInstance.from_config(str(home_copy.path / "dagster")) as instance:
-        made = instance.get_latest_materialization_event(dg.AssetKey("business_impact"))
-        assert made.asset_materialization.metadata["overridden_checks"].value == override[0]
+        event = instance.get_latest_materialization_event(dg.AssetKey("business_impact"))
+        assert event is not None
+        made = event.asset_materialization
+        assert made is not None
+        assert made.metadata["overridden_checks"].value == override[0]
     settings_file.write_text(kept)
     assert materialize(home_copy.settings, [week], "key:allocation_plan or key:business_impact")
 
@@ -242,14 +245,15 @@ def test_the_lineage_in_the_ui_begins_at_the_files_and_shows_what_has_changed(ho
     )
     defs = build_defs(home_copy.settings)
     with dg.DagsterInstance.from_config(str(home_copy.path / "dagster")) as instance:
-        result, cursor = None, None
+        cursor = None
         for _ in range(2):  # the second tick knows that the file is whole
             with dg.build_sensor_context(
-                instance=instance, cursor=cursor, resources={"landing": defs.resources["landing"]}
+                instance=instance, cursor=cursor, resources={"landing": (defs.resources or {})["landing"]}
             ) as context:
                 result = defs.resolve_sensor_def("new_orders_sensor")(context)
-            cursor = result.cursor
-        for event in result.asset_events:
+            assert isinstance(result, dg.SensorResult)
+            cursor, asset_events = result.cursor, result.asset_events
+        for event in asset_events:
             if isinstance(event, dg.AssetObservation):
                 instance.report_runless_asset_event(event)
     assert dagster_statuses(home_copy, week, assets)["raw_orders"] == "STALE"
@@ -267,6 +271,7 @@ def test_tables_that_assets_write_beside_their_own_are_shown_with_their_rows(hom
             (rows_shown,) = (
                 record.asset_materialization.metadata["dagster/partition_row_count"].value
                 for record in records
+                if record.asset_materialization
             )
             assert rows_shown == home.lake.rows(table, week)
     graph = build_defs(home.settings).resolve_asset_graph()

@@ -110,13 +110,16 @@ def measure() -> pd.DataFrame:
             ("sarimax", sarimax.predict(linear, history, totals, origins, SETTINGS)),
             ("xgb", xgb.predict(trees, rows, history, totals, SETTINGS)),
         ):
-            for origin, part in forecast.groupby("origin_week"):
-                forecasts[model, pd.Timestamp(origin).date()] = part
-    segments = {week.date(): part for week, part in table.groupby("week")}
+            for origin in origins:
+                forecasts[model, origin] = forecast[forecast["origin_week"] == pd.Timestamp(origin)]
+
+    def segments(origin: date) -> pd.DataFrame:
+        return table.loc[table["week"] == pd.Timestamp(origin), ["part_id", "region", "segment"]]
+
     reports = rolling_backtest(
         [last],
         lambda model, origin: forecasts.get((model, origin)),
-        lambda origin: segments[origin][["part_id", "region", "segment"]],
+        segments,
         history,
         HORIZON,
         SETTINGS,
@@ -127,8 +130,10 @@ def measure() -> pd.DataFrame:
 def figures(report: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Select METRICS of each model over all series and horizons."""
     rows = report[(report["segment"] == "all") & (report["horizon"] == 0) & report["metric"].isin(METRICS)]
-    values = rows.set_index(["model", "metric"])["value"].round(5)
-    return {str(model): part.droplevel("model").to_dict() for model, part in values.groupby("model")}
+    result: dict[str, dict[str, float]] = {}
+    for model, metric, value in zip(rows["model"], rows["metric"], rows["value"], strict=True):
+        result.setdefault(model, {})[metric] = round(value, 5)
+    return result
 
 
 def recorded() -> dict[str, Any]:

@@ -170,7 +170,7 @@ def test_the_errors_of_sarimax_among_the_features_are_those_of_the_week_itself(b
 
 
 def test_a_larger_market_of_the_same_shape_has_forecasts_as_much_larger():
-    units = ["quantity", *[c for c in NOW if c.startswith(("lag_", "mean_", "std_"))]]
+    units = ["quantity", *[c for c in NOW if str(c).startswith(("lag_", "mean_", "std_"))]]
     units += ["category_quantity", "category_mean_13", "region_quantity", "region_mean_13"]
     x = []
     for factor in (1, 1000):

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -133,7 +134,7 @@ def typed_rows(lines: list[Line], order_format: OrderFormat) -> list[dict]:
     """Rows of typed formats, which have no cells to spoil."""
     rows = []
     for line in lines:
-        row = dict(zip(HEADER, line.cells(order_format), strict=False))
+        row: dict[str, Any] = dict(zip(HEADER, line.cells(order_format), strict=False))
         if line.spoilt != "bad_quantity":
             row["quantity"] = line.quantity
         rows.append({**row, "unit_price": line.price, "note": line.note})

@@ -26,8 +26,8 @@ def replacements(rows: list[dict], columns: list[str]) -> dict[int, int]:
     schema = pa.schema([*arrow_schema(RAW_ORDERS), *(pa.field(name, pa.string()) for name in columns)])
     raw = pa.Table.from_pylist(rows, schema)
     missing = pa.nulls(len(raw), pa.string())
-    ids = [normalise_ids(raw[name]) if name in columns else missing for name in NAMES]
-    newest = newest_equal(raw, *ids, columns).to_pylist()
+    order_ids, line_ids = (normalise_ids(raw[name]) if name in columns else missing for name in NAMES)
+    newest = newest_equal(raw, order_ids, line_ids, columns).to_pylist()
     return {position: place for position, place in enumerate(newest) if place is not None}
 
 

@@ -55,7 +55,7 @@ def test_values_stay_the_text_they_were_landed_as(tmp_path):
 
 def test_typed_parquet_becomes_text(tmp_path):
     file = tmp_path / "a.parquet"
-    when = pd.to_datetime(["2024-03-04 10:15:00", None])
+    when = pd.DatetimeIndex([pd.Timestamp("2024-03-04 10:15:00"), pd.NaT])
     pd.DataFrame({"d": when, "n": [3, 4], "x": [1.5, None]}).to_parquet(file)
     rows = read(file)
     assert rows["n"].tolist() == ["3", "4"]

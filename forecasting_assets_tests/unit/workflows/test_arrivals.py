@@ -75,7 +75,7 @@ def tick(zone: Path, cursor: str | None = None):
         context = dg.build_sensor_context(
             instance=instance,
             cursor=cursor,
-            resources={"landing": defs.resources["landing"]},
+            resources={"landing": (defs.resources or {})["landing"]},
         )
         return sensor(context)
 
@@ -93,7 +93,7 @@ def arrived(zone: Path, cursor: str | None = None):
 
 def ranges(result) -> list[tuple[str, ...]]:
     """First and last week of each run asked for, and its assets."""
-    asked = []
+    asked: list[tuple[str, ...]] = []
     for request in result.run_requests or []:
         weeks = weeks_of_run(request.tags)
         names = [key.to_user_string() for key in request.asset_selection]
@@ -380,6 +380,7 @@ def test_the_schedule_plans_the_week_that_has_just_closed(zone):
     schedule = build_defs(load_settings(zone.parents[1])).resolve_schedule_def("weekly_schedule")
     when = datetime(2025, 3, 10, 3, 0, tzinfo=UTC)
     request = schedule(dg.build_schedule_context(scheduled_execution_time=when))
+    assert isinstance(request, dg.RunRequest)
     assert request.partition_key == "2025-03-03"
 
 

@@ -20,9 +20,9 @@ from pathlib import Path
 from benchmarks.processes import Took, materialize, run
 from benchmarks.results import section, table
 from benchmarks.usual import JOB
+from devtools.model_cache import forget_fits
 from forecasting_assets.demo import Marketplace, write_marketplace
 from forecasting_assets.forecasting.settings import ForecastingSettings
-from forecasting_assets_tests.fits import forget_fits
 
 ORDERS = "+key:feature_table"
 BACKFILLED = 104

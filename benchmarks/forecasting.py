@@ -19,13 +19,13 @@ from datetime import date
 import pandas as pd
 
 from benchmarks import peers, results
+from devtools.feature_table import features as feature_table
 from forecasting_assets.demo import Marketplace, generate
 from forecasting_assets.forecasting import sarimax, xgb
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.tables import SERIES
 from forecasting_assets.weeks import refit_week
-from forecasting_assets_tests.unit.forecasting.data import features as feature_table
 
 HORIZON = 8
 ORIGINS = 26

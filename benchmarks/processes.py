@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from forecasting_assets_tests.fits import forget_fits
+from devtools.model_cache import forget_fits
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 #: The platform's command line.

@@ -25,12 +25,12 @@ from itertools import pairwise
 from pathlib import Path
 
 from benchmarks import results
+from devtools.dev_server import click, dev_server, ended_run, log_of
+from devtools.model_cache import forget_fits
 from forecasting_assets.lake.freshness import freshness_of
 from forecasting_assets.runtime.dagster_home import prepare_home
 from forecasting_assets.runtime.spark import SPARK_TAG
 from forecasting_assets.settings import load_settings
-from forecasting_assets_tests.fits import forget_fits
-from forecasting_assets_tests.server import click, dev_server, ended_run, log_of
 
 REPEATS = 3
 PACKAGES = ["forecasting-assets", "pyspark", "dagster", "mlflow"]

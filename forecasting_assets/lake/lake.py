@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from forecasting_assets.lake.files import DATA_FILE, WeekFiles
 from forecasting_assets.lake.record_store import RecordStore
 from forecasting_assets.tables import Table
+from forecasting_assets.tables.arrow import arrow_schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,21 +127,6 @@ class Lake(WeekFiles):
             )
             self.publish(file, table, week)
         return len(frame)
-
-
-def arrow_schema(table: Table) -> "pa.Schema":
-    """Return the declared columns of `table` as an Arrow schema."""
-    import pyarrow as pa
-
-    types = {
-        "string": pa.string(),
-        "double": pa.float64(),
-        "long": pa.int64(),
-        "date": pa.date32(),
-        "timestamp": pa.timestamp("us", tz="UTC"),
-        "doubles": pa.list_(pa.float64()),
-    }
-    return pa.schema([pa.field(column.name, types[column.type]) for column in table.columns])
 
 
 def _to_pandas(parts: Sequence["pa.Table"]) -> "pd.DataFrame":

@@ -91,9 +91,9 @@ class _Step:
         """Record a week that was made, in the lake and in Dagster."""
         asset, lake = self.asset, self.home.lake
         inputs = {**self.inputs[week], **freshness.own_inputs(asset.name, week)}
-        identity = lake.records.identity(asset.table, week)
+        content, seen = lake.records.identity(asset.table, week)
         # Nothing uses a week before its checks have passed, even if this run is killed before they run.
-        record = Record(fingerprint(inputs), inputs, *identity, unchecked(asset))
+        record = Record(fingerprint(inputs), inputs, content, seen, unchecked(asset))
         freshness.keep(asset.name, week, record)
         result = self.results[week]
         metadata = week_metadata(result) | _provenance(record, self.overridden)

@@ -5,9 +5,10 @@ import shutil
 import dagster as dg
 import pytest
 
+from devtools.dev_server import dev_server
+from devtools.servers import wait_until
 from forecasting_assets.tables import WEEKLY_DEMAND
-from forecasting_assets_tests.conftest import WEEKS
-from forecasting_assets_tests.server import dev_server, wait_until
+from forecasting_assets_tests.support.homes import WEEKS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.spark]
 

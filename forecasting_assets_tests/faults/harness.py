@@ -1,16 +1,8 @@
-"""Faults and what they must not do: runs of the command line that can be killed, and lakes that are compared."""
+"""Faults and what they must not do: a tally of what was tried, and lakes that are compared."""
 
-import os
-import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
-import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -21,12 +13,7 @@ import pyarrow.parquet as pq
 from forecasting_assets import tables
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, REJECTED_ORDERS, Table
-from forecasting_assets_tests.conftest import Home, rows
-
-#: Before the first step: imports, Dagster's records.
-START_UP = "(start-up)"
-_COMMAND = [sys.executable, "-c", "import sys; from forecasting_assets.cli import main; sys.exit(main())"]
-_STEP = re.compile(r"^  (\w+) …$", re.MULTILINE)
+from forecasting_assets_tests.support.homes import Home, rows
 
 
 @dataclass
@@ -37,6 +24,9 @@ class Tally:
     outages: list[str] = field(default_factory=list)
     corruptions: list[str] = field(default_factory=list)
     half_weeks: list[str] = field(default_factory=list)
+    half_way: Counter[str] = field(
+        default_factory=Counter
+    )  # kills by step, with some tables written, others not
     rows_compared: int = 0
     rows_lost: int = 0
 
@@ -50,81 +40,14 @@ class Tally:
         for name in ("outages", "corruptions"):
             yield from (f"  {name.removesuffix('s')}: {what}" for what in getattr(self, name))
         yield (
-            f"kills: {len(self.kills)}, corruptions tried: {len(self.corruptions)}, outages tried: "
-            f"{len(self.outages)}; half weeks seen: {len(self.half_weeks)}; "
+            f"kills: {len(self.kills)}, of them {self.half_way.total()} with some tables written and others not; "
+            f"corruptions tried: {len(self.corruptions)}, outages tried: {len(self.outages)}; "
+            f"half weeks seen: {len(self.half_weeks)}; "
             f"rows compared: {self.rows_compared:,}, rows lost: {self.rows_lost}"
         )
 
 
 TALLY = Tally()
-
-
-class Run:
-    """One `forecasting-assets …` in a session of its own, that says in a file which step it is at."""
-
-    def __init__(self, home: Home, arguments: Sequence[str], **environment: str) -> None:
-        self.log = home.path / f"{uuid.uuid4().hex}.log"
-        self.begin = time.monotonic()
-        with self.log.open("w") as out:
-            self.process = subprocess.Popen(
-                [*_COMMAND, *arguments],
-                env={**os.environ, "FORECASTING_HOME": str(home.path), **environment},
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-            )
-
-    @property
-    def said(self) -> str:
-        return self.log.read_text()
-
-    @property
-    def step(self) -> str:
-        return [START_UP, *_STEP.findall(self.said)][-1]
-
-    def reaches(self, step: str) -> float:
-        """Wait until it is at `step` or has ended; the seconds since it began."""
-        while self.step != step and self.process.poll() is None:
-            time.sleep(0.02)
-        return time.monotonic() - self.begin
-
-    def ends_within(self, seconds: float) -> bool:
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(seconds)
-        return self.process.returncode is not None
-
-    def timed(self) -> list[tuple[str, float]]:
-        """Wait for its end: the steps, each with the second it ended."""
-        ends, step = [], self.step
-        while self.process.poll() is None:
-            time.sleep(0.02)
-            if self.step != step:
-                ends.append((step, time.monotonic() - self.begin))
-                step = self.step
-        return [*ends, (step, time.monotonic() - self.begin)]
-
-    def end(self) -> tuple[int, str]:
-        """Wait for its end: exit code and all that it said."""
-        return self.process.wait(), self.said
-
-    def kill(self, everything: bool) -> None:
-        """kill -9 of the process alone, or of its JVM and workers as well."""
-        (os.killpg if everything else os.kill)(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-    def leftovers(self) -> str:
-        """Process ids of what it started and has not ended."""
-        return subprocess.run(
-            ["ps", "-o", "pid=", "-s", str(self.process.pid)], capture_output=True, text=True
-        ).stdout
-
-
-def run(home: Home, *arguments: str, **environment: str) -> tuple[int, str]:
-    return Run(home, arguments, **environment).end()
-
-
-def span(weeks: Sequence[date]) -> list[str]:
-    return ["--from", str(weeks[0]), "--to", str(weeks[-1])]
 
 
 def every_table(home: Home) -> list[Table]:

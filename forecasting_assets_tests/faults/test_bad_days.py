@@ -16,17 +16,9 @@ import pytest
 from forecasting_assets.lake.freshness import freshness_of
 from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, SARIMAX_MODEL, WEEKLY_DEMAND
-from forecasting_assets_tests.conftest import PLANNED, WEEKS, Home
-from forecasting_assets_tests.faults.harness import (
-    TALLY,
-    Run,
-    assert_same_lake,
-    half_weeks,
-    lake,
-    run,
-    span,
-    unmake,
-)
+from forecasting_assets_tests.faults.harness import TALLY, assert_same_lake, half_weeks, lake, unmake
+from forecasting_assets_tests.support.homes import PLANNED, WEEKS, Home
+from forecasting_assets_tests.support.runs import Run, run, span
 
 pytestmark = pytest.mark.spark
 WEEK = PLANNED[-1]
@@ -208,10 +200,10 @@ def test_a_spark_executor_is_lost(home, home_copy):
         ["materialize", *span(PLANNED[-4:]), *DEMAND],
         FORECASTING__SPARK__MASTER="local-cluster[2,1,1024]",
     )
-    going.reaches("clean_orders")
-    assert not going.ends_within(1.0), going.said
+    going.wait_for_step("clean_orders")
+    assert not going.ends_within(1.0), going.output
     lost = executors(going)
-    assert len(lost) == 2, going.said
+    assert len(lost) == 2, going.output
     os.kill(lost[0], 9)
     code, said = going.end()
     assert code == 0, said

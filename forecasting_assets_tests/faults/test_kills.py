@@ -7,19 +7,12 @@ from itertools import pairwise
 
 import pytest
 
+from devtools.servers import wait_until
 from forecasting_assets.lake.freshness import freshness_of
 from forecasting_assets.orchestration.runs import materialize
-from forecasting_assets_tests.conftest import PLANNED
-from forecasting_assets_tests.faults.harness import (
-    START_UP,
-    TALLY,
-    Run,
-    assert_same_lake,
-    half_weeks,
-    span,
-    unmake,
-)
-from forecasting_assets_tests.server import wait_until
+from forecasting_assets_tests.faults.harness import TALLY, assert_same_lake, half_weeks, unmake
+from forecasting_assets_tests.support.homes import PLANNED
+from forecasting_assets_tests.support.runs import START_UP, Run, span
 
 pytestmark = pytest.mark.spark
 
@@ -41,7 +34,7 @@ class Moment:
 
     def comes(self, run: Run) -> bool:
         """Wait for it; whether the run has not ended before."""
-        pace = run.reaches(self.step) / self.begin if self.begin else 1.0
+        pace = run.wait_for_step(self.step) / self.begin if self.begin else 1.0
         return not run.ends_within(self.seconds * pace)
 
 
@@ -62,8 +55,14 @@ def test_killed_at_any_moment(home, home_copy):
     chance = random.Random(SEED)
     unmake(home_copy, WEEKS)
     undisturbed = Run(home_copy, BACKFILL)
-    pending = moments(undisturbed.timed(), chance)
-    assert undisturbed.process.returncode == 0, undisturbed.said
+    ends = undisturbed.timed()
+    pending = moments(ends, chance)
+    assert undisturbed.process.returncode == 0, undisturbed.output
+    steps = [step for step, _ in ends if step != START_UP]
+    # After the first asset and before the last one a run has written some tables and not others.
+    last_asset = max(i for i, step in enumerate(steps) if not step.endswith("_checks"))
+    between = steps[1:last_asset]
+    assert len(between) > 5
     assert_same_lake(home, home_copy)
     unmake(home_copy, WEEKS)
     runs = []
@@ -73,7 +72,7 @@ def test_killed_at_any_moment(home, home_copy):
         moment = pending.pop()
         earlier = replace(moment, seconds=moment.seconds / 2)
         if not moment.comes(run):  # it was quicker than expected, or had nothing to do
-            assert run.process.returncode == 0, run.said
+            assert run.process.returncode == 0, run.output
             assert_same_lake(home, home_copy)
             unmake(home_copy, WEEKS)
             pending.append(earlier)
@@ -81,6 +80,11 @@ def test_killed_at_any_moment(home, home_copy):
         everything = chance.random() < 0.5
         run.kill(everything)
         TALLY.kills.append((run.step, "whole group" if everything else "process"))
+        if run.step in between:
+            written = run.written_tables(WEEKS)
+            assert written[steps[0]], run.step
+            assert not written[steps[last_asset]], run.step
+            TALLY.half_way[run.step] += 1
         if run.step != moment.step:  # else a short asset might be missed
             pending.append(earlier)
         found = half_weeks(home_copy)
@@ -88,8 +92,10 @@ def test_killed_at_any_moment(home, home_copy):
         assert not found
         if len(pending) % ANEW == 0:
             unmake(home_copy, WEEKS)
-    code, said = Run(home_copy, BACKFILL).end()
-    assert code == 0, said
+    # Every asset in between was killed with some tables written and others not.
+    assert {step for step in between if not step.endswith("_checks")} <= TALLY.half_way.keys()
+    code, output = Run(home_copy, BACKFILL).end()
+    assert code == 0, output
     assert_same_lake(home, home_copy)
     wait_until(
         lambda: not any(run.leftovers() for run in runs), 120, "the end of all that killed runs started"
@@ -99,7 +105,7 @@ def test_killed_at_any_moment(home, home_copy):
 def test_nothing_goes_on_from_a_week_whose_run_was_killed_before_its_checks(home_copy, capsys):
     """Nor is it fresh: the next run makes and checks it again."""
     run = Run(home_copy, ["materialize", *span(WEEKS), "--select", "key:clean_orders"])
-    run.reaches("clean_orders_checks")
+    run.wait_for_step("clean_orders_checks")
     run.kill(everything=True)
     TALLY.kills.append((run.step, "whole group"))
     state = freshness_of(home_copy.settings).state("clean_orders", WEEKS[0])

@@ -12,20 +12,11 @@ from forecasting_assets.orders.raw import raw_name
 from forecasting_assets.settings import Settings, load_settings
 from forecasting_assets.tables import CLEAN_ORDERS, OPTIONAL_ORDER_COLUMNS, ORDER_COLUMNS, REJECTED_ORDERS
 from forecasting_assets.weeks import add_weeks
+from forecasting_assets_tests.support.order_files import ORDER
 
 pytestmark = pytest.mark.spark
 
 WEEK = date(2024, 3, 4)
-ORDER = {
-    "order_id": "1",
-    "order_date": "2024-03-05",
-    "part_id": "P1",
-    "region": "north",
-    "quantity": "2",
-    "unit_price": "3.5",
-    "part_category": "casting",
-    "line_id": "1",
-}
 
 #: Landed columns with names that columns of the platform have, and of which Spark makes more than a name.
 ODD = ["reason", "older", "week", "source_row", "a.b", "c`d", "clean_quantity"]

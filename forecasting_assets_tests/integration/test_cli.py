@@ -20,7 +20,7 @@ from forecasting_assets.tables import (
     PLAN_SHORTAGES,
     WEEKLY_DEMAND,
 )
-from forecasting_assets_tests.conftest import PLANNED, WEEKS
+from forecasting_assets_tests.support.homes import PLANNED, WEEKS
 
 ONLINE_RETAIL = Path(__file__).parents[3] / "shared" / "data" / "online_retail"
 HEADER = "InvoiceNo,InvoiceDate,StockCode,Country,Quantity,UnitPrice\n"
@@ -32,15 +32,6 @@ COLUMNS = [
     "quantity=Quantity",
     "unit_price=UnitPrice",
 ]
-
-
-@pytest.fixture
-def orders(tmp_path, monkeypatch):
-    monkeypatch.setenv("FORECASTING_HOME", str(tmp_path / "home"))
-    folder = tmp_path / "orders"
-    folder.mkdir()
-    (folder / "a.csv").write_text(HEADER + "1,2024-03-06,p,EU,2,3.5\n2,2024-03-14,p,EU,1,3.5\n")
-    return folder
 
 
 def init(orders, *more):

@@ -10,12 +10,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from devtools.dev_server import click, dev_server, ended_run, log_of, query
+from devtools.servers import wait_until
 from forecasting_assets.lake.freshness import freshness_of
 from forecasting_assets.runtime.orphans import PROCESS
 from forecasting_assets.runtime.spark import SPARK_TAG
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, WEEKLY_DEMAND
-from forecasting_assets_tests.conftest import PLANNED, WEEKS, rows, written_at
-from forecasting_assets_tests.server import ask, click, dev_server, ended_run, log_of, wait_until
+from forecasting_assets_tests.support.homes import PLANNED, WEEKS, rows, written_at
 
 pytestmark = pytest.mark.spark
 
@@ -50,21 +51,21 @@ def backfill(address, assets, weeks) -> str:
         "assetSelection": [{"path": [asset]} for asset in assets],
         "partitionNames": [str(w) for w in weeks],
     }
-    answer = ask(address, BACKFILL, what=what)
+    answer = query(address, BACKFILL, what=what)
     assert answer["__typename"] == "LaunchBackfillSuccess", answer
     return answer["backfillId"]
 
 
 def outcome(address, backfill_id) -> str:
     def ended() -> str | None:
-        status = ask(address, BACKFILL_STATUS, id=backfill_id)["status"]
+        status = query(address, BACKFILL_STATUS, id=backfill_id)["status"]
         return None if status in ("REQUESTED", "CANCELING", "COMPLETING") else status
 
     return wait_until(ended, 600, "the end of the backfill")
 
 
 def runs(address, tag, value) -> list[dict]:
-    every = ask(address, RUNS)["results"]
+    every = query(address, RUNS)["results"]
     return [run for run in every if {"key": tag, "value": value} in run["tags"]]
 
 
@@ -77,7 +78,7 @@ def started(address, run_id) -> int:
     """Wait for a run to start and return its process id."""
 
     def process() -> str | None:
-        (run,) = (run for run in ask(address, RUNS)["results"] if run["runId"] == run_id)
+        (run,) = (run for run in query(address, RUNS)["results"] if run["runId"] == run_id)
         tags = {tag["key"]: tag["value"] for tag in run["tags"]}
         return tags.get(PROCESS) if run["status"] == "STARTED" else None
 
@@ -99,7 +100,7 @@ def test_landed_files_and_two_backfills_succeed_together(home, served):
     line = rows(home, CLEAN_ORDERS, touched).assign(order_id="late").drop(columns="week")[:1]
     line.to_csv(copied.path / "landing" / "orders" / "late.csv", index=False)
     sensor = {"repositoryName": "__repository__", "repositoryLocationName": LOCATION}
-    ask(address, START_SENSOR, sensor={**sensor, "sensorName": "new_orders_sensor"})
+    query(address, START_SENSOR, sensor={**sensor, "sensorName": "new_orders_sensor"})
     backfills = [backfill(address, ["clean_orders", "weekly_demand"], weeks) for weeks in (early, late)]
 
     def requested() -> list[dict]:
@@ -150,7 +151,7 @@ def test_forked_runs_can_be_terminated_and_killed_and_runs_start_without_the_war
     run = click(address, assets, str(week), {PROCESS: f"{os.uname().nodename}:{os.getpid()}"})
     warm_process = parent(started(address, run))
     assert b"run_launcher" in Path(f"/proc/{warm_process}/cmdline").read_bytes()
-    assert ask(address, TERMINATE, run=run)["__typename"] == "TerminateRunSuccess"
+    assert query(address, TERMINATE, run=run)["__typename"] == "TerminateRunSuccess"
     assert ended_run(address, run)["status"] == "CANCELED"
 
     run = click(address, assets, str(week))
@@ -167,7 +168,7 @@ def test_forked_runs_can_be_terminated_and_killed_and_runs_start_without_the_war
     assert "must import its libraries itself" in log_of(address, run)
     run = click(address, assets, str(week))
     started(address, run)
-    assert ask(address, TERMINATE, run=run)["__typename"] == "TerminateRunSuccess"
+    assert query(address, TERMINATE, run=run)["__typename"] == "TerminateRunSuccess"
     assert ended_run(address, run)["status"] == "CANCELED"
 
     run = click(address, assets, str(week))
@@ -183,12 +184,12 @@ def test_a_blocked_week_stays_blocked_in_a_backfill(served):
         settings.read_text()
         + '[allocation.minimum_load]\nM02 = 0.9\n[allocation.maximum_share]\n"CNC machining" = 0.01\n'
     )
-    ask(address, RELOAD, location=LOCATION)
+    query(address, RELOAD, location=LOCATION)
     assert ended_run(address, click(address, ["allocation_plan"], str(week)))["status"] == "FAILURE"
     blocked = backfill(address, ["business_impact"], [week])
     assert outcome(address, blocked) == "COMPLETED_FAILED"
     (run,) = runs(address, "dagster/backfill", blocked)
-    failures = [event for event in ask(address, FAILURES, run=run["runId"])["events"] if event]
+    failures = [event for event in query(address, FAILURES, run=run["runId"])["events"] if event]
     assert [failure["stepKey"] for failure in failures] == ["business_impact"]
     assert f"the check rules_kept of allocation_plan {week} failed (" in str(failures)
     assert states(copied, "business_impact", [week]) == ["failed"]

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from devtools.feature_table import features
+from devtools.model_cache import forget_fits
 from forecasting_assets.forecasting import spread, xgb
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
@@ -17,9 +19,8 @@ from forecasting_assets.runtime.spark import jvm_environment, spark_conf
 from forecasting_assets.settings import SparkSettings
 from forecasting_assets.tables import QUANTILES, SERIES, XGB_MODEL
 from forecasting_assets.weeks import add_weeks
-from forecasting_assets_tests.conftest import PLANNED, Home, rows, written_at
-from forecasting_assets_tests.fits import forget_fits
-from forecasting_assets_tests.unit.forecasting.data import FIRST, features, market
+from forecasting_assets_tests.support.homes import PLANNED, Home, rows, written_at
+from forecasting_assets_tests.support.market import FIRST, market
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -108,7 +109,7 @@ def frames() -> tuple["DataFrame", "DataFrame"]:
 
     settings = SparkSettings(master="local[2]")
     os.environ |= jvm_environment(settings)
-    session = SparkSession.builder.config(map=spark_conf(settings)).getOrCreate()
+    session = SparkSession.builder.config(map=dict(spark_conf(settings))).getOrCreate()
     demand, known = (
         session.createDataFrame(table.assign(week=table["week"].dt.date)) for table in (HISTORY, FEATURES)
     )
@@ -126,10 +127,11 @@ def errors(model: xgb.XgbModel) -> tuple[float, float]:
 
 
 def test_a_model_that_tasks_train_together_is_as_good_as_that_of_one_machine(lesson, alone, frames):
+    demand, known = frames
     assert lesson.rows > 2 * FORECASTING.xgb_distributed_rows
-    mean = spread.train_mean(*frames, lesson, FORECASTING)
+    mean = spread.train_mean(demand, known, lesson, FORECASTING)
     assert errors(lesson.model(mean, alone.quantiles)) == pytest.approx(errors(alone), rel=0.02)
-    again = spread.train_mean(*frames, lesson, FORECASTING)
+    again = spread.train_mean(demand, known, lesson, FORECASTING)
     assert again.save_raw() == mean.save_raw()
 
 

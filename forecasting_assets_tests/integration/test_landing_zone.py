@@ -16,15 +16,6 @@ from forecasting_assets.weeks import parse_week
 HEADER = "order_id,order_date,part_id,region,quantity,unit_price\n"
 
 
-@pytest.fixture
-def orders(tmp_path, monkeypatch):
-    monkeypatch.setenv("FORECASTING_HOME", str(tmp_path / "home"))
-    folder = tmp_path / "orders"
-    folder.mkdir()
-    (folder / "a.csv").write_text(HEADER + "1,2024-03-06,p,EU,2,3.5\n2,2024-03-14,p,EU,1,3.5\n")
-    return folder
-
-
 def init(orders, *more):
     return main(["init", "--orders", str(orders), *more])
 

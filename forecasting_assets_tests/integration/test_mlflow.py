@@ -3,6 +3,7 @@
 import logging
 import sqlite3
 from contextlib import closing
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -24,7 +25,7 @@ from forecasting_assets.tracking.client import CHAMPION
 from forecasting_assets.tracking.store import EXPERIMENT
 from forecasting_assets.tracking.week_run import ALIAS_WEEKS
 from forecasting_assets.weeks import add_weeks, refit_week
-from forecasting_assets_tests.conftest import PLANNED, WEEKS
+from forecasting_assets_tests.support.homes import PLANNED, WEEKS
 
 pytestmark = pytest.mark.spark
 
@@ -61,6 +62,8 @@ def test_every_run_is_closed_and_nested_in_that_of_its_dagster_run(client):
 
 
 def test_each_model_has_its_own_parameters_and_the_data_it_used(client):
+    assets = {run.data.tags.get("asset") for run in runs(client)}
+    assert assets >= {"sarimax_model", "xgb_model"}
     for run in runs(client):
         params, asset = run.data.params, run.data.tags.get("asset")
         if asset == "sarimax_model":
@@ -76,7 +79,7 @@ def test_each_model_has_its_own_parameters_and_the_data_it_used(client):
 def test_metrics_have_the_horizon_as_step_and_can_be_compared_with_naive(home, client):
     week = PLANNED[-1]
     report = home.lake.read_pandas(BACKTEST_REPORT, [week])
-    newest = {}
+    newest: dict[str, Any] = {}
     for run in runs(client):  # the newest come first
         if run.data.tags.get("week") == str(week):
             newest.setdefault(run.data.tags["asset"], run)
@@ -185,7 +188,8 @@ def fitted(home, week):
             ).records[0]
             for model in ("sarimax_model", "xgb_model")
         }
-    return {model: event.asset_materialization.metadata["fitted"].value for model, event in events.items()}
+    made = {model: event.asset_materialization for model, event in events.items()}
+    return {model: event.metadata["fitted"].value for model, event in made.items() if event is not None}
 
 
 NEW = dict.fromkeys(["sarimax_model", "xgb_model"], "in this run")

@@ -13,12 +13,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from devtools.servers import answers, free_port, wait_until
 from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets.tables import WEEKLY_DEMAND
 from forecasting_assets.tracking.client import CHAMPION
 from forecasting_assets.tracking.store import EXPERIMENT
-from forecasting_assets_tests.conftest import PLANNED, WEEKS
-from forecasting_assets_tests.server import answers, free_port, wait_until
+from forecasting_assets_tests.support.homes import PLANNED, WEEKS
 
 pytestmark = pytest.mark.spark
 
@@ -92,7 +92,9 @@ def server(request, tmp_path):
 def newest_metadata(home, model):
     with dg.DagsterInstance.from_config(str(home.path / "dagster")) as instance:
         events = instance.fetch_materializations(dg.AssetKey(model), limit=1)
-    return events.records[0].asset_materialization.metadata
+    made = events.records[0].asset_materialization
+    assert made is not None
+    return made.metadata
 
 
 def test_models_are_registered_reused_proven_and_loaded(server, home_copy, monkeypatch):
@@ -108,6 +110,7 @@ def test_models_are_registered_reused_proven_and_loaded(server, home_copy, monke
         assert client.get_model_version_by_alias(model, CHAMPION).version == version.version
         assert newest_metadata(home_copy, model)["mlflow_run"].value.startswith(f"{server}/#/experiments/")
     experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])
     assert {run.data.tags.get("asset") for run in runs} == {
         "sarimax_model", "xgb_model", "demand_forecast", "seasonal_naive", None,

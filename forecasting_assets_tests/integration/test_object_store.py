@@ -12,13 +12,13 @@ import pytest
 from moto.server import ThreadedMotoServer
 from werkzeug.serving import WSGIRequestHandler
 
+from devtools.servers import free_port
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.landing import Landing
 from forecasting_assets.settings import load_settings
 from forecasting_assets.storage import StoreError
 from forecasting_assets.tables import ORDER_COLUMNS, WEEKLY_DEMAND
 from forecasting_assets.weeks import parse_week
-from forecasting_assets_tests.server import free_port
 
 HEADER = "order_id,order_date,part_id,region,quantity,unit_price\n"
 NAMES = {name: name for name in ORDER_COLUMNS}

@@ -2,10 +2,11 @@
 
 import pytest
 
+from forecasting_assets.lake.lake import Lake
 from forecasting_assets.orchestration.checks.planning import plan_findings
 from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets.tables import ALLOCATION_PLAN, PLAN_COST, PLAN_REASONS, PLAN_RULES
-from forecasting_assets_tests.conftest import PLANNED
+from forecasting_assets_tests.support.homes import PLANNED
 
 pytestmark = pytest.mark.spark
 WEEK = PLANNED[-1]
@@ -26,7 +27,7 @@ def with_settings(home, text):
 
 
 def findings(settings):
-    return dict(zip(CHECKS, plan_findings(settings, WEEK), strict=True))
+    return dict(zip(CHECKS, plan_findings(settings, Lake(settings.lake_path), WEEK), strict=True))
 
 
 def test_contradicting_rules_are_named_and_the_check_fails(home_copy, capsys):

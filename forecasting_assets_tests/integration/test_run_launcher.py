@@ -7,16 +7,18 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 from dagster._core.launcher import WorkerStatus
 from dagster._daemon.monitoring.run_monitoring import monitor_started_run
 
+from devtools.servers import wait_until
 from forecasting_assets.runtime.orphans import PROCESS, process_tag
 from forecasting_assets.runtime.run_launcher import WarmRunLauncher
-from forecasting_assets_tests.server import wait_until
 
 KEEP = """
 import os, time
@@ -52,6 +54,10 @@ def launcher(**processes: str | None):
         yield launcher, instance
 
 
+def ended(pid: int) -> bool:
+    return not Path(f"/proc/{pid}").exists()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="runs are forked on Linux only")
 def test_a_fork_without_a_request_does_nothing_and_the_warm_process_ends_with_its_owner():
     with warm() as (owner, address):
@@ -61,7 +67,7 @@ def test_a_fork_without_a_request_does_nothing_and_the_warm_process_ends_with_it
                 fork = int(connection.makefile().readline())
                 os.kill(fork, 0)
                 connection.sendall(request)
-            wait_until(lambda fork=fork: not Path(f"/proc/{fork}").exists(), 30, "the end of the fork")
+            wait_until(partial(ended, fork), 30, "the end of the fork")
         owner.send_signal(signal.SIGKILL)
         wait_until(lambda: not address.parent.exists(), 30, "the end of the warm process")
 
@@ -117,7 +123,8 @@ def test_dagsters_monitoring_fails_a_run_whose_process_has_ended():
 
             def status() -> dg.DagsterRunStatus:
                 (record,) = instance.get_run_records()
-                monitor_started_run(instance, None, record, logging.getLogger("test"))
+                workspace: Any = None  # runs of one machine need none
+                monitor_started_run(instance, workspace, record, logging.getLogger("test"))
                 return instance.get_run_by_id("killed").status
 
             assert status() == dg.DagsterRunStatus.STARTED

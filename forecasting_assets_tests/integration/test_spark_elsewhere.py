@@ -15,12 +15,12 @@ import pandas as pd
 import pyspark
 import pytest
 
+from devtools.model_cache import forget_fits
+from devtools.servers import free_port, listening, wait_until
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.runtime.spark import SPARK_TAG
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, REJECTED_ORDERS, SARIMAX_MODEL, WEEKLY_DEMAND
-from forecasting_assets_tests.conftest import PLANNED, rows
-from forecasting_assets_tests.fits import forget_fits
-from forecasting_assets_tests.server import free_port, listening, wait_until
+from forecasting_assets_tests.support.homes import PLANNED, rows
 
 pytestmark = pytest.mark.spark
 

@@ -5,11 +5,13 @@ import signal
 import socket
 import subprocess
 import sys
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 
+from devtools.servers import listening, wait_until
 from forecasting_assets.runtime.spark_daemon import LIBRARIES
-from forecasting_assets_tests.server import listening, wait_until
 
 pytestmark = pytest.mark.spark
 
@@ -26,6 +28,24 @@ time.sleep(600)
 """
 
 
+def bound_addresses(port: int) -> set[str]:
+    """Return the local addresses on which something listens on the port, from /proc (Linux)."""
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+            local, state = line.split()[1], line.split()[3]
+            address, number = local.split(":")
+            if int(number, 16) == port and state == "0A":  # listening
+                words = [
+                    int(address[i : i + 8], 16).to_bytes(4, sys.byteorder) for i in range(0, len(address), 8)
+                ]
+                bound = ip_address(b"".join(words))
+                # The JVM's sockets take IPv4 and IPv6 alike, with IPv4 addresses mapped.
+                found.add(str(getattr(bound, "ipv4_mapped", None) or bound))
+    assert found, f"nothing listens on port {port}"
+    return found
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_the_server_listens_on_this_machine_only_and_ends_with_its_owner(tmp_path, how):
     environment = {**os.environ, "FORECASTING_HOME": str(tmp_path), "FORECASTING__SPARK__MASTER": "local[2]"}
@@ -35,6 +55,8 @@ def test_the_server_listens_on_this_machine_only_and_ends_with_its_owner(tmp_pat
     wait_until(lambda: listening(port), 90, "the Spark server")
     others = {address[4][0] for address in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
     assert not any(listening(port, str(other)) for other in others if not str(other).startswith("127."))
+    if sys.platform == "linux":  # also where the name of this machine has no other address
+        assert bound_addresses(port) <= {"127.0.0.1", "::1"}
     owner.send_signal(how)
     owner.wait(30)
     wait_until(lambda: not listening(port), 60, "the end of the Spark server")

@@ -6,7 +6,7 @@ import pytest
 
 from forecasting_assets.allocation import hindsight
 from forecasting_assets.allocation.greedy import allocate_greedily
-from forecasting_assets.allocation.hindsight import FORESEEN_WEEKS, impact, replayed_origins
+from forecasting_assets.allocation.hindsight import impact, replayed_origins
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.rolling import rates, rolling_replay
@@ -25,11 +25,28 @@ SHOPS = make_network(
 SERIES = [("a", "cnc"), ("b", "laser")]
 
 
+#: Weeks that perfect foresight knows in the shared replays: longer than the horizon, shorter than the replays.
+FORESEEN = 4
+
+
+def without_errors(patch):
+    """Leave out the plans for forecasts with error, which take most of the time."""
+    patch.setattr(hindsight, "BIASES", ())
+    patch.setattr(hindsight, "NOISES", ())
+
+
 @pytest.fixture
 def no_errors(monkeypatch):
-    """Without the plans for forecasts with error, which take most of the time."""
-    monkeypatch.setattr(hindsight, "BIASES", ())
-    monkeypatch.setattr(hindsight, "NOISES", ())
+    without_errors(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def replays():
+    """By number of weeks: orders, expected and naive demand, and what `chained` finds without forecast errors."""
+    with pytest.MonkeyPatch.context() as patch:
+        without_errors(patch)
+        patch.setattr(hindsight, "FORESEEN_WEEKS", FORESEEN)
+        return {weeks: (*case(weeks), chained(*case(weeks))) for weeks in (3, FORESEEN + 3)}
 
 
 def table(units, first=0):
@@ -86,30 +103,27 @@ def of(found, policy):
     return found.xs(policy, level="policy").drop(columns="absolute_error")
 
 
-@pytest.mark.usefixtures("no_errors")
-def test_weeks_going_on_from_each_other_are_one_replay():
-    orders, expected, naive = case(FORESEEN_WEEKS + 3)
+def test_weeks_going_on_from_each_other_are_one_replay(replays):
+    orders, expected, naive, found = replays[FORESEEN + 3]
     weeks = [add_weeks(o, 1) for o in expected]
-    found = chained(orders, expected, naive)
     for name, forecasts, planner in (("plan", expected, allocate), ("status_quo", naive, allocate_greedily)):
         whole = rolling_replay(weeks, forecasts, orders, SHOPS, POLICY.without_rules(), planner).metrics
         pd.testing.assert_frame_equal(of(found, name), whole, check_like=True, check_names=False, rtol=1e-9)
 
 
-@pytest.mark.usefixtures("no_errors")
-@pytest.mark.parametrize("weeks", [3, FORESEEN_WEEKS + 3])
-def test_weeks_of_foresight_add_up_to_one_replay_that_knows_all_of_them(weeks):
-    orders, expected, naive = case(weeks)
+@pytest.mark.parametrize("weeks", [3, FORESEEN + 3])
+def test_weeks_of_foresight_add_up_to_one_replay_that_knows_all_of_them(replays, weeks):
+    orders, expected, _, chain = replays[weeks]
     last = max(orders["week"])
     known = {}
     for origin, forecast in expected.items():
         ahead = (orders["week"] - pd.Timestamp(origin)).dt.days // 7
-        real = orders[(ahead > 0) & (ahead <= FORESEEN_WEEKS)].rename(columns={"week": "due_week"})
+        real = orders[(ahead > 0) & (ahead <= FORESEEN)].rename(columns={"week": "due_week"})
         known[origin] = pd.concat([real, forecast[forecast["due_week"] > last]])
     whole = rolling_replay(
         [add_weeks(o, 1) for o in expected], known, orders, SHOPS, POLICY.without_rules(), allocate
     ).metrics
-    found = of(chained(orders, expected, naive), "perfect_foresight")
+    found = of(chain, "perfect_foresight")
     sums = [m for m in whole if m not in ("stock_units", *rates(whole.sum()))]
     pd.testing.assert_series_equal(
         found[sums].sum(), whole[sums].sum(), check_names=False, rtol=1e-9, atol=1e-6
@@ -137,10 +151,8 @@ def test_a_forecast_without_error_is_foresight_and_error_costs_on_both_sides():
     assert (noisy.diff().iloc[1:] > 0).all()
 
 
-@pytest.mark.usefixtures("no_errors")
-def test_knowing_more_is_cheaper_over_the_weeks_and_orders_are_alike():
-    orders, expected, naive = case(10)
-    found = chained(orders, expected, naive)
+def test_knowing_more_is_cheaper_over_the_weeks_and_orders_are_alike(replays):
+    found = replays[FORESEEN + 3][-1]
     cost = found["cost"].groupby("policy").sum()
     assert cost["perfect_foresight"] < cost["plan"]
     asked = found["demand_units"].unstack("policy")
@@ -156,7 +168,9 @@ def test_a_week_is_the_same_whatever_is_ordered_after_it():
 
 
 @pytest.mark.parametrize("mode", ["quantile", "stochastic"])
-def test_the_plan_is_replayed_under_its_own_view_of_uncertainty(mode):
+def test_the_plan_is_replayed_under_its_own_view_of_uncertainty(mode, monkeypatch):
+    monkeypatch.setattr(hindsight, "BIASES", (0,))
+    monkeypatch.setattr(hindsight, "NOISES", (20,))
     orders, expected, naive = case(3)
     spread = {"q05": 0.4, "q10": 0.5, "q25": 0.7, "q50": 1.0, "q75": 1.3, "q90": 1.6, "q95": 1.8}
     expected = {

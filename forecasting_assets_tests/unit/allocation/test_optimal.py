@@ -150,8 +150,9 @@ def loop_cost(demand, network, policy, weeks):
     hours = {(m, w): makers.capacity_hours_per_week[m] for m in makers.index for w in range(weeks)}
     for o in network.capacity_overrides.itertuples():
         hours[o.manufacturer_id, (o.week - monday(0)).days // 7] = o.capacity_hours
-    cost, upper, equal, b_equal = [], {}, [], []
-    made_by = {}
+    cost, equal, b_equal = [], [], []
+    upper: dict[tuple, tuple[dict, float]] = {}
+    made_by: dict[tuple, dict[int, list[int]]] = {}
 
     def variable(unit_cost):
         cost.append(unit_cost)
@@ -187,7 +188,8 @@ def loop_cost(demand, network, policy, weeks):
         equal.append(serving)
         b_equal.append(row.quantity)
     for (m, week), batches in made_by.items():
-        regular, overtime = {}, {}
+        regular: dict = {}
+        overtime: dict = {}
         for index, xs in batches.items():
             c = network.capabilities.loc[index]
             o = variable(c.unit_cost * makers.overtime_premium[m])
@@ -245,7 +247,12 @@ def test_weeks_of_one_shape_share_a_compiled_problem(monkeypatch):
 
     compiled, compile_problem = [], program._compile
     monkeypatch.setattr(program, "_CACHE", type(program._CACHE)())
-    monkeypatch.setattr(program, "_compile", lambda p: compiled.append(p) or compile_problem(p))
+
+    def counted(problem):
+        compiled.append(problem)
+        return compile_problem(problem)
+
+    monkeypatch.setattr(program, "_compile", counted)
     costs = []
     for units in (5.0, 8.0, 30.0):
         demand = make_demand([("a", "cnc", "north", w, units + w, 20.0) for w in (0, 1)])
@@ -310,7 +317,8 @@ def test_no_whole_numbered_plan_is_cheaper():
     regular, overtime, premium = (2, 1), (1, 1), (2.5, 0.8)
     best = np.inf
     for units in product(range(4), repeat=len(arcs)):
-        served, load, total = [0, 0], {}, 0.0
+        served, total = [0, 0], 0.0
+        load: dict[tuple, int] = {}
         for (maker, made, due, cost), n in zip(arcs, units, strict=True):
             served[due] += n
             load[maker, made] = load.get((maker, made), 0) + n

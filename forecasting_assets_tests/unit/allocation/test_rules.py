@@ -130,18 +130,21 @@ def hard_to_choose():
 
 def test_an_integer_program_out_of_time_says_how_far_from_the_bound_it_may_be():
     rules = AllocationPolicy(time_limit=0.5, mip_gap=0.0, minimum_batch={"c0": 9.0, "c1": 8.0})
-    result = allocate(*hard_to_choose(), rules)
+    demand, network = hard_to_choose()
+    result = allocate(demand, network, rules)
     assert result.status == "time_limit"
     assert 0 < result.gap <= 1
     assert_proved(result)
+    assert result.certificate is not None
     assert f"within {result.gap:.3%} of the bound" in check_certificate(result.certificate).description
 
 
 def test_no_plan_in_the_time_there_is_names_the_setting():
     """Rules that could be kept are not called contradictory because there was no time to see it."""
     rules = {"minimum_batch": {"c0": 9.0}, "minimum_load": {"M1": 0.5, "M2": 0.5}}
+    demand, network = hard_to_choose()
     with pytest.raises(AllocationError, match=r"no plan within the 1e-09 s of \[allocation\] time_limit"):
-        allocate(*hard_to_choose(), AllocationPolicy(**rules, time_limit=1e-9))
+        allocate(demand, network, AllocationPolicy(**rules, time_limit=1e-9))
 
 
 def test_frozen_weeks_hold_on_to_the_previous_plan():

@@ -29,15 +29,15 @@ def uncertain(parts=1, weeks=1, mean=100.0, sd=20.0) -> pd.DataFrame:
     return demand.assign(**{q: mean + sd * ndtri(p) for q, p in QUANTILES.items()})
 
 
-def drawn(demand, draws=4000, **policy):
-    policy = AllocationPolicy(**policy)
+def drawn(demand, draws=4000, **settings):
+    policy = AllocationPolicy(**settings)
     return class_scenarios(build_instance(demand, WIDE_SHOP, policy), demand, policy, draws)
 
 
 def test_draws_follow_the_quantiles():
     demand = uncertain()
     found = np.quantile(drawn(demand)[:, 0], list(QUANTILES.values()))
-    np.testing.assert_allclose(found, demand.loc[0, list(QUANTILES)].astype(float), rtol=0.015)
+    np.testing.assert_allclose(found, demand[list(QUANTILES)].iloc[0].astype(float), rtol=0.015)
 
 
 def test_series_and_weeks_depend_on_each_other_as_stated():
@@ -58,6 +58,7 @@ def test_the_quantile_of_a_class_is_not_the_sum_of_its_parts_quantiles():
     result = allocate(demand, WIDE_SHOP, policy)
     # sd of the sum of 25 independent parts is 5·20
     assert result.plan["quantity"].sum() == pytest.approx(2500 + 1.2816 * 100, rel=0.01)
+    assert result.certificate is not None
     assert check_certificate(result.certificate).passed
     asked = planned_units(pose(demand, WIDE_SHOP, policy))
     assert check_balance(result.plan, result.shortages, asked).passed

@@ -41,6 +41,7 @@ def test_demand_that_nobody_can_serve_changes_nothing_for_the_rest(problem, lost
     others = beside.cost["total"] - shortages["cost"].sum()
     assert others == pytest.approx(alone.cost["total"], rel=1e-6, abs=1e-6)
     assert not beside.plan["part_id"].str.startswith("lost-").any()
+    assert beside.certificate is not None
     assert check_certificate(beside.certificate).passed
     asked = planned_units(pose(both, network, policy))
     assert check_balance(beside.plan, beside.shortages, asked).passed

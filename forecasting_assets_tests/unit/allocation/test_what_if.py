@@ -88,5 +88,5 @@ def test_who_takes_over():
     after = allocate(DEMAND, without, AllocationPolicy()).capacity_load
     hours = hours_by_maker([("Plan", before), ("Changed", after)])
     assert hours.loc["M2", "Changed"] == 0
-    assert hours.loc["M2", "change"] == -hours.loc["M2", "Plan"] < 0
+    assert hours["change"]["M2"] == -hours["Plan"]["M2"] < 0
     assert hours["change"].abs().is_monotonic_decreasing

@@ -45,7 +45,7 @@ def capacity(network: Network, weeks: int) -> np.ndarray:
     ids = network.manufacturers["manufacturer_id"].tolist()
     hours = np.repeat(network.manufacturers["capacity_hours_per_week"].to_numpy()[:, None], weeks, axis=1)
     for row in network.capacity_overrides.itertuples():
-        week = (pd.Timestamp(row.week) - pd.Timestamp(MARKET.first_week)).days // 7
+        week = (pd.Timestamp(str(row.week)) - pd.Timestamp(MARKET.first_week)).days // 7
         if week < weeks:
             hours[ids.index(row.manufacturer_id), week] = row.capacity_hours
     return hours

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from math import sqrt
 from statistics import fmean, pvariance
+from typing import Any
 
 from forecasting_assets.features.calendar import calendar_features
 from forecasting_assets.features.window import feature_lags
@@ -28,7 +29,7 @@ def features(
 ) -> list[dict[str, object]]:
     """The rows of `week`, by part and region."""
     calendar = calendar_features([week], countries).drop(columns="week").iloc[0].to_dict()
-    rows = []
+    rows: list[dict[Any, Any]] = []
     for (part, region), orders in sorted(market.items()):
         if not any(w in orders for w in _last(52, week)):
             continue

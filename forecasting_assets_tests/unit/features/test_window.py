@@ -57,7 +57,7 @@ def made(market: Market, first: date, last: date, start: date = START) -> pd.Dat
     """The rows of `first` to `last`, by week, part and region."""
     demand = history(market, first, last)
     recent = demand[demand["week"] >= pd.Timestamp(add_weeks(first, 1 - GROUP_WEEKS))]
-    totals = recent.groupby(["part_category", "region", "week"], as_index=False)["quantity"].sum()
+    totals = recent.groupby(["part_category", "region", "week"], as_index=False)[["quantity"]].sum()
     around = Surroundings.of(totals, first, last, start, COUNTRIES)
     parts = [pd.DataFrame(rows)[TABLE.names] for rows in feature_rows(demand, around, HORIZON)]
     if not parts:

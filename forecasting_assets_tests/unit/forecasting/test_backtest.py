@@ -2,13 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from devtools.feature_table import features
 from forecasting_assets.forecasting.backtest import MODELS, rolling_backtest
 from forecasting_assets.forecasting.combine import SEGMENTS, combine
 from forecasting_assets.forecasting.cube import LEVELS, forecast_table
 from forecasting_assets.forecasting.naive import seasonal_naive
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.weeks import add_weeks, week_index
-from forecasting_assets_tests.unit.forecasting.data import FIRST, features, market
+from forecasting_assets_tests.support.market import FIRST, market
 
 HISTORY = market(weeks=100)
 FEATURES = features(HISTORY, 3)

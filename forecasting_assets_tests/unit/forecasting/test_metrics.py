@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -103,7 +105,7 @@ def test_against_utilsforecast():
     frame = pd.DataFrame({"unique_id": "a", "ds": range(8), "y": actual[0], "model": values[0, :, 0]})
     quantiles = {f"model-{i}": values[0, :, i] for i in range(1, 8)}
     known = pd.DataFrame({"unique_id": "a", "ds": range(-60, 0), "y": train[0]})
-    one = {"df": frame, "models": ["model"]}
+    one: dict[str, Any] = {"df": frame, "models": ["model"]}
     assert m["rmse"] == pytest.approx(losses.rmse(**one)["model"][0])
     assert m["mape"] == pytest.approx(losses.mape(**one)["model"][0])
     assert m["wape"] == pytest.approx(losses.nd(**one)["model"][0])

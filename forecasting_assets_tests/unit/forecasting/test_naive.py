@@ -3,7 +3,7 @@ import pandas as pd
 from forecasting_assets.forecasting import naive
 from forecasting_assets.forecasting.cube import VALUES
 from forecasting_assets.weeks import add_weeks
-from forecasting_assets_tests.unit.forecasting.data import FIRST, market
+from forecasting_assets_tests.support.market import FIRST, market
 
 
 def test_the_forecast_is_the_demand_of_a_year_ago():

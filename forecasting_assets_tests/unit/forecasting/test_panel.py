@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devtools.feature_table import features
 from forecasting_assets.forecasting.panel import PATTERNS, DemandError, Panel
 from forecasting_assets.weeks import add_weeks
-from forecasting_assets_tests.unit.forecasting.data import FIRST, features, market
+from forecasting_assets_tests.support.market import FIRST, market
 
 
 def history(*rows):
@@ -84,10 +85,10 @@ def test_patterns_are_the_segments_of_the_feature_table():
     found = panel.patterns(columns)
     segment = features(table).set_index(["part_id", "region", "week"])["segment"]
     assert set(segment) == set(PATTERNS)
-    for i, column in enumerate(columns):
-        alive = panel.series[panel.alive(column)].assign(week=pd.Timestamp(add_weeks(FIRST, int(column))))
+    for i, column in enumerate(columns.tolist()):
+        alive = panel.series[panel.alive(column)].assign(week=pd.Timestamp(add_weeks(FIRST, column)))
         expected = segment.reindex(pd.MultiIndex.from_frame(alive[["part_id", "region", "week"]]))
-        assert [PATTERNS[p] for p in found[panel.alive(column), i]] == expected.tolist()
+        assert [PATTERNS[p] for p in found[panel.alive(column)][:, i]] == expected.tolist()
 
 
 def test_patterns_know_nothing_after_their_week():

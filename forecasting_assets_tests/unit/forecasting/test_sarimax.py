@@ -14,7 +14,7 @@ from forecasting_assets.forecasting.sarimax import PartSample, SarimaxModel, sam
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.weeks import add_weeks
-from forecasting_assets_tests.unit.forecasting.data import FIRST, market
+from forecasting_assets_tests.support.market import FIRST, market
 
 SETTINGS = ForecastingSettings()
 HISTORY = market(weeks=120)
@@ -49,7 +49,7 @@ def table_of(demand, region="x", parts=None):
     parts = parts or [f"P{i:03}" for i in range(len(demand))]
     weeks = pd.date_range(str(FIRST), periods=demand.shape[1], freq="7D")
     wide = pd.DataFrame(demand, index=pd.Index(parts, name="part_id"), columns=weeks.rename("week"))
-    long = wide.stack().rename("quantity").reset_index()
+    long = pd.DataFrame({"quantity": wide.stack()}).reset_index()
     return long[long["quantity"] > 0].assign(region=region, part_category="C")
 
 
@@ -346,7 +346,7 @@ def test_nothing_is_forecast_far_above_the_largest_demand_seen():
 def test_a_sample_is_of_whole_parts_and_of_about_as_many_series_as_asked():
     table = pd.DataFrame([(f"P{i}", f"R{r}") for i in range(200) for r in range(i % 4 + 1)])
     table.columns = ["part_id", "region"]
-    before = set()
+    before: set[str] = set()
     for n_series in (10, 100, 300):
         drawn = sample_parts(table, n_series)
         parts = set(drawn["part_id"])

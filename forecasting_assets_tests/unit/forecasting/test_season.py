@@ -15,7 +15,7 @@ from forecasting_assets.forecasting.season import (
     fit_season,
 )
 from forecasting_assets.weeks import add_weeks
-from forecasting_assets_tests.unit.forecasting.data import FIRST, market
+from forecasting_assets_tests.support.market import FIRST, market
 
 WEEKS = 170
 HISTORY = market(weeks=WEEKS, series=8)
@@ -184,7 +184,7 @@ def test_totals_outside_the_panel_and_of_groups_not_asked_for_are_left_out():
     some = Panel.of(HISTORY, add_weeks(FIRST, 10), add_weeks(FIRST, 12))
     found = totals.demand("region", pd.Index(["R1", "nowhere"]), some)
     whole = totals.demand("region", pd.Index(["R1"]), panel_of(HISTORY))
-    np.testing.assert_allclose(found, [whole[0, 10:13], [0, 0, 0]])
+    np.testing.assert_allclose(found, np.stack([whole[0, 10:13], np.zeros(3)]))
 
 
 def test_a_name_that_is_a_category_and_a_region_is_kept_apart():

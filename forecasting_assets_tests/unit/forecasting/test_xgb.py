@@ -2,12 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from devtools.feature_table import features
 from forecasting_assets.forecasting import sarimax, xgb
 from forecasting_assets.forecasting.cube import FORECAST_COLUMNS, VALUES
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.weeks import add_weeks
-from forecasting_assets_tests.unit.forecasting.data import FIRST, features, market
+from forecasting_assets_tests.support.market import FIRST, market
 
 HISTORY = market()
 TOTALS = GroupTotals.of(HISTORY)
@@ -169,7 +170,7 @@ def test_the_errors_of_sarimax_among_the_features_are_those_of_the_week_itself(b
 
 
 def test_a_larger_market_of_the_same_shape_has_forecasts_as_much_larger():
-    units = ["quantity", *[c for c in NOW if c.startswith(("lag_", "mean_", "std_"))]]
+    units = ["quantity", *[c for c in NOW if str(c).startswith(("lag_", "mean_", "std_"))]]
     units += ["category_quantity", "category_mean_13", "region_quantity", "region_mean_13"]
     x = []
     for factor in (1, 1000):

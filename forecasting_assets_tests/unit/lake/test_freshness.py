@@ -19,8 +19,8 @@ def test_weeks_of_a_run_go_on_from_those_before_that_it_makes_anew(tmp_path):
     freshness = freshness_of(load_settings(tmp_path))
     empty = pd.DataFrame({c.name: pd.Series(dtype=object) for c in BUSINESS_IMPACT.columns})
     freshness.home.lake.write_pandas(empty, BUSINESS_IMPACT, W1)
-    identity = freshness.home.lake.records.identity(BUSINESS_IMPACT, W1)
-    record = Record("v", {"settings": {}}, *identity, {"contract": UNCHECKED})
+    content, seen = freshness.home.lake.records.identity(BUSINESS_IMPACT, W1)
+    record = Record("v", {"settings": {}}, content, seen, {"contract": UNCHECKED})
     freshness.home.lake.records.write(BUSINESS_IMPACT, W1, record)
     (obstacle,) = blockers(freshness, "business_impact", W2, Attempt("run", (), []))
     assert f"contract of business_impact {W1} failed ({UNCHECKED})" in obstacle

@@ -1,11 +1,13 @@
 """A bad week among good ones: which are made, which fail, and how often the work is tried."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from forecasting_assets.workflows.isolation import InputsChangedError, failures_by_week
 
-WEEKS = list(range(16))  # any values do
+WEEKS: list[Any] = list(range(16))  # any values do
 
 
 def attempt(weeks, bad):

@@ -1,11 +1,11 @@
 """Rules for single rows: a row without a valid number, date or part is rejected with its reason."""
 
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from forecasting_assets.lake.lake import arrow_schema
 from forecasting_assets.orders.cleaning import CleaningRules, CleanWeek, clean_week
 from forecasting_assets.orders.formats import OrderFormat
 from forecasting_assets.tables import (
@@ -15,20 +15,12 @@ from forecasting_assets.tables import (
     RAW_ORDERS,
     REJECTED_ORDERS,
 )
+from forecasting_assets.tables.arrow import arrow_schema
+from forecasting_assets_tests.support.order_files import ORDER
 
 WEEK = date(2024, 3, 4)
 NAMES = {name: name for name in ORDER_COLUMNS}
-ORDER = {
-    "order_id": "1",
-    "order_date": "2024-03-05",
-    "part_id": "P1",
-    "region": "north",
-    "quantity": "2",
-    "unit_price": "3.5",
-    "part_category": "casting",
-    "line_id": "1",
-}
-BROKEN = {
+BROKEN: dict[str, list[dict[str, Any]]] = {
     "surplus_cells": [{"row_problem": "surplus_cells", "surplus_cells": '["x"]', "quantity": "none"}],
     "missing_cells": [{"row_problem": "missing_cells", "unit_price": None}],
     "ambiguous_quotes": [{"row_problem": "ambiguous_quotes"}],
@@ -55,7 +47,7 @@ BROKEN = {
     "missing_region": [{"region": None}],
     "rounded_id": [{"part_id": "4.00638E+12"}, {"order_id": "1.2e+15"}],
 }
-SOUND = {
+SOUND: dict[str, dict[str, Any]] = {
     "quantity": {" 2 ": 2.0, "+.5": 0.5, "1e3": 1000.0, "007": 7.0},
     "order_date": {
         " 2024-03-04 ": datetime(2024, 3, 4, tzinfo=UTC),
@@ -161,7 +153,9 @@ def test_columns_are_found_by_their_landed_names(landed):
         pa.field({**NAMES, **landed}[name], pa.string()) for name in ORDER_COLUMNS if name != "quantity"
     ]
     schema = pa.schema([*schema, pa.field("landed_source_row", pa.string()), *arrow_schema(RAW_ORDERS)])
-    row = {{**NAMES, **landed}[name]: text for name, text in ORDER.items() if name != "quantity"}
+    row: dict[str, Any] = {
+        {**NAMES, **landed}[name]: text for name, text in ORDER.items() if name != "quantity"
+    }
     row |= {"landed_source_row": "8", "source_file": "a.csv", "source_row": 1}
     result = clean_week(pa.Table.from_pylist([row], schema), WEEK, CleaningRules({**NAMES, **landed}))
     (clean,) = result.clean.to_pylist()

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,7 +24,7 @@ from forecasting_assets.orders.formats import OrderFormat
 from forecasting_assets.orders.landing import rows_of_weeks, scan_order_file
 from forecasting_assets.orders.rows import Source
 from forecasting_assets.tables import CLEAN_ORDERS, ORDER_COLUMNS, RAW_ORDERS
-from forecasting_assets_tests.unit.orders.files import source_of
+from forecasting_assets_tests.support.order_files import source_of
 
 NAMES = {name: name for name in ORDER_COLUMNS}
 HEADER = ["order_id", "line_id", "order_date", "part_id", "region", "quantity", "unit_price", "note"]
@@ -133,7 +134,7 @@ def typed_rows(lines: list[Line], order_format: OrderFormat) -> list[dict]:
     """Rows for typed formats, in which every row has the same columns."""
     rows = []
     for line in lines:
-        row = dict(zip(HEADER, line.cells(order_format), strict=False))
+        row: dict[str, Any] = dict(zip(HEADER, line.cells(order_format), strict=False))
         if line.fault != "bad_quantity":
             row["quantity"] = line.quantity
         rows.append({**row, "unit_price": line.price, "note": line.note})

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from forecasting_assets.orders.csv_quotes import CarefulRows, QuoteScan
 from forecasting_assets.orders.reading import inspect_order_file
-from forecasting_assets_tests.unit.orders.files import read, source_of
+from forecasting_assets_tests.support.order_files import read, source_of
 
 HEADER = "id,date,part,n,note"
 PLAIN = [f"q{k},2025-03-03,P,{k},plain" for k in range(3)]

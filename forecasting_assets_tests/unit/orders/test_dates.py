@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting_assets.orders.dates import parse_moments, weeks_of_dates
+from forecasting_assets.orders.formats import DateOrder
 from forecasting_assets.weeks import week_of
 
 
-def moments(order: str, *texts: str | None) -> list[datetime | None]:
+def moments(order: DateOrder, *texts: str | None) -> list[datetime | None]:
     return parse_moments(pa.array(texts, pa.string()), order).to_pylist()
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from forecasting_assets.orders.demand import weekly_demand
 from forecasting_assets.tables import CLEAN_ORDERS, WEEKLY_DEMAND
-from forecasting_assets_tests.unit.orders.parquet import week_file
+from forecasting_assets_tests.support.week_files import week_file
 
 MONDAY = datetime(2025, 3, 10, tzinfo=UTC)
 lines = st.lists(

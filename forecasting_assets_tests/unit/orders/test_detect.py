@@ -16,7 +16,7 @@ from forecasting_assets.orders.detect import UndecidedFormatError, detect_format
 from forecasting_assets.orders.formats import OrderFormat
 from forecasting_assets.orders.numbers import parse_numbers
 from forecasting_assets.tables import ORDER_COLUMNS
-from forecasting_assets_tests.unit.orders.files import read, source_of
+from forecasting_assets_tests.support.order_files import read, source_of
 
 HEADER = ["order_id", "order_date", "part_id", "region", "quantity", "unit_price"]
 NAMES = {name: name for name in ORDER_COLUMNS}

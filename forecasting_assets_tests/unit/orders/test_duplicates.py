@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecasting_assets.lake.lake import arrow_schema
 from forecasting_assets.orders.duplicates import newest_equal
 from forecasting_assets.orders.text import normalise_ids
 from forecasting_assets.tables import RAW_ORDERS
+from forecasting_assets.tables.arrow import arrow_schema
 
 NAMES = ["order.no", "line"]
 LANDED = [*NAMES, "note"]
@@ -26,8 +26,8 @@ def replacements(rows: list[dict], columns: list[str]) -> dict[int, int]:
     schema = pa.schema([*arrow_schema(RAW_ORDERS), *(pa.field(name, pa.string()) for name in columns)])
     raw = pa.Table.from_pylist(rows, schema)
     missing = pa.nulls(len(raw), pa.string())
-    ids = [normalise_ids(raw[name]) if name in columns else missing for name in NAMES]
-    newest = newest_equal(raw, *ids, columns).to_pylist()
+    order_ids, line_ids = (normalise_ids(raw[name]) if name in columns else missing for name in NAMES)
+    newest = newest_equal(raw, order_ids, line_ids, columns).to_pylist()
     return {position: place for position, place in enumerate(newest) if place is not None}
 
 

@@ -3,7 +3,7 @@ import pytest
 from forecasting_assets.orders.landing import scan_order_file
 from forecasting_assets.orders.rows import OrderFileError
 from forecasting_assets.tables import ORDER_COLUMNS
-from forecasting_assets_tests.unit.orders.files import source_of
+from forecasting_assets_tests.support.order_files import source_of
 
 NAMES = {name: name for name in ORDER_COLUMNS} | {"part_id": "sku"}
 

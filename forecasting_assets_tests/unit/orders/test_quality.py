@@ -4,7 +4,7 @@ import pytest
 
 from forecasting_assets.orders.quality import CleanStatistics, clean_statistics
 from forecasting_assets.tables import CLEAN_ORDERS
-from forecasting_assets_tests.unit.orders.parquet import week_file
+from forecasting_assets_tests.support.week_files import week_file
 
 LINE = {
     "order_id": "1",

@@ -15,7 +15,7 @@ from forecasting_assets.orders.dates import parse_moments
 from forecasting_assets.orders.formats import OrderFormat
 from forecasting_assets.orders.reading import read_order_file
 from forecasting_assets.orders.rows import OrderFileError
-from forecasting_assets_tests.unit.orders.files import read, source_of
+from forecasting_assets_tests.support.order_files import read, source_of
 
 
 def test_a_csv_keeps_every_row_with_its_number(tmp_path):
@@ -55,7 +55,7 @@ def test_values_keep_their_landed_text(tmp_path):
 
 def test_typed_parquet_becomes_text(tmp_path):
     file = tmp_path / "a.parquet"
-    when = pd.to_datetime(["2024-03-04 10:15:00", None])
+    when = pd.DatetimeIndex([pd.Timestamp("2024-03-04 10:15:00"), pd.NaT])
     pd.DataFrame({"d": when, "n": [3, 4], "x": [1.5, None]}).to_parquet(file)
     rows = read(file)
     assert rows["n"].tolist() == ["3", "4"]

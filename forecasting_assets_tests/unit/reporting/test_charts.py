@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from PIL import Image
 
@@ -128,10 +129,12 @@ def test_the_total_shows_only_the_mean_and_series_show_intervals() -> None:
     actual, mean = total.lines
     assert to_hex(actual.get_color()) == COLOURS["actual"]
     assert to_hex(mean.get_color()) == COLOURS["combined"].lower()
-    assert list(actual.get_ydata()) == list(history.groupby("week")["quantity"].sum().iloc[-52:])
-    np.testing.assert_allclose(mean.get_ydata(), forecast.groupby("horizon")["mean"].sum())
+    assert np.asarray(actual.get_ydata()).tolist() == list(
+        history.groupby("week")["quantity"].sum().iloc[-52:]
+    )
+    np.testing.assert_allclose(np.asarray(mean.get_ydata()), forecast.groupby("horizon")["mean"].sum())
     one = forecast[forecast["part_id"] == "part-000"]
-    bands = [(p.get_y(), p.get_y() + p.get_height()) for p in series[0].patches]
+    bands = [(p.get_y(), p.get_y() + p.get_height()) for p in series[0].patches if isinstance(p, Rectangle)]
     np.testing.assert_allclose(bands[:8], one[["q05", "q95"]])
     np.testing.assert_allclose(bands[8:], one[["q10", "q90"]])
 
@@ -142,7 +145,8 @@ def test_a_week_missing_from_history_is_a_gap_and_a_series_without_orders_is_zer
     history = history[(history["week"] != weeks[4])]
     history = history[(history["week"] != weeks[6]) | (history["part_id"] != "part-000")]
     figure = charts.demand_and_forecast(history, factories.forecast(2))
-    first = next(a for a in figure.axes if "part-000" in a.get_title(loc="left")).lines[0].get_ydata()
+    axes = next(a for a in figure.axes if "part-000" in a.get_title(loc="left"))
+    first = np.asarray(axes.lines[0].get_ydata())
     assert np.isnan(first[4])
     assert first[6] == 0
 
@@ -167,7 +171,7 @@ def test_lines_by_horizon_have_the_colours_of_their_models() -> None:
     assert [line.get_color() for line in wape.lines] == [
         COLOURS[m] for m in ("combined", "xgb", "sarimax", "seasonal_naive")
     ]
-    assert [list(line.get_xdata()) for line in wape.lines] == [list(range(1, 9))] * 4
+    assert [np.asarray(line.get_xdata()).tolist() for line in wape.lines] == [list(range(1, 9))] * 4
 
 
 def test_manufacturers_that_do_not_fit_are_combined() -> None:
@@ -181,7 +185,7 @@ def test_manufacturers_that_do_not_fit_are_combined() -> None:
     weeks = others.groupby("production_week")[["load_hours", "capacity_hours"]].sum()
     shown = [t.get_text() for t in heat_map.texts[-2:]]
     assert shown == [f"{v:.0f}" for v in 100 * weeks["load_hours"] / weeks["capacity_hours"]]
-    drawn = sum(bar.get_height() for bar in totals.patches)
+    drawn = sum(bar.get_height() for bar in totals.patches if isinstance(bar, Rectangle))
     assert drawn == pytest.approx(load["load_hours"].sum())
 
 
@@ -198,7 +202,7 @@ def test_overtime_is_orange_and_weeks_without_capacity_have_a_dash() -> None:
         overtime_hours=[10.0, 0, 0, 0],
     )
     heat_map = charts.load_by_manufacturer(load).axes[1]
-    pixels = heat_map.images[0].get_array()
+    pixels = np.asarray(heat_map.images[0].get_array())
     assert to_hex(pixels[0, 0]) == COLOURS["overtime"].lower()
     assert to_hex(pixels[0, 1]) != COLOURS["overtime"].lower()
     assert [t.get_text() for t in heat_map.texts] == ["110", "90", "50", "\u2013"]
@@ -216,7 +220,7 @@ def test_cost_parts_add_up_to_the_cost_of_each_policy() -> None:
 
 def test_sensitivity_is_sorted_by_bias() -> None:
     cost = charts.sensitivity(factories.impact()).axes[0]
-    np.testing.assert_allclose(cost.lines[0].get_xdata(), [-0.3, -0.2, -0.1, 0, 0.1, 0.2, 0.3])
+    np.testing.assert_allclose(np.asarray(cost.lines[0].get_xdata()), [-0.3, -0.2, -0.1, 0, 0.1, 0.2, 0.3])
     assert [t.get_text() for t in cost.get_xticklabels()][3:5] == ["0", "+10"]
     assert cost.lines[1].get_color() == COLOURS["status_quo"]
 

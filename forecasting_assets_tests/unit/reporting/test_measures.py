@@ -43,7 +43,7 @@ def test_scores_do_not_depend_on_row_order(seed: int) -> None:
 def test_skill_is_relative_to_seasonal_naive_of_the_same_segment() -> None:
     wide = scores(factories.backtest(2))
     assert wide.at[("combined", "lumpy", 2), "skill"] == pytest.approx(0.2)
-    assert np.isnan(wide.at[("seasonal_naive", "lumpy", 2), "skill"])
+    assert np.isnan(wide["skill"]["seasonal_naive", "lumpy", 2])
 
 
 def test_skill_is_missing_without_seasonal_naive_or_with_a_perfect_one() -> None:

@@ -20,10 +20,10 @@ PACKAGE = Path(forecasting_assets.__file__).parent
 
 def private_imports() -> dict[tuple[str, str], set[str]]:
     """Modules of the package by the private name of Dagster that they import."""
-    users = defaultdict(set)
+    users: dict[tuple[str, str], set[str]] = defaultdict(set)
     for file in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dagster._"):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("dagster._"):
                 for alias in node.names:
                     users[node.module, alias.name].add(file.relative_to(PACKAGE).as_posix())
     return users

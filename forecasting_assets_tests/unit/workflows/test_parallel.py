@@ -1,13 +1,13 @@
 """Weeks worked on side by side: in order, and by other processes only where that pays."""
 
 import os
+from datetime import date
 
 from forecasting_assets.weeks import add_weeks, weeks_between
 from forecasting_assets.workflows import parallel
 from forecasting_assets.workflows.parallel import each_week
-from forecasting_assets_tests.conftest import MARKET
 
-WEEKS = weeks_between(MARKET.first_week, add_weeks(MARKET.first_week, 9))
+WEEKS = weeks_between(date(2024, 3, 4), add_weeks(date(2024, 3, 4), 9))
 
 
 def worker(number: int) -> tuple[int, int]:

@@ -1,39 +1,13 @@
-"""A small made-up market and the rows of the feature table that the forecasting core reads."""
-
-from datetime import date
+"""The feature table in plain numpy, without Spark."""
 
 import numpy as np
 import pandas as pd
 
 from forecasting_assets.features.window import ALIVE_WEEKS, NEW_WEEKS, feature_lags
-from forecasting_assets.weeks import add_weeks
-
-FIRST = date(2022, 1, 3)
-
-
-def market(weeks: int = 90, seed: int = 0, series: int = 12) -> pd.DataFrame:
-    """Smooth, seasonal, intermittent and late-born series: part_id, part_category, region, week, quantity."""
-    rng = np.random.default_rng(seed)
-    t = np.arange(weeks)
-    rows = []
-    for i in range(series):
-        level = 20.0 * (1 + i) * (1 + 0.3 * np.sin(2 * np.pi * t / 52)) * rng.lognormal(0, 0.2, weeks)
-        if i % 4 == 2:
-            level *= rng.random(weeks) < 0.25
-        if i % 4 == 3:
-            level[: weeks - 5 * (i // 4 + 1)] = 0
-        quantity = np.round(level)
-        quantity[-3 * (i % 3) - 1] = max(quantity[-3 * (i % 3) - 1], 1.0)
-        rows += [
-            (f"P{i // 2:02}", f"C{i % 2}", f"R{i % 2}", add_weeks(FIRST, int(w)), quantity[w])
-            for w in np.flatnonzero(quantity)
-        ]
-    table = pd.DataFrame(rows, columns=["part_id", "part_category", "region", "week", "quantity"])
-    return table.assign(week=table["week"].astype("datetime64[ns]"))
 
 
 def features(history: pd.DataFrame, horizon: int = 8) -> pd.DataFrame:
-    """What features.build makes of `history`, in plain numpy."""
+    """Compute the rows that `features.build` computes of `history` with Spark."""
     wide = history.pivot_table(index=["part_id", "region"], columns="week", values="quantity", aggfunc="sum")
     weeks = pd.date_range(wide.columns.min(), wide.columns.max(), freq="7D")
     wide = wide.reindex(columns=weeks).fillna(0.0)

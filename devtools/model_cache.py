@@ -1,4 +1,4 @@
-"""Models that MLflow keeps, as if there were none: for whoever wants to see them fitted."""
+"""Make runs fit their models again, for tests and benchmarks that need to see the fitting."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from forecasting_assets.settings import load_settings
 
 
 def forget_fits(home: Path) -> None:
-    """Have the next run in `home` fit its models anew, whatever earlier ones learnt."""
+    """Make the next run in `home` fit its models, although MLflow holds models that it could reuse."""
     import mlflow
 
     settings = load_settings(home)

@@ -1,18 +1,18 @@
-"""`forecasting-assets dev` for tests: webserver and daemon on a free port, and its GraphQL API."""
+"""Start `forecasting-assets dev` (webserver and daemon) on a free port, and use its GraphQL API."""
 
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+from devtools.servers import answers, free_port, wait_until
 
 _LAUNCH = """mutation ($what: ExecutionParams!) { launchPipelineExecution(executionParams: $what) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
@@ -23,40 +23,11 @@ _RUN = """query ($run: ID!) { runOrError(runId: $run) { ... on Run { status tags
   stats { ... on RunStatsSnapshot { launchTime startTime endTime } } } } }"""
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def listening(port: int, host: str = "127.0.0.1") -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(5)
-        return probe.connect_ex((host, port)) == 0
-
-
-def wait_until(reached: Callable[[], Any], seconds: float, what: str) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := reached():
-            return value
-        time.sleep(1)
-    raise TimeoutError(f"{what} not within {seconds:.0f} s")
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return answer.status == 200
-    except OSError:
-        return False
-
-
 @contextmanager
 def dev_server(
     home: Path, folder: Path, environment: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[str]:
-    """The address of the UI of `home`, until the block ends; its log is in `folder`."""
+    """Serve `home` until the block ends; provide the address of the UI and write the log into `folder`."""
     port, log = free_port(), folder / "dev.log"
     command = [str(Path(sys.executable).parent / "forecasting-assets"), "dev", "--port", str(port)]
     with log.open("w") as out:
@@ -81,24 +52,27 @@ def dev_server(
             os.killpg(server.pid, signal.SIGKILL)
 
 
-def ask(address: str, query: str, **variables: Any) -> Any:
-    """The answer of the GraphQL API to a query of one field."""
+def query(address: str, text: str, **variables: Any) -> Any:
+    """Send a GraphQL query of one field, and return the value of that field."""
     request = urllib.request.Request(
         f"{address}/graphql",
-        json.dumps({"query": query, "variables": variables}).encode(),
+        json.dumps({"query": text, "variables": variables}).encode(),
         {"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        told = json.load(answer)
-    assert "errors" not in told, told["errors"]
-    (result,) = told["data"].values()
+    with urllib.request.urlopen(request, timeout=60) as response:
+        content = json.load(response)
+    assert "errors" not in content, content["errors"]
+    (result,) = content["data"].values()
     return result
 
 
 def click(
     address: str, assets: Sequence[str], week: str, tags: Mapping[str, str] = MappingProxyType({})
 ) -> str:
-    """Materialize one week of `assets` as the UI's button does, with more run `tags`; the id of the run."""
+    """Materialize one week of `assets` as the UI's button does, and return the id of the run.
+
+    The run gets `tags` in addition to that of its week.
+    """
     what = {
         "selector": {
             "repositoryName": "__repository__",
@@ -112,21 +86,21 @@ def click(
         "mode": "default",
         "runConfigData": {},
     }
-    launched = ask(address, _LAUNCH, what=what)
+    launched = query(address, _LAUNCH, what=what)
     assert launched["__typename"] == "LaunchRunSuccess", launched
     return launched["run"]["runId"]
 
 
 def ended_run(address: str, run_id: str) -> dict[str, Any]:
-    """Status, tags and times of a run, once it has ended."""
+    """Wait for the end of a run, and return its status, tags and times."""
 
     def ended() -> dict[str, Any] | None:
-        run = ask(address, _RUN, run=run_id)
+        run = query(address, _RUN, run=run_id)
         return run if run["status"] in ("SUCCESS", "FAILURE", "CANCELED") else None
 
     return wait_until(ended, 900, "the end of the run")
 
 
 def log_of(address: str, run_id: str) -> str:
-    """What the UI shows as the log of a run."""
-    return "\n".join(event["message"] for event in ask(address, _LOG, run=run_id)["events"])
+    """Return what the UI shows as the log of a run."""
+    return "\n".join(event["message"] for event in query(address, _LOG, run=run_id)["events"])

@@ -1,0 +1,1 @@
+"""Helpers that several test packages share: homes, runs, order files, servers and sample data."""

@@ -1,0 +1,241 @@
+"""Build hook of MkDocs: write the reference pages from the code, so that they cannot fall behind it.
+
+``mkdocs.yml`` names this file under ``hooks``. Settings come from the pydantic model, assets, tables and checks
+from the Dagster definitions, network files from ``forecasting_assets.tables`` and commands from click.
+"""
+
+import types
+import typing
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import annotated_types
+import click
+import dagster as dg
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from forecasting_assets import tables
+from forecasting_assets.cli.app import app
+from forecasting_assets.orchestration.build import build_defs
+from forecasting_assets.settings import Settings
+from forecasting_assets.tables import Column, Table
+
+PROGRAM = "forecasting-assets"
+_GROUPS = {
+    "orders": "Orders and demand",
+    "features": "Features",
+    "forecasts": "Forecasts",
+    "planning": "Plans and their impact",
+}
+_NETWORK_FILES = (tables.MANUFACTURERS, tables.CAPABILITIES, tables.LANES, tables.CAPACITY_OVERRIDES)
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the generated reference pages to the site."""
+    for name, text in reference_pages().items():
+        files.append(File.generated(config, f"reference/{name}", content=text))
+    return files
+
+
+def reference_pages() -> dict[str, str]:
+    """Return the generated pages: file name -> Markdown."""
+    return {"settings.md": settings_page(), "tables.md": tables_page(), "commands.md": commands_page()}
+
+
+# Settings
+
+
+def settings_page() -> str:
+    """Return the reference of ``forecasting.toml`` and of the environment variables."""
+    lines = [
+        "# Settings",
+        "",
+        "`forecasting.toml` in `FORECASTING_HOME` holds the settings. Every setting has a default, so an empty",
+        "file, or none, is valid. The environment variable given below a setting overrides the file. Write lists",
+        "and tables in environment variables as JSON.",
+        "",
+        "A wrong value stops the program. The error names the setting, the value and the remedy. Passwords and",
+        "tokens are refused: [give them in the environment](../how-to/deploy.md#secrets).",
+        "",
+    ]
+    for section, field in Settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            lines += _section(section, field.annotation)
+    return "\n".join(lines) + "\n"
+
+
+def _section(path: str, model: type[BaseModel]) -> Iterator[str]:
+    nested = {}
+    yield from [f"## [{path}]", ""]
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            nested[f"{path}.{name}"] = field.annotation
+            continue
+        variable = "__".join(["FORECASTING", *path.split("."), name]).upper()
+        yield from [f"### `{name}` {{ #{path.replace('.', '-')}-{name} }}", ""]
+        yield from [f"{_sentence(field.description)}", ""]
+        yield from [f"- Type: {_type_name(field.annotation)}{_bounds(field)}"]
+        yield from [f"- Default: {_default(field)}"]
+        yield from [f"- Environment: `{variable}`", ""]
+    for name, section in nested.items():
+        yield from _section(name, section)
+
+
+def _sentence(text: str | None) -> str:
+    return f"{(text or '').rstrip('.')}."
+
+
+def _type_name(annotation: Any) -> str:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return "one of " + ", ".join(f"`{_toml(value)}`" for value in arguments)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_type_name(part) for part in arguments if part is not type(None)) + ", optional"
+    if origin is dict:
+        return f"table of {_type_name(arguments[1])}"
+    if origin is tuple:
+        return f"list of {_type_name(arguments[0])}"
+    if origin is typing.Annotated:
+        return _type_name(arguments[0])
+    return {str: "text", int: "integer", float: "number", bool: "`true` or `false`", date: "date"}[annotation]
+
+
+def _bounds(field: FieldInfo) -> str:
+    signs = {
+        annotated_types.Ge: ("ge", "at least"),
+        annotated_types.Gt: ("gt", "more than"),
+        annotated_types.Le: ("le", "at most"),
+        annotated_types.Lt: ("lt", "less than"),
+    }
+    found = [
+        f"{words} {getattr(bound, attribute):,}"
+        for bound in field.metadata
+        for kind, (attribute, words) in signs.items()
+        if isinstance(bound, kind)
+    ]
+    return f", {', '.join(found)}" if found else ""
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=True)
+    return "none" if value is None or value is PydanticUndefined else f"`{_toml(value)}`"
+
+
+def _toml(value: Any) -> str:
+    """Write a value as TOML."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + value.replace("\t", "\\t") + '"'
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + " }" if value else "{}"
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return str(value)
+
+
+# Assets, tables and checks
+
+
+def tables_page() -> str:
+    """Return the reference of assets, their tables and checks, and of the network files."""
+    with TemporaryDirectory() as home:
+        definitions = build_defs(Settings(home=Path(home)))
+    order = definitions.resolve_asset_graph().toposorted_asset_keys
+    specs = sorted(definitions.resolve_all_asset_specs(), key=lambda spec: order.index(spec.key))
+    checks: dict[str, list[dg.AssetCheckSpec]] = {}
+    for definition in definitions.asset_checks or ():
+        for check in getattr(definition, "check_specs", ()):
+            checks.setdefault(check.asset_key.to_user_string(), []).append(check)
+    lines = [
+        "# Assets, tables and checks",
+        "",
+        "Each asset writes one table of the lake, one file per week: `lake/<table>/week=YYYY-MM-DD/data.parquet`.",
+        "Some assets write further tables beside their own. Column names are a contract: they change only with a",
+        "new major version. A column marked *optional* may be empty.",
+        "",
+    ]
+    for group, title in _GROUPS.items():
+        lines += [f"## {title}", ""]
+        for spec in specs:
+            if spec.group_name == group and "dagster/column_schema" in spec.metadata:
+                lines += _asset(spec, checks.get(spec.key.to_user_string(), []))
+    lines += ["## Network files", "", "The files that you write and the platform reads.", ""]
+    for table in _NETWORK_FILES:
+        lines += [f"### {table.name}.csv", "", *_columns(_file_columns(table)), ""]
+    return "\n".join(lines) + "\n"
+
+
+def _asset(spec: dg.AssetSpec, checks: Sequence[dg.AssetCheckSpec]) -> Iterator[str]:
+    name = spec.key.to_user_string()
+    schema = spec.metadata["dagster/column_schema"]
+    yield from [f"### {name}", "", spec.description or "", ""]
+    upstream = sorted({dep.asset_key.to_user_string() for dep in spec.deps} - {name})
+    if upstream:
+        yield from ["Reads: " + ", ".join(f"`{other}`" for other in upstream) + ".", ""]
+    yield from _columns(
+        [(column.name, column.type, column.description or "", column.constraints.nullable) for column in schema.columns]
+    )
+    yield ""
+    if checks:
+        yield from ["| Check | Blocking | What it verifies |", "|---|---|---|"]
+        for check in checks:
+            yield f"| `{check.name}` | {'yes' if check.blocking else 'no'} | {_cell(check.description or '')} |"
+        yield ""
+
+
+def _file_columns(table: Table) -> list[tuple[str, str, str, bool]]:
+    def row(column: Column) -> tuple[str, str, str, bool]:
+        return column.name, column.type, column.description, column.nullable
+
+    return [row(column) for column in table.columns]
+
+
+def _columns(columns: Sequence[tuple[str, str, str, bool]]) -> Iterator[str]:
+    yield from ["| Column | Type | Meaning |", "|---|---|---|"]
+    for name, kind, description, nullable in columns:
+        yield f"| `{name}` | {kind}{', optional' if nullable else ''} | {_cell(description)} |"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+# Commands
+
+
+def commands_page() -> str:
+    """Return the reference of the command line."""
+    context = click.Context(app, info_name=PROGRAM, terminal_width=100, **app.context_settings)
+    lines = [
+        "# Commands",
+        "",
+        "| Exit code | Meaning |",
+        "|---|---|",
+        "| 0 | Everything succeeded |",
+        "| 1 | A run or a check failed, or `--check` found a week that is not fresh |",
+        "| 2 | The command cannot be carried out as given |",
+        "| 130 | Interrupted with Ctrl-C; completed weeks are kept |",
+        "| 141 | The program that read the output closed it |",
+        "",
+        *_help(f"## {PROGRAM}", context),
+    ]
+    for name in app.list_commands(context):
+        command = app.get_command(context, name)
+        assert command is not None
+        lines += _help(
+            f"## {name}",
+            click.Context(command, info_name=name, parent=context, terminal_width=100),
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _help(heading: str, context: click.Context) -> list[str]:
+    return [heading, "", "```text", context.command.get_help(context), "```", ""]

@@ -181,7 +181,10 @@ def _asset(spec: dg.AssetSpec, checks: Sequence[dg.AssetCheckSpec]) -> Iterator[
     if upstream:
         yield from ["Reads: " + ", ".join(f"`{other}`" for other in upstream) + ".", ""]
     yield from _columns(
-        [(column.name, column.type, column.description or "", column.constraints.nullable) for column in schema.columns]
+        [
+            (column.name, column.type, column.description or "", column.constraints.nullable)
+            for column in schema.columns
+        ]
     )
     yield ""
     if checks:

@@ -12,11 +12,12 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import FloatRect, Page, ViewportSize, sync_playwright
 
 from forecasting_assets.orchestration.build import build_defs
 from forecasting_assets.settings import Settings, load_settings
@@ -25,7 +26,19 @@ IMAGES = Path(__file__).parent / "images"
 #: GitHub and the wheel carry the images, so they stay small.
 MAX_BYTES = 300_000
 _START_SECONDS = 180
-_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+#: The graph moves into place for some seconds.
+_SETTLE_SECONDS = 8
+#: High enough that the unfolded groups are in the window, which Dagster fits to the folded ones.
+_WINDOW = ViewportSize(width=2000, height=1900)
+_MARGIN = 12
+_BOXES = "elements => elements.map(element => element.getBoundingClientRect().toJSON())"
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+]
 
 
 def main() -> None:
@@ -38,7 +51,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
         plan = browser.new_page(viewport={"width": 1200, "height": 1010})
         _photograph_plan(plan, _newest_plan(settings))
-        graph = browser.new_page(viewport={"width": 1900, "height": 760}, color_scheme="light")
+        graph = browser.new_page(viewport=_WINDOW, color_scheme="light")
         with _dagster(settings) as address:
             _photograph_graph(graph, address, settings)
         browser.close()
@@ -57,32 +70,34 @@ def _photograph_plan(page: Page, plan: Path) -> None:
 
 
 def _photograph_graph(page: Page, address: str, settings: Settings) -> None:
-    """Show the assets without the tables beside them, all groups unfolded, as large as fits."""
+    """Show the assets without the tables beside them, with all groups unfolded."""
     page.set_default_timeout(120_000)
-    page.goto(f"{address}/asset-groups")
+    graph = build_defs(settings).resolve_asset_graph()
+    assets = graph.materializable_asset_keys
+    selection = " or ".join(f'key:"{key.to_user_string()}"' for key in assets)
+    groups = {graph.get(key).group_name for key in assets}
+    unfolded = ",".join(f"global@global:{group}" for group in sorted(groups))
+    page.goto(f"{address}/asset-groups~{quote(selection)}/?{urlencode({'expanded': unfolded})}")
+    page.get_by_text("allocation_plan", exact=True).first.wait_for(state="attached")
     page.get_by_text("Hide navigation").click()
-    page.locator(".CodeMirror").first.click()
-    page.keyboard.type(" or ".join(f'key:"{name}"' for name in _assets(settings)))
-    page.keyboard.press("Escape")  # closes the list of suggestions
-    page.keyboard.press("Enter")
-    page.get_by_text("planning", exact=True).nth(1).wait_for()
-    page.keyboard.press("Tab")
-    page.keyboard.press("Alt+KeyE")  # unfolds all groups
-    page.get_by_text("allocation_plan", exact=True).first.wait_for()
-    page.goto(page.url)  # fits the graph into the window
-    page.get_by_text("allocation_plan", exact=True).first.wait_for()
-    time.sleep(5)  # the graph moves into place
-    _save(page, "asset-graph.png")
+    time.sleep(_SETTLE_SECONDS)
+    boxes = page.locator("svg foreignObject").evaluate_all(_BOXES)
+    _save(page, "asset-graph.png", clip=_around(boxes))
 
 
-def _assets(settings: Settings) -> list[str]:
-    keys = build_defs(settings).resolve_asset_graph().executable_asset_keys
-    return [key.to_user_string() for key in keys]
+def _around(boxes: Sequence[FloatRect]) -> FloatRect:
+    """Return the area that shows all boxes, with a margin."""
+    left, top = min(box["x"] for box in boxes), min(box["y"] for box in boxes)
+    right = max(box["x"] + box["width"] for box in boxes)
+    bottom = max(box["y"] + box["height"] for box in boxes)
+    return FloatRect(
+        x=left - _MARGIN, y=top - _MARGIN, width=right - left + 2 * _MARGIN, height=bottom - top + 2 * _MARGIN
+    )
 
 
-def _save(page: Page, name: str) -> None:
+def _save(page: Page, name: str, clip: FloatRect | None = None) -> None:
     path = IMAGES / name
-    page.screenshot(path=path)
+    page.screenshot(path=path, clip=clip)
     _shrink(path)
     print(f"{path}: {path.stat().st_size:,} bytes")
     if path.stat().st_size > MAX_BYTES:

@@ -34,6 +34,7 @@ _GROUPS = {
     "forecasts": "Forecasts",
     "planning": "Plans and their impact",
 }
+_OPEN_TABLES = {table.name for table in vars(tables).values() if isinstance(table, Table) and table.open}
 _NETWORK_FILES = (tables.MANUFACTURERS, tables.CAPABILITIES, tables.LANES, tables.CAPACITY_OVERRIDES)
 
 
@@ -60,6 +61,9 @@ def settings_page() -> str:
         "`forecasting.toml` in `FORECASTING_HOME` holds the settings. Every setting has a default, so an empty",
         "file, or none, is valid. The environment variable given below a setting overrides the file. Write lists",
         "and tables in environment variables as JSON.",
+        "",
+        "`FORECASTING_HOME` itself is set in the environment only; the default is `.forecasting` in the working",
+        "directory. Relative paths in settings are relative to it.",
         "",
         "A wrong value stops the program. The error names the setting, the value and the remedy. Passwords and",
         "tokens are refused: [give them in the environment](../how-to/deploy.md#secrets).",
@@ -187,6 +191,8 @@ def _asset(spec: dg.AssetSpec, checks: Sequence[dg.AssetCheckSpec]) -> Iterator[
         ]
     )
     yield ""
+    if name in _OPEN_TABLES:
+        yield from ["Beside these the table holds the columns of the order files as text, unchanged.", ""]
     if checks:
         yield from ["| Check | Blocking | What it verifies |", "|---|---|---|"]
         for check in checks:

@@ -24,8 +24,9 @@ from pydantic_core import PydanticUndefined
 from forecasting_assets import tables
 from forecasting_assets.cli.app import app
 from forecasting_assets.orchestration.build import build_defs
+from forecasting_assets.orchestration.factory import column_schema
 from forecasting_assets.settings import Settings
-from forecasting_assets.tables import Column, Table
+from forecasting_assets.tables import Table
 
 PROGRAM = "forecasting-assets"
 _GROUPS = {
@@ -173,23 +174,17 @@ def tables_page() -> str:
                 lines += _asset(spec, checks.get(spec.key.to_user_string(), []))
     lines += ["## Network files", "", "The files that you write and the platform reads.", ""]
     for table in _NETWORK_FILES:
-        lines += [f"### {table.name}.csv", "", *_columns(_file_columns(table)), ""]
+        lines += [f"### {table.name}.csv", "", *_columns(column_schema(table)), ""]
     return "\n".join(lines) + "\n"
 
 
 def _asset(spec: dg.AssetSpec, checks: Sequence[dg.AssetCheckSpec]) -> Iterator[str]:
     name = spec.key.to_user_string()
-    schema = spec.metadata["dagster/column_schema"]
     yield from [f"### {name}", "", spec.description or "", ""]
     upstream = sorted({dep.asset_key.to_user_string() for dep in spec.deps} - {name})
     if upstream:
         yield from ["Reads: " + ", ".join(f"`{other}`" for other in upstream) + ".", ""]
-    yield from _columns(
-        [
-            (column.name, column.type, column.description or "", column.constraints.nullable)
-            for column in schema.columns
-        ]
-    )
+    yield from _columns(spec.metadata["dagster/column_schema"])
     yield ""
     if name in _OPEN_TABLES:
         yield from ["Beside these the table holds the columns of the order files as text, unchanged.", ""]
@@ -200,17 +195,12 @@ def _asset(spec: dg.AssetSpec, checks: Sequence[dg.AssetCheckSpec]) -> Iterator[
         yield ""
 
 
-def _file_columns(table: Table) -> list[tuple[str, str, str, bool]]:
-    def row(column: Column) -> tuple[str, str, str, bool]:
-        return column.name, column.type, column.description, column.nullable
-
-    return [row(column) for column in table.columns]
-
-
-def _columns(columns: Sequence[tuple[str, str, str, bool]]) -> Iterator[str]:
+def _columns(schema: dg.TableSchema) -> Iterator[str]:
     yield from ["| Column | Type | Meaning |", "|---|---|---|"]
-    for name, kind, description, nullable in columns:
-        yield f"| `{name}` | {kind}{', optional' if nullable else ''} | {_cell(description)} |"
+    for column in schema.columns:
+        kind = f"{column.type}, optional" if column.constraints.nullable else column.type
+        meaning = "; ".join([column.description or "", *column.constraints.other])
+        yield f"| `{column.name}` | {kind} | {_cell(meaning)} |"
 
 
 def _cell(text: str) -> str:

@@ -23,7 +23,7 @@ from forecasting_assets.orchestration.build import build_defs
 from forecasting_assets.settings import Settings, load_settings
 
 IMAGES = Path(__file__).parent / "images"
-#: GitHub and the wheel carry the images, so they stay small.
+#: The images are in the repository, so they stay small.
 MAX_BYTES = 300_000
 _START_SECONDS = 180
 #: The graph moves into place for some seconds.

@@ -10,7 +10,7 @@ DATA ?= walmart
 EVALS ?= ../shared/evals
 # uv where it is installed, else pip.
 INSTALL = $(if $(shell command -v uv 2>/dev/null),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
-.PHONY: help setup setup-dev demo dev mlflow test test-faults bench bench-packages $(addprefix bench-,$(BENCHMARKS)) lint java wheel clean
+.PHONY: help setup setup-dev demo dev mlflow test test-faults bench bench-packages $(addprefix bench-,$(BENCHMARKS)) lint docs docs-serve docs-screenshots java wheel clean
 # Benchmarks that run at the same time would disturb each other.
 .NOTPARALLEL:
 
@@ -82,6 +82,16 @@ bench-accuracy: bench-packages ## … accuracy compared with statsforecast and m
 
 lint: setup-dev ## style, types and the import contract
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+docs: setup-dev ## build the documentation into site/; broken links and stale names are errors
+	@$(BIN)/mkdocs build --quiet --strict
+
+docs-serve: setup-dev ## read the documentation on http://127.0.0.1:8000
+	@$(BIN)/mkdocs serve
+
+docs-screenshots: setup-dev ## take the screenshots of the documentation again, from the home of the demo
+	@sh deploy/ensure-chromium.sh
+	@$(BIN)/python docs/screenshots.py
 
 wheel: setup ## build the wheel into dist/
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .

@@ -40,7 +40,7 @@ def history(demand: pd.DataFrame, first: date, origin: date) -> pd.DataFrame:
     DataFrame
         unique_id, ds, y, part and region from the first order of each series on; weeks without an order are zero.
     """
-    panel = Panel.of(demand, first, origin)
+    panel = Panel.from_history(demand, first, origin)
     panel = panel.rows(np.flatnonzero(panel.alive(panel.column(origin))))
     weeks = pd.date_range(first, origin, freq="7D")
     series, week = np.nonzero(np.arange(len(weeks)) >= panel.first_order[:, None])

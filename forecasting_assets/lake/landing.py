@@ -220,7 +220,7 @@ class Landing:
             database.execute("DELETE FROM unread_files")
             database.executemany("INSERT INTO unread_files VALUES (?)", [(name,) for name in others])
         if error:
-            raise StoreError.of(self.path, error) from error
+            raise StoreError.from_os_error(self.path, error) from error
         entries_now = {**known, **{entry.file.name: entry for entry in entries}}
         files = [entries_now[name].file for name in sorted(entries_now.keys() & order_files.keys())]
         if changed or withdrawn:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.forecasting import sarimax, xgb
+from forecasting_assets.forecasting.part_sample import PartSample
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.records import fingerprint
@@ -30,7 +31,7 @@ SETTINGS = ["calendar", "forecasting"]
 DESCRIPTION = "description.json"
 _SOURCES = Path(__file__).parent.parent
 #: Modules whose code changes what models say.
-_CODE = ["forecasting/*.py", "features/*.py", "workflows/model_cache.py", "tables/*.py", "weeks.py"]
+_CODE = ["forecasting/**/*.py", "features/*.py", "workflows/model_cache.py", "tables/*.py", "weeks.py"]
 _LIBRARIES = ["holidays", "numpy", "pandas", "scipy", "statsmodels", "xgboost"]
 
 
@@ -57,7 +58,7 @@ class StandIn:
 class WithoutMean:
     """An XGBoost whose mean has so much to learn that Spark is to train it."""
 
-    lesson: xgb.Lesson
+    plan: xgb.TrainingPlan
     quantiles: Any
 
 
@@ -73,10 +74,8 @@ def fit_xgb(settings: Settings, fitted_at: date) -> xgb.XgbModel | WithoutMean |
     history, totals = _sample(settings, fitted_at)
     features = _features_of(history["part_id"].unique(), settings, fitted_at)
     try:
-        lesson, base = xgb.prepare(
-            features,
-            history,
-            totals,
+        plan, base = xgb.plan_training(
+            xgb.TrainingData(features, history, totals),
             fitted_at,
             calendar.horizon_weeks,
             forecasting,
@@ -85,9 +84,9 @@ def fit_xgb(settings: Settings, fitted_at: date) -> xgb.XgbModel | WithoutMean |
     except xgb.NotEnoughHistory as reason:
         model = sarimax.fit(history, totals, fitted_at, calendar.horizon_weeks, forecasting)
         return StandIn(model, str(reason))
-    if lesson.rows > forecasting.xgb_distributed_rows:
-        return WithoutMean(lesson, lesson.train_quantiles(features, base, forecasting))
-    return xgb.teach(lesson, features, base, forecasting)
+    if plan.rows > forecasting.xgb_distributed_rows:
+        return WithoutMean(plan, plan.train_quantiles(features, base, forecasting))
+    return xgb.train(plan, features, base, forecasting)
 
 
 def load_sarimax(folder: Path) -> sarimax.SarimaxModel:
@@ -103,10 +102,10 @@ def load_xgb(folder: Path) -> xgb.XgbModel:
 def _sample(settings: Settings, fitted_at: date) -> tuple[pd.DataFrame, GroupTotals]:
     """Demand of the parts that a fit as of `fitted_at` learns from, and the totals of all; in memory is no more."""
     columns, lake = [*SERIES, "part_category", "quantity"], Lake(path=settings.lake_path)
-    sample, totals = sarimax.PartSample(settings.forecasting.fit_series), []
+    sample, totals = PartSample(settings.forecasting.fit_series), []
     for rows in lake.batches(WEEKLY_DEMAND, history_weeks(settings, fitted_at, fitted_at), columns):
         sample.add(rows)
-        totals.append(GroupTotals.of(rows).table)
+        totals.append(GroupTotals.from_history(rows).table)
     return sample.rows, GroupTotals(pd.concat(totals, ignore_index=True))
 
 

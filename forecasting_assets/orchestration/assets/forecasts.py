@@ -6,7 +6,7 @@ import dagster as dg
 import pandas as pd
 
 from forecasting_assets.features.build import feature_columns
-from forecasting_assets.forecasting.backtest import rolling_backtest
+from forecasting_assets.forecasting.backtest import PastForecasts, rolling_backtest
 from forecasting_assets.forecasting.combine import combine
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.reports import write_report
@@ -130,7 +130,8 @@ def forecast_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         def load_segments(origin: date) -> pd.DataFrame:
             return lake.read_pandas(features, [origin], [*SERIES, "segment"])
 
-        reports = rolling_backtest(weeks, load_forecasts, load_segments, demand, horizon, settings)
+        past = PastForecasts(load_forecasts, load_segments)
+        reports = rolling_backtest(weeks, past, demand, horizon, settings)
         tasks = {week: (weekly.settings, week, report) for week, report in reports.items()}
         for week, result in each_week(report_week, tasks, tasks.values()):
             add_week_result(context, week, result)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from forecasting_assets.features.build import feature_columns
-from forecasting_assets.forecasting import sarimax, spread, xgb
+from forecasting_assets.forecasting import on_spark, sarimax, xgb
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.records import fingerprint
 from forecasting_assets.orchestration.factory import (
@@ -77,7 +77,7 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
     def tasks(session: "SparkSession", lake: Lake, weeks: Sequence[date]) -> int:
         """Tasks to forecast `weeks` in."""
         forecasts = [lake.rows(features, week) for week in weeks]
-        return spread.task_count(shuffle_tasks(session), max(forecasts), sum(forecasts))
+        return on_spark.task_count(shuffle_tasks(session), max(forecasts), sum(forecasts))
 
     @weekly.asset(
         SARIMAX_MODEL,
@@ -100,7 +100,7 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         session = spark.spark_session
         demand, n_tasks = history(session, lake, groups), tasks(session, lake, weeks)
         models = {fit.week: fit.model for fit in found}
-        forecasts = spread.sarimax_forecasts(demand, groups, models, n_tasks, settings)
+        forecasts = on_spark.sarimax_forecasts(demand, groups, models, n_tasks, settings)
         row_counts(context, lake.write(by_week(forecasts, weeks), SARIMAX_MODEL, weeks))
         with TemporaryDirectory() as folder:
             for fit in (traceable(fit, weekly.settings) for fit in found):
@@ -148,7 +148,7 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
             groups = {fit.week: refits[fit.week] for fit in some}
             models = {fit.week: completed(fit.model, session, lake) for fit in some}
             origins = [week for group in groups.values() for week in group]
-            forecasts = spread.xgb_forecasts(
+            forecasts = on_spark.xgb_forecasts(
                 history(session, lake, groups),
                 lake.read(session, features, origins),
                 groups,
@@ -175,11 +175,11 @@ def model_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
             return found.model
         if isinstance(found, xgb.XgbModel):
             return found
-        fitted_at = found.lesson.baseline.week
+        fitted_at = found.plan.sarimax.week
         demand = lake.read(session, WEEKLY_DEMAND, history_weeks(weekly.settings, fitted_at, fitted_at))
         known = lake.read(session, features, training_weeks(weekly.settings, fitted_at))
-        mean = spread.train_mean(demand, known, found.lesson, settings)
-        return found.lesson.model(mean, found.quantiles)
+        mean = on_spark.train_mean(demand, known, found.plan, settings)
+        return found.plan.model(mean, found.quantiles)
 
     def track_xgb(
         context: dg.AssetExecutionContext, weeks: Sequence[date], fit: Fit, lake: Lake, tracking: Tracking

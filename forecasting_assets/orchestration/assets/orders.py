@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from forecasting_assets.features.build import build_features, feature_columns
-from forecasting_assets.features.window import LOOKBACK_WEEKS
+from forecasting_assets.features.window import LOOKBACK_WEEKS, FeatureWeeks
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.landing import Landing, touching
 from forecasting_assets.lake.records import FILES
@@ -142,11 +142,8 @@ def order_assets(weekly: Weekly) -> list[dg.AssetsDefinition]:
         with lake.unreadable_told():
             rows = build_features(
                 demand,
-                weeks[0],
-                weeks[-1],
-                calendar.first_week,
+                FeatureWeeks(weeks[0], weeks[-1], calendar.first_week, calendar.holiday_countries),
                 calendar.horizon_weeks,
-                calendar.holiday_countries,
                 max(shuffle_tasks(session), n_rows // DEMAND_PER_TASK),
             )
         row_counts(context, lake.write(by_week(rows, weeks), features, weeks))

@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from forecasting_assets.features import window
 from forecasting_assets.features.build import feature_columns
-from forecasting_assets.features.window import GROUP_WEEKS, LOOKBACK_WEEKS, Surroundings, feature_rows
+from forecasting_assets.features.window import (
+    GROUP_WEEKS,
+    LOOKBACK_WEEKS,
+    FeatureWeeks,
+    MarketContext,
+    feature_rows,
+)
 from forecasting_assets.weeks import add_weeks, weeks_between
 from forecasting_assets_tests.unit.features import plainly
 from forecasting_assets_tests.unit.features.plainly import Market, Order
@@ -58,8 +64,8 @@ def made(market: Market, first: date, last: date, start: date = START) -> pd.Dat
     demand = history(market, first, last)
     recent = demand[demand["week"] >= pd.Timestamp(add_weeks(first, 1 - GROUP_WEEKS))]
     totals = recent.groupby(["part_category", "region", "week"], as_index=False)["quantity"].sum()
-    around = Surroundings.of(totals, first, last, start, COUNTRIES)
-    parts = [pd.DataFrame(rows)[TABLE.names] for rows in feature_rows(demand, around, HORIZON)]
+    context = MarketContext.from_totals(totals, FeatureWeeks(first, last, start, COUNTRIES))
+    parts = [pd.DataFrame(rows)[TABLE.names] for rows in feature_rows(demand, context, HORIZON)]
     if not parts:
         return pd.DataFrame(columns=TABLE.names)
     return pd.concat(parts).sort_values(["week", "part_id", "region"], ignore_index=True)

@@ -1,18 +1,22 @@
-"""A small made-up market and the rows of the feature table that the forecasting core reads."""
+"""A small synthetic market and the rows of the feature table that the forecasting core reads."""
 
 from datetime import date
 
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.features.window import ALIVE_WEEKS, NEW_WEEKS, feature_lags
+from forecasting_assets.features.demand_patterns import pattern_names
+from forecasting_assets.features.window import ACTIVE_WEEKS, feature_lags
 from forecasting_assets.weeks import add_weeks
 
 FIRST = date(2022, 1, 3)
 
 
 def market(weeks: int = 90, seed: int = 0, series: int = 12) -> pd.DataFrame:
-    """Smooth, seasonal, intermittent and late-born series: part_id, part_category, region, week, quantity."""
+    """Generate smooth, seasonal, intermittent and late-starting series.
+
+    The columns are part_id, part_category, region, week, quantity.
+    """
     rng = np.random.default_rng(seed)
     t = np.arange(weeks)
     rows = []
@@ -33,7 +37,7 @@ def market(weeks: int = 90, seed: int = 0, series: int = 12) -> pd.DataFrame:
 
 
 def features(history: pd.DataFrame, horizon: int = 8) -> pd.DataFrame:
-    """What features.build makes of `history`, in plain numpy."""
+    """Compute what features.build computes from `history`, in plain numpy."""
     wide = history.pivot_table(index=["part_id", "region"], columns="week", values="quantity", aggfunc="sum")
     weeks = pd.date_range(wide.columns.min(), wide.columns.max(), freq="7D")
     wide = wide.reindex(columns=weeks).fillna(0.0)
@@ -43,30 +47,25 @@ def features(history: pd.DataFrame, horizon: int = 8) -> pd.DataFrame:
     ]
     tables = []
     for w, week in enumerate(weeks):
-        recent = demand[:, max(0, w - ALIVE_WEEKS + 1) : w + 1]
-        alive = np.flatnonzero((recent > 0).any(axis=1))
-        known = np.where(np.arange(w + 1) >= born[alive, None], demand[alive, : w + 1], np.nan)
-        table = wide.index[alive].to_frame(index=False)
-        table["part_category"] = category.reindex(wide.index[alive]).to_numpy()
-        table["week"], table["quantity"] = week, demand[alive, w]
-        table["age_weeks"] = w + 1 - born[alive]
-        table["weeks_since_order"] = (recent[alive, ::-1] > 0).argmax(axis=1)
-        table["order_weeks_52"] = (recent[alive] > 0).sum(axis=1)
+        recent = demand[:, max(0, w - ACTIVE_WEEKS + 1) : w + 1]
+        active = np.flatnonzero((recent > 0).any(axis=1))
+        known = np.where(np.arange(w + 1) >= born[active, None], demand[active, : w + 1], np.nan)
+        table = wide.index[active].to_frame(index=False)
+        table["part_category"] = category.reindex(wide.index[active]).to_numpy()
+        table["week"], table["quantity"] = week, demand[active, w]
+        table["age_weeks"] = w + 1 - born[active]
+        table["weeks_since_order"] = (recent[active, ::-1] > 0).argmax(axis=1)
+        table["order_weeks_52"] = (recent[active] > 0).sum(axis=1)
         for k in feature_lags(horizon):
             table[f"lag_{k}"] = known[:, w - k] if w >= k else np.nan
         for k in (4, 13, 26, 52):
             table[f"mean_{k}"] = np.nanmean(known[:, -k:], axis=1)
         for k in (13, 52):
             table[f"std_{k}"] = np.nanstd(known[:, -k:], axis=1)
-        ordered = np.where(recent[alive] > 0, recent[alive], np.nan)
+        ordered = np.where(recent[active] > 0, recent[active], np.nan)
         table["adi"] = np.minimum(table["age_weeks"], 52) / table["order_weeks_52"]
         table["cv2"] = (np.nanstd(ordered, axis=1) / np.nanmean(ordered, axis=1)) ** 2
-        patterns = np.where(
-            table["adi"] < 1.32,
-            np.where(table["cv2"] < 0.49, "smooth", "erratic"),
-            np.where(table["cv2"] < 0.49, "intermittent", "lumpy"),
-        )
-        table["segment"] = np.where(table["age_weeks"] < NEW_WEEKS, "new", patterns)
+        table["segment"] = pattern_names(*table[["age_weeks", "adi", "cv2"]].to_numpy().T)
         table["price_ratio"] = 1.0
         for group, column in (("category", "part_category"), ("region", "region")):
             total = table.groupby(column)

@@ -2,9 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting_assets.forecasting.backtest import MODELS, rolling_backtest
-from forecasting_assets.forecasting.combine import SEGMENTS, combine
-from forecasting_assets.forecasting.cube import LEVELS, forecast_table
+from forecasting_assets.features.demand_patterns import SEGMENTS
+from forecasting_assets.forecasting.backtest import MODELS, PastForecasts, rolling_backtest
+from forecasting_assets.forecasting.combine import combine
+from forecasting_assets.forecasting.forecast_arrays import LEVELS, forecast_table
 from forecasting_assets.forecasting.naive import seasonal_naive
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.weeks import add_weeks, week_index
@@ -36,7 +37,7 @@ def forecasts(model, origin):
 
 
 def backtest(weeks, history=HISTORY):
-    return rolling_backtest(weeks, forecasts, segments, history, HORIZON, SETTINGS)
+    return rolling_backtest(weeks, PastForecasts(forecasts, segments), history, HORIZON, SETTINGS)
 
 
 @pytest.fixture(scope="module")

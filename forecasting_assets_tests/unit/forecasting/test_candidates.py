@@ -4,17 +4,17 @@ from statsmodels.tsa.statespace.sarimax import SARIMAX
 
 from forecasting_assets.forecasting.candidates import (
     CANDIDATES,
+    candidate_forecasts,
     damped_trend,
-    forecasts,
-    reverting,
-    smoothing,
+    exponential_smoothing,
+    mean_reverting,
 )
 
 WALK = 5 + np.cumsum(np.random.default_rng(0).normal(0, 0.3, 300))
 
 
 def forecast_one(endog, candidate, horizon=8, first=0):
-    return forecasts(endog[None], np.array([first]), candidate, horizon)[0]
+    return candidate_forecasts(endog[None], np.array([first]), candidate, horizon)[0]
 
 
 def of_statsmodels(endog, candidate, horizon):
@@ -33,7 +33,7 @@ def test_forecasts_are_those_of_statsmodels(candidate):
 
 @pytest.mark.parametrize("candidate", CANDIDATES, ids=str)
 def test_a_series_that_begins_later_is_forecast_as_if_nothing_were_before(candidate):
-    made = forecasts(np.stack([WALK[:60], WALK[:60]]), np.array([0, 23]), candidate, 5)[1]
+    made = candidate_forecasts(np.stack([WALK[:60], WALK[:60]]), np.array([0, 23]), candidate, 5)[1]
     assert np.isnan(made[:23]).all()
     for week in (23, 24, 59):
         expected = of_statsmodels(WALK[23 : week + 1], candidate, 5)
@@ -54,7 +54,7 @@ def test_smoothing_is_the_exponential_smoothing_of_textbooks(alpha):
     for y in WALK:
         level = alpha * y + (1 - alpha) * level
         levels.append(level)
-    made = forecast_one(WALK, smoothing(alpha))
+    made = forecast_one(WALK, exponential_smoothing(alpha))
     # The first level is estimated and not the first value; by the late weeks that is forgotten.
     np.testing.assert_allclose(made[250:], np.repeat(levels, 8).reshape(-1, 8)[250:], rtol=1e-5)
 
@@ -73,7 +73,7 @@ def test_damped_trend_is_holts_smoothing(parameters):
 
 def test_reverting_forecasts_go_to_the_mean_of_the_series():
     around = 7 + np.random.default_rng(1).normal(0, 1, 200)
-    made = forecast_one(around, reverting(0.8, -0.3), horizon=60)[-1]
+    made = forecast_one(around, mean_reverting(0.8, -0.3), horizon=60)[-1]
     # The mean by generalised least squares is that of the weeks, but for the first and the last ones.
     assert made[-1] == pytest.approx(around.mean(), abs=0.05)
     distance = np.abs(made - made[-1])

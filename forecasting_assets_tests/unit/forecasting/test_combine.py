@@ -5,15 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from forecasting_assets.features.demand_patterns import SEGMENTS
 from forecasting_assets.forecasting.combine import (
-    SEGMENTS,
     combination_weights,
     combine,
     segment_codes,
-    weighted,
-    weights_of,
+    weighted_average,
+    weights_from_report,
 )
-from forecasting_assets.forecasting.cube import FORECAST_COLUMNS, SeriesIndex, forecast_table
+from forecasting_assets.forecasting.forecast_arrays import FORECAST_COLUMNS, SeriesIndex, forecast_table
 from forecasting_assets.forecasting.metrics import SUMS
 
 SERIES = pd.DataFrame({"part_id": ["A", "B", "C"], "region": "x"})
@@ -86,12 +86,12 @@ def test_of_squared_losses_the_weight_is_the_best_there_is(errors):
     arrays(float, (2, 2, 8), elements=st.floats(0, 1e6)), arrays(float, (2, 2, 8), elements=st.floats(0, 1e6))
 )
 def test_a_weighted_mean_lies_between_and_takes_the_other_where_one_is_missing(one, other):
-    mixed = weighted(one, other, np.full((2, 2), 0.3))
+    mixed = weighted_average(one, other, np.full((2, 2), 0.3))
     assert (mixed >= np.minimum(one, other) * (1 - 1e-12)).all()
     assert (mixed <= np.maximum(one, other) * (1 + 1e-12)).all()
     missing = np.full_like(one, np.nan)
-    assert np.array_equal(weighted(one, missing, np.full((2, 2), 0.3)), one)
-    assert np.array_equal(weighted(missing, other, np.full((2, 2), 0.3)), other)
+    assert np.array_equal(weighted_average(one, missing, np.full((2, 2), 0.3)), one)
+    assert np.array_equal(weighted_average(missing, other, np.full((2, 2), 0.3)), other)
 
 
 def test_combine_uses_the_weight_of_segment_and_horizon_and_keeps_every_series():
@@ -104,7 +104,7 @@ def test_combine_uses_the_weight_of_segment_and_horizon_and_keeps_every_series()
     assert made["q95"].tolist() == made["mean"].tolist()
 
 
-def test_a_series_without_segment_takes_the_weights_of_all():
+def test_a_series_without_segment_takes_the_weights_from_report_all():
     none = pd.DataFrame({"part_id": [], "region": [], "segment": []})
     made = combine(table([0], 10), table([0], 20), none, report({"all": 1.0}))
     assert made["mean"].tolist() == [10, 10]
@@ -120,8 +120,8 @@ def test_several_origins_and_absent_weights_are_refused():
     later = table([1], 1).assign(origin_week=pd.Timestamp("2024-01-08"))
     with pytest.raises(ValueError, match="2 origins"):
         combine(table([0], 1), later, SERIES.assign(segment="new"), report({}))
-    with pytest.raises(ValueError, match="lacks 6 of 12 weights"):
-        weights_of(report({}, horizons=1), 2)
+    with pytest.raises(ValueError, match="6 of 12 weights"):
+        weights_from_report(report({}, horizons=1), 2)
 
 
 def test_segment_codes_follow_the_index():

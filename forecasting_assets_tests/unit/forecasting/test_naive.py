@@ -1,7 +1,7 @@
 import pandas as pd
 
 from forecasting_assets.forecasting import naive
-from forecasting_assets.forecasting.cube import VALUES
+from forecasting_assets.forecasting.forecast_arrays import VALUES
 from forecasting_assets.weeks import add_weeks
 from forecasting_assets_tests.unit.forecasting.data import FIRST, market
 

@@ -6,11 +6,12 @@ import pandas as pd
 import pytest
 
 from forecasting_assets.forecasting import sarimax
-from forecasting_assets.forecasting.candidates import CANDIDATES
-from forecasting_assets.forecasting.candidates import forecasts as of_candidate
-from forecasting_assets.forecasting.cube import FORECAST_COLUMNS, VALUES
+from forecasting_assets.forecasting.candidates import CANDIDATES, candidate_forecasts
+from forecasting_assets.forecasting.forecast_arrays import FORECAST_COLUMNS, VALUES
 from forecasting_assets.forecasting.panel import DemandError, Panel
-from forecasting_assets.forecasting.sarimax import PartSample, SarimaxModel, sample_parts
+from forecasting_assets.forecasting.part_sample import PartSample, sample_parts
+from forecasting_assets.forecasting.rolling import MAX_GROWTH
+from forecasting_assets.forecasting.sarimax import SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.weeks import add_weeks
@@ -18,7 +19,7 @@ from forecasting_assets_tests.unit.forecasting.data import FIRST, market
 
 SETTINGS = ForecastingSettings()
 HISTORY = market(weeks=120)
-TOTALS = GroupTotals.of(HISTORY)
+TOTALS = GroupTotals.from_history(HISTORY)
 FITTED = add_weeks(FIRST, 92)
 ORIGINS = [add_weeks(FITTED, w) for w in range(24)]
 KEYS = ["part_id", "region", "origin_week", "horizon"]
@@ -55,7 +56,7 @@ def table_of(demand, region="x", parts=None):
 
 def made_from(history, origins, fitted=None, totals=None):
     """Forecasts from weeks numbered from FIRST, by a model fitted at the first of them."""
-    totals = totals or GroupTotals.of(history)
+    totals = totals or GroupTotals.from_history(history)
     weeks = [add_weeks(FIRST, o) for o in origins]
     model = sarimax.fit(history, totals, add_weeks(FIRST, fitted or origins[0]), 8, SETTINGS)
     return sarimax.predict(model, history, totals, weeks, SETTINGS)
@@ -96,13 +97,13 @@ def test_a_week_alone_gives_what_it_gives_in_a_range(history_weeks):
     forecasts = sarimax.predict(model, HISTORY, TOTALS, ORIGINS, settings)
     for origin in (ORIGINS[0], ORIGINS[3], ORIGINS[-1]):
         known = HISTORY[HISTORY["week"] <= str(origin)]
-        alone = sarimax.predict(model, known, GroupTotals.of(known), [origin], settings)
+        alone = sarimax.predict(model, known, GroupTotals.from_history(known), [origin], settings)
         same(alone, forecasts[forecasts["origin_week"] == str(origin)])
 
 
 def test_the_order_of_rows_and_origins_does_not_matter(forecasts):
     shuffled = HISTORY.sample(frac=1, random_state=0)
-    totals = GroupTotals.of(shuffled)
+    totals = GroupTotals.from_history(shuffled)
     model = sarimax.fit(shuffled, totals, FITTED, 8, SETTINGS)
     same(sarimax.predict(model, shuffled, totals, ORIGINS[::-1], SETTINGS), forecasts)
 
@@ -114,7 +115,7 @@ def test_history_before_its_window_does_not_matter():
     assert len(cut) < len(HISTORY)
     made = []
     for history in (cut, HISTORY):
-        totals = GroupTotals.of(history)
+        totals = GroupTotals.from_history(history)
         model = sarimax.fit(history, totals, FITTED, 8, settings)
         made.append(sarimax.predict(model, history, totals, ORIGINS, settings))
     same(*made)
@@ -126,7 +127,7 @@ def test_nothing_after_the_origin_changes_a_forecast(forecasts, last, poison):
     after = HISTORY["week"] > str(ORIGINS[last])
     new = HISTORY[after].assign(part_id="NEW", quantity=poison)
     poisoned = pd.concat([HISTORY.assign(quantity=HISTORY["quantity"].mask(after, poison)), new])
-    totals = GroupTotals.of(poisoned)
+    totals = GroupTotals.from_history(poisoned)
     model = sarimax.fit(poisoned, totals, FITTED, 8, SETTINGS)
     made = sarimax.predict(model, poisoned, totals, ORIGINS, SETTINGS)
     until = [t[t["origin_week"] <= str(ORIGINS[last])] for t in (made, forecasts)]
@@ -145,7 +146,7 @@ def test_totals_and_other_regions_are_needed(model, forecasts):
     """The test above would hold for forecasts that borrow nothing."""
     some = HISTORY[HISTORY["part_id"] == "P00"]
     one = some[some["region"] == "R0"]
-    for history, totals in ((some, GroupTotals.of(some)), (one, TOTALS)):
+    for history, totals in ((some, GroupTotals.from_history(some)), (one, TOTALS)):
         made = sarimax.predict(model, history, totals, ORIGINS, SETTINGS)
         kept = forecasts.merge(made[KEYS], on=KEYS).sort_values(KEYS)
         assert not np.allclose(kept["q50"], made.sort_values(KEYS)["q50"], rtol=1e-3)
@@ -160,7 +161,7 @@ def test_a_model_written_as_json_gives_the_same_forecasts(model, forecasts):
 
 def test_units_do_not_matter(forecasts):
     dozens = HISTORY.assign(quantity=HISTORY["quantity"] / 12)
-    totals = GroupTotals.of(dozens)
+    totals = GroupTotals.from_history(dozens)
     model = sarimax.fit(dozens, totals, FITTED, 8, SETTINGS)
     made = sarimax.predict(model, dozens, totals, ORIGINS, SETTINGS)
     same(made.assign(**made[VALUES] * 12), forecasts)
@@ -180,7 +181,7 @@ def test_the_first_weeks_have_forecasts_of_the_size_of_demand():
         assert len(made) == 8 * known.groupby(["part_id", "region"]).ngroups > 0
         largest = made.merge(known.groupby(["part_id", "region"])["quantity"].max().reset_index())
         assert np.isfinite(made[VALUES]).all(axis=None)
-        assert (largest["q95"] <= sarimax.MAX_GROWTH * largest["quantity"] * (1 + 1e-9)).all()
+        assert (largest["q95"] <= MAX_GROWTH * largest["quantity"] * (1 + 1e-9)).all()
         assert (made["q95"] > 0).all()
 
 
@@ -201,19 +202,21 @@ def test_steady_demand_is_forecast_as_it_is():
 def test_a_forecast_lies_between_those_of_the_candidates_where_no_season_is_known():
     rng = np.random.default_rng(2)
     history = table_of(rng.lognormal(3, 0.3, (5, 40)))
-    totals, week = GroupTotals.of(history), add_weeks(FIRST, 39)
+    totals, week = GroupTotals.from_history(history), add_weeks(FIRST, 39)
     model = sarimax.fit(history, totals, week, 8, SETTINGS)
-    panel = Panel.of(history, add_weeks(week, 1 - SETTINGS.history_weeks), week)
-    rolled = sarimax.roll(model, panel, totals)
-    made = np.stack([of_candidate(rolled.endog, panel.first_order, c, 8) for c in CANDIDATES])[:, :, -1]
+    panel = Panel.from_history(history, add_weeks(week, 1 - SETTINGS.history_weeks), week)
+    rolled = sarimax.rolling_forecasts(model, panel, totals)
+    made = np.stack([candidate_forecasts(rolled.endog, panel.first_order, c, 8) for c in CANDIDATES])[
+        :, :, -1
+    ]
     assert (rolled.location[:, -1] > made.min(axis=0)).all()
     assert (rolled.location[:, -1] < made.max(axis=0)).all()
     assert not rolled.season.any()
 
 
 def test_errors_are_of_the_target_week_and_unknown_until_it_closes(model):
-    panel = Panel.of(HISTORY, add_weeks(FITTED, 1 - SETTINGS.history_weeks), ORIGINS[-1])
-    rolled = sarimax.roll(model, panel, TOTALS)
+    panel = Panel.from_history(HISTORY, add_weeks(FITTED, 1 - SETTINGS.history_weeks), ORIGINS[-1])
+    rolled = sarimax.rolling_forecasts(model, panel, TOTALS)
     n_weeks = panel.demand.shape[1]
     for h in (1, 3, 8):
         error = rolled.error[:, :, h - 1]
@@ -340,7 +343,7 @@ def test_nothing_is_forecast_far_above_the_largest_demand_seen():
     made = made_from(table_of(growing), [29])
     largest = growing[0, -1]
     assert made["q50"].max() > largest
-    assert made[VALUES].max(axis=None) <= sarimax.MAX_GROWTH * largest * (1 + 1e-9)
+    assert made[VALUES].max(axis=None) <= MAX_GROWTH * largest * (1 + 1e-9)
 
 
 def test_a_sample_is_of_whole_parts_and_of_about_as_many_series_as_asked():

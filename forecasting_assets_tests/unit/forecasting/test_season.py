@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.forecasting.season import (
-    BELIEF,
     COMPONENTS,
+    PRIOR,
     GroupTotals,
-    a_year_ago,
-    components,
     deviations,
     fit_season,
+    past_deviations,
+    season_components,
 )
 from forecasting_assets.weeks import add_weeks
 from forecasting_assets_tests.unit.forecasting.data import FIRST, market
@@ -23,11 +23,11 @@ ORDERS = st.lists(st.integers(0, 50), min_size=60, max_size=60).filter(any)
 
 
 def panel_of(history):
-    return Panel.of(history, FIRST, add_weeks(FIRST, WEEKS - 1))
+    return Panel.from_history(history, FIRST, add_weeks(FIRST, WEEKS - 1))
 
 
 def split(history, fitted_at=110, horizon=26):
-    return components(panel_of(history), GroupTotals.of(history), fitted_at, horizon)
+    return season_components(panel_of(history), GroupTotals.from_history(history), fitted_at, horizon)
 
 
 def seasonal(rng, weeks, noise, series=40):
@@ -64,7 +64,7 @@ def test_steady_demand_deviates_nowhere_and_a_peak_by_its_height():
 def test_a_year_ago_is_the_mean_of_the_same_week_in_the_years_before():
     deviation = np.arange(110.0)[None]
     deviation[0, :3] = np.nan
-    ago = a_year_ago(deviation, 8)[0]
+    ago = past_deviations(deviation, 8)[0]
     assert ago.shape == (118,)
     assert np.isnan(ago[:55]).all()
     assert ago[[55, 103]].tolist() == [3, 51]
@@ -76,7 +76,7 @@ def test_unknown_weeks_are_left_out_of_the_mean():
     deviation = np.zeros((1, 110))
     deviation[0, 53] = np.nan
     deviation[0, 1] = 4.0
-    assert a_year_ago(deviation, 8)[0, 105] == 4.0
+    assert past_deviations(deviation, 8)[0, 105] == 4.0
 
 
 @settings(max_examples=15)
@@ -102,7 +102,7 @@ def test_a_horizon_of_27_weeks_would_know_the_week_after_its_origin():
 def test_components_add_up_to_the_year_ago_of_the_series_itself():
     ago, deviation = split(HISTORY)
     assert ago.shape == (len(COMPONENTS), len(deviation), WEEKS + 26)
-    own = a_year_ago(deviation, 26)
+    own = past_deviations(deviation, 26)
     of = {name: ago[i] for i, name in enumerate(COMPONENTS)}
     np.testing.assert_allclose(
         (of["category"] + of["part"] + of["own"])[np.isfinite(own)], own[np.isfinite(own)], atol=1e-9
@@ -125,9 +125,9 @@ def test_a_young_region_has_the_season_of_its_part_and_none_of_its_own():
 
 def test_belief_stands_where_nothing_was_seen_twice():
     ago = np.zeros((len(COMPONENTS), 5, 40))
-    assert fit_season(ago, np.ones((5, 40))).tolist() == list(BELIEF)
-    assert fit_season(ago + 1, np.full((5, 40), np.nan)).tolist() == list(BELIEF)
-    assert fit_season(ago[:, :0], np.ones((0, 40))).tolist() == list(BELIEF)
+    assert fit_season(ago, np.ones((5, 40))).tolist() == list(PRIOR)
+    assert fit_season(ago + 1, np.full((5, 40), np.nan)).tolist() == list(PRIOR)
+    assert fit_season(ago[:, :0], np.ones((0, 40))).tolist() == list(PRIOR)
 
 
 @pytest.mark.parametrize("coefficient", [1.0, 0.5, 0.0, -0.5])
@@ -146,7 +146,7 @@ def test_few_weeks_stay_near_the_belief_and_more_weeks_go_nearer_to_the_data():
     for weeks in (3, 26, 260):
         ago = rng.normal(0, 0.3, (len(COMPONENTS), 50, weeks))
         found.append(fit_season(ago, np.zeros((50, weeks))))
-    share = np.array(found) / BELIEF
+    share = np.array(found) / PRIOR
     np.testing.assert_allclose(share, np.array([26 / 29, 0.5, 26 / 286])[:, None].repeat(4, axis=1), atol=0.1)
 
 
@@ -156,7 +156,7 @@ def test_noise_over_many_years_is_no_season_and_a_season_is_one():
         season, log_demand = seasonal(rng, 52 * 12, noise or 0.3)
         demand = 100 * np.exp(log_demand if noise else log_demand - season)
         deviation = deviations(demand, 0)
-        own = np.nan_to_num(a_year_ago(deviation, 0))
+        own = np.nan_to_num(past_deviations(deviation, 0))
         ago = np.stack([np.zeros_like(own)] * 3 + [own])
         assert low < fit_season(ago, deviation)[3] < high
 
@@ -170,7 +170,7 @@ def test_steady_series_count_for_more():
 
 
 def test_group_totals_are_the_sums_of_all_series_by_week():
-    totals, panel = GroupTotals.of(HISTORY), panel_of(HISTORY)
+    totals, panel = GroupTotals.from_history(HISTORY), panel_of(HISTORY)
     for level in ("part_category", "region"):
         names = pd.Index(sorted(HISTORY[level].unique()))
         expected = HISTORY.pivot_table(index=level, columns="week", values="quantity", aggfunc="sum")
@@ -180,8 +180,8 @@ def test_group_totals_are_the_sums_of_all_series_by_week():
 
 
 def test_totals_outside_the_panel_and_of_groups_not_asked_for_are_left_out():
-    totals = GroupTotals.of(HISTORY)
-    some = Panel.of(HISTORY, add_weeks(FIRST, 10), add_weeks(FIRST, 12))
+    totals = GroupTotals.from_history(HISTORY)
+    some = Panel.from_history(HISTORY, add_weeks(FIRST, 10), add_weeks(FIRST, 12))
     found = totals.demand("region", pd.Index(["R1", "nowhere"]), some)
     whole = totals.demand("region", pd.Index(["R1"]), panel_of(HISTORY))
     np.testing.assert_allclose(found, [whole[0, 10:13], [0, 0, 0]])
@@ -191,6 +191,6 @@ def test_a_name_that_is_a_category_and_a_region_is_kept_apart():
     table = pd.DataFrame(
         {"part_id": ["A", "B"], "part_category": ["x", "y"], "region": ["y", "y"], "quantity": [1.0, 2.0]}
     ).assign(week=pd.Timestamp(FIRST))
-    totals, panel = GroupTotals.of(table), Panel.of(table, FIRST, FIRST)
+    totals, panel = GroupTotals.from_history(table), Panel.from_history(table, FIRST, FIRST)
     assert totals.demand("part_category", pd.Index(["x", "y"]), panel).tolist() == [[1], [2]]
     assert totals.demand("region", pd.Index(["x", "y"]), panel).tolist() == [[0], [3]]

@@ -3,15 +3,17 @@ import pandas as pd
 import pytest
 
 from forecasting_assets.forecasting import sarimax, xgb
-from forecasting_assets.forecasting.cube import FORECAST_COLUMNS, VALUES
+from forecasting_assets.forecasting.forecast_arrays import FORECAST_COLUMNS, VALUES
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.forecasting.xgb import prediction
 from forecasting_assets.weeks import add_weeks
 from forecasting_assets_tests.unit.forecasting.data import FIRST, features, market
 
 HISTORY = market()
-TOTALS = GroupTotals.of(HISTORY)
+TOTALS = GroupTotals.from_history(HISTORY)
 FEATURES = features(HISTORY)
+DATA = xgb.TrainingData(FEATURES, HISTORY, TOTALS)
 SETTINGS = ForecastingSettings()
 WEEK = add_weeks(FIRST, 80)
 NOW = FEATURES[FEATURES["week"] >= str(WEEK)]
@@ -19,14 +21,14 @@ NOW = FEATURES[FEATURES["week"] >= str(WEEK)]
 
 @pytest.fixture(scope="module")
 def model():
-    return xgb.fit(FEATURES, HISTORY, TOTALS, WEEK, 8, SETTINGS, ("US",))
+    return xgb.fit(DATA, WEEK, 8, SETTINGS, ("US",))
 
 
 @pytest.fixture(scope="module")
 def base():
     """As known at WEEK, of every series."""
     baseline = sarimax.fit(HISTORY, TOTALS, WEEK, 8, SETTINGS)
-    return xgb.Baseline.of(baseline, HISTORY, TOTALS, WEEK, SETTINGS)
+    return xgb.Baseline.from_history(baseline, HISTORY, TOTALS, WEEK, SETTINGS)
 
 
 def predict(model, rows=NOW):
@@ -50,12 +52,12 @@ def test_pairs_have_closed(base):
 
 def test_pairs_whose_season_was_not_known_are_used_only_where_there_are_too_few_others(base):
     pairs = xgb.closed_pairs(before_week(FEATURES), base)
-    first = xgb.first_target(pairs, base.panel, least=1)
+    first = xgb.first_target(pairs, base.panel, at_least=1)
     assert add_weeks(base.panel.first, first) == add_weeks(FIRST, 52)
     others = int((pairs.target >= first).sum())
     assert 0 < others < len(pairs)
-    assert xgb.first_target(pairs, base.panel, least=others) == first
-    assert xgb.first_target(pairs, base.panel, least=others + 1) == 0
+    assert xgb.first_target(pairs, base.panel, at_least=others) == first
+    assert xgb.first_target(pairs, base.panel, at_least=others + 1) == 0
 
 
 def test_a_sample_does_not_depend_on_the_order_of_rows(base):
@@ -80,13 +82,13 @@ def test_a_sample_is_spread_evenly(base):
 def test_what_a_mean_learns_from_is_the_same_in_pieces():
     """As tasks of Spark hold them: whole parts, each with its own baseline."""
     settings = ForecastingSettings(fit_series=100, xgb_max_rows=2000)
-    lesson, base = xgb.prepare(FEATURES, HISTORY, TOTALS, WEEK, 8, settings)
-    whole = lesson.mean_rows(FEATURES, base, settings)
-    assert len(whole.rank) == lesson.rows == 2000
+    plan, base = xgb.plan_training(DATA, WEEK, 8, settings)
+    whole = plan.mean_rows(FEATURES, base, settings)
+    assert len(whole.rank) == plan.rows == 2000
     pieces = []
-    for parts in (lesson.parts[::2], lesson.parts[1::2]):
+    for parts in (plan.parts[::2], plan.parts[1::2]):
         history, rows = (table[table["part_id"].isin(parts)] for table in (HISTORY, FEATURES))
-        pieces.append(lesson.mean_rows(rows, lesson.base(history, TOTALS, settings), settings))
+        pieces.append(plan.mean_rows(rows, plan.baseline(history, TOTALS, settings), settings))
     for name in ("x", "target", "start", "weight", "rank"):
         of_all, of_pieces = getattr(whole, name), np.concatenate([getattr(p, name) for p in pieces])
         order = np.argsort(np.concatenate([p.rank for p in pieces]))
@@ -110,7 +112,7 @@ def test_an_origin_alone_gives_what_it_gives_among_many(model, monkeypatch):
     alone = predict(model, NOW[NOW["week"] == origin].sample(frac=1, random_state=0))
     expected = many[many["origin_week"] == origin].reset_index(drop=True)
     pd.testing.assert_frame_equal(alone, expected, rtol=1e-9)
-    monkeypatch.setattr(xgb, "CHUNK_ROWS", 24)
+    monkeypatch.setattr(prediction, "CHUNK_ROWS", 24)
     pd.testing.assert_frame_equal(predict(model), many, rtol=1e-9)
 
 
@@ -119,7 +121,9 @@ def test_a_fit_is_repeatable_and_blind_to_the_future_and_the_order_of_rows(model
     poisoned = FEATURES.assign(quantity=FEATURES["quantity"].where(~late, 1e9)).sample(frac=1, random_state=2)
     future = HISTORY.assign(quantity=HISTORY["quantity"].where(HISTORY["week"] <= str(WEEK), 1e9))
     shuffled = future.sample(frac=1, random_state=3)
-    again = xgb.fit(poisoned, shuffled, GroupTotals.of(future), WEEK, 8, SETTINGS, ("US",))
+    again = xgb.fit(
+        xgb.TrainingData(poisoned, shuffled, GroupTotals.from_history(future)), WEEK, 8, SETTINGS, ("US",)
+    )
     pd.testing.assert_frame_equal(predict(again), predict(model), rtol=1e-9)
 
 
@@ -161,10 +165,10 @@ def test_last_year_is_the_target_week_52_weeks_before(base):
 def test_the_errors_of_sarimax_among_the_features_are_those_of_the_week_itself(base):
     rows = FEATURES[FEATURES["week"] == str(WEEK)]
     x = xgb.design(rows, np.ones(len(rows), int), base, {c: [] for c in xgb.CATEGORIES}, ())
-    series, column = base.cells(rows)
-    for k in xgb.ERRORS:
-        made = base.rolled.location[series, column - k, k - 1]
-        error = (base.rolled.endog[series, column] - made) / base.spread[series, column, 0]
+    series, column = base.locate(rows)
+    for k in xgb.SARIMAX_ERRORS:
+        made = base.rolling.location[series, column - k, k - 1]
+        error = (base.rolling.endog[series, column] - made) / base.scales[series, column, 0]
         np.testing.assert_allclose(x[:, xgb.FEATURES.index(f"sarimax_error_{k}")], error, rtol=1e-5)
 
 
@@ -174,10 +178,10 @@ def test_a_larger_market_of_the_same_shape_has_forecasts_as_much_larger():
     x = []
     for factor in (1, 1000):
         history = HISTORY.assign(quantity=HISTORY["quantity"] * factor)
-        totals = GroupTotals.of(history)
+        totals = GroupTotals.from_history(history)
         baseline = sarimax.fit(history, totals, WEEK, 8, SETTINGS)
         last = add_weeks(FIRST, 89)
-        base = xgb.Baseline.of(baseline, history, totals, last, SETTINGS)
+        base = xgb.Baseline.from_history(baseline, history, totals, last, SETTINGS)
         rows = NOW.assign(**NOW[units] * factor)
         x.append(xgb.design(rows, np.ones(len(rows), int), base, {c: [] for c in xgb.CATEGORIES}, ()))
     others = [i for i, f in enumerate(xgb.FEATURES) if f != "log_order_size"]
@@ -186,10 +190,12 @@ def test_a_larger_market_of_the_same_shape_has_forecasts_as_much_larger():
 
 def test_too_little_history_is_said():
     early = FEATURES[FEATURES["week"] <= str(add_weeks(FIRST, 1))]
-    with pytest.raises(xgb.NotEnoughHistory, match=r"\d+ closed pairs .* 500 are needed"):
-        xgb.fit(early, HISTORY, TOTALS, add_weeks(FIRST, 1), 8, SETTINGS)
-    with pytest.raises(xgb.NotEnoughHistory, match="0 closed pairs"):
-        xgb.fit(FEATURES[:0], HISTORY[:0], TOTALS, FIRST, 8, SETTINGS)
+    with pytest.raises(xgb.NotEnoughHistory, match="needed") as caught:
+        xgb.fit(xgb.TrainingData(early, HISTORY, TOTALS), add_weeks(FIRST, 1), 8, SETTINGS)
+    assert 0 < caught.value.pairs < caught.value.needed == 500
+    with pytest.raises(xgb.NotEnoughHistory) as caught:
+        xgb.fit(xgb.TrainingData(FEATURES[:0], HISTORY[:0], TOTALS), FIRST, 8, SETTINGS)
+    assert (caught.value.week, caught.value.pairs) == (FIRST, 0)
 
 
 def test_no_living_series_no_forecasts(model):

@@ -33,7 +33,7 @@ from benchmarks import peers, results
 from benchmarks.yardstick import Yardstick, report, sampled
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.tables import QUANTILES, SERIES
-from forecasting_assets.weeks import add_weeks, week_of, weeks_between, weeks_since
+from forecasting_assets.weeks import add_weeks, add_weeks_to_all, week_of, weeks_between, weeks_since
 
 #: Weeks with forecasts up to the first origin, from which the combined forecast learns its weights.
 WARM_UP_WEEKS = 13
@@ -117,7 +117,7 @@ def validation_truth(demand: pd.DataFrame, first: date, origin: date, horizon: i
         .reset_index(drop=True)
         .assign(
             origin_week=at,
-            target_week=at + pd.to_timedelta(7 * ahead, unit="D"),
+            target_week=add_weeks_to_all(at.to_datetime64(), ahead),
             actual=panel.demand[series, now + ahead],
         )
     )

@@ -25,7 +25,7 @@ from forecasting_assets.forecasting.part_sample import sample_parts
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.tables import SERIES
-from forecasting_assets.weeks import refit_week
+from forecasting_assets.weeks import refit_week, weeks_of
 from forecasting_assets_tests.unit.forecasting.data import features as feature_table
 
 HORIZON = 8
@@ -39,8 +39,7 @@ PACKAGES = ["forecasting-assets", "statsforecast", "mlforecast", "xgboost"]
 def weekly_demand(market: Marketplace) -> pd.DataFrame:
     """Return part_id, part_category, region, week and quantity of the marketplace's clean orders."""
     lines = generate(market).truth
-    day = lines["order_date"].dt.normalize()
-    week = (day - pd.to_timedelta(day.dt.dayofweek, unit="D")).astype("datetime64[ns]")
+    week = weeks_of(lines["order_date"]).astype("datetime64[ns]")
     return (
         lines.assign(week=week)
         .groupby([*SERIES, "week"], as_index=False)

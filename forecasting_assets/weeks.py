@@ -38,6 +38,11 @@ def week_of(day: date) -> date:
     return day - timedelta(days=day.weekday())
 
 
+def weeks_of(days: "Dates") -> np.ndarray:
+    """Return the Monday of the week of each of `days`, as datetime64[D]: the array form of `week_of`."""
+    return add_weeks_to_all(np.datetime64(EPOCH_WEEK), weeks_since(EPOCH_WEEK, days))
+
+
 def parse_week(key: str) -> date:
     """Return the week that a partition key names.
 
@@ -60,7 +65,7 @@ def add_weeks(week: date, n: int) -> date:
     return week + n * ONE_WEEK
 
 
-def add_weeks_to_all(weeks: np.ndarray, n: np.ndarray) -> np.ndarray:
+def add_weeks_to_all(weeks: np.ndarray | np.datetime64, n: np.ndarray) -> np.ndarray:
     """Return `weeks` (datetime64) shifted by `n` weeks, element by element: the array form of `add_weeks`."""
     shifted: np.ndarray = weeks + n * np.timedelta64(7, "D")
     return shifted

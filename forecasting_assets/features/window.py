@@ -54,8 +54,8 @@ class GroupWindows:
     names
         Names of the groups.
     quantity
-        Demand in the week: (weeks of the range, names + 1). The last column is zero and stands for a group without
-        recent orders.
+        Demand in the week: (weeks of the range, names + 1). The last column is zero, for groups without recent
+        orders.
     mean_13
         Mean weekly demand over `GROUP_WEEKS` weeks, in the same shape.
     """

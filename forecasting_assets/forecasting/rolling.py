@@ -100,19 +100,19 @@ def forecast_every_week(panel: Panel, season: Season, horizon: int) -> RollingFo
 
 def _average_candidates(endog: np.ndarray, first: np.ndarray, horizon: int) -> np.ndarray:
     """Average the candidates, weighted by their errors up to each week: (series, weeks, horizon)."""
-    made = np.stack([candidate_forecasts(endog, first, candidate, horizon) for candidate in CANDIDATES])
-    squared, count = np.zeros(made.shape[:2]), np.zeros(len(endog))
-    average = np.empty(made.shape[1:])
+    forecasts = np.stack([candidate_forecasts(endog, first, candidate, horizon) for candidate in CANDIDATES])
+    squared, count = np.zeros(forecasts.shape[:2]), np.zeros(len(endog))
+    average = np.empty(forecasts.shape[1:])
     for t in range(endog.shape[1]):
         squared, count = MEMORY * squared, MEMORY * count
         for h in range(1, min(horizon, t) + 1):
-            error = made[:, :, t - h, h - 1] - endog[:, t]
+            error = forecasts[:, :, t - h, h - 1] - endog[:, t]
             squared += np.nan_to_num(error**2)
             count += t - h >= first
         mean = squared.mean(axis=0) + 1e-9
         shrunk = squared / mean + PRIOR_ERRORS / np.maximum(count, 1.0)
         weight = shrunk ** -float(SHARPNESS)
-        average[:, t] = np.einsum("cn,cnh->nh", weight / weight.sum(axis=0), made[:, :, t])
+        average[:, t] = np.einsum("cn,cnh->nh", weight / weight.sum(axis=0), forecasts[:, :, t])
     return average
 
 

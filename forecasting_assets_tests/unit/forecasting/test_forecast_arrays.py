@@ -20,20 +20,20 @@ ORIGINS = np.array(["2024-01-01"] * 3, dtype="datetime64[D]")
 
 @given(arrays(float, (3, 2, 8), elements=st.floats(-1e6, 1e6)))
 def test_valid_forecasts_are_at_least_zero_and_do_not_cross(values):
-    made = make_valid(values)
-    assert (made >= 0).all()
-    assert (np.diff(made[..., 1:], axis=-1) >= 0).all()
-    assert np.array_equal(make_valid(made), made)
-    assert np.array_equal(made[..., 0], np.maximum(values[..., 0], 0))
+    valid = make_valid(values)
+    assert (valid >= 0).all()
+    assert (np.diff(valid[..., 1:], axis=-1) >= 0).all()
+    assert np.array_equal(make_valid(valid), valid)
+    assert np.array_equal(valid[..., 0], np.maximum(values[..., 0], 0))
 
 
-def test_values_that_are_not_finite_are_refused():
+def test_values_that_are_not_finite_are_rejected():
     with pytest.raises(DemandError, match="1 forecast values"):
         make_valid(np.array([[1, 1, 1, 1, np.nan, 1, 1, 1]]))
 
 
 @given(arrays(float, (3, 2, 8), elements=st.floats(0, 1e6)), st.permutations(range(6)))
-def test_a_table_gives_its_array_back_in_any_order_of_rows(values, order):
+def test_a_table_converts_back_to_its_array_in_any_order_of_rows(values, order):
     table = forecast_table(SERIES, ORIGINS, values).iloc[order]
     assert np.array_equal(SeriesIndex(SERIES).forecast_array(table, 2), make_valid(values))
 
@@ -46,7 +46,7 @@ def test_rows_of_a_table():
     assert str(table["origin_week"].dtype) == str(table["target_week"].dtype) == "datetime64[ns]"
 
 
-def test_what_the_index_does_not_hold_is_left_out_and_what_the_table_lacks_is_nan():
+def test_unknown_series_are_left_out_and_missing_forecasts_are_nan():
     index = SeriesIndex(SERIES.iloc[[2, 0]])
     table = forecast_table(SERIES.iloc[:2], ORIGINS[:2], np.ones((2, 1, 8)))
     array = index.forecast_array(table, 2)

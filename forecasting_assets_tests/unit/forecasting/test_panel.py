@@ -26,7 +26,7 @@ def test_weeks_without_orders_are_zero_and_duplicates_are_added():
     assert panel.active(1).tolist() == [True, False]
 
 
-def test_a_series_is_alive_for_52_weeks_its_order_week_counted():
+def test_a_series_is_active_for_52_weeks_including_the_week_of_the_order():
     panel = Panel.from_history(
         history(("A", "x", "2024-01-01", 1)), date(2024, 1, 1), add_weeks(date(2024, 1, 1), 60)
     )
@@ -40,24 +40,25 @@ def test_weeks_outside_and_series_without_orders_inside_are_left_out():
 
 
 @pytest.mark.parametrize(
-    ("row", "says"),
+    ("row", "message"),
     [
         (("A", "x", "2024-01-02", 1.0), "week: 2024-01-02 00:00:00 is not a Monday"),
         (("A", "x", "2024-01-01", -1.0), "quantity: -1.0"),
         (("A", "x", "2024-01-01", float("nan")), "quantity: nan"),
     ],
 )
-def test_bad_demand_is_named(row, says):
-    with pytest.raises(DemandError, match=says):
+def test_invalid_demand_names_column_and_value(row, message):
+    with pytest.raises(DemandError, match=message) as caught:
         Panel.from_history(history(row), date(2024, 1, 1), date(2024, 1, 8))
+    assert message.startswith(f"{caught.value.column}:")
 
 
-def test_absent_columns_are_named():
+def test_missing_columns_are_named():
     with pytest.raises(DemandError, match="no column region"):
         Panel.from_history(history().drop(columns="region"), date(2024, 1, 1), date(2024, 1, 8))
 
 
-def test_nothing_ordered_is_an_empty_panel():
+def test_no_orders_give_an_empty_panel():
     panel = Panel.from_history(history(), date(2024, 1, 1), date(2024, 1, 8))
     assert panel.demand.shape == (0, 2)
     assert len(panel.first_order) == len(panel.active(1)) == 0
@@ -88,12 +89,14 @@ def test_patterns_are_the_segments_of_the_feature_table():
     segment = features(table).set_index(["part_id", "region", "week"])["segment"]
     assert set(segment) == set(PATTERNS)
     for i, column in enumerate(columns):
-        alive = panel.series[panel.active(column)].assign(week=pd.Timestamp(add_weeks(FIRST, int(column))))
-        expected = segment.reindex(pd.MultiIndex.from_frame(alive[["part_id", "region", "week"]]))
+        active_series = panel.series[panel.active(column)].assign(
+            week=pd.Timestamp(add_weeks(FIRST, int(column)))
+        )
+        expected = segment.reindex(pd.MultiIndex.from_frame(active_series[["part_id", "region", "week"]]))
         assert [PATTERNS[p] for p in found[panel.active(column), i]] == expected.tolist()
 
 
-def test_patterns_know_nothing_after_their_week():
+def test_patterns_do_not_depend_on_later_weeks():
     panel = Panel.from_history(market(), FIRST, add_weeks(FIRST, 89))
     columns, later = np.arange(60), np.arange(90) >= 60
     begun = panel.rows(np.flatnonzero(panel.first_order < 60))
@@ -114,7 +117,7 @@ def test_the_category_of_a_series_is_that_of_its_first_order_in_the_panel():
         assert panel.series["part_category"].tolist() == ["first", "other"]
 
 
-def test_parts_without_a_category_are_all_of_one():
+def test_parts_without_a_category_share_the_default_category():
     panel = Panel.from_history(market().drop(columns="part_category"), FIRST, add_weeks(FIRST, 89))
     assert set(panel.series["part_category"]) == {"default"}
     assert Panel.from_history(market(), FIRST, add_weeks(FIRST, 89)).series["part_category"].nunique() == 2

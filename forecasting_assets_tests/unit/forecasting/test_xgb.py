@@ -26,7 +26,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def base():
-    """As known at WEEK, of every series."""
+    """Return the SARIMAX forecasts of every series as known at WEEK."""
     baseline = sarimax.fit(HISTORY, TOTALS, WEEK, 8, SETTINGS)
     return xgb.Baseline.from_history(baseline, HISTORY, TOTALS, WEEK, SETTINGS)
 
@@ -50,7 +50,7 @@ def test_pairs_have_closed(base):
     assert np.bincount(pairs.horizon)[1:].tolist() == per_horizon
 
 
-def test_pairs_whose_season_was_not_known_are_used_only_where_there_are_too_few_others(base):
+def test_pairs_without_a_known_season_are_used_only_if_others_are_too_few(base):
     pairs = xgb.closed_pairs(before_week(FEATURES), base)
     first = xgb.first_target(pairs, base.panel, at_least=1)
     assert add_weeks(base.panel.first, first) == add_weeks(FIRST, 52)
@@ -73,14 +73,14 @@ def test_a_sample_does_not_depend_on_the_order_of_rows(base):
     assert sampled(rows) == sampled(shuffled)
 
 
-def test_a_sample_is_spread_evenly(base):
+def test_a_sample_is_distributed_evenly(base):
     pairs = xgb.closed_pairs(before_week(FEATURES), base)
     share = np.bincount(pairs.sample(1000).horizon) / np.maximum(np.bincount(pairs.horizon), 1)
     np.testing.assert_allclose(share[1:], 1000 / len(pairs), rtol=0.25)
 
 
-def test_what_a_mean_learns_from_is_the_same_in_pieces():
-    """As tasks of Spark hold them: whole parts, each with its own baseline."""
+def test_training_rows_of_the_mean_are_the_same_in_chunks():
+    """The chunks are those of Spark tasks: whole parts, each chunk with its own baseline."""
     settings = ForecastingSettings(fit_series=100, xgb_max_rows=2000)
     plan, base = xgb.plan_training(DATA, WEEK, 8, settings)
     whole = plan.mean_rows(FEATURES, base, settings)
@@ -95,18 +95,18 @@ def test_what_a_mean_learns_from_is_the_same_in_pieces():
         np.testing.assert_allclose(of_pieces[order], of_all[np.argsort(whole.rank)], rtol=1e-6, atol=1e-9)
 
 
-def test_forecasts_are_whole_and_proper(model):
-    made = predict(model)
-    assert list(made.columns) == FORECAST_COLUMNS
-    assert len(made) == 8 * len(NOW)
-    assert not made.duplicated(["part_id", "region", "origin_week", "horizon"]).any()
-    values = made[VALUES].to_numpy()
+def test_forecasts_are_complete_and_valid(model):
+    predicted = predict(model)
+    assert list(predicted.columns) == FORECAST_COLUMNS
+    assert len(predicted) == 8 * len(NOW)
+    assert not predicted.duplicated(["part_id", "region", "origin_week", "horizon"]).any()
+    values = predicted[VALUES].to_numpy()
     assert np.isfinite(values).all()
     assert (values >= 0).all()
     assert (np.diff(values[:, 1:], axis=1) >= 0).all()
 
 
-def test_an_origin_alone_gives_what_it_gives_among_many(model, monkeypatch):
+def test_a_single_origin_has_the_same_forecasts_as_among_many(model, monkeypatch):
     many = predict(model)
     origin = pd.Timestamp(add_weeks(WEEK, 3))
     alone = predict(model, NOW[NOW["week"] == origin].sample(frac=1, random_state=0))
@@ -116,7 +116,7 @@ def test_an_origin_alone_gives_what_it_gives_among_many(model, monkeypatch):
     pd.testing.assert_frame_equal(predict(model), many, rtol=1e-9)
 
 
-def test_a_fit_is_repeatable_and_blind_to_the_future_and_the_order_of_rows(model):
+def test_a_fit_is_reproducible_and_ignores_the_future_and_the_order_of_rows(model):
     late = FEATURES["week"] >= str(WEEK)
     poisoned = FEATURES.assign(quantity=FEATURES["quantity"].where(~late, 1e9)).sample(frac=1, random_state=2)
     future = HISTORY.assign(quantity=HISTORY["quantity"].where(HISTORY["week"] <= str(WEEK), 1e9))
@@ -139,7 +139,7 @@ def test_a_saved_model_forecasts_the_same(model, tmp_path):
     pd.testing.assert_frame_equal(predict(loaded), predict(model), rtol=0, atol=0)
 
 
-def test_a_model_of_other_features_is_refused(model, tmp_path):
+def test_a_model_of_other_features_is_rejected(model, tmp_path):
     xgb.save(model, tmp_path)
     description = tmp_path / "model.json"
     description.write_text(description.read_text().replace('"adi"', '"other"'))
@@ -162,17 +162,17 @@ def test_last_year_is_the_target_week_52_weeks_before(base):
     np.testing.assert_allclose(last_year[existed], came[existed], rtol=1e-5)
 
 
-def test_the_errors_of_sarimax_among_the_features_are_those_of_the_week_itself(base):
+def test_the_sarimax_error_features_are_those_of_the_origin_week(base):
     rows = FEATURES[FEATURES["week"] == str(WEEK)]
     x = xgb.design(rows, np.ones(len(rows), int), base, {c: [] for c in xgb.CATEGORIES}, ())
     series, column = base.locate(rows)
     for k in xgb.SARIMAX_ERRORS:
-        made = base.rolling.location[series, column - k, k - 1]
-        error = (base.rolling.endog[series, column] - made) / base.scales[series, column, 0]
+        location = base.rolling.location[series, column - k, k - 1]
+        error = (base.rolling.endog[series, column] - location) / base.scales[series, column, 0]
         np.testing.assert_allclose(x[:, xgb.FEATURES.index(f"sarimax_error_{k}")], error, rtol=1e-5)
 
 
-def test_a_larger_market_of_the_same_shape_has_forecasts_as_much_larger():
+def test_the_feature_matrix_does_not_depend_on_the_scale_of_demand():
     units = ["quantity", *[c for c in NOW if c.startswith(("lag_", "mean_", "std_"))]]
     units += ["category_quantity", "category_mean_13", "region_quantity", "region_mean_13"]
     x = []
@@ -188,7 +188,7 @@ def test_a_larger_market_of_the_same_shape_has_forecasts_as_much_larger():
     np.testing.assert_allclose(x[0][:, others], x[1][:, others], rtol=1e-4, atol=1e-5)
 
 
-def test_too_little_history_is_said():
+def test_too_little_history_is_reported():
     early = FEATURES[FEATURES["week"] <= str(add_weeks(FIRST, 1))]
     with pytest.raises(xgb.NotEnoughHistory, match="needed") as caught:
         xgb.fit(xgb.TrainingData(early, HISTORY, TOTALS), add_weeks(FIRST, 1), 8, SETTINGS)
@@ -198,10 +198,10 @@ def test_too_little_history_is_said():
     assert (caught.value.week, caught.value.pairs) == (FIRST, 0)
 
 
-def test_no_living_series_no_forecasts(model):
-    made = predict(model, NOW[:0])
-    assert list(made.columns) == FORECAST_COLUMNS
-    assert made.empty
+def test_no_active_series_no_forecasts(model):
+    predicted = predict(model, NOW[:0])
+    assert list(predicted.columns) == FORECAST_COLUMNS
+    assert predicted.empty
 
 
 def test_importance_is_a_share_of_each_model(model):

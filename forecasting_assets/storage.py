@@ -65,11 +65,17 @@ class StoreError(ValueError):
         missing, credentials, permission, region, throttled, unreachable or other.
     remedy
         How to fix it.
+    reason
+        The message of the file system.
     """
 
     def __init__(self, store: str, kind: str, remedy: str, reason: str) -> None:
         super().__init__(f"{store} cannot be read ({reason}): {remedy}")
-        self.store, self.kind, self.remedy = store, kind, remedy
+        self.store, self.kind, self.remedy, self.reason = store, kind, remedy, reason
+
+    def __reduce__(self) -> tuple[type["StoreError"], tuple[str, str, str, str]]:
+        """Support pickling, as errors cross process boundaries."""
+        return type(self), (self.store, self.kind, self.remedy, self.reason)
 
     @classmethod
     def from_os_error(cls, store: str, error: OSError) -> "StoreError":

@@ -30,6 +30,10 @@ class WeekError(ValueError):
         super().__init__(message)
         self.key = key
 
+    def __reduce__(self) -> tuple[type["WeekError"], tuple[str, str]]:
+        """Support pickling, as errors cross process boundaries."""
+        return type(self), (self.key, str(self))
+
 
 def week_of(day: date) -> date:
     """Return the Monday of the ISO week that contains `day`."""

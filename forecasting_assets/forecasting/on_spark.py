@@ -37,11 +37,15 @@ _HISTORY = [*SERIES, "part_category", "week", "quantity"]
 
 
 class DistributedFitError(RuntimeError):
-    """Not all tasks that train together finished; `week` is that of the fit, `tasks` the number of tasks."""
+    """Not all tasks that train together finished; `week` is that of the fit, `tasks` their number."""
 
     def __init__(self, week: date, tasks: int, reason: str) -> None:
         super().__init__(f"{week}: XGBoost could not be trained by {tasks} Spark tasks: {reason}")
-        self.week, self.tasks = week, tasks
+        self.week, self.tasks, self.reason = week, tasks, reason
+
+    def __reduce__(self) -> tuple[type["DistributedFitError"], tuple[date, int, str]]:
+        """Support pickling, as errors cross process boundaries."""
+        return type(self), (self.week, self.tasks, self.reason)
 
 
 def slots(spark: "SparkSession") -> int:

@@ -70,6 +70,10 @@ class NotEnoughHistory(ValueError):
         )
         self.week, self.pairs, self.needed = week, pairs, needed
 
+    def __reduce__(self) -> tuple[type["NotEnoughHistory"], tuple[date, int, int]]:
+        """Support pickling, as errors cross process boundaries."""
+        return type(self), (self.week, self.pairs, self.needed)
+
 
 @dataclass(frozen=True)
 class TrainingData:

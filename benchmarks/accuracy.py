@@ -33,7 +33,7 @@ from benchmarks import peers, results
 from benchmarks.yardstick import Yardstick, report, sampled
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.tables import QUANTILES, SERIES
-from forecasting_assets.weeks import add_weeks, week_of, weeks_between
+from forecasting_assets.weeks import add_weeks, add_weeks_to_all, week_of, weeks_between, weeks_since
 
 #: Weeks with forecasts up to the first origin, from which the combined forecast learns its weights.
 WARM_UP_WEEKS = 13
@@ -86,7 +86,7 @@ def as_lake_rows(forecast: pd.DataFrame, history: pd.DataFrame, origin: date) ->
     at = pd.Timestamp(origin)
     values = forecast.drop(columns=peers.KEYS).reset_index(drop=True)
     target = forecast["ds"].reset_index(drop=True)
-    return names.assign(origin_week=at, target_week=target, horizon=(target - at).dt.days // 7).join(values)
+    return names.assign(origin_week=at, target_week=target, horizon=weeks_since(at, target)).join(values)
 
 
 def write(table: pd.DataFrame, lake: Path, name: str, origin: date) -> None:
@@ -98,9 +98,9 @@ def write(table: pd.DataFrame, lake: Path, name: str, origin: date) -> None:
 
 def validation_truth(demand: pd.DataFrame, first: date, origin: date, horizon: int) -> pd.DataFrame:
     """Return the same as score.load_truth for an origin before the first that is scored."""
-    panel = Panel.of(demand, first, add_weeks(origin, horizon))
+    panel = Panel.from_history(demand, first, add_weeks(origin, horizon))
     now = panel.column(origin)
-    panel = panel.rows(np.flatnonzero(panel.alive(now)))
+    panel = panel.rows(np.flatnonzero(panel.active(now)))
     change = np.diff(panel.demand[:, : now + 1], axis=1)
     counted = np.arange(1, now + 1) > panel.first_order[:, None]
     steps = np.maximum(counted.sum(axis=1), 1)
@@ -117,7 +117,7 @@ def validation_truth(demand: pd.DataFrame, first: date, origin: date, horizon: i
         .reset_index(drop=True)
         .assign(
             origin_week=at,
-            target_week=at + pd.to_timedelta(7 * ahead, unit="D"),
+            target_week=add_weeks_to_all(at.to_datetime64(), ahead),
             actual=panel.demand[series, now + ahead],
         )
     )

@@ -7,14 +7,8 @@ import duckdb
 
 from benchmarks.etl_peers import DEVIATIONS, ISO_8601, LANDED, MEANS, NUMBER, PeerTask, modified, order_files
 from forecasting_assets.features.calendar import calendar_features
-from forecasting_assets.features.window import (
-    ADI_LIMIT,
-    ALIVE_WEEKS,
-    CV2_LIMIT,
-    LOOKBACK_WEEKS,
-    NEW_WEEKS,
-    feature_lags,
-)
+from forecasting_assets.features.demand_patterns import ADI_LIMIT, CV2_LIMIT, NEW_WEEKS
+from forecasting_assets.features.window import ACTIVE_WEEKS, LOOKBACK_WEEKS, feature_lags
 from forecasting_assets.weeks import YEAR_WEEKS
 
 
@@ -153,7 +147,7 @@ def _features(db: duckdb.DuckDBPyConnection, task: PeerTask) -> None:
                          FROM grid LEFT JOIN demand USING (part_id, region, week)),
               windowed AS (SELECT part_id, region, week, quantity,
                   (week - min(CASE WHEN quantity > 0 THEN week END) {since(LOOKBACK_WEEKS)}) / 7 + 1 age_weeks,
-                  (week - max(CASE WHEN quantity > 0 THEN week END) {since(ALIVE_WEEKS)}) / 7 weeks_since_order,
+                  (week - max(CASE WHEN quantity > 0 THEN week END) {since(ACTIVE_WEEKS)}) / 7 weeks_since_order,
                   count(CASE WHEN quantity > 0 THEN 1 END) {since(YEAR_WEEKS)} order_weeks_52,
                   last_value(part_category IGNORE NULLS) {since(LOOKBACK_WEEKS)} part_category,
                   last_value(unit_price IGNORE NULLS) {since(LOOKBACK_WEEKS)} price,

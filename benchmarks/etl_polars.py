@@ -8,14 +8,8 @@ import polars as pl
 
 from benchmarks.etl_peers import DEVIATIONS, ISO_8601, LANDED, MEANS, NUMBER, PeerTask, order_files
 from forecasting_assets.features.calendar import calendar_features
-from forecasting_assets.features.window import (
-    ADI_LIMIT,
-    ALIVE_WEEKS,
-    CV2_LIMIT,
-    LOOKBACK_WEEKS,
-    NEW_WEEKS,
-    feature_lags,
-)
+from forecasting_assets.features.demand_patterns import ADI_LIMIT, CV2_LIMIT, NEW_WEEKS
+from forecasting_assets.features.window import ACTIVE_WEEKS, LOOKBACK_WEEKS, feature_lags
 from forecasting_assets.weeks import YEAR_WEEKS
 
 #: Files read at once.
@@ -179,7 +173,7 @@ def _windows(demand: pl.DataFrame, week_numbers: pl.DataFrame, lags: Sequence[in
     assert n_weeks <= LOOKBACK_WEEKS
     return filled.with_columns(
         age_weeks=pl.col("t") - pl.col("born") + 1,
-        weeks_since_order=pl.col("t") - over(order_week, "max", ALIVE_WEEKS),
+        weeks_since_order=pl.col("t") - over(order_week, "max", ACTIVE_WEEKS),
         order_weeks_52=over((pl.col("quantity") > 0).cast(pl.Float64), "sum", YEAR_WEEKS),
         part_category=pl.col("part_category").forward_fill().over(SERIES),
         price=pl.col("unit_price").forward_fill().over(SERIES),

@@ -22,10 +22,11 @@ from benchmarks import peers, results
 from devtools.feature_table import features as feature_table
 from forecasting_assets.demo import Marketplace, generate
 from forecasting_assets.forecasting import sarimax, xgb
+from forecasting_assets.forecasting.part_sample import sample_parts
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.tables import SERIES
-from forecasting_assets.weeks import refit_week
+from forecasting_assets.weeks import refit_week, weeks_of
 
 HORIZON = 8
 ORIGINS = 26
@@ -38,8 +39,7 @@ PACKAGES = ["forecasting-assets", "statsforecast", "mlforecast", "xgboost"]
 def weekly_demand(market: Marketplace) -> pd.DataFrame:
     """Return part_id, part_category, region, week and quantity of the marketplace's clean orders."""
     lines = generate(market).truth
-    day = lines["order_date"].dt.normalize()
-    week = (day - pd.to_timedelta(day.dt.dayofweek, unit="D")).astype("datetime64[ns]")
+    week = weeks_of(lines["order_date"]).astype("datetime64[ns]")
     return (
         lines.assign(week=week)
         .groupby([*SERIES, "week"], as_index=False)
@@ -54,7 +54,7 @@ def run_sarimax(demand: pd.DataFrame, totals: GroupTotals, origins: list[date]) 
         origins_by_refit.setdefault(refit_week(origin, SETTINGS.refit_weeks), []).append(origin)
     rows = 0
     for week, refit_origins in origins_by_refit.items():
-        sample = sarimax.sample_parts(demand[demand["week"] <= pd.Timestamp(week)], SETTINGS.fit_series)
+        sample = sample_parts(demand[demand["week"] <= pd.Timestamp(week)], SETTINGS.fit_series)
         model = sarimax.fit(sample, totals, week, HORIZON, SETTINGS)
         rows += len(sarimax.predict(model, demand, totals, refit_origins, SETTINGS))
     return rows // HORIZON
@@ -67,7 +67,7 @@ def run_arima(histories: list[pd.DataFrame]) -> int:
 
 def run_xgb(features: pd.DataFrame, demand: pd.DataFrame, totals: GroupTotals, week: date) -> int:
     """Fit XGBoost and forecast one week; return the number of forecasts."""
-    model = xgb.fit(features, demand, totals, week, HORIZON, SETTINGS)
+    model = xgb.fit(xgb.TrainingData(features, demand, totals), week, HORIZON, SETTINGS)
     rows = features[features["week"] == pd.Timestamp(week)]
     return len(xgb.predict(model, rows, demand, totals, SETTINGS)) // HORIZON
 
@@ -192,7 +192,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     market = Marketplace()
     demand = weekly_demand(market)
-    totals = GroupTotals.of(demand)
+    totals = GroupTotals.from_history(demand)
     sarimax_table, arima_ratio = compare_sarimax(market, demand, totals, repeats)
     xgb_table, xgb_ratio = compare_xgb(market, demand, totals, repeats)
     n_series = peers.history(demand, market.first_week, market.week_starts[-1])["unique_id"].nunique()

@@ -41,7 +41,7 @@ from forecasting_assets.forecasting import naive, sarimax
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.tables import QUANTILES, SERIES
-from forecasting_assets.weeks import add_weeks
+from forecasting_assets.weeks import add_weeks, weeks_since
 
 HORIZON = 8
 HISTORY_WEEKS = 104
@@ -78,7 +78,7 @@ def forecasts(
     """Yield for each origin the forecast, the seasonal naive forecast and actual orders, as demand to plan for."""
     settings = ForecastingSettings()
     training = history[history["week"] <= pd.Timestamp(origins[0])]
-    totals = GroupTotals.of(history)
+    totals = GroupTotals.from_history(history)
     model = sarimax.fit(training, totals, origins[0], HORIZON, settings)
     predicted = sarimax.predict(model, history, totals, origins, settings)
     for origin in origins:
@@ -90,7 +90,7 @@ def forecasts(
         both = (predicted[predicted["origin_week"] == pd.Timestamp(origin)], seasonal_naive)
         columns = [*SERIES, "target_week", "mean", *QUANTILES]
         forecast, status_quo = (f[columns].merge(parts, on=SERIES).rename(columns=names) for f in both)
-        ahead = (history["week"] - pd.Timestamp(origin)).dt.days // 7
+        ahead = weeks_since(origin, history["week"])
         ordered = history[(ahead > 0) & (ahead <= HORIZON)].rename(columns={"week": "due_week"})
         yield origin, forecast, status_quo, ordered
 

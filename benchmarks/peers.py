@@ -40,8 +40,8 @@ def history(demand: pd.DataFrame, first: date, origin: date) -> pd.DataFrame:
     DataFrame
         unique_id, ds, y, part and region from the first order of each series on; weeks without an order are zero.
     """
-    panel = Panel.of(demand, first, origin)
-    panel = panel.rows(np.flatnonzero(panel.alive(panel.column(origin))))
+    panel = Panel.from_history(demand, first, origin)
+    panel = panel.rows(np.flatnonzero(panel.active(panel.column(origin))))
     weeks = pd.date_range(first, origin, freq="7D")
     series, week = np.nonzero(np.arange(len(weeks)) >= panel.first_order[:, None])
     names = panel.series[["part_id", "region"]].astype("category").iloc[series].reset_index(drop=True)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.tables import SERIES
+from forecasting_assets.weeks import weeks_of
 
 #: Faults of a table that score.py reports and that would make its scores misleading.
 FAULTS = [
@@ -82,8 +83,7 @@ class Yardstick:
             if self.every > 1 and file.name not in before:
                 lines = lines[sampled(lines, self.every)]
                 lines.to_csv(file, index=False)
-            day = pd.to_datetime(lines["order_date"]).dt.normalize()
-            week = day - pd.to_timedelta(day.dt.dayofweek, unit="D")
+            week = weeks_of(pd.to_datetime(lines["order_date"]))
             tables.append(lines[[*SERIES, "quantity"]].assign(week=week.astype("datetime64[ns]")))
         return pd.concat(tables, ignore_index=True)
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.features.window import ALIVE_WEEKS, NEW_WEEKS, feature_lags
+from forecasting_assets.features.demand_patterns import NEW_WEEKS
+from forecasting_assets.features.window import ACTIVE_WEEKS, feature_lags
 
 
 def features(history: pd.DataFrame, horizon: int = 8) -> pd.DataFrame:
@@ -17,7 +18,7 @@ def features(history: pd.DataFrame, horizon: int = 8) -> pd.DataFrame:
     ]
     tables = []
     for w, week in enumerate(weeks):
-        recent = demand[:, max(0, w - ALIVE_WEEKS + 1) : w + 1]
+        recent = demand[:, max(0, w - ACTIVE_WEEKS + 1) : w + 1]
         alive = np.flatnonzero((recent > 0).any(axis=1))
         known = np.where(np.arange(w + 1) >= born[alive, None], demand[alive, : w + 1], np.nan)
         table = wide.index[alive].to_frame(index=False)

@@ -1,4 +1,4 @@
-"""How rows are laid out over Spark's partitions."""
+"""How rows are distributed over Spark partitions."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-#: Fewer partitions than weeks, as each costs a task; not one a core, or the rows of one would not fit in memory.
-_WEEKS_EACH = 4
+#: Weeks in a partition. Fewer partitions than weeks, as each costs a task; more than one for each core, as the rows of
+#: a partition must fit in memory.
+_WEEKS_PER_PARTITION = 4
 
 
 def shuffle_tasks(spark: "SparkSession") -> int:
-    """Tasks that rows are moved to where nothing else is said: as many as there are cores, on one machine."""
+    """Return the default number of tasks after a shuffle; on one machine, the number of cores."""
     return int(spark.conf.get("spark.sql.shuffle.partitions") or 1)
 
 
 def by_week(frame: "DataFrame", weeks: Sequence[date]) -> "DataFrame":
-    """`frame`, whose column `week` holds these weeks, with all rows of a week in one partition.
+    """Repartition `frame` so that all rows of a week are in one partition.
 
-    As `Lake.write` wants them: it writes a file a week.
+    `Lake.write` needs this, as it writes one file for each week. `weeks` are the weeks in the column `week`.
     """
     tasks = min(len(weeks), shuffle_tasks(frame.sparkSession))
-    return frame.repartition(max(-(-len(weeks) // _WEEKS_EACH), tasks), "week")
+    return frame.repartition(max(-(-len(weeks) // _WEEKS_PER_PARTITION), tasks), "week")

@@ -1,6 +1,6 @@
-"""Folders and URLs alike: which pyarrow file system serves a path, and what its errors mean.
+"""Access to files in folders and in object stores: the pyarrow file system of a path, and what its errors mean.
 
-What is stored there is not known here.
+This module knows nothing about the content of the files.
 """
 
 import errno
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
-_BLOCK = 8 << 20
-#: What stores say -> the kind of error and its remedy; the first that matches counts.
+_BLOCK_BYTES = 8 << 20
+#: Pattern of a store's message, the kind of error and its remedy; the first match counts.
 _ERRORS = [
     (
         r"no.?such.?bucket|specified bucket does not exist|container.?not.?found|specified container does not exist",
@@ -30,7 +30,7 @@ _ERRORS = [
     (
         r"credential|no.?auth|invalid.?access.?key|signature.?does.?not.?match|unauthorized|\b401\b",
         "credentials",
-        "give credentials by the environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE",
+        "set credentials in the environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE",
     ),
     (
         r"access.?denied|forbidden|permission|\b403\b",
@@ -50,12 +50,12 @@ _ERRORS = [
     ),
 ]
 
-#: How the errors of Amazon's, Microsoft's and Google's clients in pyarrow can be known.
+#: Marks of the errors of Amazon's, Microsoft's and Google's clients in pyarrow.
 _OBJECT_STORES = r"AWS Error|Azure error|google::cloud::Status"
 
 
 class StoreError(ValueError):
-    """A store that does not answer as it should, which says nothing about the files in it.
+    """A store that cannot be read, whatever the state of the files in it.
 
     Attributes
     ----------
@@ -64,16 +64,22 @@ class StoreError(ValueError):
     kind
         missing, credentials, permission, region, throttled, unreachable or other.
     remedy
-        What to do about it.
+        How to fix it.
+    reason
+        The message of the file system.
     """
 
     def __init__(self, store: str, kind: str, remedy: str, reason: str) -> None:
         super().__init__(f"{store} cannot be read ({reason}): {remedy}")
-        self.store, self.kind, self.remedy = store, kind, remedy
+        self.store, self.kind, self.remedy, self.reason = store, kind, remedy, reason
+
+    def __reduce__(self) -> tuple[type["StoreError"], tuple[str, str, str, str]]:
+        """Support pickling, as errors cross process boundaries."""
+        return type(self), (self.store, self.kind, self.remedy, self.reason)
 
     @classmethod
-    def of(cls, store: str, error: OSError) -> "StoreError":
-        """The error of a store, from what its file system raised."""
+    def from_os_error(cls, store: str, error: OSError) -> "StoreError":
+        """Translate an error that the file system of a store raised."""
         reason = " ".join(str(error).split())
         if isinstance(error, PermissionError) or error.errno in (errno.EACCES, errno.EPERM):
             return cls(store, "permission", "allow this user to read it", reason)
@@ -83,55 +89,59 @@ class StoreError(ValueError):
         for pattern, kind, remedy in _ERRORS:
             if re.search(pattern, without_names, re.IGNORECASE):
                 return cls(store, kind, remedy, reason)
-        return cls(store, "other", "try again; if it goes on, look into the store's own logs", reason)
+        return cls(store, "other", "try again; if it fails again, look into the logs of the store", reason)
 
 
-def is_of_store(error: OSError) -> bool:
-    """Whether an error is certain to be of the store, and not of what is in a file.
+def is_store_error(error: OSError) -> bool:
+    """Return whether an error certainly comes from the store, and not from the content of a file.
 
-    An error that passes would otherwise be taken for damage, as the file can be read again.
+    A temporary error of the store must not be mistaken for a damaged file.
     """
-    # A damaged file may lead to a place that does not exist, which is an invalid argument.
+    # A damaged file may refer to a position that does not exist, which raises an invalid argument.
     return error.errno not in (None, errno.EINVAL) or re.search(_OBJECT_STORES, str(error)) is not None
 
 
 @contextmanager
 def store_errors(store: str) -> Iterator[None]:
-    """Raise what a file system raises within the block as StoreError."""
+    """Raise errors of a file system within the block as StoreError."""
     try:
         yield
     except OSError as error:
-        raise StoreError.of(store, error) from error
+        raise StoreError.from_os_error(store, error) from error
 
 
 def is_url(path: str) -> bool:
-    """Whether a path is a URL and not a folder of this machine."""
+    """Return whether a path is a URL and not a folder of this machine."""
     return "://" in path or path.startswith("dbfs:/")
 
 
 def open_filesystem(path: str) -> tuple["FileSystem", str]:
-    """The file system of a folder or URL (s3://, s3a://, gs://, abfss://, dbfs:/) and the path within it."""
+    """Return the file system of a path, and the path within it.
+
+    The path is a folder or a URL (s3://, s3a://, gs://, abfss://, dbfs:/).
+    """
     from pyarrow import fs
 
     if path.startswith("dbfs:/"):
-        # Databricks mounts DBFS on every driver, and pyarrow has no client of its own for it.
+        # Databricks mounts DBFS on every driver, and pyarrow has no client for it.
         return fs.LocalFileSystem(), "/dbfs/" + path.removeprefix("dbfs:/").lstrip("/")
-    if path.startswith("s3a://"):  # Hadoop's name for the same
+    if path.startswith("s3a://"):  # the name that Hadoop uses for S3
         path = "s3://" + path.removeprefix("s3a://")
     if is_url(path):
-        return fs.FileSystem.from_uri(path)
+        filesystem, inner = fs.FileSystem.from_uri(path)
+        return filesystem, inner
     return fs.LocalFileSystem(), str(Path(path).absolute())
 
 
 def stored_blocks(filesystem: "FileSystem", path: str) -> Iterator[bytes]:
-    """The bytes of a file as they are stored, compressed or not, in blocks."""
+    """Read the bytes of a file in blocks as they are stored, without decompressing them."""
     with filesystem.open_input_stream(path, compression=None) as stream:
-        while block := stream.read(_BLOCK):
+        while block := stream.read(_BLOCK_BYTES):
             yield block
 
 
 def content_id(filesystem: "FileSystem", path: str) -> str:
-    """What identifies the content of a file: 32 hexadecimal digits."""
+    """Return an identifier of the content of a file: a hash of 32 hexadecimal digits."""
     digest = blake2b(digest_size=16)
     for block in stored_blocks(filesystem, path):
         digest.update(block)

@@ -1,4 +1,4 @@
-"""Counts and long lists in words."""
+"""Text for counts and long lists."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,6 @@ def count(n: float, noun: str) -> str:
 
 
 def listed(items: Sequence[str], most: int, separator: str = ", ") -> str:
-    """The first `most` of some items, and how many there are besides: `a, b and 3 more`."""
+    """Join at most `most` items and count the others: `a, b and 3 more`."""
     more = f" and {len(items) - most:,} more" if len(items) > most else ""
     return separator.join(items[:most]) + more

@@ -13,7 +13,7 @@ import pandas as pd
 
 from forecasting_assets.allocation.network import Network, servable, weekly_capacity
 from forecasting_assets.allocation.policy import AllocationPolicy
-from forecasting_assets.weeks import weeks_between
+from forecasting_assets.weeks import EPOCH_WEEK, weeks_between, weeks_since
 
 CLASS = ["part_category", "region", "due_week", "band"]
 #: Columns of the demand that may not be missing.
@@ -64,7 +64,7 @@ def build_instance(
     classes = price_classes(classes, ways, policy)
     slots = capacity.sort_values(["manufacturer_id", "production_week"], ignore_index=True)
     slots = slots[["manufacturer_id", "production_week", "capacity_hours", "overtime_capacity_hours"]]
-    weeks_of_slots = _week_number(slots["production_week"])
+    weeks_of_slots = weeks_since(EPOCH_WEEK, slots["production_week"])
     first = int(weeks_of_slots.min()) if len(slots) else 0
 
     # slot_at[i, t], batch_at[i, t]: the slot and the batch of capability i in week first + t, or -1.
@@ -196,7 +196,11 @@ def _arcs(
 ) -> pd.DataFrame:
     """A unit made in week p arrives in week p + transit_weeks: early, in time or late by whole weeks."""
     offsets = np.arange(-policy.max_weeks_early, policy.max_weeks_late + 1)
-    on_time = _week_number(classes["due_week"])[ways["class"]] - ways["transit_weeks"].to_numpy(int) - first
+    on_time = (
+        weeks_since(EPOCH_WEEK, classes["due_week"])[ways["class"]]
+        - ways["transit_weeks"].to_numpy(int)
+        - first
+    )
     week = on_time[:, None] + offsets
     inside = (week >= 0) & (week < batch_at.shape[1])
     capability = ways["capability"].to_numpy()[:, None]
@@ -220,11 +224,6 @@ def _arcs(
             "lateness_cost": policy.lateness_penalty * weeks_late * classes["unit_value"].to_numpy()[class_],
         }
     )
-
-
-def _week_number(weeks: pd.Series) -> np.ndarray:
-    """Whole weeks since an arbitrary Monday."""
-    return (weeks.to_numpy("datetime64[D]") - np.datetime64("1970-01-05")).astype(int) // 7
 
 
 def _check(demand: pd.DataFrame) -> None:

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.weeks import weeks_since
+
 #: What units are alike in: they serve any demand of their category and region.
 CLASS = ["part_category", "region"]
 
@@ -19,9 +21,7 @@ def lacking(
     if classes.empty or covered is None or covered.empty:
         return asked
     first = min(classes["due_week"].min(), covered["week"].min())
-    due, arrival = (
-        (weeks - first).dt.days.to_numpy() // 7 for weeks in (classes["due_week"], covered["week"])
-    )
+    due, arrival = weeks_since(first, classes["due_week"]), weeks_since(first, covered["week"])
     both = pd.concat([classes[CLASS], covered[CLASS]])
     series = both.groupby(CLASS).ngroup().to_numpy()
     of_class, of_supply = series[: len(classes)], series[len(classes) :]

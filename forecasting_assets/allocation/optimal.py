@@ -26,6 +26,7 @@ from forecasting_assets.allocation.program import (
 )
 from forecasting_assets.allocation.scenarios import QUANTILE_DRAWS, TwoStage, class_scenarios
 from forecasting_assets.tables import PLAN_PROOF, PLAN_RULES
+from forecasting_assets.weeks import add_weeks
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def pose(
         formulation = formulate(instance, policy, network, previous)
         return Problem(instance, formulation, formulation.program, None, policy)
     weeks = instance.slots["production_week"]
-    committed = (weeks < weeks.min() + pd.Timedelta(weeks=policy.committed_weeks)).to_numpy()
+    committed = (weeks < pd.Timestamp(add_weeks(weeks.min(), policy.committed_weeks))).to_numpy()
     formulation = formulate(instance, policy, network, previous, committed)
     base = formulation.program
     now = np.zeros(base.c.size, dtype=bool)

@@ -11,6 +11,7 @@ from forecasting_assets.allocation.instance import DemandError, Instance
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import Program
 from forecasting_assets.tables import QUANTILES
+from forecasting_assets.weeks import weeks_since
 
 #: Draws behind a quantile of a class; they cost no program.
 QUANTILE_DRAWS = 400
@@ -47,7 +48,7 @@ def class_scenarios(
         forecast["quantity"].to_numpy(float), of_quantiles, out=np.ones(len(values)), where=of_quantiles > 0
     )
     series = parts.groupby(["part_id", "region"]).ngroup().to_numpy()
-    week = (parts["due_week"] - parts["due_week"].min()).dt.days.to_numpy() // 7 if len(parts) else series
+    week = weeks_since(parts["due_week"].min(), parts["due_week"]) if len(parts) else series
     shape = (int(series.max(initial=-1)) + 2, int(week.max(initial=-1)) + 1)
     rng = np.random.default_rng(policy.seed)
     common, memory = np.sqrt(policy.part_correlation), policy.week_correlation

@@ -9,6 +9,7 @@ import pandas as pd
 
 from forecasting_assets.allocation.network import Network
 from forecasting_assets.allocation.program import AllocationError
+from forecasting_assets.weeks import weeks_since
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def on_time_rate(plan: pd.DataFrame, shortages: pd.DataFrame, network: Network) 
     rate = network.manufacturers.set_index("manufacturer_id")["on_time_rate"]
     transit = network.lanes.set_index(["from_region", "to_region"])["transit_weeks"]
     lane = pd.MultiIndex.from_arrays([plan["manufacturer_id"].map(region_of), plan["region"]])
-    ahead = (plan["due_week"] - plan["production_week"]).dt.days.to_numpy() // 7
+    ahead = weeks_since(plan["production_week"], plan["due_week"])
     early = ahead - transit.reindex(lane).to_numpy()
     # What is made a week ahead is in time even if its manufacturer is not.
     share = np.where(early > 0, 1.0, np.where(early == 0, plan["manufacturer_id"].map(rate), 0.0))

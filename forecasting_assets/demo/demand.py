@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.demo.market import PROCESSES, REGIONS, Marketplace, holds_day
+from forecasting_assets.weeks import week_of_year
 
 WEEKS_PER_YEAR = 365.25 / 7
 #: Log standard deviation of units per line, by whether the series is in the long tail.
@@ -171,8 +172,8 @@ def _discounts(market: Marketplace, process: np.ndarray, rng: np.random.Generato
     """Return discounts as a share of the price, (T, P): yearly campaigns of each process, and single promotions."""
     start, depth, join = rng.random((market.weeks, 3, len(process))).transpose(1, 0, 2)
     one_off = np.where(start < 0.02, 0.08 + 0.14 * depth, 0)
-    week_of_year = np.array([w.isocalendar().week for w in market.week_starts])[:, None]
-    campaign = np.isin(week_of_year - 3 * process, [8, 34]) & (join < 0.6)
+    number = np.array([week_of_year(w) for w in market.week_starts])[:, None]
+    campaign = np.isin(number - 3 * process, [8, 34]) & (join < 0.6)
     return np.maximum(one_off, np.where(campaign, 0.12, 0))
 
 

@@ -4,11 +4,11 @@ Constants and settings only: `demand` has what customers order, `network` who ca
 """
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 
-from forecasting_assets.weeks import add_weeks, parse_week
+from forecasting_assets.weeks import add_weeks, days_of, parse_week
 
 
 @dataclass(frozen=True)
@@ -152,5 +152,4 @@ class Marketplace:
 
 def holds_day(week: date, month: int, day: int) -> bool:
     """Return whether a week includes a day of the year."""
-    days = (week + timedelta(days=i) for i in range(7))
-    return any((d.month, d.day) == (month, day) for d in days)
+    return any((d.month, d.day) == (month, day) for d in days_of(week))

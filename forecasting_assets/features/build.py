@@ -1,11 +1,11 @@
-"""feature_table: what is known of every living series at the end of a week, for a range of weeks in one Spark job.
+"""feature_table for a range of weeks, computed in one Spark job.
 
-Every window is bounded by `LOOKBACK_WEEKS`, so that a week's features do not depend on how long the range is
-that it was computed in, nor on how much history lies before it.
+Each row holds what is known of an active series at the end of a week. Every window is bounded by
+`LOOKBACK_WEEKS`, so that the features of a week depend neither on the length of the range it is computed in nor
+on how much history lies before it.
 """
 
 from collections.abc import Iterator
-from datetime import date
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -13,7 +13,8 @@ import pandas as pd
 from forecasting_assets.features.window import (
     GROUP_WEEKS,
     LOOKBACK_WEEKS,
-    Surroundings,
+    FeatureWeeks,
+    MarketContext,
     feature_lags,
     feature_rows,
 )
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def feature_columns(horizon: int) -> Table:
-    """The columns of feature_table for a forecast horizon in weeks."""
+    """Return the columns of feature_table for a forecast horizon in weeks."""
     lags = [
         Column(f"lag_{k}", "double", f"Units {k} weeks before; empty before the first order", True)
         for k in feature_lags(horizon)
@@ -57,7 +58,7 @@ def feature_columns(horizon: int) -> Table:
             Column("cv2", "double", "Squared coefficient of variation of the non-zero weeks, over 52 weeks"),
             Column("segment", "string", "smooth, erratic, intermittent or lumpy (Syntetos-Boylan), or new"),
             Column("price", "double", "Latest price of one unit"),
-            Column("price_ratio", "double", "That price against its mean over 13 weeks"),
+            Column("price_ratio", "double", "Latest price divided by the mean price over 13 weeks"),
             Column("week_of_year", "long", "ISO week of the year"),
             *(
                 Column(f"{f}_{k}", "double", f"{f}e of the week of the year, {k} a year")
@@ -74,33 +75,39 @@ def feature_columns(horizon: int) -> Table:
     )
 
 
-def build_features(
-    demand: "DataFrame",
-    first: date,
-    last: date,
-    start: date,
-    horizon: int,
-    countries: tuple[str, ...],
-    tasks: int,
-) -> "DataFrame":
-    """The features of every series alive in the weeks `first` to `last`, with the columns of `feature_columns`.
+def build_features(demand: "DataFrame", weeks: FeatureWeeks, horizon: int, tasks: int) -> "DataFrame":
+    """Compute the features of every series that is active in some weeks.
 
-    demand: weekly_demand with `week`, from `LOOKBACK_WEEKS` - 1 before `first` up to `last`; weeks without orders
-    have no row. start: the first week of all history. tasks: in how many the series are worked on.
+    Parameters
+    ----------
+    demand
+        weekly_demand with `week`, from `LOOKBACK_WEEKS` - 1 before the first of `weeks` to the last; weeks without
+        orders have no row.
+    weeks
+        The weeks to compute features of, and the calendar they belong to.
+    horizon
+        Forecast horizon in weeks, on which the lags depend.
+    tasks
+        Number of Spark tasks that the series are distributed over.
+
+    Returns
+    -------
+    pyspark.sql.DataFrame
+        The columns of `feature_columns(horizon)`.
     """
     from pyspark.sql import functions as F
 
-    group_weeks = demand.where(F.col("week") >= add_weeks(first, 1 - GROUP_WEEKS))
+    group_weeks = demand.where(F.col("week") >= add_weeks(weeks.first, 1 - GROUP_WEEKS))
     totals = group_weeks.groupBy("part_category", "region", "week").agg(F.sum("quantity").alias("quantity"))
-    around = Surroundings.of(_to_pandas(totals.toArrow()), first, last, start, countries)
+    market = MarketContext.from_totals(_to_pandas(totals.toArrow()), weeks)
     table = feature_columns(horizon)
 
     def features(batches: Iterator["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
         import pyarrow as pa
 
         if received := list(batches):
-            for made in feature_rows(_to_pandas(pa.Table.from_batches(received)), around, horizon):
-                columns = [pa.array(made[name], from_pandas=True) for name in table.names]
+            for rows in feature_rows(_to_pandas(pa.Table.from_batches(received)), market, horizon):
+                columns = [pa.array(rows[name], from_pandas=True) for name in table.names]
                 yield pa.RecordBatch.from_arrays(columns, table.names)
 
     history = demand.select(*SERIES, "part_category", "week", "quantity", "unit_price")
@@ -108,4 +115,5 @@ def build_features(
 
 
 def _to_pandas(table: "pa.Table") -> pd.DataFrame:
-    return table.to_pandas(date_as_object=False, strings_to_categorical=True)
+    frame: pd.DataFrame = table.to_pandas(date_as_object=False, strings_to_categorical=True)
+    return frame

@@ -1,7 +1,7 @@
-"""The features of a range of weeks in numpy, of some whole series at a time.
+"""Features of a range of weeks, computed with numpy for some whole series at a time.
 
-Demand is a dense matrix with a row for each week and a column for each series, from `LOOKBACK_WEEKS` before the
-range, so that every window is a few of its rows.
+Demand is a dense matrix with a row for each week and a column for each series. It starts `LOOKBACK_WEEKS` - 1
+weeks before the range, so that every window is a slice of its rows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,34 +12,52 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.features.calendar import CALENDAR_COLUMNS, calendar_features
+from forecasting_assets.features.demand_patterns import pattern_names
 from forecasting_assets.tables import SERIES
-from forecasting_assets.weeks import YEAR_WEEKS, weeks_between
+from forecasting_assets.weeks import YEAR_WEEKS, weeks_apart, weeks_between, weeks_since
 
-#: How far back a feature looks; also the weeks of demand that are needed before the first of a range.
+#: How far back a feature looks; also the weeks of demand that are needed up to the first week of a range.
 LOOKBACK_WEEKS = 104
-#: A series is alive in a week if it has an order in the weeks up to it, this many.
-ALIVE_WEEKS = 52
-#: A series younger than this is of the segment "new".
-NEW_WEEKS = 13
-#: Weeks of the mean of a category or region.
+#: A series is active in a week if it has an order in the ACTIVE_WEEKS weeks that end with it.
+ACTIVE_WEEKS = 52
+#: Weeks in the mean demand of a category or region.
 GROUP_WEEKS = 13
-# Syntetos, Boylan and Croston (2005), On the categorization of demand patterns.
-ADI_LIMIT = 1.32
-CV2_LIMIT = 0.49
-#: Numbers in memory at once, and those of a row of feature_table, about.
+#: Approximate limit on the numbers in memory at once, and the numbers in a row of feature_table.
 _NUMBERS, _ROW_NUMBERS = 1 << 20, 50
 
 
 def feature_lags(horizon: int) -> list[int]:
-    """Lags in weeks: recent ones, quarters, and the weeks a year before each target week and its neighbours."""
+    """Return the lags in weeks: recent weeks, quarters, and the weeks around each target week a year ago."""
     return sorted({*range(1, 9), 13, 26, *range(YEAR_WEEKS - horizon - 1, YEAR_WEEKS + 2)})
 
 
 @dataclass(frozen=True)
-class GroupWindows:
-    """Units of every category or region, `quantity` in the week and `mean_13` a week: (weeks of the range, names + 1).
+class FeatureWeeks:
+    """The weeks `first` to `last` to compute features of.
 
-    The last column is of any group that had no orders.
+    `start` is the first week of all history; `countries` are the ISO 3166 codes of the countries whose public
+    holidays are counted.
+    """
+
+    first: date
+    last: date
+    start: date
+    countries: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class GroupWindows:
+    """Demand of every category or every region, in units.
+
+    Attributes
+    ----------
+    names
+        Names of the groups.
+    quantity
+        Demand in the week: (weeks of the range, names + 1). The last column is zero, for groups without recent
+        orders.
+    mean_13
+        Mean weekly demand over `GROUP_WEEKS` weeks, in the same shape.
     """
 
     names: pd.Index
@@ -47,135 +65,202 @@ class GroupWindows:
     mean_13: np.ndarray
 
     @classmethod
-    def of(cls, group: pd.Series, week: np.ndarray, quantity: pd.Series, lived: np.ndarray) -> "GroupWindows":
-        """week: counted from `GROUP_WEEKS` - 1 before the range. lived: for each week of the range, how many of the
-        `GROUP_WEEKS` up to it are in the history."""
+    def from_rows(
+        cls, group: pd.Series, week: np.ndarray, quantity: pd.Series, weeks_known: np.ndarray
+    ) -> "GroupWindows":
+        """Add up the rows of each group.
+
+        Parameters
+        ----------
+        group
+            Name of the group of each row.
+        week
+            Week of each row, counted from `GROUP_WEEKS` - 1 weeks before the range.
+        quantity
+            Units of each row.
+        weeks_known
+            For each week of the range, how many of the `GROUP_WEEKS` weeks up to it belong to the history.
+        """
         code, names = pd.factorize(group)
-        total = np.zeros((GROUP_WEEKS - 1 + len(lived), len(names) + 1))
+        total = np.zeros((GROUP_WEEKS - 1 + len(weeks_known), len(names) + 1))
         np.add.at(total, (week, code), quantity)
-        (sums,) = _sums(total, len(lived), [GROUP_WEEKS])
-        return cls(pd.Index(np.asarray(names)), total[GROUP_WEEKS - 1 :], sums / lived[:, None])
+        (sums,) = _window_sums(total, len(weeks_known), [GROUP_WEEKS])
+        return cls(pd.Index(np.asarray(names)), total[GROUP_WEEKS - 1 :], sums / weeks_known[:, None])
 
     def columns(self, group: pd.Series) -> np.ndarray:
+        """Return the column of each of some groups."""
         return self.names.get_indexer(pd.Index(group))
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What features take from elsewhere than their series; it is small. `calendar` has a row for each week of the
-    range."""
+class MarketContext:
+    """Inputs that all series share: the calendar, and the demand of every category and region.
+
+    `calendar` has a row for each week of the range.
+    """
 
     calendar: pd.DataFrame
     categories: GroupWindows
     regions: GroupWindows
 
     @classmethod
-    def of(
-        cls, totals: pd.DataFrame, first: date, last: date, start: date, countries: tuple[str, ...]
-    ) -> "Surroundings":
-        """totals: part_category, region, week, quantity from `GROUP_WEEKS` - 1 weeks before `first` to `last`, of all
-        series. start: the first week of all history."""
-        weeks = weeks_between(first, last)
-        week = _weeks_since(first, totals["week"]) + GROUP_WEEKS - 1
-        lived = np.minimum(GROUP_WEEKS, (first - start).days // 7 + 1 + np.arange(len(weeks)))
+    def from_totals(cls, totals: pd.DataFrame, weeks: FeatureWeeks) -> "MarketContext":
+        """Build the context from the demand of all series.
+
+        `totals` holds part_category, region, week and quantity from `GROUP_WEEKS` - 1 weeks before the first of
+        `weeks` to the last.
+        """
+        days = weeks_between(weeks.first, weeks.last)
+        week = weeks_since(weeks.first, totals["week"]) + GROUP_WEEKS - 1
+        history = weeks_apart(weeks.start, weeks.first) + 1 + np.arange(len(days))
+        known = np.minimum(GROUP_WEEKS, history)
         categories, regions = (
-            GroupWindows.of(totals[by], week, totals["quantity"], lived) for by in ("part_category", "region")
+            GroupWindows.from_rows(totals[by], week, totals["quantity"], known)
+            for by in ("part_category", "region")
         )
-        return cls(calendar_features(weeks, countries).astype({"holidays": float}), categories, regions)
+        calendar = calendar_features(days, weeks.countries).astype({"holidays": float})
+        return cls(calendar, categories, regions)
 
 
 def feature_rows(
-    history: pd.DataFrame, around: Surroundings, horizon: int
+    history: pd.DataFrame, market: MarketContext, horizon: int
 ) -> Iterator[dict[str, np.ndarray]]:
-    """The columns of feature_table by name, some thousand rows at a time; a value that is not known is NaN.
+    """Yield the columns of feature_table by name, some thousand rows at a time.
 
-    history: part_id, region, part_category, week, quantity, unit_price of whole series, a row for each week with
-    orders, from `LOOKBACK_WEEKS` - 1 before the range of `around` to its end.
+    Parameters
+    ----------
+    history
+        part_id, region, part_category, week, quantity, unit_price of whole series: a row for each week with orders,
+        from `LOOKBACK_WEEKS` - 1 weeks before the range of `market` to its end.
+    market
+        Calendar and group demand of the range.
+    horizon
+        Forecast horizon in weeks.
+
+    Yields
+    ------
+    dict
+        Column name to values; an unknown value is NaN.
     """
     number = history.groupby(SERIES, observed=True).ngroup().to_numpy()
     order = np.argsort(number, kind="stable")
     history, number = history.iloc[order], number[order]
     lags = feature_lags(horizon)
-    each = max(1, _NUMBERS // (LOOKBACK_WEEKS + _ROW_NUMBERS * len(around.calendar)))
-    for begin in range(0, number.max(initial=-1) + 1, each):
-        some = slice(*np.searchsorted(number, [begin, begin + each]))
-        made = _features(history.iloc[some], number[some] - begin, around, lags)
-        if len(made["week"]):  # Arrow would not know the type of no texts
-            yield made
+    chunk = max(1, _NUMBERS // (LOOKBACK_WEEKS + _ROW_NUMBERS * len(market.calendar)))
+    for begin in range(0, number.max(initial=-1) + 1, chunk):
+        selected = slice(*np.searchsorted(number, [begin, begin + chunk]))
+        demand = _DenseDemand.from_rows(history.iloc[selected], number[selected] - begin, market.calendar)
+        columns = _features(demand, market, lags)
+        if len(columns["week"]):  # Arrow cannot infer the type of an empty string column
+            yield columns
 
 
-def _features(
-    history: pd.DataFrame, number: np.ndarray, around: Surroundings, lags: Sequence[int]
-) -> dict[str, np.ndarray]:
-    """number: the series of each row of `history`, from 0 and sorted."""
-    weeks = around.calendar["week"].to_numpy("datetime64[D]")
-    week = _weeks_since(around.calendar["week"][0], history["week"]) + LOOKBACK_WEEKS - 1
-    shape = LOOKBACK_WEEKS - 1 + len(weeks), number[-1] + 1
-    quantity, price, row = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=np.int64)
-    quantity[week, number] = history["quantity"]
-    price[week, number] = history["unit_price"]
-    row[week, number] = np.arange(len(history))
+@dataclass(frozen=True)
+class _DenseDemand:
+    """Demand of some series, and the (week, series) cells in which a series is active.
 
-    ordered, place = quantity > 0, np.arange(len(quantity))[:, None]
-    latest = np.maximum.accumulate(np.where(ordered, place, -1))
-    earliest = np.minimum.accumulate(np.where(ordered, place, len(quantity))[::-1])[::-1]
-    since = (place - latest)[LOOKBACK_WEEKS - 1 :]
-    # From here on in one dimension: `t` and `s` are the weeks and series of the rows, `now` the row of the matrices.
-    t, s = np.nonzero(since < ALIVE_WEEKS)
-    now = t + LOOKBACK_WEEKS - 1
-    age = now - earliest[t, s] + 1
-    newest = row[latest[now, s], s]
+    `quantity`, `price`: (weeks, series), zero in weeks without orders, starting `LOOKBACK_WEEKS` - 1 weeks before
+    the range. `week` (from 0 in the range) and `series` of each cell; `now` is its row in the matrices, `age` its
+    weeks since the first order, `idle` its weeks since the latest order, and `latest` the row of `history` with
+    the latest order.
+    """
 
-    def over(matrix: np.ndarray, *widths: int) -> list[np.ndarray]:
-        return [sums[t, s] for sums in _sums(matrix, len(weeks), widths)]
+    history: pd.DataFrame
+    quantity: np.ndarray
+    price: np.ndarray
+    week: np.ndarray
+    series: np.ndarray
+    now: np.ndarray
+    age: np.ndarray
+    idle: np.ndarray
+    latest: np.ndarray
 
-    widths = (4, 13, 26, YEAR_WEEKS)
-    units = dict(zip(widths, over(quantity, *widths), strict=True))
-    squares = dict(zip((13, YEAR_WEEKS), over(quantity**2, 13, YEAR_WEEKS), strict=True))
-    orders_13, orders = over(ordered.astype(np.int64), 13, YEAR_WEEKS)
-    (prices_13,) = over(price, 13)
+    @classmethod
+    def from_rows(cls, history: pd.DataFrame, number: np.ndarray, calendar: pd.DataFrame) -> "_DenseDemand":
+        """Arrange rows; `number` is the series of each row of `history`, from 0 and sorted."""
+        week = weeks_since(calendar["week"][0], history["week"]) + LOOKBACK_WEEKS - 1
+        shape = LOOKBACK_WEEKS - 1 + len(calendar), number[-1] + 1
+        quantity, price, row = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=np.int64)
+        quantity[week, number] = history["quantity"]
+        price[week, number] = history["unit_price"]
+        row[week, number] = np.arange(len(history))
+
+        ordered, position = quantity > 0, np.arange(len(quantity))[:, None]
+        last_order = np.maximum.accumulate(np.where(ordered, position, -1))
+        next_order = np.minimum.accumulate(np.where(ordered, position, len(quantity))[::-1])[::-1]
+        idle = (position - last_order)[LOOKBACK_WEEKS - 1 :]
+        t, s = np.nonzero(idle < ACTIVE_WEEKS)
+        now = t + LOOKBACK_WEEKS - 1
+        # The window starts at `t`, so the next order from there on is the first order within it.
+        age = now - next_order[t, s] + 1
+        return cls(history, quantity, price, t, s, now, age, idle[t, s], row[last_order[now, s], s])
+
+    def window_sums(self, matrix: np.ndarray, *widths: int) -> list[np.ndarray]:
+        """Sum `matrix` over the windows of each of `widths` weeks that end with each cell."""
+        n = len(matrix) - LOOKBACK_WEEKS + 1
+        return [sums[self.week, self.series] for sums in _window_sums(matrix, n, widths)]
+
+    def latest_values(self, column: str) -> np.ndarray:
+        """Return the value of a column of `history` in the latest week with orders."""
+        values: np.ndarray = self.history[column].to_numpy()[self.latest]
+        return values
+
+
+def _features(demand: _DenseDemand, market: MarketContext, lags: Sequence[int]) -> dict[str, np.ndarray]:
+    t, s, now, age = demand.week, demand.series, demand.now, demand.age
+    category = market.categories.columns(demand.history["part_category"])[demand.latest]
+    region = market.regions.columns(demand.history["region"])[demand.latest]
+    quantity = demand.quantity
+    return {
+        **{name: demand.latest_values(name) for name in (*SERIES, "part_category")},
+        "week": market.calendar["week"].to_numpy("datetime64[D]")[t],
+        "quantity": quantity[now, s],
+        "age_weeks": age,
+        "weeks_since_order": demand.idle,
+        **{f"lag_{k}": np.where(age > k, quantity[now - k, s], np.nan) for k in lags},
+        **_demand_statistics(demand),
+        **_prices(demand),
+        **{name: market.calendar[name].to_numpy()[t] for name in CALENDAR_COLUMNS},
+        "category_quantity": market.categories.quantity[t, category],
+        "category_mean_13": market.categories.mean_13[t, category],
+        "region_quantity": market.regions.quantity[t, region],
+        "region_mean_13": market.regions.mean_13[t, region],
+    }
+
+
+def _demand_statistics(demand: _DenseDemand) -> dict[str, np.ndarray]:
+    age, widths = demand.age, (4, 13, 26, YEAR_WEEKS)
+    units = dict(zip(widths, demand.window_sums(demand.quantity, *widths), strict=True))
+    squares = dict(zip((13, YEAR_WEEKS), demand.window_sums(demand.quantity**2, 13, YEAR_WEEKS), strict=True))
+    (orders,) = demand.window_sums((demand.quantity > 0).astype(np.int64), YEAR_WEEKS)
     mean = {k: units[k] / np.minimum(k, age) for k in widths}
     variance = {k: squares[k] / np.minimum(k, age) - mean[k] ** 2 for k in squares}
     order_mean = units[YEAR_WEEKS] / orders
     order_variance = np.maximum(squares[YEAR_WEEKS] / orders - order_mean**2, 0)
     adi, cv2 = np.minimum(YEAR_WEEKS, age) / orders, order_variance / order_mean**2
-    latest_price = history["unit_price"].to_numpy()[newest]
-    mean_price = np.divide(prices_13, orders_13, out=latest_price.copy(), where=orders_13 > 0)
-    category = around.categories.columns(history["part_category"])[newest]
-    region = around.regions.columns(history["region"])[newest]
     return {
-        **{name: history[name].to_numpy()[newest] for name in (*SERIES, "part_category")},
-        "week": weeks[t],
-        "quantity": quantity[now, s],
-        "age_weeks": age,
-        "weeks_since_order": since[t, s],
         "order_weeks_52": orders,
-        **{f"lag_{k}": np.where(age > k, quantity[now - k, s], np.nan) for k in lags},
         **{f"mean_{k}": mean[k] for k in widths},
         **{f"std_{k}": np.sqrt(np.maximum(variance[k], 0)) for k in squares},
         "adi": adi,
         "cv2": cv2,
-        "segment": _segments(age, adi, cv2),
-        "price": latest_price,
-        "price_ratio": latest_price / mean_price,
-        **{name: around.calendar[name].to_numpy()[t] for name in CALENDAR_COLUMNS},
-        "category_quantity": around.categories.quantity[t, category],
-        "category_mean_13": around.categories.mean_13[t, category],
-        "region_quantity": around.regions.quantity[t, region],
-        "region_mean_13": around.regions.mean_13[t, region],
+        "segment": pattern_names(age, adi, cv2),
     }
 
 
-def _segments(age: np.ndarray, adi: np.ndarray, cv2: np.ndarray) -> np.ndarray:
-    frequent, steady = adi < ADI_LIMIT, cv2 < CV2_LIMIT
-    which = [age < NEW_WEEKS, frequent & steady, frequent, steady]
-    return np.select(which, ["new", "smooth", "erratic", "intermittent"], "lumpy")
+def _prices(demand: _DenseDemand) -> dict[str, np.ndarray]:
+    (orders,) = demand.window_sums((demand.quantity > 0).astype(np.int64), 13)
+    (prices,) = demand.window_sums(demand.price, 13)
+    latest = demand.latest_values("unit_price")
+    mean = np.divide(prices, orders, out=latest.copy(), where=orders > 0)
+    return {"price": latest, "price_ratio": latest / mean}
 
 
-def _sums(matrix: np.ndarray, n: int, widths: Sequence[int]) -> list[np.ndarray]:
-    """Sums over windows of so many rows, the ascending `widths`, that end with each of the last `n`: (n, columns).
+def _window_sums(matrix: np.ndarray, n: int, widths: Sequence[int]) -> list[np.ndarray]:
+    """Sum `matrix` over windows of rows that end with each of its last `n` rows.
 
-    Added week by week from the newest back, so that a sum depends on nothing but the values in its window.
+    `widths` are the lengths of the windows, ascending; the result has an (n, columns) array for each. Rows are
+    added from the newest back, so that a sum depends on nothing but the values in its window.
     """
     total, sums = np.zeros((n, matrix.shape[1]), matrix.dtype), []
     for back in range(widths[-1]):
@@ -183,7 +268,3 @@ def _sums(matrix: np.ndarray, n: int, widths: Sequence[int]) -> list[np.ndarray]
         if back + 1 in widths:
             sums.append(total.copy())
     return sums
-
-
-def _weeks_since(first: date, weeks: pd.Series) -> np.ndarray:
-    return (weeks.to_numpy("datetime64[D]") - np.datetime64(first, "D")).astype(np.int64) // 7

@@ -1,0 +1,1 @@
+"""Forecasting models, their evaluation and their combination, as functions on tables and arrays."""

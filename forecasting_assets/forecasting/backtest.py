@@ -1,112 +1,159 @@
-"""Rolling origin: forecasts made at earlier origins against the weeks that have closed since.
+"""Rolling-origin evaluation: forecasts made at earlier origins, compared with the weeks that have closed since.
 
-Each origin is looked at once, whatever the number of weeks reported on: its errors are added up by model,
-horizon and segment, and the report of a week sums the origins and horizons that count for it. Never an
-in-sample error, and the combination of an origin uses the weights that were known then.
+Each origin is loaded once, however many weeks are reported on: its errors are added up by model, horizon and segment,
+and the report of a week sums the origins and horizons that count for it. In-sample errors are never used, and the
+combination at an origin uses the weights that were known then.
+
+References
+----------
+Tashman (2000), "Out-of-sample tests of forecasting accuracy: an analysis and review".
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.forecasting.combine import SEGMENTS, combination_weights, segment_codes, weighted
-from forecasting_assets.forecasting.cube import VALUES, SeriesIndex
-from forecasting_assets.forecasting.metrics import SUMS, metrics, naive_errors, sums
+from forecasting_assets.features.demand_patterns import SEGMENTS
+from forecasting_assets.forecasting.combine import combination_weights, segment_codes, weighted_average
+from forecasting_assets.forecasting.forecast_arrays import VALUES, SeriesIndex
+from forecasting_assets.forecasting.metrics import SUMS, error_sums, metrics, naive_errors
 from forecasting_assets.forecasting.naive import seasonal_naive
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.forecasting.settings import ForecastingSettings
-from forecasting_assets.weeks import add_weeks
+from forecasting_assets.weeks import add_weeks, weeks_apart
 
 MODELS = ["sarimax", "xgb", "combined", "seasonal_naive"]
-#: What is summed: MODELS, and the plain average of the two, from which the weights follow.
+#: The forecasts whose errors are summed: MODELS, and the plain average of the first two, which the weights need.
 _SUMMED = [*MODELS, "equal"]
+
+
+@dataclass(frozen=True)
+class PastForecasts:
+    """Loads what was forecast at earlier origins; both functions return None where there is nothing.
+
+    Attributes
+    ----------
+    forecasts
+        Model ("sarimax" or "xgb") and origin to a forecast table.
+    segments
+        Origin to part_id, region, segment as of then.
+    """
+
+    forecasts: Callable[[str, date], pd.DataFrame | None]
+    segments: Callable[[date], pd.DataFrame | None]
 
 
 def rolling_backtest(
     weeks: Sequence[date],
-    load_forecasts: Callable[[str, date], pd.DataFrame | None],
-    load_segments: Callable[[date], pd.DataFrame | None],
+    past: PastForecasts,
     demand: pd.DataFrame,
     horizon: int,
     settings: ForecastingSettings,
 ) -> dict[date, pd.DataFrame]:
-    """The backtest_report (origin_week, model, segment, horizon, metric, value) of each of `weeks`.
+    """Compute the backtest_report of each of `weeks`.
 
-    `load_forecasts(model, origin)` gives what "sarimax" or "xgb" forecast at an origin, and
-    `load_segments(origin)` part_id, region, segment as of then; None if there is none. Each origin is asked
-    for once, from twice backtest_weeks before the first week (the earliest combination reported on needs the
-    weights known then) to the last week. `demand` (part_id, region, week, quantity, only weeks with orders)
-    goes back to history_weeks before the first of these origins.
+    Parameters
+    ----------
+    weeks
+        Weeks to report on.
+    past
+        Earlier forecasts. Each origin is loaded once, from twice `backtest_weeks` before the first week (the
+        earliest combination needs the weights known then) to the last week.
+    demand
+        part_id, region, week, quantity, only weeks with orders, from `history_weeks` before the first of these
+        origins.
+    horizon
+        Number of weeks that are forecast.
+    settings
+        Settings of the forecasts.
+
+    Returns
+    -------
+    dict
+        Week to origin_week, model, segment, horizon, metric, value; horizon 0 is all horizons together.
     """
     weeks = sorted(weeks)
-    window = settings.backtest_weeks
-    begin = add_weeks(weeks[0], -2 * window)
-    panel = Panel.of(demand, add_weeks(begin, 1 - settings.history_weeks), weeks[-1])
+    begin = add_weeks(weeks[0], -2 * settings.backtest_weeks)
+    panel = Panel.from_history(demand, add_weeks(begin, 1 - settings.history_weeks), weeks[-1])
     index = SeriesIndex(panel.series)
-    n_origins = (weeks[-1] - begin).days // 7
-    total = np.zeros((len(_SUMMED), n_origins, horizon, len(SEGMENTS), len(SUMS)))
-
-    def known_at(o: int) -> np.ndarray:
-        """Sums (_SUMMED, horizons, SEGMENTS, SUMS) over the window of what had closed by the o-th week."""
-        seen = total[:, max(0, o - window) : o]
-        closed = np.arange(max(0, o - window), o)[:, None] + np.arange(1, horizon + 1) <= o
-        return (seen * closed[None, :, :, None, None]).sum(axis=1)
-
+    n_origins = weeks_apart(begin, weeks[-1])
+    shape = len(_SUMMED), n_origins, horizon, len(SEGMENTS), len(SUMS)
+    sums = _OriginSums(np.zeros(shape), settings.backtest_weeks)
     for o in range(n_origins):
-        origin = add_weeks(begin, o)
-        made = [load_forecasts(model, origin) for model in ("sarimax", "xgb")]
-        if all(table is None for table in made):
-            continue
-        sarimax, xgb = (index.cube(table, horizon) for table in made)
-        alive = np.flatnonzero(np.isfinite([sarimax[..., 0], xgb[..., 0]]).any(axis=(0, 2)))
-        if not len(alive):
-            continue
-        segment = segment_codes(index, load_segments(origin))[alive]
-        known = known_at(o)
-        weight = _weights(known, settings).T[segment]
-        now = panel.column(origin) + 1
-        total[:, o] = _sums_at(
-            sarimax[alive],
-            xgb[alive],
-            weight,
-            segment,
-            panel.demand[alive, now - settings.history_weeks : now],
-            panel.demand[alive, now : now + horizon],
-        )
-    return {week: _report(week, known_at((week - begin).days // 7), settings) for week in weeks}
+        origin = _load_origin(add_weeks(begin, o), past, index, horizon)
+        if origin is not None:
+            weight = _weights(sums.known_at(o), settings).T[origin.segment]
+            now = panel.column(origin.week) + 1
+            history = panel.demand[origin.series, now - settings.history_weeks : now]
+            closed = panel.demand[origin.series, now : now + horizon]
+            sums.total[:, o] = _sums_at(origin, weight, history, closed)
+    return {week: _report(week, sums.known_at(weeks_apart(begin, week)), settings) for week in weeks}
 
 
-def _sums_at(
-    sarimax: np.ndarray,
-    xgb: np.ndarray,
-    weight: np.ndarray,
-    segment: np.ndarray,
-    past: np.ndarray,
-    closed: np.ndarray,
-) -> np.ndarray:
-    """Sums (_SUMMED, horizons, SEGMENTS, SUMS) of one origin.
+@dataclass(frozen=True)
+class _OriginSums:
+    """`total` (_SUMMED, origins, horizons, SEGMENTS, SUMS) of each origin, and the number of origins that count."""
 
-    `sarimax` and `xgb` are cubes (series, horizons, 8), `weight` (series, horizons) that of SARIMAX, `segment`
-    (series) codes of SEGMENTS, `past` and `closed` the demand (series, weeks) up to the origin and after it, as
-    far as it is known.
+    total: np.ndarray
+    window: int
+
+    def known_at(self, o: int) -> np.ndarray:
+        """Sum over the window of what had closed by the o-th week: (_SUMMED, horizons, SEGMENTS, SUMS)."""
+        first = max(0, o - self.window)
+        horizons = np.arange(1, self.total.shape[2] + 1)
+        closed = np.arange(first, o)[:, None] + horizons <= o
+        known: np.ndarray = (self.total[:, first:o] * closed[None, :, :, None, None]).sum(axis=1)
+        return known
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """Forecasts from one origin: of the rows `series` of the panel, as arrays (series, horizons, VALUES)."""
+
+    week: date
+    series: np.ndarray
+    segment: np.ndarray
+    sarimax: np.ndarray
+    xgb: np.ndarray
+
+
+def _load_origin(week: date, past: PastForecasts, index: SeriesIndex, horizon: int) -> _Origin | None:
+    """Forecasts from the origin `week`, None if there are none."""
+    tables = [past.forecasts(model, week) for model in ("sarimax", "xgb")]
+    if all(table is None for table in tables):
+        return None
+    sarimax, xgb = (index.forecast_array(table, horizon) for table in tables)
+    active = np.flatnonzero(np.isfinite([sarimax[..., 0], xgb[..., 0]]).any(axis=(0, 2)))
+    if not len(active):
+        return None
+    segment = segment_codes(index, past.segments(week))[active]
+    return _Origin(week, active, segment, sarimax[active], xgb[active])
+
+
+def _sums_at(origin: _Origin, weight: np.ndarray, past: np.ndarray, closed: np.ndarray) -> np.ndarray:
+    """Compute the sums (_SUMMED, horizons, SEGMENTS, SUMS) of one origin.
+
+    `weight` (series, horizons) is that of SARIMAX; `past` and `closed` are the demand (series, weeks) up to the origin
+    and after it, as far as it is known.
     """
     n, horizon = weight.shape
     actual = np.full((n, horizon), np.nan)
     actual[:, : closed.shape[1]] = closed
     first = np.where(past.any(axis=1), (past > 0).argmax(axis=1), past.shape[1])
-    scales = naive_errors(past, first)
+    scale = naive_errors(past, first)
     models = (
-        sarimax,
-        xgb,
-        weighted(sarimax, xgb, weight),
-        _point(seasonal_naive(past, first, horizon)),
-        weighted(sarimax, xgb, np.full_like(weight, 0.5)),
+        origin.sarimax,
+        origin.xgb,
+        weighted_average(origin.sarimax, origin.xgb, weight),
+        _mean_and_median(seasonal_naive(past, first, horizon)),
+        weighted_average(origin.sarimax, origin.xgb, np.full_like(weight, 0.5)),
     )
-    in_segment = (segment == np.arange(len(SEGMENTS))[:, None]).astype(float)
+    in_segment = (origin.segment == np.arange(len(SEGMENTS))[:, None]).astype(float)
     in_segment[SEGMENTS.index("all")] = 1.0
-    by_segment = [in_segment @ sums(actual, values, *scales).reshape(n, -1) for values in models]
+    by_segment = [in_segment @ error_sums(actual, values, scale).reshape(n, -1) for values in models]
     return np.stack(by_segment).reshape(len(_SUMMED), len(SEGMENTS), horizon, -1).swapaxes(1, 2)
 
 
@@ -116,15 +163,15 @@ def _weights(known: np.ndarray, settings: ForecastingSettings) -> np.ndarray:
     return combination_weights(sarimax, xgb, equal, settings.weight_prior_cells)
 
 
-def _point(points: np.ndarray) -> np.ndarray:
-    """A cube of `points` (series, horizons) as mean and median, without other quantiles."""
+def _mean_and_median(points: np.ndarray) -> np.ndarray:
+    """Forecast array with `points` (series, horizons) as mean and median and no other quantiles."""
     values = np.full((*points.shape, len(VALUES)), np.nan)
     values[..., [0, VALUES.index("q50")]] = points[..., None]
     return values
 
 
 def _report(week: date, known: np.ndarray, settings: ForecastingSettings) -> pd.DataFrame:
-    """The rows of one week from the sums (_SUMMED, horizons, SEGMENTS, SUMS); horizon 0 is all together."""
+    """Rows of one week from the sums (_SUMMED, horizons, SEGMENTS, SUMS); horizon 0 is all horizons together."""
     known = np.concatenate([known.sum(axis=1, keepdims=True), known], axis=1)
     sarimax = _weights(known, settings)
     known = known[: len(MODELS)]

@@ -1,44 +1,59 @@
-"""demand_forecast: the two models averaged, quantile by quantile, with weights from their past losses.
+"""demand_forecast: the average of the two models, quantile by quantile, weighted by their past losses.
 
-Averaging quantiles, not distributions, keeps the combination sharp (Lichtendahl, Grushka-Cockayne and Winkler
-2013, "Is it better to average probabilities or quantiles?").
+References
+----------
+Bates and Granger (1969), "The combination of forecasts".
+Lichtendahl, Grushka-Cockayne and Winkler (2013), "Is it better to average probabilities or quantiles?" Averaging
+quantiles instead of distributions keeps the combination sharp.
 """
 
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.forecasting.cube import SeriesIndex, forecast_table
+from forecasting_assets.features.demand_patterns import SEGMENTS
+from forecasting_assets.forecasting.forecast_arrays import SeriesIndex, forecast_table
 from forecasting_assets.forecasting.metrics import SUMS, metrics
 from forecasting_assets.tables import SERIES
-
-#: Demand patterns, in the order of every array that has an axis of them; "all" holds every series.
-SEGMENTS = ["all", "smooth", "erratic", "intermittent", "lumpy", "new"]
 
 
 def combination_weights(
     sarimax: np.ndarray, xgb: np.ndarray, equal: np.ndarray, prior_cells: float
 ) -> np.ndarray:
-    """Weight of SARIMAX, from 0 to 1, from the sums (…, metrics.SUMS) of both models and of their plain average
-    over past forecasts.
+    """Return the weight of SARIMAX, from 0 to 1.
 
-    The scaled pinball loss of an average of quantiles is convex in its weight; the least of the parabola through
-    the three losses is taken (after Bates and Granger 1969, "The combination of forecasts", whose squared errors
-    make it exact), and shrunk towards a half as though `prior_cells` cells had spoken for equal weights.
+    The scaled pinball loss of an average of quantiles is convex in its weight. The weight is the minimum of the
+    parabola through the three losses, which is exact for squared errors (Bates and Granger 1969), shrunk towards a
+    half.
+
+    Parameters
+    ----------
+    sarimax, xgb, equal
+        Sums over past forecasts of both models and of their plain average, (..., SUMS).
+    prior_cells
+        Number of forecast cells that the prior of equal weights counts for.
+
+    Returns
+    -------
+    numpy.ndarray
+        (...,).
     """
     a, b, half = (np.nan_to_num(metrics(total)["scaled_pinball"]) for total in (sarimax, xgb, equal))
     at = SUMS.index("scaled_quantile_cells")
     cells = np.minimum(sarimax[..., at], xgb[..., at])
-    bend = a + b - 2 * half
+    curvature = a + b - 2 * half
     # Where averaging gains nothing, the better model alone is best.
-    least = np.where(
-        bend > 0, (3 * b + a - 4 * half) / np.where(bend > 0, 4 * bend, 1.0), 0.5 + 0.5 * np.sign(b - a)
+    best = np.where(
+        curvature > 0,
+        (3 * b + a - 4 * half) / np.where(curvature > 0, 4 * curvature, 1.0),
+        0.5 + 0.5 * np.sign(b - a),
     )
     trust = np.divide(cells, cells + prior_cells, out=np.zeros_like(cells), where=cells > 0)
-    return 0.5 + (np.clip(least, 0.0, 1.0) - 0.5) * trust
+    weight: np.ndarray = 0.5 + (np.clip(best, 0.0, 1.0) - 0.5) * trust
+    return weight
 
 
-def weighted(sarimax: np.ndarray, xgb: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """The weighted mean of two cubes (series, horizons, 8); where one is NaN, the other.
+def weighted_average(sarimax: np.ndarray, xgb: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the weighted mean of two forecast arrays (series, horizons, VALUES); where one is NaN, the other.
 
     `weight` (series, horizons) is that of SARIMAX.
     """
@@ -47,7 +62,10 @@ def weighted(sarimax: np.ndarray, xgb: np.ndarray, weight: np.ndarray) -> np.nda
 
 
 def segment_codes(index: SeriesIndex, segments: pd.DataFrame | None) -> np.ndarray:
-    """The place in SEGMENTS of each series, 0 (all) where `segments` (part_id, region, segment) has none."""
+    """Return the position in SEGMENTS of each series of `index`.
+
+    A series without a row in `segments` (part_id, region, segment) has the code 0 (all).
+    """
     codes = np.zeros(len(index), dtype=np.int64)
     if segments is not None:
         row = index.rows(segments)
@@ -60,10 +78,26 @@ def segment_codes(index: SeriesIndex, segments: pd.DataFrame | None) -> np.ndarr
 def combine(
     sarimax: pd.DataFrame, xgb: pd.DataFrame, segments: pd.DataFrame, report: pd.DataFrame
 ) -> pd.DataFrame:
-    """The rows of demand_forecast for one origin: every series and horizon of either forecast table.
+    """Combine the forecasts of both models from one origin.
 
-    `segments`: part_id, region, segment as of the origin; `report`: the backtest_report of the origin, of
-    which the metric `weight` is used. ValueError if the tables hold more than one origin, or have no weights.
+    Parameters
+    ----------
+    sarimax, xgb
+        Forecast tables.
+    segments
+        part_id, region, segment as of the origin.
+    report
+        The backtest_report of the origin, of which the metric `weight` is used.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of demand_forecast: every series and horizon of either forecast table.
+
+    Raises
+    ------
+    ValueError
+        If the tables hold more than one origin, or a weight is missing.
     """
     origins = pd.concat([sarimax["origin_week"], xgb["origin_week"]]).unique()
     if len(origins) == 0:
@@ -76,18 +110,27 @@ def combine(
     index = SeriesIndex(
         pd.concat([sarimax[SERIES], xgb[SERIES]]).drop_duplicates().sort_values(SERIES, ignore_index=True)
     )
-    weight = weights_of(report, horizons)[segment_codes(index, segments)]
-    values = weighted(index.cube(sarimax, horizons), index.cube(xgb, horizons), weight)
+    weight = weights_from_report(report, horizons)[segment_codes(index, segments)]
+    values = weighted_average(
+        index.forecast_array(sarimax, horizons), index.forecast_array(xgb, horizons), weight
+    )
     return forecast_table(index.series, np.repeat(origins, len(index)), values)
 
 
-def weights_of(report: pd.DataFrame, horizons: int) -> np.ndarray:
-    """Weights of SARIMAX (SEGMENTS, horizons) from a backtest report; ValueError if one is absent."""
+def weights_from_report(report: pd.DataFrame, horizons: int) -> np.ndarray:
+    """Return the weights of SARIMAX in a backtest report, (SEGMENTS, horizons).
+
+    Raises
+    ------
+    ValueError
+        If a weight is missing.
+    """
     rows = report[(report["metric"] == "weight") & (report["model"] == "sarimax")]
     table = rows.pivot(index="segment", columns="horizon", values="value")
     weights = table.reindex(index=SEGMENTS, columns=range(1, horizons + 1)).to_numpy(float)
     if np.isnan(weights).any():
         raise ValueError(
-            f"the backtest report lacks {np.isnan(weights).sum()} of {weights.size} weights; make it again"
+            f"{np.isnan(weights).sum()} of {weights.size} weights are missing from the backtest report; "
+            "materialize it again"
         )
     return weights

@@ -1,4 +1,4 @@
-"""Demand as a dense matrix: one row a series, one column a week, zero where nothing was ordered."""
+"""Demand as a dense matrix: a row for each series, a column for each week, zero where nothing was ordered."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -7,26 +7,36 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.features.window import ADI_LIMIT, ALIVE_WEEKS, CV2_LIMIT, NEW_WEEKS
+from forecasting_assets.features.demand_patterns import pattern_codes
+from forecasting_assets.features.window import ACTIVE_WEEKS
 from forecasting_assets.tables import SERIES
-from forecasting_assets.weeks import weeks_between
+from forecasting_assets.weeks import are_weeks, weeks_apart, weeks_between, weeks_since
 
-#: Demand patterns (Syntetos, Boylan and Croston 2005); a code is a place in this list.
-PATTERNS = ["smooth", "erratic", "intermittent", "lumpy", "new"]
-#: Demand is taken as log(1 + LOG_GAIN * demand / mean demand): linear near zero, a logarithm near the mean.
+#: Demand is transformed to log(1 + LOG_GAIN * demand / mean demand): linear near zero, a logarithm near the mean.
 LOG_GAIN = 10.0
 
 
 class DemandError(ValueError):
-    """The demand handed in cannot be forecast; the message names the column and the value."""
+    """Demand or forecasts that cannot be used; `column` is the column that is missing or has a bad value, if any."""
+
+    def __init__(self, message: str, column: str | None = None) -> None:
+        super().__init__(message)
+        self.column = column
 
 
 @dataclass(frozen=True)
 class Panel:
-    """`demand[i, t]` is the quantity of series i in the t-th week from `first`, in units.
+    """Weekly demand of some series.
 
-    `series` has one row per row of `demand`: part_id, region, part_category (that of its first order here),
-    sorted by the first two.
+    Attributes
+    ----------
+    series
+        A row for each row of `demand`: part_id, region, part_category (that of the first order in the panel),
+        sorted by part_id and region.
+    first
+        The first week.
+    demand
+        (series, weeks) in units; column t is the t-th week from `first`.
     """
 
     series: pd.DataFrame
@@ -34,103 +44,134 @@ class Panel:
     demand: np.ndarray
 
     @classmethod
-    def of(cls, history: pd.DataFrame, first: date, last: date) -> "Panel":
-        """The weeks `first` … `last` of `history` (part_id, region, week, quantity; only weeks with orders).
+    def from_history(cls, history: pd.DataFrame, first: date, last: date) -> "Panel":
+        """Build the panel of the weeks `first` to `last`, of every series with orders in them.
 
-        Without a column part_category every part is of the category "default".
-        Raises DemandError if a column is absent, a quantity negative or not finite, or a week no Monday.
+        Parameters
+        ----------
+        history
+            part_id, region, week, quantity, only weeks with orders, and optionally part_category; without it every
+            part is of the category "default".
+        first, last
+            First and last week, both included.
+
+        Raises
+        ------
+        DemandError
+            If a column is missing, a quantity is negative or not finite, or a week is not a Monday.
         """
-        absent = [c for c in (*SERIES, "week", "quantity") if c not in history]
-        if absent:
+        missing = [c for c in (*SERIES, "week", "quantity") if c not in history]
+        if missing:
+            names = ", ".join(missing)
             raise DemandError(
-                f"demand has no column {', '.join(absent)}; it has {', '.join(history.columns)}"
+                f"demand has no column {names}; it has {', '.join(history.columns)}", missing[0]
             )
         week = week_numbers(history["week"], first)
         n_weeks = len(weeks_between(first, last))
-        seen = (week >= 0) & (week < n_weeks)
-        quantity = history["quantity"].to_numpy(float)[seen]
+        inside = (week >= 0) & (week < n_weeks)
+        quantity = history["quantity"].to_numpy(float)[inside]
         bad = ~(np.isfinite(quantity) & (quantity >= 0))
         if bad.any():
             raise DemandError(
-                f"quantity: {quantity[bad][0]} is no demand; give finite quantities of at least 0"
+                f"quantity: {quantity[bad][0]} is not valid; use finite quantities of at least 0", "quantity"
             )
-        keys = history.loc[seen, SERIES]
+        keys = history.loc[inside, SERIES]
         rows, series = number_series(keys)
         demand = np.zeros((len(series), n_weeks))
-        np.add.at(demand, (rows, week[seen]), quantity)
-        series["part_category"] = _first_category(history, seen, week, rows, len(series))
+        np.add.at(demand, (rows, week[inside]), quantity)
+        series["part_category"] = _first_category(history, inside, week, rows, len(series))
         ordered = demand.any(axis=1)
         return cls(series.iloc[np.flatnonzero(ordered)].reset_index(drop=True), first, demand[ordered])
 
     def rows(self, which: np.ndarray) -> "Panel":
-        """The panel of some of its series."""
+        """Return the panel of some of its series, by row number."""
         return Panel(self.series.iloc[which].reset_index(drop=True), self.first, self.demand[which])
 
     def column(self, week: date) -> int:
-        return (week - self.first).days // 7
+        """Return the column of a week."""
+        return weeks_apart(self.first, week)
 
     @cached_property
     def first_order(self) -> np.ndarray:
         """Column of the first order of each series."""
-        return (self.demand > 0).argmax(axis=1)
+        return np.asarray((self.demand > 0).argmax(axis=1))
 
-    def alive(self, column: int) -> np.ndarray:
-        """Whether each series has an order in the ALIVE_WEEKS weeks that end with `column`."""
-        recent = self.demand[:, max(0, column - ALIVE_WEEKS + 1) : column + 1]
+    def active(self, column: int) -> np.ndarray:
+        """Return whether each series has an order in the ACTIVE_WEEKS weeks that end with `column`."""
+        recent = self.demand[:, max(0, column - ACTIVE_WEEKS + 1) : column + 1]
         return np.asarray((recent > 0).any(axis=1))
 
     def patterns(self, columns: np.ndarray) -> np.ndarray:
-        """(series, columns): the code of each series' demand pattern as of the end of each of `columns`, from
-        the ALIVE_WEEKS weeks before; it is "new" while younger than NEW_WEEKS."""
+        """Classify the series by demand pattern at the end of some weeks.
 
-        def recent(x: np.ndarray) -> np.ndarray:
+        Parameters
+        ----------
+        columns
+            Columns of the weeks.
+
+        Returns
+        -------
+        numpy.ndarray
+            (series, columns): codes of `demand_patterns.PATTERNS`, from the ACTIVE_WEEKS weeks that end with each of
+            `columns`.
+        """
+
+        def recent_sum(x: np.ndarray) -> np.ndarray:
             total = np.cumsum(np.pad(x, ((0, 0), (1, 0))), axis=1)
-            return total[:, columns + 1] - total[:, np.maximum(columns + 1 - ALIVE_WEEKS, 0)]
+            recent: np.ndarray = total[:, columns + 1] - total[:, np.maximum(columns + 1 - ACTIVE_WEEKS, 0)]
+            return recent
 
         age = columns + 1 - self.first_order[:, None]
-        orders = np.maximum(recent((self.demand > 0).astype(float)), 1.0)
-        mean = np.maximum(recent(self.demand) / orders, 1e-12)
-        cv2 = recent(self.demand**2) / orders / mean**2 - 1
-        frequent, steady = np.minimum(age, ALIVE_WEEKS) / orders < ADI_LIMIT, cv2 < CV2_LIMIT
-        return np.select([age < NEW_WEEKS, frequent & steady, frequent, steady], [4, 0, 1, 2], 3)
+        orders = np.maximum(recent_sum((self.demand > 0).astype(float)), 1.0)
+        mean = np.maximum(recent_sum(self.demand) / orders, 1e-12)
+        cv2 = recent_sum(self.demand**2) / orders / mean**2 - 1
+        return pattern_codes(age, np.minimum(age, ACTIVE_WEEKS) / orders, cv2)
 
 
-def scale_of(demand: np.ndarray, known: int) -> np.ndarray:
-    """Mean of each row of `demand` (rows, weeks) from its first order to the column `known`, in units; of a row
-    that begins later, its first order."""
+def mean_demand(demand: np.ndarray, known: int) -> np.ndarray:
+    """Return the mean weekly demand of each series from its first order to the column `known`, in units.
+
+    `demand` is (series, weeks). A series that begins after `known` has the size of its first order, a series without
+    orders 1.
+    """
     first = (demand > 0).argmax(axis=1)
     last = np.maximum(known, first)
     total = np.cumsum(demand, axis=1)[np.arange(len(demand)), last] / (last + 1 - first)
     return np.where(total > 0, total, 1.0)
 
 
-def logged(demand: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """`demand` (rows, …) on the logarithmic scale; `scale` (rows) in units."""
-    return np.log1p(LOG_GAIN * demand / scale[:, None])
+def to_log_scale(demand: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Transform demand to the logarithmic scale; see LOG_GAIN.
 
-
-def _first_category(
-    history: pd.DataFrame, seen: np.ndarray, week: np.ndarray, rows: np.ndarray, n: int
-) -> np.ndarray:
-    if "part_category" not in history:
-        return np.full(n, "default", dtype=object)
-    category = np.empty(n, dtype=object)
-    latest_first = np.argsort(-week[seen], kind="stable")
-    category[rows[latest_first]] = history.loc[seen, "part_category"].to_numpy(object)[latest_first]
-    return category
+    `demand` is (series, ...), `scale` (series) its mean; both are in units.
+    """
+    logs: np.ndarray = np.log1p(LOG_GAIN * demand / scale[:, None])
+    return logs
 
 
 def week_numbers(weeks: pd.Series, first: date) -> np.ndarray:
-    """Weeks since `first` of each of `weeks`; DemandError if one is no Monday."""
-    days = (weeks.to_numpy("datetime64[ns]") - np.datetime64(first, "ns")) / np.timedelta64(1, "D")
-    bad = days % 7 != 0
+    """Return the number of weeks from `first` to each of `weeks`.
+
+    Raises
+    ------
+    DemandError
+        If one of `weeks` is not a Monday.
+    """
+    bad = ~are_weeks(weeks)
     if bad.any():
-        raise DemandError(f"week: {weeks[bad].iloc[0]} is no Monday; name a week by its Monday")
-    return (days // 7).astype(np.int64)
+        raise DemandError(f"week: {weeks[bad].iloc[0]} is not a Monday; name a week by its Monday", "week")
+    return weeks_since(first, weeks)
 
 
 def number_series(keys: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
-    """The row of each of `keys` (part_id, region) in the sorted frame of distinct ones, and that frame."""
+    """Assign a number to each series, in the order of part_id and region.
+
+    Returns
+    -------
+    tuple
+        The number of the series of each row of `keys` (part_id, region), and a frame with part_id and region of each
+        series by number.
+    """
     part, parts = pd.factorize(keys["part_id"], sort=True)
     region, regions = pd.factorize(keys["region"], sort=True)
     pairs, rows = np.unique(part * max(len(regions), 1) + region, return_inverse=True)
@@ -138,3 +179,14 @@ def number_series(keys: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
     return rows, pd.DataFrame(
         {"part_id": np.asarray(parts)[of_part], "region": np.asarray(regions)[of_region]}
     )
+
+
+def _first_category(
+    history: pd.DataFrame, inside: np.ndarray, week: np.ndarray, rows: np.ndarray, n: int
+) -> np.ndarray:
+    if "part_category" not in history:
+        return np.full(n, "default", dtype=object)
+    category = np.empty(n, dtype=object)
+    newest_first = np.argsort(-week[inside], kind="stable")
+    category[rows[newest_first]] = history.loc[inside, "part_category"].to_numpy(object)[newest_first]
+    return category

@@ -1,11 +1,15 @@
-"""The yearly season of a series, learnt from a year ago and borrowed from its part, category and region.
+"""The yearly season of a series, learnt from the years before and borrowed from its part, category and region.
 
-A deviation is how far, in logarithms, a week stood above or below the year around it. What a series did a
-year ago says something about the coming weeks, and so does what all regions of its part, all parts of its
-category and all orders of its region did, with less noise. How much each is to be believed is one ridge
-regression over all series (a hierarchical shrinkage in the sense of James and Stein; for seasonal indices:
-Miller and Williams 2003, "Shrinkage estimators of time series seasonal factors"). No week after the origin
-is looked at: a deviation is used a year later, when the half year after it has closed.
+A deviation is the difference, in logarithms, between the demand of a week and the level of the year around it. The
+deviation of a series a year ago helps to predict the coming weeks; so do the deviations of all regions of its part,
+of all parts of its category and of all orders of its region, with less noise. One ridge regression over all series
+sets the coefficient of each, which is a hierarchical shrinkage in the sense of James and Stein. No week after the
+origin is used: a deviation is used a year later, when the half year after it has closed.
+
+References
+----------
+Miller and Williams (2003), "Shrinkage estimators of time series seasonal factors and their effect on forecasting
+accuracy".
 """
 
 from dataclasses import dataclass
@@ -13,32 +17,34 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.forecasting.panel import Panel, logged, scale_of, week_numbers
+from forecasting_assets.forecasting.panel import Panel, mean_demand, to_log_scale, week_numbers
 from forecasting_assets.weeks import YEAR_WEEKS
 
-#: Weeks before and after one that its deviation is measured against: half a year together, as no horizon is
-#: longer than the other half of the year.
+#: Weeks before and after a week that its level is averaged over, in two passes. Together they are half a year, as
+#: no horizon is longer than the other half.
 HALF_WINDOW, SMOOTHING = 22, 4
-#: Coefficients believed in before a season has been seen twice, in the order of COMPONENTS, and the weeks of
-#: data that this belief is worth: what many series did in a week comes back more surely than what one did.
-BELIEF, BELIEF_WEEKS = (0.9, 0.3, 0.9, 0.4), 26
-#: Standard deviation of the logarithm that a series is not taken to be steadier than.
-STEADIEST = 0.1
-#: What a deviation is split into: of the category, of the region, of the part beyond its category, and of the
-#: series beyond its part.
+#: Prior coefficients, in the order of COMPONENTS, and the weeks of data that the prior is worth. The demand of many
+#: series in a week recurs more reliably than the demand of one.
+PRIOR, PRIOR_WEEKS = (0.9, 0.3, 0.9, 0.4), 26
+#: Lower limit on the standard deviation (logarithmic) of a series when it is weighted by how steady it is.
+MIN_DEVIATION = 0.1
+#: Parts of a deviation: of the category, of the region, of the part beyond its category, and of the series beyond
+#: its part.
 COMPONENTS = ["category", "region", "part", "own"]
 
 
 @dataclass(frozen=True)
 class GroupTotals:
-    """Units by week of whole categories and regions, whatever series are looked at: `level` (part_category
-    or region), `name`, `week`, `quantity`."""
+    """Weekly units of whole categories and regions, of all series in the market.
+
+    `table` has the columns level (part_category or region), name, week, quantity.
+    """
 
     table: pd.DataFrame
 
     @classmethod
-    def of(cls, history: pd.DataFrame) -> "GroupTotals":
-        """From part_category, region, week, quantity of every series there is."""
+    def from_history(cls, history: pd.DataFrame) -> "GroupTotals":
+        """Add up part_category, region, week, quantity of every series."""
         tables = []
         for level in ("part_category", "region"):
             sums = history.groupby([level, "week"], observed=True)["quantity"].sum()
@@ -46,41 +52,68 @@ class GroupTotals:
         return cls(pd.concat(tables, ignore_index=True))
 
     def demand(self, level: str, names: pd.Index, panel: Panel) -> np.ndarray:
-        """(names, weeks of the panel) in units."""
+        """Return the demand of some groups in the weeks of a panel, (names, weeks) in units."""
         rows = self.table[self.table["level"] == level]
         week, name = week_numbers(rows["week"], panel.first), names.get_indexer(pd.Index(rows["name"]))
-        seen = (week >= 0) & (week < panel.demand.shape[1]) & (name >= 0)
+        inside = (week >= 0) & (week < panel.demand.shape[1]) & (name >= 0)
         total = np.zeros((len(names), panel.demand.shape[1]))
-        np.add.at(total, (name[seen], week[seen]), rows["quantity"].to_numpy(float)[seen])
+        np.add.at(total, (name[inside], week[inside]), rows["quantity"].to_numpy(float)[inside])
         return total
 
 
 def deviations(demand: np.ndarray, fitted_at: int) -> np.ndarray:
-    """(rows, weeks): log demand of each week less its mean in the weeks around it; NaN before the first order.
+    """Return the difference between log demand and its level in the weeks around.
 
-    The mean is smoothed once more, so that a spike that leaves the window leaves no step.
+    The level is smoothed twice, so that a spike that leaves the first window leaves no step.
+
+    Parameters
+    ----------
+    demand
+        (rows, weeks), in units.
+    fitted_at
+        Last column that sets the scale of the logarithms.
+
+    Returns
+    -------
+    numpy.ndarray
+        (rows, weeks), logarithmic; NaN before the first order.
     """
     begun = np.maximum.accumulate(demand > 0, axis=1)
-    log_demand = logged(demand, scale_of(demand, fitted_at))
+    log_demand = to_log_scale(demand, mean_demand(demand, fitted_at))
     level = _moving_mean(_moving_mean(log_demand, begun, HALF_WINDOW), begun, SMOOTHING)
     return np.where(begun, log_demand - level, np.nan)
 
 
 def _moving_mean(x: np.ndarray, begun: np.ndarray, half: int) -> np.ndarray:
-    """Mean of the weeks up to `half` before and after each, of those that have begun."""
+    """Mean over the weeks up to `half` before and after each week, leaving out those before the first order."""
     n_weeks = x.shape[1]
     low = np.maximum(np.arange(n_weeks) - half, 0)
     high = np.minimum(np.arange(n_weeks) + half + 1, n_weeks)
 
-    def summed(values: np.ndarray) -> np.ndarray:
+    def window_sum(values: np.ndarray) -> np.ndarray:
         total = np.cumsum(np.pad(values, ((0, 0), (1, 0))), axis=1)
-        return total[:, high] - total[:, low]
+        window: np.ndarray = total[:, high] - total[:, low]
+        return window
 
-    return summed(np.where(begun, x, 0.0)) / np.maximum(summed(begun.astype(float)), 1.0)
+    mean: np.ndarray = window_sum(np.where(begun, x, 0.0)) / np.maximum(window_sum(begun.astype(float)), 1.0)
+    return mean
 
 
-def a_year_ago(deviation: np.ndarray, horizon: int) -> np.ndarray:
-    """(rows, weeks + horizon): mean deviation of the same week in the years before; NaN where none is known."""
+def past_deviations(deviation: np.ndarray, horizon: int) -> np.ndarray:
+    """Return the mean deviation of the same week in the years before.
+
+    Parameters
+    ----------
+    deviation
+        (rows, weeks), NaN where unknown.
+    horizon
+        Weeks after the last week of `deviation` to return as well.
+
+    Returns
+    -------
+    numpy.ndarray
+        (rows, weeks + horizon), NaN where no year before is known.
+    """
     n, n_weeks = deviation.shape
     years = range(1, (n_weeks + horizon - 1) // YEAR_WEEKS + 1)
     total, count = (np.zeros((n, n_weeks + horizon)) for _ in range(2))
@@ -92,48 +125,75 @@ def a_year_ago(deviation: np.ndarray, horizon: int) -> np.ndarray:
     return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
-def components(
+def season_components(
     panel: Panel, totals: GroupTotals, fitted_at: int, horizon: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(COMPONENTS, series, weeks + horizon) a year ago, zero where unknown; and the series' own deviations.
+    """Split the past deviations of each series into COMPONENTS.
 
-    `panel` holds every region of its parts; the scale of logarithms is that known at the column `fitted_at`.
+    Parameters
+    ----------
+    panel
+        Series with every region of their parts.
+    totals
+        Demand of all categories and regions.
+    fitted_at
+        Last column that sets the scale of the logarithms.
+    horizon
+        Weeks after the panel to return as well.
+
+    Returns
+    -------
+    tuple
+        Past deviations (COMPONENTS, series, weeks + horizon), zero where unknown; and the current deviations of the
+        series (series, weeks), NaN before the first order. Both are logarithmic.
     """
 
     def of_group(names: pd.Series, demand: np.ndarray | None = None) -> np.ndarray:
-        code, distinct = pd.factorize(names)
-        distinct = pd.Index(distinct)
+        code, found = pd.factorize(names)
+        distinct = pd.Index(found)
         if demand is None:
             total = totals.demand(str(names.name), distinct, panel)
         else:
             total = np.zeros((len(distinct), demand.shape[1]))
             np.add.at(total, code, demand)
-        return a_year_ago(deviations(total, fitted_at), horizon)[code]
+        return past_deviations(deviations(total, fitted_at), horizon)[code]
 
     category, region = of_group(panel.series["part_category"]), of_group(panel.series["region"])
     part = of_group(panel.series["part_id"], panel.demand)
     deviation = deviations(panel.demand, fitted_at)
-    own = a_year_ago(deviation, horizon)
+    own = past_deviations(deviation, horizon)
     beyond_category = np.where(np.isnan(category), part, part - category)
     return np.nan_to_num(np.stack([category, region, beyond_category, own - part])), deviation
 
 
-def fit_season(ago: np.ndarray, deviation: np.ndarray) -> np.ndarray:
-    """The coefficient of each of COMPONENTS by weighted least squares, shrunk towards BELIEF as if that were
-    known from BELIEF_WEEKS weeks of the same series.
+def fit_season(past: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """Fit the coefficients of COMPONENTS by weighted ridge regression.
 
-    `ago` (COMPONENTS, series, weeks) and `deviation` (series, weeks) of the series to learn from; each weighs
-    by how steady it is.
+    The coefficients are shrunk towards PRIOR as if PRIOR_WEEKS weeks of the same series had shown it. Each series is
+    weighted by how steady it is.
+
+    Parameters
+    ----------
+    past
+        Past deviations, (COMPONENTS, series, weeks).
+    deviation
+        Deviations to explain, (series, weeks), NaN where unknown.
+
+    Returns
+    -------
+    numpy.ndarray
+        (COMPONENTS,).
     """
-    known = np.isfinite(deviation) & (ago != 0).any(axis=0)
+    known = np.isfinite(deviation) & (past != 0).any(axis=0)
     n_weeks = known.any(axis=0).sum()
     if not n_weeks:
-        return np.array(BELIEF)
+        return np.array(PRIOR)
     square = np.where(known, np.nan_to_num(deviation) ** 2, 0.0).sum(axis=1) / np.maximum(
         known.sum(axis=1), 1
     )
-    weight = np.broadcast_to(1 / (square + STEADIEST**2)[:, None], known.shape)[known]
-    x, y = ago[:, known], deviation[known]
+    weight = np.broadcast_to(1 / (square + MIN_DEVIATION**2)[:, None], known.shape)[known]
+    x, y = past[:, known], deviation[known]
     moments = (x * weight) @ x.T
-    belief = np.diag(np.diag(moments) * BELIEF_WEEKS / n_weeks + 1e-6)
-    return np.linalg.solve(moments + belief, (x * weight) @ y + belief @ np.array(BELIEF))
+    prior = np.diag(np.diag(moments) * PRIOR_WEEKS / n_weeks + 1e-6)
+    coefficients: np.ndarray = np.linalg.solve(moments + prior, (x * weight) @ y + prior @ np.array(PRIOR))
+    return coefficients

@@ -1,4 +1,4 @@
-"""What can be set about the forecasts; the defaults are measured, see the descriptions."""
+"""Settings of the forecasts; the defaults are measured, see the descriptions."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,44 +15,47 @@ class ForecastingSettings(BaseModel):
     fit_series: int = Field(
         5000,
         ge=100,
-        description="Series that a model learns from; of more, whole parts are sampled by hash. More take more memory",
+        description="Series that a model is fitted to. If there are more, whole parts are sampled by hash. A larger "
+        "sample takes more memory",
     )
     xgb_train_weeks: int = Field(
-        104, ge=8, description="Origins before a fit that XGBoost learns from, in weeks"
+        104, ge=8, description="Weeks before a fit whose origins XGBoost is trained on"
     )
     xgb_min_rows: int = Field(
-        500, ge=1, description="Training rows below which there is no XGBoost and SARIMAX stands in"
+        500, ge=1, description="Training rows below which SARIMAX is used instead of XGBoost"
     )
     xgb_max_rows: int = Field(
-        200_000, ge=1, description="Training rows of the mean model; more are sampled by a hash of their keys"
+        200_000,
+        ge=1,
+        description="Training rows of the mean model. If there are more, they are sampled by a hash of their keys",
     )
     xgb_distributed_rows: int = Field(
         1_000_000,
         ge=1,
-        description="Training rows above which the mean model is trained by several Spark tasks at once: one for "
-        "every so many rows, as far as Spark runs as many at once. The rows are those that fit_series and "
-        "xgb_max_rows leave, so these have to be raised first. With another number of tasks forecasts differ "
-        "slightly",
+        description="Training rows above which several Spark tasks train the mean model together: one task for every "
+        "this many rows, up to the number of tasks that Spark runs at once. fit_series and xgb_max_rows limit the "
+        "rows, so raise these first. With another number of tasks forecasts differ slightly",
     )
     backtest_weeks: int = Field(
-        26, ge=1, description="Origins before a week that its backtest report and combination weights look at"
+        26, ge=1, description="Origins before a week that its backtest report and combination weights use"
     )
     weight_prior_cells: float = Field(
         500.0,
         ge=0,
-        description="Forecast cells at which a combination weight is half way from equal to its own",
+        description="Number of forecast cells at which a combination weight is half way between equal weights and "
+        "the weight estimated from these cells",
     )
-    seed: int = Field(0, ge=0, description="Seed of XGBoost")
+    seed: int = Field(0, ge=0, description="Random seed of XGBoost")
 
     def of_sarimax(self) -> dict[str, int | float]:
-        """The settings that SARIMAX uses."""
+        """Return the settings that SARIMAX uses."""
         return {name: getattr(self, name) for name in _SHARED}
 
     def of_xgboost(self) -> dict[str, int | float]:
-        """The settings that XGBoost uses."""
+        """Return the settings that XGBoost uses."""
         own = [name for name in type(self).model_fields if name.startswith("xgb_")]
         return {name: getattr(self, name) for name in (*_SHARED, "seed", *own)}
 
 
-#: Settings of both models: what they learn from, and how often.
+#: Settings of both models: the data they are fitted to, and how often.
 _SHARED = ("history_weeks", "refit_weeks", "fit_series")

@@ -16,7 +16,7 @@ from forecasting_assets.orders.excel_files import read_excel
 from forecasting_assets.orders.json_files import read_json_lines
 from forecasting_assets.orders.parquet_files import inspect_parquet, read_parquet
 from forecasting_assets.orders.rows import OrderFileError, RowBatch, Source
-from forecasting_assets.storage import is_of_store, stored_blocks
+from forecasting_assets.storage import is_store_error, stored_blocks
 
 
 def _nothing_to_inspect(source: Source) -> Source:
@@ -107,7 +107,7 @@ def _faults_of_file(source: Source) -> Iterator[None]:
     except OrderFileError:
         raise
     except OSError as error:
-        if is_of_store(error):
+        if is_store_error(error):
             raise
         raise _fault(source, error) from error
     except (pa.ArrowException, EOFError, ValueError, csv.Error, zlib.error) as error:

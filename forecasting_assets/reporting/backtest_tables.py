@@ -2,8 +2,9 @@
 
 import pandas as pd
 
+from forecasting_assets.features.demand_patterns import SEGMENTS
 from forecasting_assets.reporting.formats import number, percent
-from forecasting_assets.reporting.measures import SEGMENTS, in_reading_order, scores
+from forecasting_assets.reporting.measures import in_reading_order, scores
 from forecasting_assets.reporting.style import label
 from forecasting_assets.reporting.texttable import TextTable, table, text
 from forecasting_assets.wording import count

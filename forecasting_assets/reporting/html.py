@@ -7,7 +7,7 @@ every value.
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ from forecasting_assets.reporting.plan_tables import (
 )
 from forecasting_assets.reporting.style import described, png
 from forecasting_assets.reporting.texttable import TextTable
+from forecasting_assets.weeks import days_of
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -134,7 +135,7 @@ def page(
     return _template().render(
         title=title,
         week=str(week),
-        days=f"{week} to {week + timedelta(days=6)}",
+        days=f"{week} to {days_of(week)[-1]}",
         lead=lead,
         headlines=[Headline(unbroken(h.value), unbroken(h.caption)) for h in headlines],
         pictures=[

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from forecasting_assets.features.demand_patterns import SEGMENTS
+
 MODELS = ["combined", "xgb", "sarimax", "seasonal_naive"]
-SEGMENTS = ["all", "smooth", "erratic", "intermittent", "lumpy", "new"]
 POLICIES = ["plan", "status_quo", "perfect_foresight"]
 
 #: Metrics that are averaged over weeks; all others (units, hours, costs) are summed.

@@ -6,7 +6,7 @@ from datetime import date
 import pandas as pd
 
 from forecasting_assets.features.build import feature_columns
-from forecasting_assets.forecasting.backtest import rolling_backtest
+from forecasting_assets.forecasting.backtest import PastForecasts, rolling_backtest
 from forecasting_assets.forecasting.combine import combine
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.reports import write_report
@@ -57,7 +57,8 @@ def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Map
     def load_segments(origin: date) -> pd.DataFrame:
         return lake.read_pandas(features, [origin], [*SERIES, "segment"])
 
-    return rolling_backtest(weeks, load_forecasts, load_segments, demand, calendar.horizon_weeks, forecasting)
+    past = PastForecasts(load_forecasts, load_segments)
+    return rolling_backtest(weeks, past, demand, calendar.horizon_weeks, forecasting)
 
 
 def write_backtest(settings: Settings, lake: Lake, week: date, report: pd.DataFrame) -> WeekResult:

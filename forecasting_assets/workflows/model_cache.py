@@ -15,6 +15,7 @@ import pandas as pd
 
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.forecasting import sarimax, xgb
+from forecasting_assets.forecasting.part_sample import PartSample
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.records import fingerprint
@@ -75,13 +76,13 @@ class UntrainedMean:
 
     Attributes
     ----------
-    lesson
+    plan
         What it is to be trained on.
     quantiles
         Its trained quantiles.
     """
 
-    lesson: xgb.Lesson
+    plan: xgb.TrainingPlan
     quantiles: Any
 
 
@@ -99,10 +100,8 @@ def fit_xgb(
     history, totals = _sample(settings, lake, fitted_at)
     features = _training_features(history["part_id"].unique(), settings, lake, fitted_at)
     try:
-        lesson, base = xgb.prepare(
-            features,
-            history,
-            totals,
+        plan, base = xgb.plan_training(
+            xgb.TrainingData(features, history, totals),
             fitted_at,
             calendar.horizon_weeks,
             forecasting,
@@ -111,9 +110,9 @@ def fit_xgb(
     except xgb.NotEnoughHistory as reason:
         model = sarimax.fit(history, totals, fitted_at, calendar.horizon_weeks, forecasting)
         return SarimaxFallback(model, str(reason))
-    if lesson.rows > forecasting.xgb_distributed_rows:
-        return UntrainedMean(lesson, lesson.train_quantiles(features, base, forecasting))
-    return xgb.teach(lesson, features, base, forecasting)
+    if plan.rows > forecasting.xgb_distributed_rows:
+        return UntrainedMean(plan, plan.train_quantiles(features, base, forecasting))
+    return xgb.train(plan, features, base, forecasting)
 
 
 def load_sarimax(folder: Path) -> sarimax.SarimaxModel:
@@ -129,10 +128,10 @@ def load_xgb(folder: Path) -> xgb.XgbModel:
 def _sample(settings: Settings, lake: Lake, fitted_at: date) -> tuple[pd.DataFrame, GroupTotals]:
     """Read the demand of the parts that a model is trained on, and the totals of all; no more is in memory."""
     columns = [*SERIES, "part_category", "quantity"]
-    sample, totals = sarimax.PartSample(settings.forecasting.fit_series), []
+    sample, totals = PartSample(settings.forecasting.fit_series), []
     for rows in lake.batches(WEEKLY_DEMAND, history_weeks(settings, fitted_at, fitted_at), columns):
         sample.add(rows)
-        totals.append(GroupTotals.of(rows).table)
+        totals.append(GroupTotals.from_history(rows).table)
     return sample.rows, GroupTotals(pd.concat(totals, ignore_index=True))
 
 

@@ -10,6 +10,7 @@ import pytest
 from devtools.model_cache import forget_fits
 from forecasting_assets.allocation import WARM_UP_WEEKS
 from forecasting_assets.features.build import build_features, feature_columns
+from forecasting_assets.features.window import FeatureWeeks
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets.tables import (
@@ -108,10 +109,12 @@ def test_series_without_recent_orders_have_no_features(home):
     demand = home.lake.read(SparkSession.builder.getOrCreate(), WEEKLY_DEMAND, [ended])
     assert demand.count()
     for history in (demand, demand.limit(0)):
-        made = build_features(history, week, week, WEEKS[0], 6, ("US",), 2)
+        made = build_features(history, FeatureWeeks(week, week, WEEKS[0], ("US",)), 6, 2)
         assert made.columns == FEATURES.names
         assert made.count() == 0
-    assert build_features(demand, ended, ended, WEEKS[0], 6, ("US",), 2).count() == demand.count()
+    assert (
+        build_features(demand, FeatureWeeks(ended, ended, WEEKS[0], ("US",)), 6, 2).count() == demand.count()
+    )
 
 
 def test_weeks_that_spark_writes_are_packed(home):

@@ -11,7 +11,7 @@ import pytest
 
 from devtools.feature_table import features
 from devtools.model_cache import forget_fits
-from forecasting_assets.forecasting import spread, xgb
+from forecasting_assets.forecasting import on_spark, xgb
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.orchestration.runs import materialize
@@ -85,21 +85,21 @@ def test_the_same_is_trained_through_spark_connect(distributed, tmp_path):
 # ------------------------------------------------------------------ without Dagster, on a larger market
 
 HISTORY = market(weeks=110, series=120)
-TOTALS = GroupTotals.of(HISTORY)
+TOTALS = GroupTotals.from_history(HISTORY)
 FEATURES = features(HISTORY)
 FITTED_AT = add_weeks(FIRST, 95)
 FORECASTING = ForecastingSettings(xgb_distributed_rows=10_000)
 
 
 @pytest.fixture(scope="module")
-def lesson() -> xgb.Lesson:
-    return xgb.prepare(FEATURES, HISTORY, TOTALS, FITTED_AT, 8, FORECASTING)[0]
+def plan() -> xgb.TrainingPlan:
+    return xgb.plan_training(xgb.TrainingData(FEATURES, HISTORY, TOTALS), FITTED_AT, 8, FORECASTING)[0]
 
 
 @pytest.fixture(scope="module")
 def alone() -> xgb.XgbModel:
     """The model as one machine fits it."""
-    return xgb.fit(FEATURES, HISTORY, TOTALS, FITTED_AT, 8, FORECASTING)
+    return xgb.fit(xgb.TrainingData(FEATURES, HISTORY, TOTALS), FITTED_AT, 8, FORECASTING)
 
 
 @pytest.fixture(scope="module")
@@ -129,18 +129,18 @@ def errors(model: xgb.XgbModel) -> tuple[float, float]:
 def test_a_model_that_tasks_train_together_is_as_good_as_that_of_one_machine(lesson, alone, frames):
     demand, known = frames
     assert lesson.rows > 2 * FORECASTING.xgb_distributed_rows
-    mean = spread.train_mean(demand, known, lesson, FORECASTING)
+    mean = on_spark.train_mean(demand, known, lesson, FORECASTING)
     assert errors(lesson.model(mean, alone.quantiles)) == pytest.approx(errors(alone), rel=0.02)
-    again = spread.train_mean(demand, known, lesson, FORECASTING)
+    again = on_spark.train_mean(demand, known, lesson, FORECASTING)
     assert again.save_raw() == mean.save_raw()
 
 
-def test_a_task_that_fails_ends_the_training_and_says_why(lesson, frames):
+def test_a_task_that_fails_ends_the_training_and_says_why(plan, frames):
     from pyspark.sql import functions as F
 
     demand, known = frames
     # A single row cannot be learnt from, so that one task fails while the other waits for it.
-    broken = (F.col("part_id") == lesson.parts[0]) & (F.col("week") == add_weeks(FITTED_AT, -20))
+    broken = (F.col("part_id") == plan.parts[0]) & (F.col("week") == add_weeks(FITTED_AT, -20))
     known = known.withColumn("adi", F.when(broken, -F.col("adi")).otherwise(F.col("adi")))
-    with pytest.raises(spread.DistributedFitError, match=r"by 2 Spark tasks: .*Weights must be positive"):
-        spread.train_mean(demand, known, lesson, FORECASTING)
+    with pytest.raises(on_spark.DistributedFitError, match=r"by 2 Spark tasks: .*Weights must be positive"):
+        on_spark.train_mean(demand, known, plan, FORECASTING)

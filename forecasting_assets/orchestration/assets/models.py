@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from forecasting_assets.features.build import feature_columns
-from forecasting_assets.forecasting import sarimax, spread, xgb
+from forecasting_assets.forecasting import on_spark, sarimax, xgb
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.records import fingerprint
 from forecasting_assets.lake.spark_tables import read_weeks, write_weeks
@@ -52,7 +52,7 @@ def sarimax_model(
     refits = _by_refit(settings, weeks)
     trained = list(fits(SARIMAX_MODEL.name, list(refits), settings, lake, tracking))
     job = _ForecastJob(settings, lake, spark)
-    forecasts = spread.sarimax_forecasts(
+    forecasts = on_spark.sarimax_forecasts(
         job.demand(refits),
         refits,
         {fit.week: fit.model for fit in trained},
@@ -81,7 +81,7 @@ def xgb_model(
         groups = {fit.week: refits[fit.week] for fit in batch}
         models = {fit.week: job.complete(fit.model) for fit in batch}
         origins = [week for group in groups.values() for week in group]
-        forecasts = spread.xgb_forecasts(
+        forecasts = on_spark.xgb_forecasts(
             job.demand(groups),
             job.features(origins),
             groups,
@@ -131,7 +131,7 @@ class _ForecastJob:
     def tasks(self, weeks: Sequence[date]) -> int:
         """Return the number of tasks to forecast `weeks` in."""
         series = [self.lake.rows(self._features, week) for week in weeks]
-        return spread.task_count(shuffle_tasks(self.spark.spark_session), max(series), sum(series))
+        return on_spark.task_count(shuffle_tasks(self.spark.spark_session), max(series), sum(series))
 
     def complete(
         self, model: xgb.XgbModel | UntrainedMean | SarimaxFallback
@@ -141,11 +141,11 @@ class _ForecastJob:
             return model.model
         if isinstance(model, xgb.XgbModel):
             return model
-        fitted_at = model.lesson.baseline.week
+        fitted_at = model.plan.sarimax.week
         demand = self.demand({fitted_at: [fitted_at]})
         features = self.features(training_weeks(self.settings, fitted_at))
-        mean = spread.train_mean(demand, features, model.lesson, self.settings.forecasting)
-        return model.lesson.model(mean, model.quantiles)
+        mean = on_spark.train_mean(demand, features, model.plan, self.settings.forecasting)
+        return model.plan.model(mean, model.quantiles)
 
 
 @dataclass(frozen=True)

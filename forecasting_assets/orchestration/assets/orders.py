@@ -5,7 +5,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from forecasting_assets.features.build import build_features, feature_columns
-from forecasting_assets.features.window import LOOKBACK_WEEKS
+from forecasting_assets.features.window import LOOKBACK_WEEKS, FeatureWeeks
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.landed_files import touching
 from forecasting_assets.lake.landing import Landing
@@ -108,11 +108,8 @@ def feature_table(weeks: list[date], settings: Settings, lake: Lake, spark: Spar
     with lake.spark_damage_as_error():
         rows = build_features(
             demand,
-            weeks[0],
-            weeks[-1],
-            calendar.first_week,
+            FeatureWeeks(weeks[0], weeks[-1], calendar.first_week, calendar.holiday_countries),
             calendar.horizon_weeks,
-            calendar.holiday_countries,
             max(shuffle_tasks(session), n_rows // DEMAND_PER_TASK),
         )
     for week, count in write_weeks(by_week(rows, weeks), lake, features, weeks).items():

@@ -16,6 +16,7 @@ from forecasting_assets.reporting.style import (
     week_axis,
 )
 from forecasting_assets.tables import SERIES
+from forecasting_assets.weeks import add_weeks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,7 +100,7 @@ def demand_and_forecast(history: pd.DataFrame, forecast: pd.DataFrame) -> "Figur
             title, "There are no orders up to this week, so there is nothing to base a forecast on."
         )
     if len(history):
-        history = history[history["week"] > history["week"].max() - pd.Timedelta(weeks=WEEKS_SHOWN)]
+        history = history[history["week"] > pd.Timestamp(add_weeks(history["week"].max(), -WEEKS_SHOWN))]
     weeks = pd.DatetimeIndex(sorted(history["week"].unique()))
     all_weeks = weeks.union(pd.DatetimeIndex(forecast["target_week"].unique()))
     size = (

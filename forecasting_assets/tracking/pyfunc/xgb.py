@@ -1,11 +1,12 @@
-"""xgb_model as an MLflow model: rows of feature_table in, forecasts of every horizon out."""
+"""xgb_model as an MLflow model: the input is rows of feature_table, the output forecasts of every horizon."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from forecasting_assets.forecasting import xgb
 from forecasting_assets.forecasting.season import GroupTotals
@@ -13,18 +14,30 @@ from forecasting_assets.forecasting.settings import ForecastingSettings
 
 
 class XgbForecaster(PythonModel):
-    """`predict` takes feature_table rows of the whole market: the latest week is the origin, the weeks before
-    it are the history."""
+    """Forecasts every active series from the latest week of the input; the weeks before it are the history."""
 
-    def load_context(self, context):
+    def load_context(self, context: PythonModelContext) -> None:
+        """Read the model from the artifact `model` and its settings from the artifact `description`."""
         self.model = xgb.load(Path(context.artifacts["model"]))
-        described = json.loads(Path(context.artifacts["description"]).read_text())
-        self.settings = ForecastingSettings(**described["settings"])
+        description = json.loads(Path(context.artifacts["description"]).read_text())
+        self.settings = ForecastingSettings(**description["settings"])
 
-    def predict(self, context, model_input: pd.DataFrame, params=None) -> pd.DataFrame:
+    def predict(
+        self,
+        context: PythonModelContext,
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
+    ) -> pd.DataFrame:
+        """Forecast from the rows of feature_table of the whole market.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Rows of a forecast table; the origin is the latest week of the input.
+        """
         history = model_input[model_input["quantity"] > 0]
         newest = model_input[model_input["week"] == model_input["week"].max()]
-        return xgb.predict(self.model, newest, history, GroupTotals.of(history), self.settings)
+        return xgb.predict(self.model, newest, history, GroupTotals.from_history(history), self.settings)
 
 
 set_model(XgbForecaster())

@@ -120,7 +120,7 @@ def test_optional_file_and_columns(folder):
             "capacity_overrides.csv, line 2, column manufacturer_id: 'M9'",
         ),
         ("capacity_overrides", "2024-01-08", "2024-01-09", "2024-01-09 is a Tuesday"),
-        ("capacity_overrides", "2024-01-08", "8.1.2024", "'8.1.2024' is no week"),
+        ("capacity_overrides", "2024-01-08", "8.1.2024", "'8.1.2024' is not a valid week"),
     ],
 )
 def test_names_the_problem(folder, name, old, new, message):

@@ -8,10 +8,16 @@ from hypothesis import strategies as st
 
 from forecasting_assets.features import window
 from forecasting_assets.features.build import feature_columns
-from forecasting_assets.features.window import GROUP_WEEKS, LOOKBACK_WEEKS, Surroundings, feature_rows
+from forecasting_assets.features.window import (
+    GROUP_WEEKS,
+    LOOKBACK_WEEKS,
+    FeatureWeeks,
+    MarketContext,
+    feature_rows,
+)
 from forecasting_assets.weeks import add_weeks, weeks_between
-from forecasting_assets_tests.unit.features import plainly
-from forecasting_assets_tests.unit.features.plainly import Market, Order
+from forecasting_assets_tests.unit.features import reference
+from forecasting_assets_tests.unit.features.reference import Market, Order
 
 START = date(2022, 1, 3)
 HORIZON, COUNTRIES = 6, ("US", "DE")
@@ -41,7 +47,7 @@ ONCE: Market = {("p", "EU"): {week(5): Order(3.0, 2.0, "A")}}
 
 
 def history(market: Market, first: date, last: date) -> pd.DataFrame:
-    """The rows of weekly_demand from which features of `first` to `last` are made."""
+    """Build the rows of weekly_demand from which the features of `first` to `last` are computed."""
     rows = [
         (*key, order.category, when, order.quantity, order.price)
         for key, orders in market.items()
@@ -53,13 +59,13 @@ def history(market: Market, first: date, last: date) -> pd.DataFrame:
     return frame.astype({"week": "datetime64[s]", "quantity": float, "unit_price": float})
 
 
-def made(market: Market, first: date, last: date, start: date = START) -> pd.DataFrame:
-    """The rows of `first` to `last`, by week, part and region."""
+def compute(market: Market, first: date, last: date, start: date = START) -> pd.DataFrame:
+    """Compute the rows of `first` to `last`, by week, part and region."""
     demand = history(market, first, last)
     recent = demand[demand["week"] >= pd.Timestamp(add_weeks(first, 1 - GROUP_WEEKS))]
     totals = recent.groupby(["part_category", "region", "week"], as_index=False)[["quantity"]].sum()
-    around = Surroundings.of(totals, first, last, start, COUNTRIES)
-    parts = [pd.DataFrame(rows)[TABLE.names] for rows in feature_rows(demand, around, HORIZON)]
+    context = MarketContext.from_totals(totals, FeatureWeeks(first, last, start, COUNTRIES))
+    parts = [pd.DataFrame(rows)[TABLE.names] for rows in feature_rows(demand, context, HORIZON)]
     if not parts:
         return pd.DataFrame(columns=TABLE.names)
     return pd.concat(parts).sort_values(["week", "part_id", "region"], ignore_index=True)
@@ -74,10 +80,10 @@ def made(market: Market, first: date, last: date, start: date = START) -> pd.Dat
 @example(
     {("p", "EU"): {week(0): Order(1.0, 1.0, "A"), week(110): Order(2.0, 5.0, "B")}}, (week(0), week(115))
 )
-def test_every_feature_is_what_it_is_said_to_be(market, span):
-    rows = made(market, *span)
+def test_every_feature_equals_the_reference(market, span):
+    rows = compute(market, *span)
     expected = [
-        row for w in weeks_between(*span) for row in plainly.features(market, w, START, HORIZON, COUNTRIES)
+        row for w in weeks_between(*span) for row in reference.features(market, w, START, HORIZON, COUNTRIES)
     ]
     assert len(rows) == len(expected)
     for column in TABLE.columns if expected else ():
@@ -96,30 +102,30 @@ def test_every_feature_is_what_it_is_said_to_be(market, span):
 
 @settings(deadline=None)
 @given(MARKETS, RANGES, st.data())
-def test_a_week_alone_is_the_same_as_in_a_range(market, span, data):
+def test_a_single_week_is_the_same_as_in_a_range(market, span, data):
     alone = data.draw(st.sampled_from(weeks_between(*span)))
-    rows = made(market, *span)
+    rows = compute(market, *span)
     rows = rows[rows["week"] == pd.Timestamp(alone)].reset_index(drop=True)
-    pd.testing.assert_frame_equal(rows, made(market, alone, alone).astype(rows.dtypes), check_exact=True)
+    pd.testing.assert_frame_equal(rows, compute(market, alone, alone).astype(rows.dtypes), check_exact=True)
 
 
 @settings(deadline=None)
 @given(MARKETS, RANGES)
-def test_series_are_worked_on_a_few_at_a_time(market, span):
-    whole = made(market, *span)
+def test_the_chunk_size_does_not_change_the_features(market, span):
+    whole = compute(market, *span)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(window, "_NUMBERS", 1)
-        pd.testing.assert_frame_equal(made(market, *span), whole, check_exact=True)
+        pd.testing.assert_frame_equal(compute(market, *span), whole, check_exact=True)
 
 
 def test_sums_of_windows_without_orders_are_zero():
     market = {("p", "EU"): {week(0): Order(0.1, 1.0, "A"), week(1): Order(33.3, 1.0, "A")}}
-    rows = made(market, week(20), week(30))
+    rows = compute(market, week(20), week(30))
     assert (rows[["mean_4", "mean_13", "std_13", "category_mean_13", "region_mean_13"]] == 0).all(axis=None)
 
 
 def test_the_mean_of_a_group_counts_no_weeks_before_the_history():
-    rows = made(ONCE, week(5), week(40), start=week(3))
+    rows = compute(ONCE, week(5), week(40), start=week(3))
     assert list(rows["region_mean_13"][:3]) == [3 / 3, 3 / 4, 3 / 5]
     assert rows["region_mean_13"][12] == 3 / 13
     assert rows["region_mean_13"][13] == 0

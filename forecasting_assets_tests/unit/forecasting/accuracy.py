@@ -18,7 +18,7 @@ import pandas as pd
 
 from devtools.feature_table import features
 from forecasting_assets.forecasting import sarimax, xgb
-from forecasting_assets.forecasting.backtest import rolling_backtest
+from forecasting_assets.forecasting.backtest import PastForecasts, rolling_backtest
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.weeks import add_weeks, refit_week
@@ -94,7 +94,7 @@ def panel() -> pd.DataFrame:
 def measure() -> pd.DataFrame:
     """Forecast the panel at rolling origins, as the models' assets do, and return the backtest report."""
     history = panel()
-    table, totals = features(history, HORIZON), GroupTotals.of(history)
+    table, totals = features(history, HORIZON), GroupTotals.from_history(history)
     last = add_weeks(FIRST, WEEKS - 1)
     by_refit: dict[date, list[date]] = {}
     for n in range(2 * SETTINGS.backtest_weeks, 0, -1):
@@ -104,7 +104,12 @@ def measure() -> pd.DataFrame:
     for week, origins in by_refit.items():
         known = history[history["week"] <= pd.Timestamp(week)]
         linear = sarimax.fit(known, totals, week, HORIZON, SETTINGS)
-        trees = xgb.fit(table[table["week"] <= pd.Timestamp(week)], known, totals, week, HORIZON, SETTINGS)
+        trees = xgb.fit(
+            xgb.TrainingData(table[table["week"] <= pd.Timestamp(week)], known, totals),
+            week,
+            HORIZON,
+            SETTINGS,
+        )
         rows = table[table["week"].isin([pd.Timestamp(origin) for origin in origins])]
         for model, forecast in (
             ("sarimax", sarimax.predict(linear, history, totals, origins, SETTINGS)),
@@ -118,8 +123,7 @@ def measure() -> pd.DataFrame:
 
     reports = rolling_backtest(
         [last],
-        lambda model, origin: forecasts.get((model, origin)),
-        segments,
+        PastForecasts(lambda model, origin: forecasts.get((model, origin)), segments),
         history,
         HORIZON,
         SETTINGS,

@@ -3,9 +3,10 @@ import pandas as pd
 import pytest
 
 from devtools.feature_table import features
-from forecasting_assets.forecasting.backtest import MODELS, rolling_backtest
-from forecasting_assets.forecasting.combine import SEGMENTS, combine
-from forecasting_assets.forecasting.cube import LEVELS, forecast_table
+from forecasting_assets.features.demand_patterns import SEGMENTS
+from forecasting_assets.forecasting.backtest import MODELS, PastForecasts, rolling_backtest
+from forecasting_assets.forecasting.combine import combine
+from forecasting_assets.forecasting.forecast_arrays import LEVELS, forecast_table
 from forecasting_assets.forecasting.naive import seasonal_naive
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.weeks import add_weeks, week_index
@@ -24,20 +25,20 @@ def segments(origin):
 
 
 def forecasts(model, origin):
-    """Made-up forecasts that differ by model and origin; none at some origins, as in a lake with gaps."""
-    alive = FEATURES[FEATURES["week"] == str(origin)]
-    if week_index(origin) % 11 == 0 or alive.empty:
+    """Generate forecasts that differ by model and origin; none at some origins, as in a lake with gaps."""
+    active = FEATURES[FEATURES["week"] == str(origin)]
+    if week_index(origin) % 11 == 0 or active.empty:
         return None
     rng = np.random.default_rng([week_index(origin), MODELS.index(model)])
-    level = alive["mean_13"].to_numpy()[:, None] * rng.lognormal(
-        0, 0.3 if model == "xgb" else 0.6, (len(alive), HORIZON)
+    level = active["mean_13"].to_numpy()[:, None] * rng.lognormal(
+        0, 0.3 if model == "xgb" else 0.6, (len(active), HORIZON)
     )
     values = level[..., None] * np.array([1.0, *(0.5 + LEVELS)])
-    return forecast_table(alive[["part_id", "region"]], alive["week"].to_numpy(), values)
+    return forecast_table(active[["part_id", "region"]], active["week"].to_numpy(), values)
 
 
 def backtest(weeks, history=HISTORY):
-    return rolling_backtest(weeks, forecasts, segments, history, HORIZON, SETTINGS)
+    return rolling_backtest(weeks, PastForecasts(forecasts, segments), history, HORIZON, SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def value(report, model, metric, segment="all", horizon=0):
 
 
 def cells(week, model):
-    """The cells the report of `week` counts, one row each, in plain pandas."""
+    """Return the cells that count for the report of `week`, one row each, in plain pandas."""
     tables = [forecasts(model, add_weeks(week, -n)) for n in range(1, SETTINGS.backtest_weeks + 1)]
     table = pd.concat([t for t in tables if t is not None])
     table = table[table["target_week"] <= str(week)]
@@ -60,7 +61,7 @@ def cells(week, model):
     return table.merge(demand[[*columns, "actual"]], how="left", on=columns).fillna({"actual": 0.0})
 
 
-def test_errors_are_those_of_earlier_forecasts_against_weeks_closed_since(reports):
+def test_errors_compare_earlier_forecasts_with_weeks_closed_since(reports):
     for week, report in reports.items():
         for model in ("sarimax", "xgb"):
             table = cells(week, model)
@@ -80,7 +81,7 @@ def test_segments_and_horizons_add_up_to_all(reports):
         assert parts == value(report, model, "n")
 
 
-def test_a_report_alone_is_what_it_is_in_a_range(reports):
+def test_a_single_report_is_the_same_as_in_a_range(reports):
     for week in (WEEKS[0], WEEKS[5], WEEKS[-1]):
         alone = backtest([week], HISTORY[HISTORY["week"] <= str(week)].sample(frac=1, random_state=0))[week]
         pd.testing.assert_frame_equal(alone, reports[week], rtol=1e-9)
@@ -89,21 +90,21 @@ def test_a_report_alone_is_what_it_is_in_a_range(reports):
 def test_nothing_after_the_week_changes_its_report(reports):
     week = WEEKS[4]
     poisoned = HISTORY.assign(quantity=HISTORY["quantity"].where(HISTORY["week"] <= str(week), 1e6))
-    made = backtest(WEEKS, poisoned)
-    pd.testing.assert_frame_equal(made[week], reports[week], rtol=1e-9)
-    assert value(made[WEEKS[5]], "xgb", "rmse") > 10 * value(reports[WEEKS[5]], "xgb", "rmse")
+    changed = backtest(WEEKS, poisoned)
+    pd.testing.assert_frame_equal(changed[week], reports[week], rtol=1e-9)
+    assert value(changed[WEEKS[5]], "xgb", "rmse") > 10 * value(reports[WEEKS[5]], "xgb", "rmse")
 
 
-def test_combined_is_what_combine_made_at_each_origin_with_the_report_of_that_origin(reports):
+def test_combined_uses_the_report_of_each_origin(reports):
     week = WEEKS[-1]
     origins = [add_weeks(week, -n) for n in range(1, 9)]
     known = backtest(sorted(origins))
-    made = []
+    combined = []
     for origin in origins:
         one, other = forecasts("sarimax", origin), forecasts("xgb", origin)
         if one is not None and other is not None:
-            made.append(combine(one, other, segments(origin), known[origin]))
-    table = pd.concat(made)
+            combined.append(combine(one, other, segments(origin), known[origin]))
+    table = pd.concat(combined)
     demand = HISTORY.rename(columns={"week": "target_week", "quantity": "actual"}).drop(
         columns="part_category"
     )
@@ -139,7 +140,7 @@ def test_keys_are_unique_and_naive_has_no_quantiles(reports):
         assert not naive & {"pinball", "coverage_80", "coverage_90"}
 
 
-def test_seasonal_naive_takes_last_year_or_the_latest_week():
+def test_seasonal_naive_uses_last_year_or_the_latest_week():
     past = np.arange(60.0)[None, :]
     assert seasonal_naive(past, np.array([0]), 2).tolist() == [[8.0, 9.0]]
     assert seasonal_naive(past, np.array([9]), 2).tolist() == [[59.0, 9.0]]

@@ -4,17 +4,17 @@ from statsmodels.tsa.statespace.sarimax import SARIMAX
 
 from forecasting_assets.forecasting.candidates import (
     CANDIDATES,
+    candidate_forecasts,
     damped_trend,
-    forecasts,
-    reverting,
-    smoothing,
+    exponential_smoothing,
+    mean_reverting,
 )
 
 WALK = 5 + np.cumsum(np.random.default_rng(0).normal(0, 0.3, 300))
 
 
 def forecast_one(endog, candidate, horizon=8, first=0):
-    return forecasts(endog[None], np.array([first]), candidate, horizon)[0]
+    return candidate_forecasts(endog[None], np.array([first]), candidate, horizon)[0]
 
 
 def of_statsmodels(endog, candidate, horizon):
@@ -25,38 +25,38 @@ def of_statsmodels(endog, candidate, horizon):
 
 @pytest.mark.parametrize("candidate", CANDIDATES, ids=str)
 def test_forecasts_are_those_of_statsmodels(candidate):
-    made = forecast_one(WALK[:100], candidate)
+    predicted = forecast_one(WALK[:100], candidate)
     for week in (0, 1, 5, 40, 99):
         expected = of_statsmodels(WALK[: week + 1], candidate, 8)
-        np.testing.assert_allclose(made[week], expected, rtol=1e-6)
+        np.testing.assert_allclose(predicted[week], expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("candidate", CANDIDATES, ids=str)
-def test_a_series_that_begins_later_is_forecast_as_if_nothing_were_before(candidate):
-    made = forecasts(np.stack([WALK[:60], WALK[:60]]), np.array([0, 23]), candidate, 5)[1]
-    assert np.isnan(made[:23]).all()
+def test_a_series_that_begins_later_is_forecast_as_if_it_began_the_panel(candidate):
+    predicted = candidate_forecasts(np.stack([WALK[:60], WALK[:60]]), np.array([0, 23]), candidate, 5)[1]
+    assert np.isnan(predicted[:23]).all()
     for week in (23, 24, 59):
         expected = of_statsmodels(WALK[23 : week + 1], candidate, 5)
-        np.testing.assert_allclose(made[week], expected, rtol=1e-6)
+        np.testing.assert_allclose(predicted[week], expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("candidate", CANDIDATES, ids=str)
-def test_weeks_after_change_no_forecast(candidate):
+def test_later_weeks_change_no_forecast(candidate):
     poisoned = np.where(np.arange(60) > 40, 1e6, WALK[:60])
-    made, again = forecast_one(WALK[:60], candidate), forecast_one(poisoned, candidate)
-    assert np.array_equal(made[:41], again[:41])
-    assert (again[41] > 10 * made[41]).all()
+    predicted, again = forecast_one(WALK[:60], candidate), forecast_one(poisoned, candidate)
+    assert np.array_equal(predicted[:41], again[:41])
+    assert (again[41] > 10 * predicted[41]).all()
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.3, 0.9])
-def test_smoothing_is_the_exponential_smoothing_of_textbooks(alpha):
+def test_exponential_smoothing_follows_the_textbook_recursion(alpha):
     level, levels = WALK[0], []
     for y in WALK:
         level = alpha * y + (1 - alpha) * level
         levels.append(level)
-    made = forecast_one(WALK, smoothing(alpha))
+    predicted = forecast_one(WALK, exponential_smoothing(alpha))
     # The first level is estimated and not the first value; by the late weeks that is forgotten.
-    np.testing.assert_allclose(made[250:], np.repeat(levels, 8).reshape(-1, 8)[250:], rtol=1e-5)
+    np.testing.assert_allclose(predicted[250:], np.repeat(levels, 8).reshape(-1, 8)[250:], rtol=1e-5)
 
 
 @pytest.mark.parametrize("parameters", [(0.3, 0.02, 0.95), (0.6, 0.1, 0.9)])
@@ -67,14 +67,14 @@ def test_damped_trend_is_holts_smoothing(parameters):
         error = y - level - phi * slope
         level, slope = level + phi * slope + alpha * error, phi * slope + beta * error
         expected.append(level + slope * np.cumsum(phi ** np.arange(1, 9)))
-    made = forecast_one(WALK, damped_trend(alpha, beta, phi))
-    np.testing.assert_allclose(made[250:], np.array(expected)[250:], rtol=1e-5)
+    predicted = forecast_one(WALK, damped_trend(alpha, beta, phi))
+    np.testing.assert_allclose(predicted[250:], np.array(expected)[250:], rtol=1e-5)
 
 
 def test_reverting_forecasts_go_to_the_mean_of_the_series():
     around = 7 + np.random.default_rng(1).normal(0, 1, 200)
-    made = forecast_one(around, reverting(0.8, -0.3), horizon=60)[-1]
+    predicted = forecast_one(around, mean_reverting(0.8, -0.3), horizon=60)[-1]
     # The mean by generalised least squares is that of the weeks, but for the first and the last ones.
-    assert made[-1] == pytest.approx(around.mean(), abs=0.05)
-    distance = np.abs(made - made[-1])
+    assert predicted[-1] == pytest.approx(around.mean(), abs=0.05)
+    distance = np.abs(predicted - predicted[-1])
     np.testing.assert_allclose(distance[1:10] / distance[:9], 0.8, rtol=1e-3)

@@ -5,15 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from forecasting_assets.features.demand_patterns import SEGMENTS
 from forecasting_assets.forecasting.combine import (
-    SEGMENTS,
     combination_weights,
     combine,
     segment_codes,
-    weighted,
-    weights_of,
+    weighted_average,
+    weights_from_report,
 )
-from forecasting_assets.forecasting.cube import FORECAST_COLUMNS, SeriesIndex, forecast_table
+from forecasting_assets.forecasting.forecast_arrays import FORECAST_COLUMNS, SeriesIndex, forecast_table
 from forecasting_assets.forecasting.metrics import SUMS
 
 SERIES = pd.DataFrame({"part_id": ["A", "B", "C"], "region": "x"})
@@ -47,7 +47,7 @@ def weight_of(one, other, equal, cells, prior):
     return combination_weights(losses(one, cells), losses(other, cells), losses(equal, cells), prior)
 
 
-def test_without_observations_the_models_weigh_the_same():
+def test_without_observations_the_weights_are_equal():
     assert weight_of(0, 0, 0, 0, 500) == 0.5
 
 
@@ -72,7 +72,7 @@ def test_weights_favour_the_smaller_loss_and_add_up_to_one(one, other, share, ce
 
 
 @given(st.lists(st.tuples(st.floats(-10, 10), st.floats(-10, 10)), min_size=3, max_size=20))
-def test_of_squared_losses_the_weight_is_the_best_there_is(errors):
+def test_the_weight_is_optimal_for_squared_losses(errors):
     one, other = np.array(errors).T
 
     def loss(w):
@@ -85,43 +85,43 @@ def test_of_squared_losses_the_weight_is_the_best_there_is(errors):
 @given(
     arrays(float, (2, 2, 8), elements=st.floats(0, 1e6)), arrays(float, (2, 2, 8), elements=st.floats(0, 1e6))
 )
-def test_a_weighted_mean_lies_between_and_takes_the_other_where_one_is_missing(one, other):
-    mixed = weighted(one, other, np.full((2, 2), 0.3))
+def test_a_weighted_mean_lies_between_and_uses_the_other_where_one_is_missing(one, other):
+    mixed = weighted_average(one, other, np.full((2, 2), 0.3))
     assert (mixed >= np.minimum(one, other) * (1 - 1e-12)).all()
     assert (mixed <= np.maximum(one, other) * (1 + 1e-12)).all()
     missing = np.full_like(one, np.nan)
-    assert np.array_equal(weighted(one, missing, np.full((2, 2), 0.3)), one)
-    assert np.array_equal(weighted(missing, other, np.full((2, 2), 0.3)), other)
+    assert np.array_equal(weighted_average(one, missing, np.full((2, 2), 0.3)), one)
+    assert np.array_equal(weighted_average(missing, other, np.full((2, 2), 0.3)), other)
 
 
 def test_combine_uses_the_weight_of_segment_and_horizon_and_keeps_every_series():
     segments = pd.DataFrame({"part_id": ["A", "B"], "region": "x", "segment": ["smooth", "lumpy"]})
     weights = report({("smooth", 1): 0.9, ("smooth", 2): 0.2, "lumpy": 0.6, "all": 0.0})
-    made = combine(table([0, 1], 10), table([1, 0, 2], 20), segments, weights)
-    assert list(made.columns) == FORECAST_COLUMNS
-    assert made["part_id"].tolist() == ["A", "A", "B", "B", "C", "C"]
-    assert made["mean"].tolist() == pytest.approx([11, 18, 14, 14, 20, 20])
-    assert made["q95"].tolist() == made["mean"].tolist()
+    combined = combine(table([0, 1], 10), table([1, 0, 2], 20), segments, weights)
+    assert list(combined.columns) == FORECAST_COLUMNS
+    assert combined["part_id"].tolist() == ["A", "A", "B", "B", "C", "C"]
+    assert combined["mean"].tolist() == pytest.approx([11, 18, 14, 14, 20, 20])
+    assert combined["q95"].tolist() == combined["mean"].tolist()
 
 
-def test_a_series_without_segment_takes_the_weights_of_all():
+def test_a_series_without_segment_uses_the_weights_of_all():
     none = pd.DataFrame({"part_id": [], "region": [], "segment": []})
-    made = combine(table([0], 10), table([0], 20), none, report({"all": 1.0}))
-    assert made["mean"].tolist() == [10, 10]
+    combined = combine(table([0], 10), table([0], 20), none, report({"all": 1.0}))
+    assert combined["mean"].tolist() == [10, 10]
 
 
-def test_nothing_to_combine_is_an_empty_table():
-    made = combine(table([], 1), table([], 1), SERIES.assign(segment="new"), report({}))
-    assert list(made.columns) == FORECAST_COLUMNS
-    assert made.empty
+def test_no_forecasts_give_an_empty_table():
+    combined = combine(table([], 1), table([], 1), SERIES.assign(segment="new"), report({}))
+    assert list(combined.columns) == FORECAST_COLUMNS
+    assert combined.empty
 
 
-def test_several_origins_and_absent_weights_are_refused():
+def test_several_origins_and_missing_weights_are_rejected():
     later = table([1], 1).assign(origin_week=pd.Timestamp("2024-01-08"))
     with pytest.raises(ValueError, match="2 origins"):
         combine(table([0], 1), later, SERIES.assign(segment="new"), report({}))
-    with pytest.raises(ValueError, match="lacks 6 of 12 weights"):
-        weights_of(report({}, horizons=1), 2)
+    with pytest.raises(ValueError, match="6 of 12 weights"):
+        weights_from_report(report({}, horizons=1), 2)
 
 
 def test_segment_codes_follow_the_index():

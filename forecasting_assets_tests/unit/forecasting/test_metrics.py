@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from utilsforecast import losses
 
-from forecasting_assets.forecasting.cube import LEVELS, VALUES
-from forecasting_assets.forecasting.metrics import metrics, naive_errors, sums
+from forecasting_assets.forecasting.forecast_arrays import LEVELS, VALUES
+from forecasting_assets.forecasting.metrics import NaiveErrors, error_sums, metrics, naive_errors
 
 ACTUAL = np.array([[10.0, 0.0], [4.0, 6.0]])
 #: Means 12, 1 | 4, 3 and medians 11, 1 | 5, 6; the other quantiles lie evenly around the median.
@@ -24,7 +24,10 @@ MAE1, MSE1 = np.array([2.0, 4.0]), np.array([5.0, 16.0])
 
 
 def measured(actual=ACTUAL, values=VALUE, mae1=MAE1, mse1=MSE1):
-    return {k: float(v) for k, v in metrics(sums(actual, values, mae1, mse1).sum(axis=(0, 1))).items()}
+    return {
+        k: float(v)
+        for k, v in metrics(error_sums(actual, values, NaiveErrors(mae1, mse1)).sum(axis=(0, 1))).items()
+    }
 
 
 def test_metrics_by_hand():
@@ -72,7 +75,8 @@ def test_cells_without_forecast_actual_scale_or_quantiles_are_left_out():
 
 def test_naive_errors_leave_out_the_weeks_before_the_first_order():
     demand = np.array([[0.0, 5.0, 7.0, 4.0], [1.0, 1.0, 3.0, 3.0], [0.0, 0.0, 0.0, 9.0]])
-    mae, mse = naive_errors(demand, np.array([1, 0, 3]))
+    errors = naive_errors(demand, np.array([1, 0, 3]))
+    mae, mse = errors.absolute, errors.squared
     assert mae[:2].tolist() == [2.5, pytest.approx(2 / 3)]
     assert mse[:2].tolist() == [6.5, pytest.approx(4 / 3)]
     assert np.isnan(mae[2])
@@ -83,12 +87,10 @@ def test_naive_errors_leave_out_the_weeks_before_the_first_order():
     arrays(float, (3, 5, 8), elements=st.floats(0, 1e4)), arrays(float, (3, 5), elements=st.floats(1, 1e4))
 )
 def test_sums_of_parts_are_the_sum_of_the_whole(values, actual):
-    scale = np.ones(3)
-    whole = sums(actual, values, scale, scale).sum(axis=(0, 1))
+    scale, of_one = NaiveErrors(np.ones(3), np.ones(3)), NaiveErrors(np.ones(1), np.ones(1))
+    whole = error_sums(actual, values, scale).sum(axis=(0, 1))
     parts = sum(
-        sums(actual[i : i + 1, j : j + 1], values[i : i + 1, j : j + 1], scale[:1], scale[:1]).sum(
-            axis=(0, 1)
-        )
+        error_sums(actual[i : i + 1, j : j + 1], values[i : i + 1, j : j + 1], of_one).sum(axis=(0, 1))
         for i in range(3)
         for j in range(5)
     )
@@ -100,8 +102,8 @@ def test_against_utilsforecast():
     train, actual = rng.gamma(2, 10, (1, 60)), rng.gamma(2, 10, (1, 8))
     values = np.sort(rng.gamma(2, 10, (1, 8, len(VALUES))), axis=-1)
     values[..., 0] = values[..., VALUES.index("q50")]
-    mae1, mse1 = naive_errors(train, np.array([0]))
-    m = measured(actual, values, mae1, mse1)
+    scale = naive_errors(train, np.array([0]))
+    m = measured(actual, values, scale.absolute, scale.squared)
     frame = pd.DataFrame({"unique_id": "a", "ds": range(8), "y": actual[0], "model": values[0, :, 0]})
     quantiles = {f"model-{i}": values[0, :, i] for i in range(1, 8)}
     known = pd.DataFrame({"unique_id": "a", "ds": range(-60, 0), "y": train[0]})

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devtools.feature_table import features
-from forecasting_assets.forecasting.panel import PATTERNS, DemandError, Panel
+from forecasting_assets.features.demand_patterns import PATTERNS
+from forecasting_assets.forecasting.panel import DemandError, Panel
 from forecasting_assets.weeks import add_weeks
 from forecasting_assets_tests.support.market import FIRST, market
 
@@ -19,46 +20,49 @@ def history(*rows):
 
 def test_weeks_without_orders_are_zero_and_duplicates_are_added():
     table = history(("B", "x", "2024-01-15", 2), ("A", "x", "2024-01-01", 1), ("B", "x", "2024-01-15", 3))
-    panel = Panel.of(table, date(2024, 1, 1), date(2024, 1, 22))
+    panel = Panel.from_history(table, date(2024, 1, 1), date(2024, 1, 22))
     assert panel.series[["part_id", "region"]].values.tolist() == [["A", "x"], ["B", "x"]]
     assert panel.demand.tolist() == [[1, 0, 0, 0], [0, 0, 5, 0]]
     assert panel.first_order.tolist() == [0, 2]
-    assert panel.alive(1).tolist() == [True, False]
+    assert panel.active(1).tolist() == [True, False]
 
 
-def test_a_series_is_alive_for_52_weeks_its_order_week_counted():
-    panel = Panel.of(history(("A", "x", "2024-01-01", 1)), date(2024, 1, 1), add_weeks(date(2024, 1, 1), 60))
-    assert [bool(panel.alive(t)[0]) for t in (0, 51, 52)] == [True, True, False]
+def test_a_series_is_active_for_52_weeks_including_the_week_of_the_order():
+    panel = Panel.from_history(
+        history(("A", "x", "2024-01-01", 1)), date(2024, 1, 1), add_weeks(date(2024, 1, 1), 60)
+    )
+    assert [bool(panel.active(t)[0]) for t in (0, 51, 52)] == [True, True, False]
 
 
 def test_weeks_outside_and_series_without_orders_inside_are_left_out():
     table = history(("A", "x", "2023-12-25", 1), ("B", "x", "2024-01-01", 1), ("C", "x", "2024-01-08", 1))
-    panel = Panel.of(table, date(2024, 1, 1), date(2024, 1, 1))
+    panel = Panel.from_history(table, date(2024, 1, 1), date(2024, 1, 1))
     assert panel.series["part_id"].tolist() == ["B"]
 
 
 @pytest.mark.parametrize(
-    ("row", "says"),
+    ("row", "message"),
     [
-        (("A", "x", "2024-01-02", 1.0), "week: 2024-01-02 00:00:00 is no Monday"),
+        (("A", "x", "2024-01-02", 1.0), "week: 2024-01-02 00:00:00 is not a Monday"),
         (("A", "x", "2024-01-01", -1.0), "quantity: -1.0"),
         (("A", "x", "2024-01-01", float("nan")), "quantity: nan"),
     ],
 )
-def test_bad_demand_is_named(row, says):
-    with pytest.raises(DemandError, match=says):
-        Panel.of(history(row), date(2024, 1, 1), date(2024, 1, 8))
+def test_invalid_demand_names_column_and_value(row, message):
+    with pytest.raises(DemandError, match=message) as caught:
+        Panel.from_history(history(row), date(2024, 1, 1), date(2024, 1, 8))
+    assert message.startswith(f"{caught.value.column}:")
 
 
-def test_absent_columns_are_named():
+def test_missing_columns_are_named():
     with pytest.raises(DemandError, match="no column region"):
-        Panel.of(history().drop(columns="region"), date(2024, 1, 1), date(2024, 1, 8))
+        Panel.from_history(history().drop(columns="region"), date(2024, 1, 1), date(2024, 1, 8))
 
 
-def test_nothing_ordered_is_an_empty_panel():
-    panel = Panel.of(history(), date(2024, 1, 1), date(2024, 1, 8))
+def test_no_orders_give_an_empty_panel():
+    panel = Panel.from_history(history(), date(2024, 1, 1), date(2024, 1, 8))
     assert panel.demand.shape == (0, 2)
-    assert len(panel.first_order) == len(panel.alive(1)) == 0
+    assert len(panel.first_order) == len(panel.active(1)) == 0
 
 
 @given(st.randoms(use_true_random=False))
@@ -66,8 +70,8 @@ def test_the_order_of_rows_does_not_matter(random):
     table = market(weeks=30, series=4)
     order = list(range(len(table)))
     random.shuffle(order)
-    one = Panel.of(table, FIRST, add_weeks(FIRST, 29))
-    other = Panel.of(table.iloc[order], FIRST, add_weeks(FIRST, 29))
+    one = Panel.from_history(table, FIRST, add_weeks(FIRST, 29))
+    other = Panel.from_history(table.iloc[order], FIRST, add_weeks(FIRST, 29))
     assert one.series.equals(other.series)
     assert np.array_equal(one.demand, other.demand)
 
@@ -80,19 +84,20 @@ def test_patterns_are_the_segments_of_the_feature_table():
         weeks = [pd.Timestamp(add_weeks(FIRST, int(w))) for w in np.flatnonzero(quantity)]
         more = {"part_id": "W", "part_category": "C0", "region": region, "week": weeks}
         table = pd.concat([table, pd.DataFrame({**more, "quantity": quantity[quantity > 0]})])
-    panel = Panel.of(table, FIRST, add_weeks(FIRST, 109))
+    panel = Panel.from_history(table, FIRST, add_weeks(FIRST, 109))
     columns = np.arange(0, 110, 3)
     found = panel.patterns(columns)
     segment = features(table).set_index(["part_id", "region", "week"])["segment"]
     assert set(segment) == set(PATTERNS)
     for i, column in enumerate(columns.tolist()):
-        alive = panel.series[panel.alive(column)].assign(week=pd.Timestamp(add_weeks(FIRST, column)))
-        expected = segment.reindex(pd.MultiIndex.from_frame(alive[["part_id", "region", "week"]]))
-        assert [PATTERNS[p] for p in found[panel.alive(column)][:, i]] == expected.tolist()
+        is_active = panel.active(column)
+        active = panel.series[is_active].assign(week=pd.Timestamp(add_weeks(FIRST, column)))
+        expected = segment.reindex(pd.MultiIndex.from_frame(active[["part_id", "region", "week"]]))
+        assert [PATTERNS[p] for p in found[is_active][:, i]] == expected.tolist()
 
 
-def test_patterns_know_nothing_after_their_week():
-    panel = Panel.of(market(), FIRST, add_weeks(FIRST, 89))
+def test_patterns_do_not_depend_on_later_weeks():
+    panel = Panel.from_history(market(), FIRST, add_weeks(FIRST, 89))
     columns, later = np.arange(60), np.arange(90) >= 60
     begun = panel.rows(np.flatnonzero(panel.first_order < 60))
     poisoned = Panel(begun.series, FIRST, np.where(later, 1e6, begun.demand))
@@ -108,11 +113,11 @@ def test_the_category_of_a_series_is_that_of_its_first_order_in_the_panel():
         ("A", "y", "2024-01-08", 1),
     ).assign(part_category=["second", "first", "before", "other"])
     for rows in (table, table[::-1]):
-        panel = Panel.of(rows, date(2024, 1, 1), date(2024, 1, 8))
+        panel = Panel.from_history(rows, date(2024, 1, 1), date(2024, 1, 8))
         assert panel.series["part_category"].tolist() == ["first", "other"]
 
 
-def test_parts_without_a_category_are_all_of_one():
-    panel = Panel.of(market().drop(columns="part_category"), FIRST, add_weeks(FIRST, 89))
+def test_parts_without_a_category_share_the_default_category():
+    panel = Panel.from_history(market().drop(columns="part_category"), FIRST, add_weeks(FIRST, 89))
     assert set(panel.series["part_category"]) == {"default"}
-    assert Panel.of(market(), FIRST, add_weeks(FIRST, 89)).series["part_category"].nunique() == 2
+    assert Panel.from_history(market(), FIRST, add_weeks(FIRST, 89)).series["part_category"].nunique() == 2

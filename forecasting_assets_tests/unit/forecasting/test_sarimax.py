@@ -6,11 +6,12 @@ import pandas as pd
 import pytest
 
 from forecasting_assets.forecasting import sarimax
-from forecasting_assets.forecasting.candidates import CANDIDATES
-from forecasting_assets.forecasting.candidates import forecasts as of_candidate
-from forecasting_assets.forecasting.cube import FORECAST_COLUMNS, VALUES
+from forecasting_assets.forecasting.candidates import CANDIDATES, candidate_forecasts
+from forecasting_assets.forecasting.forecast_arrays import FORECAST_COLUMNS, VALUES
 from forecasting_assets.forecasting.panel import DemandError, Panel
-from forecasting_assets.forecasting.sarimax import PartSample, SarimaxModel, sample_parts
+from forecasting_assets.forecasting.part_sample import PartSample, sample_parts
+from forecasting_assets.forecasting.rolling import MAX_GROWTH
+from forecasting_assets.forecasting.sarimax import SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.weeks import add_weeks
@@ -18,7 +19,7 @@ from forecasting_assets_tests.support.market import FIRST, market
 
 SETTINGS = ForecastingSettings()
 HISTORY = market(weeks=120)
-TOTALS = GroupTotals.of(HISTORY)
+TOTALS = GroupTotals.from_history(HISTORY)
 FITTED = add_weeks(FIRST, 92)
 ORIGINS = [add_weeks(FITTED, w) for w in range(24)]
 KEYS = ["part_id", "region", "origin_week", "horizon"]
@@ -45,7 +46,7 @@ def same(one, other):
 
 
 def table_of(demand, region="x", parts=None):
-    """Rows of orders from demand (series, weeks), each series a part of one category unless `parts` names it."""
+    """Build rows of orders from demand (series, weeks), each series a part of one category unless `parts` names it."""
     parts = parts or [f"P{i:03}" for i in range(len(demand))]
     weeks = pd.date_range(str(FIRST), periods=demand.shape[1], freq="7D")
     wide = pd.DataFrame(demand, index=pd.Index(parts, name="part_id"), columns=weeks.rename("week"))
@@ -53,33 +54,33 @@ def table_of(demand, region="x", parts=None):
     return long[long["quantity"] > 0].assign(region=region, part_category="C")
 
 
-def made_from(history, origins, fitted=None, totals=None):
-    """Forecasts from weeks numbered from FIRST, by a model fitted at the first of them."""
-    totals = totals or GroupTotals.of(history)
+def forecasts_from(history, origins, fitted=None, totals=None):
+    """Forecast from weeks numbered from FIRST, by a model fitted at the first of them."""
+    totals = totals or GroupTotals.from_history(history)
     weeks = [add_weeks(FIRST, o) for o in origins]
     model = sarimax.fit(history, totals, add_weeks(FIRST, fitted or origins[0]), 8, SETTINGS)
     return sarimax.predict(model, history, totals, weeks, SETTINGS)
 
 
-def matrix(made, column):
-    """(series, origins, horizons) of a forecast table in which every series has every origin."""
-    ordered = made.sort_values(KEYS)[column].to_numpy()
-    return ordered.reshape(-1, made["origin_week"].nunique(), 8)
+def matrix(predicted, column):
+    """Arrange as (series, origins, horizons) a forecast table in which every series has every origin."""
+    ordered = predicted.sort_values(KEYS)[column].to_numpy()
+    return ordered.reshape(-1, predicted["origin_week"].nunique(), 8)
 
 
 def targets(demand, origins):
     return np.stack([demand[:, o + 1 : o + 9] for o in origins], axis=1)
 
 
-def test_every_living_series_has_every_horizon_and_proper_values(forecasts):
+def test_every_active_series_has_every_horizon_and_valid_values(forecasts):
     assert list(forecasts.columns) == FORECAST_COLUMNS
     for origin in ORIGINS:
         known = HISTORY[HISTORY["week"] <= str(origin)]
         recent = known[known["week"] > str(add_weeks(origin, -52))]
-        made = forecasts[forecasts["origin_week"] == str(origin)]
-        living = set(recent[["part_id", "region"]].itertuples(index=False, name=None))
-        assert set(made[["part_id", "region"]].itertuples(index=False, name=None)) == living
-        assert (made.groupby(["part_id", "region"])["horizon"].agg(set) == set(range(1, 9))).all()
+        predicted = forecasts[forecasts["origin_week"] == str(origin)]
+        active = set(recent[["part_id", "region"]].itertuples(index=False, name=None))
+        assert set(predicted[["part_id", "region"]].itertuples(index=False, name=None)) == active
+        assert (predicted.groupby(["part_id", "region"])["horizon"].agg(set) == set(range(1, 9))).all()
     assert forecasts["origin_week"].nunique() == len(ORIGINS)
     assert not forecasts.duplicated(KEYS).any()
     values = forecasts[VALUES].to_numpy()
@@ -90,19 +91,19 @@ def test_every_living_series_has_every_horizon_and_proper_values(forecasts):
 
 
 @pytest.mark.parametrize("history_weeks", [78, 156])
-def test_a_week_alone_gives_what_it_gives_in_a_range(history_weeks):
+def test_a_single_week_has_the_same_forecasts_as_in_a_range(history_weeks):
     settings = ForecastingSettings(history_weeks=history_weeks)
     model = sarimax.fit(HISTORY, TOTALS, FITTED, 8, settings)
     forecasts = sarimax.predict(model, HISTORY, TOTALS, ORIGINS, settings)
     for origin in (ORIGINS[0], ORIGINS[3], ORIGINS[-1]):
         known = HISTORY[HISTORY["week"] <= str(origin)]
-        alone = sarimax.predict(model, known, GroupTotals.of(known), [origin], settings)
+        alone = sarimax.predict(model, known, GroupTotals.from_history(known), [origin], settings)
         same(alone, forecasts[forecasts["origin_week"] == str(origin)])
 
 
 def test_the_order_of_rows_and_origins_does_not_matter(forecasts):
     shuffled = HISTORY.sample(frac=1, random_state=0)
-    totals = GroupTotals.of(shuffled)
+    totals = GroupTotals.from_history(shuffled)
     model = sarimax.fit(shuffled, totals, FITTED, 8, SETTINGS)
     same(sarimax.predict(model, shuffled, totals, ORIGINS[::-1], SETTINGS), forecasts)
 
@@ -112,12 +113,12 @@ def test_history_before_its_window_does_not_matter():
     begin = add_weeks(FITTED, 1 - settings.history_weeks)
     cut = HISTORY[HISTORY["week"] >= str(begin)]
     assert len(cut) < len(HISTORY)
-    made = []
+    predicted = []
     for history in (cut, HISTORY):
-        totals = GroupTotals.of(history)
+        totals = GroupTotals.from_history(history)
         model = sarimax.fit(history, totals, FITTED, 8, settings)
-        made.append(sarimax.predict(model, history, totals, ORIGINS, settings))
-    same(*made)
+        predicted.append(sarimax.predict(model, history, totals, ORIGINS, settings))
+    same(*predicted)
 
 
 @pytest.mark.parametrize("poison", [1e6, 1e-3])
@@ -126,32 +127,32 @@ def test_nothing_after_the_origin_changes_a_forecast(forecasts, last, poison):
     after = HISTORY["week"] > str(ORIGINS[last])
     new = HISTORY[after].assign(part_id="NEW", quantity=poison)
     poisoned = pd.concat([HISTORY.assign(quantity=HISTORY["quantity"].mask(after, poison)), new])
-    totals = GroupTotals.of(poisoned)
+    totals = GroupTotals.from_history(poisoned)
     model = sarimax.fit(poisoned, totals, FITTED, 8, SETTINGS)
-    made = sarimax.predict(model, poisoned, totals, ORIGINS, SETTINGS)
-    until = [t[t["origin_week"] <= str(ORIGINS[last])] for t in (made, forecasts)]
+    predicted = sarimax.predict(model, poisoned, totals, ORIGINS, SETTINGS)
+    until = [t[t["origin_week"] <= str(ORIGINS[last])] for t in (predicted, forecasts)]
     same(*until)
-    assert "NEW" in set(made["part_id"])
+    assert "NEW" in set(predicted["part_id"])
 
 
-def test_the_regions_of_a_part_and_the_totals_of_all_suffice(model, forecasts):
+def test_the_regions_of_a_part_and_the_group_totals_are_sufficient(model, forecasts):
     for parts in (["P02"], ["P05", "P00", "P03"]):
         some = HISTORY[HISTORY["part_id"].isin(parts)]
-        made = sarimax.predict(model, some, TOTALS, ORIGINS, SETTINGS)
-        same(made, forecasts[forecasts["part_id"].isin(parts)])
+        predicted = sarimax.predict(model, some, TOTALS, ORIGINS, SETTINGS)
+        same(predicted, forecasts[forecasts["part_id"].isin(parts)])
 
 
-def test_totals_and_other_regions_are_needed(model, forecasts):
-    """The test above would hold for forecasts that borrow nothing."""
+def test_group_totals_and_other_regions_are_used(model, forecasts):
+    """Without this, the test above would also pass for forecasts that borrow nothing."""
     some = HISTORY[HISTORY["part_id"] == "P00"]
     one = some[some["region"] == "R0"]
-    for history, totals in ((some, GroupTotals.of(some)), (one, TOTALS)):
-        made = sarimax.predict(model, history, totals, ORIGINS, SETTINGS)
-        kept = forecasts.merge(made[KEYS], on=KEYS).sort_values(KEYS)
-        assert not np.allclose(kept["q50"], made.sort_values(KEYS)["q50"], rtol=1e-3)
+    for history, totals in ((some, GroupTotals.from_history(some)), (one, TOTALS)):
+        predicted = sarimax.predict(model, history, totals, ORIGINS, SETTINGS)
+        kept = forecasts.merge(predicted[KEYS], on=KEYS).sort_values(KEYS)
+        assert not np.allclose(kept["q50"], predicted.sort_values(KEYS)["q50"], rtol=1e-3)
 
 
-def test_a_model_written_as_json_gives_the_same_forecasts(model, forecasts):
+def test_a_model_restored_from_json_gives_the_same_forecasts(model, forecasts):
     read = SarimaxModel.from_dict(json.loads(json.dumps(model.to_dict())))
     assert read.week == FITTED
     assert read.horizon == 8
@@ -160,100 +161,102 @@ def test_a_model_written_as_json_gives_the_same_forecasts(model, forecasts):
 
 def test_units_do_not_matter(forecasts):
     dozens = HISTORY.assign(quantity=HISTORY["quantity"] / 12)
-    totals = GroupTotals.of(dozens)
+    totals = GroupTotals.from_history(dozens)
     model = sarimax.fit(dozens, totals, FITTED, 8, SETTINGS)
-    made = sarimax.predict(model, dozens, totals, ORIGINS, SETTINGS)
-    same(made.assign(**made[VALUES] * 12), forecasts)
+    predicted = sarimax.predict(model, dozens, totals, ORIGINS, SETTINGS)
+    same(predicted.assign(**predicted[VALUES] * 12), forecasts)
 
 
-def test_bad_demand_is_named():
+def test_invalid_demand_names_column_and_value():
     bad = HISTORY.assign(quantity=-1.0)
     with pytest.raises(DemandError, match=r"quantity: -1\.0"):
         sarimax.fit(bad, TOTALS, FITTED, 8, SETTINGS)
 
 
 @pytest.mark.filterwarnings("error")
-def test_the_first_weeks_have_forecasts_of_the_size_of_demand():
+def test_forecasts_of_the_first_weeks_are_as_large_as_demand():
     for week in (0, 1, 2, 8):
-        made = made_from(HISTORY, [week])
+        predicted = forecasts_from(HISTORY, [week])
         known = HISTORY[HISTORY["week"] <= str(add_weeks(FIRST, week))]
-        assert len(made) == 8 * known.groupby(["part_id", "region"]).ngroups > 0
-        largest = made.merge(known.groupby(["part_id", "region"])["quantity"].max().reset_index())
-        assert np.isfinite(made[VALUES]).all(axis=None)
-        assert (largest["q95"] <= sarimax.MAX_GROWTH * largest["quantity"] * (1 + 1e-9)).all()
-        assert (made["q95"] > 0).all()
+        assert len(predicted) == 8 * known.groupby(["part_id", "region"]).ngroups > 0
+        largest = predicted.merge(known.groupby(["part_id", "region"])["quantity"].max().reset_index())
+        assert np.isfinite(predicted[VALUES]).all(axis=None)
+        assert (largest["q95"] <= MAX_GROWTH * largest["quantity"] * (1 + 1e-9)).all()
+        assert (predicted["q95"] > 0).all()
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("week", [-5, 119 + 52])
-def test_a_week_without_living_series_has_no_forecasts(week):
-    nothing = made_from(HISTORY, [week])
+def test_a_week_without_active_series_has_no_forecasts(week):
+    nothing = forecasts_from(HISTORY, [week])
     assert list(nothing.columns) == FORECAST_COLUMNS
     assert nothing.empty
 
 
 @pytest.mark.filterwarnings("error")
-def test_steady_demand_is_forecast_as_it_is():
-    made = made_from(table_of(np.full((3, 100), 5.0)), [99])
-    np.testing.assert_allclose(made[VALUES], 5.0, rtol=0.01)
+def test_constant_demand_is_forecast_exactly():
+    predicted = forecasts_from(table_of(np.full((3, 100), 5.0)), [99])
+    np.testing.assert_allclose(predicted[VALUES], 5.0, rtol=0.01)
 
 
 def test_a_forecast_lies_between_those_of_the_candidates_where_no_season_is_known():
     rng = np.random.default_rng(2)
     history = table_of(rng.lognormal(3, 0.3, (5, 40)))
-    totals, week = GroupTotals.of(history), add_weeks(FIRST, 39)
+    totals, week = GroupTotals.from_history(history), add_weeks(FIRST, 39)
     model = sarimax.fit(history, totals, week, 8, SETTINGS)
-    panel = Panel.of(history, add_weeks(week, 1 - SETTINGS.history_weeks), week)
-    rolled = sarimax.roll(model, panel, totals)
-    made = np.stack([of_candidate(rolled.endog, panel.first_order, c, 8) for c in CANDIDATES])[:, :, -1]
-    assert (rolled.location[:, -1] > made.min(axis=0)).all()
-    assert (rolled.location[:, -1] < made.max(axis=0)).all()
-    assert not rolled.season.any()
+    panel = Panel.from_history(history, add_weeks(week, 1 - SETTINGS.history_weeks), week)
+    rolling = sarimax.rolling_forecasts(model, panel, totals)
+    predicted = np.stack([candidate_forecasts(rolling.endog, panel.first_order, c, 8) for c in CANDIDATES])[
+        :, :, -1
+    ]
+    assert (rolling.location[:, -1] > predicted.min(axis=0)).all()
+    assert (rolling.location[:, -1] < predicted.max(axis=0)).all()
+    assert not rolling.season.any()
 
 
 def test_errors_are_of_the_target_week_and_unknown_until_it_closes(model):
-    panel = Panel.of(HISTORY, add_weeks(FITTED, 1 - SETTINGS.history_weeks), ORIGINS[-1])
-    rolled = sarimax.roll(model, panel, TOTALS)
+    panel = Panel.from_history(HISTORY, add_weeks(FITTED, 1 - SETTINGS.history_weeks), ORIGINS[-1])
+    rolling = sarimax.rolling_forecasts(model, panel, TOTALS)
     n_weeks = panel.demand.shape[1]
     for h in (1, 3, 8):
-        error = rolled.error[:, :, h - 1]
+        error = rolling.error[:, :, h - 1]
         assert np.isnan(error[:, n_weeks - h :]).all()
         row, origin = np.nonzero(np.isfinite(error))
         assert (panel.first_order[row] <= origin).all()
-        expected = rolled.endog[row, origin + h] - rolled.location[row, origin, h - 1]
+        expected = rolling.endog[row, origin + h] - rolling.location[row, origin, h - 1]
         np.testing.assert_allclose(error[row, origin], expected)
         assert len(row) == np.maximum(n_weeks - h - panel.first_order, 0).sum()
 
 
-def test_a_random_walk_is_not_beaten_by_more_than_noise():
+def test_a_random_walk_is_forecast_as_well_as_by_its_last_value():
     walks = 1000 * np.exp(np.cumsum(np.random.default_rng(4).normal(0, 0.05, (60, 112)), axis=1))
-    made = made_from(table_of(walks[:, :104]), [103])
-    ours = np.abs(matrix(made, "q50")[:, 0] - walks[:, 104:]).sum()
+    predicted = forecasts_from(table_of(walks[:, :104]), [103])
+    ours = np.abs(matrix(predicted, "q50")[:, 0] - walks[:, 104:]).sum()
     last = np.abs(walks[:, [103]] - walks[:, 104:]).sum()
     assert 0.9 * last < ours < 1.1 * last
 
 
-def test_a_level_is_found_in_noise():
+def test_the_level_of_noisy_demand_is_estimated():
     demand = 100 * np.random.default_rng(5).lognormal(0, 0.3, (40, 112))
-    made = made_from(table_of(demand[:, :104]), [103])
-    ours = np.abs(matrix(made, "q50")[:, 0] - demand[:, 104:]).mean()
+    predicted = forecasts_from(table_of(demand[:, :104]), [103])
+    ours = np.abs(matrix(predicted, "q50")[:, 0] - demand[:, 104:]).mean()
     assert ours < 1.1 * np.abs(100 - demand[:, 104:]).mean()
 
 
 def seasonal(weeks=156 + 8, series=30, seed=6):
-    """Demand of parts with a season each, of phases that cancel in the total of their category."""
+    """Generate demand of parts that each have a season, with phases that cancel in the total of their category."""
     rng = np.random.default_rng(seed)
     phase = 2 * np.pi * np.arange(series)[:, None] / series
     season = 0.5 * np.sin(2 * np.pi * np.arange(weeks) / 52 + phase)
     return [200 * np.exp(season + rng.normal(0, 0.1, season.shape)) for _ in range(3)]
 
 
-def test_a_season_is_found():
+def test_a_season_is_forecast():
     demand, *_ = seasonal()
-    made = made_from(table_of(demand[:, :156]), [155])
-    ours = np.abs(matrix(made, "q50")[:, 0] - demand[:, 156:])
+    predicted = forecasts_from(table_of(demand[:, :156]), [155])
+    ours = np.abs(matrix(predicted, "q50")[:, 0] - demand[:, 156:])
     assert ours.mean() < 0.7 * np.abs(demand[:, [155]] - demand[:, 156:]).mean()
-    half_a_year = made_from(table_of(demand[:, :156] * (np.arange(156) >= 130)), [155])
+    half_a_year = forecasts_from(table_of(demand[:, :156] * (np.arange(156) >= 130)), [155])
     assert ours.mean() < 0.7 * np.abs(matrix(half_a_year, "q50")[:, 0] - demand[:, 156:]).mean()
 
 
@@ -264,9 +267,9 @@ def test_a_young_region_borrows_the_season_of_its_part():
     together = pd.concat([table_of(old[:, :156], "old"), table_of(also_old[:, :156], "other"), alone])
     errors = []
     for history in (together, alone):
-        made = made_from(history, [155])
-        made = made[made["region"] == "young"]
-        errors.append(np.abs(matrix(made, "q50")[:, 0] - young[:, 156:]).mean())
+        predicted = forecasts_from(history, [155])
+        predicted = predicted[predicted["region"] == "young"]
+        errors.append(np.abs(matrix(predicted, "q50")[:, 0] - young[:, 156:]).mean())
     assert errors[0] < 0.6 * errors[1]
 
 
@@ -278,9 +281,9 @@ def test_a_young_part_borrows_the_season_of_its_category():
     history = table_of(demand[:, :156])
     errors = []
     for rows in (history, history[history["part_id"] >= "P020"]):
-        made = made_from(rows, [155])
-        made = made[made["part_id"] >= "P020"]
-        errors.append(np.abs(matrix(made, "q50")[:, 0] - demand[20:, 156:]).mean())
+        predicted = forecasts_from(rows, [155])
+        predicted = predicted[predicted["part_id"] >= "P020"]
+        errors.append(np.abs(matrix(predicted, "q50")[:, 0] - demand[20:, 156:]).mean())
     assert errors[0] < 0.75 * errors[1]
 
 
@@ -290,60 +293,60 @@ def noisy_levels(seed, series=80, weeks=150):
     return 100 * np.exp(level + rng.normal(0, 0.3, (series, weeks)))
 
 
-def test_intervals_hold_what_they_say():
+def test_intervals_have_nominal_coverage():
     demand, origins = noisy_levels(8), [115, 119, 123, 127, 131, 135, 139]
-    made, actual = made_from(table_of(demand), origins), targets(demand, origins)
+    predicted, actual = forecasts_from(table_of(demand), origins), targets(demand, origins)
     for low, high, nominal in (("q05", "q95", 0.9), ("q10", "q90", 0.8), ("q25", "q75", 0.5)):
-        inside = (matrix(made, low) <= actual) & (actual <= matrix(made, high))
+        inside = (matrix(predicted, low) <= actual) & (actual <= matrix(predicted, high))
         np.testing.assert_allclose(inside.mean(), nominal, atol=0.03)
         np.testing.assert_allclose(inside.mean(axis=(0, 1)), nominal, atol=0.08)
 
 
-def test_intervals_hold_for_sparse_demand():
+def test_quantiles_have_nominal_coverage_for_sparse_demand():
     rng = np.random.default_rng(9)
     demand = rng.lognormal(2, 0.8, (100, 150)) * (rng.random((100, 150)) < 0.3)
     origins = [115, 123, 131, 139]
-    made, actual = made_from(table_of(demand), origins), targets(demand, origins)
+    predicted, actual = forecasts_from(table_of(demand), origins), targets(demand, origins)
     for quantile, level in (("q75", 0.75), ("q90", 0.9), ("q95", 0.95)):
-        assert (actual <= matrix(made, quantile)).mean() == pytest.approx(level, abs=0.03)
-    assert made["q50"].mean() < 0.1 * demand.mean()
+        assert (actual <= matrix(predicted, quantile)).mean() == pytest.approx(level, abs=0.03)
+    assert predicted["q50"].mean() < 0.1 * demand.mean()
 
 
-def test_intervals_of_wilder_series_are_wider():
+def test_intervals_of_noisier_series_are_wider():
     rng = np.random.default_rng(10)
     noise = np.repeat([0.1, 0.3], 30)[:, None]
-    made = made_from(table_of(100 * np.exp(noise * rng.normal(size=(60, 120)))), [119])
-    width = (matrix(made, "q95") - matrix(made, "q05")).mean(axis=(1, 2))
+    predicted = forecasts_from(table_of(100 * np.exp(noise * rng.normal(size=(60, 120)))), [119])
+    width = (matrix(predicted, "q95") - matrix(predicted, "q05")).mean(axis=(1, 2))
     assert width[:30].max() < width[30:].min()
 
 
 def test_intervals_of_a_random_walk_grow_with_the_horizon():
     walks = 1000 * np.exp(np.cumsum(np.random.default_rng(11).normal(0, 0.05, (60, 112)), axis=1))
-    made = made_from(table_of(walks), [111])
-    width = (matrix(made, "q90") - matrix(made, "q10")).mean(axis=(0, 1))
+    predicted = forecasts_from(table_of(walks), [111])
+    width = (matrix(predicted, "q90") - matrix(predicted, "q10")).mean(axis=(0, 1))
     assert (np.diff(width) > 0).all()
     assert width[7] / width[0] == pytest.approx(np.sqrt(8), rel=0.3)
 
 
 @pytest.mark.parametrize("chance", [1.0, 0.3])
-def test_the_mean_is_that_of_skewed_demand_and_not_its_median(chance):
+def test_the_mean_of_skewed_demand_is_not_its_median(chance):
     rng = np.random.default_rng(12)
     demand = 10 * rng.lognormal(0, 0.9, (100, 150)) * (rng.random((100, 150)) < chance)
-    made = made_from(table_of(demand), [120, 128, 136, 141])
+    predicted = forecasts_from(table_of(demand), [120, 128, 136, 141])
     true = 10 * chance * np.exp(0.9**2 / 2)
-    mean, median = made["mean"].mean(), made["q50"].mean()
+    mean, median = predicted["mean"].mean(), predicted["q50"].mean()
     assert abs(mean - true) < 0.3 * abs(median - true)
 
 
-def test_nothing_is_forecast_far_above_the_largest_demand_seen():
+def test_forecasts_are_limited_by_the_largest_demand_so_far():
     growing = np.exp(0.6 * np.arange(30)) * np.ones((20, 1))
-    made = made_from(table_of(growing), [29])
+    predicted = forecasts_from(table_of(growing), [29])
     largest = growing[0, -1]
-    assert made["q50"].max() > largest
-    assert made[VALUES].max(axis=None) <= sarimax.MAX_GROWTH * largest * (1 + 1e-9)
+    assert predicted["q50"].max() > largest
+    assert predicted[VALUES].max(axis=None) <= MAX_GROWTH * largest * (1 + 1e-9)
 
 
-def test_a_sample_is_of_whole_parts_and_of_about_as_many_series_as_asked():
+def test_a_sample_has_whole_parts_and_about_the_requested_number_of_series():
     table = pd.DataFrame([(f"P{i}", f"R{r}") for i in range(200) for r in range(i % 4 + 1)])
     table.columns = ["part_id", "region"]
     before: set[str] = set()
@@ -358,7 +361,7 @@ def test_a_sample_is_of_whole_parts_and_of_about_as_many_series_as_asked():
     assert sample_parts(table, len(table)).equals(table)
 
 
-def test_a_sample_drawn_a_few_rows_at_a_time_is_that_of_all_and_no_more_is_held():
+def test_a_sample_of_chunks_equals_the_sample_of_all_rows_and_keeps_nothing_else():
     table = pd.DataFrame(
         [(f"P{i}", f"R{r}", w) for i in range(300) for r in range(3) for w in range(i % 9 + 1)],
         columns=["part_id", "region", "week"],

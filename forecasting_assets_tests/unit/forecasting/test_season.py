@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.forecasting.season import (
-    BELIEF,
     COMPONENTS,
+    PRIOR,
     GroupTotals,
-    a_year_ago,
-    components,
     deviations,
     fit_season,
+    past_deviations,
+    season_components,
 )
 from forecasting_assets.weeks import add_weeks
 from forecasting_assets_tests.support.market import FIRST, market
@@ -23,15 +23,15 @@ ORDERS = st.lists(st.integers(0, 50), min_size=60, max_size=60).filter(any)
 
 
 def panel_of(history):
-    return Panel.of(history, FIRST, add_weeks(FIRST, WEEKS - 1))
+    return Panel.from_history(history, FIRST, add_weeks(FIRST, WEEKS - 1))
 
 
 def split(history, fitted_at=110, horizon=26):
-    return components(panel_of(history), GroupTotals.of(history), fitted_at, horizon)
+    return season_components(panel_of(history), GroupTotals.from_history(history), fitted_at, horizon)
 
 
 def seasonal(rng, weeks, noise, series=40):
-    """Log demand with a season of its own for each series, and the season."""
+    """Generate log demand with a season of its own for each series, and the season."""
     phase = rng.uniform(0, 2 * np.pi, (series, 1))
     season = 0.4 * np.sin(2 * np.pi * np.arange(weeks) / 52 + phase)
     return season, season + rng.normal(0, noise, (series, weeks))
@@ -52,7 +52,7 @@ def test_deviations_do_not_depend_on_the_unit(orders, unit):
     np.testing.assert_allclose(deviations(demand * unit, 50), deviations(demand, 50), atol=1e-9)
 
 
-def test_steady_demand_deviates_nowhere_and_a_peak_by_its_height():
+def test_constant_demand_has_no_deviation_and_a_peak_deviates_by_its_height():
     demand = np.full((1, 120), 100.0)
     np.testing.assert_allclose(deviations(demand, 119), 0.0, atol=1e-9)
     demand[0, 60] = 200.0
@@ -61,10 +61,10 @@ def test_steady_demand_deviates_nowhere_and_a_peak_by_its_height():
     assert np.abs(np.delete(deviation, 60)).max() < 0.05
 
 
-def test_a_year_ago_is_the_mean_of_the_same_week_in_the_years_before():
+def test_past_deviations_are_the_mean_of_the_same_week_in_the_years_before():
     deviation = np.arange(110.0)[None]
     deviation[0, :3] = np.nan
-    ago = a_year_ago(deviation, 8)[0]
+    ago = past_deviations(deviation, 8)[0]
     assert ago.shape == (118,)
     assert np.isnan(ago[:55]).all()
     assert ago[[55, 103]].tolist() == [3, 51]
@@ -76,12 +76,12 @@ def test_unknown_weeks_are_left_out_of_the_mean():
     deviation = np.zeros((1, 110))
     deviation[0, 53] = np.nan
     deviation[0, 1] = 4.0
-    assert a_year_ago(deviation, 8)[0, 105] == 4.0
+    assert past_deviations(deviation, 8)[0, 105] == 4.0
 
 
 @settings(max_examples=15)
 @given(origin=st.integers(110, WEEKS - 2), horizon=st.integers(1, 26), quantity=st.sampled_from([1.0, 1e6]))
-def test_the_season_of_a_target_week_knows_nothing_after_its_origin(origin, horizon, quantity):
+def test_the_season_of_a_target_week_uses_nothing_after_its_origin(origin, horizon, quantity):
     after = HISTORY["week"] > str(add_weeks(FIRST, origin))
     poisoned = HISTORY.assign(quantity=HISTORY["quantity"].mask(after, quantity))
     assert after.any()
@@ -91,18 +91,18 @@ def test_the_season_of_a_target_week_knows_nothing_after_its_origin(origin, hori
     np.testing.assert_allclose(one[..., :until], other[..., :until], rtol=0, atol=1e-9)
 
 
-def test_a_horizon_of_27_weeks_would_know_the_week_after_its_origin():
-    """The test above would hold for a season that looks at nothing."""
+def test_a_horizon_of_27_weeks_would_use_the_week_after_its_origin():
+    """Without this, the test above would also pass for a season that uses no data."""
     before = HISTORY["week"] >= str(add_weeks(FIRST, 140))
     changed = HISTORY.assign(quantity=HISTORY["quantity"].mask(before, 1e6))
     (one, _), (other, _) = split(HISTORY), split(changed)
     assert not np.allclose(one[..., 139 + 27], other[..., 139 + 27], atol=1e-3)
 
 
-def test_components_add_up_to_the_year_ago_of_the_series_itself():
+def test_components_add_up_to_the_past_deviation_of_the_series():
     ago, deviation = split(HISTORY)
     assert ago.shape == (len(COMPONENTS), len(deviation), WEEKS + 26)
-    own = a_year_ago(deviation, 26)
+    own = past_deviations(deviation, 26)
     of = {name: ago[i] for i, name in enumerate(COMPONENTS)}
     np.testing.assert_allclose(
         (of["category"] + of["part"] + of["own"])[np.isfinite(own)], own[np.isfinite(own)], atol=1e-9
@@ -123,40 +123,40 @@ def test_a_young_region_has_the_season_of_its_part_and_none_of_its_own():
     assert (at["own"][row["R0"]] != 0).any()
 
 
-def test_belief_stands_where_nothing_was_seen_twice():
+def test_the_prior_is_used_where_no_season_was_observed_twice():
     ago = np.zeros((len(COMPONENTS), 5, 40))
-    assert fit_season(ago, np.ones((5, 40))).tolist() == list(BELIEF)
-    assert fit_season(ago + 1, np.full((5, 40), np.nan)).tolist() == list(BELIEF)
-    assert fit_season(ago[:, :0], np.ones((0, 40))).tolist() == list(BELIEF)
+    assert fit_season(ago, np.ones((5, 40))).tolist() == list(PRIOR)
+    assert fit_season(ago + 1, np.full((5, 40), np.nan)).tolist() == list(PRIOR)
+    assert fit_season(ago[:, :0], np.ones((0, 40))).tolist() == list(PRIOR)
 
 
 @pytest.mark.parametrize("coefficient", [1.0, 0.5, 0.0, -0.5])
-def test_the_coefficients_of_simulated_data_are_found(coefficient):
+def test_the_coefficients_of_simulated_data_are_estimated(coefficient):
     rng = np.random.default_rng(5)
     ago = rng.normal(0, 0.3, (len(COMPONENTS), 60, 1000))
     true = np.array([coefficient, 0.2, 0.8, coefficient / 2])
     deviation = np.einsum("c,cnt->nt", true, ago) + rng.normal(0, 0.2, (60, 1000))
-    # The belief still counts for 26 of 1026 weeks.
+    # The prior still counts for 26 of 1026 weeks.
     np.testing.assert_allclose(fit_season(ago, deviation), true, atol=0.05)
 
 
-def test_few_weeks_stay_near_the_belief_and_more_weeks_go_nearer_to_the_data():
+def test_the_coefficients_move_from_the_prior_to_the_data_with_more_weeks():
     rng = np.random.default_rng(6)
     found = []
     for weeks in (3, 26, 260):
         ago = rng.normal(0, 0.3, (len(COMPONENTS), 50, weeks))
         found.append(fit_season(ago, np.zeros((50, weeks))))
-    share = np.array(found) / BELIEF
+    share = np.array(found) / PRIOR
     np.testing.assert_allclose(share, np.array([26 / 29, 0.5, 26 / 286])[:, None].repeat(4, axis=1), atol=0.1)
 
 
-def test_noise_over_many_years_is_no_season_and_a_season_is_one():
+def test_many_years_of_noise_have_no_season_and_a_season_is_recognised():
     rng = np.random.default_rng(7)
     for noise, low, high in ((0.05, 0.9, 1.1), (None, -0.1, 0.1)):
         season, log_demand = seasonal(rng, 52 * 12, noise or 0.3)
         demand = 100 * np.exp(log_demand if noise else log_demand - season)
         deviation = deviations(demand, 0)
-        own = np.nan_to_num(a_year_ago(deviation, 0))
+        own = np.nan_to_num(past_deviations(deviation, 0))
         ago = np.stack([np.zeros_like(own)] * 3 + [own])
         assert low < fit_season(ago, deviation)[3] < high
 
@@ -170,7 +170,7 @@ def test_steady_series_count_for_more():
 
 
 def test_group_totals_are_the_sums_of_all_series_by_week():
-    totals, panel = GroupTotals.of(HISTORY), panel_of(HISTORY)
+    totals, panel = GroupTotals.from_history(HISTORY), panel_of(HISTORY)
     for level in ("part_category", "region"):
         names = pd.Index(sorted(HISTORY[level].unique()))
         expected = HISTORY.pivot_table(index=level, columns="week", values="quantity", aggfunc="sum")
@@ -179,9 +179,9 @@ def test_group_totals_are_the_sums_of_all_series_by_week():
         np.testing.assert_allclose(totals.demand(level, names, panel), expected)
 
 
-def test_totals_outside_the_panel_and_of_groups_not_asked_for_are_left_out():
-    totals = GroupTotals.of(HISTORY)
-    some = Panel.of(HISTORY, add_weeks(FIRST, 10), add_weeks(FIRST, 12))
+def test_totals_outside_the_panel_and_of_other_groups_are_left_out():
+    totals = GroupTotals.from_history(HISTORY)
+    some = Panel.from_history(HISTORY, add_weeks(FIRST, 10), add_weeks(FIRST, 12))
     found = totals.demand("region", pd.Index(["R1", "nowhere"]), some)
     whole = totals.demand("region", pd.Index(["R1"]), panel_of(HISTORY))
     np.testing.assert_allclose(found, np.stack([whole[0, 10:13], np.zeros(3)]))
@@ -191,6 +191,6 @@ def test_a_name_that_is_a_category_and_a_region_is_kept_apart():
     table = pd.DataFrame(
         {"part_id": ["A", "B"], "part_category": ["x", "y"], "region": ["y", "y"], "quantity": [1.0, 2.0]}
     ).assign(week=pd.Timestamp(FIRST))
-    totals, panel = GroupTotals.of(table), Panel.of(table, FIRST, FIRST)
+    totals, panel = GroupTotals.from_history(table), Panel.from_history(table, FIRST, FIRST)
     assert totals.demand("part_category", pd.Index(["x", "y"]), panel).tolist() == [[1], [2]]
     assert totals.demand("region", pd.Index(["x", "y"]), panel).tolist() == [[0], [3]]

@@ -4,15 +4,17 @@ import pytest
 
 from devtools.feature_table import features
 from forecasting_assets.forecasting import sarimax, xgb
-from forecasting_assets.forecasting.cube import FORECAST_COLUMNS, VALUES
+from forecasting_assets.forecasting.forecast_arrays import FORECAST_COLUMNS, VALUES
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.forecasting.xgb import prediction
 from forecasting_assets.weeks import add_weeks
 from forecasting_assets_tests.support.market import FIRST, market
 
 HISTORY = market()
-TOTALS = GroupTotals.of(HISTORY)
+TOTALS = GroupTotals.from_history(HISTORY)
 FEATURES = features(HISTORY)
+DATA = xgb.TrainingData(FEATURES, HISTORY, TOTALS)
 SETTINGS = ForecastingSettings()
 WEEK = add_weeks(FIRST, 80)
 NOW = FEATURES[FEATURES["week"] >= str(WEEK)]
@@ -20,14 +22,14 @@ NOW = FEATURES[FEATURES["week"] >= str(WEEK)]
 
 @pytest.fixture(scope="module")
 def model():
-    return xgb.fit(FEATURES, HISTORY, TOTALS, WEEK, 8, SETTINGS, ("US",))
+    return xgb.fit(DATA, WEEK, 8, SETTINGS, ("US",))
 
 
 @pytest.fixture(scope="module")
 def base():
-    """As known at WEEK, of every series."""
+    """Return the SARIMAX forecasts of every series as known at WEEK."""
     baseline = sarimax.fit(HISTORY, TOTALS, WEEK, 8, SETTINGS)
-    return xgb.Baseline.of(baseline, HISTORY, TOTALS, WEEK, SETTINGS)
+    return xgb.Baseline.from_history(baseline, HISTORY, TOTALS, WEEK, SETTINGS)
 
 
 def predict(model, rows=NOW):
@@ -49,14 +51,14 @@ def test_pairs_have_closed(base):
     assert np.bincount(pairs.horizon)[1:].tolist() == per_horizon
 
 
-def test_pairs_whose_season_was_not_known_are_used_only_where_there_are_too_few_others(base):
+def test_pairs_without_a_known_season_are_used_only_if_others_are_too_few(base):
     pairs = xgb.closed_pairs(before_week(FEATURES), base)
-    first = xgb.first_target(pairs, base.panel, least=1)
+    first = xgb.first_target(pairs, base.panel, at_least=1)
     assert add_weeks(base.panel.first, first) == add_weeks(FIRST, 52)
     others = int((pairs.target >= first).sum())
     assert 0 < others < len(pairs)
-    assert xgb.first_target(pairs, base.panel, least=others) == first
-    assert xgb.first_target(pairs, base.panel, least=others + 1) == 0
+    assert xgb.first_target(pairs, base.panel, at_least=others) == first
+    assert xgb.first_target(pairs, base.panel, at_least=others + 1) == 0
 
 
 def test_a_sample_does_not_depend_on_the_order_of_rows(base):
@@ -72,55 +74,57 @@ def test_a_sample_does_not_depend_on_the_order_of_rows(base):
     assert sampled(rows) == sampled(shuffled)
 
 
-def test_a_sample_is_spread_evenly(base):
+def test_a_sample_is_distributed_evenly(base):
     pairs = xgb.closed_pairs(before_week(FEATURES), base)
     share = np.bincount(pairs.sample(1000).horizon) / np.maximum(np.bincount(pairs.horizon), 1)
     np.testing.assert_allclose(share[1:], 1000 / len(pairs), rtol=0.25)
 
 
-def test_what_a_mean_learns_from_is_the_same_in_pieces():
-    """As tasks of Spark hold them: whole parts, each with its own baseline."""
+def test_training_rows_of_the_mean_are_the_same_in_chunks():
+    """The chunks are those of Spark tasks: whole parts, each chunk with its own baseline."""
     settings = ForecastingSettings(fit_series=100, xgb_max_rows=2000)
-    lesson, base = xgb.prepare(FEATURES, HISTORY, TOTALS, WEEK, 8, settings)
-    whole = lesson.mean_rows(FEATURES, base, settings)
-    assert len(whole.rank) == lesson.rows == 2000
+    plan, base = xgb.plan_training(DATA, WEEK, 8, settings)
+    whole = plan.mean_rows(FEATURES, base, settings)
+    assert len(whole.rank) == plan.rows == 2000
     pieces = []
-    for parts in (lesson.parts[::2], lesson.parts[1::2]):
+    for parts in (plan.parts[::2], plan.parts[1::2]):
         history, rows = (table[table["part_id"].isin(parts)] for table in (HISTORY, FEATURES))
-        pieces.append(lesson.mean_rows(rows, lesson.base(history, TOTALS, settings), settings))
+        pieces.append(plan.mean_rows(rows, plan.baseline(history, TOTALS, settings), settings))
     for name in ("x", "target", "start", "weight", "rank"):
         of_all, of_pieces = getattr(whole, name), np.concatenate([getattr(p, name) for p in pieces])
         order = np.argsort(np.concatenate([p.rank for p in pieces]))
         np.testing.assert_allclose(of_pieces[order], of_all[np.argsort(whole.rank)], rtol=1e-6, atol=1e-9)
 
 
-def test_forecasts_are_whole_and_proper(model):
-    made = predict(model)
-    assert list(made.columns) == FORECAST_COLUMNS
-    assert len(made) == 8 * len(NOW)
-    assert not made.duplicated(["part_id", "region", "origin_week", "horizon"]).any()
-    values = made[VALUES].to_numpy()
+def test_forecasts_are_complete_and_valid(model):
+    predicted = predict(model)
+    assert list(predicted.columns) == FORECAST_COLUMNS
+    assert len(predicted) == 8 * len(NOW)
+    assert not predicted.duplicated(["part_id", "region", "origin_week", "horizon"]).any()
+    values = predicted[VALUES].to_numpy()
     assert np.isfinite(values).all()
     assert (values >= 0).all()
     assert (np.diff(values[:, 1:], axis=1) >= 0).all()
 
 
-def test_an_origin_alone_gives_what_it_gives_among_many(model, monkeypatch):
+def test_a_single_origin_has_the_same_forecasts_as_among_many(model, monkeypatch):
     many = predict(model)
     origin = pd.Timestamp(add_weeks(WEEK, 3))
     alone = predict(model, NOW[NOW["week"] == origin].sample(frac=1, random_state=0))
     expected = many[many["origin_week"] == origin].reset_index(drop=True)
     pd.testing.assert_frame_equal(alone, expected, rtol=1e-9)
-    monkeypatch.setattr(xgb, "CHUNK_ROWS", 24)
+    monkeypatch.setattr(prediction, "CHUNK_ROWS", 24)
     pd.testing.assert_frame_equal(predict(model), many, rtol=1e-9)
 
 
-def test_a_fit_is_repeatable_and_blind_to_the_future_and_the_order_of_rows(model):
+def test_a_fit_is_reproducible_and_ignores_the_future_and_the_order_of_rows(model):
     late = FEATURES["week"] >= str(WEEK)
     poisoned = FEATURES.assign(quantity=FEATURES["quantity"].where(~late, 1e9)).sample(frac=1, random_state=2)
     future = HISTORY.assign(quantity=HISTORY["quantity"].where(HISTORY["week"] <= str(WEEK), 1e9))
     shuffled = future.sample(frac=1, random_state=3)
-    again = xgb.fit(poisoned, shuffled, GroupTotals.of(future), WEEK, 8, SETTINGS, ("US",))
+    again = xgb.fit(
+        xgb.TrainingData(poisoned, shuffled, GroupTotals.from_history(future)), WEEK, 8, SETTINGS, ("US",)
+    )
     pd.testing.assert_frame_equal(predict(again), predict(model), rtol=1e-9)
 
 
@@ -136,7 +140,7 @@ def test_a_saved_model_forecasts_the_same(model, tmp_path):
     pd.testing.assert_frame_equal(predict(loaded), predict(model), rtol=0, atol=0)
 
 
-def test_a_model_of_other_features_is_refused(model, tmp_path):
+def test_a_model_of_other_features_is_rejected(model, tmp_path):
     xgb.save(model, tmp_path)
     description = tmp_path / "model.json"
     description.write_text(description.read_text().replace('"adi"', '"other"'))
@@ -159,13 +163,13 @@ def test_last_year_is_the_target_week_52_weeks_before(base):
     np.testing.assert_allclose(last_year[existed], came[existed], rtol=1e-5)
 
 
-def test_the_errors_of_sarimax_among_the_features_are_those_of_the_week_itself(base):
+def test_the_sarimax_error_features_are_those_of_the_origin_week(base):
     rows = FEATURES[FEATURES["week"] == str(WEEK)]
     x = xgb.design(rows, np.ones(len(rows), int), base, {c: [] for c in xgb.CATEGORIES}, ())
-    series, column = base.cells(rows)
-    for k in xgb.ERRORS:
-        made = base.rolled.location[series, column - k, k - 1]
-        error = (base.rolled.endog[series, column] - made) / base.spread[series, column, 0]
+    series, column = base.locate(rows)
+    for k in xgb.SARIMAX_ERRORS:
+        location = base.rolling.location[series, column - k, k - 1]
+        error = (base.rolling.endog[series, column] - location) / base.scales[series, column, 0]
         np.testing.assert_allclose(x[:, xgb.FEATURES.index(f"sarimax_error_{k}")], error, rtol=1e-5)
 
 
@@ -175,28 +179,30 @@ def test_a_larger_market_of_the_same_shape_has_forecasts_as_much_larger():
     x = []
     for factor in (1, 1000):
         history = HISTORY.assign(quantity=HISTORY["quantity"] * factor)
-        totals = GroupTotals.of(history)
+        totals = GroupTotals.from_history(history)
         baseline = sarimax.fit(history, totals, WEEK, 8, SETTINGS)
         last = add_weeks(FIRST, 89)
-        base = xgb.Baseline.of(baseline, history, totals, last, SETTINGS)
+        base = xgb.Baseline.from_history(baseline, history, totals, last, SETTINGS)
         rows = NOW.assign(**NOW[units] * factor)
         x.append(xgb.design(rows, np.ones(len(rows), int), base, {c: [] for c in xgb.CATEGORIES}, ()))
     others = [i for i, f in enumerate(xgb.FEATURES) if f != "log_order_size"]
     np.testing.assert_allclose(x[0][:, others], x[1][:, others], rtol=1e-4, atol=1e-5)
 
 
-def test_too_little_history_is_said():
+def test_too_little_history_is_reported():
     early = FEATURES[FEATURES["week"] <= str(add_weeks(FIRST, 1))]
-    with pytest.raises(xgb.NotEnoughHistory, match=r"\d+ closed pairs .* 500 are needed"):
-        xgb.fit(early, HISTORY, TOTALS, add_weeks(FIRST, 1), 8, SETTINGS)
-    with pytest.raises(xgb.NotEnoughHistory, match="0 closed pairs"):
-        xgb.fit(FEATURES[:0], HISTORY[:0], TOTALS, FIRST, 8, SETTINGS)
+    with pytest.raises(xgb.NotEnoughHistory, match="needed") as caught:
+        xgb.fit(xgb.TrainingData(early, HISTORY, TOTALS), add_weeks(FIRST, 1), 8, SETTINGS)
+    assert 0 < caught.value.pairs < caught.value.needed == 500
+    with pytest.raises(xgb.NotEnoughHistory) as caught:
+        xgb.fit(xgb.TrainingData(FEATURES[:0], HISTORY[:0], TOTALS), FIRST, 8, SETTINGS)
+    assert (caught.value.week, caught.value.pairs) == (FIRST, 0)
 
 
-def test_no_living_series_no_forecasts(model):
-    made = predict(model, NOW[:0])
-    assert list(made.columns) == FORECAST_COLUMNS
-    assert made.empty
+def test_no_active_series_no_forecasts(model):
+    predicted = predict(model, NOW[:0])
+    assert list(predicted.columns) == FORECAST_COLUMNS
+    assert predicted.empty
 
 
 def test_importance_is_a_share_of_each_model(model):

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecasting_assets.features.demand_patterns import SEGMENTS
 from forecasting_assets.reporting.measures import (
     MODELS,
-    SEGMENTS,
     ReportInputError,
     cost_by_accuracy,
     full_weeks,

@@ -1,4 +1,4 @@
-"""What each column of feature_table means, one series and week at a time and as slowly as it is said."""
+"""Reference implementation of feature_table: one series and week at a time, as simple and slow as possible."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -8,26 +8,26 @@ from typing import Any
 
 from forecasting_assets.features.calendar import calendar_features
 from forecasting_assets.features.window import feature_lags
-from forecasting_assets.weeks import add_weeks, weeks_between
+from forecasting_assets.weeks import add_weeks, weeks_apart, weeks_between
 
 
 @dataclass(frozen=True)
 class Order:
-    """All that was ordered of a series in a week."""
+    """The orders of a series in a week, added up."""
 
     quantity: float
     price: float
     category: str
 
 
-#: (part, region) -> week -> what was ordered.
+#: (part, region) -> week -> orders.
 Market = dict[tuple[str, str], dict[date, Order]]
 
 
 def features(
     market: Market, week: date, start: date, horizon: int, countries: tuple[str, ...]
 ) -> list[dict[str, object]]:
-    """The rows of `week`, by part and region."""
+    """Compute the rows of `week`, by part and region."""
     calendar = calendar_features([week], countries).drop(columns="week").iloc[0].to_dict()
     rows: list[dict[Any, Any]] = []
     for (part, region), orders in sorted(market.items()):
@@ -49,7 +49,7 @@ def features(
                 "week": week,
                 "quantity": demand[-1],
                 "age_weeks": len(life),
-                "weeks_since_order": (week - latest).days // 7,
+                "weeks_since_order": weeks_apart(latest, week),
                 "order_weeks_52": len(sizes),
                 **{f"lag_{k}": demand[-1 - k] if k < len(life) else None for k in feature_lags(horizon)},
                 **{f"mean_{k}": fmean(demand[-k:]) for k in (4, 13, 26, 52)},

@@ -1,0 +1,151 @@
+"""Out-of-sample SARIMAX forecasts from every week of a panel, and the scale of their errors.
+
+References
+----------
+Bates and Granger (1969), "The combination of forecasts".
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecasting_assets.features.demand_patterns import ADI_LIMIT
+from forecasting_assets.forecasting.candidates import CANDIDATES, candidate_forecasts
+from forecasting_assets.forecasting.panel import Panel, mean_demand, to_log_scale
+
+#: Weight of an out-of-sample error relative to one a week later.
+MEMORY = 0.98
+#: Number of errors that the average of all candidates, and of all series of a pattern, count for where a series has
+#: few errors of its own.
+PRIOR_ERRORS, PRIOR_SCALE_ERRORS = 50.0, 16.0
+#: A candidate is weighted by its mean squared error to the power of minus this.
+SHARPNESS = 4
+#: No value above this many times the largest demand so far is forecast.
+MAX_GROWTH = 3.0
+#: Series whose candidates are in memory at once.
+CHUNK_SERIES = 500
+
+
+@dataclass(frozen=True)
+class RollingForecasts:
+    """Out-of-sample forecasts from every week of a panel, on the logarithmic scale.
+
+    Attributes
+    ----------
+    endog
+        Log demand, (series, weeks).
+    scale
+        Mean demand of each series, in units, (series,).
+    pattern
+        Demand pattern as of each week, (series, weeks): codes of `demand_patterns.PATTERNS`.
+    highest
+        Upper limit of the forecasts, (series, weeks); see MAX_GROWTH.
+    season
+        Seasonal part of the forecast, (series, weeks, horizon).
+    location
+        Forecast, (series, weeks, horizon).
+    error
+        Demand minus forecast, (series, weeks, horizon); NaN where the target week has not closed.
+    """
+
+    endog: np.ndarray
+    scale: np.ndarray
+    pattern: np.ndarray
+    highest: np.ndarray
+    season: np.ndarray
+    location: np.ndarray
+    error: np.ndarray
+
+
+@dataclass(frozen=True)
+class Season:
+    """The seasonal regressor: past deviations, their coefficients, and the column they were fitted at.
+
+    `past` is (COMPONENTS, series, weeks + horizon); `coefficients` is (2, COMPONENTS), for frequent and for sparse
+    series.
+    """
+
+    past: np.ndarray
+    coefficients: np.ndarray
+    fitted_at: int
+
+
+def is_sparse(panel: Panel, fitted_at: int) -> np.ndarray:
+    """Return whether each series has too few orders up to the column `fitted_at` to show a season of its own."""
+    weeks = np.maximum(fitted_at + 1 - panel.first_order, 1)
+    return np.asarray(weeks > ADI_LIMIT * (panel.demand[:, : fitted_at + 1] > 0).sum(axis=1))
+
+
+def forecast_every_week(panel: Panel, season: Season, horizon: int) -> RollingForecasts:
+    """Forecast every series of `panel` from the end of every week, using only the weeks up to it."""
+    n, n_weeks = panel.demand.shape
+    first = panel.first_order
+    scale = mean_demand(panel.demand, season.fitted_at)
+    coefficients = season.coefficients[is_sparse(panel, season.fitted_at).astype(int)]
+    offset = np.einsum("cnt,nc->nt", season.past, coefficients)
+    endog = to_log_scale(panel.demand, scale)
+    ahead = np.stack([offset[:, 1 + h : n_weeks + 1 + h] for h in range(horizon)], axis=-1)
+    location = np.empty((n, n_weeks, horizon))
+    for begin in range(0, n, CHUNK_SERIES):
+        chunk = slice(begin, begin + CHUNK_SERIES)
+        location[chunk] = _average_candidates(endog[chunk] - offset[chunk, :n_weeks], first[chunk], horizon)
+    location = np.maximum(location + ahead, 0.0)
+    error = np.full_like(location, np.nan)
+    for h in range(1, horizon + 1):
+        error[:, :-h, h - 1] = endog[:, h:] - location[:, :-h, h - 1]
+    highest = to_log_scale(MAX_GROWTH * np.maximum.accumulate(panel.demand, axis=1), scale)
+    pattern = panel.patterns(np.arange(n_weeks))
+    return RollingForecasts(endog, scale, pattern, highest, ahead, location, error)
+
+
+def _average_candidates(endog: np.ndarray, first: np.ndarray, horizon: int) -> np.ndarray:
+    """Average the candidates, weighted by their errors up to each week: (series, weeks, horizon)."""
+    forecasts = np.stack([candidate_forecasts(endog, first, candidate, horizon) for candidate in CANDIDATES])
+    squared, count = np.zeros(forecasts.shape[:2]), np.zeros(len(endog))
+    average = np.empty(forecasts.shape[1:])
+    for t in range(endog.shape[1]):
+        squared, count = MEMORY * squared, MEMORY * count
+        for h in range(1, min(horizon, t) + 1):
+            error = forecasts[:, :, t - h, h - 1] - endog[:, t]
+            squared += np.nan_to_num(error**2)
+            count += t - h >= first
+        mean = squared.mean(axis=0) + 1e-9
+        shrunk = squared / mean + PRIOR_ERRORS / np.maximum(count, 1.0)
+        weight = shrunk ** -float(SHARPNESS)
+        average[:, t] = np.einsum("cn,cnh->nh", weight / weight.sum(axis=0), forecasts[:, :, t])
+    return average
+
+
+def error_scales(rolling: RollingForecasts, by_horizon: np.ndarray, by_pattern: np.ndarray) -> np.ndarray:
+    """Return the mean absolute error of each series as known at the end of each week.
+
+    The mean is shrunk towards that of the demand pattern.
+
+    Parameters
+    ----------
+    rolling
+        Forecasts and their errors.
+    by_horizon
+        Typical absolute error, (horizon,).
+    by_pattern
+        Mean absolute error relative to `by_horizon`, (PATTERNS,).
+
+    Returns
+    -------
+    numpy.ndarray
+        (series, weeks, horizon), logarithmic.
+    """
+    n, n_weeks, horizon = rolling.error.shape
+    relative = np.abs(rolling.error) / by_horizon
+    total, count = np.zeros(n), np.zeros(n)
+    scale = np.empty((n, n_weeks))
+    for t in range(n_weeks):
+        total, count = MEMORY * total, MEMORY * count
+        for h in range(1, min(horizon, t) + 1):
+            total += np.nan_to_num(relative[:, t - h, h - 1])
+            count += np.isfinite(relative[:, t - h, h - 1])
+        scale[:, t] = (total + PRIOR_SCALE_ERRORS * by_pattern[rolling.pattern[:, t]]) / (
+            count + PRIOR_SCALE_ERRORS
+        )
+    scales: np.ndarray = scale[:, :, None] * by_horizon
+    return scales

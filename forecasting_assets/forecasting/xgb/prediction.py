@@ -1,0 +1,70 @@
+"""Forecasts by a fitted model."""
+
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.forecasting import sarimax
+from forecasting_assets.forecasting.forecast_arrays import VALUES, forecast_table
+from forecasting_assets.forecasting.season import GroupTotals
+from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.forecasting.xgb.baseline import Baseline
+from forecasting_assets.forecasting.xgb.design import design, order_size
+from forecasting_assets.forecasting.xgb.model import XgbModel
+from forecasting_assets.tables import SERIES
+
+#: Forecast rows in memory at once.
+CHUNK_ROWS = 400_000
+
+
+def predict(
+    model: XgbModel,
+    features: pd.DataFrame,
+    history: pd.DataFrame,
+    totals: GroupTotals,
+    settings: ForecastingSettings,
+) -> pd.DataFrame:
+    """Forecast every horizon from every row of `features`.
+
+    Parameters
+    ----------
+    model
+        The fitted model.
+    features
+        Rows of the feature table; their weeks are the origins, not before the week of the model.
+    history, totals
+        As for `sarimax.predict`.
+    settings
+        Settings of the forecasts, as for `fit`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of a forecast table, sorted by origin and series.
+    """
+    horizon = model.sarimax.horizon
+    features = features.sort_values(["week", *SERIES], ignore_index=True)
+    values = np.empty((len(features), horizon, len(VALUES)))
+    if len(features):
+        last = features["week"].max().date()
+        base = Baseline.from_history(model.sarimax, history, totals, last, settings)
+        step = max(1, CHUNK_ROWS // horizon)
+        for begin in range(0, len(features), step):
+            rows = features.iloc[begin : begin + step]
+            values[begin : begin + step] = _distributions(model, rows, base).reshape(len(rows), horizon, -1)
+    return forecast_table(features[SERIES], features["week"].to_numpy(), values)
+
+
+def _distributions(model: XgbModel, features: pd.DataFrame, base: Baseline) -> np.ndarray:
+    """Mean and quantiles, (rows of `features` times horizons, VALUES) in units."""
+    repeated = features.iloc[np.repeat(np.arange(len(features)), model.sarimax.horizon)]
+    horizon = np.tile(np.arange(model.sarimax.horizon), len(features)) + 1
+    x = design(repeated, horizon, base, model.categories, model.countries)
+    size = order_size(repeated)
+    cells = base.cells(repeated, horizon)
+    mean = model.mean.inplace_predict(x, base_margin=base.mean_start(cells, size)) * size
+
+    error = model.quantiles.inplace_predict(x, base_margin=base.error_quantiles(cells))
+    location, scale = cells.of(base.rolling.location)[:, None], cells.of(base.scales)[:, None]
+    highest = base.rolling.highest[cells.series, cells.column, None]
+    log_demand = np.minimum(location + scale * np.sort(error, axis=1), highest)
+    return np.column_stack([mean, sarimax.in_units(log_demand, base.rolling.scale[cells.series])])

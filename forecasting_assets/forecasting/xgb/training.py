@@ -1,0 +1,283 @@
+"""Training of the boosters of the mean and of the quantiles."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.forecasting import sarimax
+from forecasting_assets.forecasting.forecast_arrays import LEVELS
+from forecasting_assets.forecasting.part_sample import sample_parts
+from forecasting_assets.forecasting.sarimax import SarimaxModel
+from forecasting_assets.forecasting.season import GroupTotals
+from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.forecasting.xgb.baseline import Baseline
+from forecasting_assets.forecasting.xgb.design import CATEGORIES, design, order_size
+from forecasting_assets.forecasting.xgb.model import COMMON_PARAMETERS, XgbModel
+from forecasting_assets.forecasting.xgb.pairs import TrainingPairs, closed_pairs, first_target
+from forecasting_assets.tables import SERIES
+from forecasting_assets.weeks import add_weeks
+
+MEAN_ROUNDS, QUANTILE_ROUNDS = 80, 24
+MEAN_PARAMETERS = COMMON_PARAMETERS | {
+    "objective": "reg:tweedie",
+    "tweedie_variance_power": 1.6,
+    "max_depth": 8,
+    "eta": 0.1,
+    "min_child_weight": 20,
+    "subsample": 0.8,
+    "colsample_bytree": 0.7,
+}
+QUANTILE_PARAMETERS = COMMON_PARAMETERS | {
+    "objective": "reg:quantileerror",
+    "quantile_alpha": LEVELS.tolist(),
+    "max_depth": 6,
+    "eta": 0.125,
+    "min_child_weight": 100,
+    "colsample_bytree": 0.7,
+}
+#: All training parameters by name, as MLflow shows them.
+TRAINING_PARAMETERS = {
+    "mean_rounds": MEAN_ROUNDS,
+    "quantile_rounds": QUANTILE_ROUNDS,
+    **{f"mean_{name}": value for name, value in MEAN_PARAMETERS.items()},
+    **{f"quantile_{name}": value for name, value in QUANTILE_PARAMETERS.items()},
+}
+#: Rows of the training sample of the quantiles, whose leaves cost ten times those of the mean.
+QUANTILE_ROWS = 50_000
+#: Upper limit of the targets: of the mean in order sizes, of the quantiles in expected errors.
+MAX_TARGET, MAX_ERROR = 20.0, 20.0
+
+
+class NotEnoughHistory(ValueError):
+    """Too few pairs of an origin and a closed target week to train on.
+
+    Attributes
+    ----------
+    week
+        The week of the fit.
+    pairs, needed
+        Number of pairs there are, and number that are needed.
+    """
+
+    def __init__(self, week: date, pairs: int, needed: int) -> None:
+        super().__init__(
+            f"{week}: {pairs} pairs of an origin and a closed target week, but {needed} are needed; "
+            "forecast the week with sarimax.predict instead"
+        )
+        self.week, self.pairs, self.needed = week, pairs, needed
+
+    def __reduce__(self) -> tuple[type["NotEnoughHistory"], tuple[date, int, int]]:
+        """Support pickling, as errors cross process boundaries."""
+        return type(self), (self.week, self.pairs, self.needed)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Data to train on: rows of the feature table, and `history` and `totals` as for `sarimax.fit`."""
+
+    features: pd.DataFrame
+    history: pd.DataFrame
+    totals: GroupTotals
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What to train the boosters on, and all of the model except the boosters.
+
+    It is small, so that it can be sent to the tasks that train together.
+
+    Attributes
+    ----------
+    sarimax, categories, countries, rows
+        As in XgbModel.
+    parts
+        Parts to train on.
+    first_target
+        First column of the panel whose pairs are trained on.
+    last_rank, last_quantile_rank
+        Highest rank of the pairs that the mean and the quantiles are trained on.
+    """
+
+    sarimax: SarimaxModel
+    categories: dict[str, list[str]]
+    countries: tuple[str, ...]
+    rows: int
+    parts: list[str]
+    first_target: int
+    last_rank: np.uint64
+    last_quantile_rank: np.uint64
+
+    def model(self, mean: Any, quantiles: Any) -> XgbModel:
+        """Return the model with its boosters."""
+        return XgbModel(self.sarimax, mean, quantiles, self.categories, self.countries, self.rows)
+
+    def baseline(self, history: pd.DataFrame, totals: GroupTotals, settings: ForecastingSettings) -> Baseline:
+        """Return the SARIMAX forecasts of the series of `history` up to the week of the fit."""
+        return Baseline.from_history(self.sarimax, history, totals, self.sarimax.week, settings)
+
+    def mean_rows(self, features: pd.DataFrame, base: Baseline, settings: ForecastingSettings) -> "MeanRows":
+        """Return the training rows of the mean, from `features` of the series of `base`."""
+        pairs, rows = self._pairs(features, base, settings, self.last_rank)
+        cells, size = base.cells(rows, pairs.horizon), order_size(rows)
+        return MeanRows(
+            x=design(rows, pairs.horizon, base, self.categories, self.countries),
+            target=np.minimum(base.panel.demand[cells.series, pairs.target] / size, MAX_TARGET),
+            start=base.mean_start(cells, size),
+            # An error counts relative to how much its series varies, as it does in the scaled metrics.
+            weight=size / np.maximum(rows["std_52"].to_numpy(float), 0.05 * size),
+            rank=pairs.rank,
+        )
+
+    def train_quantiles(self, features: pd.DataFrame, base: Baseline, settings: ForecastingSettings) -> Any:
+        """Train the booster of the quantiles on `features` of the series of `base`."""
+        pairs, rows = self._pairs(features, base, settings, self.last_quantile_rank)
+        cells = base.cells(rows, pairs.horizon)
+        error = cells.of(base.rolling.error) / cells.of(base.scales)
+        x = design(rows, pairs.horizon, base, self.categories, self.countries)
+        data = _matrix(x, np.clip(error, -MAX_ERROR, MAX_ERROR), base.error_quantiles(cells))
+        return _train(QUANTILE_PARAMETERS, data, QUANTILE_ROUNDS, settings.seed)
+
+    def _pairs(
+        self, features: pd.DataFrame, base: Baseline, settings: ForecastingSettings, last_rank: np.uint64
+    ) -> tuple[TrainingPairs, pd.DataFrame]:
+        """Pairs to train on, and the row of `features` of each."""
+        features = _training_rows(features, base, settings)
+        pairs = closed_pairs(features, base)
+        pairs = pairs.where((pairs.target >= self.first_target) & (pairs.rank <= last_rank))
+        return pairs, features.iloc[pairs.row]
+
+
+@dataclass(frozen=True)
+class MeanRows:
+    """Training rows of the mean, one for each pair.
+
+    Attributes
+    ----------
+    x
+        (rows, FEATURES), float32.
+    target
+        Demand in order sizes.
+    start
+        Log of the SARIMAX mean in order sizes.
+    weight
+        Weight of the row.
+    rank
+        Rank of the pair, by which rows can be put in order.
+    """
+
+    x: np.ndarray
+    target: np.ndarray
+    start: np.ndarray
+    weight: np.ndarray
+    rank: np.ndarray
+
+    def train(self, settings: ForecastingSettings) -> Any:
+        """Train the booster of the mean; within a communicator of xgboost, on the rows of all its workers."""
+        data = _matrix(self.x, self.target, self.start, self.weight)
+        return _train(MEAN_PARAMETERS, data, MEAN_ROUNDS, settings.seed)
+
+
+def fit(
+    data: TrainingData,
+    week: date,
+    horizon: int,
+    settings: ForecastingSettings,
+    countries: tuple[str, ...] = (),
+) -> XgbModel:
+    """Fit the model at the end of `week`; later rows and demand are not used.
+
+    Parameters
+    ----------
+    data
+        Data to train on.
+    week
+        The last week to use.
+    horizon
+        Number of weeks to forecast.
+    settings
+        Settings of the forecasts.
+    countries
+        ISO 3166 codes of the countries whose public holidays are a feature.
+
+    Raises
+    ------
+    NotEnoughHistory
+        If there are fewer than `xgb_min_rows` pairs to train on.
+    """
+    plan, base = plan_training(data, week, horizon, settings, countries)
+    return train(plan, data.features, base, settings)
+
+
+def plan_training(
+    data: TrainingData,
+    week: date,
+    horizon: int,
+    settings: ForecastingSettings,
+    countries: tuple[str, ...] = (),
+) -> tuple[TrainingPlan, Baseline]:
+    """Return the plan of `fit`, and the SARIMAX forecasts of the series to train on.
+
+    Raises
+    ------
+    NotEnoughHistory
+        If there are fewer than `xgb_min_rows` pairs to train on.
+    """
+    history = data.history
+    sample = sample_parts(history[history["week"] <= pd.Timestamp(week)], settings.fit_series)
+    fitted = sarimax.fit_with_forecasts(sample, data.totals, week, horizon, settings)
+    base = Baseline.from_forecasts(*fitted)
+    features = _training_rows(data.features, base, settings)
+    pairs = closed_pairs(features, base)
+    first = first_target(pairs, base.panel, settings.xgb_min_rows)
+    pairs = pairs.where(pairs.target >= first)
+    if len(pairs) < settings.xgb_min_rows:
+        raise NotEnoughHistory(week, len(pairs), settings.xgb_min_rows)
+    of_mean = pairs.sample(settings.xgb_max_rows)
+    plan = TrainingPlan(
+        sarimax=base.model,
+        categories={c: sorted(features[c].dropna().unique().tolist()) for c in CATEGORIES},
+        countries=countries,
+        rows=len(of_mean),
+        parts=base.panel.series["part_id"].unique().tolist(),
+        first_target=first,
+        last_rank=of_mean.rank.max(),
+        last_quantile_rank=pairs.sample(QUANTILE_ROWS).rank.max(),
+    )
+    return plan, base
+
+
+def train(
+    plan: TrainingPlan, features: pd.DataFrame, base: Baseline, settings: ForecastingSettings
+) -> XgbModel:
+    """Train both boosters at the same time, each by one thread.
+
+    A sum that several threads compute depends on their number, so one booster is not shared between threads.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        quantiles = pool.submit(plan.train_quantiles, features, base, settings)
+        return plan.model(plan.mean_rows(features, base, settings).train(settings), quantiles.result())
+
+
+def _training_rows(features: pd.DataFrame, base: Baseline, settings: ForecastingSettings) -> pd.DataFrame:
+    """Select the rows of `features` in the weeks before the fit, of the series of `base`."""
+    week = base.model.week
+    first = max(add_weeks(week, -settings.xgb_train_weeks), base.panel.first)
+    features = features[features["week"].between(pd.Timestamp(first), pd.Timestamp(add_weeks(week, -1)))]
+    return features[base.index.rows(features) >= 0].sort_values(["week", *SERIES], ignore_index=True)
+
+
+def _matrix(x: np.ndarray, target: np.ndarray, start: np.ndarray, weight: np.ndarray | None = None) -> Any:
+    import xgboost
+
+    bins = COMMON_PARAMETERS["max_bin"]
+    return xgboost.QuantileDMatrix(x, target, weight=weight, base_margin=start, max_bin=bins, nthread=1)
+
+
+def _train(parameters: dict[str, Any], data: Any, rounds: int, seed: int) -> Any:
+    import xgboost
+
+    return xgboost.train(parameters | {"seed": seed}, data, rounds)

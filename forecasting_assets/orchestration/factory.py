@@ -139,7 +139,7 @@ def column_schema(table: Table) -> dg.TableSchema:
                 column.name,
                 column.type,
                 column.description,
-                dg.TableColumnConstraints(nullable=column.nullable),
+                dg.TableColumnConstraints(column.nullable, other=[column.bounds] if column.bounds else []),
             )
             for column in table.columns
         ]

@@ -85,7 +85,7 @@ def demand_findings(
 ) -> list[Finding]:
     demand = Lake(path=settings.lake_path).read_pandas(WEEKLY_DEMAND, [week])
     return [
-        check_contract(demand, WEEKLY_DEMAND, positive=["quantity"]),
+        check_contract(demand, WEEKLY_DEMAND),
         check_volume(units, week, settings.checks.volume_limit),
         check_names(names),
     ]

@@ -6,10 +6,11 @@ from forecasting_assets.allocation.instance import COST_PARTS, DemandError
 from forecasting_assets.allocation.network import (
     Network,
     NetworkError,
-    load_network,
+    NetworkProblem,
     unservable,
     weekly_capacity,
 )
+from forecasting_assets.allocation.network_files import load_network
 from forecasting_assets.allocation.optimal import allocate, certify_plan, planned_units, pose
 from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.allocation.policy import AllocationPolicy
@@ -44,6 +45,7 @@ __all__ = [
     "DemandError",
     "Network",
     "NetworkError",
+    "NetworkProblem",
     "allocate",
     "allocate_greedily",
     "certify_plan",

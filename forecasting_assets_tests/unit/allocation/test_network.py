@@ -5,7 +5,8 @@ from datetime import date
 import pandas as pd
 import pytest
 
-from forecasting_assets.allocation.network import NetworkError, load_network, unservable, weekly_capacity
+from forecasting_assets.allocation.network import NetworkError, unservable, weekly_capacity
+from forecasting_assets.allocation.network_files import load_network
 from forecasting_assets.tables import CAPABILITIES, CAPACITY_OVERRIDES, LANES, MANUFACTURERS
 
 from .cases import ONE_SHOP, make_demand
@@ -51,86 +52,64 @@ def test_optional_file_and_columns(folder):
     ]
 
 
+HOURS, ID = "capacity_hours_per_week", "manufacturer_id"
+
+
 @pytest.mark.parametrize(
-    ("name", "old", "new", "message"),
+    ("name", "old", "new", "kind", "line", "column", "value"),
     [
-        (
-            "manufacturers",
-            "M2,south,80",
-            "M2,south,8o",
-            "manufacturers.csv, line 2, column capacity_hours_per_week: '8o' is",
-        ),
-        ("manufacturers", "M2,south,80", "M2,south,", "column capacity_hours_per_week: '' is not a number"),
-        ("manufacturers", "M2,south,80", "M2,south,NaN", "'NaN' is not a number"),
-        ("manufacturers", "M2,south,80", "M2,south,inf", "'inf' is not a number"),
-        ("manufacturers", "M2,south,80", "M2,south,-80", "'-80' is negative"),
-        ("manufacturers", "M2,south,80", "\nM2,south,-80", "manufacturers.csv, line 3"),
-        ("manufacturers", "0.9,100", "90,100", "line 3, column on_time_rate: '90' is above 1"),
-        (
-            "manufacturers",
-            "M2,south",
-            "M1,south",
-            "manufacturers.csv, line 3: manufacturer_id 'M1' is there twice",
-        ),
-        ("manufacturers", "M2,south", ",south", "column manufacturer_id: '' is empty"),
-        (
-            "manufacturers",
-            "M2,south",
-            "M2,west",
-            "line 2, column region: 'west' is a region no lane leaves from",
-        ),
-        (
-            "manufacturers",
-            "capacity_hours_per_week",
-            "hours",
-            "column capacity_hours_per_week is missing; it has",
-        ),
-        ("capabilities", "M2,cnc,2,10\n", "", "line 2, column manufacturer_id: 'M2' cannot make anything"),
-        (
-            "capabilities",
-            "M2,cnc",
-            "M3,cnc",
-            "capabilities.csv, line 3, column manufacturer_id: 'M3' is not in",
-        ),
-        (
-            "capabilities",
-            "M2,cnc,2",
-            "M2,cnc,0",
-            "column hours_per_unit: '0' would make any quantity in no time",
-        ),
-        (
-            "capabilities",
-            "M2,cnc,2,10",
-            "M1,cnc,2,10",
-            "manufacturer_id 'M1', part_category 'cnc' is there twice",
-        ),
-        (
-            "lanes",
-            "south,north,2,1",
-            "south,north,2,1.5",
-            "column transit_weeks: '1.5' is not a whole number",
-        ),
-        ("lanes", "south,north,2,1", "south,north,2,1,9,9", "lanes.csv: no readable CSV"),
-        ("lanes", FILES["lanes"], FILES["lanes"].split("\n")[0] + "\n", "lanes.csv: holds no row"),
-        ("lanes", FILES["lanes"], "", "lanes.csv: no readable CSV"),
-        (
-            "capacity_overrides",
-            "M1,2024",
-            "M9,2024",
-            "capacity_overrides.csv, line 2, column manufacturer_id: 'M9'",
-        ),
-        ("capacity_overrides", "2024-01-08", "2024-01-09", "2024-01-09 is a Tuesday"),
-        ("capacity_overrides", "2024-01-08", "8.1.2024", "'8.1.2024' is no week"),
+        ("manufacturers", "M2,south,80", "M2,south,8o", "not_a_number", 2, HOURS, "8o"),
+        ("manufacturers", "M2,south,80", "M2,south,", "not_a_number", 2, HOURS, ""),
+        ("manufacturers", "M2,south,80", "M2,south,NaN", "not_a_number", 2, HOURS, "NaN"),
+        ("manufacturers", "M2,south,80", "M2,south,inf", "not_a_number", 2, HOURS, "inf"),
+        ("manufacturers", "M2,south,80", "M2,south,-80", "out_of_bounds", 2, HOURS, "-80"),
+        ("manufacturers", "M2,south,80", "\nM2,south,-80", "out_of_bounds", 3, HOURS, "-80"),
+        ("manufacturers", "0.9,100", "90,100", "out_of_bounds", 3, "on_time_rate", "90"),
+        ("manufacturers", "M2,south", "M1,south", "repeated_key", 3, "", None),
+        ("manufacturers", "M2,south", ",south", "empty", 2, ID, ""),
+        ("manufacturers", "M2,south", "M2,west", "no_lane", 2, "region", "west"),
+        ("manufacturers", HOURS, "hours", "missing_column", None, HOURS, None),
+        ("capabilities", "M2,cnc,2,10\n", "", "no_capability", 2, ID, "M2"),
+        ("capabilities", "M2,cnc", "M3,cnc", "unknown_manufacturer", 3, ID, "M3"),
+        ("capabilities", "M2,cnc,2", "M2,cnc,0", "out_of_bounds", 3, "hours_per_unit", "0"),
+        ("capabilities", "M2,cnc,2,10", "M1,cnc,2,10", "repeated_key", 3, "", None),
+        ("lanes", "south,north,2,1", "south,north,2,1.5", "not_whole", 3, "transit_weeks", "1.5"),
+        ("lanes", "south,north,2,1", "south,north,2,1,9,9", "unreadable_file", None, "", None),
+        ("lanes", FILES["lanes"], FILES["lanes"].split("\n")[0] + "\n", "no_rows", None, "", None),
+        ("lanes", FILES["lanes"], "", "unreadable_file", None, "", None),
+        ("capacity_overrides", "M1,2024", "M9,2024", "unknown_manufacturer", 2, ID, "M9"),
+        ("capacity_overrides", "2024-01-08", "2024-01-09", "bad_week", 2, "week", "2024-01-09"),
+        ("capacity_overrides", "2024-01-08", "8.1.2024", "bad_week", 2, "week", "8.1.2024"),
     ],
 )
-def test_names_the_problem(folder, name, old, new, message):
+def test_names_the_problem(folder, name, old, new, kind, line, column, value):
     text = FILES[name].replace(old, new)
     assert text != FILES[name]
     (folder / f"{name}.csv").write_text(text)
     with pytest.raises(NetworkError) as error:
         load_network(folder)
-    assert message in str(error.value)
+    (problem,) = [p for p in error.value.problems if p.kind == kind]
+    # A manufacturer without capabilities or lanes is a problem of manufacturers.csv.
+    table = "manufacturers" if kind in ("no_capability", "no_lane") else name
+    assert (problem.table, problem.line, problem.column, problem.value) == (table, line, column, value)
+    place = (
+        f"{table}.csv"
+        + (f", line {line}" if line else "")
+        + (f", column {column}" if line and column else "")
+    )
+    assert problem.message.startswith(place)
+    assert problem.message in str(error.value)
     assert len(error.value.problems) <= 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "bounds"),
+    [("80", "-80", "0 or more"), ("0.9,100", "90,100", "0 to 1"), ("0.9,100", "-1,100", "0 to 1")],
+)
+def test_the_bounds_are_those_of_the_column(folder, old, new, bounds):
+    (folder / "manufacturers.csv").write_text(FILES["manufacturers"].replace(old, new))
+    with pytest.raises(NetworkError, match=bounds):
+        load_network(folder)
 
 
 def test_reports_all_problems_of_all_files_at_once(folder):
@@ -147,13 +126,15 @@ def test_reports_all_problems_of_all_files_at_once(folder):
 
 
 def test_says_what_a_missing_folder_or_file_must_hold(folder):
-    with pytest.raises(NetworkError, match=r"nowhere: no such folder; make it and put manufacturers.csv"):
+    with pytest.raises(NetworkError, match=r"nowhere.* manufacturers.csv") as error:
         load_network(folder / "nowhere")
+    assert [p.kind for p in error.value.problems] == ["missing_folder"]
     (folder / "lanes.csv").unlink()
     with pytest.raises(
-        NetworkError, match=r"lanes.csv: not in .* from_region, to_region, unit_cost, transit_weeks"
-    ):
+        NetworkError, match=r"lanes.csv: .* from_region, to_region, unit_cost, transit_weeks"
+    ) as error:
         load_network(folder)
+    assert [(p.kind, p.table) for p in error.value.problems] == [("missing_file", "lanes")]
 
 
 def test_capacity_of_a_week_is_the_override_where_there_is_one(folder):

@@ -16,7 +16,7 @@ from forecasting_assets.allocation import (
     allocate,
     changed_demand,
     changed_network,
-    hours_by_maker,
+    hours_by_manufacturer,
     impact,
     load_network,
     on_time_rate,
@@ -269,7 +269,7 @@ def what_if(
             CHANGED: on_time_rate(made.plan, made.shortages, network),
         },
         {PLAN: float(short["quantity"].sum()), CHANGED: float(made.shortages["quantity"].sum())},
-        hours_by_maker([(PLAN, load), (CHANGED, made.capacity_load)]),
+        hours_by_manufacturer([(PLAN, load), (CHANGED, made.capacity_load)]),
         made.reasons,
     )
     name = "-".join(["what-if", *re.findall("[a-z0-9]+", words.lower().replace("-", "minus "))])

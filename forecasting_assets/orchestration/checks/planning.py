@@ -5,6 +5,7 @@ from datetime import date
 import dagster as dg
 
 from forecasting_assets.allocation import (
+    build_problem,
     certify_plan,
     check_balance,
     check_capacity,
@@ -13,7 +14,6 @@ from forecasting_assets.allocation import (
     check_servable,
     check_shortages,
     planned_units,
-    pose,
     unservable,
 )
 from forecasting_assets.features.build import feature_columns
@@ -44,7 +44,7 @@ def plan_findings(settings: Settings, week: date) -> list[Finding]:
     lake = Lake(path=settings.lake_path)
     demand = planned_demand(lake, feature_columns(settings.calendar.horizon_weeks), week)
     network = read_network(lake, week)
-    problem = pose(
+    problem = build_problem(
         demand,
         network,
         settings.allocation,

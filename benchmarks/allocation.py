@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import results
-from forecasting_assets.allocation import AllocationPolicy, Network, allocate, pose
+from forecasting_assets.allocation import AllocationPolicy, Network, allocate, build_problem
 from forecasting_assets.allocation.instance import Instance
 from forecasting_assets.allocation.program import SIMPLEX, Program, solve
 
@@ -100,7 +100,7 @@ def timed(function: Callable[[], float]) -> tuple[float, float]:
 
 def ours(demand: pd.DataFrame, network: Network) -> float:
     """Build and solve with the platform; return the cost."""
-    program = pose(demand, network, POLICY).program
+    program = build_problem(demand, network, POLICY).program
     return float(program.c @ solve(program).x)
 
 
@@ -219,12 +219,12 @@ def with_pulp(instance: Instance) -> float:
 def compare(arcs: int, pulp_seconds: float) -> tuple[list[str], float]:
     """Compare at one size; return the paragraphs to report, and the actual or estimated seconds of PuLP."""
     demand, network = market(*SIZES[arcs])
-    instance = pose(demand, network, POLICY).instance
-    program = pose(demand, network, POLICY).program
+    instance = build_problem(demand, network, POLICY).instance
+    program = build_problem(demand, network, POLICY).program
     later = demand.assign(
         quantity=demand["quantity"] * np.random.default_rng(2).uniform(0.9, 1.1, len(demand))
     )
-    later_program = pose(later, network, POLICY).program
+    later_program = build_problem(later, network, POLICY).program
     size = (
         f"**{len(instance.arcs):,} arcs**: {program.c.size:,} columns, "
         f"{program.b_eq.size + program.b_ub.size:,} rows, {program.a_eq.nnz + program.a_ub.nnz:,} coefficients; "
@@ -289,7 +289,7 @@ def main() -> None:
     sizes = parser.parse_args().arcs
     # Imports are not to be measured.
     demand, network = market(4, 2, 2, 3)
-    instance = pose(demand, network, POLICY).instance
+    instance = build_problem(demand, network, POLICY).instance
     for run in (lambda: ours(demand, network), lambda: with_linopy(instance), lambda: with_pulp(instance)):
         run()
     pulp_seconds, parts = 0.0, []

@@ -6,11 +6,12 @@ from forecasting_assets.allocation.instance import COST_PARTS, DemandError
 from forecasting_assets.allocation.network import (
     Network,
     NetworkError,
-    load_network,
+    NetworkProblem,
     unservable,
     weekly_capacity,
 )
-from forecasting_assets.allocation.optimal import allocate, certify_plan, planned_units, pose
+from forecasting_assets.allocation.network_files import load_network
+from forecasting_assets.allocation.optimal import allocate, build_problem, certify_plan, planned_units
 from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import AllocationError, Certificate
@@ -27,7 +28,7 @@ from forecasting_assets.allocation.what_if import (
     Change,
     changed_demand,
     changed_network,
-    hours_by_maker,
+    hours_by_manufacturer,
     on_time_rate,
     parse_change,
 )
@@ -44,8 +45,10 @@ __all__ = [
     "DemandError",
     "Network",
     "NetworkError",
+    "NetworkProblem",
     "allocate",
     "allocate_greedily",
+    "build_problem",
     "certify_plan",
     "changed_demand",
     "changed_network",
@@ -55,13 +58,12 @@ __all__ = [
     "check_rules_kept",
     "check_servable",
     "check_shortages",
-    "hours_by_maker",
+    "hours_by_manufacturer",
     "impact",
     "load_network",
     "on_time_rate",
     "parse_change",
     "planned_units",
-    "pose",
     "replayed_origins",
     "rolling_replay",
     "unservable",

@@ -5,7 +5,8 @@ Families of columns: `units` on arcs, `overtime` units of batches, `shortage` of
 and whether slots are `active` and batches `run` (0/1).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -24,16 +25,26 @@ from forecasting_assets.allocation.program import (
 )
 
 UNIT_COSTS = ["production_cost", "lane_cost", "holding_cost", "lateness_cost"]
-#: Families of rows that a marketplace can give up; the others are arithmetic.
+#: Families of rows that can be relaxed if they contradict each other; the others are arithmetic.
 RULES = ["minimum_load", "maximum_share"]
 
 
 @dataclass(frozen=True)
 class Formulation:
-    """A program and what its parts stand for.
+    """A program and the meaning of its parts.
 
-    overtime: batches with an overtime column; active: slots, run: batches with a binary column
-    rules: a row for each rule row of the program: rule, subject, limit, row (in a_ub), sign (-1: at least)
+    Attributes
+    ----------
+    program
+        The program.
+    overtime
+        Batches with an overtime column.
+    active
+        Slots with a binary column.
+    run
+        Batches with a binary column.
+    rules
+        A row for each rule row of the program: rule, subject, limit, sign (-1: at least), row (in a_ub).
     """
 
     program: Program
@@ -43,8 +54,57 @@ class Formulation:
     rules: pd.DataFrame
 
 
+@dataclass
+class _Draft:
+    """Families of columns and rows added so far, in the order in which the program will have them."""
+
+    instance: Instance
+    policy: AllocationPolicy
+    columns: dict[str, Columns] = field(default_factory=dict)
+    rows: dict[str, Rows] = field(default_factory=dict)
+    #: rule, subject, limit and sign of each rule row
+    rules: list[tuple[str, str, float, int]] = field(default_factory=list)
+
+    @cached_property
+    def batch(self) -> np.ndarray:
+        """Batch of each arc."""
+        return self.instance.arcs["batch"].to_numpy()
+
+    @cached_property
+    def slot(self) -> np.ndarray:
+        """Slot of each batch."""
+        return self.instance.batches["slot"].to_numpy()
+
+    @cached_property
+    def hours(self) -> np.ndarray:
+        """Hours of one unit of each batch."""
+        return self.instance.batches["hours_per_unit"].to_numpy()
+
+    @cached_property
+    def used(self) -> np.ndarray:
+        """Whether each batch serves any class."""
+        return np.bincount(self.batch, minlength=len(self.instance.batches)) > 0
+
+    @cached_property
+    def all_hours(self) -> np.ndarray:
+        """Regular and overtime hours of each slot."""
+        hours = self.instance.slots[["capacity_hours", "overtime_capacity_hours"]]
+        return hours.to_numpy().sum(axis=1)
+
+    @cached_property
+    def manufacturer(self) -> np.ndarray:
+        """Manufacturer of each batch."""
+        return self.instance.slots["manufacturer_id"].to_numpy()[self.slot]
+
+
 def check_rules(policy: AllocationPolicy, network: Network, demand: pd.DataFrame) -> None:
-    """Raise AllocationError where a rule names a manufacturer or category that there is not."""
+    """Check that the manufacturers and categories named by rules exist.
+
+    Raises
+    ------
+    AllocationError
+        For the first unknown name.
+    """
     categories = set(network.capabilities["part_category"]) | set(demand["part_category"])
     known = {
         "minimum_load": set(network.manufacturers["manufacturer_id"]),
@@ -54,8 +114,8 @@ def check_rules(policy: AllocationPolicy, network: Network, demand: pd.DataFrame
     for rule, names in known.items():
         for name in sorted(set(getattr(policy, rule)) - names):
             raise AllocationError(
-                f"[allocation.{rule}] names {name!r}, which is none of {', '.join(sorted(names))}; "
-                "correct or remove it"
+                f"[allocation.{rule}] names {name!r}, which is unknown; known names are "
+                f"{', '.join(sorted(names))}. Correct or remove it"
             )
 
 
@@ -66,24 +126,53 @@ def formulate(
     previous: pd.DataFrame | None = None,
     committed: np.ndarray | None = None,
 ) -> Formulation:
-    """The program of `instance`. `previous` is ALLOCATION_PLAN of the plan before, for frozen weeks.
+    """Formulate the program of an instance.
 
-    `committed`: whether what a slot makes is decided before demand is known, for a program with recourse. How
-    much of a batch is made for a region is then a column of its own (`lots`), for which week is open still, and
-    more may be made for a class than is asked (`spare`).
+    Parameters
+    ----------
+    instance
+        The problem as tables.
+    policy
+        Costs and rules.
+    network
+        The network, for activation costs.
+    previous
+        ALLOCATION_PLAN of the previous plan, for frozen weeks.
+    committed
+        (slots,) of bool: whether production in a slot is decided before demand is known, for a program with
+        recourse. The units of a batch for a region are then a column of their own (`lots`), for any due week,
+        and production for a class may exceed its demand (`spare`).
     """
-    arcs, batches, classes, slots = instance.arcs, instance.batches, instance.classes, instance.slots
-    batch, slot = arcs["batch"].to_numpy(), batches["slot"].to_numpy()
-    hours = batches["hours_per_unit"].to_numpy()
-    made = np.bincount(batch, minlength=len(batches)) > 0
-    overtime = np.flatnonzero(made & (slots["overtime_capacity_hours"].to_numpy()[slot] > 0))
+    draft = _Draft(instance, policy)
+    overtime = _add_basics(draft)
+    if committed is not None:
+        _add_recourse(draft, committed)
+    _add_minimum_load(draft)
+    _add_maximum_share(draft)
+    if previous is not None and policy.frozen_weeks:
+        _add_frozen_weeks(draft, previous)
+    active, run = _add_activation(draft, network), _add_minimum_batch(draft)
+    program = assemble(draft.columns, draft.rows)
+    return Formulation(program, overtime, active, run, _rule_table(draft, program))
+
+
+def _add_basics(draft: _Draft) -> np.ndarray:
+    """Add demand, regular hours and overtime; return the batches with an overtime column."""
+    arcs, batches, classes, slots = (
+        draft.instance.arcs,
+        draft.instance.batches,
+        draft.instance.classes,
+        draft.instance.slots,
+    )
+    batch, slot, hours = draft.batch, draft.slot, draft.hours
+    overtime = np.flatnonzero(draft.used & (slots["overtime_capacity_hours"].to_numpy()[slot] > 0))
     overtime_hours = incidence(slot[overtime], len(slots), hours[overtime])
-    columns = {
+    draft.columns |= {
         "units": Columns(np.sum([arcs[part].to_numpy() for part in UNIT_COSTS], axis=0)),
         "overtime": Columns(batches["overtime_cost"].to_numpy()[overtime]),
         "shortage": Columns(classes["shortage_cost"].to_numpy()),
     }
-    rows = {
+    draft.rows |= {
         "demand": Rows(
             {
                 "units": incidence(arcs["class"].to_numpy(), len(classes)),
@@ -105,87 +194,115 @@ def formulate(
             np.zeros(overtime.size),
         ),
     }
-    if committed is not None:
-        columns["spare"] = Columns(np.zeros(len(classes)))
-        rows["demand"] = replace(
-            rows["demand"], terms={**rows["demand"].terms, "spare": diagonal(-np.ones(len(classes)))}
-        )
-        region = classes["region"].to_numpy()[arcs["class"]]
-        lot = pd.MultiIndex.from_arrays([batch, region])
-        lots = lot[committed[slot[batch]]].unique()
-        columns["lots"] = Columns(np.zeros(len(lots)))
-        rows["lots"] = Rows(
-            {"units": incidence(lots.get_indexer(lot), len(lots)), "lots": diagonal(-np.ones(len(lots)))},
-            np.zeros(len(lots)),
-            equal=True,
-        )
-    listed = []
-    maker, category = slots["manufacturer_id"].to_numpy()[slot], batches["part_category"].to_numpy()
+    return overtime
+
+
+def _add_recourse(draft: _Draft, committed: np.ndarray) -> None:
+    """Add lots of committed slots, and spare units."""
+    arcs, classes = draft.instance.arcs, draft.instance.classes
+    draft.columns["spare"] = Columns(np.zeros(len(classes)))
+    demand = draft.rows["demand"]
+    spare = diagonal(-np.ones(len(classes)))
+    draft.rows["demand"] = replace(demand, terms={**demand.terms, "spare": spare})
+    region = classes["region"].to_numpy()[arcs["class"]]
+    lot = pd.MultiIndex.from_arrays([draft.batch, region])
+    lots = lot[committed[draft.slot[draft.batch]]].unique()
+    draft.columns["lots"] = Columns(np.zeros(len(lots)))
+    draft.rows["lots"] = Rows(
+        {"units": incidence(lots.get_indexer(lot), len(lots)), "lots": diagonal(-np.ones(len(lots)))},
+        np.zeros(len(lots)),
+        equal=True,
+    )
+
+
+def _add_minimum_load(draft: _Draft) -> None:
+    """Add the hours that manufacturers must be given over the horizon."""
+    policy, slots = draft.policy, draft.instance.slots
     loaded = [m for m in policy.minimum_load if m in set(slots["manufacturer_id"])]
-    if loaded:
-        capacity = slots.groupby("manufacturer_id")["capacity_hours"].sum().reindex(loaded).to_numpy()
-        limit = capacity * [policy.minimum_load[m] for m in loaded]
-        of_rule = pd.Index(loaded).get_indexer(maker)
-        rows["minimum_load"] = Rows({"units": incidence(of_rule[batch], len(loaded), -hours[batch])}, -limit)
-        listed += [("minimum_load", m, at_least, -1) for m, at_least in zip(loaded, limit, strict=True)]
-    if policy.maximum_share:
-        pair = pd.MultiIndex.from_arrays([category, maker])
-        pairs = pair[made & np.isin(category.astype(str), list(policy.maximum_share))].unique().sort_values()
-        asked = classes.groupby("part_category")["quantity"].sum()
-        limit = np.array([policy.maximum_share[c] * asked[c] for c, _ in pairs])
-        rows["maximum_share"] = Rows({"units": incidence(pairs.get_indexer(pair)[batch], len(pairs))}, limit)
-        listed += [
-            ("maximum_share", f"{c} at {m}", most, 1) for (c, m), most in zip(pairs, limit, strict=True)
-        ]
-    if previous is not None and policy.frozen_weeks:
-        _freeze(instance, policy, previous, columns, rows)
-    active = run = np.zeros(0, dtype=int)
-    all_hours = slots[["capacity_hours", "overtime_capacity_hours"]].to_numpy().sum(axis=1)
-    if policy.activation_costs:
-        cost = network.manufacturers.set_index("manufacturer_id")["activation_cost"]
-        by_slot = slots["manufacturer_id"].map(cost).to_numpy()
-        active = np.flatnonzero((by_slot > 0) & (np.bincount(slot[made], minlength=len(slots)) > 0))
+    if not loaded:
+        return
+    capacity = slots.groupby("manufacturer_id")["capacity_hours"].sum().reindex(loaded).to_numpy()
+    limit = capacity * [policy.minimum_load[m] for m in loaded]
+    rule = pd.Index(loaded).get_indexer(pd.Index(draft.manufacturer))
+    hours = incidence(rule[draft.batch], len(loaded), -draft.hours[draft.batch])
+    draft.rows["minimum_load"] = Rows({"units": hours}, -limit)
+    draft.rules += [("minimum_load", m, at_least, -1) for m, at_least in zip(loaded, limit, strict=True)]
+
+
+def _add_maximum_share(draft: _Draft) -> None:
+    """Add the units of a category that one manufacturer may make at most."""
+    policy, classes = draft.policy, draft.instance.classes
+    if not policy.maximum_share:
+        return
+    category = draft.instance.batches["part_category"].to_numpy()
+    pair = pd.MultiIndex.from_arrays([category, draft.manufacturer])
+    limited = draft.used & np.isin(category.astype(str), list(policy.maximum_share))
+    pairs = pair[limited].unique().sort_values()
+    demand = classes.groupby("part_category")["quantity"].sum()
+    limit = np.array([policy.maximum_share[c] * demand[c] for c, _ in pairs])
+    units = incidence(pairs.get_indexer(pair)[draft.batch], len(pairs))
+    draft.rows["maximum_share"] = Rows({"units": units}, limit)
+    draft.rules += [
+        ("maximum_share", f"{c} at {m}", at_most, 1) for (c, m), at_most in zip(pairs, limit, strict=True)
+    ]
+
+
+def _add_activation(draft: _Draft, network: Network) -> np.ndarray:
+    """Add the fixed costs of using slots; return the slots with a binary column."""
+    slots = draft.instance.slots
+    if not draft.policy.activation_costs:
+        return np.zeros(0, dtype=int)
+    cost = network.manufacturers.set_index("manufacturer_id")["activation_cost"]
+    slot_cost = slots["manufacturer_id"].map(cost).to_numpy()
+    used = np.bincount(draft.slot[draft.used], minlength=len(slots)) > 0
+    active = np.flatnonzero((slot_cost > 0) & used)
     if active.size:
-        of_active = _position(active, len(slots))[slot[batch]]
-        columns["active"] = Columns(by_slot[active], binary=True)
-        rows["activation"] = Rows(
+        row = _position(active, len(slots))[draft.slot[draft.batch]]
+        draft.columns["active"] = Columns(slot_cost[active], binary=True)
+        draft.rows["activation"] = Rows(
             {
-                "units": incidence(of_active, active.size, hours[batch]),
-                "active": diagonal(-all_hours[active]),
+                "units": incidence(row, active.size, draft.hours[draft.batch]),
+                "active": diagonal(-draft.all_hours[active]),
             },
             np.zeros(active.size),
         )
-    if policy.minimum_batch:
-        least = batches["part_category"].map(policy.minimum_batch).to_numpy(float)
-        run = np.flatnonzero(made & np.isfinite(least))
-        # A batch is at most what its hours make and what could be asked of it.
-        asked_of = np.bincount(batch, classes["quantity"].to_numpy()[arcs["class"]], minlength=len(batches))
-        most = np.minimum(all_hours[slot] / hours, asked_of)[run]
-        columns["run"] = Columns(np.zeros(run.size), binary=True)
-        of_run = incidence(_position(run, len(batches))[batch], run.size)
-        rows["batch_at_most"] = Rows({"units": of_run, "run": diagonal(-most)}, np.zeros(run.size))
-        rows["batch_at_least"] = Rows({"units": -of_run, "run": diagonal(least[run])}, np.zeros(run.size))
-    program = assemble(columns, rows)
-    rules = pd.DataFrame(listed, columns=["rule", "subject", "limit", "sign"])
-    at = [
-        np.arange(program.ub_rows[rule].start, program.ub_rows[rule].stop) for rule in RULES if rule in rows
-    ]
-    rules["row"] = np.concatenate(at).astype(int) if at else np.zeros(0, dtype=int)
-    return Formulation(program, overtime, active, run, rules)
+    return active
 
 
-def _freeze(
-    instance: Instance,
-    policy: AllocationPolicy,
-    previous: pd.DataFrame,
-    columns: dict[str, Columns],
-    rows: dict[str, Rows],
-) -> None:
-    """Units made in a batch for a region in the first weeks, against what the previous plan said.
+def _add_minimum_batch(draft: _Draft) -> np.ndarray:
+    """Add smallest batches; return the batches with a binary column."""
+    arcs, batches, classes = draft.instance.arcs, draft.instance.batches, draft.instance.classes
+    if not draft.policy.minimum_batch:
+        return np.zeros(0, dtype=int)
+    smallest = batches["part_category"].map(draft.policy.minimum_batch).to_numpy(float)
+    run = np.flatnonzero(draft.used & np.isfinite(smallest))
+    # A batch is at most what its hours allow and what the classes it serves demand.
+    quantity = classes["quantity"].to_numpy()[arcs["class"]]
+    demand = np.bincount(draft.batch, quantity, minlength=len(batches))
+    largest = np.minimum(draft.all_hours[draft.slot] / draft.hours, demand)[run]
+    draft.columns["run"] = Columns(np.zeros(run.size), binary=True)
+    units = incidence(_position(run, len(batches))[draft.batch], run.size)
+    draft.rows["batch_at_most"] = Rows({"units": units, "run": diagonal(-largest)}, np.zeros(run.size))
+    draft.rows["batch_at_least"] = Rows({"units": -units, "run": diagonal(smallest[run])}, np.zeros(run.size))
+    return run
 
-    A lot of the previous plan whose batch is no more (the week is over, the manufacturer is gone) is nobody's
-    to keep and costs nothing.
+
+def _rule_table(draft: _Draft, program: Program) -> pd.DataFrame:
+    """Return the rules of a formulation with their rows in a_ub."""
+    rules = pd.DataFrame(draft.rules, columns=["rule", "subject", "limit", "sign"])
+    slices = [program.ub_rows[rule] for rule in RULES if rule in draft.rows]
+    rows = [np.arange(at.start, at.stop) for at in slices]
+    rules["row"] = np.concatenate(rows).astype(int) if rows else np.zeros(0, dtype=int)
+    return rules
+
+
+def _add_frozen_weeks(draft: _Draft, previous: pd.DataFrame) -> None:
+    """Penalise changes of the previous plan, by batch and region, in the first production weeks.
+
+    A lot of the previous plan whose batch no longer exists (the week is over, or the manufacturer was removed) cannot
+    be kept and costs nothing.
     """
+    instance, policy = draft.instance, draft.policy
     lot = ["manufacturer_id", "production_week", "part_category", "region"]
     slots = instance.slots.iloc[instance.batches["slot"]].reset_index(drop=True)
     batches = slots[["manufacturer_id", "production_week"]].assign(
@@ -200,9 +317,9 @@ def _freeze(
     key = pd.MultiIndex.from_frame(lots[lot])
     row = key.get_indexer(pd.MultiIndex.from_frame(arc_lots[lot]))
     penalty = policy.change_penalty * lots["unit_cost"].to_numpy()
-    columns["added"], columns["dropped"] = Columns(penalty), Columns(penalty)
+    draft.columns["added"], draft.columns["dropped"] = Columns(penalty), Columns(penalty)
     same = diagonal(np.ones(len(lots)))
-    rows["previous_plan"] = Rows(
+    draft.rows["previous_plan"] = Rows(
         {"units": incidence(row, len(lots)), "added": -same, "dropped": same},
         planned.set_index(lot)["quantity"].reindex(key).fillna(0.0).to_numpy(),
         equal=True,
@@ -210,7 +327,7 @@ def _freeze(
 
 
 def _position(chosen: np.ndarray, size: int) -> np.ndarray:
-    """Where each of `size` things stands in `chosen`; -1 for those that do not."""
+    """Return the position in `chosen` of each of `size` items; -1 for those not chosen."""
     position = np.full(size, -1)
     position[chosen] = np.arange(chosen.size)
     return position

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.instance import build_instance
-from forecasting_assets.allocation.lacking import lacking
 from forecasting_assets.allocation.network import Network
 from forecasting_assets.allocation.plan import AllocationPlan, Decision, to_plan, without_dust
 from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.unmet import unmet_demand
 
 
 def allocate_greedily(
@@ -27,7 +27,7 @@ def allocate_greedily(
     """
     instance = build_instance(demand, network, policy, capacity)
     classes = instance.classes
-    asked = lacking(classes, classes["quantity"].to_numpy()[None], covered, policy.max_weeks_late)[0]
+    asked = unmet_demand(classes, classes["quantity"].to_numpy()[None], covered, policy.max_weeks_late)[0]
     instance = replace(instance, classes=classes.assign(quantity=asked))
     arcs, batches, slots = instance.arcs, instance.batches, instance.slots
     # Every arc twice, in regular hours and in overtime, in the order in which they are taken.

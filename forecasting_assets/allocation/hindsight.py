@@ -1,33 +1,40 @@
-"""What planning was worth once a week has closed and its real orders are known.
+"""The business impact of planning, once a week has closed and its real orders are known.
 
-Planning is replayed week after week (see `rolling`) under the plan and its alternatives: each policy begins a week
-where its own planning of the weeks before has got it, which is the state that is handed on.
+Planning is replayed week after week (see `rolling`) under the plan and its alternatives: each policy starts a week from
+its own state at the end of the week before.
 
-Perfect foresight knows demand, and plans for exactly that: not for units that unreliable manufacturers bring a week
-late. Making more than is asked buys reliability, so a plan from too high a forecast can come out cheaper.
+Perfect foresight knows demand and plans for exactly that, not for units that unreliable manufacturers deliver a week
+late. Producing more than the demand buys reliability, so a plan from too high a forecast can be cheaper.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.greedy import allocate_greedily
-from forecasting_assets.allocation.lacking import CLASS
 from forecasting_assets.allocation.network import Network
 from forecasting_assets.allocation.optimal import allocate_unproven
-from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.allocation.policy import AllocationPolicy
-from forecasting_assets.allocation.rolling import STATE, rates, replayed_classes, rolling_replay
+from forecasting_assets.allocation.rolling import (
+    STATE,
+    Planner,
+    Replay,
+    rates,
+    replayed_classes,
+    rolling_replay,
+)
+from forecasting_assets.allocation.unmet import CLASS
 from forecasting_assets.tables import BUSINESS_IMPACT, QUANTILES, REPLAY_STATE
 from forecasting_assets.weeks import add_weeks, week_index, weeks_between
 
-#: Weeks that perfect foresight knows: the present one and those after it.
+#: Weeks whose orders perfect foresight knows: the current one and the next.
 FORESEEN_WEEKS = 8
-#: Weeks from the start of a replay that only lead up to the others: nothing is in stock or on its way at first.
+#: First weeks of a replay that are not representative: at its start nothing is in stock or in transit.
 WARM_UP_WEEKS = 4
-#: Bias and noise of the forecast, in percent, under which the plans are made again.
+#: Bias and noise of the forecast, in percent, for which planning is repeated.
 BIASES = (-30, -20, -10, 0, 10, 20, 30)
 NOISES = (10, 20, 30, 40)
 _FORESIGHT = "perfect_foresight"
@@ -42,87 +49,143 @@ def impact(
     policy: AllocationPolicy,
     state: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """BUSINESS_IMPACT and REPLAY_STATE of `week`: what it came to under the plan and its alternatives (metrics:
-    `rolling_replay`, and absolute_error of the forecast behind a policy, in units by category and region).
+    """Replay a week under the plan and its alternatives.
 
-    forecasts: by the week they were made in, what was planned for, as for `allocate`: of the week before, and as
-        many before that as `replayed_origins` says
-    naive: the seasonal-naive forecast of the week before
-    orders: part_id, part_category, region, week, quantity, unit_price, up to `week`, and as far back as prices go
-    state: REPLAY_STATE of the week before; without it the replay starts here
+    Parameters
+    ----------
+    week
+        A week that has closed.
+    forecasts
+        By the week they were made in, the demand planned for, as for `allocate`: of the week before, and of the
+        earlier weeks that `replayed_origins` names.
+    naive
+        The seasonal-naive forecast of the week before.
+    orders
+        part_id, part_category, region, week, quantity, unit_price, up to `week`, as far back as prices are needed.
+    network
+        The network.
+    policy
+        Costs and limits. Rules of the marketplace are left out for all policies: they bind the plan, not the
+        comparison.
+    state
+        REPLAY_STATE of the week before; without it the replay starts here.
 
-    Policies: `plan`; `status_quo` (naive forecast, greedy); `plan_bias_±NN`: planned for the mean, every forecast
-    scaled by that many percent; `plan_noise_NN`: each category, region and due week times lognormal noise of
-    mean 1 and that standard deviation, the same draw at every size and in every forecast of that due week;
-    `perfect_foresight`: planned for the real orders of FORESEEN_WEEKS as far as they are known, and for the
-    forecast beyond. What it does in earlier weeks depends on `week`, so `week` is the difference of its replays
-    with and without it; added up, weeks are one replay. Its state is that after the week which is now known as
-    far as it ever will be.
-    Rules of the marketplace bind the plan, not the yardstick: every policy is replayed without them.
+    Returns
+    -------
+    tuple
+        BUSINESS_IMPACT and REPLAY_STATE of `week`. Metrics are those of `rolling_replay`, and absolute_error of the
+        forecast used by a policy, in units by category and region.
+
+    Notes
+    -----
+    Policies:
+
+    - `plan`
+    - `status_quo`: naive forecast, greedy allocation
+    - `plan_bias_±NN`: planned for the mean, every forecast scaled by that many percent
+    - `plan_noise_NN`: each category, region and due week times lognormal noise of mean 1 and that standard
+      deviation, the same draw at every size and in every forecast of that due week
+    - `perfect_foresight`: planned for the real orders of FORESEEN_WEEKS as far as they are known, and for the
+      forecast beyond. Its earlier weeks depend on `week`, so its metrics are the difference of its replays with and
+      without `week`; added up, weeks are one replay. Its state is that after the last week whose orders it knows
+      completely.
     """
     policy = policy.without_rules()
-    certain = policy.certain()
-    classes = replayed_classes(orders, network, policy)
-    origin = add_weeks(week, -1)
+    replayer = _Replayer(orders, network, policy, replayed_classes(orders, network, policy), state)
     since = week if state is None else state["since"].iloc[0].date()
-    forecast = forecasts[origin]
+    forecast = forecasts[add_weeks(week, -1)]
     demands = {"plan": forecast, "status_quo": naive}
     for name, factor in _errors(forecast, policy.seed).items():
         demands[name] = _scaled(forecast, factor)
     metrics, states = {}, {}
-
-    def before(name: str) -> pd.DataFrame | None:
-        return None if state is None else state[state["policy"] == name]
-
     for name, demand in demands.items():
-        how: tuple[AllocationPolicy, Callable[..., AllocationPlan]] = (
-            policy if name == "plan" else certain,
-            allocate_greedily if name == "status_quo" else allocate_unproven,
-        )
-        done = rolling_replay([week], {origin: demand}, orders, network, *how, before(name), classes)
-        metrics[name], states[name] = done.metrics.iloc[0], done.states[week]
-
-    # The weeks that are not yet known as far as they ever will be, without this one and with it.
-    open_weeks = [add_weeks(o, 1) for o in replayed_origins(week, since)]
-    foreseen = [
-        rolling_replay(
-            open_weeks[: len(open_weeks) - left_out],
-            _known(forecasts, orders, add_weeks(week, -left_out)),
-            orders,
-            network,
-            certain,
-            allocate_unproven,
-            before(_FORESIGHT),
-            classes,
-        )
-        for left_out in (0, 1)
-    ]
-    last = foreseen[0].metrics.iloc[-1]
-    added = foreseen[0].metrics.sum() - foreseen[1].metrics.sum().reindex(last.index, fill_value=0.0)
-    metrics[_FORESIGHT] = pd.Series({**added, "stock_units": last["stock_units"], **rates(added)})
-    settled = before(_FORESIGHT) if len(open_weeks) < FORESEEN_WEEKS else foreseen[0].states[open_weeks[0]]
+        metrics[name], states[name] = replayer.one_week(name, week, demand)
+    metrics[_FORESIGHT], settled = replayer.perfect_foresight(week, since, forecasts)
     if settled is not None:
         states[_FORESIGHT] = settled
     demands[_FORESIGHT] = orders.rename(columns={"week": "due_week"})
-
-    ordered = _by_class(demands[_FORESIGHT], week)
-    rows = []
-    for name, of_policy in metrics.items():
-        missed = _by_class(demands[name], week).sub(ordered, fill_value=0.0).abs().sum()
-        told = {**of_policy, "absolute_error": missed}
-        rows += [(pd.Timestamp(week), name, metric, float(value)) for metric, value in told.items()]
-    stands = pd.concat(
+    state_after = pd.concat(
         [s[STATE].assign(week=pd.Timestamp(week), policy=name) for name, s in states.items()],
         ignore_index=True,
     )
     return (
-        pd.DataFrame(rows, columns=BUSINESS_IMPACT.names),
-        stands.assign(since=pd.Timestamp(since))[REPLAY_STATE.names],
+        _impact_table(week, metrics, demands),
+        state_after.assign(since=pd.Timestamp(since))[REPLAY_STATE.names],
     )
 
 
+@dataclass(frozen=True)
+class _Replayer:
+    """Replays policies from the state of the week before."""
+
+    orders: pd.DataFrame
+    network: Network
+    policy: AllocationPolicy
+    classes: pd.DataFrame
+    state: pd.DataFrame | None
+
+    def before(self, name: str) -> pd.DataFrame | None:
+        """Return the state of a policy at the end of the week before."""
+        return None if self.state is None else self.state[self.state["policy"] == name]
+
+    def one_week(self, name: str, week: date, demand: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:
+        """Return metrics of a week and the state after it, for a policy that plans for `demand`."""
+        policy = self.policy if name == "plan" else self.policy.certain()
+        planner = allocate_greedily if name == "status_quo" else allocate_unproven
+        replay = self._replay(name, [week], {add_weeks(week, -1): demand}, policy, planner)
+        return replay.metrics.iloc[0], replay.states[week]
+
+    def perfect_foresight(
+        self, week: date, since: date, forecasts: Mapping[date, pd.DataFrame]
+    ) -> tuple[pd.Series, pd.DataFrame | None]:
+        """Return metrics of a week under perfect foresight, and the state after the last settled week."""
+        # The weeks whose foreseen orders are not yet all known, with this one and without it.
+        open_weeks = [add_weeks(origin, 1) for origin in replayed_origins(week, since)]
+        with_week, without_week = (
+            self._replay(
+                _FORESIGHT,
+                open_weeks[: len(open_weeks) - left_out],
+                _known(forecasts, self.orders, add_weeks(week, -left_out)),
+                self.policy.certain(),
+                allocate_unproven,
+            )
+            for left_out in (0, 1)
+        )
+        last = with_week.metrics.iloc[-1]
+        added = with_week.metrics.sum() - without_week.metrics.sum().reindex(last.index, fill_value=0.0)
+        metrics = pd.Series({**added, "stock_units": last["stock_units"], **rates(added)})
+        if len(open_weeks) < FORESEEN_WEEKS:
+            return metrics, self.before(_FORESIGHT)
+        return metrics, with_week.states[open_weeks[0]]
+
+    def _replay(
+        self,
+        name: str,
+        weeks: list[date],
+        forecasts: Mapping[date, pd.DataFrame],
+        policy: AllocationPolicy,
+        planner: Planner,
+    ) -> Replay:
+        return rolling_replay(
+            weeks, forecasts, self.orders, self.network, policy, planner, self.before(name), self.classes
+        )
+
+
+def _impact_table(
+    week: date, metrics: Mapping[str, pd.Series], demands: Mapping[str, pd.DataFrame]
+) -> pd.DataFrame:
+    """Return BUSINESS_IMPACT; `demands` are those planned for, by policy, and the orders as perfect foresight."""
+    ordered = _by_class(demands[_FORESIGHT], week)
+    rows = []
+    for name, policy_metrics in metrics.items():
+        error = _by_class(demands[name], week).sub(ordered, fill_value=0.0).abs().sum()
+        values = {**policy_metrics, "absolute_error": error}
+        rows += [(pd.Timestamp(week), name, metric, float(value)) for metric, value in values.items()]
+    return pd.DataFrame(rows, columns=BUSINESS_IMPACT.names)
+
+
 def replayed_origins(week: date, since: date) -> list[date]:
-    """The weeks whose forecasts `impact` needs for `week` in a replay that started in the week `since`."""
+    """Return the weeks whose forecasts `impact` needs for `week` in a replay that started in `since`."""
     first = max(since, add_weeks(week, 1 - FORESEEN_WEEKS))
     return weeks_between(add_weeks(first, -1), add_weeks(week, -1))
 
@@ -130,7 +193,7 @@ def replayed_origins(week: date, since: date) -> list[date]:
 def _known(
     forecasts: Mapping[date, pd.DataFrame], orders: pd.DataFrame, until: date
 ) -> dict[date, pd.DataFrame]:
-    """The forecasts with what was really ordered in the weeks up to `until`."""
+    """Return the forecasts, with the real orders in place of the weeks up to `until`."""
     real = orders[orders["week"] <= pd.Timestamp(until)].rename(columns={"week": "due_week"})
     found = {}
     for origin, forecast in forecasts.items():
@@ -141,13 +204,13 @@ def _known(
 
 
 def _errors(forecast: pd.DataFrame, seed: int) -> dict[str, np.ndarray]:
-    """Factors on the rows of `forecast`, by the name of the policy that plans with them."""
-    of_class, due = forecast.groupby(CLASS).ngroup().to_numpy(), forecast["due_week"]
+    """Return factors on the rows of `forecast`, by the name of the policy that plans with them."""
+    class_, due = forecast.groupby(CLASS).ngroup().to_numpy(), forecast["due_week"]
     score = np.zeros(len(forecast))
     for week in due.unique():
         rng = np.random.default_rng([seed, week_index(pd.Timestamp(week).date())])
         at = (due == week).to_numpy()
-        score[at] = rng.standard_normal(of_class.max() + 1)[of_class[at]]
+        score[at] = rng.standard_normal(class_.max() + 1)[class_[at]]
     factors = {f"plan_bias_{bias:+03d}": np.full(len(forecast), 1 + bias / 100) for bias in BIASES}
     for noise in NOISES:
         spread = np.sqrt(np.log1p((noise / 100) ** 2))

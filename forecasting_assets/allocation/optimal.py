@@ -10,7 +10,6 @@ import pandas as pd
 from forecasting_assets.allocation.explain import explain
 from forecasting_assets.allocation.formulate import Formulation, check_rules, formulate
 from forecasting_assets.allocation.instance import Instance, build_instance
-from forecasting_assets.allocation.lacking import lacking
 from forecasting_assets.allocation.network import Network, check_network, unservable
 from forecasting_assets.allocation.plan import AllocationPlan, Decision, to_plan, without_dust
 from forecasting_assets.allocation.policy import AllocationPolicy
@@ -25,6 +24,7 @@ from forecasting_assets.allocation.program import (
     solve,
 )
 from forecasting_assets.allocation.scenarios import QUANTILE_DRAWS, TwoStage, class_scenarios
+from forecasting_assets.allocation.unmet import unmet_demand
 from forecasting_assets.tables import PLAN_PROOF, PLAN_RULES
 from forecasting_assets.weeks import add_weeks
 
@@ -65,7 +65,7 @@ class Problem:
         )
 
 
-def pose(
+def build_problem(
     demand: pd.DataFrame,
     network: Network,
     policy: AllocationPolicy,
@@ -85,7 +85,7 @@ def pose(
     stochastic = policy.uncertainty == "stochastic" and len(instance.classes) > 0
     if stochastic:
         asked = class_scenarios(instance, demand, policy, policy.scenarios)
-    drawn = lacking(instance.classes, np.atleast_2d(asked), covered, policy.max_weeks_late)
+    drawn = unmet_demand(instance.classes, np.atleast_2d(asked), covered, policy.max_weeks_late)
     asked = drawn.mean(axis=0)
     instance = replace(instance, classes=instance.classes.assign(quantity=asked))
     if not stochastic:
@@ -131,7 +131,7 @@ def allocate(
     Raises DemandError and NetworkError for tables that cannot be read, and AllocationError for rules about
     nobody and where the solver finds no plan in its time.
     """
-    found = _find(pose(demand, network, policy, capacity, previous, covered))
+    found = _find(build_problem(demand, network, policy, capacity, previous, covered))
     made, proof = found.plan, _proof(found)
     return replace(
         made,
@@ -151,7 +151,7 @@ def allocate_unproven(
     covered: pd.DataFrame | None = None,
 ) -> AllocationPlan:
     """The plan of `allocate`, without reasons, rules and proof, for whoever looks at what is made alone."""
-    return _find(pose(demand, network, policy, capacity, previous, covered)).plan
+    return _find(build_problem(demand, network, policy, capacity, previous, covered)).plan
 
 
 @dataclass(frozen=True)

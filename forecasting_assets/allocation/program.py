@@ -169,39 +169,90 @@ SIMPLEX = {"presolve": "off", "simplex_dual_edge_weight_strategy": 0}  # 0: Dant
 
 
 def solve(program: Program, time_limit: float | None = None, gap: float | None = None) -> Solution:
-    """Solve with HiGHS; `time_limit` (seconds) and relative `gap` are for integer programs.
+    """Solve a program with HiGHS.
 
-    Raises InfeasibleError, or AllocationError where no solution is found, in the time there is or at all.
+    Parameters
+    ----------
+    program
+        The program.
+    time_limit
+        Seconds that an integer program may take.
+    gap
+        Relative gap at which an integer program is done.
+
+    Raises
+    ------
+    InfeasibleError
+        If no x satisfies all rows.
+    AllocationError
+        If the solver fails, or finds no solution within the time limit.
     """
     if program.c.size == 0:
         if program.b_eq.any() or (program.b_ub < 0).any():
-            raise InfeasibleError("there is nothing to decide, and what there is breaks a rule")
+            raise InfeasibleError("there are no variables, and the constraints are violated")
         return Solution(program.c, np.zeros(program.b_eq.size), np.zeros(program.b_ub.size), 0, 0, "optimal")
-    import cvxpy as cp
-
-    # HiGHS' tolerances are absolute: with amounts, coefficients and costs near 1 they mean the same in every
-    # unit. An integer program keeps its amounts, for binaries must stay 0 or 1.
-    cost_unit = _typical(program.c)
-    of_eq, of_ub = _largest(program.a_eq), _largest(program.a_ub)
-    b_eq, b_ub = program.b_eq / of_eq, program.b_ub / of_ub
-    # Rows without coefficients, as of hours nobody can use, say nothing about the size of amounts.
-    amounts = [b[np.diff(a.indptr) > 0] for a, b in ((program.a_eq, b_eq), (program.a_ub, b_ub))]
-    unit = 1.0 if program.binaries else _typical(np.concatenate(amounts))
+    scaling = _Scaling.of(program)
     compiled = _compiled(program)
-    compiled.cost.value = program.c / cost_unit
-    compiled.b_eq.value, compiled.b_ub.value = b_eq / unit, b_ub / unit
+    scaling.set_parameters(program, compiled)
     options: dict[str, Any] = SIMPLEX
     if program.binaries:
         options = {"time_limit": time_limit, "mip_rel_gap": gap, "mip_feasibility_tolerance": 1e-9}
+    x, status = _run_solver(program, compiled, options)
+    if program.binaries:
+        bound = _integer_bound(program, compiled, time_limit) * scaling.cost
+        return _with_fixed_binaries(program, x, max(bound, 0.0), status)
+    x = np.maximum(x, 0.0) * scaling.amount
+    y_eq, y_ub = (
+        scaling.cost * rows.dual_value / of
+        for rows, of in zip(compiled.rows, (scaling.eq, scaling.ub), strict=True)
+    )
+    cost, bound = float(program.c @ x), float(-program.b_eq @ y_eq - program.b_ub @ y_ub)
+    return Solution(x, y_eq, y_ub, bound, _share(cost - bound, cost), status)
+
+
+@dataclass(frozen=True)
+class _Scaling:
+    """Units of costs and amounts, and the largest coefficient of each row.
+
+    HiGHS' tolerances are absolute: with amounts, coefficients and costs near 1 they mean the same in every
+    unit. An integer program keeps its amounts, for binaries must stay 0 or 1.
+    """
+
+    cost: float
+    amount: float
+    eq: np.ndarray
+    ub: np.ndarray
+
+    @classmethod
+    def of(cls, program: Program) -> _Scaling:
+        """Choose the scaling of a program."""
+        eq, ub = _largest(program.a_eq), _largest(program.a_ub)
+        rows = ((program.a_eq, program.b_eq / eq), (program.a_ub, program.b_ub / ub))
+        # Rows without coefficients, as of hours nobody can use, say nothing about the size of amounts.
+        amounts = [b[np.diff(a.indptr) > 0] for a, b in rows]
+        amount = 1.0 if program.binaries else _typical(np.concatenate(amounts))
+        return cls(_typical(program.c), amount, eq, ub)
+
+    def set_parameters(self, program: Program, compiled: _Compiled) -> None:
+        """Set the scaled costs and right-hand sides of a compiled problem."""
+        compiled.cost.value = program.c / self.cost
+        compiled.b_eq.value = program.b_eq / self.eq / self.amount
+        compiled.b_ub.value = program.b_ub / self.ub / self.amount
+
+
+def _run_solver(program: Program, compiled: _Compiled, options: dict[str, Any]) -> tuple[np.ndarray, str]:
+    """Solve a compiled problem; return its scaled x and the status."""
+    import cvxpy as cp
+
     try:
         with warnings.catch_warnings():
-            # Out of time means inaccurate to CVXPY; the gap says how far.
+            # CVXPY calls a solution at the time limit inaccurate; the gap says by how much.
             warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
             compiled.problem.solve(solver=cp.HIGHS, warm_start=False, **options)
     except cp.SolverError as error:
         raise AllocationError(f"HiGHS failed on {program.c.size} variables: {error}") from error
     status = compiled.problem.status
-    # No cost is negative, so what is called infeasible or unbounded is infeasible.
+    # No cost is negative, so the program cannot be unbounded.
     if status in (cp.INFEASIBLE, cp.settings.INFEASIBLE_OR_UNBOUNDED):
         raise InfeasibleError(f"HiGHS ended with status {status!r}")
     x = compiled.value()
@@ -211,31 +262,32 @@ def solve(program: Program, time_limit: float | None = None, gap: float | None =
             f"{program.b_eq.size + program.b_ub.size} rows; look for extreme costs, hours or quantities in "
             "the input, or allow more time by [allocation] time_limit"
         )
-    if program.binaries:
-        info = compiled.problem.solver_stats.extra_stats
-        # Out of time HiGHS hands over some x even where it has found none that satisfies the rows.
-        if info.primal_solution_status != _FEASIBLE:
-            raise AllocationError(
-                f"HiGHS found no plan within the {time_limit:g} s of [allocation] time_limit for an integer "
-                f"program of {program.c.size} variables, {program.binaries} of them binary; allow it more time"
-            )
-        # No cost is negative, whatever the branch and bound has found in its time.
-        bound = max(info.mip_dual_bound * cost_unit, 0.0)
-        binary = np.round(x[x.size - program.binaries :])
-        rest = solve(_with_binaries(program, binary))
-        x = np.concatenate([rest.x, binary])
-        cost = float(program.c @ x)
-        return replace(rest, x=x, bound=bound, gap=_share(cost - bound, cost), status=status)
-    x = np.maximum(x, 0.0) * unit
-    y_eq, y_ub = (
-        cost_unit * rows.dual_value / of for rows, of in zip(compiled.rows, (of_eq, of_ub), strict=True)
-    )
-    cost, bound = float(program.c @ x), float(-program.b_eq @ y_eq - program.b_ub @ y_ub)
-    return Solution(x, y_eq, y_ub, bound, _share(cost - bound, cost), status)
+    return x, status
+
+
+def _integer_bound(program: Program, compiled: _Compiled, time_limit: float | None) -> float:
+    """Return the scaled bound of the branch and bound; raise AllocationError if it found no solution."""
+    info = compiled.problem.solver_stats.extra_stats
+    # At its time limit HiGHS returns an x even if it found none that satisfies the rows.
+    if info.primal_solution_status != _FEASIBLE:
+        raise AllocationError(
+            f"HiGHS found no plan within the {time_limit:g} s of [allocation] time_limit for an integer "
+            f"program of {program.c.size} variables, {program.binaries} of them binary; allow it more time"
+        )
+    return float(info.mip_dual_bound)
+
+
+def _with_fixed_binaries(program: Program, x: np.ndarray, bound: float, status: str) -> Solution:
+    """Solve for the other variables with the binaries fixed; the multipliers are those of that program."""
+    binary = np.round(x[x.size - program.binaries :])
+    rest = solve(_with_binaries(program, binary))
+    x = np.concatenate([rest.x, binary])
+    cost = float(program.c @ x)
+    return replace(rest, x=x, bound=bound, gap=_share(cost - bound, cost), status=status)
 
 
 def _with_binaries(program: Program, binary: np.ndarray) -> Program:
-    """What is left to decide once the binaries are."""
+    """Return the program of the other variables for given binaries."""
     n = program.c.size - binary.size
     return replace(
         program,
@@ -265,7 +317,7 @@ class _Compiled:
 
 
 #: The latest compiled problems by their matrices: the weeks of a range, and the curves of one week, share one.
-_CACHE: OrderedDict[tuple, _Compiled] = OrderedDict()
+_CACHE: OrderedDict[tuple[int, bytes, bytes], _Compiled] = OrderedDict()
 _CACHED = 4
 
 

@@ -96,7 +96,7 @@ def on_time_rate(plan: pd.DataFrame, shortages: pd.DataFrame, network: Network) 
     return float(plan["quantity"] @ share) / asked if asked else float("nan")
 
 
-def hours_by_maker(plans: Iterable[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
+def hours_by_manufacturer(plans: Iterable[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
     """Hours of each manufacturer in CAPACITY_LOAD of several plans, a column each; most changed first."""
     hours = {name: load.groupby("manufacturer_id")["load_hours"].sum() for name, load in plans}
     table = pd.DataFrame(hours).fillna(0.0)

@@ -9,7 +9,7 @@ from forecasting_assets.allocation import (
     allocate,
     changed_demand,
     changed_network,
-    hours_by_maker,
+    hours_by_manufacturer,
     on_time_rate,
     parse_change,
 )
@@ -85,7 +85,7 @@ def what_if(settings: Settings, lake: Lake, week: date, case: Case) -> tuple[str
             CHANGED: on_time_rate(changed.plan, changed.shortages, inputs.network),
         },
         {PLAN: float(plan.shortages["quantity"].sum()), CHANGED: float(changed.shortages["quantity"].sum())},
-        hours_by_maker([(PLAN, plan.capacity_load), (CHANGED, changed.capacity_load)]),
+        hours_by_manufacturer([(PLAN, plan.capacity_load), (CHANGED, changed.capacity_load)]),
         changed.reasons,
     )
     page = what_if_html(week, difference)

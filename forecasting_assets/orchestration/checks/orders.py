@@ -122,7 +122,7 @@ def demand_findings(
     """Check the demand of a week by itself and against the weeks before it."""
     demand = lake.read_pandas(WEEKLY_DEMAND, [week])
     return [
-        check_contract(demand, WEEKLY_DEMAND, positive=["quantity"]),
+        check_contract(demand, WEEKLY_DEMAND),
         check_volume(units, week, settings.checks.volume_limit),
         check_names(names),
     ]

@@ -11,7 +11,6 @@ from forecasting_assets.allocation import (
     check_servable,
     check_shortages,
     planned_units,
-    pose,
     unservable,
 )
 from forecasting_assets.findings import Finding
@@ -34,7 +33,7 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> list[Finding]:
     """Check the plan of a week."""
     inputs = planning_inputs(settings, lake, week)
     demand, network = inputs.demand, inputs.network
-    problem = pose(demand, network, settings.allocation, previous=inputs.previous)
+    problem = build_problem(demand, network, settings.allocation, previous=inputs.previous)
     load, plan, proof, rules, shortages = (
         lake.read_pandas(table, [week])
         for table in (CAPACITY_LOAD, ALLOCATION_PLAN, PLAN_PROOF, PLAN_RULES, PLAN_SHORTAGES)

@@ -44,15 +44,18 @@ def certified(demand, network, policy=None, capacity=None):
 )
 def test_a_bad_number_is_named(table, column, value):
     network = replace(ONE_SHOP, **{table: getattr(ONE_SHOP, table).assign(**{column: value})})
-    with pytest.raises(NetworkError, match=f"{table}, .*, column {column}: {value}"):
+    with pytest.raises(NetworkError, match=f"{table}, .*, column {column}: {value}") as error:
         allocate(DEMAND, network, AllocationPolicy())
+    (problem,) = error.value.problems
+    assert (problem.kind, problem.table, problem.column) == ("out_of_bounds", table, column)
 
 
 @pytest.mark.parametrize("table", ["manufacturers", "capabilities", "lanes"])
 def test_a_row_that_is_there_twice_is_named(table):
     rows = getattr(ONE_SHOP, table)
-    with pytest.raises(NetworkError, match=f"{table}: .* is there twice"):
+    with pytest.raises(NetworkError) as error:
         allocate(DEMAND, replace(ONE_SHOP, **{table: pd.concat([rows, rows])}), AllocationPolicy())
+    assert [(p.kind, p.table) for p in error.value.problems] == [("repeated_key", table)]
 
 
 def test_no_capacity_at_all_is_a_certified_shortage():

@@ -5,7 +5,8 @@ from datetime import date
 import pandas as pd
 import pytest
 
-from forecasting_assets.allocation.network import NetworkError, load_network, unservable, weekly_capacity
+from forecasting_assets.allocation.network import NetworkError, unservable, weekly_capacity
+from forecasting_assets.allocation.network_files import load_network
 from forecasting_assets.tables import CAPABILITIES, CAPACITY_OVERRIDES, LANES, MANUFACTURERS
 
 from .cases import ONE_SHOP, make_demand
@@ -51,8 +52,11 @@ def test_optional_file_and_columns(folder):
     ]
 
 
+HOURS, ID = "capacity_hours_per_week", "manufacturer_id"
+
+
 @pytest.mark.parametrize(
-    ("name", "old", "new", "message"),
+    ("name", "old", "new", "kind", "line", "column", "value"),
     [
         (
             "manufacturers",
@@ -123,14 +127,34 @@ def test_optional_file_and_columns(folder):
         ("capacity_overrides", "2024-01-08", "8.1.2024", "'8.1.2024' is not a valid week"),
     ],
 )
-def test_names_the_problem(folder, name, old, new, message):
+def test_names_the_problem(folder, name, old, new, kind, line, column, value):
     text = FILES[name].replace(old, new)
     assert text != FILES[name]
     (folder / f"{name}.csv").write_text(text)
     with pytest.raises(NetworkError) as error:
         load_network(folder)
-    assert message in str(error.value)
+    (problem,) = [p for p in error.value.problems if p.kind == kind]
+    # A manufacturer without capabilities or lanes is a problem of manufacturers.csv.
+    table = "manufacturers" if kind in ("no_capability", "no_lane") else name
+    assert (problem.table, problem.line, problem.column, problem.value) == (table, line, column, value)
+    place = (
+        f"{table}.csv"
+        + (f", line {line}" if line else "")
+        + (f", column {column}" if line and column else "")
+    )
+    assert problem.message.startswith(place)
+    assert problem.message in str(error.value)
     assert len(error.value.problems) <= 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "bounds"),
+    [("80", "-80", "0 or more"), ("0.9,100", "90,100", "0 to 1"), ("0.9,100", "-1,100", "0 to 1")],
+)
+def test_the_bounds_are_those_of_the_column(folder, old, new, bounds):
+    (folder / "manufacturers.csv").write_text(FILES["manufacturers"].replace(old, new))
+    with pytest.raises(NetworkError, match=bounds):
+        load_network(folder)
 
 
 def test_reports_all_problems_of_all_files_at_once(folder):
@@ -147,13 +171,15 @@ def test_reports_all_problems_of_all_files_at_once(folder):
 
 
 def test_says_what_a_missing_folder_or_file_must_hold(folder):
-    with pytest.raises(NetworkError, match=r"nowhere: no such folder; make it and put manufacturers.csv"):
+    with pytest.raises(NetworkError, match=r"nowhere.* manufacturers.csv") as error:
         load_network(folder / "nowhere")
+    assert [p.kind for p in error.value.problems] == ["missing_folder"]
     (folder / "lanes.csv").unlink()
     with pytest.raises(
-        NetworkError, match=r"lanes.csv: not in .* from_region, to_region, unit_cost, transit_weeks"
-    ):
+        NetworkError, match=r"lanes.csv: .* from_region, to_region, unit_cost, transit_weeks"
+    ) as error:
         load_network(folder)
+    assert [(p.kind, p.table) for p in error.value.problems] == [("missing_file", "lanes")]
 
 
 def test_capacity_of_a_week_is_the_override_where_there_is_one(folder):

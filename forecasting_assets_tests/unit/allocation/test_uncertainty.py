@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from forecasting_assets.allocation.instance import DemandError, build_instance
-from forecasting_assets.allocation.optimal import allocate, planned_units, pose
+from forecasting_assets.allocation.optimal import allocate, build_problem, planned_units
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.scenarios import class_scenarios
 from forecasting_assets.allocation.verify import check_balance, check_capacity, check_certificate
@@ -60,7 +60,7 @@ def test_the_quantile_of_a_class_is_not_the_sum_of_its_parts_quantiles():
     assert result.plan["quantity"].sum() == pytest.approx(2500 + 1.2816 * 100, rel=0.01)
     assert result.certificate is not None
     assert check_certificate(result.certificate).passed
-    asked = planned_units(pose(demand, WIDE_SHOP, policy))
+    asked = planned_units(build_problem(demand, WIDE_SHOP, policy))
     assert check_balance(result.plan, result.shortages, asked).passed
 
 
@@ -94,7 +94,7 @@ def test_what_is_made_later_waits_for_the_scenario():
     policy = AllocationPolicy(uncertainty="stochastic", scenarios=40, committed_weeks=1)
     result = allocate(demand, WIDE_SHOP, policy)
     by_week = result.plan.groupby("production_week")["quantity"].sum()
-    asked = planned_units(pose(demand, WIDE_SHOP, policy)).groupby("due_week")["quantity"].sum()
+    asked = planned_units(build_problem(demand, WIDE_SHOP, policy)).groupby("due_week")["quantity"].sum()
     assert by_week.iloc[0] > asked.iloc[0] * 1.1
     assert by_week.sum() == pytest.approx(asked.sum(), rel=1e-3)
     assert_held(result, demand, policy)
@@ -134,6 +134,6 @@ def assert_held(result, demand, policy):
     finding = check_certificate(result.certificate)
     assert finding.passed, finding
     assert check_capacity(result.capacity_load).passed
-    asked = planned_units(pose(demand, WIDE_SHOP, policy))
+    asked = planned_units(build_problem(demand, WIDE_SHOP, policy))
     finding = check_balance(result.plan, result.shortages, asked, spare=True)
     assert finding.passed, finding

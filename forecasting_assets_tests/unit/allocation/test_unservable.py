@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from forecasting_assets.allocation import (
     allocate,
+    build_problem,
     check_balance,
     check_certificate,
     check_servable,
     planned_units,
-    pose,
     unservable,
 )
 from forecasting_assets.allocation.policy import AllocationPolicy
@@ -43,7 +43,7 @@ def test_demand_that_nobody_can_serve_changes_nothing_for_the_rest(problem, lost
     assert not beside.plan["part_id"].str.startswith("lost-").any()
     assert beside.certificate is not None
     assert check_certificate(beside.certificate).passed
-    asked = planned_units(pose(both, network, policy))
+    asked = planned_units(build_problem(both, network, policy))
     assert check_balance(beside.plan, beside.shortages, asked).passed
     finding = check_servable(both, unservable(network, both))
     assert finding.passed == (not lost and not unservable(network, demand))

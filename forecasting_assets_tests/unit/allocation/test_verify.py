@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from forecasting_assets.allocation.optimal import allocate, certify_plan, pose
+from forecasting_assets.allocation.optimal import allocate, build_problem, certify_plan
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import Certificate, certify, solve
 from forecasting_assets.allocation.verify import (
@@ -103,7 +103,7 @@ def test_certificate_is_a_flat_record_of_floats(result):
     ],
 )
 def test_certificate_refuses_what_is_not_optimal(tamper, named):
-    lp = pose(DEMAND, ONE_SHOP, AllocationPolicy()).program
+    lp = build_problem(DEMAND, ONE_SHOP, AllocationPolicy()).program
     solution = solve(lp)
     assert check_certificate(certify(lp, solution)).passed
     finding = check_certificate(certify(lp, tamper(solution)))
@@ -112,7 +112,7 @@ def test_certificate_refuses_what_is_not_optimal(tamper, named):
 
 
 def test_certificate_refuses_a_feasible_plan_that_is_too_dear():
-    lp = pose(DEMAND, ONE_SHOP, AllocationPolicy()).program
+    lp = build_problem(DEMAND, ONE_SHOP, AllocationPolicy()).program
     solution = solve(lp)
     all_short = np.concatenate([np.zeros(lp.c.size - lp.b_eq.size), lp.b_eq])
     finding = check_certificate(certify(lp, replace(solution, x=all_short)))
@@ -124,7 +124,7 @@ def test_certificate_refuses_a_feasible_plan_that_is_too_dear():
     [("quantity", 1e-3), ("overtime_quantity", 1e-3), ("part_id", "c"), ("manufacturer_id", "M2")],
 )
 def test_certificate_refuses_tables_that_are_not_the_solution(result, column, change):
-    problem = pose(DEMAND, ONE_SHOP, AllocationPolicy())
+    problem = build_problem(DEMAND, ONE_SHOP, AllocationPolicy())
 
     def certified(plan):
         return check_certificate(
@@ -140,10 +140,10 @@ def test_certificate_refuses_tables_that_are_not_the_solution(result, column, ch
 
 
 def test_certificate_refuses_other_costs_and_the_proof_of_another_problem(result):
-    problem = pose(DEMAND, ONE_SHOP, AllocationPolicy())
+    problem = build_problem(DEMAND, ONE_SHOP, AllocationPolicy())
     dear = certify_plan(problem, result.plan, result.shortages, result.cost["total"] * 1.001, result.proof)
     assert "table_residual" in check_certificate(dear).description
-    other = pose(DEMAND.assign(quantity=[5.0, 31.0]), ONE_SHOP, AllocationPolicy())
+    other = build_problem(DEMAND.assign(quantity=[5.0, 31.0]), ONE_SHOP, AllocationPolicy())
     finding = check_certificate(
         certify_plan(other, result.plan, result.shortages, result.cost["total"], result.proof)
     )

@@ -8,7 +8,7 @@ from forecasting_assets.allocation.program import AllocationError
 from forecasting_assets.allocation.what_if import (
     changed_demand,
     changed_network,
-    hours_by_maker,
+    hours_by_manufacturer,
     on_time_rate,
     parse_change,
 )
@@ -86,7 +86,7 @@ def test_who_takes_over():
     before = allocate(DEMAND, NETWORK, AllocationPolicy()).capacity_load
     without = changed_network(NETWORK, changed(remove=["M2"]))
     after = allocate(DEMAND, without, AllocationPolicy()).capacity_load
-    hours = hours_by_maker([("Plan", before), ("Changed", after)])
+    hours = hours_by_manufacturer([("Plan", before), ("Changed", after)])
     assert hours.loc["M2", "Changed"] == 0
     assert hours["change"]["M2"] == -hours["Plan"]["M2"] < 0
     assert hours["change"].abs().is_monotonic_decreasing

@@ -130,7 +130,7 @@ def test_contract():
             "unit_price": 2.0,
         }
     )
-    assert check_contract(good, WEEKLY_DEMAND, positive=["quantity"]).passed
+    assert check_contract(good, WEEKLY_DEMAND).passed
     for bad in (
         good.drop(columns="region"),
         good.assign(region=None),
@@ -138,7 +138,7 @@ def test_contract():
         good.assign(unit_price=np.inf),
         good.assign(quantity=0.0),
     ):
-        assert not check_contract(bad, WEEKLY_DEMAND, positive=["quantity"]).passed
+        assert not check_contract(bad, WEEKLY_DEMAND).passed
 
 
 def test_orders_of_weeks_that_no_partition_holds_are_named():

@@ -1,0 +1,202 @@
+"""Read the manufacturer network from the CSV files of its folder, and name every problem in them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from forecasting_assets.allocation.network import Network, NetworkError, NetworkProblem
+from forecasting_assets.orders.text import normalise_names
+from forecasting_assets.tables import CAPABILITIES, LANES, MANUFACTURERS, NETWORK_TABLES, Column, Table
+from forecasting_assets.tables.contract import invalid_values
+from forecasting_assets.weeks import parse_week
+
+#: Names that orders and network have in common.
+_FOLDED = {"part_category", "region", "from_region", "to_region"}
+
+
+def load_network(path: Path, fold_case: bool = False) -> Network:
+    """Read and validate the CSV files of a network folder, each sorted by its key.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    fold_case
+        Whether categories and regions that differ only by case or inner white space are one, as in the orders.
+
+    Raises
+    ------
+    NetworkError
+        With all problems of all files at once.
+    """
+    if not path.is_dir():
+        files = ", ".join(f"{t.name}.csv" for t in (MANUFACTURERS, CAPABILITIES, LANES))
+        raise NetworkError(
+            [NetworkProblem("missing_folder", f"{path}: folder not found; create it and put {files} there")]
+        )
+    files_read = [_read(path, table, fold_case) for table in NETWORK_TABLES]
+    frames = {file.table.name: file.frame for file in files_read}
+    problems = [problem for file in files_read for problem in file.problems]
+    problems += [*_unknown_manufacturers(frames), *_unused_manufacturers(frames)]
+    if problems:
+        raise NetworkError(problems)
+    return Network(
+        **{
+            t.name: frames[t.name].sort_values(list(t.key), ignore_index=True)[t.names]
+            for t in NETWORK_TABLES
+        }
+    )
+
+
+@dataclass(frozen=True)
+class _NetworkFile:
+    """The typed rows of one file and its problems; unusable values are NaN or NaT.
+
+    The index of `frame` is the line in the file, so that later checks can name it.
+    """
+
+    table: Table
+    frame: pd.DataFrame
+    problems: list[NetworkProblem]
+
+
+def _read(path: Path, table: Table, fold_case: bool) -> _NetworkFile:
+    """Read the file of one table."""
+    raw, problem = _read_text(path, table)
+    if problem:
+        empty = pd.DataFrame({c.name: _typed(pd.Series([], dtype=str), c) for c in table.columns})
+        return _NetworkFile(table, empty, [problem])
+    # Names are spelled as in the orders, which refer to them.
+    raw = raw.fillna("").apply(lambda column: _spelled(column, fold_case and column.name in _FOLDED))
+    raw = raw[(raw != "").any(axis=1)]
+    problems = []
+    if raw.empty and not table.optional:
+        text = f"{table.name}.csv has no rows; write one for each {' and '.join(table.key)}"
+        problems.append(NetworkProblem("no_rows", text, table.name))
+    for column in table.columns:
+        if column.name not in raw:
+            raw[column.name] = str(column.default)
+    typed = pd.DataFrame({c.name: _typed(raw[c.name], c) for c in table.columns})
+    for column in table.columns:
+        problems += _column_problems(table, column, raw[column.name], typed[column.name])
+    return _NetworkFile(table, typed, [*problems, *_repeated_keys(table, raw)])
+
+
+def _read_text(path: Path, table: Table) -> tuple[pd.DataFrame, NetworkProblem | None]:
+    """Read the cells of a file as text, indexed by line, or say why that is impossible.
+
+    An absent optional file has no rows.
+    """
+    file = f"{table.name}.csv"
+    required = [c.name for c in table.columns if c.default is None]
+    empty = pd.DataFrame(columns=required, dtype=str)
+    if not (path / file).is_file():
+        if table.optional:
+            return empty, None
+        text = f"{file}: not found in {path}; create it with the columns {', '.join(required)}"
+        return empty, NetworkProblem("missing_file", text, table.name)
+    try:
+        # Blank lines are kept until the line numbers are known.
+        raw = pd.read_csv(
+            path / file, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig"
+        )
+    except (ValueError, UnicodeError) as error:  # pandas' parser errors are ValueErrors
+        text = f"{file}: not a readable CSV file ({error}); save it as UTF-8 with the columns {', '.join(required)}"
+        return empty, NetworkProblem("unreadable_file", text, table.name)
+    raw.columns = raw.columns.str.strip()
+    raw.index = pd.RangeIndex(2, len(raw) + 2)
+    missing = [name for name in required if name not in raw]
+    if missing:
+        text = f"{file}: column {', '.join(missing)} is missing; the file has {', '.join(raw.columns)}"
+        return empty, NetworkProblem("missing_column", text, table.name, column=missing[0])
+    return raw, None
+
+
+def _column_problems(
+    table: Table, column: Column, text: pd.Series, typed: pd.Series
+) -> Iterator[NetworkProblem]:
+    """Yield the values of a column that cannot be used."""
+    if column.type == "string":
+        yield from _value_problems("empty", table, text[text == ""], "is empty; write a name")
+    elif column.type == "date":
+        yield from _week_problems(table, column, text)
+    elif column.is_number:
+        finite = pd.Series(np.isfinite(typed), index=typed.index)
+        remedy = "is not a number; write one with a decimal point and no unit"
+        yield from _value_problems("not_a_number", table, text[~finite], remedy)
+        outside = finite & invalid_values(typed, column)
+        remedy = f"is outside the allowed range; write a number, {column.bounds}"
+        yield from _value_problems("out_of_bounds", table, text[outside], remedy)
+        if column.type == "long":
+            fraction = finite & (typed % 1 != 0)
+            remedy = "is not a whole number; write whole weeks"
+            yield from _value_problems("not_whole", table, text[fraction], remedy)
+
+
+def _value_problems(kind: str, table: Table, text: pd.Series, remedy: str) -> Iterator[NetworkProblem]:
+    """Yield one problem for each of these values, which are indexed by line."""
+    for line, value in text.items():
+        message = f"{table.name}.csv, line {line}, column {text.name}: {value!r} {remedy}"
+        yield NetworkProblem(kind, message, table.name, line, str(text.name), value)
+
+
+def _week_problems(table: Table, column: Column, text: pd.Series) -> Iterator[NetworkProblem]:
+    for line, value in text.items():
+        try:
+            parse_week(value)
+        except ValueError as error:
+            message = f"{table.name}.csv, line {line}, column {column.name}: {error}"
+            yield NetworkProblem("bad_week", message, table.name, line, column.name, value)
+
+
+def _repeated_keys(table: Table, text: pd.DataFrame) -> Iterator[NetworkProblem]:
+    keys = text[list(table.key)]
+    for line, key in keys[keys.duplicated()].iterrows():
+        names = ", ".join(f"{name} {value!r}" for name, value in key.items())
+        message = f"{table.name}.csv, line {line}: {names} occurs more than once; keep one of the lines"
+        yield NetworkProblem("repeated_key", message, table.name, line)
+
+
+def _unknown_manufacturers(frames: dict[str, pd.DataFrame]) -> Iterator[NetworkProblem]:
+    """Yield manufacturers that other files name, but manufacturers.csv does not have."""
+    known = frames["manufacturers"]["manufacturer_id"]
+    if known.empty:  # a file that could not be read is not blamed on the others
+        return
+    for table in NETWORK_TABLES[1:]:
+        if "manufacturer_id" in table.names:
+            names = frames[table.name]["manufacturer_id"]
+            remedy = "is not in manufacturers.csv; add it there or remove the line"
+            yield from _value_problems("unknown_manufacturer", table, names[~names.isin(known)], remedy)
+
+
+def _unused_manufacturers(frames: dict[str, pd.DataFrame]) -> Iterator[NetworkProblem]:
+    """Yield manufacturers without capabilities, or in a region without lanes."""
+    manufacturers, capabilities, lanes = (frames[t.name] for t in (MANUFACTURERS, CAPABILITIES, LANES))
+    if len(capabilities):
+        idle = ~manufacturers["manufacturer_id"].isin([*capabilities["manufacturer_id"], ""])
+        names = manufacturers.loc[idle, "manufacturer_id"]
+        remedy = "has no capabilities; add its part categories to capabilities.csv"
+        yield from _value_problems("no_capability", MANUFACTURERS, names, remedy)
+    if len(lanes):
+        isolated = ~manufacturers["region"].isin([*lanes["from_region"], ""])
+        regions = manufacturers.loc[isolated, "region"]
+        remedy = "is a region without outgoing lanes; add its lanes to lanes.csv"
+        yield from _value_problems("no_lane", MANUFACTURERS, regions, remedy)
+
+
+def _spelled(text: pd.Series, fold_case: bool) -> pd.Series:
+    names = normalise_names(pa.array(text, pa.string()), fold_case).fill_null("")
+    return pd.Series(names.to_pylist(), text.index, dtype=object)
+
+
+def _typed(text: pd.Series, column: Column) -> pd.Series:
+    """Convert text to the type of a column; what cannot be converted is missing."""
+    if column.type == "string":
+        return text.astype(object)
+    if column.type == "date":
+        return pd.to_datetime(text, format="%Y-%m-%d", errors="coerce").astype("datetime64[ns]")
+    return pd.to_numeric(text, errors="coerce").astype(float)

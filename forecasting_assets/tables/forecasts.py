@@ -1,0 +1,70 @@
+"""Forecasts and the report on their errors."""
+
+from forecasting_assets.tables.schema import Column, Table
+from forecasting_assets.tables.shared import PART, QUANTILES, REGION, amount
+
+
+def _forecast(name: str, *more: Column) -> Table:
+    return Table(
+        name,
+        (
+            PART,
+            REGION,
+            Column("origin_week", "date", "Week at whose end the forecast was made"),
+            Column("target_week", "date", "Week forecast"),
+            Column("horizon", "long", "Weeks from origin to target", minimum=1),
+            amount("mean", "Expected demand in units"),
+            *(amount(q, f"{p:.0%} quantile of demand in units") for q, p in QUANTILES.items()),
+            *more,
+        ),
+        key=("part_id", "region", "horizon"),
+    )
+
+
+SARIMAX_MODEL = _forecast("sarimax_model")
+XGB_MODEL = _forecast(
+    "xgb_model",
+    Column(
+        "method",
+        "string",
+        "Model used: sarimax where there is too little history for XGBoost",
+        values=("xgb", "sarimax"),
+    ),
+)
+DEMAND_FORECAST = _forecast("demand_forecast")
+BACKTEST_REPORT = Table(
+    "backtest_report",
+    (
+        Column("origin_week", "date", "Week at whose end the report was made"),
+        Column("model", "string", "sarimax, xgb, combined or seasonal_naive"),
+        Column(
+            "segment",
+            "string",
+            "Demand pattern",
+            values=("smooth", "erratic", "intermittent", "lumpy", "new", "all"),
+        ),
+        Column("horizon", "long", "Weeks ahead; 0 is all horizons together", minimum=0),
+        Column(
+            "metric",
+            "string",
+            "Metric; mape_left_out is the share of weeks without demand, which mape excludes",
+            values=(
+                "rmse",
+                "mape",
+                "mape_left_out",
+                "wape",
+                "mase",
+                "rmsse",
+                "pinball",
+                "scaled_pinball",
+                "coverage_80",
+                "coverage_90",
+                "bias",
+                "weight",
+                "n",
+            ),
+        ),
+        Column("value", "double", "Value of the metric", nullable=True),
+    ),
+    key=("model", "segment", "horizon", "metric"),
+)

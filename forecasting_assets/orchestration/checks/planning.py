@@ -3,6 +3,7 @@
 from datetime import date
 
 from forecasting_assets.allocation import (
+    build_problem,
     certify_plan,
     check_balance,
     check_capacity,

@@ -30,7 +30,7 @@ from forecasting_assets.workflows.parallel import each_week
 DESCRIPTION = "description.json"
 _SOURCES = Path(__file__).parent.parent
 #: Modules whose code changes what models forecast.
-_CODE = ["forecasting/*.py", "features/*.py", "workflows/model_cache.py", "tables/*.py", "weeks.py"]
+_CODE = ["forecasting/**/*.py", "features/*.py", "workflows/model_cache.py", "tables/*.py", "weeks.py"]
 _LIBRARIES = ["holidays", "numpy", "pandas", "scipy", "statsmodels", "xgboost"]
 
 

@@ -198,6 +198,7 @@ class _Detector:
             self._detect_decimal(by_file)
         if "thousands" not in self.fields:
             self._settle_thousands(by_file)
+        self._require_two_separators()
 
     def _detect_thousands(self, by_file: list[list[Example]]) -> None:
         unambiguous = _reread(
@@ -222,6 +223,15 @@ class _Detector:
             self._set("decimal", decisive.notation, evidence)
         elif thousands == ".":
             self._set("decimal", ",", "Decimals follow a comma, as points separate thousands")
+
+    def _require_two_separators(self) -> None:
+        """Refuse a given separator that the files use for the other purpose."""
+        if self.fields.get("decimal", ".") != self.fields.get("thousands", ""):
+            return
+        given, other = ("decimal", "thousands") if "decimal" in self._given else ("thousands", "decimal")
+        problem = f"--format {given}={self.fields[given]} contradicts the files. {self.evidence[other]}"
+        answers = ("," if self.fields[given] == "." else ".",) if given == "decimal" else ("",)
+        raise UndecidedFormatError(given, "contradictory", problem, answers)
 
     def _settle_thousands(self, by_file: list[list[Example]]) -> None:
         """Use the decimal separator to decide what separates thousands where `1,234` was ambiguous."""

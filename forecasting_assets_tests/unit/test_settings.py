@@ -39,9 +39,9 @@ def test_the_environment_overrides_the_file(tmp_path, monkeypatch):
         ("[calendar]\nfirst_week = 2023-01-03\n", r"first_week.*Tuesday.*use 2023-01-02"),
         ("[calendar]\nhorizonweeks = 3\n", r"\[calendar\] horizonweeks.*no such setting"),
         ('[calendar]\nholiday_countries = ["XX"]\n', r"no holidays are known for XX"),
-        ('[orders.columns]\norder = "x"\n', r"\[orders\] columns.*order is no order column"),
+        ('[orders.columns]\norder = "x"\n', r"\[orders\] columns.*order is not an order column"),
         ("[calender]\nhorizon_weeks = 3\n", r"\[calender\].*no such setting"),
-        ("[calendar\n", r"no valid TOML"),
+        ("[calendar\n", r"not valid TOML"),
     ],
 )
 def test_a_wrong_value_names_field_value_and_remedy(tmp_path, text, said):

@@ -97,6 +97,18 @@ def test_an_answer_settles_the_question(tmp_path):
     assert found.order_format.model_dump(exclude_defaults=True) == {"date": "day_first", "thousands": ","}
 
 
+@pytest.mark.parametrize(
+    ("given", "quantity", "answers"),
+    [({"decimal": "."}, "1.234,50", (",",)), ({"thousands": ","}, "7,5", ("",))],
+)
+def test_an_answer_that_the_files_contradict_is_refused(tmp_path, given, quantity, answers):
+    with pytest.raises(UndecidedFormatError) as caught:
+        detect(tmp_path, csv_text(row("13.4.2024", quantity, "10")), given=given)
+    ((field, _),) = given.items()
+    assert (caught.value.field, caught.value.kind, caught.value.answers) == (field, "contradictory", answers)
+    assert quantity in str(caught.value)
+
+
 def test_a_file_that_decides_nothing_follows_one_that_does(tmp_path):
     found = detect(tmp_path, csv_text(row("3/4/2024")), csv_text(row("2/14/2024")))
     assert found.order_format.date == "month_first"

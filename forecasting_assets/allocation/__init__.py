@@ -1,4 +1,4 @@
-"""Allocate capacity: the cheapest plan for a demand, its proof, and what it was worth in hindsight."""
+"""Allocate capacity: the cheapest plan for a demand, its proof, and its business impact in hindsight."""
 
 from forecasting_assets.allocation.greedy import allocate_greedily
 from forecasting_assets.allocation.hindsight import FORESEEN_WEEKS, WARM_UP_WEEKS, impact, replayed_origins

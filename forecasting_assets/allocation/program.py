@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class AllocationError(ValueError):
-    """No plan can be made; the message says why and what to change."""
+    """No plan is possible; the message gives the reason and what to change."""
 
 
 class InfeasibleError(AllocationError):
@@ -98,11 +98,12 @@ class Certificate:
     allowed_gap: float = 0.0
 
     def to_dict(self) -> dict[str, float]:
+        """Return the residuals by name."""
         return asdict(self)
 
 
 def assemble(columns: Mapping[str, Columns], rows: Mapping[str, Rows]) -> Program:
-    """The program of these families; binary ones are put last, else in their order."""
+    """Assemble a program from its families, in their order, but binary columns last."""
     ordered = sorted(columns, key=lambda name: columns[name].binary)
     at = _slices({name: columns[name].cost.size for name in ordered})
     width = at[ordered[-1]].stop if ordered else 0
@@ -134,7 +135,7 @@ def assemble(columns: Mapping[str, Columns], rows: Mapping[str, Rows]) -> Progra
 
 
 def incidence(row_of: np.ndarray, rows: int, weight: np.ndarray | float = 1.0) -> sparse.coo_array:
-    """Matrix (rows, len(row_of)): column j holds weight[j] in row row_of[j], and nothing where that is -1."""
+    """Return a matrix (rows, len(row_of)): column j has weight[j] in row row_of[j]; it is empty where that is -1."""
     from scipy import sparse
 
     column = np.flatnonzero(row_of >= 0)
@@ -143,6 +144,7 @@ def incidence(row_of: np.ndarray, rows: int, weight: np.ndarray | float = 1.0) -
 
 
 def diagonal(values: np.ndarray) -> sparse.coo_array:
+    """Return the diagonal matrix of these values."""
     return incidence(np.arange(values.size), values.size, values)
 
 
@@ -353,10 +355,10 @@ def _digest(matrix: sparse.csr_array) -> bytes:
 
 
 def relaxed(program: Program, soft: np.ndarray, time_limit: float) -> tuple[Program, np.ndarray, np.ndarray]:
-    """The program with the rows `soft` of a_ub eased by as little as makes it feasible.
+    """Relax the rows `soft` of a_ub by as little as makes the program feasible.
 
-    Also by how much each row of a_ub is eased, and which soft rows take part in the contradiction: those
-    whose multiplier is not 0 (a Farkas proof of infeasibility needs no other).
+    Return the relaxed program, by how much each row of a_ub is relaxed, and which soft rows take part in the
+    contradiction: those whose multiplier is not 0 (a Farkas proof of infeasibility needs no other).
     Elastic programming (Chinneck, *Feasibility and Infeasibility in Optimization*, 2008, ch. 6): each soft
     row gets a slack, and the sum of slacks, each relative to the scale of its row, is made least.
     """
@@ -370,10 +372,10 @@ def relaxed(program: Program, soft: np.ndarray, time_limit: float) -> tuple[Prog
         a_ub=sparse.hstack([incidence(soft, program.b_ub.size, -scale), program.a_ub], format="csr"),
     )
     found = solve(elastic, time_limit, gap=1e-6)
-    eased = np.zeros(program.b_ub.size)
+    relaxation = np.zeros(program.b_ub.size)
     # A hair more than least, or rounding would leave no point inside.
-    eased[soft] = np.where(found.x[: soft.size] > 1e-7, found.x[: soft.size] * (1 + 1e-7) * scale, 0.0)
-    return replace(program, b_ub=program.b_ub + eased), eased, found.y_ub[soft] > 1e-9
+    relaxation[soft] = np.where(found.x[: soft.size] > 1e-7, found.x[: soft.size] * (1 + 1e-7) * scale, 0.0)
+    return replace(program, b_ub=program.b_ub + relaxation), relaxation, found.y_ub[soft] > 1e-9
 
 
 def certify(program: Program, solution: Solution) -> Certificate:
@@ -407,7 +409,7 @@ def certify(program: Program, solution: Solution) -> Certificate:
 
 
 def _largest(matrix: sparse.csr_array) -> np.ndarray:
-    """The largest coefficient of each row; 1 for a row without any."""
+    """Return the largest coefficient of each row; 1 for a row without any."""
     if not matrix.nnz:
         return np.ones(matrix.shape[0])
     largest = abs(matrix).max(axis=1).toarray().ravel()
@@ -415,7 +417,7 @@ def _largest(matrix: sparse.csr_array) -> np.ndarray:
 
 
 def _scaled(matrix: sparse.csr_array) -> sparse.csr_array:
-    """Each row by its largest coefficient."""
+    """Divide each row by its largest coefficient."""
     from scipy import sparse
 
     # A product with a diagonal would leave the indices unsorted, and CVXPY sort them.
@@ -424,7 +426,7 @@ def _scaled(matrix: sparse.csr_array) -> sparse.csr_array:
 
 
 def _typical(values: np.ndarray) -> float:
-    """The median of the positive values, but no less than a billionth of the largest."""
+    """Return the median of the positive values, but no less than a billionth of the largest."""
     positive = values[values > 0]
     if not positive.size:
         return 1.0
@@ -436,6 +438,6 @@ def _share(difference: float, of: float) -> float:
 
 
 def _relative(violation: np.ndarray, terms: np.ndarray) -> float:
-    """Largest positive violation over the largest term; absolute where all terms are zero."""
+    """Return the largest positive violation over the largest term; absolute where all terms are zero."""
     scale = float(np.abs(terms).max(initial=0.0)) or 1.0
     return float(violation.max(initial=0.0)) / scale

@@ -95,7 +95,7 @@ def planning_checks(weekly: Weekly) -> list[dg.AssetChecksDefinition]:
                     "solver_certified",
                     "The tables hold a feasible plan, and duality proves that none is cheaper.",
                 ),
-                Check("rules_kept", "No rule of the marketplace had to be given up."),
+                Check("rules_kept", "No rule of the marketplace had to be relaxed."),
                 Check("few_shortages", "Shortages are under the limit.", blocking=False),
                 Check(
                     "demand_servable", "Somebody can make and deliver all that is in demand.", blocking=False

@@ -1,5 +1,6 @@
-"""Allocate capacity: the cheapest plan for a demand, its proof, and what it was worth in hindsight."""
+"""Allocate capacity: the cheapest plan for a demand, its proof, and its business impact in hindsight."""
 
+from forecasting_assets.allocation.certificate import Certificate
 from forecasting_assets.allocation.greedy import allocate_greedily
 from forecasting_assets.allocation.hindsight import FORESEEN_WEEKS, WARM_UP_WEEKS, impact, replayed_origins
 from forecasting_assets.allocation.instance import COST_PARTS, DemandError
@@ -14,7 +15,7 @@ from forecasting_assets.allocation.network_files import load_network
 from forecasting_assets.allocation.optimal import allocate, build_problem, certify_plan, planned_units
 from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.allocation.policy import AllocationPolicy
-from forecasting_assets.allocation.program import AllocationError, Certificate
+from forecasting_assets.allocation.program import AllocationError
 from forecasting_assets.allocation.rolling import rolling_replay
 from forecasting_assets.allocation.verify import (
     check_balance,

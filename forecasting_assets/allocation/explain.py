@@ -1,6 +1,7 @@
-"""Why units are short or late: the binding constraints behind them, in words."""
+"""Explain in words why units are short or late, by their binding constraints."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,19 +30,18 @@ NUMBERS = [
 def explain(
     instance: Instance, decision: Decision, unservable: Mapping[tuple[str, str], str]
 ) -> pd.DataFrame:
-    """PLAN_REASONS of a decision: a row for each category, region and due week with units short or late.
+    """Return PLAN_REASONS of a decision: a row for each category, region and due week with units short or late.
 
     Parameters
     ----------
     unservable
-        (part_category, region) -> why nobody can serve it, whatever the hours.
+        (part_category, region) -> why no manufacturer can serve it, regardless of hours.
 
     Notes
     -----
-
-    The price of a way to serve a class is its unit cost and its hours at their shadow price: what it really
-    costs, since its hours must be taken from others. Where the plan is optimal, the cheapest way not taken
-    is at least as dear as what was done instead, and the difference is told.
+    The price of a way to serve a class is its unit cost plus its hours at their shadow price, because its hours
+    must be taken from other demand. In an optimal plan the cheapest unused way is at least as expensive as what was
+    planned instead; the reason names the difference.
     """
     classes, arcs = instance.classes, instance.arcs
     batch = arcs["batch"].to_numpy()
@@ -55,7 +55,7 @@ def explain(
     ways = pd.DataFrame(
         {
             "group": group[arcs["class"]],
-            "maker": instance.slots["manufacturer_id"].to_numpy()[slot],
+            "manufacturer": instance.slots["manufacturer_id"].to_numpy()[slot],
             "week": instance.slots["production_week"].to_numpy()[slot],
             "full": (load >= hours * (1 - 1e-6))[slot],
             "late": (arcs["lateness"] > 0).to_numpy(),
@@ -83,28 +83,30 @@ def explain(
     return pd.DataFrame(rows, columns=PLAN_REASONS.names).astype({"due_week": "datetime64[ns]"})
 
 
-def _sentence(name: list, why: str) -> str:
+def _sentence(name: list[Any], why: str) -> str:
     category, region, due = name
     return f"{category} for {region} in week {due:%Y-%m-%d}: {why}"
 
 
 def _why_short(ways: pd.DataFrame) -> str:
     if ways.empty:
-        return "nobody who makes it can deliver it in these weeks"
-    return _alternatives(ways, ways["price"] - ways["penalty"], "", "over the penalty")
+        return "no manufacturer that makes it can deliver within the allowed weeks"
+    return _alternatives(
+        ways, ways["price"] - ways["penalty"], "", "more expensive than the shortage penalty"
+    )
 
 
 def _why_late(ways: pd.DataFrame) -> str:
     in_time = ways[~ways["late"]]
     if in_time.empty:
-        return "nobody who makes it can deliver it in time"
+        return "no manufacturer that makes it can deliver on time"
     done = float(ways.loc[ways["late"] & (ways["units"] > 0), "price"].min())
-    return _alternatives(in_time, in_time["price"] - done, " in time", "dearer than being late")
+    return _alternatives(in_time, in_time["price"] - done, " on time", "more expensive than delivering late")
 
 
 def _alternatives(ways: pd.DataFrame, over: pd.Series, when: str, than: str) -> str:
-    """Who of those that could is full, and how much dearer (`over`) the cheapest way left would be."""
-    full = ways.groupby("maker")["full"].all()
+    """Name the manufacturers that are full, and the extra cost (`over`) of the cheapest way that is left."""
+    full = ways.groupby("manufacturer")["full"].all()
     if full.all():
         who = "the only capable manufacturer"
         if len(full) > 1:
@@ -112,7 +114,7 @@ def _alternatives(ways: pd.DataFrame, over: pd.Series, when: str, than: str) -> 
         least = max(float(over.min()), 0.0)
         return f"{who} full through {ways['week'].max():%m-%d}, next alternative{when} {least:,.2f} {than}"
     free = ways[~ways["full"]]
-    order = over[free.index].groupby(free["maker"]).min().sort_values(kind="stable")
+    order = over[free.index].groupby(free["manufacturer"]).min().sort_values(kind="stable")
     busy = len(full) - len(order)
     some = f"{_count(busy)} of {_count(len(full))} capable manufacturers full, " if busy else ""
     return f"{some}hours left{when} at {order.index[0]}, but {max(float(order.iloc[0]), 0.0):,.2f} {than}"

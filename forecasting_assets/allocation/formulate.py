@@ -68,33 +68,33 @@ class _Draft:
     @cached_property
     def batch(self) -> np.ndarray:
         """Batch of each arc."""
-        return self.instance.arcs["batch"].to_numpy()
+        return np.asarray(self.instance.arcs["batch"])
 
     @cached_property
     def slot(self) -> np.ndarray:
         """Slot of each batch."""
-        return self.instance.batches["slot"].to_numpy()
+        return np.asarray(self.instance.batches["slot"])
 
     @cached_property
     def hours(self) -> np.ndarray:
         """Hours of one unit of each batch."""
-        return self.instance.batches["hours_per_unit"].to_numpy()
+        return np.asarray(self.instance.batches["hours_per_unit"])
 
     @cached_property
     def used(self) -> np.ndarray:
         """Whether each batch serves any class."""
-        return np.bincount(self.batch, minlength=len(self.instance.batches)) > 0
+        return np.asarray(np.bincount(self.batch, minlength=len(self.instance.batches)) > 0)
 
     @cached_property
     def all_hours(self) -> np.ndarray:
         """Regular and overtime hours of each slot."""
         hours = self.instance.slots[["capacity_hours", "overtime_capacity_hours"]]
-        return hours.to_numpy().sum(axis=1)
+        return np.asarray(hours.to_numpy().sum(axis=1))
 
     @cached_property
     def manufacturer(self) -> np.ndarray:
         """Manufacturer of each batch."""
-        return self.instance.slots["manufacturer_id"].to_numpy()[self.slot]
+        return np.asarray(self.instance.slots["manufacturer_id"].to_numpy()[self.slot])
 
 
 def check_rules(policy: AllocationPolicy, network: Network, demand: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""The status quo: give every order to the cheapest manufacturer that is free, week by week."""
+"""The status quo: give every order to the cheapest manufacturer that is available, week by week."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ def allocate_greedily(
     capacity: pd.DataFrame | None = None,
     covered: pd.DataFrame | None = None,
 ) -> AllocationPlan:
-    """A plan without look-ahead, in the form of `allocate`; no certificate, shadow prices 0.
+    """Plan without look-ahead; return a plan like that of `allocate`, with no certificate and shadow prices of 0.
 
     Due weeks are served in order. Within one, units are made in the latest week that still arrives in time,
     else one week later and so on, never ahead; within that in regular hours first, then in overtime; within
@@ -27,8 +27,8 @@ def allocate_greedily(
     """
     instance = build_instance(demand, network, policy, capacity)
     classes = instance.classes
-    asked = unmet_demand(classes, classes["quantity"].to_numpy()[None], covered, policy.max_weeks_late)[0]
-    instance = replace(instance, classes=classes.assign(quantity=asked))
+    unmet = unmet_demand(classes, classes["quantity"].to_numpy()[None], covered, policy.max_weeks_late)[0]
+    instance = replace(instance, classes=classes.assign(quantity=unmet))
     arcs, batches, slots = instance.arcs, instance.batches, instance.slots
     # Every arc twice, in regular hours and in overtime, in the order in which they are taken.
     tried = pd.concat([arcs.assign(arc=arcs.index, overtime=overtime) for overtime in (False, True)])

@@ -3,6 +3,18 @@
 Planning is replayed week after week (see `rolling`) under the plan and its alternatives: each policy starts a week from
 its own state at the end of the week before.
 
+Policies:
+
+- `plan`: the forecast as published, `allocate`
+- `status_quo`: seasonal-naive forecast, greedy allocation
+- `plan_bias_±NN`: planned for the mean, every forecast scaled by that many percent
+- `plan_noise_NN`: each category, region and due week times lognormal noise of mean 1 and that standard deviation, the
+  same draw at every size and in every forecast of that due week
+- `perfect_foresight`: planned for the real orders of FORESEEN_WEEKS as far as they are known, and for the forecast
+  beyond. Its earlier weeks depend on the week that is judged, so its metrics are the difference of its replays with and
+  without that week; added up, weeks are one replay. Its state is that after the last week whose orders it knows
+  completely.
+
 Perfect foresight knows demand and plans for exactly that, not for units that unreliable manufacturers deliver a week
 late. Producing more than the demand buys reliability, so a plan from too high a forecast can be cheaper.
 """
@@ -49,7 +61,7 @@ def impact(
     policy: AllocationPolicy,
     state: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Replay a week under the plan and its alternatives.
+    """Replay a week under the plan and its alternatives, the policies.
 
     Parameters
     ----------
@@ -75,20 +87,6 @@ def impact(
     tuple
         BUSINESS_IMPACT and REPLAY_STATE of `week`. Metrics are those of `rolling_replay`, and absolute_error of the
         forecast used by a policy, in units by category and region.
-
-    Notes
-    -----
-    Policies:
-
-    - `plan`
-    - `status_quo`: naive forecast, greedy allocation
-    - `plan_bias_±NN`: planned for the mean, every forecast scaled by that many percent
-    - `plan_noise_NN`: each category, region and due week times lognormal noise of mean 1 and that standard
-      deviation, the same draw at every size and in every forecast of that due week
-    - `perfect_foresight`: planned for the real orders of FORESEEN_WEEKS as far as they are known, and for the
-      forecast beyond. Its earlier weeks depend on `week`, so its metrics are the difference of its replays with and
-      without `week`; added up, weeks are one replay. Its state is that after the last week whose orders it knows
-      completely.
     """
     policy = policy.without_rules()
     replayer = _Replayer(orders, network, policy, replayed_classes(orders, network, policy), state)

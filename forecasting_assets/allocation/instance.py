@@ -1,4 +1,4 @@
-"""The allocation problem as flat tables: what is asked, every way to serve it, and the hours there are.
+"""The allocation problem as flat tables: the demand, every way to serve it, and the available hours.
 
 Parts of one category and value bound for one region and due in one week are alike to the plan (same hours,
 unit costs, lanes and penalties), so they form one *demand class*. Plans are made for classes and split over
@@ -48,11 +48,26 @@ class Instance:
 def build_instance(
     demand: pd.DataFrame, network: Network, policy: AllocationPolicy, capacity: pd.DataFrame | None = None
 ) -> Instance:
-    """The problem of serving `demand` (part_id, part_category, region, due_week, quantity[, unit_price]).
+    """Build the tables of an allocation problem.
 
-    `capacity` has the columns of `weekly_capacity` and says which production weeks there are; by default the
-    network's, from the first week due to the last.
-    Raises DemandError. Demand that nobody can serve (see `network.unservable`) becomes shortage.
+    Demand that no manufacturer can serve (see `network.unservable`) becomes shortage.
+
+    Parameters
+    ----------
+    demand
+        part_id, part_category, region, due_week, quantity[, unit_price].
+    network
+        The network.
+    policy
+        Costs and limits.
+    capacity
+        Hours of each production week, in the columns of `weekly_capacity`; by default those of the network, from
+        the first due week to the last.
+
+    Raises
+    ------
+    DemandError
+        If the demand cannot be planned.
     """
     parts, classes = classify(demand, policy.value_bands, servable(network))
     if capacity is None:
@@ -68,14 +83,16 @@ def build_instance(
     first = int(weeks_of_slots.min()) if len(slots) else 0
 
     # slot_at[i, t], batch_at[i, t]: the slot and the batch of capability i in week first + t, or -1.
-    maker = pd.Index(slots["manufacturer_id"].unique())
-    slot_at = np.full((len(maker) + 1, int(weeks_of_slots.max() - first + 1) if len(slots) else 0), -1)
-    slot_at[maker.get_indexer(pd.Index(slots["manufacturer_id"])), weeks_of_slots - first] = np.arange(
-        len(slots)
+    manufacturers = pd.Index(slots["manufacturer_id"].unique())
+    slot_at = np.full(
+        (len(manufacturers) + 1, int(weeks_of_slots.max() - first + 1) if len(slots) else 0), -1
+    )
+    slot_at[manufacturers.get_indexer(pd.Index(slots["manufacturer_id"])), weeks_of_slots - first] = (
+        np.arange(len(slots))
     )
     slot_at = slot_at[
-        maker.get_indexer(pd.Index(capabilities["manufacturer_id"]))
-    ]  # the last row is of nobody: -1
+        manufacturers.get_indexer(pd.Index(capabilities["manufacturer_id"]))
+    ]  # the last row stands for unknown manufacturers: -1
     made_by, week_made = np.nonzero(slot_at >= 0)
     batch_at = np.full(slot_at.shape, -1)
     batch_at[made_by, week_made] = np.arange(made_by.size)
@@ -89,46 +106,54 @@ def build_instance(
 def classify(
     demand: pd.DataFrame, value_bands: int = 1, served: Collection[tuple[str, str]] = ()
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The parts with demand and their classes (see `Instance`), with unit_price, NaN where none is known.
+    """Return the parts with demand and their classes (see `Instance`), with unit_price, NaN where it is unknown.
 
-    The demand of the pairs of category and region in `served` has bands of its own, so that those of the others do
-    not shift them.
-    Raises DemandError.
+    Demand for the pairs of category and region in `served` has price bands of its own, so that other demand does not
+    shift them.
+
+    Raises
+    ------
+    DemandError
+        If the demand cannot be planned.
     """
     _check(demand)
-    asked = demand[demand["quantity"] > 0].sort_values(["part_category", "region", "due_week", "part_id"])
-    asked = asked.reset_index(drop=True)
-    price = asked["unit_price"].astype(float) if "unit_price" in asked else pd.Series(np.nan, asked.index)
+    demanded = demand[demand["quantity"] > 0].sort_values(["part_category", "region", "due_week", "part_id"])
+    demanded = demanded.reset_index(drop=True)
+    price = (
+        demanded["unit_price"].astype(float)
+        if "unit_price" in demanded
+        else pd.Series(np.nan, demanded.index)
+    )
     if price.isna().any():
-        priced = asked["quantity"].where(price.notna(), 0.0)
-        alike = asked.assign(priced=priced, revenue=priced * price.fillna(0.0)).groupby(ASKED[1:])
+        priced = demanded["quantity"].where(price.notna(), 0.0)
+        alike = demanded.assign(priced=priced, revenue=priced * price.fillna(0.0)).groupby(ASKED[1:])
         price = price.fillna(
             alike["revenue"].transform("sum") / alike["priced"].transform("sum").replace(0.0, np.nan)
         )
-    asked = asked.assign(unit_price=price)
-    asked["band"] = _bands(asked, value_bands, served)
-    class_ = asked.groupby(CLASS, sort=True).ngroup().to_numpy()
+    demanded = demanded.assign(unit_price=price)
+    demanded["band"] = _bands(demanded, value_bands, served)
+    class_ = demanded.groupby(CLASS, sort=True).ngroup().to_numpy()
     _, first = np.unique(class_, return_index=True)
-    quantity = asked["quantity"].to_numpy(float)
-    units, revenue = (np.bincount(class_, amount) for amount in (quantity, quantity * asked["unit_price"]))
+    quantity = demanded["quantity"].to_numpy(float)
+    units, revenue = (np.bincount(class_, amount) for amount in (quantity, quantity * demanded["unit_price"]))
     classes = (
-        asked.loc[first, CLASS].reset_index(drop=True).assign(quantity=units, unit_price=revenue / units)
+        demanded.loc[first, CLASS].reset_index(drop=True).assign(quantity=units, unit_price=revenue / units)
     )
-    parts = asked[ASKED].assign(**{"class": class_, "share": quantity / units[class_]})
+    parts = demanded[ASKED].assign(**{"class": class_, "share": quantity / units[class_]})
     return parts, classes
 
 
-def _bands(asked: pd.DataFrame, bands: int, served: Collection[tuple[str, str]]) -> np.ndarray:
-    """The band of each row: from cheap to dear in its category, at most `bands` of like quantity.
+def _bands(demanded: pd.DataFrame, bands: int, served: Collection[tuple[str, str]]) -> np.ndarray:
+    """Return the price band of each row: from cheap to expensive in its category, `bands` of similar quantity.
 
     Equal prices are one band, and a category without prices is one.
     """
     if bands == 1:
-        return np.zeros(len(asked), dtype=int)
-    pairs = zip(asked["part_category"], asked["region"], strict=True)
-    is_served = pd.Series([pair in served for pair in pairs], asked.index, dtype=bool)
-    key = [asked["part_category"], is_served, asked["unit_price"].fillna(-1.0)]
-    alike = asked.groupby(key)
+        return np.zeros(len(demanded), dtype=int)
+    pairs = zip(demanded["part_category"], demanded["region"], strict=True)
+    is_served = pd.Series([pair in served for pair in pairs], demanded.index, dtype=bool)
+    key = [demanded["part_category"], is_served, demanded["unit_price"].fillna(-1.0)]
+    alike = demanded.groupby(key)
     of_price = alike["quantity"].sum()
     category = of_price.groupby(level=[0, 1])
     cheaper = category.cumsum() - of_price
@@ -139,19 +164,19 @@ def _bands(asked: pd.DataFrame, bands: int, served: Collection[tuple[str, str]])
 
 
 def ways_to_serve(classes: pd.DataFrame, capabilities: pd.DataFrame, lanes: pd.DataFrame) -> pd.DataFrame:
-    """Every capable manufacturer with a lane to the region of the class, one row each, sorted by class.
+    """Return every capable manufacturer with a lane to the region of the class, one row each, sorted by class.
 
-    `capabilities` as `capabilities_of` tells them.
+    `capabilities` is the result of `capabilities_of`.
     """
     lanes = lanes.rename(
-        columns={"from_region": "maker_region", "to_region": "region", "unit_cost": "lane_cost"}
+        columns={"from_region": "manufacturer_region", "to_region": "region", "unit_cost": "lane_cost"}
     )
     pair = classes.groupby(["part_category", "region"], sort=True).ngroup().to_numpy()
     pairs = classes[["part_category", "region"]].iloc[np.unique(pair, return_index=True)[1]]
     pairs = pairs.assign(pair=np.arange(len(pairs)))
     ways = (
         pairs.merge(capabilities, on="part_category")
-        .merge(lanes, on=["maker_region", "region"])
+        .merge(lanes, on=["manufacturer_region", "region"])
         .sort_values(["pair", "capability"], ignore_index=True)
     )
     # The ways of a pair of category and region are those of all its classes: repeat them, not the merges.
@@ -165,28 +190,28 @@ def ways_to_serve(classes: pd.DataFrame, capabilities: pd.DataFrame, lanes: pd.D
 
 
 def price_classes(classes: pd.DataFrame, ways: pd.DataFrame, policy: AllocationPolicy) -> pd.DataFrame:
-    """`classes` with unit_value and shortage_cost, as `AllocationPolicy` defines them.
+    """Return `classes` with unit_value and shortage_cost, as `AllocationPolicy` defines them.
 
     A class without price and without any way to serve it is valued like the most valuable class, or 1.
     """
     longest_holding = policy.holding_cost * policy.max_weeks_early
     way_cost = ways["unit_cost"] * (1 + ways["overtime_premium"] + longest_holding) + ways["lane_cost"]
-    dearest = way_cost.groupby(ways["class"]).max().reindex(classes.index)
-    value = classes["unit_price"].fillna(dearest)
+    highest_cost = way_cost.groupby(ways["class"]).max().reindex(classes.index)
+    value = classes["unit_price"].fillna(highest_cost)
     value = value.fillna(value.max()).fillna(1.0)
     expected_lateness = (1 - ways["on_time_rate"]) * policy.lateness_penalty * value.to_numpy()[ways["class"]]
-    dearest = (way_cost + expected_lateness).groupby(ways["class"]).max().reindex(classes.index)
+    highest_cost = (way_cost + expected_lateness).groupby(ways["class"]).max().reindex(classes.index)
     return classes.assign(
-        unit_value=value, shortage_cost=policy.shortage_cost * np.fmax(value, dearest)
+        unit_value=value, shortage_cost=policy.shortage_cost * np.fmax(value, highest_cost)
     ).drop(columns="unit_price")
 
 
 def capabilities_of(network: Network) -> pd.DataFrame:
-    """Capabilities sorted by key with their position, and what of their manufacturer matters to a way."""
-    makers = network.manufacturers[["manufacturer_id", "region", "overtime_premium", "on_time_rate"]]
+    """Return capabilities sorted by key, with their position and the costs and rates of their manufacturer."""
+    manufacturers = network.manufacturers[["manufacturer_id", "region", "overtime_premium", "on_time_rate"]]
     return (
         network.capabilities.sort_values(["manufacturer_id", "part_category"])
-        .merge(makers.rename(columns={"region": "maker_region"}), on="manufacturer_id")
+        .merge(manufacturers.rename(columns={"region": "manufacturer_region"}), on="manufacturer_id")
         .reset_index(names="capability")
     )
 
@@ -194,7 +219,7 @@ def capabilities_of(network: Network) -> pd.DataFrame:
 def _arcs(
     ways: pd.DataFrame, classes: pd.DataFrame, batch_at: np.ndarray, first: int, policy: AllocationPolicy
 ) -> pd.DataFrame:
-    """A unit made in week p arrives in week p + transit_weeks: early, in time or late by whole weeks."""
+    """Return the arcs. A unit made in week p arrives in week p + transit_weeks: early, on time or late."""
     offsets = np.arange(-policy.max_weeks_early, policy.max_weeks_late + 1)
     on_time = (
         weeks_since(EPOCH_WEEK, classes["due_week"])[ways["class"]]
@@ -210,7 +235,7 @@ def _arcs(
     class_ = ways["class"].to_numpy()[way]
     production_cost = ways["unit_cost"].to_numpy()[way]
     # An unreliable manufacturer is expected to deliver (1 - on_time_rate) of its units one week later, which
-    # is no harm to those that would have been early.
+    # does no harm to units that would have been early.
     rate = ways["on_time_rate"].to_numpy()[way]
     weeks_late = rate * np.maximum(lateness, 0) + (1 - rate) * np.maximum(lateness + 1, 0)
     return pd.DataFrame(
@@ -241,7 +266,7 @@ def _check(demand: pd.DataFrame) -> None:
         )
     if (demand["due_week"].dt.dayofweek != 0).any():
         day = demand.loc[demand["due_week"].dt.dayofweek != 0, "due_week"].iloc[0]
-        raise DemandError(f"due_week {day:%Y-%m-%d} is no Monday; weeks are named by their Monday")
+        raise DemandError(f"due_week {day:%Y-%m-%d} is not a Monday; weeks are named by their Monday")
     for column, nan_allowed in (("quantity", False), ("unit_price", True)):
         if column in demand:
             values = demand[column].astype(float)
@@ -256,6 +281,6 @@ def _check(demand: pd.DataFrame) -> None:
     if twice.any():
         row = demand[twice].iloc[0]
         raise DemandError(
-            f"part {row['part_id']!r} in {row['region']!r}, due {row['due_week']:%Y-%m-%d}, is there twice; "
-            "add the quantities up and give each part one category"
+            f"part {row['part_id']!r} in {row['region']!r}, due {row['due_week']:%Y-%m-%d}, occurs more than once; "
+            "add up the quantities and give each part one category"
         )

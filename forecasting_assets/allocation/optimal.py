@@ -1,4 +1,4 @@
-"""The cheapest plan for a demand, and the proof that it is."""
+"""Find the cheapest plan for a demand, and prove that it is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.allocation.certificate import Certificate, certify
 from forecasting_assets.allocation.explain import explain
 from forecasting_assets.allocation.formulate import Formulation, check_rules, formulate
 from forecasting_assets.allocation.instance import Instance, build_instance
@@ -15,11 +16,9 @@ from forecasting_assets.allocation.plan import AllocationPlan, Decision, to_plan
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import (
     AllocationError,
-    Certificate,
     InfeasibleError,
     Program,
     Solution,
-    certify,
     relaxed,
     solve,
 )
@@ -31,8 +30,21 @@ from forecasting_assets.weeks import add_weeks
 
 @dataclass(frozen=True)
 class Problem:
-    """What is to be planned, as tables, as a program by class, and as the program that is solved: the same,
-    or with recourse over scenarios (`stages`)."""
+    """An allocation problem, as tables and as a program.
+
+    Attributes
+    ----------
+    instance
+        The problem as tables.
+    formulation
+        The program by class.
+    program
+        The program to solve: the same, or with recourse over scenarios.
+    stages
+        The program with recourse, if demand is uncertain.
+    policy
+        Costs, limits and rules.
+    """
 
     instance: Instance
     formulation: Formulation
@@ -42,21 +54,24 @@ class Problem:
 
     @property
     def base(self) -> Program:
+        """The program by class."""
         return self.formulation.program
 
     def expected(self, x: np.ndarray) -> np.ndarray:
+        """Return the expected solution in the columns of the program by class."""
         return self.stages.expected(x) if self.stages else x
 
     def family(self, x: np.ndarray, name: str) -> np.ndarray:
-        """Expected values of one family of columns; none if the problem has none such."""
+        """Return the expected values of a family of columns; empty if the problem does not have it."""
         return self.expected(x)[self.base.columns.get(name, slice(0, 0))]
 
     def rule_rows(self) -> np.ndarray:
+        """Return the rows of a_ub that belong to rules."""
         rows = self.formulation.rules["row"].to_numpy()
         return self.stages.rows(rows) if self.stages else rows
 
     def prices(self, solution: Solution) -> tuple[np.ndarray, np.ndarray]:
-        """Multipliers of the rows by class: equalities, inequalities."""
+        """Return the multipliers of the rows by class: equalities, inequalities."""
         if not self.stages:
             return solution.y_eq, solution.y_ub
         base = self.base
@@ -73,21 +88,21 @@ def build_problem(
     previous: pd.DataFrame | None = None,
     covered: pd.DataFrame | None = None,
 ) -> Problem:
-    """The problem that `allocate` solves."""
+    """Build the problem that `allocate` solves, from the same arguments."""
     check_network(network)
     check_rules(policy, network, demand)
     instance = build_instance(demand, network, policy, capacity)
     if policy.uncertainty == "quantile":
         drawn = class_scenarios(instance, demand, policy, QUANTILE_DRAWS)
-        asked = np.quantile(drawn, policy.service_level, axis=0) if len(instance.classes) else drawn[0]
+        units = np.quantile(drawn, policy.service_level, axis=0) if len(instance.classes) else drawn[0]
     else:
-        asked = instance.classes["quantity"].to_numpy()
+        units = instance.classes["quantity"].to_numpy()
     stochastic = policy.uncertainty == "stochastic" and len(instance.classes) > 0
     if stochastic:
-        asked = class_scenarios(instance, demand, policy, policy.scenarios)
-    drawn = unmet_demand(instance.classes, np.atleast_2d(asked), covered, policy.max_weeks_late)
-    asked = drawn.mean(axis=0)
-    instance = replace(instance, classes=instance.classes.assign(quantity=asked))
+        units = class_scenarios(instance, demand, policy, policy.scenarios)
+    drawn = unmet_demand(instance.classes, np.atleast_2d(units), covered, policy.max_weeks_late)
+    units = drawn.mean(axis=0)
+    instance = replace(instance, classes=instance.classes.assign(quantity=units))
     if not stochastic:
         formulation = formulate(instance, policy, network, previous)
         return Problem(instance, formulation, formulation.program, None, policy)
@@ -103,7 +118,7 @@ def build_problem(
 
 
 def planned_units(problem: Problem) -> pd.DataFrame:
-    """The units asked for, by part_id, region and due_week: the mean, the quantile, the scenarios' mean."""
+    """Return the units planned for, by part_id, region and due_week: the mean, the quantile, or the scenarios' mean."""
     parts, classes = problem.instance.parts, problem.instance.classes
     quantity = parts["share"] * classes["quantity"].to_numpy()[parts["class"]]
     return parts[["part_id", "region", "due_week"]].assign(quantity=quantity)
@@ -117,19 +132,24 @@ def allocate(
     previous: pd.DataFrame | None = None,
     covered: pd.DataFrame | None = None,
 ) -> AllocationPlan:
-    """The cheapest plan for `demand`, with its proof.
+    """Find the cheapest plan for `demand`, with its proof.
 
     demand: part_id, part_category, region, due_week, quantity[, unit_price]; where `policy` plans for a
         quantile or for scenarios also the quantiles q05 … q95 of the forecast
-    capacity: which hours of which production weeks there are (columns of `weekly_capacity`); by default the
-        network's, from the first week due to the last
-    previous: ALLOCATION_PLAN of the plan before, which the frozen weeks hold on to
-    covered: part_category, region, week, quantity: units that are there already, or arrive in that week
+    previous: ALLOCATION_PLAN of the previous plan, which the frozen weeks follow
+    covered: part_category, region, week, quantity: units in stock, or that arrive in that week
+    capacity: hours of each production week (columns of `weekly_capacity`); by default those of the network, from
+        the first due week to the last
 
-    What nobody can make or deliver, or not within the hours, is shortage. Rules that contradict each other are
-    eased by as little as possible: the plan has status `relaxed`, and `rules` names those that had to be given up.
-    Raises DemandError and NetworkError for tables that cannot be read, and AllocationError for rules about
-    nobody and where the solver finds no plan in its time.
+    Demand that cannot be produced or delivered within the available hours is shortage. Rules that contradict each
+    other are relaxed by as little as possible: the plan then has status `relaxed`, and `rules` names them.
+
+    Raises
+    ------
+    DemandError, NetworkError
+        For invalid tables.
+    AllocationError
+        For rules with unknown names, and if the solver finds no plan within its time limit.
     """
     found = _find(build_problem(demand, network, policy, capacity, previous, covered))
     made, proof = found.plan, _proof(found)
@@ -150,49 +170,51 @@ def allocate_unproven(
     previous: pd.DataFrame | None = None,
     covered: pd.DataFrame | None = None,
 ) -> AllocationPlan:
-    """The plan of `allocate`, without reasons, rules and proof, for whoever looks at what is made alone."""
+    """Return the plan of `allocate` without reasons, rules and proof, for callers that need only the plan."""
     return _find(build_problem(demand, network, policy, capacity, previous, covered)).plan
 
 
 @dataclass(frozen=True)
 class _Found:
-    """A solved problem. eased: by how much each inequality, and each rule, had to be given up."""
+    """A solved problem; relaxation: by how much each inequality, and each rule, was relaxed."""
 
     problem: Problem
     solution: Solution
     decision: Decision
     plan: AllocationPlan
     eased_rows: np.ndarray
-    eased: np.ndarray
+    relaxation: np.ndarray
     contradicts: str
 
 
 def _find(problem: Problem) -> _Found:
     policy, program, rules = problem.policy, problem.program, problem.formulation.rules
-    eased, contradicts = np.zeros(len(rules)), ""
+    relaxation, contradicts = np.zeros(len(rules)), ""
     try:
         solution = solve(program, policy.time_limit, policy.mip_gap)
     except InfeasibleError as error:
         if rules.empty:
-            raise AllocationError(f"no plan is possible, though no rule is set: {error}") from error
+            raise AllocationError(f"no plan is possible, although no rule is set: {error}") from error
         program, by_row, in_conflict = relaxed(program, problem.rule_rows(), policy.time_limit)
-        eased = by_row[problem.rule_rows()].reshape(-1, len(rules)).max(axis=0)
-        involved = in_conflict.reshape(-1, len(rules)).any(axis=0) & (eased == 0)
+        relaxation = by_row[problem.rule_rows()].reshape(-1, len(rules)).max(axis=0)
+        involved = in_conflict.reshape(-1, len(rules)).any(axis=0) & (relaxation == 0)
         contradicts = "; ".join((rules["rule"] + " of " + rules["subject"])[involved])
         solution = solve(program, policy.time_limit, policy.mip_gap)
     decision = without_dust(problem.instance, _decision(problem, solution))
-    status = "relaxed" if eased.any() else "time_limit" if solution.status != "optimal" else "optimal"
+    status = "relaxed" if relaxation.any() else "time_limit" if solution.status != "optimal" else "optimal"
     made = replace(to_plan(problem.instance, decision, status), gap=solution.gap)
-    return _Found(problem, solution, decision, made, program.b_ub - problem.program.b_ub, eased, contradicts)
+    return _Found(
+        problem, solution, decision, made, program.b_ub - problem.program.b_ub, relaxation, contradicts
+    )
 
 
 def certify_plan(
     problem: Problem, plan: pd.DataFrame, shortages: pd.DataFrame, total_cost: float, proof: pd.DataFrame
 ) -> Certificate:
-    """The certificate of a plan, from its tables and PLAN_PROOF as written, and the problem posed anew.
+    """Certify a plan from its stored tables and PLAN_PROOF, and the problem built again.
 
-    The proof's x is held against the tables, arc by arc and in total cost; then x, the multipliers and the
-    problem's own matrices have to agree.
+    The proof's x is compared with the tables, arc by arc and in total cost; then x and the multipliers must satisfy
+    the optimality conditions of the problem's own matrices.
     """
     program = problem.program
 
@@ -211,8 +233,8 @@ def certify_plan(
         gap=gap,
         status="",
     )
-    eased = replace(program, b_ub=program.b_ub + vector("eased", program.b_ub.size))
-    found = certify(eased, solution)
+    relaxed_program = replace(program, b_ub=program.b_ub + vector("eased", program.b_ub.size))
+    found = certify(relaxed_program, solution)
     return replace(
         found,
         table_residual=_table_residual(problem, plan, shortages, total_cost, solution.x),
@@ -223,7 +245,7 @@ def certify_plan(
 def _table_residual(
     problem: Problem, plan: pd.DataFrame, shortages: pd.DataFrame, total_cost: float, x: np.ndarray
 ) -> float:
-    """Largest difference of units between tables and x, relative to the largest demand, and of cost."""
+    """Return the largest difference of units between tables and x, relative to the largest demand, and of cost."""
     instance, formulation = problem.instance, problem.formulation
     series = ["part_id", "region", "due_week"]
     class_of = instance.parts.set_index(series)["class"]
@@ -240,7 +262,7 @@ def _table_residual(
     class_number = class_of.to_numpy()
     arc = arc_key.get_indexer(pd.MultiIndex.from_arrays([batch, class_number[of_plan]]))
     if (of_plan < 0).any() or (batch < 0).any() or (arc < 0).any() or (of_short < 0).any():
-        return float("inf")  # a row of the tables that is no way to serve this demand
+        return float("inf")  # a row of the tables cannot serve this demand
     overtime = np.bincount(batch, plan["overtime_quantity"], minlength=len(instance.batches))
     written = {
         "units": np.bincount(arc, plan["quantity"], minlength=len(instance.arcs)),
@@ -261,7 +283,7 @@ def _table_residual(
 
 
 def _decision(problem: Problem, solution: Solution) -> Decision:
-    """The expected decision in the terms of the instance."""
+    """Return the expected decision in terms of the instance."""
     instance, formulation = problem.instance, problem.formulation
     base, x = problem.base, solution.x
     overtime = np.zeros(len(instance.batches))
@@ -286,15 +308,15 @@ def _changes(base: Program) -> list[str]:
 
 
 def _rules(found: _Found) -> pd.DataFrame:
-    problem, eased = found.problem, found.eased
+    problem, relaxation = found.problem, found.relaxation
     rules = problem.formulation.rules
     row, sign = rules["row"].to_numpy(), rules["sign"].to_numpy()
     _, y_ub = problem.prices(found.solution)
     planned = sign * (problem.base.a_ub[row] @ problem.expected(found.solution.x))
     return rules.assign(
         planned=planned,
-        eased=eased,
-        contradicts=np.where(eased > 0, found.contradicts, ""),
+        eased=relaxation,
+        contradicts=np.where(relaxation > 0, found.contradicts, ""),
         shadow_price=np.maximum(y_ub[row], 0.0),
     )[PLAN_RULES.names]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.allocation.certificate import Certificate
 from forecasting_assets.allocation.instance import COST_PARTS, Instance
-from forecasting_assets.allocation.program import Certificate
 from forecasting_assets.allocation.split import split
 from forecasting_assets.tables import (
     ALLOCATION_PLAN,
@@ -17,14 +17,29 @@ from forecasting_assets.tables import (
     PLAN_SHORTAGES,
 )
 
-#: Quantities below this share of the demand they serve are rounding of the solver, not a plan.
+#: Quantities below this share of the demand they serve are rounding errors of the solver.
 DUST = 1e-9
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Units on each arc, overtime units of each batch, units short of each class, cost of activating each
-    slot and of changing the previous plan, and what one more hour in each slot would save."""
+    """A decision in terms of the instance.
+
+    Attributes
+    ----------
+    units
+        Units on each arc.
+    overtime_units
+        Overtime units of each batch.
+    short
+        Units short of each class.
+    activation_cost
+        Cost of using each slot.
+    change_cost
+        Penalty for changes of the previous plan.
+    shadow_price
+        Cost that one more hour in each slot would save.
+    """
 
     units: np.ndarray
     overtime_units: np.ndarray
@@ -44,7 +59,7 @@ class AllocationPlan:
     cost: total, and its parts: those of the plan table, activation_cost, change_cost and shortage_cost; of a
         stochastic plan its expectation over the scenarios
     status: optimal; time_limit; relaxed where rules contradict each other; greedy
-    gap: how much dearer than the cheapest plan it can be, relative
+    gap: largest possible excess over the cost of the cheapest plan, relative
     certificate: proof that no plan is cheaper, computed from the tables; None if none is claimed
     proof: PLAN_PROOF, what `certify_plan` needs besides tables and problem
     """
@@ -62,7 +77,7 @@ class AllocationPlan:
 
 
 def without_dust(instance: Instance, decision: Decision) -> Decision:
-    """What a solver rounds is no plan: amounts too small to mean anything are none."""
+    """Set amounts below the rounding tolerance to zero."""
     quantity = instance.classes["quantity"].to_numpy()
     made_of = np.bincount(instance.arcs["class"], decision.units, minlength=len(quantity))
     scale = np.maximum(quantity, made_of)
@@ -80,16 +95,16 @@ def without_dust(instance: Instance, decision: Decision) -> Decision:
 
 
 def to_plan(instance: Instance, decision: Decision, status: str) -> AllocationPlan:
-    """The tables of a decision (without dust), as yet without reasons, rules and proof.
+    """Return the tables of a decision (without dust), still without reasons, rules and proof.
 
     Overtime is shared by the units of its batch in proportion.
     """
     arcs, batches, classes, slots = instance.arcs, instance.batches, instance.classes, instance.slots
-    used, lacking = np.flatnonzero(decision.units), np.flatnonzero(decision.short)
+    used, short = np.flatnonzero(decision.units), np.flatnonzero(decision.short)
     flows = pd.DataFrame(
         {
-            "class": np.concatenate([arcs["class"].to_numpy()[used], lacking]),
-            "amount": np.concatenate([decision.units[used], decision.short[lacking]]),
+            "class": np.concatenate([arcs["class"].to_numpy()[used], short]),
+            "amount": np.concatenate([decision.units[used], decision.short[short]]),
         }
     )
     shares = split(instance.parts, flows)

@@ -1,4 +1,4 @@
-"""What the marketplace counts as expensive besides making and moving parts, its rules, and how it plans."""
+"""Costs besides production and transport, the rules of the marketplace, and how it plans."""
 
 from typing import Annotated, Literal
 
@@ -13,7 +13,7 @@ class AllocationPolicy(BaseModel):
 
     The *unit value* of a demand class is its mean unit price, weighted by quantity. A part without a price is
     valued like the others of its category due in its region and week; where none of them has one, at the
-    dearest on-time way to make and move a unit.
+    most expensive on-time way to make and move a unit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -36,8 +36,8 @@ class AllocationPolicy(BaseModel):
         2.0,
         gt=1,
         description=(
-            "Cost of one unit not delivered at all, as a multiple of its unit value or of the dearest "
-            "on-time way to make and move it, whichever is more, so that no on-time production is dearer"
+            "Cost of one unit not delivered at all, as a multiple of its unit value or of the most expensive "
+            "on-time way to make and move it, whichever is more, so that no on-time production is more expensive"
         ),
     )
     value_bands: int = Field(
@@ -45,7 +45,7 @@ class AllocationPolicy(BaseModel):
         ge=1,
         description=(
             "Bands of unit price in a category, of like quantity: within a band parts are planned as one, and "
-            "dearer bands are served first. Exact where a category has no more prices than bands"
+            "more expensive bands are served first. Exact where a category has no more prices than bands"
         ),
     )
 
@@ -107,10 +107,10 @@ class AllocationPolicy(BaseModel):
     )
 
     def without_rules(self) -> "AllocationPolicy":
-        """The same prices and the same view of uncertainty, but no rule of the marketplace, nor bands."""
+        """Return a policy with the same costs and uncertainty, but without rules of the marketplace and price bands."""
         off = {"minimum_load": {}, "maximum_share": {}, "minimum_batch": {}, "frozen_weeks": 0}
         return self.model_copy(update={**off, "activation_costs": False, "value_bands": 1})
 
     def certain(self) -> "AllocationPolicy":
-        """The same for demand that is known."""
+        """Return the same policy for demand that is known."""
         return self.model_copy(update={"uncertainty": "deterministic"})

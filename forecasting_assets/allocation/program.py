@@ -6,7 +6,7 @@ import hashlib
 import warnings
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class AllocationError(ValueError):
-    """No plan can be made; the message says why and what to change."""
+    """No plan is possible; the message gives the reason and what to change."""
 
 
 class InfeasibleError(AllocationError):
@@ -75,34 +75,8 @@ class Solution:
     status: str
 
 
-@dataclass(frozen=True)
-class Certificate:
-    """Proof of optimality by linear programming duality, independent of what the solver reports.
-
-    primal_residual: largest violation of a row (by its largest coefficient, so in units) or bound, relative
-                     to the largest demand or amount
-    dual_residual:   largest negative reduced cost or multiplier, relative to the largest cost
-    duality_gap:     primal minus dual objective, relative to the primal
-    All three at zero prove that no plan is cheaper (e.g. Bertsimas & Tsitsiklis, *Introduction to Linear
-    Optimization*, 1997, theorem 4.4). For an integer program the dual objective is the bound of the branch
-    and bound, which numpy cannot check; allowed_gap says how far from it the plan may be.
-    table_residual:  largest difference between the plan's tables and x, relative to the largest demand
-    """
-
-    primal_residual: float
-    dual_residual: float
-    duality_gap: float
-    primal_objective: float
-    dual_objective: float
-    table_residual: float = 0.0
-    allowed_gap: float = 0.0
-
-    def to_dict(self) -> dict[str, float]:
-        return asdict(self)
-
-
 def assemble(columns: Mapping[str, Columns], rows: Mapping[str, Rows]) -> Program:
-    """The program of these families; binary ones are put last, else in their order."""
+    """Assemble a program from its families, in their order, but binary columns last."""
     ordered = sorted(columns, key=lambda name: columns[name].binary)
     at = _slices({name: columns[name].cost.size for name in ordered})
     width = at[ordered[-1]].stop if ordered else 0
@@ -134,7 +108,7 @@ def assemble(columns: Mapping[str, Columns], rows: Mapping[str, Rows]) -> Progra
 
 
 def incidence(row_of: np.ndarray, rows: int, weight: np.ndarray | float = 1.0) -> sparse.coo_array:
-    """Matrix (rows, len(row_of)): column j holds weight[j] in row row_of[j], and nothing where that is -1."""
+    """Return a matrix (rows, len(row_of)): column j has weight[j] in row row_of[j]; it is empty where that is -1."""
     from scipy import sparse
 
     column = np.flatnonzero(row_of >= 0)
@@ -143,6 +117,7 @@ def incidence(row_of: np.ndarray, rows: int, weight: np.ndarray | float = 1.0) -
 
 
 def diagonal(values: np.ndarray) -> sparse.coo_array:
+    """Return the diagonal matrix of these values."""
     return incidence(np.arange(values.size), values.size, values)
 
 
@@ -207,7 +182,7 @@ def solve(program: Program, time_limit: float | None = None, gap: float | None =
         for rows, of in zip(compiled.rows, (scaling.eq, scaling.ub), strict=True)
     )
     cost, bound = float(program.c @ x), float(-program.b_eq @ y_eq - program.b_ub @ y_ub)
-    return Solution(x, y_eq, y_ub, bound, _share(cost - bound, cost), status)
+    return Solution(x, y_eq, y_ub, bound, relative_difference(cost - bound, cost), status)
 
 
 @dataclass(frozen=True)
@@ -226,7 +201,7 @@ class _Scaling:
     @classmethod
     def of(cls, program: Program) -> _Scaling:
         """Choose the scaling of a program."""
-        eq, ub = _largest(program.a_eq), _largest(program.a_ub)
+        eq, ub = largest_coefficients(program.a_eq), largest_coefficients(program.a_ub)
         rows = ((program.a_eq, program.b_eq / eq), (program.a_ub, program.b_ub / ub))
         # Rows without coefficients, as of hours nobody can use, say nothing about the size of amounts.
         amounts = [b[np.diff(a.indptr) > 0] for a, b in rows]
@@ -283,7 +258,7 @@ def _with_fixed_binaries(program: Program, x: np.ndarray, bound: float, status: 
     rest = solve(_with_binaries(program, binary))
     x = np.concatenate([rest.x, binary])
     cost = float(program.c @ x)
-    return replace(rest, x=x, bound=bound, gap=_share(cost - bound, cost), status=status)
+    return replace(rest, x=x, bound=bound, gap=relative_difference(cost - bound, cost), status=status)
 
 
 def _with_binaries(program: Program, binary: np.ndarray) -> Program:
@@ -353,10 +328,10 @@ def _digest(matrix: sparse.csr_array) -> bytes:
 
 
 def relaxed(program: Program, soft: np.ndarray, time_limit: float) -> tuple[Program, np.ndarray, np.ndarray]:
-    """The program with the rows `soft` of a_ub eased by as little as makes it feasible.
+    """Relax the rows `soft` of a_ub by as little as makes the program feasible.
 
-    Also by how much each row of a_ub is eased, and which soft rows take part in the contradiction: those
-    whose multiplier is not 0 (a Farkas proof of infeasibility needs no other).
+    Return the relaxed program, by how much each row of a_ub is relaxed, and which soft rows take part in the
+    contradiction: those whose multiplier is not 0 (a Farkas proof of infeasibility needs no other).
     Elastic programming (Chinneck, *Feasibility and Infeasibility in Optimization*, 2008, ch. 6): each soft
     row gets a slack, and the sum of slacks, each relative to the scale of its row, is made least.
     """
@@ -370,44 +345,14 @@ def relaxed(program: Program, soft: np.ndarray, time_limit: float) -> tuple[Prog
         a_ub=sparse.hstack([incidence(soft, program.b_ub.size, -scale), program.a_ub], format="csr"),
     )
     found = solve(elastic, time_limit, gap=1e-6)
-    eased = np.zeros(program.b_ub.size)
+    relaxation = np.zeros(program.b_ub.size)
     # A hair more than least, or rounding would leave no point inside.
-    eased[soft] = np.where(found.x[: soft.size] > 1e-7, found.x[: soft.size] * (1 + 1e-7) * scale, 0.0)
-    return replace(program, b_ub=program.b_ub + eased), eased, found.y_ub[soft] > 1e-9
+    relaxation[soft] = np.where(found.x[: soft.size] > 1e-7, found.x[: soft.size] * (1 + 1e-7) * scale, 0.0)
+    return replace(program, b_ub=program.b_ub + relaxation), relaxation, found.y_ub[soft] > 1e-9
 
 
-def certify(program: Program, solution: Solution) -> Certificate:
-    """Check feasibility of `x`, feasibility of the multipliers, and that their objectives meet.
-
-    Of an integer program the dual side is the solver's bound, and only feasibility is checked.
-    """
-    x = solution.x
-    primal = float(program.c @ x)
-    binary = x[x.size - program.binaries :]
-    of_eq, of_ub = _largest(program.a_eq), _largest(program.a_ub)
-    terms = np.concatenate([abs(program.a_eq) @ np.abs(x) / of_eq, program.b_eq / of_eq, x])
-    primal_residual = max(
-        _relative(np.abs(program.a_eq @ x - program.b_eq) / of_eq, terms),
-        _relative((program.a_ub @ x - program.b_ub) / of_ub, terms),
-        _relative(-x, terms),
-        float(np.abs(binary - np.round(binary)).max(initial=0.0)),
-    )
-    dual, dual_residual = solution.bound, 0.0
-    if not program.binaries:
-        reduced_cost = program.c + program.a_eq.T @ solution.y_eq + program.a_ub.T @ solution.y_ub
-        dual = float(-program.b_eq @ solution.y_eq - program.b_ub @ solution.y_ub)
-        dual_residual = max(_relative(-reduced_cost, program.c), _relative(-solution.y_ub, program.c))
-    return Certificate(
-        primal_residual=primal_residual,
-        dual_residual=dual_residual,
-        duality_gap=abs(float(_share(primal - dual, primal))),
-        primal_objective=primal,
-        dual_objective=float(dual),
-    )
-
-
-def _largest(matrix: sparse.csr_array) -> np.ndarray:
-    """The largest coefficient of each row; 1 for a row without any."""
+def largest_coefficients(matrix: sparse.csr_array) -> np.ndarray:
+    """Return the largest coefficient of each row; 1 for a row without any."""
     if not matrix.nnz:
         return np.ones(matrix.shape[0])
     largest = abs(matrix).max(axis=1).toarray().ravel()
@@ -415,27 +360,22 @@ def _largest(matrix: sparse.csr_array) -> np.ndarray:
 
 
 def _scaled(matrix: sparse.csr_array) -> sparse.csr_array:
-    """Each row by its largest coefficient."""
+    """Divide each row by its largest coefficient."""
     from scipy import sparse
 
     # A product with a diagonal would leave the indices unsorted, and CVXPY sort them.
-    of = np.repeat(_largest(matrix), np.diff(matrix.indptr))
+    of = np.repeat(largest_coefficients(matrix), np.diff(matrix.indptr))
     return sparse.csr_array((matrix.data / of, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _typical(values: np.ndarray) -> float:
-    """The median of the positive values, but no less than a billionth of the largest."""
+    """Return the median of the positive values, but no less than a billionth of the largest."""
     positive = values[values > 0]
     if not positive.size:
         return 1.0
     return float(np.clip(np.median(positive), 1e-9 * positive.max(), positive.max()))
 
 
-def _share(difference: float, of: float) -> float:
+def relative_difference(difference: float, of: float) -> float:
+    """Return a difference as a share of an amount; the difference itself if the amount is zero."""
     return difference / (abs(of) or 1.0)
-
-
-def _relative(violation: np.ndarray, terms: np.ndarray) -> float:
-    """Largest positive violation over the largest term; absolute where all terms are zero."""
-    scale = float(np.abs(terms).max(initial=0.0)) or 1.0
-    return float(violation.max(initial=0.0)) / scale

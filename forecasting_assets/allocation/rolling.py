@@ -97,21 +97,41 @@ def rolling_replay(
     _check_ordered(forecasts, market.index)
     known = orders[orders["week"].isin(pd.to_datetime(list(weeks)))]
     position = _read_state(state, market.index, policy.max_weeks_late)
+    run = _Run(forecasts, known, market, network, policy, planner)
     rows, states = [], {}
     for week in weeks:
+        rows.append(run.one_week(week, position))
+        states[week] = _write_state(market.index, position)
+    return Replay(pd.DataFrame(rows, index=pd.DatetimeIndex(list(weeks), name="week")), states)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What all weeks of a replay share."""
+
+    forecasts: Mapping[date, pd.DataFrame]
+    orders: pd.DataFrame
+    market: "_Market"
+    network: Network
+    policy: AllocationPolicy
+    planner: Planner
+
+    def one_week(self, week: date, position: "_Position") -> dict[str, float]:
+        """Plan a week, carry out its first week, and return its metrics; `position` becomes that of its end."""
+        market = self.market
         worth = market.worth(position)
-        demand = forecasts[add_weeks(week, -1)]
+        demand = self.forecasts[add_weeks(week, -1)]
         horizon = weeks_between(week, demand["due_week"].max().date())
-        capacity = weekly_capacity(network, horizon)
-        plan = planner(
+        capacity = weekly_capacity(self.network, horizon)
+        plan = self.planner(
             _demand_to_plan(week, demand, position.overdue, market),
-            network,
-            policy,
+            self.network,
+            self.policy,
             capacity,
             covered=position.supply(market.index, horizon),
         )
-        started = _started(plan.plan, week, market.index, network)
-        ordered = known[known["week"] == pd.Timestamp(week)].groupby(CLASS)["quantity"].sum()
+        started = _started(plan.plan, week, market.index, self.network)
+        ordered = self.orders[self.orders["week"] == pd.Timestamp(week)].groupby(CLASS)["quantity"].sum()
         ordered = ordered.reindex(market.index).fillna(0.0)
         position.start_week(started, ordered.to_numpy())
         delivered, short = position.deliver()
@@ -129,9 +149,7 @@ def rolling_replay(
             "cost": sum(costs.values()),
             **costs,
         }
-        rows.append(metrics | rates(metrics))
-        states[week] = _write_state(market.index, position)
-    return Replay(pd.DataFrame(rows, index=pd.DatetimeIndex(list(weeks), name="week")), states)
+        return metrics | rates(metrics)
 
 
 @dataclass

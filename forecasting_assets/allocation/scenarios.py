@@ -20,7 +20,7 @@ QUANTILE_DRAWS = 400
 def class_scenarios(
     instance: Instance, demand: pd.DataFrame, policy: AllocationPolicy, draws: int
 ) -> np.ndarray:
-    """Demand of each class in each scenario, (draws, classes).
+    """Draw the demand of each class in each scenario, (draws, classes).
 
     Each series follows the quantiles of its forecast, week by week, scaled to its mean: quantiles say little of
     the tails, and those of a skewed forecast can add up to more than is expected. Series and weeks depend on each
@@ -65,7 +65,7 @@ def class_scenarios(
 
 
 def _quantile(values: np.ndarray, probability: np.ndarray) -> np.ndarray:
-    """The quantile at `probability` (n,) of distributions known by their QUANTILES, (n, 7).
+    """Return the quantile at `probability` (n,) of distributions known by their QUANTILES, (n, 7).
 
     Linear between them. Beyond the outermost two the tail is the exponential one through both, cut at 0.
     """
@@ -79,11 +79,11 @@ def _quantile(values: np.ndarray, probability: np.ndarray) -> np.ndarray:
         beyond = np.log((1 - levels[-1]) / np.minimum(1 - probability, 1 - levels[-1]))
         short = np.log(levels[0] / np.minimum(probability, levels[0]))
     above, below = _tails(values)
-    return np.maximum(found + beyond * above - short * below, 0.0)
+    return np.asarray(np.maximum(found + beyond * above - short * below, 0.0))
 
 
 def _tails(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How far the exponential tails reach on average beyond the highest and the lowest quantile, each (n,)."""
+    """Return how far the exponential tails reach on average beyond the highest and the lowest quantile, each (n,)."""
     levels = list(QUANTILES.values())
     above = (values[:, -1] - values[:, -2]) / np.log((1 - levels[-2]) / (1 - levels[-1]))
     below = (values[:, 1] - values[:, 0]) / np.log(levels[1] / levels[0])
@@ -91,14 +91,13 @@ def _tails(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """The mean of the distributions of `_quantile`, (n,)."""
+    """Return the mean of the distributions of `_quantile`, (n,)."""
     levels = np.array(list(QUANTILES.values()))
     middle = (values[:, 1:] + values[:, :-1]) / 2 @ np.diff(levels)
     above, below = _tails(values)
     cut = np.exp(-np.divide(values[:, 0], below, out=np.full(len(values), np.inf), where=below > 0))
-    return (
-        middle + (1 - levels[-1]) * (values[:, -1] + above) + levels[0] * (values[:, 0] - below * (1 - cut))
-    )
+    upper = (1 - levels[-1]) * (values[:, -1] + above)
+    return np.asarray(middle + upper + levels[0] * (values[:, 0] - below * (1 - cut)))
 
 
 class TwoStage:
@@ -156,16 +155,16 @@ class TwoStage:
         )
 
     def expected(self, x: np.ndarray) -> np.ndarray:
-        """The solution in the columns of the base program, what is decided later by its mean."""
+        """Return the solution in the columns of the base program; later decisions by their mean."""
         mean = np.empty(self.base.c.size)
         mean[self.now] = x[self._now_at :]
         mean[self.later] = x[: self.scenarios * self.later.size].reshape(self.scenarios, -1).mean(axis=0)
         return mean
 
     def prices(self, y: np.ndarray, rows: int) -> np.ndarray:
-        """Multipliers of the base program's rows, added up over the scenarios."""
-        return y[: self.scenarios * rows].reshape(self.scenarios, rows).sum(axis=0)
+        """Sum the multipliers of the base program's rows over the scenarios."""
+        return np.asarray(y[: self.scenarios * rows].reshape(self.scenarios, rows).sum(axis=0))
 
     def rows(self, base_rows: np.ndarray) -> np.ndarray:
-        """The rows of a_ub that stand for these rows of the base program, (scenarios · rows)."""
-        return (np.arange(self.scenarios)[:, None] * self.base.b_ub.size + base_rows).ravel()
+        """Return the rows of a_ub for these rows of the base program, (scenarios · rows)."""
+        return np.asarray((np.arange(self.scenarios)[:, None] * self.base.b_ub.size + base_rows).ravel())

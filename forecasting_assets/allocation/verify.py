@@ -1,12 +1,12 @@
-"""What must hold of every plan, checked on the tables as written."""
+"""Checks that every plan must pass, on the tables as stored."""
 
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.allocation.certificate import Certificate
 from forecasting_assets.allocation.instance import COST_PARTS
-from forecasting_assets.allocation.program import Certificate
 from forecasting_assets.findings import Finding
 from forecasting_assets.tables import PLAN_SHORTAGES
 from forecasting_assets.wording import listed
@@ -16,7 +16,7 @@ TOLERANCE = 1e-6
 
 
 def check_capacity(capacity_load: pd.DataFrame) -> Finding:
-    """No manufacturer works more regular or overtime hours in a week than it has."""
+    """Check that no manufacturer works more regular or overtime hours in a week than available."""
     load = capacity_load
     regular = load["load_hours"] - load["overtime_hours"]
     scale = (
@@ -55,16 +55,16 @@ def check_capacity(capacity_load: pd.DataFrame) -> Finding:
 def check_balance(
     plan: pd.DataFrame, shortages: pd.DataFrame, demand: pd.DataFrame, spare: bool = False
 ) -> Finding:
-    """Every unit of demand is planned or short, once; no amount is negative; costs add up.
+    """Check that every unit of demand is planned or short once, no amount is negative, and costs add up.
 
-    `spare`: more may be planned than is asked, as by a plan for scenarios.
+    `spare`: whether planned units may exceed demand, as in a plan for scenarios.
     """
     key = list(PLAN_SHORTAGES.key)
-    sides = {"asked": demand, "planned": plan, "short": shortages}
+    sides = {"demanded": demand, "planned": plan, "short": shortages}
     units = pd.concat({name: _by_key(table, key) for name, table in sides.items()}, axis=1).fillna(0.0)
-    gap = units["asked"] - units["planned"] - units["short"]
+    gap = units["demanded"] - units["planned"] - units["short"]
     gap = gap.clip(lower=0) if spare else gap.abs()
-    unbalanced = ~(gap <= TOLERANCE * np.maximum(units["asked"], 1.0))
+    unbalanced = ~(gap <= TOLERANCE * np.maximum(units["demanded"], 1.0))
     amounts = [plan[["quantity", *COST_PARTS]], shortages[["quantity"]]]
     negative = sum(int((~(table >= 0)).any(axis=1).sum()) for table in amounts)
     cost_gap = (plan["cost"] - plan[COST_PARTS].sum(axis=1)).abs()
@@ -89,7 +89,7 @@ def check_balance(
 
 
 def check_certificate(certificate: Certificate) -> Finding:
-    """The tables hold a feasible plan and no plan is cheaper."""
+    """Check that the tables are a feasible plan and no plan is cheaper."""
     residuals = certificate.to_dict()
     limits = {
         "primal_residual": TOLERANCE,
@@ -109,44 +109,44 @@ def check_certificate(certificate: Certificate) -> Finding:
 
 
 def check_rules_kept(rules: pd.DataFrame) -> Finding:
-    """No rule of the marketplace had to be given up; those that had are named."""
-    given_up = rules[rules["eased"] > 0]
+    """Check that no rule of the marketplace had to be relaxed; relaxed rules are named."""
+    relaxed = rules[rules["eased"] > 0]
     words = [
-        f"{rule['rule']} of {rule['subject']} ({rule['limit']:,.1f}) had to be given up by {rule['eased']:,.1f}"
+        f"{rule['rule']} of {rule['subject']} ({rule['limit']:,.1f}) had to be relaxed by {rule['eased']:,.1f}"
         + (
             f": it contradicts {rule['contradicts']}"
             if rule["contradicts"]
-            else ": demand and hours do not allow it"
+            else ": demand and available hours do not allow it"
         )
-        for rule in given_up.to_dict("records")
+        for rule in relaxed.to_dict("records")
     ]
     return Finding(
-        given_up.empty,
+        relaxed.empty,
         "; ".join(words) or f"{len(rules)} limits set by rules, all kept",
-        {"rules": len(rules), "rules_given_up": len(given_up)},
+        {"rules": len(rules), "rules_given_up": len(relaxed)},
     )
 
 
 def check_shortages(shortages: pd.DataFrame, demand: pd.DataFrame, limit: float) -> Finding:
-    """At most the share `limit` of all units asked for is short."""
-    asked, short = float(demand["quantity"].sum()), float(shortages["quantity"].sum())
-    share = short / asked if asked else float(short > 0)
+    """Check that at most the share `limit` of the demand is short."""
+    demanded, short = float(demand["quantity"].sum()), float(shortages["quantity"].sum())
+    share = short / demanded if demanded else float(short > 0)
     return Finding(
         share <= limit,
-        f"{share:.1%} of the demand is short, allowed are {limit:.1%}",
-        {"shortage_share": share, "shortage_units": short, "demand_units": asked},
+        f"{share:.1%} of the demand is short; the limit is {limit:.1%}",
+        {"shortage_share": share, "shortage_units": short, "demand_units": demanded},
     )
 
 
 def check_servable(demand: pd.DataFrame, unservable: Mapping[tuple[str, str], str]) -> Finding:
-    """All demand can be made by somebody and delivered.
+    """Check that all demand can be produced and delivered.
 
     Parameters
     ----------
     demand
         part_id, part_category, region and quantity.
     unservable
-        (part_category, region) -> why nobody can serve it.
+        (part_category, region) -> why no manufacturer can serve it.
     """
     keys = pd.MultiIndex.from_frame(demand[["part_category", "region"]])
     rows = demand[keys.isin(list(unservable)) & (demand["quantity"] > 0)]
@@ -162,7 +162,9 @@ def check_servable(demand: pd.DataFrame, unservable: Mapping[tuple[str, str], st
         lines.append(f"{category} for {region} ({listed(parts, 5)}; {units:,.1f} units): {why}")
     return Finding(
         False,
-        "\n".join([f"Nobody can serve some of the demand, which is left unmet. {lines[0]}", *lines[1:10]]),
+        "\n".join(
+            [f"No manufacturer can serve some of the demand, which stays unmet. {lines[0]}", *lines[1:10]]
+        ),
         {"unservable_units": float(rows["quantity"].sum()), "unservable_parts": rows["part_id"].nunique()},
     )
 

@@ -29,32 +29,32 @@ def parse_change(
     demand: Sequence[str],
     remove: Sequence[str],
     network: Network,
-    asked: pd.DataFrame,
+    known: pd.DataFrame,
 ) -> Change:
-    """The change in the words of the command line: `M03=-40%`, `CNC/EU=+20%`, `M07`.
+    """Parse a change as written on the command line: `M03=-40%`, `CNC/EU=+20%`, `M07`.
 
     A category, region or manufacturer may be shortened to a beginning that only it has; `*` is all.
     """
-    makers = network.manufacturers["manufacturer_id"]
+    manufacturers = network.manufacturers["manufacturer_id"]
 
     def series(text: str) -> tuple[str | None, str | None]:
         category, slash, region = text.partition("/")
         if not slash:
             raise AllocationError(f"--demand {text}: write CATEGORY/REGION=+20%, with * for all")
         return (
-            None if category == "*" else _named(category, asked["part_category"], "part category"),
-            None if region == "*" else _named(region, asked["region"], "region"),
+            None if category == "*" else _named(category, known["part_category"], "part category"),
+            None if region == "*" else _named(region, known["region"], "region"),
         )
 
     return Change(
-        {_named(name, makers, "manufacturer"): factor for name, factor in map(_factor, capacity)},
+        {_named(name, manufacturers, "manufacturer"): factor for name, factor in map(_factor, capacity)},
         {series(name): factor for name, factor in map(_factor, demand)},
-        tuple(_named(name, makers, "manufacturer") for name in remove),
+        tuple(_named(name, manufacturers, "manufacturer") for name in remove),
     )
 
 
 def changed_network(network: Network, change: Change) -> Network:
-    """Regular and overtime hours scaled, capacity overrides too; removed manufacturers make nothing."""
+    """Scale regular hours, overtime hours and capacity overrides, and remove manufacturers."""
 
     def scaled(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
         factor = table["manufacturer_id"].map(change.capacity).fillna(1.0).to_numpy()
@@ -70,7 +70,7 @@ def changed_network(network: Network, change: Change) -> Network:
 
 
 def changed_demand(demand: pd.DataFrame, change: Change, amounts: Sequence[str]) -> pd.DataFrame:
-    """`demand` with its columns `amounts` scaled."""
+    """Scale the columns `amounts` of a demand."""
     factor = np.ones(len(demand))
     for (category, region), by in change.demand.items():
         hit = np.ones(len(demand), dtype=bool)
@@ -83,7 +83,7 @@ def changed_demand(demand: pd.DataFrame, change: Change, amounts: Sequence[str])
 
 
 def on_time_rate(plan: pd.DataFrame, shortages: pd.DataFrame, network: Network) -> float:
-    """Share of the units asked for that a plan expects to deliver by the week they are due."""
+    """Return the share of demand that a plan is expected to deliver by its due week."""
     region_of = network.manufacturers.set_index("manufacturer_id")["region"]
     rate = network.manufacturers.set_index("manufacturer_id")["on_time_rate"]
     transit = network.lanes.set_index(["from_region", "to_region"])["transit_weeks"]
@@ -92,12 +92,12 @@ def on_time_rate(plan: pd.DataFrame, shortages: pd.DataFrame, network: Network) 
     early = ahead - transit.reindex(lane).to_numpy()
     # What is made a week ahead is in time even if its manufacturer is not.
     share = np.where(early > 0, 1.0, np.where(early == 0, plan["manufacturer_id"].map(rate), 0.0))
-    asked = float(plan["quantity"].sum() + shortages["quantity"].sum())
-    return float(plan["quantity"] @ share) / asked if asked else float("nan")
+    total = float(plan["quantity"].sum() + shortages["quantity"].sum())
+    return float(plan["quantity"] @ share) / total if total else float("nan")
 
 
 def hours_by_manufacturer(plans: Iterable[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
-    """Hours of each manufacturer in CAPACITY_LOAD of several plans, a column each; most changed first."""
+    """Return the hours of each manufacturer in CAPACITY_LOAD of several plans, a column each; largest change first."""
     hours = {name: load.groupby("manufacturer_id")["load_hours"].sum() for name, load in plans}
     table = pd.DataFrame(hours).fillna(0.0)
     change = table.iloc[:, -1] - table.iloc[:, 0]
@@ -107,19 +107,19 @@ def hours_by_manufacturer(plans: Iterable[tuple[str, pd.DataFrame]]) -> pd.DataF
 def _factor(text: str) -> tuple[str, float]:
     found = re.fullmatch(r"(.+)=([+-]?\d+(?:\.\d+)?)%", text.strip())
     if not found:
-        raise AllocationError(f"{text!r} is no change: write NAME=-40% or NAME=+20%")
+        raise AllocationError(f"{text!r} is not a valid change: write NAME=-40% or NAME=+20%")
     factor = 1 + float(found[2]) / 100
     if factor < 0:
-        raise AllocationError(f"{text!r} takes away more than there is: write -100% or less of a cut")
+        raise AllocationError(f"{text!r} cuts more than 100%: write -100% or a smaller cut")
     return found[1], factor
 
 
 def _named(text: str, names: pd.Series, what: str) -> str:
-    """The name that is `text` or alone begins with it."""
+    """Return the name that is `text`, or the only one that begins with it."""
     known = sorted(names.unique())
     found = [n for n in known if n == text] or [n for n in known if n.lower().startswith(text.lower())]
     if len(found) != 1:
         raise AllocationError(
             f"{text!r} is {'no' if not found else 'more than one'} {what}: there are {', '.join(known)}"
         )
-    return found[0]
+    return str(found[0])

@@ -341,7 +341,7 @@ def test_no_whole_numbered_plan_is_cheaper():
         ([("a", "cnc", "north", 0, np.nan, 2.0)], "quantity nan"),
         ([("a", "cnc", "north", 0, 1.0, np.inf)], "unit_price inf"),
         ([("a", None, "north", 0, 1.0, 2.0)], "rows without part_category"),
-        ([("a", "cnc", "north", 0, 1.0, 2.0), ("a", "sheet", "north", 0, 1.0, 2.0)], "is there twice"),
+        ([("a", "cnc", "north", 0, 1.0, 2.0), ("a", "sheet", "north", 0, 1.0, 2.0)], "more than once"),
     ],
 )
 def test_demand_that_cannot_be_planned_is_refused(rows, message):
@@ -355,7 +355,7 @@ def test_demand_of_another_shape_is_refused():
         allocate(demand.drop(columns="region"), ONE_SHOP, POLICY)
     with pytest.raises(DemandError, match="due_week is of type object"):
         allocate(demand.assign(due_week=demand["due_week"].dt.date), ONE_SHOP, POLICY)
-    with pytest.raises(DemandError, match="2024-01-02 is no Monday"):
+    with pytest.raises(DemandError, match="2024-01-02 is not a Monday"):
         allocate(demand.assign(due_week=pd.Timestamp("2024-01-02")), ONE_SHOP, POLICY)
 
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from forecasting_assets.allocation.certificate import Certificate, certify
 from forecasting_assets.allocation.optimal import allocate, build_problem, certify_plan
 from forecasting_assets.allocation.policy import AllocationPolicy
-from forecasting_assets.allocation.program import Certificate, certify, solve
+from forecasting_assets.allocation.program import solve
 from forecasting_assets.allocation.verify import (
     check_balance,
     check_capacity,

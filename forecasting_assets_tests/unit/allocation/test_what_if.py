@@ -58,7 +58,7 @@ def test_demand_is_scaled_where_category_and_region_match():
     [
         ({"capacity": ["M1"]}, "write NAME=-40%"),
         ({"capacity": ["M1=half%"]}, "write NAME=-40%"),
-        ({"capacity": ["M1=-140%"]}, "more than there is"),
+        ({"capacity": ["M1=-140%"]}, "more than 100%"),
         ({"capacity": ["M=-40%"]}, "'M' is more than one manufacturer: there are M1, M2"),
         ({"remove": ["X"]}, "'X' is no manufacturer: there are M1, M2"),
         ({"demand": ["CNC=+5%"]}, "write CATEGORY/REGION"),
@@ -66,7 +66,7 @@ def test_demand_is_scaled_where_category_and_region_match():
         ({"demand": ["CNC/moon=+5%"]}, "'moon' is no region: there are north"),
     ],
 )
-def test_what_cannot_be_read_is_told(words, message):
+def test_invalid_changes_are_refused(words, message):
     with pytest.raises(AllocationError, match=message):
         changed(**words)
 

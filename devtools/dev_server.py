@@ -88,7 +88,7 @@ def click(
     }
     launched = query(address, _LAUNCH, what=what)
     assert launched["__typename"] == "LaunchRunSuccess", launched
-    return launched["run"]["runId"]
+    return str(launched["run"]["runId"])
 
 
 def ended_run(address: str, run_id: str) -> dict[str, Any]:
@@ -98,7 +98,8 @@ def ended_run(address: str, run_id: str) -> dict[str, Any]:
         run = query(address, _RUN, run=run_id)
         return run if run["status"] in ("SUCCESS", "FAILURE", "CANCELED") else None
 
-    return wait_until(ended, 900, "the end of the run")
+    run: dict[str, Any] = wait_until(ended, 900, "the end of the run")
+    return run
 
 
 def log_of(address: str, run_id: str) -> str:

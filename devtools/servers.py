@@ -11,7 +11,7 @@ def free_port() -> int:
     """Return the number of a TCP port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 def listening(port: int, host: str = "127.0.0.1") -> bool:
@@ -25,7 +25,7 @@ def answers(url: str) -> bool:
     """Return whether a request to `url` succeeds within five seconds."""
     try:
         with urllib.request.urlopen(url, timeout=5) as response:
-            return response.status == 200
+            return bool(response.status == 200)
     except OSError:
         return False
 

@@ -27,6 +27,7 @@ from benchmarks import results
 from forecasting_assets.allocation import (
     WARM_UP_WEEKS,
     AllocationPolicy,
+    Market,
     Network,
     allocate,
     allocate_greedily,
@@ -104,7 +105,7 @@ def run(seed: int, weeks: int) -> dict[str, tuple[float, float, float]]:
 
     def replay(which: int, policy: AllocationPolicy, planner: Callable[..., Any]) -> tuple[float, float]:
         demands = {origin: demand[which] for origin, demand in planned_for.items()}
-        metrics = rolling_replay(replayed, demands, history, network, policy, planner).metrics
+        metrics = rolling_replay(replayed, demands, Market.of(history, network, policy), planner).metrics
         sums = metrics.iloc[WARM_UP_WEEKS:].sum()
         return sums["cost"], sums["on_time_units"] / sums["demand_units"]
 

@@ -16,7 +16,7 @@ from forecasting_assets.allocation.optimal import allocate, build_problem, certi
 from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import AllocationError
-from forecasting_assets.allocation.rolling import rolling_replay
+from forecasting_assets.allocation.rolling import Market, rolling_replay
 from forecasting_assets.allocation.verify import (
     check_balance,
     check_capacity,
@@ -44,6 +44,7 @@ __all__ = [
     "Certificate",
     "Change",
     "DemandError",
+    "Market",
     "Network",
     "NetworkError",
     "NetworkProblem",

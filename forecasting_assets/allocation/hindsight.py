@@ -20,22 +20,21 @@ late. Producing more than the demand buys reliability, so a plan from too high a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.greedy import allocate_greedily
-from forecasting_assets.allocation.network import Network
 from forecasting_assets.allocation.optimal import allocate_unproven
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.rolling import (
     STATE,
+    Market,
     Planner,
     Replay,
     rates,
-    replayed_classes,
     rolling_replay,
 )
 from forecasting_assets.allocation.unmet import CLASS
@@ -56,9 +55,7 @@ def impact(
     week: date,
     forecasts: Mapping[date, pd.DataFrame],
     naive: pd.DataFrame,
-    orders: pd.DataFrame,
-    network: Network,
-    policy: AllocationPolicy,
+    market: Market,
     state: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Replay a week under the plan and its alternatives, the policies.
@@ -72,13 +69,9 @@ def impact(
         earlier weeks that `replayed_origins` names.
     naive
         The seasonal-naive forecast of the week before.
-    orders
-        part_id, part_category, region, week, quantity, unit_price, up to `week`, as far back as prices are needed.
-    network
-        The network.
-    policy
-        Costs and limits. Rules of the marketplace are left out for all policies: they bind the plan, not the
-        comparison.
+    market
+        Orders up to `week`, as far back as prices are needed, network and policy. Rules of the marketplace are left out
+        for all policies: they bind the plan, not the comparison.
     state
         REPLAY_STATE of the week before; without it the replay starts here.
 
@@ -88,12 +81,12 @@ def impact(
         BUSINESS_IMPACT and REPLAY_STATE of `week`. Metrics are those of `rolling_replay`, and absolute_error of the
         forecast used by a policy, in units by category and region.
     """
-    policy = policy.without_rules()
-    replayer = _Replayer(orders, network, policy, replayed_classes(orders, network, policy), state)
+    market = Market.of(market.orders, market.network, market.policy.without_rules())
+    replayer = _Replayer(market, state)
     since = week if state is None else state["since"].iloc[0].date()
     forecast = forecasts[add_weeks(week, -1)]
     demands = {"plan": forecast, "status_quo": naive}
-    for name, factor in _errors(forecast, policy.seed).items():
+    for name, factor in _errors(forecast, market.policy.seed).items():
         demands[name] = _scaled(forecast, factor)
     metrics, states = {}, {}
     for name, demand in demands.items():
@@ -101,7 +94,7 @@ def impact(
     metrics[_FORESIGHT], settled = replayer.perfect_foresight(week, since, forecasts)
     if settled is not None:
         states[_FORESIGHT] = settled
-    demands[_FORESIGHT] = orders.rename(columns={"week": "due_week"})
+    demands[_FORESIGHT] = market.orders.rename(columns={"week": "due_week"})
     state_after = pd.concat(
         [s[STATE].assign(week=pd.Timestamp(week), policy=name) for name, s in states.items()],
         ignore_index=True,
@@ -116,10 +109,7 @@ def impact(
 class _Replayer:
     """Replays policies from the state of the week before."""
 
-    orders: pd.DataFrame
-    network: Network
-    policy: AllocationPolicy
-    classes: pd.DataFrame
+    market: Market
     state: pd.DataFrame | None
 
     def before(self, name: str) -> pd.DataFrame | None:
@@ -128,7 +118,7 @@ class _Replayer:
 
     def one_week(self, name: str, week: date, demand: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:
         """Return metrics of a week and the state after it, for a policy that plans for `demand`."""
-        policy = self.policy if name == "plan" else self.policy.certain()
+        policy = self.market.policy if name == "plan" else self.market.policy.certain()
         planner = allocate_greedily if name == "status_quo" else allocate_unproven
         replay = self._replay(name, [week], {add_weeks(week, -1): demand}, policy, planner)
         return replay.metrics.iloc[0], replay.states[week]
@@ -143,8 +133,8 @@ class _Replayer:
             self._replay(
                 _FORESIGHT,
                 open_weeks[: len(open_weeks) - left_out],
-                _known(forecasts, self.orders, add_weeks(week, -left_out)),
-                self.policy.certain(),
+                _known(forecasts, self.market.orders, add_weeks(week, -left_out)),
+                self.market.policy.certain(),
                 allocate_unproven,
             )
             for left_out in (0, 1)
@@ -164,9 +154,8 @@ class _Replayer:
         policy: AllocationPolicy,
         planner: Planner,
     ) -> Replay:
-        return rolling_replay(
-            weeks, forecasts, self.orders, self.network, policy, planner, self.before(name), self.classes
-        )
+        market = replace(self.market, policy=policy)
+        return rolling_replay(weeks, forecasts, market, planner, self.before(name))
 
 
 def _impact_table(

@@ -46,15 +46,40 @@ class Replay:
     states: dict[date, pd.DataFrame]
 
 
+@dataclass(frozen=True)
+class Market:
+    """The market in which planning is replayed.
+
+    Attributes
+    ----------
+    orders
+        part_id, part_category, region, week, quantity, unit_price: the real orders. Orders of weeks that are not
+        replayed only give the value of a unit.
+    network
+        The network.
+    policy
+        Costs and limits.
+    classes
+        Categories and regions with their values and costs.
+    """
+
+    orders: pd.DataFrame
+    network: Network
+    policy: AllocationPolicy
+    classes: pd.DataFrame
+
+    @classmethod
+    def of(cls, orders: pd.DataFrame, network: Network, policy: AllocationPolicy) -> "Market":
+        """Return the market with the classes that follow from its orders."""
+        return cls(orders, network, policy, _replayed_classes(orders, network, policy))
+
+
 def rolling_replay(
     weeks: Sequence[date],
     forecasts: Mapping[date, pd.DataFrame],
-    orders: pd.DataFrame,
-    network: Network,
-    policy: AllocationPolicy,
+    market: Market,
     planner: Planner,
     state: pd.DataFrame | None = None,
-    classes: pd.DataFrame | None = None,
 ) -> Replay:
     """Replay planning week after week.
 
@@ -64,19 +89,12 @@ def rolling_replay(
         Consecutive weeks.
     forecasts
         By the week before, the demand to plan for, as for `allocate`.
-    orders
-        part_id, part_category, region, week, quantity, unit_price: the real orders. Orders of other weeks only
-        give the value of a unit. Every category and region of the forecasts must occur.
-    network
-        The network.
-    policy
-        Costs and limits.
+    market
+        Orders, network and policy. Every category and region of the forecasts must occur in the orders.
     planner
         `allocate` or a function like it.
     state
         State before the first week; by default nothing is in stock, in transit or overdue.
-    classes
-        `replayed_classes` of these orders, if already known.
 
     Returns
     -------
@@ -92,16 +110,14 @@ def rolling_replay(
     ValueError
         If a forecast has a category and region without any order.
     """
-    classes = replayed_classes(orders, network, policy) if classes is None else classes
-    market = _Market(classes, network, policy)
-    _check_ordered(forecasts, market.index)
-    known = orders[orders["week"].isin(pd.to_datetime(list(weeks)))]
-    position = _read_state(state, market.index, policy.max_weeks_late)
-    run = _Run(forecasts, known, market, network, policy, planner)
+    values = _ClassValues(market)
+    _check_ordered(forecasts, values.index)
+    position = _read_state(state, values.index, market.policy.max_weeks_late)
+    run = _Run(forecasts, market, values, planner)
     rows, states = [], {}
     for week in weeks:
         rows.append(run.one_week(week, position))
-        states[week] = _write_state(market.index, position)
+        states[week] = _write_state(values.index, position)
     return Replay(pd.DataFrame(rows, index=pd.DatetimeIndex(list(weeks), name="week")), states)
 
 
@@ -110,33 +126,32 @@ class _Run:
     """What all weeks of a replay share."""
 
     forecasts: Mapping[date, pd.DataFrame]
-    orders: pd.DataFrame
-    market: "_Market"
-    network: Network
-    policy: AllocationPolicy
+    market: Market
+    values: "_ClassValues"
     planner: Planner
 
     def one_week(self, week: date, position: "_Position") -> dict[str, float]:
         """Plan a week, carry out its first week, and return its metrics; `position` becomes that of its end."""
-        market = self.market
-        worth = market.worth(position)
+        values, market = self.values, self.market
+        worth = values.worth(position)
         demand = self.forecasts[add_weeks(week, -1)]
         horizon = weeks_between(week, demand["due_week"].max().date())
-        capacity = weekly_capacity(self.network, horizon)
+        capacity = weekly_capacity(market.network, horizon)
         plan = self.planner(
-            _demand_to_plan(week, demand, position.overdue, market),
-            self.network,
-            self.policy,
+            _demand_to_plan(week, demand, position.overdue, values),
+            market.network,
+            market.policy,
             capacity,
-            covered=position.supply(market.index, horizon),
+            covered=position.supply(values.index, horizon),
         )
-        started = _started(plan.plan, week, market.index, self.network)
-        ordered = self.orders[self.orders["week"] == pd.Timestamp(week)].groupby(CLASS)["quantity"].sum()
-        ordered = ordered.reindex(market.index).fillna(0.0)
+        started = _started(plan.plan, week, values.index, market.network)
+        this_week = market.orders[market.orders["week"] == pd.Timestamp(week)]
+        ordered = this_week.groupby(CLASS)["quantity"].sum()
+        ordered = ordered.reindex(values.index).fillna(0.0)
         position.start_week(started, ordered.to_numpy())
         delivered, short = position.deliver()
-        costs = market.costs(started, delivered, short, position.stock)
-        costs["inventory_cost"] = worth - market.worth(position)
+        costs = values.costs(started, delivered, short, position.stock)
+        costs["inventory_cost"] = worth - values.worth(position)
         regular = capacity.loc[capacity["production_week"] == pd.Timestamp(week), "capacity_hours"].sum()
         metrics = {
             "demand_units": float(ordered.to_numpy().sum()),
@@ -205,15 +220,16 @@ class _Position:
         return delivered, short
 
 
-class _Market:
-    """The replayed classes with their values and costs."""
+class _ClassValues:
+    """What units of each class, a category and region, are worth and cost; arrays of shape (classes,)."""
 
-    def __init__(self, classes: pd.DataFrame, network: Network, policy: AllocationPolicy):
+    def __init__(self, market: Market) -> None:
+        classes = market.classes
         self.index = pd.MultiIndex.from_frame(classes[CLASS])
-        self.policy = policy
+        self.policy = market.policy
         self.unit_value = classes["unit_value"].to_numpy()
         self.shortage_cost = classes["shortage_cost"].to_numpy()
-        unit_cost = network.capabilities.groupby("part_category")["unit_cost"].mean()
+        unit_cost = market.network.capabilities.groupby("part_category")["unit_cost"].mean()
         self.unit_cost = classes["part_category"].map(unit_cost).fillna(0.0).to_numpy()
 
     def worth(self, position: _Position) -> float:
@@ -293,7 +309,7 @@ def rates(sums: Mapping[str, float] | pd.Series) -> dict[str, float]:
     }
 
 
-def replayed_classes(orders: pd.DataFrame, network: Network, policy: AllocationPolicy) -> pd.DataFrame:
+def _replayed_classes(orders: pd.DataFrame, network: Network, policy: AllocationPolicy) -> pd.DataFrame:
     """Return a row for each category and region of the orders, with unit_value and shortage_cost."""
     revenue = orders["quantity"] * orders["unit_price"]
     sums = orders.assign(revenue=revenue).groupby(CLASS, as_index=False)[["quantity", "revenue"]].sum()
@@ -306,18 +322,20 @@ def replayed_classes(orders: pd.DataFrame, network: Network, policy: AllocationP
     return price_classes(classes, ways_to_serve(classes, capabilities_of(network), network.lanes), policy)
 
 
-def _demand_to_plan(week: date, demand: pd.DataFrame, overdue: np.ndarray, market: _Market) -> pd.DataFrame:
+def _demand_to_plan(
+    week: date, demand: pd.DataFrame, overdue: np.ndarray, values: _ClassValues
+) -> pd.DataFrame:
     """Return the forecast and the overdue orders as demand to plan for in `week`."""
     # Orders due up to `patience` weeks before this one can still be delivered.
     patience = overdue.shape[1] - 1
-    late = _cells(overdue[:, :patience], market.index, [add_weeks(week, -j - 1) for j in range(patience)])
+    late = _cells(overdue[:, :patience], values.index, [add_weeks(week, -j - 1) for j in range(patience)])
     late = late.assign(part_id=late["part_category"], **dict.fromkeys(QUANTILES, late["quantity"]))
-    if market.policy.uncertainty == "deterministic":
+    if values.policy.uncertainty == "deterministic":
         # A mean needs no parts, they would only make the problem larger.
         demand = demand.groupby([*CLASS, "due_week"])[["quantity"]].sum().reset_index()
         demand["part_id"] = demand["part_category"]
     total = pd.concat([late, demand], ignore_index=True) if len(late) else demand
-    value = pd.Series(market.unit_value, market.index)
+    value = pd.Series(values.unit_value, values.index)
     return total.assign(unit_price=value.reindex(pd.MultiIndex.from_frame(total[CLASS])).to_numpy())
 
 

@@ -8,8 +8,6 @@ on how much history lies before it.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from forecasting_assets.features.window import (
     GROUP_WEEKS,
     LOOKBACK_WEEKS,
@@ -19,6 +17,7 @@ from forecasting_assets.features.window import (
     feature_rows,
 )
 from forecasting_assets.tables import SERIES, Column, Table
+from forecasting_assets.tables.arrow import to_pandas
 from forecasting_assets.weeks import add_weeks
 
 if TYPE_CHECKING:
@@ -99,21 +98,18 @@ def build_features(demand: "DataFrame", weeks: FeatureWeeks, horizon: int, tasks
 
     group_weeks = demand.where(F.col("week") >= add_weeks(weeks.first, 1 - GROUP_WEEKS))
     totals = group_weeks.groupBy("part_category", "region", "week").agg(F.sum("quantity").alias("quantity"))
-    market = MarketContext.from_totals(_to_pandas(totals.toArrow()), weeks)
+    market = MarketContext.from_totals(to_pandas(totals.toArrow(), categorical=True), weeks)
     table = feature_columns(horizon)
 
     def features(batches: Iterator["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
         import pyarrow as pa
 
         if received := list(batches):
-            for rows in feature_rows(_to_pandas(pa.Table.from_batches(received)), market, horizon):
+            for rows in feature_rows(
+                to_pandas(pa.Table.from_batches(received), categorical=True), market, horizon
+            ):
                 columns = [pa.array(rows[name], from_pandas=True) for name in table.names]
                 yield pa.RecordBatch.from_arrays(columns, table.names)
 
     history = demand.select(*SERIES, "part_category", "week", "quantity", "unit_price")
     return history.repartition(tasks, *SERIES).mapInArrow(features, table.ddl)
-
-
-def _to_pandas(table: "pa.Table") -> pd.DataFrame:
-    frame: pd.DataFrame = table.to_pandas(date_as_object=False, strings_to_categorical=True)
-    return frame

@@ -21,6 +21,7 @@ from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb import MeanRows, TrainingPlan, XgbModel
 from forecasting_assets.tables import SARIMAX_MODEL, SERIES, XGB_MODEL, Table
+from forecasting_assets.tables.arrow import to_pandas
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -101,7 +102,7 @@ def sarimax_forecasts(
 
     def forecast(batches: Iterator["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
         if received := list(batches):
-            history = _to_pandas(received)
+            history = _joined(received)
             for fitted_at, weeks in groups.items():
                 forecasts = sarimax.predict(models[fitted_at], history, totals, weeks, settings)
                 yield from _to_arrow(forecasts, SARIMAX_MODEL).to_batches()
@@ -135,7 +136,7 @@ def xgb_forecasts(
     totals = group_totals(demand)
 
     def forecast(history: "pa.Table", known: "pa.Table") -> "pa.Table":
-        rows, past = _to_pandas(known.to_batches()), _to_pandas(history.to_batches())
+        rows, past = to_pandas(known), to_pandas(history)
         forecasts = []
         for fitted_at, weeks in groups.items():
             model = models[fitted_at]
@@ -211,8 +212,8 @@ def _mean_rows(
     def training_rows(history: "pa.Table", known: "pa.Table") -> "pa.Table":
         import pyarrow as pa
 
-        base = plan.baseline(_to_pandas(history.to_batches()), totals, settings)
-        rows = plan.mean_rows(_to_pandas(known.to_batches()), base, settings)
+        base = plan.baseline(to_pandas(history), totals, settings)
+        rows = plan.mean_rows(to_pandas(known), base, settings)
         columns = dict(zip(xgb.FEATURES, rows.x.T, strict=True))
         others = {name: getattr(rows, name) for name in ("target", "start", "weight")}
         return pa.table({**columns, **others, "rank": rows.rank.view("int64")})
@@ -270,11 +271,10 @@ def _by_part(frame: "DataFrame", tasks: int) -> "GroupedData":
     return frame.withColumn("_task", task).repartitionById(tasks, "_task").groupBy("_task")
 
 
-def _to_pandas(batches: Sequence["pa.RecordBatch"]) -> pd.DataFrame:
+def _joined(batches: Sequence["pa.RecordBatch"]) -> pd.DataFrame:
     import pyarrow as pa
 
-    frame: pd.DataFrame = pa.Table.from_batches(batches).to_pandas(date_as_object=False)
-    return frame.assign(week=frame["week"].astype("datetime64[ns]"))
+    return to_pandas(pa.Table.from_batches(batches))
 
 
 def _to_arrow(forecasts: pd.DataFrame, table: Table) -> "pa.Table":

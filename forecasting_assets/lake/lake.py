@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from forecasting_assets.lake.files import DATA_FILE, WeekFiles
 from forecasting_assets.lake.record_store import RecordStore
 from forecasting_assets.tables import Table
-from forecasting_assets.tables.arrow import arrow_schema
+from forecasting_assets.tables.arrow import arrow_schema, to_pandas
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +51,7 @@ class Lake(WeekFiles):
             weeks = self.existing(table, weeks)
         parts = list(self._parts(table, weeks, columns))
         # The first of several has no rows, and its types might differ from theirs.
-        return _to_pandas(parts[1:] or parts)
+        return _joined(parts[1:] or parts)
 
     def read_landed(self, table: Table, week: date) -> "pd.DataFrame":
         """Read a week of an `open` table, with all columns of its order files."""
@@ -67,10 +67,10 @@ class Lake(WeekFiles):
         pending: list[pa.Table] = []
         for part in self._parts(table, weeks, columns):
             if sum(map(len, pending)) + len(part) > _BATCH_ROWS:
-                yield _to_pandas(pending)
+                yield _joined(pending)
                 pending = []
             pending.append(part)
-        yield _to_pandas(pending)
+        yield _joined(pending)
 
     def _parts(self, table: Table, weeks: Iterable[date], columns: list[str] | None) -> Iterator["pa.Table"]:
         """Read `weeks` with a date column `week`, at most _BATCH_ROWS at a time; the first part is empty."""
@@ -129,11 +129,7 @@ class Lake(WeekFiles):
         return len(frame)
 
 
-def _to_pandas(parts: Sequence["pa.Table"]) -> "pd.DataFrame":
+def _joined(parts: Sequence["pa.Table"]) -> "pd.DataFrame":
     import pyarrow as pa
 
-    frame: pd.DataFrame = pa.concat_tables(parts, promote_options="permissive").to_pandas(
-        date_as_object=False
-    )
-    dates = [field.name for field in parts[0].schema if pa.types.is_date(field.type)]
-    return frame.assign(**{name: frame[name].astype("datetime64[ns]") for name in dates})
+    return to_pandas(pa.concat_tables(parts, promote_options="permissive"))

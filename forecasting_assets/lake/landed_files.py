@@ -1,9 +1,10 @@
-"""What is known of order files in the landing zone, and how it is told to people."""
+"""What is known of order files in the landing zone: descriptions for people, and checks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from forecasting_assets.findings import Finding
 from forecasting_assets.orders.file_names import remedy_for
 from forecasting_assets.orders.rows import OrderFileError
 from forecasting_assets.weeks import add_weeks, newest_closed_week
@@ -109,3 +110,16 @@ def describe_unread(names: Iterable[str]) -> list[str]:
     for name in names:
         kinds.setdefault(remedy_for(name), []).append(name)
     return [f"{listed(of_kind, 10)}: {remedy}" for remedy, of_kind in kinds.items()]
+
+
+def check_readable(files: Iterable[LandedFile]) -> Finding:
+    """Check that every order file can be read as a whole."""
+    broken = [file for file in files if file.error or file.fault]
+    description = describe_errors(broken) or "every order file can be read"
+    return Finding(not broken, description, {"unreadable_files": len(broken)})
+
+
+def check_recognised(unread: Sequence[str]) -> Finding:
+    """Check that every file is an order file or known to be none, given the names of those that are not read."""
+    description = "; ".join(describe_unread(unread)) or "every file is an order file or known to be none"
+    return Finding(not unread, description, {"unread_files": len(unread)})

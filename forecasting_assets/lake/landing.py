@@ -254,7 +254,7 @@ class Landing:
         return None
 
     def _list_quarantine(self, files: Sequence[LandedFile]) -> None:
-        """Write the list of files with errors or faults anew; the folder holds nothing else."""
+        """Replace the list of files with errors or faults; the folder holds nothing else."""
         folder = Path(self.quarantine)
         for old in folder.glob("*.error.txt"):
             old.unlink(missing_ok=True)

@@ -33,7 +33,7 @@ def each_week(
     Raises
     ------
     OSError
-        If a file cannot be read; in the words of Spark, so that it is told apart in the same way.
+        If a file cannot be read. The message has Spark's own words, so that it is recognised in the same way.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

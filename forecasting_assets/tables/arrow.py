@@ -1,14 +1,15 @@
-"""Declared tables as Arrow schemas."""
+"""Declared tables as Arrow schemas, and Arrow tables as data frames."""
 
 from typing import TYPE_CHECKING
 
 from forecasting_assets.tables import Table
 
 if TYPE_CHECKING:
-    from pyarrow import Schema
+    import pandas as pd
+    import pyarrow as pa
 
 
-def arrow_schema(table: Table) -> "Schema":
+def arrow_schema(table: Table) -> "pa.Schema":
     """Return the declared columns of `table` as an Arrow schema."""
     import pyarrow as pa
 
@@ -21,3 +22,20 @@ def arrow_schema(table: Table) -> "Schema":
         "doubles": pa.list_(pa.float64()),
     }
     return pa.schema([pa.field(column.name, types[column.type]) for column in table.columns])
+
+
+def to_pandas(rows: "pa.Table", categorical: bool = False) -> "pd.DataFrame":
+    """Return an Arrow table as a data frame whose dates are datetime64[ns].
+
+    Parameters
+    ----------
+    rows
+        The table.
+    categorical
+        Whether texts become categorical columns.
+    """
+    import pyarrow as pa
+
+    frame: pd.DataFrame = rows.to_pandas(date_as_object=False, strings_to_categorical=categorical)
+    dates = [field.name for field in rows.schema if pa.types.is_date(field.type)]
+    return frame.assign(**{name: frame[name].astype("datetime64[ns]") for name in dates})

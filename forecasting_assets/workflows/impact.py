@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from forecasting_assets.allocation import FORESEEN_WEEKS, WARM_UP_WEEKS, impact, replayed_origins
+from forecasting_assets.allocation import FORESEEN_WEEKS, WARM_UP_WEEKS, Market, impact, replayed_origins
 from forecasting_assets.forecasting import naive
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import read_network
@@ -72,13 +72,12 @@ def _replay_week(settings: Settings, lake: Lake, week: date) -> tuple[pd.DataFra
     first = max(settings.calendar.first_week, add_weeks(week, -FORESEEN_WEEKS - NAIVE_LOOKBACK_WEEKS))
     orders = lake.read_pandas(WEEKLY_DEMAND, weeks_between(first, week))
     forecasts = {o: planned_demand(settings, lake, o) for o in replayed_origins(week, since)}
+    market = Market.of(orders, read_network(lake, origin), settings.allocation)
     return impact(
         week,
         forecasts,
         naive_demand(orders, forecasts[origin], origin, horizon),
-        orders,
-        read_network(lake, origin),
-        settings.allocation,
+        market,
         None if state.empty else state,
     )
 

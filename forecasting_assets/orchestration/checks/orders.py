@@ -10,8 +10,8 @@ from forecasting_assets.findings import Finding
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.landed_files import (
     LandedFile,
-    describe_errors,
-    describe_unread,
+    check_readable,
+    check_recognised,
     outside_calendar,
 )
 from forecasting_assets.lake.landing import Landing
@@ -55,19 +55,10 @@ def raw_findings(
     settings: Settings, lake: Lake, week: date, files: Sequence[LandedFile], unread: Sequence[str]
 ) -> list[Finding]:
     """Check the landing zone as a whole, whichever week is made."""
-    broken = [file for file in files if file.error or file.fault]
     outside = outside_calendar(files, settings.calendar.first_week)
     return [
-        Finding(
-            not broken,
-            describe_errors(broken) or "every order file can be read",
-            {"unreadable_files": len(broken)},
-        ),
-        Finding(
-            not unread,
-            "; ".join(describe_unread(unread)) or "every file is an order file or known to be none",
-            {"unread_files": len(unread)},
-        ),
+        check_readable(files),
+        check_recognised(unread),
         check_calendar(outside, settings.calendar.first_week, format_weeks(outside)),
     ]
 

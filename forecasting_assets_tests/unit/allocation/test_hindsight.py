@@ -9,7 +9,7 @@ from forecasting_assets.allocation.greedy import allocate_greedily
 from forecasting_assets.allocation.hindsight import impact, replayed_origins
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
-from forecasting_assets.allocation.rolling import rates, rolling_replay
+from forecasting_assets.allocation.rolling import Market, rates, rolling_replay
 from forecasting_assets.tables import BUSINESS_IMPACT, REPLAY_STATE
 from forecasting_assets.weeks import add_weeks
 
@@ -85,9 +85,7 @@ def chained(orders, expected, naive, network=SHOPS, policy=POLICY, weeks=None):
             week,
             {o: expected[o] for o in replayed_origins(week, since)},
             naive[origin],
-            orders[orders["week"] <= pd.Timestamp(week)],
-            network,
-            policy,
+            Market.of(orders[orders["week"] <= pd.Timestamp(week)], network, policy),
             state,
         )
         assert list(worth) == BUSINESS_IMPACT.names
@@ -107,7 +105,9 @@ def test_weeks_going_on_from_each_other_are_one_replay(replays):
     orders, expected, naive, found = replays[FORESEEN + 3]
     weeks = [add_weeks(o, 1) for o in expected]
     for name, forecasts, planner in (("plan", expected, allocate), ("status_quo", naive, allocate_greedily)):
-        whole = rolling_replay(weeks, forecasts, orders, SHOPS, POLICY.without_rules(), planner).metrics
+        whole = rolling_replay(
+            weeks, forecasts, Market.of(orders, SHOPS, POLICY.without_rules()), planner
+        ).metrics
         pd.testing.assert_frame_equal(of(found, name), whole, check_like=True, check_names=False, rtol=1e-9)
 
 
@@ -121,7 +121,7 @@ def test_weeks_of_foresight_add_up_to_one_replay_that_knows_all_of_them(replays,
         real = orders[(ahead > 0) & (ahead <= FORESEEN)].rename(columns={"week": "due_week"})
         known[origin] = pd.concat([real, forecast[forecast["due_week"] > last]])
     whole = rolling_replay(
-        [add_weeks(o, 1) for o in expected], known, orders, SHOPS, POLICY.without_rules(), allocate
+        [add_weeks(o, 1) for o in expected], known, Market.of(orders, SHOPS, POLICY.without_rules()), allocate
     ).metrics
     found = of(chain, "perfect_foresight")
     sums = [m for m in whole if m not in ("stock_units", *rates(whole.sum()))]

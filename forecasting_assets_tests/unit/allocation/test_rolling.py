@@ -7,7 +7,7 @@ import pytest
 from forecasting_assets.allocation.greedy import allocate_greedily
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
-from forecasting_assets.allocation.rolling import rolling_replay
+from forecasting_assets.allocation.rolling import Market, rolling_replay
 from forecasting_assets.tables import QUANTILES
 
 from .cases import ONE_SHOP, make_demand, make_network, monday
@@ -37,7 +37,7 @@ def forecasts_of(units, weeks):
 def replayed(forecast, ordered, network=ONE_SHOP, policy=POLICY, planner=allocate):
     weeks = [monday(i).date() for i in range(len(ordered))]
     replay = rolling_replay(
-        weeks, forecasts_of(forecast, len(ordered)), orders_of(ordered), network, policy, planner
+        weeks, forecasts_of(forecast, len(ordered)), Market.of(orders_of(ordered), network, policy), planner
     )
     return replay.metrics.T.set_axis(range(len(ordered)), axis=1)
 
@@ -118,7 +118,7 @@ def test_a_replay_goes_on_from_its_state(cut):
     rng = np.random.default_rng(4)
     ordered, expected = rng.integers(2, 16, 7), rng.integers(2, 16, 10)
     weeks = [monday(i).date() for i in range(7)]
-    rest = (forecasts_of(expected, 7), orders_of(ordered), network, POLICY, allocate)
+    rest = (forecasts_of(expected, 7), Market.of(orders_of(ordered), network, POLICY), allocate)
     whole = rolling_replay(weeks, *rest)
     begin = rolling_replay(weeks[:cut], *rest)
     end = rolling_replay(weeks[cut:], *rest, begin.states[weeks[cut - 1]])
@@ -131,7 +131,7 @@ def test_a_category_nobody_has_ordered_has_no_worth():
     forecasts = {o: f.assign(region="south") for o, f in forecasts_of([5, 5], 2).items()}
     weeks = [monday(i).date() for i in range(2)]
     with pytest.raises(ValueError, match="has cnc in south, which nobody has ordered"):
-        rolling_replay(weeks, forecasts, orders_of([5, 5]), ONE_SHOP, POLICY, allocate)
+        rolling_replay(weeks, forecasts, Market.of(orders_of([5, 5]), ONE_SHOP, POLICY), allocate)
 
 
 def test_looking_ahead_is_cheaper_than_not():

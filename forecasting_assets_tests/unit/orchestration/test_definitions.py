@@ -1,5 +1,6 @@
 """The code location as Dagster loads it, and what its UI shows of every definition."""
 
+import os
 import subprocess
 import sys
 
@@ -47,6 +48,31 @@ def test_loading_the_code_location_imports_nothing_heavy():
     code = "import sys, forecasting_assets.definitions; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not set(HEAVY) & set(loaded.stdout.split())
+
+
+IMPORT_ALL = """
+import gc, importlib, pkgutil, sys
+import forecasting_assets
+before = gc.get_threshold()
+# Whatever reads settings is the code location or the program; MLflow models register themselves when they are loaded.
+left_out = ("forecasting_assets.definitions", "forecasting_assets.__main__", "forecasting_assets.tracking.pyfunc.")
+names = [m.name for m in pkgutil.walk_packages(forecasting_assets.__path__, "forecasting_assets.")]
+for name in names:
+    if not name.startswith(left_out):
+        importlib.import_module(name)
+assert gc.get_threshold() == before
+print(len(names))
+"""
+
+
+def test_importing_the_library_reads_no_settings_and_changes_no_garbage_collection(tmp_path):
+    (tmp_path / "forecasting.toml").write_text("[not valid")
+    environment = {**os.environ, "FORECASTING_HOME": str(tmp_path)}
+    command = [sys.executable, "-c", IMPORT_ALL]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 100
+    assert [file.name for file in tmp_path.iterdir()] == ["forecasting.toml"]
 
 
 @pytest.fixture(scope="module")

@@ -64,8 +64,8 @@ def new_home(path: Path) -> Home:
 
 
 @functools.cache
-def _materialized_home(folders: pytest.TempPathFactory) -> Home:
-    new = new_home(folders.mktemp("home"))
+def _materialized_home(folder: Path) -> Home:
+    new = new_home(folder)
     assert materialize(new.settings, WEEKS, "+key:feature_table")
     assert materialize(new.settings, PLANNED, "group:forecasts or group:planning")
     return new
@@ -75,7 +75,7 @@ def _materialized_home(folders: pytest.TempPathFactory) -> Home:
 def home(tmp_path_factory) -> Home:
     """Provide all weeks of orders and features, and eight weeks of models and plans; tests must not change it."""
     # Several conftest files provide this fixture; the cache lets them share one home.
-    return _materialized_home(tmp_path_factory)
+    return _materialized_home(tmp_path_factory.getbasetemp() / "home")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ with the weeks that exist, and the run ends as failed all the same.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -46,6 +46,8 @@ class _Step:
 
     Attributes
     ----------
+    home, asset, function, context
+        What is made, how, and in which run.
     inputs
         Week -> what it was made from.
     results
@@ -58,11 +60,9 @@ class _Step:
     asset: WeeklyAsset
     function: WeekFunction
     context: dg.AssetExecutionContext
-
-    def __post_init__(self) -> None:
-        self.inputs: dict[date, Inputs] = {}
-        self.results: dict[date, WeekResult] = {}
-        self.failed: dict[date, Exception] = {}
+    inputs: dict[date, Inputs] = field(default_factory=dict)
+    results: dict[date, WeekResult] = field(default_factory=dict)
+    failed: dict[date, Exception] = field(default_factory=dict)
 
     @property
     def overridden(self) -> list[str]:

@@ -165,7 +165,7 @@ class _ModelTracker:
             counts = {"series": self._series(rows[week])}
             params = self.settings.forecasting.of_sarimax()
             metadata = self._log(week, fit, model, params, counts, data)
-            yield week, WeekResult(rows[week], metadata, warnings=_warnings(fit))
+            yield week, WeekResult(rows[week], metadata, warnings=_warnings(fit, week == weeks[0]))
 
     def xgb(self, fit: Fit, weeks: Sequence[date], rows: Mapping[date, int], folder: Path) -> WeekResults:
         """Log the XGBoost model of `weeks`."""
@@ -182,7 +182,7 @@ class _ModelTracker:
             counts = {"series/xgb": self._series(rows[week]), "training_rows": fit.model.rows}
             params = self.settings.forecasting.of_xgboost() | xgb.TRAINING_PARAMETERS
             metadata = self._log(week, fit, model, params, counts, data)
-            yield week, WeekResult(rows[week], metadata, pictures, warnings=_warnings(fit))
+            yield week, WeekResult(rows[week], metadata, pictures, warnings=_warnings(fit, week == weeks[0]))
 
     def fallback(self, fit: Fit, weeks: Sequence[date], rows: Mapping[date, int]) -> WeekResults:
         """Take back any XGBoost model of `weeks` in MLflow: SARIMAX made their forecasts."""
@@ -234,5 +234,6 @@ class _ModelTracker:
         return file
 
 
-def _warnings(fit: Fit) -> tuple[str, ...]:
-    return (fit.warning,) if fit.warning else ()
+def _warnings(fit: Fit, is_first_week: bool) -> tuple[str, ...]:
+    """Return the warning of a model, once for all weeks that it forecasts."""
+    return (fit.warning,) if fit.warning and is_first_week else ()

@@ -12,6 +12,7 @@ from forecasting_assets.allocation import WARM_UP_WEEKS
 from forecasting_assets.features.build import build_features, feature_columns
 from forecasting_assets.features.window import FeatureWeeks
 from forecasting_assets.lake.lake import Lake
+from forecasting_assets.lake.spark_tables import read_weeks
 from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets.tables import (
     ALLOCATION_PLAN,
@@ -106,7 +107,7 @@ def test_series_without_recent_orders_have_no_features(home):
     from pyspark.sql import SparkSession
 
     week, ended = WEEKS[-1], WEEKS[-53]
-    demand = home.lake.read(SparkSession.builder.getOrCreate(), WEEKLY_DEMAND, [ended])
+    demand = read_weeks(SparkSession.builder.getOrCreate(), home.lake, WEEKLY_DEMAND, [ended])
     assert demand.count()
     for history in (demand, demand.limit(0)):
         made = build_features(history, FeatureWeeks(week, week, WEEKS[0], ("US",)), 6, 2)

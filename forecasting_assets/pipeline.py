@@ -1,8 +1,10 @@
 """The graph as data: for each asset its table, what it is made from, and how its weeks are checked.
 
 Every asset holds one week a partition. Week W is made from weeks of other assets, given as offsets from W, from landed
-files and from settings. Freshness, the sensor, the command line and the Dagster definitions all read this module; it
-knows nothing of Dagster and computes nothing.
+files and from settings. Pictures and pages of a week may show further weeks, which do not change its table.
+
+Freshness, the sensor, the command line and the Dagster definitions all read this module; it knows nothing of Dagster
+and computes nothing.
 """
 
 from dataclasses import dataclass
@@ -150,8 +152,16 @@ def _order_assets(settings: Settings) -> list[WeeklyAsset]:
             settings=("orders.columns", "orders.format"),
             checks=(
                 Check("files_readable", "Every file of the landing zone can be read.", blocking=False),
-                Check("files_recognised", "Every file of the landing zone is read.", blocking=False),
-                Check("inside_calendar", "No order is of a week that is never planned.", blocking=False),
+                Check(
+                    "files_recognised",
+                    "Every file of the landing zone has a known format of order files.",
+                    blocking=False,
+                ),
+                Check(
+                    "inside_calendar",
+                    "All orders lie between the first week of history and the current week.",
+                    blocking=False,
+                ),
             ),
         ),
         WeeklyAsset(

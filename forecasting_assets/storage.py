@@ -11,6 +11,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from forecasting_assets.errors import PicklableError
+
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
@@ -54,7 +56,7 @@ _ERRORS = [
 _OBJECT_STORES = r"AWS Error|Azure error|google::cloud::Status"
 
 
-class StoreError(ValueError):
+class StoreError(PicklableError, ValueError):
     """A store that cannot be read, whatever the state of the files in it.
 
     Attributes
@@ -72,10 +74,6 @@ class StoreError(ValueError):
     def __init__(self, store: str, kind: str, remedy: str, reason: str) -> None:
         super().__init__(f"{store} cannot be read ({reason}): {remedy}")
         self.store, self.kind, self.remedy, self.reason = store, kind, remedy, reason
-
-    def __reduce__(self) -> tuple[type["StoreError"], tuple[str, str, str, str]]:
-        """Support pickling, as errors cross process boundaries."""
-        return type(self), (self.store, self.kind, self.remedy, self.reason)
 
     @classmethod
     def from_os_error(cls, store: str, error: OSError) -> "StoreError":

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from forecasting_assets.errors import PicklableError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -23,16 +25,12 @@ YEAR_WEEKS = 52
 EPOCH_WEEK = date(1970, 1, 5)
 
 
-class WeekError(ValueError):
+class WeekError(PicklableError, ValueError):
     """A partition key that does not name a week; `key` is the key."""
 
     def __init__(self, key: str, message: str) -> None:
         super().__init__(message)
         self.key = key
-
-    def __reduce__(self) -> tuple[type["WeekError"], tuple[str, str]]:
-        """Support pickling, as errors cross process boundaries."""
-        return type(self), (self.key, str(self))
 
 
 def week_of(day: date) -> date:

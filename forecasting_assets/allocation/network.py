@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.errors import PicklableError
 from forecasting_assets.tables import NETWORK_TABLES, Table
 from forecasting_assets.tables.contract import invalid_values
 
@@ -37,7 +38,7 @@ class NetworkProblem:
     value: object = None
 
 
-class NetworkError(ValueError):
+class NetworkError(PicklableError, ValueError):
     """The manufacturer network cannot be used; the message lists every problem with its place and remedy.
 
     Attributes

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.errors import PicklableError
 from forecasting_assets.forecasting import sarimax, xgb
 from forecasting_assets.forecasting.sarimax import SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
@@ -37,16 +38,12 @@ _PYTHON_ERROR = re.compile(r"Traceback \(most recent call last\):\n(?:\s.*\n)+(.
 _HISTORY = [*SERIES, "part_category", "week", "quantity"]
 
 
-class DistributedFitError(RuntimeError):
+class DistributedFitError(PicklableError, RuntimeError):
     """Not all tasks that train together finished; `week` is that of the fit, `tasks` their number."""
 
     def __init__(self, week: date, tasks: int, reason: str) -> None:
         super().__init__(f"{week}: XGBoost could not be trained by {tasks} Spark tasks: {reason}")
         self.week, self.tasks, self.reason = week, tasks, reason
-
-    def __reduce__(self) -> tuple[type["DistributedFitError"], tuple[date, int, str]]:
-        """Support pickling, as errors cross process boundaries."""
-        return type(self), (self.week, self.tasks, self.reason)
 
 
 def slots(spark: "SparkSession") -> int:

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.errors import PicklableError
 from forecasting_assets.features.demand_patterns import pattern_codes
 from forecasting_assets.features.window import ACTIVE_WEEKS
 from forecasting_assets.tables import SERIES
@@ -16,7 +17,7 @@ from forecasting_assets.weeks import are_weeks, weeks_apart, weeks_between, week
 LOG_GAIN = 10.0
 
 
-class DemandError(ValueError):
+class DemandError(PicklableError, ValueError):
     """Demand or forecasts that cannot be used; `column` is the column that is missing or has a bad value, if any."""
 
     def __init__(self, message: str, column: str | None = None) -> None:

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from forecasting_assets.errors import PicklableError
 from forecasting_assets.lake.week_files import DAMAGED
 from forecasting_assets.storage import open_filesystem
 from forecasting_assets.tables import Table
@@ -29,7 +30,7 @@ _STAGING = "_staging"
 _UNREADABLE = re.compile(rf"{DAMAGED}.*?/(\w+)/week=([0-9-]+)/{DATA_FILE}")
 
 
-class MissingWeeksError(ValueError):
+class MissingWeeksError(PicklableError, ValueError):
     """Weeks of a table that are needed are not in the lake.
 
     Attributes
@@ -45,7 +46,7 @@ class MissingWeeksError(ValueError):
         self.table, self.weeks = table.name, tuple(weeks)
 
 
-class DamagedWeekError(ValueError):
+class DamagedWeekError(PicklableError, ValueError):
     """The file of a week cannot be read.
 
     Attributes

@@ -213,7 +213,7 @@ class Freshness:
             return known
         newest = max(closed)
         first = self.first_week
-        # All weeks with orders are expected of them; forecasts and plans begin where a user began with them.
+        # Assets made from order files must have every week; forecasts and plans start at the first week a user made.
         if not self._follows_files(asset):
             first = max(first, min(known, default=newest))
         return weeks_between(first, newest)
@@ -279,7 +279,7 @@ class Freshness:
         return changed
 
     def upstream(self, targets: Mapping[str, Iterable[date]]) -> dict[str, set[date]]:
-        """Return asset -> its weeks that are read to make `targets`, directly or by what they read, and themselves."""
+        """Return asset -> all of its weeks needed for `targets`, directly or indirectly, the targets included."""
         needed = {asset: set(targets.get(asset, ())) for asset in self.pipeline}
         for asset in reversed(self.pipeline):
             for source in self.pipeline[asset].upstream:

@@ -8,7 +8,7 @@ from forecasting_assets.findings import Finding
 from forecasting_assets.orders.file_names import remedy_for
 from forecasting_assets.orders.rows import OrderFileError
 from forecasting_assets.weeks import add_weeks, newest_closed_week
-from forecasting_assets.wording import listed
+from forecasting_assets.wording import count, listed
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,8 @@ def describe_errors(files: Iterable[LandedFile]) -> str:
         if wrong := file.error or file.fault:
             faults.setdefault((wrong.reason, wrong.remedy), []).append(wrong)
     return "\n".join(
-        str(errors[0]) + (f" ({len(errors) - 1:,} more files have the same fault)" if len(errors) > 1 else "")
+        str(errors[0])
+        + (f" ({count(len(errors) - 1, 'more file')} with the same fault)" if len(errors) > 1 else "")
         for errors in faults.values()
     )
 
@@ -120,6 +121,6 @@ def check_readable(files: Iterable[LandedFile]) -> Finding:
 
 
 def check_recognised(unread: Sequence[str]) -> Finding:
-    """Check that every file is an order file or known to be none, given the names of those that are not read."""
-    description = "; ".join(describe_unread(unread)) or "every file is an order file or known to be none"
+    """Check that every file is an order file or is ignored on purpose, given the names of those that are not read."""
+    description = "; ".join(describe_unread(unread)) or "every file is an order file or is ignored on purpose"
     return Finding(not unread, description, {"unread_files": len(unread)})

@@ -131,7 +131,7 @@ class Landing:
             return [entry.file for entry in index.entries()]
 
     def unread_files(self) -> list[str]:
-        """Return the names of files that are not read and not known to be none, as of the last refresh."""
+        """Return the names of files that are not read and not ignored on purpose, as of the last refresh."""
         with open_index(self.index) as index:
             return index.unread_files()
 

@@ -88,7 +88,7 @@ class LandingIndex:
         return [Entry.from_row(row) for row in rows]
 
     def unread_files(self) -> list[str]:
-        """Return the names of files that are neither order files nor known to be none, sorted."""
+        """Return the names of files that are neither order files nor ignored on purpose, sorted."""
         return [name for (name,) in self._database.execute("SELECT name FROM unread_files ORDER BY name")]
 
     def earlier_version(self) -> dict[str, tuple[str, datetime]]:

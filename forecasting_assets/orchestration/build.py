@@ -25,7 +25,7 @@ from forecasting_assets.runtime.spark import Spark
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import DEMAND_FORECAST, SARIMAX_MODEL, XGB_MODEL
 
-#: A plan is due by noon of each Monday (UTC), made since the week before it has closed.
+#: By noon of each Monday (UTC) a plan must have been made since the week before closed.
 PLAN_DUE = dg.FreshnessPolicy.cron("0 12 * * 1", lower_bound_delta=timedelta(hours=12), timezone="UTC")
 #: How each asset of the graph is made.
 ASSET_FUNCTIONS = {

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -79,16 +79,17 @@ def materialize(
         require_checks(build_pipeline(settings), override)
         tags[OVERRIDE] = ",".join(override)
     job = defs.resolve_job_def(WEEKLY_PLAN)
-    if keys := _selected(defs, select):
+    if keys := _selected(settings, select, defs):
         report("Assets: " + ", ".join(key.to_user_string() for key in keys))
         job = job.get_subset(asset_selection=set(keys))
     os.environ["DAGSTER_HOME"] = str(prepare_home(settings.home))
     with dg.DagsterInstance.get() as instance:
         end_orphans(instance)
+        # Before the run exists: Dagster's daemon fails runs that are not started for some minutes.
+        _wait_for_pools(instance, {pool for node in job.nodes for pool in node.definition.pools}, report)
         run = instance.create_run_for_job(
             job_def=job, run_config=quiet, tags=tags, asset_selection=frozenset(keys) if keys else None
         )
-        _wait_for_pools(instance, run, report)
         progress = _Progress(report)
         instance.add_event_listener(run.run_id, progress)
         succeeded = execute_here(job, run, instance)
@@ -97,17 +98,18 @@ def materialize(
     return succeeded
 
 
-def _wait_for_pools(instance: dg.DagsterInstance, run: dg.DagsterRun, report: Callable[[str], None]) -> None:
-    """Wait, where a daemon is at work, until no other run is in a pool of this one: the daemon counts it in turn."""
+def _wait_for_pools(instance: dg.DagsterInstance, pools: Set[str], report: Callable[[str], None]) -> None:
+    """Wait until no run of the daemon uses one of `pools`; once the run is started, the daemon waits for it in turn."""
     heartbeats = instance.get_daemon_heartbeats().values()
     if not any(time.time() - heartbeat.timestamp < _ALIVE for heartbeat in heartbeats):
         return
-    pools = _pools_of(run)
     in_progress = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
     announced = False
     while busy := [other for other in instance.get_runs(in_progress) if pools & _pools_of(other)]:
         if not announced:
-            report(f"Waiting for run {busy[0].run_id[:8]} to end, which uses the pool {', '.join(pools)} …")
+            report(
+                f"Waiting for run {busy[0].run_id[:8]} to end, which uses the pool {' and '.join(pools)} …"
+            )
             announced = True
         time.sleep(1)
         end_orphans(instance)
@@ -120,14 +122,14 @@ def _pools_of(run: dg.DagsterRun) -> set[str]:
 def weeks_to_make(settings: Settings, weeks: Sequence[date], select: str | None) -> list[date]:
     """Return those of `weeks` in which a selected asset is not fresh."""
     freshness = freshness_of(settings)
-    keys = _selected(build_defs(settings), select)
+    keys = _selected(settings, select)
     assets = [key.to_user_string() for key in keys] if keys else list(freshness.pipeline)
     return [w for w in weeks if any(freshness.state(asset, w).state != "fresh" for asset in assets)]
 
 
 def past_cost(settings: Settings, select: str | None) -> Cost:
     """Measure what past runs of the same assets took, from Dagster's records of them."""
-    keys = _selected(build_defs(settings), select)
+    keys = _selected(settings, select)
     os.environ["DAGSTER_HOME"] = str(prepare_home(settings.home))
     successful = dg.RunsFilter(job_name=WEEKLY_PLAN, statuses=[dg.DagsterRunStatus.SUCCESS])
     with dg.DagsterInstance.get() as instance:
@@ -188,8 +190,10 @@ def backfill(
     return succeeded
 
 
-def _selected(defs: dg.Definitions, select: str | None) -> list[dg.AssetKey] | None:
-    return None if select is None else select_assets(defs, select)
+def _selected(
+    settings: Settings, select: str | None, defs: dg.Definitions | None = None
+) -> list[dg.AssetKey] | None:
+    return None if select is None else select_assets(defs or build_defs(settings), select)
 
 
 class _Progress:

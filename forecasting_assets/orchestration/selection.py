@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 import dagster as dg
 
+from forecasting_assets.errors import PicklableError
 from forecasting_assets.pipeline import Pipeline
 
 #: A name within a clause, without its traversal signs (+, *) and its attribute (key:, group:).
@@ -14,7 +15,7 @@ _NAME = re.compile(r'(?:\b(?P<attribute>key|group|kind|owner|tag):)?"?(?P<name>[
 _KEYWORDS = {"and", "or", "not", "roots", "sinks"}
 
 
-class SelectionError(ValueError):
+class SelectionError(PicklableError, ValueError):
     """An asset or check that cannot be selected.
 
     Attributes

@@ -14,6 +14,7 @@ from typing import Literal, get_args
 
 import pyarrow as pa
 
+from forecasting_assets.errors import PicklableError
 from forecasting_assets.orders.csv_files import is_csv, is_tab_separated
 from forecasting_assets.orders.dates import parse_moments
 from forecasting_assets.orders.format_evidence import COLUMNS, Example, collect_examples, file_name
@@ -34,7 +35,7 @@ _SEPARATORS = {".": "a point", ",": "a comma", " ": "a space", "'": "an apostrop
 _DATE_ORDERS = {"day_first": "day first", "month_first": "month first"}
 
 
-class UndecidedFormatError(ValueError):
+class UndecidedFormatError(PicklableError, ValueError):
     """The order files do not decide a field of their format.
 
     Attributes

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import numpy as np
 import pyarrow as pa
 
+from forecasting_assets.errors import PicklableError
 from forecasting_assets.orders.text import WHITE_SPACE
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ FileFault = Literal[
 ]
 
 
-class OrderFileError(ValueError):
+class OrderFileError(PicklableError, ValueError):
     """An order file that cannot be used.
 
     Attributes

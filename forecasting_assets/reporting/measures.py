@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from forecasting_assets.errors import PicklableError
 from forecasting_assets.features.demand_patterns import SEGMENTS
 
 MODELS = ["combined", "xgb", "sarimax", "seasonal_naive"]
@@ -13,7 +14,7 @@ POLICIES = ["plan", "status_quo", "perfect_foresight"]
 AVERAGED = ("on_time_rate", "fill_rate", "utilisation", "stock_units")
 
 
-class ReportInputError(ValueError):
+class ReportInputError(PicklableError, ValueError):
     """A table lacks columns that a report needs, or holds more than one week.
 
     Attributes

@@ -9,12 +9,14 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+from forecasting_assets.errors import PicklableError
+
 EXPERIMENT = "forecasting-assets"
 #: Seconds that an MLflow server has to answer.
 _PATIENCE = 10
 
 
-class TrackingUnreachableError(ValueError):
+class TrackingUnreachableError(PicklableError, ValueError):
     """An MLflow server that does not answer.
 
     Attributes

@@ -16,8 +16,8 @@ from forecasting_assets.pipeline import ORDER_FILES
 from forecasting_assets.weeks import add_weeks, format_weeks, newest_closed_week, parse_week, weeks_between
 from forecasting_assets.wording import count
 
-#: The assets that are made from order files alone.
-ORDER_ASSETS = ("raw_orders", "clean_orders", "weekly_demand", "feature_table")
+#: Groups of the assets that are refreshed in every week with new orders, whatever else is made.
+ORDER_GROUPS = ("orders", "features")
 #: A failed week is requested again after 2, 8 and 32 minutes.
 ATTEMPTS = 4
 _RETRY_AFTER = timedelta(minutes=2)
@@ -235,8 +235,9 @@ def weeks_to_make(
     newest = max(plans) if plans else max({*arrived, *closed})
     new = {week for week in arrived if week > newest} if plans else {newest}
     needed = {asset: set(new) for asset in every_asset}
-    for asset in ORDER_ASSETS:
-        needed[asset] |= arrived
+    for node in freshness.pipeline.values():
+        if node.group in ORDER_GROUPS:
+            needed[node.name] |= arrived
     if plans and freshness.home.settings.automation.late_data == "everything":
         for asset in every_asset:
             needed[asset] |= set(changed[asset])

@@ -17,6 +17,7 @@ from forecasting_assets.orders.rows import OrderFileError
 from forecasting_assets.settings import SETTINGS_FILE, OrderSettings
 from forecasting_assets.storage import is_url, store_errors
 from forecasting_assets.weeks import YEAR_WEEKS, add_weeks, newest_closed_week
+from forecasting_assets.wording import count
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,9 @@ def _history(landing: Landing, detected: DetectedFormat) -> OrderHistory:
     files = landing.refresh()
     if broken := [file for file in files if file.error]:
         raise OrderFileError(
-            landing.path, f"{len(broken):,} of {len(files):,} files cannot be read", describe_errors(broken)
+            landing.path,
+            f"of {count(len(files), 'file')}, {len(broken):,} cannot be read",
+            describe_errors(broken),
         )
     weeks = sorted({week for file in landing.readable_files() for week in file.weeks})
     if not weeks:

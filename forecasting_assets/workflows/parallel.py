@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from datetime import date
 from functools import cache
 from typing import Any
@@ -53,6 +54,9 @@ def each_week(
             yield week, result
         for week, future in futures.items():
             yield week, future.result()
+    except BrokenProcessPool:
+        _pool.cache_clear()  # a process was killed; later weeks get new ones
+        raise
     finally:
         for future in futures.values():
             future.cancel()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.errors import PicklableError
 from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.forecast_arrays import LEVELS
 from forecasting_assets.forecasting.part_sample import sample_parts
@@ -52,7 +53,7 @@ QUANTILE_ROWS = 50_000
 MAX_TARGET, MAX_ERROR = 20.0, 20.0
 
 
-class NotEnoughHistory(ValueError):
+class NotEnoughHistory(PicklableError, ValueError):
     """Too few pairs of an origin and a closed target week to train on.
 
     Attributes
@@ -69,10 +70,6 @@ class NotEnoughHistory(ValueError):
             "forecast the week with sarimax.predict instead"
         )
         self.week, self.pairs, self.needed = week, pairs, needed
-
-    def __reduce__(self) -> tuple[type["NotEnoughHistory"], tuple[date, int, int]]:
-        """Support pickling, as errors cross process boundaries."""
-        return type(self), (self.week, self.pairs, self.needed)
 
 
 @dataclass(frozen=True)

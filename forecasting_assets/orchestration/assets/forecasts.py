@@ -25,7 +25,7 @@ _OTHER_FORECASTS = {"demand_forecast": "combined", "seasonal_naive": "seasonal_n
 def backtest_report(weeks: list[date], settings: Settings, lake: Lake, tracking: Tracking) -> WeekResults:
     """How accurate earlier forecasts were, by model, horizon and demand pattern.
 
-    The seasonal naive forecast is beside them, and the weights of the models that follow from it.
+    It also holds the accuracy of the seasonal naive forecast, and the weights of the models that follow from theirs.
     """
     reports = backtest_weeks(settings, lake, weeks)
     tasks = {week: (settings, lake, week, report) for week, report in reports.items()}

@@ -69,7 +69,7 @@ def sarimax_model(
 def xgb_model(
     weeks: list[date], settings: Settings, lake: Lake, spark: Spark, tracking: Tracking
 ) -> WeekResults:
-    """Forecast of each active part and region by one XGBoost model of all.
+    """Forecast of each active part and region by one XGBoost model across all series.
 
     The model learns from all series at once where to depart from SARIMAX.
     """

@@ -1,6 +1,6 @@
 """Dagster checks from the graph: one step for all checks of an asset, recorded week by week."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from inspect import signature
@@ -20,6 +20,8 @@ from forecasting_assets.weeks import format_weeks, newest_closed_week
 from forecasting_assets.workflows.isolation import failures_by_week
 from forecasting_assets.workflows.parallel import each_week
 
+#: Name of a check -> what it found.
+Findings = Mapping[str, Finding]
 #: A check of all weeks of an asset together, not of those of a run.
 UP_TO_DATE = "up_to_date"
 
@@ -31,13 +33,13 @@ class CheckFunction:
     Attributes
     ----------
     find
-        `find(settings, lake, week, *more)` returns a finding for each check of the asset, in the order of the graph.
+        `find(settings, lake, week, *more)` returns name of check -> finding, for every check of the asset.
         It is a function of a module: weeks are checked side by side, in other processes.
     gather
         `gather(weeks, …)` returns week -> `more`, what can be read for many weeks at once. It takes resources by name.
     """
 
-    find: Callable[..., Sequence[Finding]]
+    find: Callable[..., Findings]
     gather: Callable[..., Mapping[date, tuple[Any, ...]]] | None = None
 
     @property
@@ -45,9 +47,7 @@ class CheckFunction:
         """Names of the resources that `gather` takes."""
         return set(signature(self.gather).parameters) - {"weeks"} if self.gather else set()
 
-    def findings(
-        self, home: Home, weeks: list[date], resources: Mapping[str, Any]
-    ) -> dict[date, Sequence[Finding]]:
+    def findings(self, home: Home, weeks: list[date], resources: Mapping[str, Any]) -> dict[date, Findings]:
         """Return the findings of each week."""
         more = self.gather(weeks, **resources) if self.gather else dict.fromkeys(weeks, ())
         tasks = ((home.settings, home.lake, week, *more[week]) for week in weeks)
@@ -84,9 +84,9 @@ def weekly_checks(home: Home, asset: WeeklyAsset, how: CheckFunction) -> dg.Asse
         resources = {name: getattr(context.resources, name) for name in how.resources}
         findings = _findings(home, asset, how, list(records), resources)
         for week, found in findings.items():
-            for check, finding in zip(asset.checks, found, strict=True):
+            for check in asset.checks:
                 # Yielded as an evaluation, as a check result of a range of weeks would belong to none of them.
-                yield _evaluation(key, check, week, finding)
+                yield _evaluation(key, check, week, found[check.name])
         _keep_failures(home, asset, records, findings)
         yield up_to_date(Freshness(home), asset.name)
         for name in sorted(context.op_execution_context.selected_output_names):
@@ -109,15 +109,16 @@ def _records_to_check(
 
 def _findings(
     home: Home, asset: WeeklyAsset, how: CheckFunction, weeks: list[date], resources: Mapping[str, Any]
-) -> dict[date, Sequence[Finding]]:
+) -> dict[date, Findings]:
     """Return the findings of each of `weeks`; a week whose check raises an error fails all checks."""
-    findings: dict[date, Sequence[Finding]] = {}
+    findings: dict[date, Findings] = {}
 
     def look(part: list[date]) -> None:
         findings.update(how.findings(home, part, resources))
 
     for week, error in failures_by_week(weeks, look).items():
-        findings[week] = [Finding(False, f"could not be checked: {error}")] * len(asset.checks)
+        failed = Finding(False, f"could not be checked: {error}")
+        findings[week] = {check.name: failed for check in asset.checks}
     return {week: findings[week] for week in weeks}
 
 
@@ -125,7 +126,7 @@ def _keep_failures(
     home: Home,
     asset: WeeklyAsset,
     checked: Mapping[date, Record],
-    findings: Mapping[date, Sequence[Finding]],
+    findings: Mapping[date, Findings],
 ) -> None:
     """Keep failed blocking checks with the data, so that they hold back what is downstream in later runs too."""
     records = home.lake.records
@@ -133,9 +134,9 @@ def _keep_failures(
         for week, record in records.read(asset.table, checked).items():
             if record.data == checked[week].data:  # no other run has made it again meanwhile
                 failed = {
-                    check.name: finding.description
-                    for check, finding in zip(asset.checks, findings[week], strict=True)
-                    if check.blocking and not finding.passed
+                    name: findings[week][name].description
+                    for name in asset.blocking_checks
+                    if not findings[week][name].passed
                 }
                 records.write(asset.table, week, replace(record, failed_checks=failed))
 

@@ -16,7 +16,7 @@ from forecasting_assets.tables.contract import check_contract
 _ROWS_AT_ONCE = 200_000
 
 
-def forecast_findings(settings: Settings, lake: Lake, week: date, table: Table) -> list[Finding]:
+def forecast_findings(settings: Settings, lake: Lake, week: date, table: Table) -> dict[str, Finding]:
     """Check the forecasts in `table`, a few parts at a time so that no more than those are in memory."""
     horizon = settings.calendar.horizon_weeks
     groups = 1 + lake.rows(table, week) // _ROWS_AT_ONCE
@@ -27,7 +27,7 @@ def forecast_findings(settings: Settings, lake: Lake, week: date, table: Table) 
             for of, columns in ((table, None), (feature_columns(horizon), SERIES))
         )
         findings.append(check_forecast(forecast, active, table, horizon))
-    return [combined_finding(findings)]
+    return {"forecast_contract": combined_finding(findings)}
 
 
 def _of_group(rows: pd.DataFrame, group: int, groups: int) -> pd.DataFrame:
@@ -36,7 +36,10 @@ def _of_group(rows: pd.DataFrame, group: int, groups: int) -> pd.DataFrame:
     return chosen
 
 
-def backtest_findings(settings: Settings, lake: Lake, week: date) -> list[Finding]:
+def backtest_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Finding]:
     """Check the backtest of a week, and that the combined forecast is better than seasonal naive."""
     report = lake.read_pandas(BACKTEST_REPORT, [week])
-    return [check_contract(report, BACKTEST_REPORT), check_beats_naive(report)]
+    return {
+        "contract": check_contract(report, BACKTEST_REPORT),
+        "beats_seasonal_naive": check_beats_naive(report),
+    }

@@ -53,14 +53,14 @@ def gather_landed(
 
 def raw_findings(
     settings: Settings, lake: Lake, week: date, files: Sequence[LandedFile], unread: Sequence[str]
-) -> list[Finding]:
+) -> dict[str, Finding]:
     """Check the landing zone as a whole, whichever week is made."""
     outside = outside_calendar(files, settings.calendar.first_week)
-    return [
-        check_readable(files),
-        check_recognised(unread),
-        check_calendar(outside, settings.calendar.first_week, format_weeks(outside)),
-    ]
+    return {
+        "files_readable": check_readable(files),
+        "files_recognised": check_recognised(unread),
+        "inside_calendar": check_calendar(outside, settings.calendar.first_week, format_weeks(outside)),
+    }
 
 
 def gather_statistics(
@@ -75,22 +75,23 @@ def gather_statistics(
 
 def clean_findings(
     settings: Settings, lake: Lake, week: date, statistics: CleanStatistics | None
-) -> list[Finding]:
+) -> dict[str, Finding]:
     """Check that cleaning lost nothing, and that clean order lines are valid."""
     rejected, summary = (
         lake.read_landed(REJECTED_ORDERS, week),
         lake.read_pandas(ORDER_FILE_SUMMARY, [week]),
     )
-    return [
-        check_conservation(
-            *(lake.rows(table, week) for table in (RAW_ORDERS, CLEAN_ORDERS, REJECTED_ORDERS))
+    rows = [lake.rows(table, week) for table in (RAW_ORDERS, CLEAN_ORDERS, REJECTED_ORDERS)]
+    return {
+        "conservation": check_conservation(*rows),
+        "unique_orders": check_unique(statistics),
+        "no_future_data": check_dates(statistics, week),
+        "contract": check_present(statistics),
+        "few_rejections": check_rejections(
+            summary, rejected, settings.orders.landed_names, settings.checks.rejection_limit
         ),
-        check_unique(statistics),
-        check_dates(statistics, week),
-        check_present(statistics),
-        check_rejections(summary, rejected, settings.orders.landed_names, settings.checks.rejection_limit),
-        check_line_numbers(rejected),
-    ]
+        "line_numbers_unique": check_line_numbers(rejected),
+    }
 
 
 def gather_volumes(
@@ -109,17 +110,17 @@ def gather_volumes(
 
 def demand_findings(
     settings: Settings, lake: Lake, week: date, units: pd.Series, names: Mapping[str, Sequence[str]]
-) -> list[Finding]:
+) -> dict[str, Finding]:
     """Check the demand of a week by itself and against the weeks before it."""
     demand = lake.read_pandas(WEEKLY_DEMAND, [week])
-    return [
-        check_contract(demand, WEEKLY_DEMAND),
-        check_volume(units, week, settings.checks.volume_limit),
-        check_names(names),
-    ]
+    return {
+        "contract": check_contract(demand, WEEKLY_DEMAND),
+        "usual_volume": check_volume(units, week, settings.checks.volume_limit),
+        "names_consistent": check_names(names),
+    }
 
 
-def feature_findings(settings: Settings, lake: Lake, week: date) -> list[Finding]:
+def feature_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Finding]:
     """Check the features of a week."""
     features = feature_columns(settings.calendar.horizon_weeks)
-    return [check_contract(lake.read_pandas(features, [week]), features)]
+    return {"contract": check_contract(lake.read_pandas(features, [week]), features)}

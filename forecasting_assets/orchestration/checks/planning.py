@@ -30,7 +30,7 @@ from forecasting_assets.tables.contract import check_contract
 from forecasting_assets.workflows.planning import planning_inputs, read_plan_costs
 
 
-def plan_findings(settings: Settings, lake: Lake, week: date) -> list[Finding]:
+def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Finding]:
     """Check the plan of a week."""
     inputs = planning_inputs(settings, lake, week)
     demand, network = inputs.demand, inputs.network
@@ -41,21 +41,21 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> list[Finding]:
     )
     wanted, total = planned_units(problem), read_plan_costs(lake, week)["total"]
     spare = settings.allocation.uncertainty == "stochastic"
-    return [
-        check_capacity(load),
-        check_balance(plan, shortages, wanted, spare),
-        check_certificate(certify_plan(problem, plan, shortages, total, proof)),
-        check_rules_kept(rules),
-        check_shortages(shortages, wanted, settings.checks.shortage_limit),
-        check_servable(demand, unservable(network, demand)),
-    ]
+    return {
+        "capacity_feasible": check_capacity(load),
+        "demand_balanced": check_balance(plan, shortages, wanted, spare),
+        "solver_certified": check_certificate(certify_plan(problem, plan, shortages, total, proof)),
+        "rules_kept": check_rules_kept(rules),
+        "few_shortages": check_shortages(shortages, wanted, settings.checks.shortage_limit),
+        "demand_servable": check_servable(demand, unservable(network, demand)),
+    }
 
 
-def network_findings(settings: Settings, lake: Lake, week: date) -> list[Finding]:
+def network_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Finding]:
     """Check the manufacturers of a week."""
-    return [check_contract(lake.read_pandas(MANUFACTURER_NETWORK, [week]), MANUFACTURER_NETWORK)]
+    return {"contract": check_contract(lake.read_pandas(MANUFACTURER_NETWORK, [week]), MANUFACTURER_NETWORK)}
 
 
-def impact_findings(settings: Settings, lake: Lake, week: date) -> list[Finding]:
+def impact_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Finding]:
     """Check what planning was worth in a week."""
-    return [check_contract(lake.read_pandas(BUSINESS_IMPACT, [week]), BUSINESS_IMPACT)]
+    return {"contract": check_contract(lake.read_pandas(BUSINESS_IMPACT, [week]), BUSINESS_IMPACT)}

@@ -94,7 +94,8 @@ docs-screenshots: setup-dev ## take the screenshots of the documentation again, 
 	@$(BIN)/python docs/screenshots.py
 
 wheel: setup ## build the wheel into dist/
-	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	@if command -v uv >/dev/null 2>&1; then uv build --quiet --wheel --out-dir dist; else \
+		$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .; fi
 
 clean: ## remove .venv; your orders and results stay
 	rm -rf $(VENV)

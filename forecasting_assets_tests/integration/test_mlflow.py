@@ -231,7 +231,7 @@ def test_models_whose_files_are_gone_are_fitted_anew_and_said_to_be(home, home_c
             event.user_message for event in instance.all_logs(run.run_id) if event.level == logging.WARNING
         ]
     assert len(said) == 2
-    assert all("cannot be read" in text and "fitted anew" in text for text in said)
+    assert all("cannot be read" in text and "trained again" in text for text in said)
     for table, before in forecasts(home, week).items():
         pd.testing.assert_frame_equal(forecasts(home_copy, week)[table], before, rtol=1e-9)
 

@@ -98,7 +98,7 @@ def test_a_backfill_is_resumed_with_the_weeks_that_are_not_fresh(home_copy, caps
     shutil.rmtree(home_copy.path / "lake" / "weekly_demand" / f"week={BAD}")
     span = ["--from", str(BEFORE), "--to", str(AFTER), "--select", "key:weekly_demand", "--resume"]
     assert main(["backfill", *span, "--dry-run"]) == 0
-    assert "1 week in 1 run, about 40 s (30 s to start and 10.0 s a week, a guess" in (
+    assert "1 week in 1 run, about 40 s (30 s to start and 10.0 s per week, a guess" in (
         said := capsys.readouterr().out
     )
     assert f"{BAD} to {BAD}: 1 week" in said

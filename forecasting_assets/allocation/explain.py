@@ -46,9 +46,9 @@ def explain(
     classes, arcs = instance.classes, instance.arcs
     batch = arcs["batch"].to_numpy()
     slot = instance.batches["slot"].to_numpy()[batch]
-    made = np.bincount(batch, decision.units, minlength=len(instance.batches))
+    batch_units = np.bincount(batch, decision.units, minlength=len(instance.batches))
     hours_per_unit = instance.batches["hours_per_unit"].to_numpy()
-    load = np.bincount(instance.batches["slot"], made * hours_per_unit, minlength=len(instance.slots))
+    load = np.bincount(instance.batches["slot"], batch_units * hours_per_unit, minlength=len(instance.slots))
     hours = instance.slots[["capacity_hours", "overtime_capacity_hours"]].to_numpy().sum(axis=1)
     costs = ["production_cost", "lane_cost", "holding_cost", "lateness_cost"]
     group = classes.groupby(["part_category", "region", "due_week"]).ngroup().to_numpy()

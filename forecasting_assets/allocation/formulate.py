@@ -100,10 +100,19 @@ class _Draft:
 def check_rules(policy: AllocationPolicy, network: Network, demand: pd.DataFrame) -> None:
     """Check that the manufacturers and categories named by rules exist.
 
+    Parameters
+    ----------
+    policy
+        The rules.
+    network
+        The network; its manufacturers and the categories of its capabilities are known.
+    demand
+        Demand with the column part_category, whose categories are known too.
+
     Raises
     ------
     AllocationError
-        For the first unknown name.
+        If a rule names an unknown manufacturer or part category; the message gives the first such name.
     """
     categories = set(network.capabilities["part_category"]) | set(demand["part_category"])
     known = {

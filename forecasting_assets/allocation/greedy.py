@@ -7,7 +7,7 @@ import pandas as pd
 
 from forecasting_assets.allocation.instance import build_instance
 from forecasting_assets.allocation.network import Network
-from forecasting_assets.allocation.plan import AllocationPlan, Decision, to_plan, without_dust
+from forecasting_assets.allocation.plan import AllocationPlan, Decision, to_plan, zero_small_amounts
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.unmet import unmet_demand
 
@@ -24,6 +24,23 @@ def allocate_greedily(
     Due weeks are served in order. Within one, units are made in the latest week that still arrives in time,
     else one week later and so on, never ahead; within that in regular hours first, then in overtime; within
     that cheapest first.
+
+    Parameters
+    ----------
+    demand, network, capacity, covered
+        As for `allocate`.
+    policy
+        Costs and limits; rules, uncertainty and activation costs are ignored.
+
+    Returns
+    -------
+    AllocationPlan
+        A plan with status `greedy`; reasons, rules and proof are empty, and the gap is NaN.
+
+    Raises
+    ------
+    DemandError
+        If the demand cannot be planned.
     """
     instance = build_instance(demand, network, policy, capacity)
     classes = instance.classes
@@ -64,4 +81,4 @@ def allocate_greedily(
         change_cost=0.0,
         shadow_price=np.zeros(len(slots)),
     )
-    return to_plan(instance, without_dust(instance, decision), status="greedy")
+    return to_plan(instance, zero_small_amounts(instance, decision), status="greedy")

@@ -37,7 +37,7 @@ from forecasting_assets.allocation.rolling import (
     rates,
     rolling_replay,
 )
-from forecasting_assets.allocation.unmet import CLASS
+from forecasting_assets.allocation.unmet import CATEGORY_REGION
 from forecasting_assets.tables import BUSINESS_IMPACT, QUANTILES, REPLAY_STATE
 from forecasting_assets.weeks import add_weeks, week_index, weeks_between
 
@@ -182,17 +182,17 @@ def _known(
 ) -> dict[date, pd.DataFrame]:
     """Return the forecasts, with the real orders in place of the weeks up to `until`."""
     real = orders[orders["week"] <= pd.Timestamp(until)].rename(columns={"week": "due_week"})
-    found = {}
+    known = {}
     for origin, forecast in forecasts.items():
         later = forecast[forecast["due_week"] > pd.Timestamp(until)]
         parts = [real[real["due_week"] > pd.Timestamp(origin)], later]
-        found[origin] = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    return found
+        known[origin] = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    return known
 
 
 def _errors(forecast: pd.DataFrame, seed: int) -> dict[str, np.ndarray]:
     """Return factors on the rows of `forecast`, by the name of the policy that plans with them."""
-    class_, due = forecast.groupby(CLASS).ngroup().to_numpy(), forecast["due_week"]
+    class_, due = forecast.groupby(CATEGORY_REGION).ngroup().to_numpy(), forecast["due_week"]
     score = np.zeros(len(forecast))
     for week in due.unique():
         rng = np.random.default_rng([seed, week_index(pd.Timestamp(week).date())])
@@ -211,4 +211,4 @@ def _scaled(forecast: pd.DataFrame, factor: np.ndarray) -> pd.DataFrame:
 
 
 def _by_class(demand: pd.DataFrame, week: date) -> pd.Series:
-    return demand[demand["due_week"] == pd.Timestamp(week)].groupby(CLASS)["quantity"].sum()
+    return demand[demand["due_week"] == pd.Timestamp(week)].groupby(CATEGORY_REGION)["quantity"].sum()

@@ -15,9 +15,9 @@ from forecasting_assets.allocation.network import Network, servable, weekly_capa
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.weeks import EPOCH_WEEK, weeks_between, weeks_since
 
-CLASS = ["part_category", "region", "due_week", "band"]
-#: Columns of the demand that may not be missing.
-ASKED = ["part_id", "part_category", "region", "due_week"]
+DEMAND_CLASS = ["part_category", "region", "due_week", "band"]
+#: Columns of the demand that need a value in every row.
+REQUIRED_COLUMNS = ["part_id", "part_category", "region", "due_week"]
 COST_PARTS = ["production_cost", "overtime_cost", "lane_cost", "holding_cost", "lateness_cost"]
 
 
@@ -27,15 +27,25 @@ class DemandError(ValueError):
 
 @dataclass(frozen=True)
 class Instance:
-    """Tables with a positional index; a column named after another table (singular) is a row in it.
+    """An allocation problem as tables with a positional index.
 
-    parts:   part_id, part_category, region, due_week, class, share (of the class)
-    classes: part_category, region, due_week, band, quantity, unit_value, shortage_cost (of one unit)
-    slots:   manufacturer_id, production_week, capacity_hours, overtime_capacity_hours
-    batches: what one manufacturer can make of one category in one week: slot, part_category, hours_per_unit,
-             unit_cost, overtime_cost (premium of one unit)
-    arcs:    a batch serving a class: batch, class, lateness (weeks from due to arrival, negative if early),
-             and the unit costs production_cost, lane_cost, holding_cost, lateness_cost
+    A column named after another table, in the singular, holds row positions of that table.
+
+    Attributes
+    ----------
+    parts
+        Parts with demand: part_id, part_category, region, due_week, class, share (of the units of the class).
+    classes
+        Demand classes: part_category, region, due_week, band, quantity (units), unit_value, shortage_cost (of one
+        unit).
+    slots
+        Weeks of manufacturers: manufacturer_id, production_week, capacity_hours, overtime_capacity_hours.
+    batches
+        What one manufacturer can make of one category in one week: slot, part_category, hours_per_unit, unit_cost,
+        overtime_cost (premium of one unit).
+    arcs
+        A batch that serves a class: batch, class, lateness (weeks from due to arrival, negative if early), and the
+        costs of one unit: production_cost, lane_cost, holding_cost, lateness_cost.
     """
 
     parts: pd.DataFrame
@@ -106,10 +116,25 @@ def build_instance(
 def classify(
     demand: pd.DataFrame, value_bands: int = 1, served: Collection[tuple[str, str]] = ()
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the parts with demand and their classes (see `Instance`), with unit_price, NaN where it is unknown.
+    """Group the parts with demand into demand classes.
 
     Demand for the pairs of category and region in `served` has price bands of its own, so that other demand does not
-    shift them.
+    shift them. A part without a price has the mean price of its category, region and due week.
+
+    Parameters
+    ----------
+    demand
+        part_id, part_category, region, due_week (Mondays), quantity (units)[, unit_price].
+    value_bands
+        Number of price bands in a category.
+    served
+        Every (part_category, region) that some manufacturer can serve.
+
+    Returns
+    -------
+    tuple
+        Parts and classes as in `Instance`. In place of unit_value and shortage_cost, classes have unit_price: the
+        mean price of a unit, NaN where it is unknown.
 
     Raises
     ------
@@ -126,20 +151,24 @@ def classify(
     )
     if price.isna().any():
         priced = demanded["quantity"].where(price.notna(), 0.0)
-        alike = demanded.assign(priced=priced, revenue=priced * price.fillna(0.0)).groupby(ASKED[1:])
+        alike = demanded.assign(priced=priced, revenue=priced * price.fillna(0.0)).groupby(
+            REQUIRED_COLUMNS[1:]
+        )
         price = price.fillna(
             alike["revenue"].transform("sum") / alike["priced"].transform("sum").replace(0.0, np.nan)
         )
     demanded = demanded.assign(unit_price=price)
     demanded["band"] = _bands(demanded, value_bands, served)
-    class_ = demanded.groupby(CLASS, sort=True).ngroup().to_numpy()
+    class_ = demanded.groupby(DEMAND_CLASS, sort=True).ngroup().to_numpy()
     _, first = np.unique(class_, return_index=True)
     quantity = demanded["quantity"].to_numpy(float)
     units, revenue = (np.bincount(class_, amount) for amount in (quantity, quantity * demanded["unit_price"]))
     classes = (
-        demanded.loc[first, CLASS].reset_index(drop=True).assign(quantity=units, unit_price=revenue / units)
+        demanded.loc[first, DEMAND_CLASS]
+        .reset_index(drop=True)
+        .assign(quantity=units, unit_price=revenue / units)
     )
-    parts = demanded[ASKED].assign(**{"class": class_, "share": quantity / units[class_]})
+    parts = demanded[REQUIRED_COLUMNS].assign(**{"class": class_, "share": quantity / units[class_]})
     return parts, classes
 
 
@@ -252,12 +281,12 @@ def _arcs(
 
 
 def _check(demand: pd.DataFrame) -> None:
-    missing = [c for c in [*ASKED, "quantity"] if c not in demand]
+    missing = [c for c in [*REQUIRED_COLUMNS, "quantity"] if c not in demand]
     if missing:
         raise DemandError(
             f"the demand has no column {', '.join(missing)}; it has {', '.join(demand.columns)}"
         )
-    for column in ASKED:
+    for column in REQUIRED_COLUMNS:
         if demand[column].isna().any():
             raise DemandError(f"the demand has rows without {column}; fill it or leave the rows out")
     if not pd.api.types.is_datetime64_dtype(demand["due_week"]):

@@ -12,7 +12,7 @@ from forecasting_assets.allocation.explain import explain
 from forecasting_assets.allocation.formulate import Formulation, check_rules, formulate
 from forecasting_assets.allocation.instance import Instance, build_instance
 from forecasting_assets.allocation.network import Network, check_network, unservable
-from forecasting_assets.allocation.plan import AllocationPlan, Decision, to_plan, without_dust
+from forecasting_assets.allocation.plan import AllocationPlan, Decision, to_plan, zero_small_amounts
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import (
     AllocationError,
@@ -88,7 +88,23 @@ def build_problem(
     previous: pd.DataFrame | None = None,
     covered: pd.DataFrame | None = None,
 ) -> Problem:
-    """Build the problem that `allocate` solves, from the same arguments."""
+    """Build the problem that `allocate` solves.
+
+    Parameters
+    ----------
+    demand, network, policy, capacity, previous, covered
+        As for `allocate`.
+
+    Returns
+    -------
+    Problem
+        Tables and program. The quantities of classes are those planned for, less the units in `covered`.
+
+    Raises
+    ------
+    DemandError, NetworkError, AllocationError
+        If a table is invalid, or a rule names an unknown manufacturer or part category.
+    """
     check_network(network)
     check_rules(policy, network, demand)
     instance = build_instance(demand, network, policy, capacity)
@@ -134,30 +150,43 @@ def allocate(
 ) -> AllocationPlan:
     """Find the cheapest plan for `demand`, with its proof.
 
-    demand: part_id, part_category, region, due_week, quantity[, unit_price]; where `policy` plans for a
-        quantile or for scenarios also the quantiles q05 … q95 of the forecast
-    previous: ALLOCATION_PLAN of the previous plan, which the frozen weeks follow
-    covered: part_category, region, week, quantity: units in stock, or that arrive in that week
-    capacity: hours of each production week (columns of `weekly_capacity`); by default those of the network, from
-        the first due week to the last
-
     Demand that cannot be produced or delivered within the available hours is shortage. Rules that contradict each
     other are relaxed by as little as possible: the plan then has status `relaxed`, and `rules` names them.
+
+    Parameters
+    ----------
+    demand
+        part_id, part_category, region, due_week (Mondays), quantity (units)[, unit_price]. If `policy` plans for a
+        quantile or for scenarios, also the quantiles of the forecast in units (`tables.QUANTILES`).
+    network, policy
+        The network, and the costs, limits and rules.
+    capacity
+        Hours of each manufacturer and production week, in the columns of `weekly_capacity`; by default those of
+        the network from the first due week to the last.
+    previous
+        ALLOCATION_PLAN of the previous plan: changes to it in the frozen weeks are penalised.
+    covered
+        part_category, region, week, quantity: units in stock, or that arrive in that week.
+
+    Returns
+    -------
+    AllocationPlan
+        The plan with its reasons, rules, certificate and proof.
 
     Raises
     ------
     DemandError, NetworkError
-        For invalid tables.
+        If a table is invalid.
     AllocationError
-        For rules with unknown names, and if the solver finds no plan within its time limit.
+        If a rule names an unknown manufacturer or category, or the solver fails or finds no plan in its time limit.
     """
-    found = _find(build_problem(demand, network, policy, capacity, previous, covered))
-    made, proof = found.plan, _proof(found)
+    solved = _solve_problem(build_problem(demand, network, policy, capacity, previous, covered))
+    plan, proof = solved.plan, _proof(solved)
     return replace(
-        made,
-        reasons=explain(found.problem.instance, found.decision, unservable(network, demand)),
-        rules=_rules(found),
-        certificate=certify_plan(found.problem, made.plan, made.shortages, made.cost["total"], proof),
+        plan,
+        reasons=explain(solved.problem.instance, solved.decision, unservable(network, demand)),
+        rules=_rules(solved),
+        certificate=certify_plan(solved.problem, plan.plan, plan.shortages, plan.cost["total"], proof),
         proof=proof,
     )
 
@@ -170,13 +199,29 @@ def allocate_unproven(
     previous: pd.DataFrame | None = None,
     covered: pd.DataFrame | None = None,
 ) -> AllocationPlan:
-    """Return the plan of `allocate` without reasons, rules and proof, for callers that need only the plan."""
-    return _find(build_problem(demand, network, policy, capacity, previous, covered)).plan
+    """Return the plan of `allocate` without reasons, rules and proof, for callers that need only the plan.
+
+    Parameters
+    ----------
+    demand, network, policy, capacity, previous, covered
+        As for `allocate`.
+
+    Returns
+    -------
+    AllocationPlan
+        The same plan; reasons, rules and proof are empty, and the certificate is None.
+
+    Raises
+    ------
+    DemandError, NetworkError, AllocationError
+        As for `allocate`.
+    """
+    return _solve_problem(build_problem(demand, network, policy, capacity, previous, covered)).plan
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A solved problem; relaxation: by how much each inequality, and each rule, was relaxed."""
+class _SolvedProblem:
+    """A solved problem: by how much each row of a_ub (`eased_rows`) and each rule (`relaxation`) was relaxed."""
 
     problem: Problem
     solution: Solution
@@ -187,7 +232,7 @@ class _Found:
     contradicts: str
 
 
-def _find(problem: Problem) -> _Found:
+def _solve_problem(problem: Problem) -> _SolvedProblem:
     policy, program, rules = problem.policy, problem.program, problem.formulation.rules
     relaxation, contradicts = np.zeros(len(rules)), ""
     try:
@@ -200,11 +245,11 @@ def _find(problem: Problem) -> _Found:
         involved = in_conflict.reshape(-1, len(rules)).any(axis=0) & (relaxation == 0)
         contradicts = "; ".join((rules["rule"] + " of " + rules["subject"])[involved])
         solution = solve(program, policy.time_limit, policy.mip_gap)
-    decision = without_dust(problem.instance, _decision(problem, solution))
+    decision = zero_small_amounts(problem.instance, _decision(problem, solution))
     status = "relaxed" if relaxation.any() else "time_limit" if solution.status != "optimal" else "optimal"
-    made = replace(to_plan(problem.instance, decision, status), gap=solution.gap)
-    return _Found(
-        problem, solution, decision, made, program.b_ub - problem.program.b_ub, relaxation, contradicts
+    plan = replace(to_plan(problem.instance, decision, status), gap=solution.gap)
+    return _SolvedProblem(
+        problem, solution, decision, plan, program.b_ub - problem.program.b_ub, relaxation, contradicts
     )
 
 
@@ -215,6 +260,20 @@ def certify_plan(
 
     The proof's x is compared with the tables, arc by arc and in total cost; then x and the multipliers must satisfy
     the optimality conditions of the problem's own matrices.
+
+    Parameters
+    ----------
+    problem
+        The result of `build_problem` for the input of the plan.
+    plan, shortages, proof
+        ALLOCATION_PLAN, PLAN_SHORTAGES and PLAN_PROOF.
+    total_cost
+        Total cost of the plan, including shortages.
+
+    Returns
+    -------
+    Certificate
+        Relative residuals; `table_residual` is infinite if a row of the tables cannot serve this demand.
     """
     program = problem.program
 
@@ -234,9 +293,9 @@ def certify_plan(
         status="",
     )
     relaxed_program = replace(program, b_ub=program.b_ub + vector("eased", program.b_ub.size))
-    found = certify(relaxed_program, solution)
+    certificate = certify(relaxed_program, solution)
     return replace(
-        found,
+        certificate,
         table_residual=_table_residual(problem, plan, shortages, total_cost, solution.x),
         allowed_gap=max(problem.policy.mip_gap, gap) if program.binaries else 0.0,
     )
@@ -307,27 +366,27 @@ def _changes(base: Program) -> list[str]:
     return [name for name in ("added", "dropped") if name in base.columns]
 
 
-def _rules(found: _Found) -> pd.DataFrame:
-    problem, relaxation = found.problem, found.relaxation
+def _rules(solved: _SolvedProblem) -> pd.DataFrame:
+    problem, relaxation = solved.problem, solved.relaxation
     rules = problem.formulation.rules
     row, sign = rules["row"].to_numpy(), rules["sign"].to_numpy()
-    _, y_ub = problem.prices(found.solution)
-    planned = sign * (problem.base.a_ub[row] @ problem.expected(found.solution.x))
+    _, y_ub = problem.prices(solved.solution)
+    planned = sign * (problem.base.a_ub[row] @ problem.expected(solved.solution.x))
     return rules.assign(
         planned=planned,
         eased=relaxation,
-        contradicts=np.where(relaxation > 0, found.contradicts, ""),
+        contradicts=np.where(relaxation > 0, solved.contradicts, ""),
         shadow_price=np.maximum(y_ub[row], 0.0),
     )[PLAN_RULES.names]
 
 
-def _proof(found: _Found) -> pd.DataFrame:
-    solution = found.solution
+def _proof(solved: _SolvedProblem) -> pd.DataFrame:
+    solution = solved.solution
     vectors = {
         "x": solution.x,
         "y_eq": solution.y_eq,
         "y_ub": solution.y_ub,
-        "eased": found.eased_rows,
+        "eased": solved.eased_rows,
         "bound": np.array([solution.bound]),
         "gap": np.array([solution.gap]),
     }

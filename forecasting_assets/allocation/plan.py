@@ -18,7 +18,7 @@ from forecasting_assets.tables import (
 )
 
 #: Quantities below this share of the demand they serve are rounding errors of the solver.
-DUST = 1e-9
+ROUNDING_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -51,17 +51,28 @@ class Decision:
 
 @dataclass(frozen=True)
 class AllocationPlan:
-    """A plan as tables (columns: `forecasting_assets.tables`), what it costs, and its proof.
+    """A plan as tables (columns: `forecasting_assets.tables`), with its cost and its proof.
 
-    plan, capacity_load, shortages: ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES
-    reasons: PLAN_REASONS, why units are short or late, in words
-    rules: PLAN_RULES, each rule with its limit, what is planned and whether it was given up
-    cost: total, and its parts: those of the plan table, activation_cost, change_cost and shortage_cost; of a
-        stochastic plan its expectation over the scenarios
-    status: optimal; time_limit; relaxed where rules contradict each other; greedy
-    gap: largest possible excess over the cost of the cheapest plan, relative
-    certificate: proof that no plan is cheaper, computed from the tables; None if none is claimed
-    proof: PLAN_PROOF, what `certify_plan` needs besides tables and problem
+    Attributes
+    ----------
+    plan, capacity_load, shortages
+        ALLOCATION_PLAN, CAPACITY_LOAD and PLAN_SHORTAGES.
+    reasons
+        PLAN_REASONS: why units are short or late, in words.
+    rules
+        PLAN_RULES: each rule with its limit, the planned amount, and by how much it was relaxed.
+    cost
+        `total` and its parts: the costs in `plan`, activation_cost, change_cost and shortage_cost. For a stochastic
+        plan these are expectations over the scenarios.
+    status
+        `optimal`, `time_limit` (the solver stopped at its time limit), `relaxed` (rules contradict each other) or
+        `greedy`.
+    gap
+        Upper bound of the excess over the cost of the cheapest plan, relative; NaN for a greedy plan.
+    certificate
+        Proof that no plan is cheaper, computed from the tables; None for a plan without proof.
+    proof
+        PLAN_PROOF: the vectors that `certify_plan` needs in addition to the tables and the problem.
     """
 
     plan: pd.DataFrame
@@ -76,18 +87,22 @@ class AllocationPlan:
     proof: pd.DataFrame
 
 
-def without_dust(instance: Instance, decision: Decision) -> Decision:
+def zero_small_amounts(instance: Instance, decision: Decision) -> Decision:
     """Set amounts below the rounding tolerance to zero."""
     quantity = instance.classes["quantity"].to_numpy()
-    made_of = np.bincount(instance.arcs["class"], decision.units, minlength=len(quantity))
-    scale = np.maximum(quantity, made_of)
-    units = np.where(decision.units > DUST * scale[instance.arcs["class"]], decision.units, 0.0)
-    made = np.bincount(instance.arcs["batch"], units, minlength=len(instance.batches))
-    overtime = np.where(decision.overtime_units > DUST * made, np.minimum(decision.overtime_units, made), 0.0)
+    class_units = np.bincount(instance.arcs["class"], decision.units, minlength=len(quantity))
+    scale = np.maximum(quantity, class_units)
+    units = np.where(decision.units > ROUNDING_TOLERANCE * scale[instance.arcs["class"]], decision.units, 0.0)
+    batch_units = np.bincount(instance.arcs["batch"], units, minlength=len(instance.batches))
+    overtime = np.where(
+        decision.overtime_units > ROUNDING_TOLERANCE * batch_units,
+        np.minimum(decision.overtime_units, batch_units),
+        0.0,
+    )
     return Decision(
         units,
         overtime,
-        np.where(decision.short > DUST * scale, decision.short, 0.0),
+        np.where(decision.short > ROUNDING_TOLERANCE * scale, decision.short, 0.0),
         decision.activation_cost,
         decision.change_cost,
         decision.shadow_price,
@@ -95,7 +110,7 @@ def without_dust(instance: Instance, decision: Decision) -> Decision:
 
 
 def to_plan(instance: Instance, decision: Decision, status: str) -> AllocationPlan:
-    """Return the tables of a decision (without dust), still without reasons, rules and proof.
+    """Return the tables of a decision (after `zero_small_amounts`), still without reasons, rules and proof.
 
     Overtime is shared by the units of its batch in proportion.
     """
@@ -116,8 +131,10 @@ def to_plan(instance: Instance, decision: Decision, status: str) -> AllocationPl
     arc = arcs.iloc[used[plan["flow"]]].reset_index(drop=True)
     batch = arc["batch"].to_numpy()
     slot = slots.iloc[batches["slot"].to_numpy()[batch]].reset_index(drop=True)
-    made = np.bincount(arcs["batch"], decision.units, minlength=len(batches))
-    overtime_share = np.divide(decision.overtime_units, made, out=np.zeros(len(batches)), where=made > 0)
+    batch_units = np.bincount(arcs["batch"], decision.units, minlength=len(batches))
+    overtime_share = np.divide(
+        decision.overtime_units, batch_units, out=np.zeros(len(batches)), where=batch_units > 0
+    )
     plan[["manufacturer_id", "production_week"]] = slot[["manufacturer_id", "production_week"]]
     plan["overtime_quantity"] = plan["quantity"] * overtime_share[batch]
     for part in COST_PARTS:
@@ -128,7 +145,7 @@ def to_plan(instance: Instance, decision: Decision, status: str) -> AllocationPl
 
     hours = batches["hours_per_unit"]
     load = slots.assign(
-        load_hours=np.bincount(batches["slot"], made * hours, minlength=len(slots)),
+        load_hours=np.bincount(batches["slot"], batch_units * hours, minlength=len(slots)),
         overtime_hours=np.bincount(batches["slot"], decision.overtime_units * hours, minlength=len(slots)),
         shadow_price=decision.shadow_price,
         activation_cost=decision.activation_cost,

@@ -17,12 +17,12 @@ from forecasting_assets.allocation.instance import capabilities_of, classify, pr
 from forecasting_assets.allocation.network import Network, weekly_capacity
 from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.allocation.policy import AllocationPolicy
-from forecasting_assets.allocation.unmet import CLASS
+from forecasting_assets.allocation.unmet import CATEGORY_REGION
 from forecasting_assets.tables import QUANTILES
 from forecasting_assets.weeks import add_weeks, weeks_between
 
 #: Columns of the state of a replay.
-STATE = [*CLASS, "kind", "weeks", "units"]
+STATE = [*CATEGORY_REGION, "kind", "weeks", "units"]
 #: Weeks ahead for which arrivals are kept: the longest transit, a delay, and room.
 _ARRIVALS = 60
 #: Plans as `allocate` does.
@@ -146,7 +146,7 @@ class _Run:
         )
         started = _started(plan.plan, week, values.index, market.network)
         this_week = market.orders[market.orders["week"] == pd.Timestamp(week)]
-        ordered = this_week.groupby(CLASS)["quantity"].sum()
+        ordered = this_week.groupby(CATEGORY_REGION)["quantity"].sum()
         ordered = ordered.reindex(values.index).fillna(0.0)
         position.start_week(started, ordered.to_numpy())
         delivered, short = position.deliver()
@@ -225,7 +225,7 @@ class _ClassValues:
 
     def __init__(self, market: Market) -> None:
         classes = market.classes
-        self.index = pd.MultiIndex.from_frame(classes[CLASS])
+        self.index = pd.MultiIndex.from_frame(classes[CATEGORY_REGION])
         self.policy = market.policy
         self.unit_value = classes["unit_value"].to_numpy()
         self.shortage_cost = classes["shortage_cost"].to_numpy()
@@ -254,11 +254,11 @@ class _ClassValues:
 def _check_ordered(forecasts: Mapping[date, pd.DataFrame], index: pd.MultiIndex) -> None:
     """Raise ValueError for a forecast of a category and region without any order."""
     for origin, demand in forecasts.items():
-        unknown = ~pd.MultiIndex.from_frame(demand[CLASS]).isin(index)
+        unknown = ~pd.MultiIndex.from_frame(demand[CATEGORY_REGION]).isin(index)
         if unknown.any():
             raise ValueError(
-                f"the forecast of {origin} has {' in '.join(demand.loc[unknown, CLASS].iloc[0])}, which nobody "
-                "has ordered: add older orders"
+                f"the forecast of {origin} has {' in '.join(demand.loc[unknown, CATEGORY_REGION].iloc[0])}, "
+                "which nobody has ordered: add older orders"
             )
 
 
@@ -270,7 +270,7 @@ def _read_state(state: pd.DataFrame | None, index: pd.MultiIndex, max_weeks_late
         "lacking": np.zeros((len(index), max_weeks_late + 1)),
     }
     if state is not None:
-        row = index.get_indexer(pd.MultiIndex.from_frame(state[CLASS]))
+        row = index.get_indexer(pd.MultiIndex.from_frame(state[CATEGORY_REGION]))
         for kind, units in units_of.items():
             at = ((state["kind"] == kind) & (row >= 0) & (state["weeks"] < units.shape[1])).to_numpy()
             units[row[at], state["weeks"].to_numpy(int)[at]] = state["units"].to_numpy()[at]
@@ -283,7 +283,7 @@ def _write_state(index: pd.MultiIndex, position: _Position) -> pd.DataFrame:
     kinds = []
     for kind, units in units_of.items():
         row, weeks = np.nonzero(units if kind != "stock" else np.ones_like(units))
-        classes = index[row].to_frame(index=False, name=CLASS)
+        classes = index[row].to_frame(index=False, name=CATEGORY_REGION)
         kinds.append(classes.assign(kind=kind, weeks=weeks, units=units[row, weeks]))
     return pd.concat(kinds, ignore_index=True)[STATE]
 
@@ -312,7 +312,9 @@ def rates(sums: Mapping[str, float] | pd.Series) -> dict[str, float]:
 def _replayed_classes(orders: pd.DataFrame, network: Network, policy: AllocationPolicy) -> pd.DataFrame:
     """Return a row for each category and region of the orders, with unit_value and shortage_cost."""
     revenue = orders["quantity"] * orders["unit_price"]
-    sums = orders.assign(revenue=revenue).groupby(CLASS, as_index=False)[["quantity", "revenue"]].sum()
+    sums = (
+        orders.assign(revenue=revenue).groupby(CATEGORY_REGION, as_index=False)[["quantity", "revenue"]].sum()
+    )
     priced = sums.assign(
         part_id=sums["part_category"],
         due_week=orders["week"].min(),
@@ -326,17 +328,19 @@ def _demand_to_plan(
     week: date, demand: pd.DataFrame, overdue: np.ndarray, values: _ClassValues
 ) -> pd.DataFrame:
     """Return the forecast and the overdue orders as demand to plan for in `week`."""
-    # Orders due up to `patience` weeks before this one can still be delivered.
-    patience = overdue.shape[1] - 1
-    late = _cells(overdue[:, :patience], values.index, [add_weeks(week, -j - 1) for j in range(patience)])
+    # Orders due up to `max_weeks_late` weeks before this one can still be delivered.
+    max_weeks_late = overdue.shape[1] - 1
+    late = _cells(
+        overdue[:, :max_weeks_late], values.index, [add_weeks(week, -j - 1) for j in range(max_weeks_late)]
+    )
     late = late.assign(part_id=late["part_category"], **dict.fromkeys(QUANTILES, late["quantity"]))
     if values.policy.uncertainty == "deterministic":
         # A mean needs no parts, they would only make the problem larger.
-        demand = demand.groupby([*CLASS, "due_week"])[["quantity"]].sum().reset_index()
+        demand = demand.groupby([*CATEGORY_REGION, "due_week"])[["quantity"]].sum().reset_index()
         demand["part_id"] = demand["part_category"]
     total = pd.concat([late, demand], ignore_index=True) if len(late) else demand
     value = pd.Series(values.unit_value, values.index)
-    return total.assign(unit_price=value.reindex(pd.MultiIndex.from_frame(total[CLASS])).to_numpy())
+    return total.assign(unit_price=value.reindex(pd.MultiIndex.from_frame(total[CATEGORY_REGION])).to_numpy())
 
 
 def _cells(units: np.ndarray, index: pd.MultiIndex, weeks: Sequence[date]) -> pd.DataFrame:
@@ -365,5 +369,5 @@ def _started(plan: pd.DataFrame, week: date, index: pd.MultiIndex, network: Netw
         on_time_rate=manufacturers["on_time_rate"].to_numpy(),
         transit=lanes["transit_weeks"].to_numpy(int)[lane_row],
         hours=now["quantity"] * capabilities["hours_per_unit"].to_numpy()[capability_row],
-        **{"class": index.get_indexer(pd.MultiIndex.from_frame(now[CLASS]))},
+        **{"class": index.get_indexer(pd.MultiIndex.from_frame(now[CATEGORY_REGION]))},
     )

@@ -20,14 +20,39 @@ QUANTILE_DRAWS = 400
 def class_scenarios(
     instance: Instance, demand: pd.DataFrame, policy: AllocationPolicy, draws: int
 ) -> np.ndarray:
-    """Draw the demand of each class in each scenario, (draws, classes).
+    """Draw the demand of each class in each scenario.
 
-    Each series follows the quantiles of its forecast, week by week, scaled to its mean: quantiles say little of
-    the tails, and those of a skewed forecast can add up to more than is expected. Series and weeks depend on each
-    other by a Gaussian copula (Nelsen, *An Introduction to Copulas*, 2006): the normal score of series i in week t is
-    √r·M_t + √(1-r)·E_it, where M and all E are independent AR(1) processes of variance 1; r is
-    `part_correlation` and their memory `week_correlation`. Draws come in pairs of opposite scores (antithetic
-    variates), so that means are exact to first order.
+    Each series follows the quantiles of its forecast, week by week, scaled to its mean: quantiles say little about
+    the tails, and those of a skewed forecast can add up to more than its mean. Series and weeks depend on each
+    other by a Gaussian copula: the normal score of series i in week t is √r·M_t + √(1-r)·E_it, where M and all E
+    are independent AR(1) processes of variance 1; r is `part_correlation`, and the autoregressive coefficient is
+    `week_correlation`. Draws come in pairs of opposite scores (antithetic variates), so that means are exact to
+    first order.
+
+    Parameters
+    ----------
+    instance
+        The problem as tables.
+    demand
+        part_id, region, due_week, quantity (mean, in units) and the quantiles in units (`tables.QUANTILES`).
+    policy
+        Correlations and seed.
+    draws
+        Number of scenarios.
+
+    Returns
+    -------
+    ndarray
+        Units of each class in each scenario, (draws, classes).
+
+    Raises
+    ------
+    DemandError
+        If a column of the quantiles is missing, or quantiles are not finite, negative, or cross.
+
+    References
+    ----------
+    Nelsen, R. B. (2006). An Introduction to Copulas.
     """
     from scipy.special import ndtr
 
@@ -52,7 +77,7 @@ def class_scenarios(
     shape = (int(series.max(initial=-1)) + 2, int(week.max(initial=-1)) + 1)
     rng = np.random.default_rng(policy.seed)
     common, memory = np.sqrt(policy.part_correlation), policy.week_correlation
-    found = np.zeros((draws, len(instance.classes)))
+    class_units = np.zeros((draws, len(instance.classes)))
     for pair in range(0, draws, 2):
         score = rng.standard_normal(shape)
         for t in range(1, shape[1]):
@@ -60,8 +85,8 @@ def class_scenarios(
         of_part = common * score[0, week] + np.sqrt(1 - common**2) * score[1 + series, week]
         for draw, sign in zip(range(pair, min(pair + 2, draws)), (1, -1), strict=False):
             units = scale * _quantile(values, ndtr(sign * of_part))
-            found[draw] = np.bincount(parts["class"], units, minlength=found.shape[1])
-    return found
+            class_units[draw] = np.bincount(parts["class"], units, minlength=class_units.shape[1])
+    return class_units
 
 
 def _quantile(values: np.ndarray, probability: np.ndarray) -> np.ndarray:
@@ -74,12 +99,12 @@ def _quantile(values: np.ndarray, probability: np.ndarray) -> np.ndarray:
     right = np.clip(np.searchsorted(levels, probability), 1, levels.size - 1)
     weight = (probability - levels[right - 1]) / (levels[right] - levels[right - 1])
     low, high = values[row, right - 1], values[row, right]
-    found = low + np.clip(weight, 0, 1) * (high - low)
+    inner = low + np.clip(weight, 0, 1) * (high - low)
     with np.errstate(divide="ignore"):
         beyond = np.log((1 - levels[-1]) / np.minimum(1 - probability, 1 - levels[-1]))
         short = np.log(levels[0] / np.minimum(probability, levels[0]))
     above, below = _tails(values)
-    return np.asarray(np.maximum(found + beyond * above - short * below, 0.0))
+    return np.asarray(np.maximum(inner + beyond * above - short * below, 0.0))
 
 
 def _tails(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

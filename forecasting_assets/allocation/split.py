@@ -5,15 +5,25 @@ import pandas as pd
 
 
 def split(parts: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
-    """Return rows (flow, part, quantity): the share of each part in each flow (positions in `parts` and `flows`).
+    """Split the flows of each class over its parts, in whole units where possible.
 
-    parts: class, share (of the class; they add up to 1)
-    flows: class, amount
+    In total a part gets its share of the class. Of each flow it gets its share rounded down to whole units, and the
+    units left over go to the largest remainders (Hamilton's method). A fraction of a unit is assigned only where a
+    flow, or the total of a part, is not a whole number. The flows of a class are split one after another, each in
+    proportion to the amounts that its parts still need, so that the amounts of every flow and of every part are exact.
 
-    A part gets its share of the class in all, and of each flow its share in whole units, what is left over
-    going to the largest remainders (Hamilton's method); only what is no whole unit of a flow or of a part is
-    given as a fraction. The flows of a class are shared out one after another, each in proportion to what the
-    unmet amounts of the parts, so that the amounts of every flow and of every part are exact.
+    Parameters
+    ----------
+    parts
+        class, share (of the units of the class; the shares of a class add up to 1).
+    flows
+        class, amount (units).
+
+    Returns
+    -------
+    DataFrame
+        flow, part, quantity (units): a row for each part with units of a flow; flow and part are positions in
+        `flows` and `parts`.
     """
     class_of = parts["class"].to_numpy()
     amounts = flows["amount"].to_numpy()
@@ -29,7 +39,7 @@ def split(parts: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
         k = class_of[part]
         amount = np.where(flow_of >= 0, amounts[flow_of], 0.0)
         due = unmet[part] * np.divide(amount, left, out=np.zeros(classes), where=left > 0)[k]
-        # A hair is added so that a whole unit which arithmetic left at 2.999… is one.
+        # Add a tolerance: 2.999… counts as 3.
         got = np.minimum(np.floor(due + 1e-9), unmet[part])
         over = amount - np.bincount(k, got, minlength=classes)
         room = np.minimum(unmet[part] - got, 1.0)

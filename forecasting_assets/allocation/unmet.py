@@ -6,16 +6,16 @@ import pandas as pd
 from forecasting_assets.weeks import weeks_since
 
 #: Units with the same values of these columns serve the same demand.
-CLASS = ["part_category", "region"]
+CATEGORY_REGION = ["part_category", "region"]
 
 
 def unmet_demand(
-    classes: pd.DataFrame, demand: np.ndarray, covered: pd.DataFrame | None, patience: int
+    classes: pd.DataFrame, demand: np.ndarray, covered: pd.DataFrame | None, max_weeks_late: int
 ) -> np.ndarray:
     """Subtract the units in stock and in transit from the demand of classes.
 
     The earliest due week is served first, from units that arrive in time; demand that is left, from units that
-    arrive up to `patience` weeks after it is due. The bands of a category, region and week share these units in
+    arrive up to `max_weeks_late` weeks after it is due. The bands of a category, region and week share these units in
     proportion to their demand.
 
     Parameters
@@ -26,7 +26,7 @@ def unmet_demand(
         Units of each class, (n, classes); each row is treated by itself.
     covered
         part_category, region, week, quantity: units in stock, or that arrive in that week.
-    patience
+    max_weeks_late
         Weeks that demand may be met late.
 
     Returns
@@ -38,8 +38,8 @@ def unmet_demand(
         return demand
     first = min(classes["due_week"].min(), covered["week"].min())
     due, arrival = weeks_since(first, classes["due_week"]), weeks_since(first, covered["week"])
-    both = pd.concat([classes[CLASS], covered[CLASS]])
-    group = both.groupby(CLASS).ngroup().to_numpy()
+    both = pd.concat([classes[CATEGORY_REGION], covered[CATEGORY_REGION]])
+    group = both.groupby(CATEGORY_REGION).ngroup().to_numpy()
     class_group, supply_group = group[: len(classes)], group[len(classes) :]
     shape = (group.max() + 1, max(due.max(), arrival.max()) + 1)
     supply = np.zeros((len(demand), *shape))
@@ -48,7 +48,7 @@ def unmet_demand(
     np.add.at(supply, (every_row, supply_group, arrival), covered["quantity"].to_numpy())
     np.add.at(total, (every_row, class_group, due), demand)
     left = total.copy()
-    for late in (0, patience):
+    for late in (0, max_weeks_late):
         for week in range(shape[1]):
             for j in range(min(week + late + 1, shape[1])):
                 taken = np.minimum(left[..., week], supply[..., j])

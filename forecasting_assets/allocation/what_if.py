@@ -14,9 +14,16 @@ from forecasting_assets.weeks import weeks_since
 
 @dataclass(frozen=True)
 class Change:
-    """Factors on the hours of manufacturers and on the demand of (category, region), and who is removed.
+    """A change of the network and of the demand.
 
-    None as category or region stands for all of them.
+    Attributes
+    ----------
+    capacity
+        Factor on the hours of each manufacturer, by manufacturer_id.
+    demand
+        Factor on the demand, by (part_category, region); None stands for all categories or all regions.
+    removed
+        Manufacturers that are removed from the network.
     """
 
     capacity: dict[str, float]
@@ -33,7 +40,31 @@ def parse_change(
 ) -> Change:
     """Parse a change as written on the command line: `M03=-40%`, `CNC/EU=+20%`, `M07`.
 
-    A category, region or manufacturer may be shortened to a beginning that only it has; `*` is all.
+    The name of a category, region or manufacturer may be shortened to its first letters if no other name begins
+    with them; case does not matter then. `*` stands for all categories or all regions.
+
+    Parameters
+    ----------
+    capacity
+        Changes of the hours of manufacturers, `MANUFACTURER=-40%`.
+    demand
+        Changes of the demand, `CATEGORY/REGION=+20%`.
+    remove
+        Manufacturers to remove.
+    network
+        The network, whose manufacturers are known.
+    known
+        Demand with the columns part_category and region, whose names are known.
+
+    Returns
+    -------
+    Change
+        Factors (0.6 for -40%) by full name, and the full names of the removed manufacturers.
+
+    Raises
+    ------
+    AllocationError
+        If a change has another form, cuts more than 100%, or has an unknown or ambiguous name.
     """
     manufacturers = network.manufacturers["manufacturer_id"]
 
@@ -105,21 +136,21 @@ def hours_by_manufacturer(plans: Iterable[tuple[str, pd.DataFrame]]) -> pd.DataF
 
 
 def _factor(text: str) -> tuple[str, float]:
-    found = re.fullmatch(r"(.+)=([+-]?\d+(?:\.\d+)?)%", text.strip())
-    if not found:
+    match = re.fullmatch(r"(.+)=([+-]?\d+(?:\.\d+)?)%", text.strip())
+    if not match:
         raise AllocationError(f"{text!r} is not a valid change: write NAME=-40% or NAME=+20%")
-    factor = 1 + float(found[2]) / 100
+    factor = 1 + float(match[2]) / 100
     if factor < 0:
         raise AllocationError(f"{text!r} cuts more than 100%: write -100% or a smaller cut")
-    return found[1], factor
+    return match[1], factor
 
 
 def _named(text: str, names: pd.Series, what: str) -> str:
     """Return the name that is `text`, or the only one that begins with it."""
     known = sorted(names.unique())
-    found = [n for n in known if n == text] or [n for n in known if n.lower().startswith(text.lower())]
-    if len(found) != 1:
+    matches = [n for n in known if n == text] or [n for n in known if n.lower().startswith(text.lower())]
+    if len(matches) != 1:
         raise AllocationError(
-            f"{text!r} is {'no' if not found else 'more than one'} {what}: there are {', '.join(known)}"
+            f"{text!r} is {'not a' if not matches else 'more than one'} {what}: there are {', '.join(known)}"
         )
-    return str(found[0])
+    return str(matches[0])

@@ -294,7 +294,7 @@ def test_what_if_shows_the_difference_and_leaves_the_plan_as_it_is(home_copy, mo
     ("arguments", "said"),
     [
         ([], "Nothing is changed"),
-        (["--remove", "M99"], "'M99' is no manufacturer"),
+        (["--remove", "M99"], "'M99' is not a manufacturer"),
         (["--capacity", "M03"], "write NAME=-40%"),
     ],
 )

@@ -218,6 +218,16 @@ def plan_training(
 ) -> tuple[TrainingPlan, Baseline]:
     """Return the plan of `fit`, and the SARIMAX forecasts of the series to train on.
 
+    Parameters
+    ----------
+    data, week, horizon, settings, countries
+        As for `fit`.
+
+    Returns
+    -------
+    tuple
+        The plan, and the SARIMAX forecasts of a sample of about `fit_series` series.
+
     Raises
     ------
     NotEnoughHistory

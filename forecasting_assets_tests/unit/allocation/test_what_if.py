@@ -60,10 +60,10 @@ def test_demand_is_scaled_where_category_and_region_match():
         ({"capacity": ["M1=half%"]}, "write NAME=-40%"),
         ({"capacity": ["M1=-140%"]}, "more than 100%"),
         ({"capacity": ["M=-40%"]}, "'M' is more than one manufacturer: there are M1, M2"),
-        ({"remove": ["X"]}, "'X' is no manufacturer: there are M1, M2"),
+        ({"remove": ["X"]}, "'X' is not a manufacturer: there are M1, M2"),
         ({"demand": ["CNC=+5%"]}, "write CATEGORY/REGION"),
         ({"demand": ["C/north=+5%"]}, "'C' is more than one part category"),
-        ({"demand": ["CNC/moon=+5%"]}, "'moon' is no region: there are north"),
+        ({"demand": ["CNC/moon=+5%"]}, "'moon' is not a region: there are north"),
     ],
 )
 def test_invalid_changes_are_refused(words, message):

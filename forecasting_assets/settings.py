@@ -52,9 +52,9 @@ class Section(BaseModel):
             if isinstance(text, str) and (_SECRET_IN_URL.search(text) or _SECRET_NAME.search(name)):
                 raise PydanticCustomError(
                     "secret",
-                    "settings are no place for passwords and tokens: give them by the environment, as "
+                    "do not put passwords and tokens in settings: set environment variables such as "
                     "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AZURE_CLIENT_SECRET, MLFLOW_TRACKING_PASSWORD, "
-                    "PGPASSWORD, SPARK_CONNECT_AUTHENTICATE_TOKEN, or to Spark by spark-defaults.conf in "
+                    "PGPASSWORD, SPARK_CONNECT_AUTHENTICATE_TOKEN, or for Spark use spark-defaults.conf in "
                     "SPARK_CONF_DIR",
                 )
         return value
@@ -182,7 +182,7 @@ class MlflowSettings(Section):
                 "this to a folder or URL"
             )
         if value and store and not store.startswith(_DATABASES):
-            raise ValueError(f"the MLflow server {store} keeps models in a place of its own: remove this")
+            raise ValueError(f"the MLflow server {store} stores models itself: remove this setting")
         return value
 
 

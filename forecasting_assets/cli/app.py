@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from forecasting_assets.cli.exit_codes import CLOSED_PIPE, INTERRUPTED, USAGE
 from forecasting_assets.cli.plans import what_if
 from forecasting_assets.cli.runs import backfill, materialize
 from forecasting_assets.cli.servers import dev, mlflow
@@ -14,7 +15,6 @@ from forecasting_assets.cli.status import stale, status
 
 PROGRAM = "forecasting-assets"
 #: Exit codes: a run or check failed, a command with wrong arguments or settings, Ctrl-C, a closed pipe.
-FAILED, USAGE, INTERRUPTED, CLOSED_PIPE = 1, 2, 130, 141
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -6,13 +6,12 @@ from typing import Any
 
 import click
 
+from forecasting_assets.cli.exit_codes import FAILED
 from forecasting_assets.cli.home import load_existing_settings
 from forecasting_assets.cli.output import json_option, print_json, print_line
 from forecasting_assets.settings import SETTINGS_FILE, Settings
 from forecasting_assets.weeks import newest_closed_week, parse_week, weeks_between
 from forecasting_assets.wording import count
-
-FAILED = 1
 
 _select = click.option(
     "--select",
@@ -67,13 +66,13 @@ def materialize(
 def backfill(first: str, last: str, select: str | None, dry_run: bool, resume: bool, as_json: bool) -> int:
     """Materialize many weeks in few runs of a suitable size."""
     from forecasting_assets.orchestration.runs import backfill as run_backfill
-    from forecasting_assets.orchestration.runs import past_cost, weeks_to_make
+    from forecasting_assets.orchestration.runs import past_cost, weeks_not_fresh
     from forecasting_assets.workflows.backfill import chunks, duration
 
     settings = load_existing_settings()
     weeks = requested_weeks(settings, first, last)
     if resume:
-        weeks = weeks_to_make(settings, weeks, select)
+        weeks = weeks_not_fresh(settings, weeks, select)
     report = _progress_printer(as_json)
     cost = past_cost(settings, select)
     runs = chunks(weeks, cost)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import ValidationError
 
+from forecasting_assets.cli.exit_codes import FAILED
 from forecasting_assets.cli.output import json_option, print_json, print_line
-from forecasting_assets.cli.runs import FAILED
 from forecasting_assets.settings import SETTINGS_FILE, forecasting_home, load_settings
 from forecasting_assets.tables import ORDER_COLUMNS
 from forecasting_assets.weeks import add_weeks, newest_closed_week

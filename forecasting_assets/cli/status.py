@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from forecasting_assets.cli.exit_codes import FAILED
 from forecasting_assets.cli.home import load_existing_settings
 from forecasting_assets.cli.output import json_option, print_json, print_line, print_table
-from forecasting_assets.cli.runs import FAILED
 from forecasting_assets.weeks import newest_closed_week
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ Arithmetic is done on arrays; the lake stores tables.
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.forecasting.panel import DemandError
+from forecasting_assets.forecasting.panel import ForecastDataError
 from forecasting_assets.tables import QUANTILES, SERIES
 from forecasting_assets.weeks import add_weeks_to_all
 
@@ -30,7 +30,7 @@ def make_valid(values: np.ndarray) -> np.ndarray:
 
     Raises
     ------
-    DemandError
+    ForecastDataError
         If a value is not finite.
 
     References
@@ -38,7 +38,7 @@ def make_valid(values: np.ndarray) -> np.ndarray:
     Chernozhukov, Fernández-Val and Galichon (2010), "Quantile and probability curves without crossing".
     """
     if not np.isfinite(values).all():
-        raise DemandError(f"{(~np.isfinite(values)).sum()} forecast values are not finite")
+        raise ForecastDataError(f"{(~np.isfinite(values)).sum()} forecast values are not finite")
     valid: np.ndarray = np.maximum(values, 0.0)
     valid[..., 1:].sort(axis=-1)
     return valid

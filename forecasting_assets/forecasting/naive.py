@@ -56,7 +56,7 @@ def forecast(history: pd.DataFrame, origin: date, horizon: int, history_weeks: i
 
     Raises
     ------
-    DemandError
+    ForecastDataError
         If `history` cannot be used.
     """
     panel = Panel.from_history(history, add_weeks(origin, 1 - history_weeks), origin)

@@ -17,7 +17,7 @@ from forecasting_assets.weeks import are_weeks, weeks_apart, weeks_between, week
 LOG_GAIN = 10.0
 
 
-class DemandError(PicklableError, ValueError):
+class ForecastDataError(PicklableError, ValueError):
     """Demand or forecasts that cannot be used; `column` is the column that is missing or has a bad value, if any."""
 
     def __init__(self, message: str, column: str | None = None) -> None:
@@ -58,13 +58,13 @@ class Panel:
 
         Raises
         ------
-        DemandError
+        ForecastDataError
             If a column is missing, a quantity is negative or not finite, or a week is not a Monday.
         """
         missing = [c for c in (*SERIES, "week", "quantity") if c not in history]
         if missing:
             names = ", ".join(missing)
-            raise DemandError(
+            raise ForecastDataError(
                 f"demand has no column {names}; it has {', '.join(history.columns)}", missing[0]
             )
         week = week_numbers(history["week"], first)
@@ -73,7 +73,7 @@ class Panel:
         quantity = history["quantity"].to_numpy(float)[inside]
         bad = ~(np.isfinite(quantity) & (quantity >= 0))
         if bad.any():
-            raise DemandError(
+            raise ForecastDataError(
                 f"quantity: {quantity[bad][0]} is not valid; use finite quantities of at least 0", "quantity"
             )
         keys = history.loc[inside, SERIES]
@@ -155,12 +155,14 @@ def week_numbers(weeks: pd.Series, first: date) -> np.ndarray:
 
     Raises
     ------
-    DemandError
+    ForecastDataError
         If one of `weeks` is not a Monday.
     """
     bad = ~are_weeks(weeks)
     if bad.any():
-        raise DemandError(f"week: {weeks[bad].iloc[0]} is not a Monday; name a week by its Monday", "week")
+        raise ForecastDataError(
+            f"week: {weeks[bad].iloc[0]} is not a Monday; name a week by its Monday", "week"
+        )
     return weeks_since(first, weeks)
 
 

@@ -138,7 +138,7 @@ def fit(
 
     Raises
     ------
-    DemandError
+    ForecastDataError
         If `history` cannot be used.
     """
     return fit_with_forecasts(history, totals, week, horizon, settings)[0]

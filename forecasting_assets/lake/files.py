@@ -86,7 +86,9 @@ class WeekFiles:
 
     def existing_weeks(self, table: Table) -> list[date]:
         """Return the materialized weeks of `table`, sorted; weeks with zero rows are among them."""
-        return sorted(week_of(info.path) for info in self.infos(table) if info.path.endswith(f"/{DATA_FILE}"))
+        return sorted(
+            week_of_path(info.path) for info in self.infos(table) if info.path.endswith(f"/{DATA_FILE}")
+        )
 
     def existing(self, table: Table, weeks: Iterable[date]) -> list[date]:
         """Return those of `weeks` that have been materialized, sorted; no other week is looked up."""
@@ -228,6 +230,6 @@ def missing_weeks_message(table: Table, missing: Sequence[date]) -> str:
     )
 
 
-def week_of(path: str) -> date:
+def week_of_path(path: str) -> date:
     """Return the week of a file of the lake."""
     return date.fromisoformat(path.rpartition("/week=")[2][:10])

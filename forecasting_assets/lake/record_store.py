@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from forecasting_assets.lake.files import DATA_FILE, RECORD_FILE, DamagedWeekError, WeekFiles, week_of
+from forecasting_assets.lake.files import DATA_FILE, RECORD_FILE, DamagedWeekError, WeekFiles, week_of_path
 from forecasting_assets.lake.records import Record
 from forecasting_assets.storage import content_id
 from forecasting_assets.tables import Table
@@ -44,7 +44,7 @@ class RecordStore:
         for info in self.files.infos(table, weeks):
             name = info.path.rpartition("/")[2]
             if name in (DATA_FILE, RECORD_FILE):
-                (data if name == DATA_FILE else notes)[week_of(info.path)] = info
+                (data if name == DATA_FILE else notes)[week_of_path(info.path)] = info
         with ThreadPoolExecutor(16) as pool:
             records = dict(zip(notes, pool.map(self._read_record, notes.values()), strict=True))
         contents = self._content_ids(table, data, records)
@@ -105,7 +105,7 @@ class RecordStore:
         known: dict[str, str] = {}
         with suppress(OSError, ValueError), filesystem.open_input_stream(cache) as stream:
             known = json.loads(stream.read())
-        keys = {info.path: f"{week_of(info.path)} {_size_and_time(info)}" for info in infos}
+        keys = {info.path: f"{week_of_path(info.path)} {_size_and_time(info)}" for info in infos}
         new = [path for path, key in keys.items() if key not in known]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             ids = pool.map(partial(content_id, filesystem), new)
@@ -113,7 +113,7 @@ class RecordStore:
         if new:
             with suppress(OSError):  # a lake that is read-only can still be read
                 self.files.write_whole(cache, json.dumps(known).encode())
-        return {week_of(path): known[key] for path, key in keys.items()}
+        return {week_of_path(path): known[key] for path, key in keys.items()}
 
     def _read_record(self, info: "FileInfo") -> Record:
         stamp, cached = _size_and_time(info), _cache.get((self.files.path, info.path))

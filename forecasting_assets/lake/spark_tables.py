@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from forecasting_assets.lake.files import DATA_FILE
 from forecasting_assets.lake.lake import Lake
-from forecasting_assets.lake.week_files import each_week
+from forecasting_assets.lake.week_files import read_each_week
 from forecasting_assets.spark_partitions import by_week
 from forecasting_assets.storage import open_filesystem
 from forecasting_assets.tables import Table, texts_ddl
@@ -106,7 +106,7 @@ def map_weeks(
         import pyarrow as pa
 
         filesystem, _ = open_filesystem(root)
-        for week, result in each_week(filesystem, batches, lambda file, _: function(file)):
+        for week, result in read_each_week(filesystem, batches, lambda file, _: function(file)):
             yield from result.append_column("week", pa.repeat(week, len(result))).to_batches()
 
     return _in_workers(spark, lake, table, weeks, rows, f"{ddl}, week DATE")
@@ -149,7 +149,7 @@ def transform_weeks(
             import pyarrow.parquet as pq
 
             filesystem, folder = open_filesystem(root)
-            for week, tables in each_week(filesystem, batches, function):
+            for week, tables in read_each_week(filesystem, batches, function):
                 for name, rows in zip(names, tables, strict=True):
                     target = f"{folder}/{staging}/{name}/week={week}"
                     filesystem.create_dir(target, recursive=True)
@@ -175,7 +175,7 @@ def _in_workers(
     rows: Callable[["Iterator[pa.RecordBatch]"], "Iterator[pa.RecordBatch]"],
     ddl: str,
 ) -> "DataFrame":
-    """Apply `rows` to the weeks and paths of files (`week_files.each_week`) in Python workers."""
+    """Apply `rows` to the weeks and paths of files (`week_files.read_each_week`) in Python workers."""
     lake.require(table, weeks)
     listed = [(week, lake.file(table.name, week)) for week in sorted(set(weeks))]
     files = spark.createDataFrame(listed, "week DATE, path STRING")

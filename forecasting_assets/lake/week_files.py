@@ -14,7 +14,7 @@ DAMAGED = "FAILED_READ_FILE"
 _Made = TypeVar("_Made")
 
 
-def each_week(
+def read_each_week(
     filesystem: "FileSystem",
     batches: "Iterable[pa.RecordBatch]",
     function: Callable[["ParquetFile", date], _Made],

@@ -119,7 +119,7 @@ def _pools_of(run: dg.DagsterRun) -> set[str]:
     return set(run.run_op_concurrency.all_pools or ()) if run.run_op_concurrency else set()
 
 
-def weeks_to_make(settings: Settings, weeks: Sequence[date], select: str | None) -> list[date]:
+def weeks_not_fresh(settings: Settings, weeks: Sequence[date], select: str | None) -> list[date]:
     """Return those of `weeks` in which a selected asset is not fresh."""
     freshness = freshness_of(settings)
     keys = _selected(settings, select)

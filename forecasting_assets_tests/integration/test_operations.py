@@ -14,7 +14,7 @@ from forecasting_assets.lake.freshness import freshness_of
 from forecasting_assets.lake.freshness_report import describe_stale, describe_weeks
 from forecasting_assets.orchestration.build import build_defs
 from forecasting_assets.orchestration.checks.factory import up_to_date
-from forecasting_assets.orchestration.runs import materialize, weeks_to_make
+from forecasting_assets.orchestration.runs import materialize, weeks_not_fresh
 from forecasting_assets.runtime.orphans import end_orphans
 from forecasting_assets.tables import (
     CAPACITY_LOAD,
@@ -129,7 +129,7 @@ def test_a_killed_run_leaves_whole_weeks_and_the_next_one_repairs(home, home_cop
     for table in tables:
         for week in set(home_copy.lake.existing_weeks(table)) & set(weeks):
             rows(home_copy, table, week)  # whole, whichever run wrote it
-    left = weeks_to_make(home_copy.settings, weeks, "+key:weekly_demand")
+    left = weeks_not_fresh(home_copy.settings, weeks, "+key:weekly_demand")
     assert set(left) >= set(weeks[::2])
     assert materialize(home_copy.settings, left, "+key:weekly_demand")
     assert states(home_copy, "weekly_demand", weeks) == ["fresh"] * len(weeks)

@@ -12,7 +12,7 @@ from forecasting_assets.forecasting.forecast_arrays import (
     forecast_table,
     make_valid,
 )
-from forecasting_assets.forecasting.panel import DemandError
+from forecasting_assets.forecasting.panel import ForecastDataError
 
 SERIES = pd.DataFrame({"part_id": ["A", "A", "B"], "region": ["x", "y", "x"]})
 ORIGINS = np.array(["2024-01-01"] * 3, dtype="datetime64[D]")
@@ -28,7 +28,7 @@ def test_valid_forecasts_are_at_least_zero_and_do_not_cross(values):
 
 
 def test_values_that_are_not_finite_are_rejected():
-    with pytest.raises(DemandError, match="1 forecast values"):
+    with pytest.raises(ForecastDataError, match="1 forecast values"):
         make_valid(np.array([[1, 1, 1, 1, np.nan, 1, 1, 1]]))
 
 

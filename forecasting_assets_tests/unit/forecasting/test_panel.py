@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from devtools.feature_table import features
 from forecasting_assets.features.demand_patterns import PATTERNS
-from forecasting_assets.forecasting.panel import DemandError, Panel
+from forecasting_assets.forecasting.panel import ForecastDataError, Panel
 from forecasting_assets.weeks import add_weeks
 from forecasting_assets_tests.support.market import FIRST, market
 
@@ -49,13 +49,13 @@ def test_weeks_outside_and_series_without_orders_inside_are_left_out():
     ],
 )
 def test_invalid_demand_names_column_and_value(row, message):
-    with pytest.raises(DemandError, match=message) as caught:
+    with pytest.raises(ForecastDataError, match=message) as caught:
         Panel.from_history(history(row), date(2024, 1, 1), date(2024, 1, 8))
     assert message.startswith(f"{caught.value.column}:")
 
 
 def test_missing_columns_are_named():
-    with pytest.raises(DemandError, match="no column region"):
+    with pytest.raises(ForecastDataError, match="no column region"):
         Panel.from_history(history().drop(columns="region"), date(2024, 1, 1), date(2024, 1, 8))
 
 

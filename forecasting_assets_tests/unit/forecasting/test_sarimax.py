@@ -8,7 +8,7 @@ import pytest
 from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.candidates import CANDIDATES, candidate_forecasts
 from forecasting_assets.forecasting.forecast_arrays import FORECAST_COLUMNS, VALUES
-from forecasting_assets.forecasting.panel import DemandError, Panel
+from forecasting_assets.forecasting.panel import ForecastDataError, Panel
 from forecasting_assets.forecasting.part_sample import PartSample, sample_parts
 from forecasting_assets.forecasting.rolling import MAX_GROWTH
 from forecasting_assets.forecasting.sarimax import SarimaxModel
@@ -169,7 +169,7 @@ def test_units_do_not_matter(forecasts):
 
 def test_invalid_demand_names_column_and_value():
     bad = HISTORY.assign(quantity=-1.0)
-    with pytest.raises(DemandError, match=r"quantity: -1\.0"):
+    with pytest.raises(ForecastDataError, match=r"quantity: -1\.0"):
         sarimax.fit(bad, TOTALS, FITTED, 8, SETTINGS)
 
 

@@ -79,7 +79,7 @@ def test_a_list_in_the_environment_is_json(tmp_path, monkeypatch):
     ],
 )
 def test_secrets_have_no_place_in_the_settings_and_are_not_repeated(tmp_path, monkeypatch, text):
-    with pytest.raises(SettingsError, match="by the environment") as caught:
+    with pytest.raises(SettingsError, match="set environment variables") as caught:
         load_settings(write(tmp_path, text))
     assert "hunter2" not in str(caught.value)
     monkeypatch.setenv("FORECASTING__SPARK__CONF", '{"spark.hadoop.fs.s3a.secret.key": "hunter2"}')

@@ -101,7 +101,13 @@ class WeekFiles:
         ]
 
     def require(self, table: Table, weeks: Iterable[date]) -> None:
-        """Raise MissingWeeksError unless all `weeks` of `table` have been materialized."""
+        """Require that all `weeks` of `table` have been materialized.
+
+        Raises
+        ------
+        MissingWeeksError
+            If some have not.
+        """
         wanted = set(weeks)
         if missing := sorted(wanted - set(self.existing(table, wanted))):
             raise MissingWeeksError(table, missing)
@@ -150,7 +156,13 @@ class WeekFiles:
 
     @contextmanager
     def damage_as_error(self, table: str, week: date) -> Iterator[None]:
-        """Raise what a damaged file makes pyarrow raise within the block as DamagedWeekError."""
+        """Translate what pyarrow raises within the block because of a damaged file.
+
+        Raises
+        ------
+        DamagedWeekError
+            Instead of an error of Arrow or of the operating system.
+        """
         from pyarrow import ArrowException
 
         try:
@@ -160,9 +172,14 @@ class WeekFiles:
 
     @contextmanager
     def spark_damage_as_error(self) -> Iterator[None]:
-        """Raise what a damaged file makes Spark raise within the block as DamagedWeekError.
+        """Translate what Spark raises within the block because of a damaged file.
 
         Damage within a file shows only when Spark reads it, and Spark names neither table nor week.
+
+        Raises
+        ------
+        DamagedWeekError
+            Instead of Spark's error, with table and week.
         """
         try:
             yield

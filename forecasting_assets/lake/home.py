@@ -31,7 +31,15 @@ class Home:
 
 
 def open_home(settings: Settings, lake: Lake | None = None, landing: Landing | None = None) -> Home:
-    """Open the home that `settings` describe, with another lake or landing zone if one is given."""
+    """Open a home.
+
+    Parameters
+    ----------
+    settings
+        Settings of the home.
+    lake, landing
+        What to use instead of the lake and the landing zone that `settings` name.
+    """
     return Home(
         settings, build_pipeline(settings), lake or Lake(settings.lake_path), landing or Landing.of(settings)
     )

@@ -35,6 +35,13 @@ def read_weeks(spark: "SparkSession", lake: Lake, table: Table, weeks: Sequence[
 
     An `open` table comes with all columns that its files hold.
 
+    Parameters
+    ----------
+    spark
+        Session to read with.
+    lake, table, weeks
+        What to read.
+
     Raises
     ------
     MissingWeeksError, DamagedWeekError
@@ -94,6 +101,17 @@ def map_weeks(
     ddl: str,
 ) -> "DataFrame":
     """Apply `function` to the file of each week in Spark's Python workers.
+
+    Parameters
+    ----------
+    spark
+        Session to work with.
+    lake, table, weeks
+        What to read.
+    function
+        Makes rows from the file of a week.
+    ddl
+        Columns of these rows as a Spark schema string.
 
     Returns
     -------

@@ -41,7 +41,17 @@ class AssetFunction:
 
 
 def weekly_asset(home: Home, asset: WeeklyAsset, how: AssetFunction) -> dg.AssetsDefinition:
-    """Return the Dagster asset of a node of the graph."""
+    """Return the Dagster asset of a node of the graph.
+
+    Parameters
+    ----------
+    home
+        The home that its weeks are made in.
+    asset
+        The node.
+    how
+        The function that makes its weeks.
+    """
     resources = set(signature(how.function).parameters) - {"weeks"}
     make = materialize_weeks(home, asset, WeekFunction(how.function, resources))
     return dg.asset(

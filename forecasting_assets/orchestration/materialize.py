@@ -108,7 +108,22 @@ class _Step:
 def materialize_weeks(
     home: Home, asset: WeeklyAsset, function: WeekFunction
 ) -> Callable[[dg.AssetExecutionContext], Iterator[dg.Output[list[str]]]]:
-    """Return the body of a Dagster asset that makes weeks with `function`."""
+    """Return the body of a Dagster asset.
+
+    Parameters
+    ----------
+    home
+        The home that weeks are made in.
+    asset
+        The asset.
+    function
+        Makes weeks of it.
+
+    Returns
+    -------
+    Callable
+        Yields the partition keys of the weeks that were made, and raises what went wrong with the others.
+    """
 
     def materialize(context: dg.AssetExecutionContext) -> Iterator[dg.Output[list[str]]]:
         weeks = weeks_of(context)

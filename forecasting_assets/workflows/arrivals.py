@@ -128,6 +128,11 @@ def decide(freshness: Freshness, cursor: Cursor, now: datetime, in_progress: Ite
         Time of this tick.
     in_progress
         Weeks that runs are making at the moment.
+
+    Returns
+    -------
+    TickResult
+        What to request, why, and the cursor for the next tick.
     """
     files, newest = freshness.files, newest_closed_week(now)
     seen = fingerprint([str(newest), *((f.name, f.size, str(f.modified), str(f.error)) for f in files)])

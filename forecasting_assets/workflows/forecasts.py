@@ -34,6 +34,15 @@ _WEEKS_SHOWN = 52
 def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Mapping[date, pd.DataFrame]:
     """Judge earlier forecasts, as known at the end of each of `weeks`.
 
+    Parameters
+    ----------
+    settings
+        Settings of the home.
+    lake
+        Its tables.
+    weeks
+        The weeks, sorted.
+
     Returns
     -------
     Mapping

@@ -56,7 +56,17 @@ class PlanningInputs:
 
 
 def planning_inputs(settings: Settings, lake: Lake, week: date) -> PlanningInputs:
-    """Read what the plan of `week` is made from."""
+    """Read what the plan of `week` is made from.
+
+    Parameters
+    ----------
+    settings
+        Settings of the home.
+    lake
+        Its tables.
+    week
+        The week that has just closed: the origin of the forecast that is planned for.
+    """
     previous = None
     if settings.allocation.frozen_weeks:
         previous = lake.read_pandas(ALLOCATION_PLAN, [add_weeks(week, -1)], missing_ok=True)
@@ -74,7 +84,18 @@ def planned_demand(settings: Settings, lake: Lake, origin: date) -> pd.DataFrame
 
 
 def plan_week(settings: Settings, lake: Lake, week: date) -> WeekResult:
-    """Plan a week and write its tables and its report."""
+    """Plan a week and write its tables and its report.
+
+    Parameters
+    ----------
+    settings, lake, week
+        As for `planning_inputs`.
+
+    Raises
+    ------
+    NetworkError, DemandError, AllocationError
+        If network or demand are not valid, or no plan is found.
+    """
     inputs = planning_inputs(settings, lake, week)
     plan = allocate(inputs.demand, inputs.network, settings.allocation, previous=inputs.previous)
     rows = _write_plan(lake, plan, week)

@@ -64,6 +64,17 @@ class Case:
 def what_if(settings: Settings, lake: Lake, week: date, case: Case) -> tuple[str, str]:
     """Plan a changed case of `week` and compare it with the plan.
 
+    Parameters
+    ----------
+    settings
+        Settings of the home.
+    lake
+        Its tables.
+    week
+        A week that has a plan.
+    case
+        The changes.
+
     Returns
     -------
     tuple

@@ -55,7 +55,17 @@ class CheckFunction:
 
 
 def weekly_checks(home: Home, asset: WeeklyAsset, how: CheckFunction) -> dg.AssetChecksDefinition:
-    """Return the Dagster checks of a node of the graph."""
+    """Return the Dagster checks of a node of the graph.
+
+    Parameters
+    ----------
+    home
+        The home that its weeks are made in.
+    asset
+        The node.
+    how
+        The functions that check its weeks.
+    """
     key = dg.AssetKey(asset.name)
     specs = [
         dg.AssetCheckSpec(

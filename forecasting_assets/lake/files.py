@@ -53,6 +53,10 @@ class DamagedWeekError(PicklableError, ValueError):
     ----------
     table, week
         Name of the table, and its week.
+    file
+        The file.
+    reason
+        What is wrong with it.
     """
 
     def __init__(self, table: str, week: date, file: str, reason: str) -> None:
@@ -60,7 +64,7 @@ class DamagedWeekError(PicklableError, ValueError):
             f"{table} {week} is damaged, {file} cannot be read ({reason}): make that week again, as with "
             f"forecasting-assets materialize --from {week} --to {week}"
         )
-        self.table, self.week = table, week
+        self.table, self.week, self.file, self.reason = table, week, file, reason
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ class _Step:
             attempt = Attempt(self.context.run.run_id, self.overridden, ready)
             self.failed.pop(week, None)
             if lines := blockers(freshness, self.asset.name, week, attempt):
-                self.failed[week] = BlockedWeekError("\n".join(lines))
+                self.failed[week] = BlockedWeekError(*lines)
             else:
                 ready.append(week)
         self.inputs |= {week: freshness.inputs(self.asset.name, week) for week in ready}

@@ -3,15 +3,24 @@
 from collections.abc import Callable, Sequence
 from datetime import date
 
+from forecasting_assets.errors import PicklableError
+
 #: Stop after this many single-week failures plus the last week: the others would most likely fail as well.
 _MOST_FAILURES = 3
 
 
-class BlockedWeekError(ValueError):
+class BlockedWeekError(PicklableError, ValueError):
     """A week that is not made.
 
-    What it needs is missing, failed or did not pass its checks; or it would fail like those that were tried.
+    Attributes
+    ----------
+    reasons
+        What it needs is missing, failed or did not pass its checks; or it would fail like the weeks that were tried.
     """
+
+    def __init__(self, *reasons: str) -> None:
+        super().__init__("\n".join(reasons))
+        self.reasons = reasons
 
 
 class InputsChangedError(ValueError):

@@ -126,12 +126,12 @@ def errors(model: xgb.XgbModel) -> tuple[float, float]:
     return error.abs().sum() / came.sum(), np.sqrt((error**2).mean()) / came.mean()
 
 
-def test_a_model_that_tasks_train_together_is_as_good_as_that_of_one_machine(lesson, alone, frames):
+def test_a_model_that_tasks_train_together_is_as_good_as_that_of_one_machine(plan, alone, frames):
     demand, known = frames
-    assert lesson.rows > 2 * FORECASTING.xgb_distributed_rows
-    mean = on_spark.train_mean(demand, known, lesson, FORECASTING)
-    assert errors(lesson.model(mean, alone.quantiles)) == pytest.approx(errors(alone), rel=0.02)
-    again = on_spark.train_mean(demand, known, lesson, FORECASTING)
+    assert plan.rows > 2 * FORECASTING.xgb_distributed_rows
+    mean = on_spark.train_mean(demand, known, plan, FORECASTING)
+    assert errors(plan.model(mean, alone.quantiles)) == pytest.approx(errors(alone), rel=0.02)
+    again = on_spark.train_mean(demand, known, plan, FORECASTING)
     assert again.save_raw() == mean.save_raw()
 
 

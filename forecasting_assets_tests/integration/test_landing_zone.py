@@ -60,7 +60,7 @@ def test_init_says_once_that_a_column_is_not_mapped(orders, capsys):
     assert init(orders) == 2
     problem = capsys.readouterr().err
     assert problem.count("no column 'order_date'") == 1
-    assert "30 of 31 files" in problem
+    assert "of 31 files, 30 cannot be read" in problem
     assert not Path(os.environ["FORECASTING_HOME"]).exists()
 
 

@@ -13,6 +13,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 
 import forecasting_assets
+from forecasting_assets.orchestration.dagster_internals import narrow_to_partitions
 from forecasting_assets.runtime import event_log
 
 PACKAGE = Path(forecasting_assets.__file__).parent
@@ -75,6 +76,7 @@ def test_storages_still_have_the_attributes_that_are_used(tmp_path):
         assert INDEX_SHARD_NAME == event_log._INDEX
 
 
+@pytest.mark.filterwarnings("ignore:Parameter `backfill_policy`")  # as in orchestration.build
 def test_outputs_still_have_the_partitions_that_are_narrowed():
     # Weeks that failed are taken out of this attribute.
     partitions = dg.StaticPartitionsDefinition(["a", "b"])
@@ -83,7 +85,7 @@ def test_outputs_still_have_the_partitions_that_are_narrowed():
     class Stored(dg.ConfigurableIOManager):
         def handle_output(self, context: dg.OutputContext, obj: int) -> None:
             seen.append(hasattr(context, "_asset_partitions_subset"))
-            context._asset_partitions_subset = partitions.subset_with_partition_keys(["a"])
+            narrow_to_partitions(context, ["a"])
 
         def load_input(self, context: dg.InputContext) -> None:
             raise NotImplementedError

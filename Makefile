@@ -10,7 +10,7 @@ DATA ?= walmart
 EVALS ?= ../shared/evals
 # uv where it is installed, else pip.
 INSTALL = $(if $(shell command -v uv 2>/dev/null),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
-.PHONY: help setup setup-dev demo dev mlflow test test-faults bench bench-packages $(addprefix bench-,$(BENCHMARKS)) lint docs docs-serve docs-screenshots java wheel clean
+.PHONY: help setup setup-dev demo dev mlflow test test-matrix test-faults bench bench-packages $(addprefix bench-,$(BENCHMARKS)) lint docs docs-serve docs-screenshots java wheel clean
 # Benchmarks that run at the same time would disturb each other.
 .NOTPARALLEL:
 
@@ -55,6 +55,9 @@ test: setup-dev ## all tests
 	@sh deploy/ensure-chromium.sh
 	@sh deploy/ensure-postgresql.sh
 	@$(BIN)/python -m pytest
+
+test-matrix: setup-dev ## the same rows on a Spark cluster and through Spark Connect
+	@$(BIN)/python -m pytest -m matrix
 
 test-faults: setup-dev ## kill runs, fill the disk, damage files …: nothing may be lost (half an hour)
 	@$(BIN)/python -m pytest forecasting_assets_tests/faults

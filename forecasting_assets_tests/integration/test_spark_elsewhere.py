@@ -22,7 +22,7 @@ from forecasting_assets.runtime.spark import SPARK_TAG
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, REJECTED_ORDERS, SARIMAX_MODEL, WEEKLY_DEMAND
 from forecasting_assets_tests.support.homes import PLANNED, rows
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.matrix]
 
 SPARK = Path(pyspark.__file__).parent / "bin"
 #: Those that Spark makes.

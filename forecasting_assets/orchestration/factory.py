@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from inspect import signature
 
 import dagster as dg
 
@@ -13,6 +12,7 @@ from forecasting_assets.orchestration.shared import (
     FILE_ASSETS,
     OWNER,
     SPARK_POOL,
+    resource_names,
     table_metadata,
     weekly_partitions,
 )
@@ -52,7 +52,7 @@ def weekly_asset(home: Home, asset: WeeklyAsset, how: AssetFunction) -> dg.Asset
     how
         The function that makes its weeks.
     """
-    resources = set(signature(how.function).parameters) - {"weeks"}
+    resources = resource_names(how.function)
     make = materialize_weeks(home, asset, WeekFunction(how.function, resources))
     return dg.asset(
         name=asset.name,

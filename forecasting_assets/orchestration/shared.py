@@ -1,5 +1,7 @@
 """What the Dagster definitions share: partitions, owner, pools, and tables as the UI shows them."""
 
+from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import dagster as dg
@@ -13,6 +15,11 @@ OWNER = "team:planning"
 FILE_ASSETS = {ORDER_FILES: "order_files", NETWORK_FILES: "network_files"}
 #: Runs with a step in this pool are started one at a time, see dagster.yaml.
 SPARK_POOL = "spark"
+
+
+def resource_names(function: Callable[..., Any]) -> set[str]:
+    """Return the resources that a function of weeks takes: its parameters but for `weeks`."""
+    return set(signature(function).parameters) - {"weeks"}
 
 
 def weekly_partitions(settings: Settings) -> dg.WeeklyPartitionsDefinition:

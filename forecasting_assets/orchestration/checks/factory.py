@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from inspect import signature
 from typing import Any
 
 import dagster as dg
@@ -13,7 +12,7 @@ from forecasting_assets.lake.freshness import Freshness, by_state
 from forecasting_assets.lake.home import Home
 from forecasting_assets.lake.records import Record
 from forecasting_assets.orchestration.materialize import weeks_of
-from forecasting_assets.orchestration.shared import SPARK_POOL, weekly_partitions
+from forecasting_assets.orchestration.shared import SPARK_POOL, resource_names, weekly_partitions
 from forecasting_assets.pipeline import Check, WeeklyAsset
 from forecasting_assets.runtime.lock import exclusive_lock
 from forecasting_assets.weeks import format_weeks, newest_closed_week
@@ -45,7 +44,7 @@ class CheckFunction:
     @property
     def resources(self) -> set[str]:
         """Names of the resources that `gather` takes."""
-        return set(signature(self.gather).parameters) - {"weeks"} if self.gather else set()
+        return resource_names(self.gather) if self.gather else set()
 
     def findings(self, home: Home, weeks: list[date], resources: Mapping[str, Any]) -> dict[date, Findings]:
         """Return the findings of each week."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,11 @@ class ModelTracker:
         description = self._description(folder, fit.model.to_dict())
         model = LoggedModel(_PYFUNC / "sarimax.py", {"description": description}, DEMAND_HISTORY, fit.id)
         for week in weeks:
-            data = [self._data_used(WEEKLY_DEMAND, history_weeks(self.settings, fit.week, week))]
+            data = [
+                self._data_used(
+                    WEEKLY_DEMAND, self._demand_contents, history_weeks(self.settings, fit.week, week)
+                )
+            ]
             counts = {"series": self._series(rows[week])}
             params = self.settings.forecasting.of_sarimax()
             metadata = self._log(week, fit, model, params, counts, data)
@@ -106,8 +111,10 @@ class ModelTracker:
         model = LoggedModel(_PYFUNC / "xgb.py", artifacts, features, fit.id)
         for week in weeks:
             data = [
-                self._data_used(WEEKLY_DEMAND, history_weeks(self.settings, fit.week, week)),
-                self._data_used(features, training_weeks(self.settings, fit.week)),
+                self._data_used(
+                    WEEKLY_DEMAND, self._demand_contents, history_weeks(self.settings, fit.week, week)
+                ),
+                self._data_used(features, self._feature_contents, training_weeks(self.settings, fit.week)),
             ]
             counts = {"series/xgb": self._series(rows[week]), "training_rows": fit.model.rows}
             params = self.settings.forecasting.of_xgboost() | xgb.TRAINING_PARAMETERS
@@ -151,8 +158,16 @@ class ModelTracker:
     def _series(self, rows: int) -> int:
         return rows // self.settings.calendar.horizon_weeks
 
-    def _data_used(self, table: Table, weeks: Sequence[date]) -> DataUsed:
-        contents = self.lake.records.content_ids(table)
+    # The same for every week that is logged, and all weeks of a table have to be listed for it.
+    @cached_property
+    def _demand_contents(self) -> dict[date, str]:
+        return self.lake.records.content_ids(WEEKLY_DEMAND)
+
+    @cached_property
+    def _feature_contents(self) -> dict[date, str]:
+        return self.lake.records.content_ids(feature_columns(self.settings.calendar.horizon_weeks))
+
+    def _data_used(self, table: Table, contents: Mapping[date, str], weeks: Sequence[date]) -> DataUsed:
         known = {str(week): contents[week] for week in weeks if week in contents}
         return DataUsed(table.name, fingerprint(known), f"{self.lake.path}/{table.name}", format_weeks(weeks))
 

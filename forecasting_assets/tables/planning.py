@@ -1,9 +1,65 @@
-"""The allocation plan, what it costs, and the proof that it is optimal."""
+"""What is planned for, what there is already, the allocation plan, its cost, and the proof that it is optimal."""
 
 from forecasting_assets.tables.schema import Column, Table
-from forecasting_assets.tables.shared import CATEGORY, MANUFACTURER, PART, REGION, amount
+from forecasting_assets.tables.shared import CATEGORY, MANUFACTURER, PART, QUANTILES, REGION, amount
 
 _DUE_WEEK = Column("due_week", "date", "Week the demand is due")
+
+DEMAND_PLAN = Table(
+    "demand_plan",
+    (
+        PART,
+        CATEGORY,
+        REGION,
+        _DUE_WEEK,
+        amount("statistical", "Mean of the forecast"),
+        amount("booked", "Units that customers have ordered already for this week"),
+        Column("override", "double", "Units that planners have put in place of the forecast", nullable=True, minimum=0),
+        amount("held", "Units held for promises that are not yet orders"),
+        amount("quantity", "Units planned for"),
+        *(amount(q, f"{level:.0%} quantile of the units planned for") for q, level in QUANTILES.items()),
+        Column("unit_price", "double", "Latest price of one unit", nullable=True, minimum=0),
+        Column("reason", "string", "Reason of the override", nullable=True),
+        Column("author", "string", "Author of the override", nullable=True),
+    ),
+    key=("part_id", "region", "due_week"),
+)
+SUPPLY_POSITION = Table(
+    "supply_position",
+    (
+        PART,
+        CATEGORY,
+        REGION,
+        Column(
+            "kind",
+            "string",
+            "Finished units in stock, units arriving, or overdue orders",
+            values=("stock", "arriving", "overdue"),
+        ),
+        Column("week_of_units", "date", "Of units arriving the week of arrival, of overdue orders the week they were due, of stock the week itself"),
+        amount("quantity", "Units"),
+        Column("source", "string", "Whether the units were counted, or follow from plans and orders since", values=("counted", "planned")),
+    ),
+    key=("part_id", "region", "kind", "week_of_units"),
+)
+SUPPLY_LEDGER = Table(
+    "supply_ledger",
+    (
+        PART,
+        CATEGORY,
+        REGION,
+        amount("opening_stock", "Units in stock when the week began"),
+        amount("started", "Units whose production the plan of the week before started in the week"),
+        amount("arrived", "Units that arrived in the week"),
+        amount("ordered", "Units wanted in the week"),
+        amount("delivered_on_time", "Units delivered in the week they were wanted"),
+        amount("delivered_late", "Units delivered for orders of earlier weeks"),
+        amount("given_up", "Units overdue for longer than allowed, which are no longer delivered"),
+        Column("count_difference", "double", "Units of stock and arrivals that a count found more (or fewer) than expected"),
+        amount("closing_stock", "Units in stock when the week ended"),
+    ),
+    key=("part_id", "region"),
+)
 
 ALLOCATION_PLAN = Table(
     "allocation_plan",

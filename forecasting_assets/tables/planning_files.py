@@ -1,0 +1,89 @@
+"""What planners know and decide: the kinds of files in the planning folder, and how the lake keeps them."""
+
+from forecasting_assets.tables.schema import Column, Table
+from forecasting_assets.tables.shared import MANUFACTURER, PART, REGION, amount
+
+_ENTERED = Column("entered", "date", "Day on which it was entered; a week uses the rows entered by its end")
+_REASON = Column("reason", "string", "Why, in the planner's words", nullable=True)
+_AUTHOR = Column("author", "string", "Who entered it", nullable=True)
+_ANY_PART = Column("part_id", "string", "Part; empty for all parts", nullable=True)
+_ANY_CATEGORY = Column("part_category", "string", "Category; empty for all categories", nullable=True)
+_ANY_REGION = Column("region", "string", "Region; empty for all regions", nullable=True)
+_PRODUCTION_WEEK = Column("production_week", "date", "Monday of the week of production")
+
+FORECAST_OVERRIDES = Table(
+    "forecast_overrides",
+    (
+        _ANY_PART,
+        _ANY_CATEGORY,
+        _ANY_REGION,
+        Column("week_from", "date", "Monday of the first week"),
+        Column("week_to", "date", "Monday of the last week"),
+        Column("quantity", "double", "Units a week of all it covers together", nullable=True, minimum=0),
+        Column("factor", "double", "Factor on the forecast, in place of a quantity", nullable=True, minimum=0),
+        _REASON,
+        _AUTHOR,
+        _ENTERED,
+    ),
+    optional=True,
+)
+LOCKED_ALLOCATIONS = Table(
+    "locked_allocations",
+    (
+        MANUFACTURER,
+        Column("part_id", "string", "Part; empty if a category is locked", nullable=True),
+        Column("part_category", "string", "Category; empty if a part is locked", nullable=True),
+        REGION,
+        _PRODUCTION_WEEK,
+        amount("quantity", "Units that must be made"),
+        _REASON,
+        _ENTERED,
+    ),
+    optional=True,
+)
+STOCK = Table(
+    "stock",
+    (
+        Column("counted_on", "date", "Day at whose end the units were counted"),
+        PART,
+        REGION,
+        amount("quantity", "Finished units on hand; 0 if there are none"),
+    ),
+    key=("counted_on", "part_id", "region"),
+    optional=True,
+)
+WORK_IN_PROGRESS = Table(
+    "work_in_progress",
+    (
+        Column("counted_on", "date", "Day at whose end the units were counted"),
+        MANUFACTURER,
+        PART,
+        REGION,
+        Column("ready_week", "date", "Monday of the week in which the units are in the region"),
+        amount("quantity", "Units being made or on their way; 0 if there are none"),
+    ),
+    key=("counted_on", "manufacturer_id", "part_id", "region", "ready_week"),
+    optional=True,
+)
+PROMISES = Table(
+    "promises",
+    (
+        Column("promise_id", "string", "Name of the promise; its rows are one promise"),
+        MANUFACTURER,
+        PART,
+        Column("part_category", "string", "Category of the part"),
+        REGION,
+        _PRODUCTION_WEEK,
+        Column("due_week", "date", "Monday of the week in which the units are promised"),
+        amount("quantity", "Units held for the promise"),
+        Column("expires", "date", "Last day on which the units are held"),
+        _REASON,
+        _ENTERED,
+    ),
+    optional=True,
+)
+#: The kinds of planning files, by name: `<name>*.csv`, `.csv.gz`, `.parquet` or `.xlsx` in the planning folder.
+PLANNING_FILES = {
+    table.name: table
+    for table in (FORECAST_OVERRIDES, LOCKED_ALLOCATIONS, STOCK, WORK_IN_PROGRESS, PROMISES)
+}

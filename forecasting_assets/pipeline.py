@@ -22,9 +22,11 @@ from forecasting_assets.tables import (
     CAPACITY_OVERRIDES_KNOWN,
     CLEAN_ORDERS,
     DEMAND_FORECAST,
+    DEMAND_PLAN,
     LANES,
     MANUFACTURER_NETWORK,
     ORDER_FILE_SUMMARY,
+    OVERRIDE_USE,
     PLAN_COST,
     PLAN_PROOF,
     PLAN_REASONS,
@@ -42,6 +44,7 @@ from forecasting_assets.tables import (
 #: Landed files that an asset reads.
 ORDER_FILES = "order files"
 NETWORK_FILES = "network files"
+PLANNING_FILES = "planning files"
 #: Weeks of orders that the seasonal naive forecast uses: the year before every target week is among them.
 NAIVE_LOOKBACK_WEEKS = 60
 #: Settings that change what the models forecast.
@@ -66,6 +69,23 @@ class Upstream:
     first: int = 0
     last: int = 0
     optional: bool = False
+
+
+@dataclass(frozen=True)
+class PlanningInput:
+    """The rows of planning files that week W reads.
+
+    Attributes
+    ----------
+    kind
+        Kind of planning file, a name in `tables.PLANNING_FILES`.
+    past
+        Whether W looks back on earlier weeks: it reads all rows known by the end of the week before, also those
+        about weeks that have passed. If not, it reads the rows known by the end of W that are about later weeks.
+    """
+
+    kind: str
+    past: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,6 +121,8 @@ class WeeklyAsset:
         Weeks of other assets that it reads.
     files
         Landed files that it reads: ORDER_FILES or NETWORK_FILES.
+    planning
+        Rows of planning files that it reads.
     settings
         Dotted names of the settings that change what it holds.
     also_writes
@@ -113,6 +135,7 @@ class WeeklyAsset:
     group: str
     upstream: tuple[Upstream, ...] = ()
     files: str | None = None
+    planning: tuple[PlanningInput, ...] = ()
     settings: tuple[str, ...] = ()
     also_writes: tuple[Table, ...] = ()
     checks: tuple[Check, ...] = ()
@@ -288,11 +311,30 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
             checks=(Check("contract", "Each manufacturer has one row without missing values."),),
         ),
         WeeklyAsset(
+            DEMAND_PLAN,
+            "planning",
+            (Upstream("demand_forecast"), Upstream("feature_table")),
+            planning=(PlanningInput("forecast_overrides"), PlanningInput("promises")),
+            settings=("calendar.horizon_weeks", "orders.fold_case"),
+            also_writes=(OVERRIDE_USE,),
+            checks=(
+                Check(
+                    "contract",
+                    "Each part, region and due week has one row, with no less planned than is booked.",
+                ),
+                Check("overrides_used", "Every forecast override can change the forecast.", blocking=False),
+                Check(
+                    "planning_files_recognised",
+                    "Every file of the planning folder is of a known kind.",
+                    blocking=False,
+                ),
+            ),
+        ),
+        WeeklyAsset(
             ALLOCATION_PLAN,
             "planning",
             (
-                Upstream("demand_forecast"),
-                Upstream("feature_table"),
+                Upstream("demand_plan"),
                 Upstream("manufacturer_network"),
                 *previous_plan,
             ),
@@ -320,8 +362,7 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
             (
                 Upstream("business_impact", -1, -1, optional=True),
                 Upstream("allocation_plan", first=-FORESEEN_WEEKS, optional=True),
-                Upstream("demand_forecast", first=-FORESEEN_WEEKS, optional=True),
-                Upstream("feature_table", first=-FORESEEN_WEEKS, optional=True),
+                Upstream("demand_plan", first=-FORESEEN_WEEKS, optional=True),
                 Upstream("manufacturer_network", first=-FORESEEN_WEEKS, optional=True),
                 Upstream("weekly_demand", first=-FORESEEN_WEEKS - NAIVE_LOOKBACK_WEEKS, optional=True),
             ),

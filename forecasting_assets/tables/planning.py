@@ -1,5 +1,6 @@
 """What is planned for, what there is already, the allocation plan, its cost, and the proof that it is optimal."""
 
+from forecasting_assets.tables.planning_files import FORECAST_OVERRIDES
 from forecasting_assets.tables.schema import Column, Table
 from forecasting_assets.tables.shared import CATEGORY, MANUFACTURER, PART, QUANTILES, REGION, amount
 
@@ -14,7 +15,13 @@ DEMAND_PLAN = Table(
         _DUE_WEEK,
         amount("statistical", "Mean of the forecast"),
         amount("booked", "Units that customers have ordered already for this week"),
-        Column("override", "double", "Units that planners have put in place of the forecast", nullable=True, minimum=0),
+        Column(
+            "override",
+            "double",
+            "Units that planners have put in place of the forecast",
+            nullable=True,
+            minimum=0,
+        ),
         amount("held", "Units held for promises that are not yet orders"),
         amount("quantity", "Units planned for"),
         *(amount(q, f"{level:.0%} quantile of the units planned for") for q, level in QUANTILES.items()),
@@ -23,6 +30,19 @@ DEMAND_PLAN = Table(
         Column("author", "string", "Author of the override", nullable=True),
     ),
     key=("part_id", "region", "due_week"),
+)
+OVERRIDE_USE = Table(
+    "override_use",
+    (
+        Column("file", "string", "Planning file of the override"),
+        Column("row", "long", "Row in the file; the header is row 1", minimum=1),
+        *FORECAST_OVERRIDES.columns,
+        Column("rows", "long", "Rows of demand_plan that it decides", minimum=0),
+        amount("statistical", "Units that the forecast has in these rows"),
+        amount("override", "Units that the override puts in their place"),
+        Column("problem", "string", "Why it changes nothing", nullable=True),
+    ),
+    key=("file", "row"),
 )
 SUPPLY_POSITION = Table(
     "supply_position",
@@ -36,9 +56,18 @@ SUPPLY_POSITION = Table(
             "Finished units in stock, units arriving, or overdue orders",
             values=("stock", "arriving", "overdue"),
         ),
-        Column("week_of_units", "date", "Of units arriving the week of arrival, of overdue orders the week they were due, of stock the week itself"),
+        Column(
+            "week_of_units",
+            "date",
+            "Of units arriving the week of arrival, of overdue orders the week they were due, of stock the week itself",
+        ),
         amount("quantity", "Units"),
-        Column("source", "string", "Whether the units were counted, or follow from plans and orders since", values=("counted", "planned")),
+        Column(
+            "source",
+            "string",
+            "Whether the units were counted, or follow from plans and orders since",
+            values=("counted", "planned"),
+        ),
     ),
     key=("part_id", "region", "kind", "week_of_units"),
 )
@@ -55,7 +84,11 @@ SUPPLY_LEDGER = Table(
         amount("delivered_on_time", "Units delivered in the week they were wanted"),
         amount("delivered_late", "Units delivered for orders of earlier weeks"),
         amount("given_up", "Units overdue for longer than allowed, which are no longer delivered"),
-        Column("count_difference", "double", "Units of stock and arrivals that a count found more (or fewer) than expected"),
+        Column(
+            "count_difference",
+            "double",
+            "Units of stock and arrivals that a count found more (or fewer) than expected",
+        ),
         amount("closing_stock", "Units in stock when the week ended"),
     ),
     key=("part_id", "region"),

@@ -71,7 +71,7 @@ def _replay_week(settings: Settings, lake: Lake, week: date) -> tuple[pd.DataFra
     since = week if state.empty else state["since"].iloc[0].date()
     first = max(settings.calendar.first_week, add_weeks(week, -FORESEEN_WEEKS - NAIVE_LOOKBACK_WEEKS))
     orders = lake.read_pandas(WEEKLY_DEMAND, weeks_between(first, week))
-    forecasts = {o: planned_demand(settings, lake, o) for o in replayed_origins(week, since)}
+    forecasts = {o: planned_demand(lake, o) for o in replayed_origins(week, since)}
     market = Market.of(orders, read_network(lake, origin), settings.allocation)
     return impact(
         week,

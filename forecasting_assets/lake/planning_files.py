@@ -87,7 +87,7 @@ class PlanningFolder:
         PlanningFileError
             If a file, or one of these rows, cannot be used.
         """
-        return self._rows_of(of.kind).used_by(week, of.past)
+        return self._rows_of(of.kind).used_by(week, of.past, of.weeks)
 
     def versions(self, week: date, inputs: Sequence[PlanningInput]) -> dict[str, str]:
         """Return what identifies the rows that a week uses: kind -> version, without kinds that have no rows.
@@ -108,7 +108,7 @@ class PlanningFolder:
 
     def _version(self, week: date, of: PlanningInput) -> str:
         rows = self._rows_of(of.kind)
-        version = rows.version(week, of.past)
+        version = rows.version(week, of.past, of.weeks)
         broken = sorted({problem.file for problem in rows.file_problems})
         if not broken:
             return version

@@ -90,7 +90,7 @@ class PlanningRows:
     problems: Sequence[tuple[int, PlanningProblem]]
     file_problems: Sequence[PlanningProblem]
 
-    def used_by(self, week: date, past: bool = False) -> pd.DataFrame:
+    def used_by(self, week: date, past: bool = False, weeks: int | None = None) -> pd.DataFrame:
         """Return the rows that a week uses.
 
         Parameters
@@ -100,6 +100,8 @@ class PlanningRows:
         past
             If False, the rows known by the end of W that are about later weeks, and those that became known in W.
             If True, all rows known by the end of the week before W.
+        weeks
+            Number of weeks up to W within which rows became known; None if they may be older.
 
         Returns
         -------
@@ -111,27 +113,29 @@ class PlanningRows:
         PlanningFileError
             If one of these rows, or a file, cannot be used.
         """
-        used = self._uses(week, past)
+        used = self._uses(week, past, weeks)
         problems = [*self.file_problems, *(problem for label, problem in self.problems if used[label])]
         if problems:
             raise PlanningFileError(problems)
         return self.frame[used].reset_index(drop=True)
 
-    def version(self, week: date, past: bool = False) -> str:
+    def version(self, week: date, past: bool = False, weeks: int | None = None) -> str:
         """Return what identifies the rows of `used_by`; an empty text if there are none.
 
         The content of files that cannot be read is not part of it.
         """
-        used = self.content[self._uses(week, past)]
+        used = self.content[self._uses(week, past, weeks)]
         return blake2b(used.tobytes(), digest_size=6).hexdigest() if len(used) else ""
 
-    def _uses(self, week: date, past: bool) -> np.ndarray:
+    def _uses(self, week: date, past: bool, weeks: int | None) -> np.ndarray:
         """Return which rows a week uses; a row without a valid date is used by every week."""
         known = self.frame[KNOWN_ON[self.table.name]]
         before, sunday = (pd.Timestamp(week + timedelta(days=days)) for days in (-1, 6))
         if past:
             return np.asarray(known.isna() | (known <= before))
         uses = known.isna() | (known <= sunday)
+        if weeks is not None:
+            uses &= known.isna() | (known > sunday - pd.Timedelta(weeks=weeks))
         if column := LAST_USE.get(self.table.name):
             last = self.frame[column]
             uses &= last.isna() | (last > sunday) | (known > before)

@@ -59,13 +59,13 @@ SUPPLY_POSITION = Table(
         Column(
             "week_of_units",
             "date",
-            "Of units arriving the week of arrival, of overdue orders the week they were due, of stock the week itself",
+            "Week in which units arrive, or overdue orders were due; of stock the week of the partition",
         ),
         amount("quantity", "Units"),
         Column(
             "source",
             "string",
-            "Whether the units were counted, or follow from plans and orders since",
+            "Counted, or carried forward by plans and orders",
             values=("counted", "planned"),
         ),
     ),
@@ -85,9 +85,12 @@ SUPPLY_LEDGER = Table(
         amount("delivered_late", "Units delivered for orders of earlier weeks"),
         amount("given_up", "Units overdue for longer than allowed, which are no longer delivered"),
         Column(
-            "count_difference",
+            "count_difference", "double", "Units in stock that a count found in addition; negative if fewer"
+        ),
+        Column(
+            "arriving_difference",
             "double",
-            "Units of stock and arrivals that a count found more (or fewer) than expected",
+            "Units on their way that a count found in addition; negative if fewer",
         ),
         amount("closing_stock", "Units in stock when the week ended"),
     ),

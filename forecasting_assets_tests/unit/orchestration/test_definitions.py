@@ -41,6 +41,8 @@ COMPANIONS = {
     "plan_rules",
     "plan_shortages",
     "replay_state",
+    "supply_ledger",
+    "supply_position",
 }
 #: Landed files, which Dagster observes; it knows neither owners nor columns of such assets.
 SOURCES = {"order_files", "network_files", "planning_files"}

@@ -186,7 +186,9 @@ def test_looking_back_uses_all_rows_that_earlier_weeks_knew(folder):
 
 def test_counts_are_used_by_all_weeks_since(folder):
     write(folder, "stock.csv", "counted_on,part_id,region,quantity\n2026-09-27,P,EU,1\n")
-    assert [len(rows(folder, STOCK, add_weeks(W, week))) for week in (-1, 0, 1)] == [0, 1, 1]
+    assert [len(rows(folder, STOCK, add_weeks(W, week))) for week in (-1, 0, 1, 9)] == [0, 1, 1, 1]
+    recent = PlanningInput("stock", weeks=2)
+    assert [len(rows(folder, recent, add_weeks(W, week))) for week in (-1, 0, 1, 2)] == [0, 1, 1, 0]
 
 
 def test_files_of_no_kind_are_named_and_those_of_other_programs_are_not(folder):

@@ -1,5 +1,6 @@
 """What is planned for, what there is already, the allocation plan, its cost, and the proof that it is optimal."""
 
+from forecasting_assets.tables.planning_files import FORECAST_OVERRIDES
 from forecasting_assets.tables.schema import Column, Table
 from forecasting_assets.tables.shared import CATEGORY, MANUFACTURER, PART, QUANTILES, REGION, amount
 
@@ -29,6 +30,19 @@ DEMAND_PLAN = Table(
         Column("author", "string", "Author of the override", nullable=True),
     ),
     key=("part_id", "region", "due_week"),
+)
+OVERRIDE_USE = Table(
+    "override_use",
+    (
+        Column("file", "string", "Planning file of the override"),
+        Column("row", "long", "Row in the file; the header is row 1", minimum=1),
+        *FORECAST_OVERRIDES.columns,
+        Column("rows", "long", "Rows of demand_plan that it decides", minimum=0),
+        amount("statistical", "Units that the forecast has in these rows"),
+        amount("override", "Units that the override puts in their place"),
+        Column("problem", "string", "Why it changes nothing", nullable=True),
+    ),
+    key=("file", "row"),
 )
 SUPPLY_POSITION = Table(
     "supply_position",

@@ -81,7 +81,7 @@ def _replay_week(settings: Settings, lake: Lake, week: date) -> tuple[pd.DataFra
     since = week if state.empty else state["since"].min().date()
     first = max(settings.calendar.first_week, add_weeks(week, -FORESEEN_WEEKS - NAIVE_LOOKBACK_WEEKS))
     orders = lake.read_pandas(WEEKLY_DEMAND, weeks_between(first, week))
-    forecasts = {o: planned_demand(settings, lake, o) for o in replayed_origins(week, since)}
+    forecasts = {o: planned_demand(lake, o) for o in replayed_origins(week, since)}
     plan, position = (lake.read_pandas(table, [origin]) for table in (ALLOCATION_PLAN, SUPPLY_POSITION))
     flows = lake.read_pandas(SUPPLY_LEDGER, [origin])
     found = flows[flows["count_difference"] != 0].rename(columns={"count_difference": "quantity"})

@@ -18,12 +18,16 @@ from forecasting_assets.allocation import (
 )
 from forecasting_assets.findings import Finding
 from forecasting_assets.lake.lake import Lake
+from forecasting_assets.lake.planning_files import PlanningFolder
+from forecasting_assets.planning.checks import check_demand_plan, check_overrides, check_planning_files
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     ALLOCATION_PLAN,
     BUSINESS_IMPACT,
     CAPACITY_LOAD,
+    DEMAND_PLAN,
     MANUFACTURER_NETWORK,
+    OVERRIDE_USE,
     PLAN_PROOF,
     PLAN_RULES,
     PLAN_SHORTAGES,
@@ -32,6 +36,15 @@ from forecasting_assets.tables import (
 from forecasting_assets.tables.contract import check_contract
 from forecasting_assets.weeks import add_weeks
 from forecasting_assets.workflows.planning import planning_inputs, read_plan_costs
+
+
+def demand_plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Finding]:
+    """Check the demand plan of a week, its overrides, and the planning folder as a whole."""
+    return {
+        "contract": check_demand_plan(lake.read_pandas(DEMAND_PLAN, [week])),
+        "overrides_used": check_overrides(lake.read_pandas(OVERRIDE_USE, [week])),
+        "planning_files_recognised": check_planning_files(PlanningFolder.of(settings).unrecognised()),
+    }
 
 
 def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Finding]:

@@ -1,9 +1,10 @@
 """Allocate capacity: the cheapest plan for a demand, its proof, and its business impact in hindsight."""
 
+from forecasting_assets.allocation.arguments import DemandError, InputError
 from forecasting_assets.allocation.certificate import Certificate
 from forecasting_assets.allocation.greedy import allocate_greedily
 from forecasting_assets.allocation.hindsight import FORESEEN_WEEKS, WARM_UP_WEEKS, impact, replayed_origins
-from forecasting_assets.allocation.instance import COST_PARTS, DemandError
+from forecasting_assets.allocation.instance import COST_PARTS
 from forecasting_assets.allocation.network import (
     Network,
     NetworkError,
@@ -44,6 +45,7 @@ __all__ = [
     "Certificate",
     "Change",
     "DemandError",
+    "InputError",
     "Market",
     "Network",
     "NetworkError",

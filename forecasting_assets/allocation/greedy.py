@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.instance import build_instance
-from forecasting_assets.allocation.network import Network
+from forecasting_assets.allocation.network import Network, check_network
 from forecasting_assets.allocation.plan import AllocationPlan, Decision, to_plan, zero_small_amounts
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.unmet import unmet_demand
@@ -39,9 +39,10 @@ def allocate_greedily(
 
     Raises
     ------
-    DemandError
-        If the demand cannot be planned.
+    NetworkError, InputError
+        If a table cannot be planned with.
     """
+    check_network(network)
     instance = build_instance(demand, network, policy, capacity)
     classes = instance.classes
     unmet = unmet_demand(classes, classes["quantity"].to_numpy()[None], covered, policy.max_weeks_late)[0]

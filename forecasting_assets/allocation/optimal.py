@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.allocation.arguments import check_demand
 from forecasting_assets.allocation.certificate import Certificate, certify
 from forecasting_assets.allocation.explain import explain
 from forecasting_assets.allocation.formulate import Formulation, check_rules, formulate
@@ -106,6 +107,7 @@ def build_problem(
         If a table is invalid, or a rule names an unknown manufacturer or part category.
     """
     check_network(network)
+    check_demand(demand)
     check_rules(policy, network, demand)
     instance = build_instance(demand, network, policy, capacity)
     if policy.uncertainty == "quantile":

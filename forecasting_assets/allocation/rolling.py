@@ -18,6 +18,7 @@ from forecasting_assets.allocation.network import Network, weekly_capacity
 from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.unmet import CATEGORY_REGION
+from forecasting_assets.allocation.worth import price_units
 from forecasting_assets.tables import QUANTILES
 from forecasting_assets.weeks import add_weeks, weeks_between
 
@@ -320,7 +321,7 @@ def _replayed_classes(orders: pd.DataFrame, network: Network, policy: Allocation
         due_week=orders["week"].min(),
         unit_price=sums["revenue"] / sums["quantity"],
     )
-    _, classes = classify(priced.drop(columns="revenue"))
+    _, classes = classify(price_units(priced.drop(columns="revenue"), policy))
     return price_classes(classes, ways_to_serve(classes, capabilities_of(network), network.lanes), policy)
 
 

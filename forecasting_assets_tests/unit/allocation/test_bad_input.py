@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecasting_assets.allocation.arguments import DemandError, InputError
+from forecasting_assets.allocation.greedy import allocate_greedily
 from forecasting_assets.allocation.network import NetworkError
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
@@ -44,7 +46,7 @@ def certified(demand, network, policy=None, capacity=None):
 )
 def test_a_bad_number_is_named(table, column, value):
     network = replace(ONE_SHOP, **{table: getattr(ONE_SHOP, table).assign(**{column: value})})
-    with pytest.raises(NetworkError, match=f"{table}, .*, column {column}: {value}") as error:
+    with pytest.raises(NetworkError, match=f"{table}, row 0, column {column}: {value}") as error:
         allocate(DEMAND, network, AllocationPolicy())
     (problem,) = error.value.problems
     assert (problem.kind, problem.table, problem.column) == ("out_of_bounds", table, column)
@@ -56,6 +58,100 @@ def test_a_row_that_is_there_twice_is_named(table):
     with pytest.raises(NetworkError) as error:
         allocate(DEMAND, replace(ONE_SHOP, **{table: pd.concat([rows, rows])}), AllocationPolicy())
     assert [(p.kind, p.table) for p in error.value.problems] == [("repeated_key", table)]
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "kind", "column"),
+    [
+        ("manufacturers", lambda t: t.drop(columns="on_time_rate"), "missing_column", "on_time_rate"),
+        ("lanes", lambda t: t.assign(to_region=None), "empty", "to_region"),
+        ("capabilities", lambda t: t.assign(unit_cost="4 EUR"), "not_a_number", "unit_cost"),
+        ("capabilities", lambda t: t.assign(manufacturer_id="M9"), "unknown_manufacturer", "manufacturer_id"),
+        (
+            "capacity_overrides",
+            lambda t: pd.DataFrame(
+                {"manufacturer_id": "M1", "week": [pd.Timestamp("2024-01-02")], "capacity_hours": 1.0}
+            ),
+            "bad_week",
+            "week",
+        ),
+        (
+            "capacity_overrides",
+            lambda t: pd.DataFrame({"manufacturer_id": "M1", "week": ["2024-01-01"], "capacity_hours": 1.0}),
+            "bad_week",
+            "week",
+        ),
+    ],
+)
+def test_a_network_table_of_another_shape_is_named(table, change, kind, column):
+    network = replace(ONE_SHOP, **{table: change(getattr(ONE_SHOP, table))})
+    with pytest.raises(NetworkError) as error:
+        allocate(DEMAND, network, AllocationPolicy())
+    assert [(p.kind, p.table, p.column) for p in error.value.problems] == [(kind, table, column)]
+
+
+CAPACITY = capacity_of(ONE_SHOP, 2)
+
+
+@pytest.mark.parametrize("planner", [allocate, allocate_greedily])
+@pytest.mark.parametrize(
+    ("change", "kind", "column", "row"),
+    [
+        (
+            lambda c: c.drop(columns="overtime_capacity_hours"),
+            "missing_column",
+            "overtime_capacity_hours",
+            None,
+        ),
+        (lambda c: c.assign(capacity_hours=[5.0, np.nan]), "out_of_bounds", "capacity_hours", 1),
+        (
+            lambda c: c.assign(overtime_capacity_hours=[-1.0, 0.0]),
+            "out_of_bounds",
+            "overtime_capacity_hours",
+            0,
+        ),
+        (lambda c: c.assign(capacity_hours=["5", "6"]), "not_a_number", "capacity_hours", None),
+        (
+            lambda c: c.assign(production_week=c["production_week"].astype(str)),
+            "bad_week",
+            "production_week",
+            None,
+        ),
+        (
+            lambda c: c.assign(production_week=c["production_week"] + pd.Timedelta(days=2)),
+            "bad_week",
+            "production_week",
+            0,
+        ),
+        (lambda c: c.assign(production_week=c["production_week"].iloc[0]), "repeated_key", "", 1),
+        (lambda c: c.assign(manufacturer_id=["M1", None]), "missing_value", "manufacturer_id", 1),
+    ],
+)
+def test_capacity_that_cannot_be_planned_with_is_named(planner, change, kind, column, row):
+    with pytest.raises(InputError) as error:
+        planner(DEMAND, ONE_SHOP, AllocationPolicy(), change(CAPACITY))
+    assert (error.value.kind, error.value.table) == (kind, "capacity")
+    assert (error.value.column, error.value.row) == (column, row)
+
+
+@pytest.mark.parametrize("planner", [allocate, allocate_greedily])
+@pytest.mark.parametrize(
+    ("change", "kind", "column", "row"),
+    [
+        (lambda d: d.drop(columns="part_id"), "missing_column", "part_id", None),
+        (lambda d: d.assign(region=["north", None]), "missing_value", "region", 1),
+        (lambda d: d.assign(quantity=[1.0, np.inf]), "out_of_bounds", "quantity", 1),
+        (lambda d: d.assign(quantity=["1", "2"]), "not_a_number", "quantity", None),
+        (lambda d: d.assign(unit_price=[-1.0, np.nan]), "out_of_bounds", "unit_price", 0),
+        (lambda d: d.assign(due_week=["2024-01-01", "2024-01-08"]), "bad_week", "due_week", None),
+        (lambda d: d.assign(due_week=pd.Timestamp("2024-01-01")), "repeated_key", "", 1),
+    ],
+)
+def test_demand_that_cannot_be_planned_is_named(planner, change, kind, column, row):
+    with pytest.raises(DemandError) as error:
+        planner(change(DEMAND), ONE_SHOP, AllocationPolicy())
+    assert (error.value.kind, error.value.table) == (kind, "demand")
+    assert (error.value.column, error.value.row) == (column, row)
 
 
 def test_no_capacity_at_all_is_a_certified_shortage():

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting_assets.allocation.instance import DemandError, build_instance
+from forecasting_assets.allocation.arguments import DemandError
+from forecasting_assets.allocation.instance import build_instance
 from forecasting_assets.allocation.optimal import allocate, build_problem, planned_units
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.scenarios import class_scenarios

@@ -73,7 +73,7 @@ def value_bands_of(demanded: pd.DataFrame, bands: int, served: Collection[tuple[
     few = group.transform("size").to_numpy() <= bands
     band = np.where(few, group.cumcount(), spread).astype(int)
     # Bands of other prices and priorities go on counting.
-    return (group.ngroup().to_numpy() * bands + band)[alike.ngroup()]
+    return np.asarray((group.ngroup().to_numpy() * bands + band)[alike.ngroup()])
 
 
 def _of(demand: pd.DataFrame, column: str, by_name: Mapping[str, float]) -> pd.Series:

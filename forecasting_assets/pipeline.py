@@ -312,6 +312,11 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
                     "Some manufacturer can make and deliver everything that is in demand.",
                     blocking=False,
                 ),
+                Check(
+                    "priced_parts_demanded",
+                    "Every part with a shortage price or priority of its own is in demand.",
+                    blocking=False,
+                ),
             ),
         ),
         WeeklyAsset(

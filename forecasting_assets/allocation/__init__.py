@@ -22,6 +22,7 @@ from forecasting_assets.allocation.verify import (
     check_balance,
     check_capacity,
     check_certificate,
+    check_priced_parts,
     check_rules_kept,
     check_servable,
     check_shortages,
@@ -35,6 +36,7 @@ from forecasting_assets.allocation.what_if import (
     on_time_rate,
     parse_change,
 )
+from forecasting_assets.allocation.worth import parts_without_demand
 
 __all__ = [
     "COST_PARTS",
@@ -61,6 +63,7 @@ __all__ = [
     "check_balance",
     "check_capacity",
     "check_certificate",
+    "check_priced_parts",
     "check_rules_kept",
     "check_servable",
     "check_shortages",
@@ -69,6 +72,7 @@ __all__ = [
     "load_network",
     "on_time_rate",
     "parse_change",
+    "parts_without_demand",
     "planned_units",
     "replayed_origins",
     "rolling_replay",

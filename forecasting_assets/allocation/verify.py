@@ -169,5 +169,23 @@ def check_servable(demand: pd.DataFrame, unservable: Mapping[tuple[str, str], st
     )
 
 
+def check_priced_parts(without_demand: Mapping[str, list[str]]) -> Finding:
+    """Check that parts with prices and priorities of their own are in demand.
+
+    Parameters
+    ----------
+    without_demand
+        The result of `worth.parts_without_demand`.
+    """
+    words = [f"[{setting}] names {listed(parts, 5)}" for setting, parts in without_demand.items()]
+    return Finding(
+        not words,
+        f"{'; '.join(words)}: not in demand; correct or remove the names"
+        if words
+        else "all named parts are in demand",
+        {"parts_without_demand": sum(map(len, without_demand.values()))},
+    )
+
+
 def _by_key(table: pd.DataFrame, key: list[str]) -> pd.Series:
     return table.assign(due_week=pd.to_datetime(table["due_week"])).groupby(key)["quantity"].sum()

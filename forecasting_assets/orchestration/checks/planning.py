@@ -8,9 +8,11 @@ from forecasting_assets.allocation import (
     check_balance,
     check_capacity,
     check_certificate,
+    check_priced_parts,
     check_rules_kept,
     check_servable,
     check_shortages,
+    parts_without_demand,
     planned_units,
     unservable,
 )
@@ -48,6 +50,7 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Findi
         "rules_kept": check_rules_kept(rules),
         "few_shortages": check_shortages(shortages, wanted, settings.checks.shortage_limit),
         "demand_servable": check_servable(demand, unservable(network, demand)),
+        "priced_parts_demanded": check_priced_parts(parts_without_demand(demand, settings.allocation)),
     }
 
 

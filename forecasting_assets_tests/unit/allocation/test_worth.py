@@ -10,7 +10,7 @@ from forecasting_assets.allocation.instance import build_instance
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy, Priority, ShortagePrice
 from forecasting_assets.allocation.program import AllocationError
-from forecasting_assets.allocation.verify import check_certificate
+from forecasting_assets.allocation.verify import check_certificate, check_priced_parts
 from forecasting_assets.allocation.worth import parts_without_demand, price_units
 
 from .cases import ONE_SHOP, capacity_of, make_demand, make_network, problems
@@ -113,7 +113,10 @@ def test_parts_without_demand_are_named_but_do_not_stop_the_plan():
         "allocation.shortage_price.part": ["old"],
         "allocation.priority.part": ["older", "oldest"],
     }
-    assert parts_without_demand(GOLD_AND_CHEAP, policy()) == {}
+    finding = check_priced_parts(parts_without_demand(GOLD_AND_CHEAP, priced))
+    assert not finding.passed
+    assert "[allocation.priority.part] names older, oldest" in finding.description
+    assert check_priced_parts(parts_without_demand(GOLD_AND_CHEAP, policy())).passed
     assert not allocate(GOLD_AND_CHEAP, ONE_SHOP, priced).plan.empty
 
 

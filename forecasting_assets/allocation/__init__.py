@@ -14,7 +14,7 @@ from forecasting_assets.allocation.network import (
 )
 from forecasting_assets.allocation.network_files import load_network
 from forecasting_assets.allocation.optimal import allocate, build_problem, certify_plan, planned_units
-from forecasting_assets.allocation.plan import AllocationPlan
+from forecasting_assets.allocation.plan import AllocationPlan, exact_plan
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import AllocationError
 from forecasting_assets.allocation.rolling import Market, rolling_replay
@@ -23,6 +23,7 @@ from forecasting_assets.allocation.verify import (
     check_capacity,
     check_certificate,
     check_priced_parts,
+    check_published,
     check_rules_kept,
     check_servable,
     check_shortages,
@@ -64,9 +65,11 @@ __all__ = [
     "check_capacity",
     "check_certificate",
     "check_priced_parts",
+    "check_published",
     "check_rules_kept",
     "check_servable",
     "check_shortages",
+    "exact_plan",
     "hours_by_manufacturer",
     "impact",
     "load_network",

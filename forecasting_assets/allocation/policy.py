@@ -91,6 +91,14 @@ class AllocationPolicy(BaseModel):
         ),
     )
 
+    whole_units: bool = Field(
+        True,
+        description=(
+            "Whether the rows of the plan are whole units: the exact amounts of the cheapest plan (plan_flows) "
+            "rounded so that totals are kept and no manufacturer works over its hours"
+        ),
+    )
+
     # Rules of the marketplace; each is off unless set.
     minimum_load: dict[str, Share] = Field(
         default_factory=dict,
@@ -157,7 +165,9 @@ class AllocationPolicy(BaseModel):
     def without_rules(self) -> "AllocationPolicy":
         """Return a policy with the same costs and uncertainty, but without rules of the marketplace and price bands."""
         off = {"minimum_load": {}, "maximum_share": {}, "minimum_batch": {}, "frozen_weeks": 0}
-        return self.model_copy(update={**off, "activation_costs": False, "value_bands": 1})
+        return self.model_copy(
+            update={**off, "activation_costs": False, "value_bands": 1, "whole_units": False}
+        )
 
     def certain(self) -> "AllocationPolicy":
         """Return the same policy for demand that is known."""

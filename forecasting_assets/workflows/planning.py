@@ -19,6 +19,7 @@ from forecasting_assets.tables import (
     CAPACITY_LOAD,
     DEMAND_FORECAST,
     PLAN_COST,
+    PLAN_FLOWS,
     PLAN_PROOF,
     PLAN_REASONS,
     PLAN_RULES,
@@ -109,6 +110,7 @@ def plan_week(settings: Settings, lake: Lake, week: date) -> WeekResult:
 def _write_plan(lake: Lake, plan: AllocationPlan, week: date) -> int:
     """Write the tables of a plan; return the number of rows of ALLOCATION_PLAN, which is published last."""
     lake.write_pandas(plan.capacity_load, CAPACITY_LOAD, week)
+    lake.write_pandas(plan.flows, PLAN_FLOWS, week)
     lake.write_pandas(plan.shortages, PLAN_SHORTAGES, week)
     lake.write_pandas(plan.reasons, PLAN_REASONS, week)
     lake.write_pandas(plan.rules, PLAN_RULES, week)

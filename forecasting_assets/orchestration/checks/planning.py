@@ -9,9 +9,11 @@ from forecasting_assets.allocation import (
     check_capacity,
     check_certificate,
     check_priced_parts,
+    check_published,
     check_rules_kept,
     check_servable,
     check_shortages,
+    exact_plan,
     parts_without_demand,
     planned_units,
     unservable,
@@ -24,6 +26,7 @@ from forecasting_assets.tables import (
     BUSINESS_IMPACT,
     CAPACITY_LOAD,
     MANUFACTURER_NETWORK,
+    PLAN_FLOWS,
     PLAN_PROOF,
     PLAN_RULES,
     PLAN_SHORTAGES,
@@ -37,16 +40,31 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Findi
     inputs = planning_inputs(settings, lake, week)
     demand, network = inputs.demand, inputs.network
     problem = build_problem(demand, network, settings.allocation, previous=inputs.previous)
-    load, plan, proof, rules, shortages = (
+    load, plan, flows, proof, rules, shortages = (
         lake.read_pandas(table, [week])
-        for table in (CAPACITY_LOAD, ALLOCATION_PLAN, PLAN_PROOF, PLAN_RULES, PLAN_SHORTAGES)
+        for table in (CAPACITY_LOAD, ALLOCATION_PLAN, PLAN_FLOWS, PLAN_PROOF, PLAN_RULES, PLAN_SHORTAGES)
     )
     wanted, total = planned_units(problem), read_plan_costs(lake, week)["total"]
-    spare = settings.allocation.uncertainty == "stochastic"
+    exact = exact_plan(problem.instance, flows, shortages, load)
+    if exact is None:
+        of_exact_plan = dict.fromkeys(
+            ("demand_balanced", "solver_certified", "rows_published"),
+            Finding(
+                False,
+                "rows of plan_flows, plan_shortages or capacity_load do not belong to this demand and network",
+            ),
+        )
+    else:
+        spare = settings.allocation.uncertainty == "stochastic"
+        whole = settings.allocation.whole_units
+        of_exact_plan = {
+            "demand_balanced": check_balance(exact.plan, shortages, wanted, spare),
+            "solver_certified": check_certificate(certify_plan(problem, exact.plan, shortages, total, proof)),
+            "rows_published": check_published(plan, load, exact, problem.instance, whole),
+        }
     return {
         "capacity_feasible": check_capacity(load),
-        "demand_balanced": check_balance(plan, shortages, wanted, spare),
-        "solver_certified": check_certificate(certify_plan(problem, plan, shortages, total, proof)),
+        **of_exact_plan,
         "rules_kept": check_rules_kept(rules),
         "few_shortages": check_shortages(shortages, wanted, settings.checks.shortage_limit),
         "demand_servable": check_servable(demand, unservable(network, demand)),

@@ -21,7 +21,7 @@ DEMAND = make_demand([("a", "cnc", "north", w, 5.0, 20.0) for w in (0, 1)])
 
 
 def certified(demand, network, policy=None, capacity=None):
-    result = allocate(demand, network, policy or AllocationPolicy(), capacity)
+    result = allocate(demand, network, policy or AllocationPolicy(whole_units=False), capacity)
     assert result.certificate is not None
     for finding in (
         check_certificate(result.certificate),

@@ -2,8 +2,16 @@
 
 from forecasting_assets.allocation.arguments import DemandError, InputError
 from forecasting_assets.allocation.certificate import Certificate
+from forecasting_assets.allocation.counts import Counts, count
 from forecasting_assets.allocation.greedy import allocate_greedily
-from forecasting_assets.allocation.hindsight import FORESEEN_WEEKS, WARM_UP_WEEKS, impact, replayed_origins
+from forecasting_assets.allocation.hindsight import (
+    FORESEEN_WEEKS,
+    WARM_UP_WEEKS,
+    Demands,
+    Published,
+    impact,
+    replayed_origins,
+)
 from forecasting_assets.allocation.instance import COST_PARTS
 from forecasting_assets.allocation.network import (
     Network,
@@ -17,7 +25,21 @@ from forecasting_assets.allocation.optimal import allocate, build_problem, certi
 from forecasting_assets.allocation.plan import AllocationPlan, exact_plan
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import AllocationError
-from forecasting_assets.allocation.rolling import Market, rolling_replay
+from forecasting_assets.allocation.rolling import (
+    Market,
+    demand_with_overdue,
+    production_weeks,
+    rolling_replay,
+)
+from forecasting_assets.allocation.state import PlanningState
+from forecasting_assets.allocation.supply import (
+    Position,
+    advance,
+    all_series,
+    ledger,
+    started_production,
+)
+from forecasting_assets.allocation.supply_checks import check_counts, check_supply_balance
 from forecasting_assets.allocation.verify import (
     check_balance,
     check_capacity,
@@ -48,12 +70,19 @@ __all__ = [
     "AllocationPolicy",
     "Certificate",
     "Change",
+    "Counts",
     "DemandError",
+    "Demands",
     "InputError",
     "Market",
     "Network",
     "NetworkError",
     "NetworkProblem",
+    "PlanningState",
+    "Position",
+    "Published",
+    "advance",
+    "all_series",
     "allocate",
     "allocate_greedily",
     "build_problem",
@@ -64,21 +93,28 @@ __all__ = [
     "check_balance",
     "check_capacity",
     "check_certificate",
+    "check_counts",
     "check_priced_parts",
     "check_published",
     "check_rules_kept",
     "check_servable",
     "check_shortages",
+    "check_supply_balance",
+    "count",
+    "demand_with_overdue",
     "exact_plan",
     "hours_by_manufacturer",
     "impact",
+    "ledger",
     "load_network",
     "on_time_rate",
     "parse_change",
     "parts_without_demand",
     "planned_units",
+    "production_weeks",
     "replayed_origins",
     "rolling_replay",
+    "started_production",
     "unservable",
     "weekly_capacity",
 ]

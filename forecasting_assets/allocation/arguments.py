@@ -86,6 +86,20 @@ def check_previous(previous: pd.DataFrame) -> None:
     checks.amounts("quantity")
 
 
+def check_supply(supply: pd.DataFrame) -> None:
+    """Check units in stock or on their way: part_id, region, week, quantity.
+
+    Raises
+    ------
+    InputError
+        For the first problem.
+    """
+    checks = _TableChecks("supply", supply, InputError, ["part_id", "region", "week"])
+    checks.require(["part_id", "region", "week"], ["quantity"])
+    checks.weeks("week")
+    checks.amounts("quantity")
+
+
 class _TableChecks:
     """Checks of the columns of one table, which raise `error`; rows are named by `key`."""
 

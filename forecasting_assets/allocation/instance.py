@@ -6,12 +6,13 @@ their parts.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.arguments import HOURS, REQUIRED_COLUMNS, check_demand, check_hours
+from forecasting_assets.allocation.netting import Netting
 from forecasting_assets.allocation.network import Network, servable, weekly_capacity
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.worth import price_units, value_bands_of
@@ -30,7 +31,8 @@ class Instance:
     Attributes
     ----------
     parts
-        Parts with demand: part_id, part_category, region, due_week, class, share (of the units of the class).
+        Parts with demand: part_id, part_category, region, due_week, quantity (units), class, share (of the units of
+        the class).
     classes
         Demand classes: part_category, region, due_week, band, quantity (units), priority, unit_value, shortage_cost
         (of one unit).
@@ -49,6 +51,34 @@ class Instance:
     slots: pd.DataFrame
     batches: pd.DataFrame
     arcs: pd.DataFrame
+
+    def netting(self, supply: pd.DataFrame | None, max_weeks_late: int) -> Netting:
+        """Return what serves the parts from the supply of `PlanningState` before anything is made."""
+        first = self.slots["production_week"].min() if len(self.slots) else self.parts["due_week"].min()
+        return Netting.of(self.parts, supply, first, max_weeks_late)
+
+    def with_units(self, of_parts: np.ndarray, of_classes: np.ndarray | None = None) -> "Instance":
+        """Return the same problem for other units of demand.
+
+        Parameters
+        ----------
+        of_parts
+            Units of each part, (parts,), which its share of the class follows.
+        of_classes
+            Units of each class, (classes,); by default those of its parts.
+        """
+        class_ = self.parts["class"].to_numpy()
+        total = np.bincount(class_, of_parts, minlength=len(self.classes))
+        # Where a class has no units, the shares stay as they are: nothing is shared.
+        share = np.divide(
+            of_parts, total[class_], out=self.parts["share"].to_numpy(copy=True), where=total[class_] > 0
+        )
+        parts = self.parts.assign(quantity=of_parts, share=share)
+        return replace(
+            self,
+            parts=parts,
+            classes=self.classes.assign(quantity=total if of_classes is None else of_classes),
+        )
 
 
 def build_instance(
@@ -84,7 +114,8 @@ def build_instance(
     check_hours(capacity)
     capabilities = capabilities_of(network)
     ways = ways_to_serve(classes, capabilities, network.lanes)
-    classes = price_classes(classes, _existing(ways, capabilities, capacity), policy)
+    hours = capacity[HOURS].sum(axis=1).groupby(capacity["manufacturer_id"]).sum()
+    classes = price_classes(classes, existing_ways(ways, capabilities, hours), policy)
     slots = capacity.sort_values(["manufacturer_id", "production_week"], ignore_index=True)
     slots = slots[["manufacturer_id", "production_week", "capacity_hours", "overtime_capacity_hours"]]
     weeks_of_slots = weeks_since(EPOCH_WEEK, slots["production_week"])
@@ -161,7 +192,9 @@ def classify(
         .reset_index(drop=True)
         .assign(quantity=units, unit_price=revenue / units)
     )
-    parts = demanded[REQUIRED_COLUMNS].assign(**{"class": class_, "share": quantity / units[class_]})
+    parts = demanded[[*REQUIRED_COLUMNS, "quantity"]].assign(
+        **{"class": class_, "share": quantity / units[class_]}
+    )
     return parts, classes
 
 
@@ -191,9 +224,8 @@ def ways_to_serve(classes: pd.DataFrame, capabilities: pd.DataFrame, lanes: pd.D
     return pd.DataFrame({"class": class_} | {c: ways[c].to_numpy()[row] for c in columns})
 
 
-def _existing(ways: pd.DataFrame, capabilities: pd.DataFrame, capacity: pd.DataFrame) -> pd.DataFrame:
-    """Return the ways whose manufacturers have any hours."""
-    hours = capacity[HOURS].sum(axis=1).groupby(capacity["manufacturer_id"]).sum()
+def existing_ways(ways: pd.DataFrame, capabilities: pd.DataFrame, hours: pd.Series) -> pd.DataFrame:
+    """Return the ways whose manufacturers have hours; `hours` is by manufacturer_id."""
     works = (capabilities["manufacturer_id"].map(hours).fillna(0.0) > 0).to_numpy()
     return ways[works[ways["capability"]]]
 
@@ -204,7 +236,7 @@ def price_classes(classes: pd.DataFrame, ways: pd.DataFrame, policy: AllocationP
     A class without price and without any way to serve it is valued like the most valuable class, or 1. `ways` are
     those that exist: by manufacturers with hours.
     """
-    longest_holding = policy.holding_cost * policy.max_weeks_early
+    longest_holding = policy.keeping_cost * policy.max_weeks_early
     way_cost = ways["unit_cost"] * (1 + ways["overtime_premium"] + longest_holding) + ways["lane_cost"]
     highest_cost = way_cost.groupby(ways["class"]).max().reindex(classes.index)
     value = classes["unit_price"].fillna(highest_cost)
@@ -261,7 +293,7 @@ def _arcs(
             "lateness": lateness,
             "production_cost": production_cost,
             "lane_cost": ways["lane_cost"].to_numpy()[way],
-            "holding_cost": policy.holding_cost * np.maximum(-lateness, 0) * production_cost,
+            "holding_cost": policy.keeping_cost * np.maximum(-lateness, 0) * production_cost,
             "lateness_cost": policy.lateness_penalty * weeks_late * late_price[class_],
         }
     )

@@ -185,6 +185,14 @@ def unservable(network: Network, demand: pd.DataFrame) -> dict[tuple[str, str], 
     return reasons
 
 
+def usual_hours(network: Network) -> pd.Series:
+    """Return the hours of a usual week and of all exceptional weeks together, by manufacturer_id."""
+    manufacturers = network.manufacturers.set_index("manufacturer_id")
+    usual = manufacturers["capacity_hours_per_week"] + manufacturers["overtime_hours_per_week"]
+    exceptional = network.capacity_overrides.groupby("manufacturer_id")["capacity_hours"].sum()
+    return usual.add(exceptional, fill_value=0.0)
+
+
 def weekly_capacity(network: Network, weeks: Sequence[date]) -> pd.DataFrame:
     """Return the available hours of each manufacturer in each week, sorted.
 

@@ -88,7 +88,7 @@ def what_if(settings: Settings, lake: Lake, week: date, case: Case) -> tuple[str
         changed_network(inputs.network, change),
     )
     policy, dropped = changed_policy(settings.allocation, change, network, demand)
-    changed = allocate(demand, network, policy, previous=inputs.previous)
+    changed = allocate(demand, network, policy, inputs.state)
     difference = Difference(
         case.description,
         {PLAN: plan.costs, CHANGED: changed.cost},

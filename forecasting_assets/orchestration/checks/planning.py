@@ -8,11 +8,13 @@ from forecasting_assets.allocation import (
     check_balance,
     check_capacity,
     check_certificate,
+    check_counts,
     check_priced_parts,
     check_published,
     check_rules_kept,
     check_servable,
     check_shortages,
+    check_supply_balance,
     exact_plan,
     parts_without_demand,
     planned_units,
@@ -30,8 +32,10 @@ from forecasting_assets.tables import (
     PLAN_PROOF,
     PLAN_RULES,
     PLAN_SHORTAGES,
+    SUPPLY_LEDGER,
 )
 from forecasting_assets.tables.contract import check_contract
+from forecasting_assets.weeks import add_weeks
 from forecasting_assets.workflows.planning import planning_inputs, read_plan_costs
 
 
@@ -39,7 +43,8 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Findi
     """Check the plan of a week."""
     inputs = planning_inputs(settings, lake, week)
     demand, network = inputs.demand, inputs.network
-    problem = build_problem(demand, network, settings.allocation, previous=inputs.previous)
+    ledger = lake.read_pandas(SUPPLY_LEDGER, [week])
+    problem = build_problem(demand, network, settings.allocation, inputs.state)
     load, plan, flows, proof, rules, shortages = (
         lake.read_pandas(table, [week])
         for table in (CAPACITY_LOAD, ALLOCATION_PLAN, PLAN_FLOWS, PLAN_PROOF, PLAN_RULES, PLAN_SHORTAGES)
@@ -63,6 +68,9 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Findi
             "rows_published": check_published(plan, load, exact, problem.instance, whole),
         }
     return {
+        "supply_balanced": check_supply_balance(ledger),
+        "counts_match": check_counts(ledger, settings.checks.count_difference_limit),
+        "previous_week_planned": _previous_week_planned(lake, week),
         "capacity_feasible": check_capacity(load),
         **of_exact_plan,
         "rules_kept": check_rules_kept(rules),
@@ -70,6 +78,20 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Findi
         "demand_servable": check_servable(demand, unservable(network, demand)),
         "priced_parts_demanded": check_priced_parts(parts_without_demand(demand, settings.allocation)),
     }
+
+
+def _previous_week_planned(lake: Lake, week: date) -> Finding:
+    """Check that a plan knows what the plan of the week before has started."""
+    planned = [w for w in lake.existing_weeks(ALLOCATION_PLAN) if w < week]
+    if not planned:
+        return Finding(True, "this is the first plan")
+    if (before := add_weeks(week, -1)) in planned:
+        return Finding(True, f"continues the plan of {before}")
+    return Finding(
+        False,
+        f"there is no plan of {before}, so this plan does not know what earlier plans have started: materialize "
+        f"{before}, then {week} again",
+    )
 
 
 def network_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Finding]:

@@ -13,15 +13,16 @@ from forecasting_assets.allocation.greedy import allocate_greedily
 from forecasting_assets.allocation.network import NetworkError
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.state import NEW_START, PlanningState
 from forecasting_assets.allocation.verify import check_balance, check_capacity, check_certificate
 
-from .cases import ONE_SHOP, capacity_of, make_demand, problems
+from .cases import ONE_SHOP, hours_of, make_demand, problems
 
 DEMAND = make_demand([("a", "cnc", "north", w, 5.0, 20.0) for w in (0, 1)])
 
 
-def certified(demand, network, policy=None, capacity=None):
-    result = allocate(demand, network, policy or AllocationPolicy(whole_units=False), capacity)
+def certified(demand, network, policy=None, state=NEW_START):
+    result = allocate(demand, network, policy or AllocationPolicy(whole_units=False), state)
     assert result.certificate is not None
     for finding in (
         check_certificate(result.certificate),
@@ -90,7 +91,10 @@ def test_a_network_table_of_another_shape_is_named(table, change, kind, column):
     assert [(p.kind, p.table, p.column) for p in error.value.problems] == [(kind, table, column)]
 
 
-CAPACITY = capacity_of(ONE_SHOP, 2)
+CAPACITY = hours_of(ONE_SHOP, 2).capacity
+SUPPLY = pd.DataFrame(
+    {"part_id": "a", "region": "north", "week": CAPACITY["production_week"], "quantity": 1.0}
+)
 
 
 @pytest.mark.parametrize("planner", [allocate, allocate_greedily])
@@ -129,7 +133,7 @@ CAPACITY = capacity_of(ONE_SHOP, 2)
 )
 def test_capacity_that_cannot_be_planned_with_is_named(planner, change, kind, column, row):
     with pytest.raises(InputError) as error:
-        planner(DEMAND, ONE_SHOP, AllocationPolicy(), change(CAPACITY))
+        planner(DEMAND, ONE_SHOP, AllocationPolicy(), PlanningState(capacity=change(CAPACITY)))
     assert (error.value.kind, error.value.table) == (kind, "capacity")
     assert (error.value.column, error.value.row) == (column, row)
 
@@ -152,6 +156,35 @@ def test_demand_that_cannot_be_planned_is_named(planner, change, kind, column, r
         planner(change(DEMAND), ONE_SHOP, AllocationPolicy())
     assert (error.value.kind, error.value.table) == (kind, "demand")
     assert (error.value.column, error.value.row) == (column, row)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "column", "row"),
+    [
+        (lambda s: s.drop(columns="region"), "missing_column", "region", None),
+        (lambda s: s.assign(quantity=[0.0, -1.0]), "out_of_bounds", "quantity", 1),
+        (lambda s: s.assign(quantity=[np.nan, 0.0]), "out_of_bounds", "quantity", 0),
+        (lambda s: s.assign(week=s["week"] + pd.Timedelta(days=1)), "bad_week", "week", 0),
+        (lambda s: s.assign(week=s["week"].dt.date), "bad_week", "week", None),
+    ],
+)
+def test_supply_that_cannot_be_planned_with_is_named(change, kind, column, row):
+    with pytest.raises(InputError) as error:
+        PlanningState(supply=change(SUPPLY))
+    assert (error.value.kind, error.value.table) == (kind, "supply")
+    assert (error.value.column, error.value.row) == (column, row)
+
+
+def test_a_previous_plan_that_cannot_be_kept_is_named():
+    plan = allocate(DEMAND, ONE_SHOP, AllocationPolicy()).plan
+    PlanningState(previous=plan)
+    with pytest.raises(InputError) as error:
+        PlanningState(previous=plan.assign(quantity=-plan["quantity"]))
+    assert (error.value.kind, error.value.table, error.value.column) == (
+        "out_of_bounds",
+        "previous",
+        "quantity",
+    )
 
 
 def test_no_capacity_at_all_is_a_certified_shortage():
@@ -177,7 +210,7 @@ def test_every_plan_is_certified_in_any_unit(problem, quantity, hours, money):
     demand, network, policy, weeks = problem
     # Without any price or way to serve it a unit counts as 1, in whatever currency.
     demand = demand.assign(unit_price=demand["unit_price"].fillna(10.0))
-    plain = certified(demand, network, policy, capacity_of(network, weeks))
+    plain = certified(demand, network, policy, hours_of(network, weeks))
     scaled_network = replace(
         network,
         manufacturers=network.manufacturers.assign(
@@ -196,5 +229,5 @@ def test_every_plan_is_certified_in_any_unit(problem, quantity, hours, money):
     scaled_demand = demand.assign(
         quantity=demand["quantity"] * quantity, unit_price=demand["unit_price"] * money / quantity
     )
-    scaled = certified(scaled_demand, scaled_network, policy, capacity_of(scaled_network, weeks))
+    scaled = certified(scaled_demand, scaled_network, policy, hours_of(scaled_network, weeks))
     assert scaled.cost["total"] == pytest.approx(plain.cost["total"] * money, rel=1e-6, abs=1e-9 * money)

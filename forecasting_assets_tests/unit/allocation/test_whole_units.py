@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from forecasting_assets.allocation.optimal import allocate, build_problem
 from forecasting_assets.allocation.plan import exact_plan
 from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.allocation.verify import check_capacity, check_certificate, check_published
 
-from .cases import capacity_of, make_demand, make_network, problems
+from .cases import hours_of, make_demand, make_network, problems
 
 LOT = ["manufacturer_id", "production_week", "part_category", "region"]
 WEEKS_OF_HALVES = make_demand([("a", "cnc", "north", w, 2.5, 20.0) for w in range(4)])
@@ -68,9 +69,9 @@ def test_exact_amounts_if_units_need_not_be_whole():
 @given(problems(max_weeks=4))
 def test_every_published_plan_is_whole_close_and_possible(problem):
     demand, network, policy, weeks = problem
-    capacity = capacity_of(network, weeks)
-    exact = allocate(demand, network, policy.model_copy(update={"whole_units": False}), capacity)
-    whole = allocate(demand, network, policy.model_copy(update={"whole_units": True}), capacity)
+    state = hours_of(network, weeks)
+    exact = allocate(demand, network, policy.model_copy(update={"whole_units": False}), state)
+    whole = allocate(demand, network, policy.model_copy(update={"whole_units": True}), state)
     quantity = whole.plan["quantity"]
     assert (quantity == quantity.round()).all()
     assert (quantity > 0).all()
@@ -103,7 +104,7 @@ def test_every_published_plan_is_whole_close_and_possible(problem):
 @given(problems(max_weeks=3))
 def test_totals_are_kept_to_half_a_unit_where_hours_are_not_full(problem):
     demand, network, policy, weeks = problem
-    plenty = capacity_of(network, weeks).assign(capacity_hours=1e4)
+    plenty = PlanningState(capacity=hours_of(network, weeks).capacity.assign(capacity_hours=1e4))
     whole = allocate(demand, network, policy.model_copy(update={"whole_units": True}), plenty)
     by = ["manufacturer_id", "part_category", "production_week"]
     exact = whole.flows.groupby(by)["quantity"].sum()
@@ -116,10 +117,10 @@ def test_totals_are_kept_to_half_a_unit_where_hours_are_not_full(problem):
 @given(problems(max_weeks=3))
 def test_the_exact_plan_follows_from_its_flows(problem):
     demand, network, policy, weeks = problem
-    capacity = capacity_of(network, weeks)
-    exact = allocate(demand, network, policy.model_copy(update={"whole_units": False}), capacity)
-    whole = allocate(demand, network, policy.model_copy(update={"whole_units": True}), capacity)
-    instance = build_problem(demand, network, policy, capacity).instance
+    state = hours_of(network, weeks)
+    exact = allocate(demand, network, policy.model_copy(update={"whole_units": False}), state)
+    whole = allocate(demand, network, policy.model_copy(update={"whole_units": True}), state)
+    instance = build_problem(demand, network, policy, state).instance
     shuffled = whole.flows.sample(frac=1.0, random_state=1)
     again = exact_plan(instance, shuffled, whole.shortages, whole.capacity_load)
     for table in ("plan", "shortages"):

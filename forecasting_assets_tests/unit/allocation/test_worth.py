@@ -13,7 +13,7 @@ from forecasting_assets.allocation.program import AllocationError
 from forecasting_assets.allocation.verify import check_certificate, check_priced_parts
 from forecasting_assets.allocation.worth import parts_without_demand, price_units
 
-from .cases import ONE_SHOP, capacity_of, make_demand, make_network, problems
+from .cases import ONE_SHOP, hours_of, make_demand, make_network, problems
 from .test_optimal import loop_cost
 
 #: A manufacturer of 10 hours, and one with no hours that would cost a fortune.
@@ -74,11 +74,11 @@ def test_priority_decides_between_units_of_one_price_and_counts_for_lateness():
     first = policy(priority={"part": {"b": 3}})
     assert made(allocate(demand, WITH_A_CLOSED_SHOP, first)) == pytest.approx({"b": 10.0})
     two_weeks = AllocationPolicy(max_weeks_early=0, max_weeks_late=1, priority={"part": {"a": 3}})
-    result = allocate(demand, WITH_A_CLOSED_SHOP, two_weeks, capacity_of(WITH_A_CLOSED_SHOP, 2))
+    result = allocate(demand, WITH_A_CLOSED_SHOP, two_weeks, hours_of(WITH_A_CLOSED_SHOP, 2))
     late = result.plan.set_index("part_id")["lateness_cost"]
     assert late.to_dict() == pytest.approx({"a": 0.0, "b": 10 * 0.1 * 20.0})
     late_first = two_weeks.model_copy(update={"priority": Priority(region={"north": 5})})
-    result = allocate(demand, WITH_A_CLOSED_SHOP, late_first, capacity_of(WITH_A_CLOSED_SHOP, 2))
+    result = allocate(demand, WITH_A_CLOSED_SHOP, late_first, hours_of(WITH_A_CLOSED_SHOP, 2))
     assert result.cost["lateness_cost"] == pytest.approx(5 * 10 * 0.1 * 20.0)
 
 
@@ -155,7 +155,7 @@ def test_own_prices_and_priorities_cost_what_the_program_part_by_part_costs(prob
             ),
         }
     )
-    result = allocate(demand, network, priced, capacity_of(network, weeks))
+    result = allocate(demand, network, priced, hours_of(network, weeks))
     assert result.cost["total"] == pytest.approx(
         loop_cost(demand, network, priced, weeks), rel=1e-7, abs=1e-7
     )

@@ -286,7 +286,14 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
             files=NETWORK_FILES,
             settings=("orders.fold_case",),
             also_writes=(CAPABILITIES, LANES, CAPACITY_OVERRIDES_KNOWN),
-            checks=(Check("contract", "Each manufacturer has one row without missing values."),),
+            checks=(
+                Check("contract", "Each manufacturer has one row without missing values."),
+                Check(
+                    "manufacturers_used",
+                    "Every manufacturer makes some part category, and a lane leaves its region.",
+                    blocking=False,
+                ),
+            ),
         ),
         WeeklyAsset(
             ALLOCATION_PLAN,

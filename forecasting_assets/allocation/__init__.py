@@ -18,6 +18,7 @@ from forecasting_assets.allocation.network import (
     NetworkError,
     NetworkProblem,
     unservable,
+    unused_manufacturers,
     weekly_capacity,
 )
 from forecasting_assets.allocation.network_files import load_network
@@ -44,6 +45,7 @@ from forecasting_assets.allocation.verify import (
     check_balance,
     check_capacity,
     check_certificate,
+    check_manufacturers_used,
     check_priced_parts,
     check_published,
     check_rules_kept,
@@ -94,6 +96,7 @@ __all__ = [
     "check_capacity",
     "check_certificate",
     "check_counts",
+    "check_manufacturers_used",
     "check_priced_parts",
     "check_published",
     "check_rules_kept",
@@ -116,5 +119,6 @@ __all__ = [
     "rolling_replay",
     "started_production",
     "unservable",
+    "unused_manufacturers",
     "weekly_capacity",
 ]

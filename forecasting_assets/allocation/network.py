@@ -185,6 +185,25 @@ def unservable(network: Network, demand: pd.DataFrame) -> dict[tuple[str, str], 
     return reasons
 
 
+def unused_manufacturers(network: Network) -> dict[str, str]:
+    """Explain which manufacturers can serve no demand: manufacturer_id -> reason, with the file to extend; sorted."""
+    manufacturers = network.manufacturers.sort_values("manufacturer_id")
+    names = manufacturers["manufacturer_id"].to_numpy()
+    capable = np.isin(names.astype(str), network.capabilities["manufacturer_id"].to_numpy(str))
+    connected = manufacturers["region"].isin(network.lanes["from_region"]).to_numpy()
+    return {
+        name: (
+            f"no lane leaves its region {region}; add one to lanes.csv"
+            if makes
+            else "it makes no part category; add one to capabilities.csv"
+        )
+        for name, region, makes, delivers in zip(
+            names, manufacturers["region"], capable, connected, strict=True
+        )
+        if not (makes and delivers)
+    }
+
+
 def usual_hours(network: Network) -> pd.Series:
     """Return the hours of a usual week and of all exceptional weeks together, by manufacturer_id."""
     manufacturers = network.manufacturers.set_index("manufacturer_id")

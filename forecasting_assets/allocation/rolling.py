@@ -67,8 +67,8 @@ class Market:
     policy
         Costs and limits.
     series
-        part_id, region, part_category, priority, unit_value, shortage_cost and unit_cost (mean of its category) of every
-        series with orders or other units, S rows.
+        part_id, region, part_category, priority, unit_value, shortage_cost and unit_cost (mean of its category) of
+        every series with orders or other units, S rows.
     """
 
     orders: pd.DataFrame

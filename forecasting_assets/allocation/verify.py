@@ -222,6 +222,22 @@ def check_servable(demand: pd.DataFrame, unservable: Mapping[tuple[str, str], st
     )
 
 
+def check_manufacturers_used(unused: Mapping[str, str]) -> Finding:
+    """Check that every manufacturer can serve some demand.
+
+    Parameters
+    ----------
+    unused
+        The result of `network.unused_manufacturers`.
+    """
+    lines = [f"{name}: {why}" for name, why in unused.items()]
+    return Finding(
+        not lines,
+        listed(lines, 10, "\n") or "every manufacturer makes something and has a lane",
+        {"unused_manufacturers": len(lines)},
+    )
+
+
 def check_priced_parts(without_demand: Mapping[str, list[str]]) -> Finding:
     """Check that parts with prices and priorities of their own are in demand.
 

@@ -9,6 +9,7 @@ from forecasting_assets.allocation import (
     check_capacity,
     check_certificate,
     check_counts,
+    check_manufacturers_used,
     check_priced_parts,
     check_published,
     check_rules_kept,
@@ -19,9 +20,11 @@ from forecasting_assets.allocation import (
     parts_without_demand,
     planned_units,
     unservable,
+    unused_manufacturers,
 )
 from forecasting_assets.findings import Finding
 from forecasting_assets.lake.lake import Lake
+from forecasting_assets.lake.network import read_network
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     ALLOCATION_PLAN,
@@ -96,7 +99,10 @@ def _previous_week_planned(lake: Lake, week: date) -> Finding:
 
 def network_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Finding]:
     """Check the manufacturers of a week."""
-    return {"contract": check_contract(lake.read_pandas(MANUFACTURER_NETWORK, [week]), MANUFACTURER_NETWORK)}
+    return {
+        "contract": check_contract(lake.read_pandas(MANUFACTURER_NETWORK, [week]), MANUFACTURER_NETWORK),
+        "manufacturers_used": check_manufacturers_used(unused_manufacturers(read_network(lake, week))),
+    }
 
 
 def impact_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Finding]:

@@ -18,6 +18,8 @@ from forecasting_assets.weeks import EPOCH_WEEK, weeks_between, weeks_since
 DEMAND_CLASS = ["part_category", "region", "due_week", "band"]
 #: Columns of the demand that need a value in every row.
 REQUIRED_COLUMNS = ["part_id", "part_category", "region", "due_week"]
+#: Demand of at most this many units counts as zero; the check of the balance names it.
+NEGLIGIBLE_QUANTITY = 1e-6
 COST_PARTS = ["production_cost", "overtime_cost", "lane_cost", "holding_cost", "lateness_cost"]
 
 
@@ -142,7 +144,7 @@ def classify(
         If the demand cannot be planned.
     """
     _check(demand)
-    demanded = demand[demand["quantity"] > 0].sort_values(["part_category", "region", "due_week", "part_id"])
+    demanded = demand[demand["quantity"] > NEGLIGIBLE_QUANTITY].sort_values(["part_category", "region", "due_week", "part_id"])
     demanded = demanded.reset_index(drop=True)
     price = (
         demanded["unit_price"].astype(float)

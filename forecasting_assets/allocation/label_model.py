@@ -1,8 +1,8 @@
 """An independent model of what a plan may do and what it costs, by labels instead of positions.
 
-The proof of a plan (`proof`) and the reasons for its shortages (`explain`) rest on it. It is written from the definition
-of the problem in docs/concepts/plans.md and shares no code with the formulation that the solver receives (`instance`,
-`formulate`), so that an error there does not hide itself.
+The proof of a plan (`proof`) and the reasons for its shortages (`explain`) rest on it. It is written from the
+definition of the problem in docs/concepts/plans.md and shares no code with the formulation that the solver receives
+(`instance`, `formulate`), so that an error there does not hide itself.
 """
 
 from dataclasses import dataclass
@@ -132,7 +132,7 @@ def _classes(demand: pd.DataFrame) -> pd.DataFrame:
 
 def _worth(classes: pd.DataFrame, offers: pd.DataFrame, policy: AllocationPolicy) -> pd.DataFrame:
     """Return `classes` with unit_value and shortage_cost."""
-    longest = policy.holding_cost * policy.max_weeks_early
+    longest = policy.keeping_cost * policy.max_weeks_early
     highest = offers["unit_cost"] * (1 + longest) + offers["overtime_cost"] + offers["lane_cost"]
     value = classes["unit_price"].fillna(highest.groupby(offers["class"]).max())
     value = value.fillna(value.max()).fillna(1.0)
@@ -155,7 +155,7 @@ def _ways(
     expected = rate * late.clip(lower=0) + (1 - rate) * (late + 1).clip(lower=0)
     value = classes["unit_value"].to_numpy()[ways["class"]]
     ways["production_cost"] = ways["unit_cost"]
-    ways["holding_cost"] = policy.holding_cost * (-late).clip(lower=0) * ways["unit_cost"]
+    ways["holding_cost"] = policy.keeping_cost * (-late).clip(lower=0) * ways["unit_cost"]
     ways["lateness_cost"] = policy.lateness_penalty * expected * value
     columns = ["slot", "class", "hours_per_unit", "overtime_cost", "lateness"]
     return ways[[*WAY, *columns, *UNIT_COSTS]]

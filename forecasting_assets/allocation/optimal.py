@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from forecasting_assets.allocation.explain import explain
 from forecasting_assets.allocation.formulate import Formulation, check_rules, formulate
 from forecasting_assets.allocation.instance import Instance, build_instance
 from forecasting_assets.allocation.label_model import PlanBasis
+from forecasting_assets.allocation.netting import Netting
 from forecasting_assets.allocation.network import Network, check_network, unservable
 from forecasting_assets.allocation.plan import AllocationPlan, Decision, balance, to_plan, zero_small_amounts
 from forecasting_assets.allocation.policy import AllocationPolicy
@@ -25,10 +28,26 @@ from forecasting_assets.allocation.program import (
 )
 from forecasting_assets.allocation.proof import PlanClaim, differences, prove, stored
 from forecasting_assets.allocation.proof_table import bands, label_prices, vector, vectors
-from forecasting_assets.allocation.scenarios import QUANTILE_DRAWS, TwoStage, class_scenarios
-from forecasting_assets.allocation.unmet import unmet_demand
+from forecasting_assets.allocation.scenarios import QUANTILE_DRAWS, TwoStage, part_scenarios
+from forecasting_assets.allocation.state import NEW_START, PlanningState
 from forecasting_assets.tables import PLAN_RULES
 from forecasting_assets.weeks import add_weeks
+
+
+@dataclass(frozen=True)
+class PlanInputs:
+    """What a plan is made from.
+
+    Attributes
+    ----------
+    demand, network, policy, state
+        As for `allocate`.
+    """
+
+    demand: pd.DataFrame
+    network: Network
+    policy: AllocationPolicy
+    state: PlanningState
 
 
 @dataclass(frozen=True)
@@ -45,20 +64,32 @@ class Problem:
         The program to solve: the same, or with recourse over scenarios.
     stages
         The program with recourse, if demand is uncertain.
-    basis
-        What the problem was built from, for its proof.
+    inputs
+        What the problem was built from.
     """
 
     instance: Instance
     formulation: Formulation
     program: Program
     stages: TwoStage | None
-    basis: PlanBasis
+    inputs: PlanInputs
 
     @property
     def policy(self) -> AllocationPolicy:
         """Costs, limits and rules."""
-        return self.basis.policy
+        return self.inputs.policy
+
+    @cached_property
+    def basis(self) -> PlanBasis:
+        """What the plan is proved against: the inputs, with the units planned for in place of the mean demand."""
+        inputs, parts = self.inputs, self.instance.parts
+        units = parts["share"] * self.instance.classes["quantity"].to_numpy()[parts["class"]]
+        demand = inputs.demand if "unit_price" in inputs.demand else inputs.demand.assign(unit_price=np.nan)
+        series = ["part_id", "region", "due_week"]
+        wanted = demand[[*series, "part_category", "unit_price"]].assign(weight=demand["quantity"])
+        wanted = wanted.merge(parts[series].assign(quantity=units), on=series, how="left")
+        wanted["quantity"] = wanted["quantity"].fillna(wanted["weight"])
+        return PlanBasis(wanted, inputs.network, inputs.policy, self.instance.slots, inputs.state.previous)
 
     @property
     def base(self) -> Program:
@@ -89,24 +120,19 @@ class Problem:
 
 
 def build_problem(
-    demand: pd.DataFrame,
-    network: Network,
-    policy: AllocationPolicy,
-    capacity: pd.DataFrame | None = None,
-    previous: pd.DataFrame | None = None,
-    covered: pd.DataFrame | None = None,
+    demand: pd.DataFrame, network: Network, policy: AllocationPolicy, state: PlanningState = NEW_START
 ) -> Problem:
     """Build the problem that `allocate` solves.
 
     Parameters
     ----------
-    demand, network, policy, capacity, previous, covered
+    demand, network, policy, state
         As for `allocate`.
 
     Returns
     -------
     Problem
-        Tables and program. The quantities of classes are those planned for, less the units in `covered`.
+        Tables and program. Quantities are those planned for, less the units of the supply that serve them.
 
     Raises
     ------
@@ -115,51 +141,46 @@ def build_problem(
     """
     check_network(network)
     check_rules(policy, network, demand)
-    instance = build_instance(demand, network, policy, capacity)
+    inputs = PlanInputs(demand, network, policy, state)
+    gross = build_instance(demand, network, policy, state.capacity)
+    netting = gross.netting(state.supply, policy.max_weeks_late)
+    if policy.uncertainty == "deterministic" or gross.classes.empty:
+        instance = gross.with_units(netting.unmet(gross.parts["quantity"].to_numpy()))
+        formulation = formulate(instance, policy, network, state.previous)
+        return Problem(instance, formulation, formulation.program, None, inputs)
+    draws = policy.scenarios if policy.uncertainty == "stochastic" else QUANTILE_DRAWS
+    drawn, mean = _net_scenarios(gross, netting, part_scenarios(gross.parts, demand, policy, draws))
     if policy.uncertainty == "quantile":
-        drawn = class_scenarios(instance, demand, policy, QUANTILE_DRAWS)
-        units = np.quantile(drawn, policy.service_level, axis=0) if len(instance.classes) else drawn[0]
-    else:
-        units = instance.classes["quantity"].to_numpy()
-    stochastic = policy.uncertainty == "stochastic" and len(instance.classes) > 0
-    if stochastic:
-        units = class_scenarios(instance, demand, policy, policy.scenarios)
-    drawn = unmet_demand(instance.classes, np.atleast_2d(units), covered, policy.max_weeks_late)
-    units = drawn.mean(axis=0)
-    instance = replace(instance, classes=instance.classes.assign(quantity=units))
-    basis = _basis(instance, demand, network, policy, previous)
-    if not stochastic:
-        formulation = formulate(instance, policy, network, previous)
-        return Problem(instance, formulation, formulation.program, None, basis)
-    weeks = instance.slots["production_week"]
+        instance = gross.with_units(mean, np.quantile(drawn, policy.service_level, axis=0))
+        formulation = formulate(instance, policy, network, state.previous)
+        return Problem(instance, formulation, formulation.program, None, inputs)
+    return _two_stage_problem(gross.with_units(mean), drawn, inputs)
+
+
+def _net_scenarios(
+    gross: Instance, netting: Netting, scenarios: Iterable[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the unmet units of each class in each scenario, (scenarios, classes), and their mean by part, (parts,)."""
+    class_, classes = gross.parts["class"].to_numpy(), len(gross.classes)
+    of_classes, total = [], np.zeros(class_.size)
+    for units in scenarios:
+        unmet = netting.unmet(units)
+        total += unmet
+        of_classes.append(np.bincount(class_, unmet, minlength=classes))
+    return np.array(of_classes), total / len(of_classes)
+
+
+def _two_stage_problem(instance: Instance, drawn: np.ndarray, inputs: PlanInputs) -> Problem:
+    """Return the problem in which the first production weeks are decided before demand, `drawn`, is known."""
+    policy, weeks = inputs.policy, instance.slots["production_week"]
     committed = (weeks < pd.Timestamp(add_weeks(weeks.min(), policy.committed_weeks))).to_numpy()
-    formulation = formulate(instance, policy, network, previous, committed)
+    formulation = formulate(instance, policy, inputs.network, inputs.state.previous, committed)
     base = formulation.program
     now = np.zeros(base.c.size, dtype=bool)
     now[base.columns["lots"]] = True
     now[base.c.size - base.binaries :] = True
     stages = TwoStage(base, now, drawn, policy.cvar_level if policy.risk == "cvar" else None)
-    return Problem(instance, formulation, stages.program, stages, basis)
-
-
-def _basis(
-    instance: Instance,
-    demand: pd.DataFrame,
-    network: Network,
-    policy: AllocationPolicy,
-    previous: pd.DataFrame | None,
-) -> PlanBasis:
-    """Return what the problem is built from, with the units planned for in place of the mean demand."""
-    if "unit_price" not in demand:
-        demand = demand.assign(unit_price=np.nan)
-    parts, classes = instance.parts, instance.classes
-    units = parts["share"] * classes["quantity"].to_numpy()[parts["class"]]
-    series = ["part_id", "region", "due_week"]
-    wanted = demand[[*series, "part_category", "unit_price"]].assign(weight=demand["quantity"])
-    wanted = wanted.merge(parts[series].assign(quantity=units), on=series, how="left")
-    wanted["quantity"] = wanted["quantity"].fillna(wanted["weight"])
-    capacity = instance.slots
-    return PlanBasis(wanted, network, policy, capacity, previous)
+    return Problem(instance, formulation, stages.program, stages, inputs)
 
 
 def planned_units(problem: Problem) -> pd.DataFrame:
@@ -171,12 +192,7 @@ def planned_units(problem: Problem) -> pd.DataFrame:
 
 
 def allocate(
-    demand: pd.DataFrame,
-    network: Network,
-    policy: AllocationPolicy,
-    capacity: pd.DataFrame | None = None,
-    previous: pd.DataFrame | None = None,
-    covered: pd.DataFrame | None = None,
+    demand: pd.DataFrame, network: Network, policy: AllocationPolicy, state: PlanningState = NEW_START
 ) -> AllocationPlan:
     """Find the cheapest plan for `demand`, with its proof.
 
@@ -190,13 +206,8 @@ def allocate(
         quantile or for scenarios, also the quantiles of the forecast in units (`tables.QUANTILES`).
     network, policy
         The network, and the costs, limits and rules.
-    capacity
-        Hours of each manufacturer and production week, in the columns of `weekly_capacity`; by default those of
-        the network from the first due week to the last.
-    previous
-        ALLOCATION_PLAN of the previous plan: changes to it in the frozen weeks are penalised.
-    covered
-        part_category, region, week, quantity: units in stock, or that arrive in that week.
+    state
+        Hours, the plan before, and units in stock and on their way, which serve demand before anything is made.
 
     Returns
     -------
@@ -210,7 +221,7 @@ def allocate(
     AllocationError
         If a rule names an unknown manufacturer or category, or the solver fails or finds no plan in its time limit.
     """
-    solved = _solve_problem(build_problem(demand, network, policy, capacity, previous, covered))
+    solved = _solve_problem(build_problem(demand, network, policy, state))
     plan = replace(solved.plan, rules=_rules(solved), proof=_proof(solved))
     claim = PlanClaim(plan.plan, plan.shortages, plan.capacity_load, plan.rules, plan.proof, plan.cost)
     return replace(
@@ -266,18 +277,13 @@ def certify_plan(problem: Problem, claim: PlanClaim) -> Certificate:
 
 
 def allocate_unproven(
-    demand: pd.DataFrame,
-    network: Network,
-    policy: AllocationPolicy,
-    capacity: pd.DataFrame | None = None,
-    previous: pd.DataFrame | None = None,
-    covered: pd.DataFrame | None = None,
+    demand: pd.DataFrame, network: Network, policy: AllocationPolicy, state: PlanningState = NEW_START
 ) -> AllocationPlan:
     """Return the plan of `allocate` without reasons, rules and proof, for callers that need only the plan.
 
     Parameters
     ----------
-    demand, network, policy, capacity, previous, covered
+    demand, network, policy, state
         As for `allocate`.
 
     Returns
@@ -290,7 +296,7 @@ def allocate_unproven(
     DemandError, NetworkError, AllocationError
         As for `allocate`.
     """
-    return _solve_problem(build_problem(demand, network, policy, capacity, previous, covered)).plan
+    return _solve_problem(build_problem(demand, network, policy, state)).plan
 
 
 @dataclass(frozen=True)

@@ -263,11 +263,11 @@ def describe(row: Mapping[str, Any] | pd.Series, labels: list[str]) -> str:
 
 
 def _conditions_of_ways(found: _Comparison) -> Iterator[_Condition]:
-    """Each planned row is a way that exists, and no amount is negative or missing."""
+    """Require that each planned row is a way that exists, and no amount is negative or missing."""
     rows, short = found.rows, found.short
     quantity, overtime = (rows[c].to_numpy(float) for c in ("quantity", "overtime_quantity"))
     missing = np.where(rows["way"] < 0, np.inf, 0.0)
-    yield _Condition("no such manufacturer, lane or week for", "", missing, missing * 0, rows, ROW)
+    yield _Condition("no such manufacturer, lane or week for", "", missing, np.zeros(len(rows)), rows, ROW)
     below = np.maximum(-np.minimum(quantity, overtime), overtime - quantity)
     yield _Condition("negative units, or more in overtime than in all", "units", below, quantity, rows, ROW)
     amount = short["quantity"].to_numpy(float)
@@ -275,7 +275,7 @@ def _conditions_of_ways(found: _Comparison) -> Iterator[_Condition]:
 
 
 def _conditions_of_demand(found: _Comparison) -> Iterator[_Condition]:
-    """All demand of each part and of each class is planned or short, once."""
+    """Require that all demand of each part and of each class is planned or short, once."""
     spare = found.basis.policy.uncertainty == "stochastic"
     sides = [t.groupby(SERIES)["quantity"].sum() for t in (found.basis.demand, found.rows, found.short)]
     both = pd.concat(sides, axis=1, keys=["wanted", "planned", "short"]).fillna(0.0).reset_index()
@@ -291,7 +291,7 @@ def _conditions_of_demand(found: _Comparison) -> Iterator[_Condition]:
 
 
 def _conditions_of_hours(found: _Comparison) -> Iterator[_Condition]:
-    """Hours are within capacity, and CAPACITY_LOAD states what is planned."""
+    """Require that hours are within capacity, and CAPACITY_LOAD states what is planned."""
     slots, load, overtime = found.model.capacity, found.load, found.overtime
     capacity, most = (slots[c].to_numpy(float) for c in ("capacity_hours", "overtime_capacity_hours"))
     yield _Condition(
@@ -315,7 +315,7 @@ def _conditions_of_hours(found: _Comparison) -> Iterator[_Condition]:
 
 
 def _conditions_of_costs(found: _Comparison) -> Iterator[_Condition]:
-    """Every row costs what its way costs, and the costs add up to the total."""
+    """Require that every row costs what its way costs, and the costs add up to the total."""
     made, short = found.made, found.short
     unit = found.model.ways[[*UNIT_COSTS, "overtime_cost"]].to_numpy()[made["way"]]
     amount = made["quantity"].to_numpy(float)[:, None].repeat(len(UNIT_COSTS), axis=1)
@@ -375,7 +375,7 @@ def _change_cost(found: _Comparison) -> float:
 
 
 def _conditions_of_rules(found: _Comparison) -> Iterator[_Condition]:
-    """Loads, shares and batches are within the limits of rules, and PLAN_RULES states them."""
+    """Require that loads, shares and batches keep the limits of rules, and PLAN_RULES states them."""
     limits, made = found.model.limits, found.made
     if len(limits):
         stated = limits.merge(found.claim.rules, on=["rule", "subject"], how="left", suffixes=("", "_stated"))
@@ -415,7 +415,7 @@ _CONDITIONS: list[Callable[[_Comparison], Iterator[_Condition]]] = [
 def _conditions_of_optimality(
     found: _Comparison, ways: pd.DataFrame, of_class: np.ndarray
 ) -> Iterator[_Condition]:
-    """Complementary slackness: what is used is the cheapest at the prices, and what has a price is used up.
+    """Require complementary slackness: what is used is the cheapest at the prices, and what has a price is used up.
 
     The excess cost of classes and the value of what is left of hours and limits add up to the distance between cost and
     bound; here each is judged by its own size.

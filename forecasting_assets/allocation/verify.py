@@ -92,7 +92,9 @@ def check_balance(
     small = int(negligible.sum())
     if small:
         description += "; " if description else "planned and short units add up to the demand; "
-        description += f"{count(small, 'series week')} of at most {NEGLIGIBLE_QUANTITY:f} units counted as zero"
+        description += (
+            f"{count(small, 'series week')} of at most {NEGLIGIBLE_QUANTITY:f} units counted as zero"
+        )
     return Finding(
         not any(wrong.values()),
         description or "planned and short units add up to the demand",

@@ -3,6 +3,7 @@
 from datetime import date
 
 from forecasting_assets.allocation import (
+    PlanClaim,
     build_problem,
     certify_plan,
     check_balance,
@@ -34,17 +35,18 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Findi
     """Check the plan of a week."""
     inputs = planning_inputs(settings, lake, week)
     demand, network = inputs.demand, inputs.network
-    problem = build_problem(demand, network, settings.allocation, previous=inputs.previous)
+    problem = build_problem(demand, network, settings.allocation, inputs.state)
     load, plan, proof, rules, shortages = (
         lake.read_pandas(table, [week])
         for table in (CAPACITY_LOAD, ALLOCATION_PLAN, PLAN_PROOF, PLAN_RULES, PLAN_SHORTAGES)
     )
-    wanted, total = planned_units(problem), read_plan_costs(lake, week)["total"]
+    wanted, costs = planned_units(problem), read_plan_costs(lake, week)
+    claim = PlanClaim(plan, shortages, load, rules, proof, costs)
     spare = settings.allocation.uncertainty == "stochastic"
     return {
         "capacity_feasible": check_capacity(load),
         "demand_balanced": check_balance(plan, shortages, wanted, spare),
-        "solver_certified": check_certificate(certify_plan(problem, plan, shortages, total, proof)),
+        "solver_certified": check_certificate(certify_plan(problem, claim)),
         "rules_kept": check_rules_kept(rules),
         "few_shortages": check_shortages(shortages, wanted, settings.checks.shortage_limit),
         "demand_servable": check_servable(demand, unservable(network, demand)),

@@ -26,6 +26,7 @@ from forecasting_assets.allocation.optimal import allocate, build_problem, certi
 from forecasting_assets.allocation.plan import AllocationPlan, exact_plan
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import AllocationError
+from forecasting_assets.allocation.proof import PlanClaim
 from forecasting_assets.allocation.rolling import (
     Market,
     demand_with_overdue,
@@ -80,6 +81,7 @@ __all__ = [
     "Network",
     "NetworkError",
     "NetworkProblem",
+    "PlanClaim",
     "PlanningState",
     "Position",
     "Published",

@@ -3,6 +3,7 @@
 from datetime import date
 
 from forecasting_assets.allocation import (
+    PlanClaim,
     build_problem,
     certify_plan,
     check_balance,
@@ -43,7 +44,7 @@ from forecasting_assets.tables import (
 )
 from forecasting_assets.tables.contract import check_contract
 from forecasting_assets.weeks import add_weeks
-from forecasting_assets.workflows.planning import planning_inputs, read_plan_costs
+from forecasting_assets.workflows.planning import planning_inputs
 
 
 def demand_plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Finding]:
@@ -65,7 +66,7 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Findi
         lake.read_pandas(table, [week])
         for table in (CAPACITY_LOAD, ALLOCATION_PLAN, PLAN_FLOWS, PLAN_PROOF, PLAN_RULES, PLAN_SHORTAGES)
     )
-    wanted, total = planned_units(problem), read_plan_costs(lake, week)["total"]
+    wanted = planned_units(problem)
     exact = exact_plan(problem.instance, flows, shortages, load)
     if exact is None:
         of_exact_plan = dict.fromkeys(
@@ -76,11 +77,14 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Findi
             ),
         )
     else:
+        change = read_plan_costs(lake, week)["change_cost"]
+        cost = {**exact.cost, "change_cost": change, "total": exact.cost["total"] + change}
+        claim = PlanClaim(exact.plan, shortages, exact.capacity_load, rules, proof, cost)
         spare = settings.allocation.uncertainty == "stochastic"
         whole = settings.allocation.whole_units
         of_exact_plan = {
             "demand_balanced": check_balance(exact.plan, shortages, wanted, spare),
-            "solver_certified": check_certificate(certify_plan(problem, exact.plan, shortages, total, proof)),
+            "solver_certified": check_certificate(certify_plan(problem, claim)),
             "rows_published": check_published(plan, load, exact, problem.instance, whole),
         }
     return {

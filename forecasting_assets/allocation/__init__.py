@@ -2,7 +2,14 @@
 
 from forecasting_assets.allocation.certificate import Certificate
 from forecasting_assets.allocation.greedy import allocate_greedily
-from forecasting_assets.allocation.hindsight import FORESEEN_WEEKS, WARM_UP_WEEKS, impact, replayed_origins
+from forecasting_assets.allocation.hindsight import (
+    FORESEEN_WEEKS,
+    WARM_UP_WEEKS,
+    Demands,
+    Published,
+    impact,
+    replayed_origins,
+)
 from forecasting_assets.allocation.instance import COST_PARTS, DemandError
 from forecasting_assets.allocation.network import (
     Network,
@@ -17,6 +24,7 @@ from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import AllocationError
 from forecasting_assets.allocation.rolling import Market, rolling_replay
+from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.allocation.verify import (
     check_balance,
     check_capacity,
@@ -44,10 +52,13 @@ __all__ = [
     "Certificate",
     "Change",
     "DemandError",
+    "Demands",
     "Market",
     "Network",
     "NetworkError",
     "NetworkProblem",
+    "PlanningState",
+    "Published",
     "allocate",
     "allocate_greedily",
     "build_problem",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from forecasting_assets.allocation import AllocationPlan, Network, allocate
+from forecasting_assets.allocation import AllocationPlan, Network, PlanningState, allocate
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import read_network
@@ -46,13 +46,13 @@ class PlanningInputs:
         Columns part_id, region, part_category, due_week, quantity (units), quantiles and unit_price.
     network
         The manufacturer network.
-    previous
-        Rows of the plan before, if its first weeks are frozen and there is one.
+    state
+        What the plan starts from.
     """
 
     demand: pd.DataFrame
     network: Network
-    previous: pd.DataFrame | None
+    state: PlanningState
 
 
 def planning_inputs(settings: Settings, lake: Lake, week: date) -> PlanningInputs:
@@ -70,7 +70,9 @@ def planning_inputs(settings: Settings, lake: Lake, week: date) -> PlanningInput
     previous = None
     if settings.allocation.frozen_weeks:
         previous = lake.read_pandas(ALLOCATION_PLAN, [add_weeks(week, -1)], missing_ok=True)
-    return PlanningInputs(planned_demand(settings, lake, week), read_network(lake, week), previous)
+    return PlanningInputs(
+        planned_demand(settings, lake, week), read_network(lake, week), PlanningState(previous=previous)
+    )
 
 
 def planned_demand(settings: Settings, lake: Lake, origin: date) -> pd.DataFrame:
@@ -97,7 +99,7 @@ def plan_week(settings: Settings, lake: Lake, week: date) -> WeekResult:
         If network or demand are not valid, or no plan is found.
     """
     inputs = planning_inputs(settings, lake, week)
-    plan = allocate(inputs.demand, inputs.network, settings.allocation, previous=inputs.previous)
+    plan = allocate(inputs.demand, inputs.network, settings.allocation, inputs.state)
     rows = _write_plan(lake, plan, week)
     report, pictures = write_plan_report(settings, lake, week)
     costs = {f"cost/{part}": value for part, value in plan.cost.items()}

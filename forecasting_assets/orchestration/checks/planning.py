@@ -34,7 +34,7 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Findi
     """Check the plan of a week."""
     inputs = planning_inputs(settings, lake, week)
     demand, network = inputs.demand, inputs.network
-    problem = build_problem(demand, network, settings.allocation, previous=inputs.previous)
+    problem = build_problem(demand, network, settings.allocation, inputs.state)
     load, plan, proof, rules, shortages = (
         lake.read_pandas(table, [week])
         for table in (CAPACITY_LOAD, ALLOCATION_PLAN, PLAN_PROOF, PLAN_RULES, PLAN_SHORTAGES)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from forecasting_assets.allocation.certificate import Certificate, certify
 from forecasting_assets.allocation.explain import explain
+from forecasting_assets.allocation.fixed_production import FixedProduction, fix_production
 from forecasting_assets.allocation.formulate import Formulation, check_rules, formulate
 from forecasting_assets.allocation.instance import Instance, build_instance
 from forecasting_assets.allocation.netting import Netting
@@ -46,6 +47,8 @@ class Problem:
         The program with recourse, if demand is uncertain.
     policy
         Costs, limits and rules.
+    fixed
+        Production that is fixed, if there is any: tables and program hold the hours and the demand that it leaves.
     """
 
     instance: Instance
@@ -53,6 +56,7 @@ class Problem:
     program: Program
     stages: TwoStage | None
     policy: AllocationPolicy
+    fixed: FixedProduction | None = None
 
     @property
     def base(self) -> Program:
@@ -95,7 +99,8 @@ def build_problem(
     Returns
     -------
     Problem
-        Tables and program. Quantities are those planned for, less the units of the supply that serve them.
+        Tables and program. Quantities are those planned for, less the units of the supply and of fixed production that
+        serve them.
 
     Raises
     ------
@@ -105,18 +110,21 @@ def build_problem(
     check_network(network)
     check_rules(policy, network, demand)
     gross = build_instance(demand, network, policy, state.capacity)
+    fixed = fix_production(demand, gross, network, policy, state)
+    if fixed is not None:
+        gross, state = fixed.reduced(gross), fixed.reduced_state(state)
     netting = gross.netting(state.supply, policy.max_weeks_late)
     if policy.uncertainty == "deterministic" or gross.classes.empty:
         instance = gross.with_units(netting.unmet(gross.parts["quantity"].to_numpy()))
         formulation = formulate(instance, policy, network, state.previous)
-        return Problem(instance, formulation, formulation.program, None, policy)
+        return Problem(instance, formulation, formulation.program, None, policy, fixed)
     draws = policy.scenarios if policy.uncertainty == "stochastic" else QUANTILE_DRAWS
     drawn, mean = _net_scenarios(gross, netting, part_scenarios(gross.parts, demand, policy, draws))
     if policy.uncertainty == "quantile":
         instance = gross.with_units(mean, np.quantile(drawn, policy.service_level, axis=0))
         formulation = formulate(instance, policy, network, state.previous)
-        return Problem(instance, formulation, formulation.program, None, policy)
-    return _two_stage_problem(gross.with_units(mean), drawn, network, policy, state)
+        return Problem(instance, formulation, formulation.program, None, policy, fixed)
+    return replace(_two_stage_problem(gross.with_units(mean), drawn, network, policy, state), fixed=fixed)
 
 
 def _net_scenarios(
@@ -247,6 +255,8 @@ def _solve_problem(problem: Problem) -> _SolvedProblem:
     decision = zero_small_amounts(problem.instance, _decision(problem, solution))
     status = "relaxed" if relaxation.any() else "time_limit" if solution.status != "optimal" else "optimal"
     plan = replace(to_plan(problem.instance, decision, status), gap=solution.gap)
+    if problem.fixed is not None:
+        plan = problem.fixed.add_to(plan)
     return _SolvedProblem(
         problem, solution, decision, plan, program.b_ub - problem.program.b_ub, relaxation, contradicts
     )
@@ -275,6 +285,8 @@ def certify_plan(
         Relative residuals; `table_residual` is infinite if a row of the tables cannot serve this demand.
     """
     program = problem.program
+    if problem.fixed is not None:
+        plan, total_cost = problem.fixed.remove_from(plan, total_cost)
 
     def vector(name: str, size: int) -> np.ndarray:
         rows = proof[proof["vector"] == name]
@@ -370,7 +382,8 @@ def _rules(solved: _SolvedProblem) -> pd.DataFrame:
     rules = problem.formulation.rules
     row, sign = rules["row"].to_numpy(), rules["sign"].to_numpy()
     _, y_ub = problem.prices(solved.solution)
-    planned = sign * (problem.base.a_ub[row] @ problem.expected(solved.solution.x))
+    slack = problem.base.b_ub[row] - problem.base.a_ub[row] @ problem.expected(solved.solution.x)
+    planned = rules["limit"] - sign * slack
     return rules.assign(
         planned=planned,
         eased=relaxation,

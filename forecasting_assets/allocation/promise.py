@@ -329,7 +329,7 @@ class _Delivery:
         self.sources = sources.assign(
             units=sources["units"].where(in_time, 0.0),
             overtime_cost=sources["overtime_share"] * sources["overtime_premium"] * sources["unit_cost"],
-            holding_cost=policy.holding_cost * np.maximum(early, 0) * sources["unit_cost"],
+            holding_cost=policy.keeping_cost * np.maximum(early, 0) * sources["unit_cost"],
         )
 
     @property

@@ -8,6 +8,7 @@ from forecasting_assets.allocation import (
     check_balance,
     check_capacity,
     check_certificate,
+    check_locks_kept,
     check_rules_kept,
     check_servable,
     check_shortages,
@@ -46,6 +47,7 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Findi
         "demand_balanced": check_balance(plan, shortages, wanted, spare),
         "solver_certified": check_certificate(certify_plan(problem, plan, shortages, total, proof)),
         "rules_kept": check_rules_kept(rules),
+        "locks_kept": check_locks_kept(plan, problem.fixed.report if problem.fixed else None),
         "few_shortages": check_shortages(shortages, wanted, settings.checks.shortage_limit),
         "demand_servable": check_servable(demand, unservable(network, demand)),
     }

@@ -17,7 +17,7 @@ from forecasting_assets.weeks import add_weeks
 
 from .cases import FIRST, make_network, monday
 
-POLICY = AllocationPolicy(holding_cost=0.05, max_weeks_early=2)
+POLICY = AllocationPolicy(holding_cost=0.05, obsolescence=0, max_weeks_early=2)
 
 
 def week(n: int) -> date:
@@ -186,7 +186,7 @@ def cheapest_by_week(inquiry, category, free, network, policy):
             if not 0 <= early <= policy.max_weeks_early:
                 continue
             c, at = rates[s.manufacturer_id], len(cost)
-            unit = c.unit_cost * (1 + policy.holding_cost * early) + lane.unit_cost
+            unit = c.unit_cost * (1 + policy.keeping_cost * early) + lane.unit_cost
             # Whole units, and those of them in regular and in overtime hours.
             cost += [0.0, unit, unit + c.unit_cost * home.overtime_premium[s.manufacturer_id]]
             upper += [np.inf, s.regular_hours / c.hours_per_unit, s.overtime_hours / c.hours_per_unit]

@@ -4,7 +4,7 @@ Each week a plan is made for the coming weeks, and its first week is produced. W
 their way and overdue orders is the same as in the supply position of real plans (see `supply`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -76,7 +76,7 @@ class Market:
         orders: pd.DataFrame,
         network: Network,
         policy: AllocationPolicy,
-        others: Sequence[pd.DataFrame] = (),
+        others: Iterable[pd.DataFrame] = (),
     ) -> "Market":
         """Return the market with its series.
 
@@ -272,7 +272,7 @@ def rates(sums: Mapping[str, float] | pd.Series) -> dict[str, float]:
 
 
 def _valued_series(
-    orders: pd.DataFrame, network: Network, policy: AllocationPolicy, others: Sequence[pd.DataFrame]
+    orders: pd.DataFrame, network: Network, policy: AllocationPolicy, others: Iterable[pd.DataFrame]
 ) -> pd.DataFrame:
     """Return the series with unit_value, shortage_cost and unit_cost (see `Market`)."""
     series = all_series([orders, *others])

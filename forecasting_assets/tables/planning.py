@@ -71,9 +71,12 @@ SUPPLY_LEDGER = Table(
         amount("delivered_late", "Units delivered for orders of earlier weeks"),
         amount("given_up", "Units overdue for longer than allowed, which are no longer delivered"),
         Column(
-            "count_difference",
+            "count_difference", "double", "Units in stock that a count found in addition; negative if fewer"
+        ),
+        Column(
+            "arriving_difference",
             "double",
-            "Units in stock and arriving that a count found in addition; negative if fewer",
+            "Units on their way that a count found in addition; negative if fewer",
         ),
         amount("closing_stock", "Units in stock when the week ended"),
     ),

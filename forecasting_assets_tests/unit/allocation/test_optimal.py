@@ -281,6 +281,7 @@ def test_every_plan_holds_and_the_greedy_one_is_never_cheaper(problem):
 def test_does_not_depend_on_the_order_of_rows(problem):
     demand, network, policy, weeks = problem
     state = hours_of(network, weeks)
+    assert state.capacity is not None
     shuffled = replace(
         network,
         manufacturers=network.manufacturers[::-1],

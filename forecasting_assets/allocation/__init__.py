@@ -1,7 +1,10 @@
 """Allocate capacity: the cheapest plan for a demand, its proof, and its business impact in hindsight."""
 
 from forecasting_assets.allocation.certificate import Certificate
+from forecasting_assets.allocation.commitments import active_promises
 from forecasting_assets.allocation.counts import Counts, count
+from forecasting_assets.allocation.displacement import Displacement
+from forecasting_assets.allocation.free_capacity import FreeCapacity, Inquiry, Offer, OfferLine
 from forecasting_assets.allocation.greedy import allocate_greedily
 from forecasting_assets.allocation.hindsight import (
     FORESEEN_WEEKS,
@@ -10,6 +13,15 @@ from forecasting_assets.allocation.hindsight import (
     Published,
     impact,
     replayed_origins,
+)
+from forecasting_assets.allocation.inquiries import (
+    Answer,
+    CapableToPromise,
+    InquiryError,
+    PublishedPlan,
+    parse_inquiries,
+    parse_inquiry,
+    promised_rows,
 )
 from forecasting_assets.allocation.instance import COST_PARTS, DemandError
 from forecasting_assets.allocation.network import (
@@ -64,18 +76,28 @@ __all__ = [
     "AllocationError",
     "AllocationPlan",
     "AllocationPolicy",
+    "Answer",
+    "CapableToPromise",
     "Certificate",
     "Change",
     "Counts",
     "DemandError",
     "Demands",
+    "Displacement",
+    "FreeCapacity",
+    "Inquiry",
+    "InquiryError",
     "Market",
     "Network",
     "NetworkError",
     "NetworkProblem",
+    "Offer",
+    "OfferLine",
     "PlanningState",
     "Position",
     "Published",
+    "PublishedPlan",
+    "active_promises",
     "advance",
     "all_series",
     "allocate",
@@ -101,8 +123,11 @@ __all__ = [
     "load_network",
     "on_time_rate",
     "parse_change",
+    "parse_inquiries",
+    "parse_inquiry",
     "planned_units",
     "production_weeks",
+    "promised_rows",
     "replayed_origins",
     "rolling_replay",
     "started_production",

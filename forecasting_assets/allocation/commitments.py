@@ -95,11 +95,11 @@ def resolve_commitments(
         Weeks that demand may be met late.
     """
     asked = _asked(state, demand)
-    supply = _first_week_or_later(state.supply, _first_week(instance))
+    supply = usable_supply(state.supply, instance)
     from_supply = _is_from_supply(asked, instance)
     why = pd.Series("", asked.index, dtype=object)
     planned = pd.Series(0.0, asked.index)
-    taken, supply = _reserve(asked[from_supply], supply)
+    taken, supply = reserve_supply(asked[from_supply], supply)
     planned[from_supply] = taken
     short = asked.assign(planned=planned)[from_supply & (planned < asked["quantity"] * (1 - _TOLERANCE))]
     texts = [
@@ -135,8 +135,9 @@ def _first_week(instance: Instance) -> pd.Timestamp:
     return pd.Timestamp(weeks.min())
 
 
-def _first_week_or_later(supply: pd.DataFrame | None, first: pd.Timestamp) -> pd.DataFrame:
-    """Return the units by part, region and week in which they can be used, `first` at the earliest."""
+def usable_supply(supply: pd.DataFrame | None, instance: Instance) -> pd.DataFrame:
+    """Return the units of `PlanningState.supply` by part, region and week in which the plan can use them."""
+    first = _first_week(instance)
     if supply is None or supply.empty:
         return pd.DataFrame(columns=_SUPPLY).astype({"week": "datetime64[ns]"}).astype({"quantity": float})
     usable = supply.assign(week=supply["week"].where(supply["week"] >= first, first))
@@ -169,10 +170,17 @@ def _is_from_supply(asked: pd.DataFrame, instance: Instance) -> pd.Series:
     return (asked["kind"] == "promise") & ((asked["manufacturer_id"] == "") | begun)
 
 
-def _reserve(asked: pd.DataFrame, supply: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
+def reserve_supply(asked: pd.DataFrame, supply: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
     """Reserve units of the supply for promises.
 
     The units that arrive last but in time are taken, so that demand due earlier keeps the others.
+
+    Parameters
+    ----------
+    asked
+        part_id, region, due_week, quantity of each promise.
+    supply
+        part_id, region, week, quantity; a row for each part, region and week.
 
     Returns
     -------

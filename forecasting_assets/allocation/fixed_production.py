@@ -35,8 +35,10 @@ class FixedProduction:
         Hours that it takes of each slot, and the fixed cost of using the slot, (slots,).
     batch_units
         Units of each batch, (batches,).
+    own_supply
+        part_id, region, week, quantity: units in stock and on their way that are not reserved for promises.
     supply
-        part_id, region, week, quantity: units that serve demand before anything else is made, with those of locks.
+        The same with the units of locks: all that serves demand before anything else is made.
     promised
         Units of each part of the instance that promises serve, (parts,).
     report
@@ -48,6 +50,7 @@ class FixedProduction:
     overtime_hours: np.ndarray
     activation_cost: np.ndarray
     batch_units: np.ndarray
+    own_supply: pd.DataFrame
     supply: pd.DataFrame
     promised: np.ndarray
     report: pd.DataFrame
@@ -140,7 +143,7 @@ def fix_production(
     supply = pd.concat([found.supply, arriving], ignore_index=True) if len(arriving) else found.supply
     promised = _promised(found, instance)
     netting = replace(instance.netting(supply, policy.max_weeks_late), promised=promised)
-    served = _served(instance, netting)
+    served = served_demand(instance, netting)
     due = _due_weeks(items[is_lock].reset_index(drop=True), served, found.supply)
     held = items[~is_lock].assign(to_stock=False)
     rows = _plan_rows(pd.concat([held, due] if len(held) else [due], ignore_index=True), instance, policy)
@@ -157,6 +160,7 @@ def fix_production(
         overtime_hours=np.minimum(overtime_hours, slots["overtime_capacity_hours"].to_numpy()),
         activation_cost=np.where(all_hours > 0, slot_cost, 0.0),
         batch_units=np.bincount(items["batch"].to_numpy(int), quantity, minlength=len(batches)),
+        own_supply=found.supply,
         supply=supply,
         promised=promised,
         report=found.report,
@@ -171,7 +175,7 @@ def _promised(found: Commitments, instance: Instance) -> np.ndarray:
     return np.asarray(np.minimum(of_parts, instance.parts["quantity"].to_numpy()))
 
 
-def _served(instance: Instance, netting: Netting) -> pd.DataFrame:
+def served_demand(instance: Instance, netting: Netting) -> pd.DataFrame:
     """Return which units serve which demand: part_id, region, week (of arrival), due_week, quantity, in order."""
     parts = instance.parts
     served = netting.served(parts["quantity"].to_numpy())
@@ -191,7 +195,7 @@ def _due_weeks(items: pd.DataFrame, served: pd.DataFrame, supply: pd.DataFrame) 
     items
         Locked items, in the columns of `Commitments.items`.
     served
-        The result of `_served`.
+        The result of `served_demand`.
     supply
         Units that are used before those of locks: part_id, region, week, quantity.
     """

@@ -5,15 +5,14 @@ destination: it takes whole units from stock that no demand uses, and from the h
 Rules that bind production (minimum batches, maximum shares, activation costs) are part of it.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.allocation.certificate import Certificate, certify
+from forecasting_assets.allocation.certificate import certify
+from forecasting_assets.allocation.free_capacity import FreeCapacity, Inquiry, Offer, OfferLine
 from forecasting_assets.allocation.instance import capabilities_of
 from forecasting_assets.allocation.network import Network, unservable
 from forecasting_assets.allocation.policy import AllocationPolicy
@@ -32,133 +31,6 @@ from forecasting_assets.weeks import add_weeks_to_all, weeks_since
 
 #: Share of a unit by which hours may fall short of a whole unit because of rounding.
 _TOLERANCE = 1e-9
-
-
-@dataclass(frozen=True)
-class Inquiry:
-    """A customer's question whether units of a part can be delivered to a region.
-
-    Attributes
-    ----------
-    part_id, region
-        Part, and region of delivery.
-    quantity
-        Units, above 0.
-    by
-        Monday of the latest week of delivery; None if any week will do.
-    """
-
-    part_id: str
-    region: str
-    quantity: float
-    by: date | None = None
-
-
-@dataclass(frozen=True)
-class OfferLine:
-    """Units of an offer from one manufacturer and week, or from stock.
-
-    Attributes
-    ----------
-    manufacturer_id, production_week
-        Who makes the units, and when; None for units in stock or already on their way.
-    arrival_week
-        Week in which they are available in the region.
-    quantity, overtime_quantity
-        Units, and those among them that are made in overtime.
-    production_cost, overtime_cost, lane_cost, holding_cost
-        Costs of these units. Units in stock are paid for: they cost nothing more.
-    """
-
-    manufacturer_id: str | None
-    production_week: date | None
-    arrival_week: date
-    quantity: float
-    overtime_quantity: float
-    production_cost: float
-    overtime_cost: float
-    lane_cost: float
-    holding_cost: float
-
-
-@dataclass(frozen=True)
-class Offer:
-    """A delivery of all units of an inquiry.
-
-    Attributes
-    ----------
-    week
-        Week of delivery, in which all units are in the region.
-    lines
-        Where the units come from.
-    activation_cost
-        Fixed cost of manufacturers that the plan does not use in these weeks.
-    cost
-        Cost of all lines, and of activation.
-    certificate
-        Proof that no delivery in this week is cheaper.
-    """
-
-    week: date
-    lines: tuple[OfferLine, ...]
-    activation_cost: float
-    cost: float
-    certificate: Certificate
-
-
-@dataclass(frozen=True)
-class FreeCapacity:
-    """What a plan leaves for new inquiries.
-
-    Attributes
-    ----------
-    slots
-        manufacturer_id, production_week, regular_hours, overtime_hours (both left), is_used (whether anything is made).
-    stock
-        part_id, region, week, quantity: units in stock and on their way that no demand uses.
-    made
-        manufacturer_id, production_week, part_category, quantity: units planned and promised.
-    wanted
-        part_category -> units of demand over the horizon, with what was promised.
-    """
-
-    slots: pd.DataFrame
-    stock: pd.DataFrame
-    made: pd.DataFrame
-    wanted: Mapping[str, float]
-
-    def without(self, inquiry: Inquiry, category: str, offer: Offer, network: Network) -> "FreeCapacity":
-        """Return what is left when an offer has been accepted."""
-        hours_of = network.capabilities.set_index(["manufacturer_id", "part_category"])["hours_per_unit"]
-        slots, stock = self.slots.copy(), self.stock.copy()
-        made = []
-        for line in offer.lines:
-            if line.manufacturer_id is None:
-                key = {"part_id": inquiry.part_id, "region": inquiry.region, "week": line.arrival_week}
-                stock.loc[_rows(stock, key), "quantity"] -= line.quantity
-                continue
-            key = {"manufacturer_id": line.manufacturer_id, "production_week": line.production_week}
-            at, hours = _rows(slots, key), hours_of[line.manufacturer_id, category]
-            slots.loc[at, "overtime_hours"] -= line.overtime_quantity * hours
-            slots.loc[at, "regular_hours"] -= (line.quantity - line.overtime_quantity) * hours
-            slots.loc[at, "is_used"] = True
-            made.append({**key, "part_category": category, "quantity": line.quantity})
-        rows = pd.DataFrame(made, columns=list(self.made))
-        rows["production_week"] = pd.to_datetime(rows["production_week"]).astype("datetime64[ns]")
-        return FreeCapacity(
-            # Hours that fit exactly can be exceeded by a rounding error.
-            slots.assign(**{c: slots[c].clip(lower=0) for c in ("regular_hours", "overtime_hours")}),
-            stock,
-            pd.concat([table for table in (self.made, rows) if len(table)] or [self.made], ignore_index=True),
-            {**self.wanted, category: self.wanted.get(category, 0.0) + inquiry.quantity},
-        )
-
-
-def _rows(table: pd.DataFrame, key: Mapping[str, object]) -> pd.Series:
-    found = pd.Series(True, table.index)
-    for column, value in key.items():
-        found &= table[column] == (pd.Timestamp(value) if isinstance(value, date) else value)
-    return found
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
+from forecasting_assets.allocation.free_capacity import FreeCapacity, Inquiry
 from forecasting_assets.allocation.policy import AllocationPolicy
-from forecasting_assets.allocation.promise import FreeCapacity, Inquiry, find_offers
+from forecasting_assets.allocation.promise import find_offers
 from forecasting_assets.allocation.verify import check_certificate
 from forecasting_assets.weeks import add_weeks
 

@@ -150,14 +150,14 @@ def test_after_any_plan_promises_fit_its_hours_and_displace_no_more_than_they_mu
     load = plan.capacity_load.set_index(["manufacturer_id", "production_week"])["load_hours"].to_dict()
     for answer in capacity.answer_in_turn(asked):
         if answer.taken:
-            assert answer.taken.week <= answer.inquiry.by
+            assert answer.taken.week <= (answer.inquiry.by or week(weeks))
             for line in answer.taken.lines:
-                key = line.manufacturer_id, pd.Timestamp(line.production_week)
+                key = line.manufacturer_id, pd.Timestamp(str(line.production_week))
                 load[key] += line.quantity * hours[line.manufacturer_id, answer.part_category]
         elif answer.displacement:
             assert 0 <= answer.displacement.units <= answer.inquiry.quantity
             assert answer.displacement.extra_cost >= 0
             assert answer.displacement.gap <= 1e-6
-    most = plan.capacity_load.set_index(["manufacturer_id", "production_week"])
-    most = (most["capacity_hours"] + most["overtime_capacity_hours"]).to_dict()
+    slots = plan.capacity_load.set_index(["manufacturer_id", "production_week"])
+    most = (slots["capacity_hours"] + slots["overtime_capacity_hours"]).to_dict()
     assert all(load[key] <= most[key] + 1e-6 for key in load)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from forecasting_assets.allocation.arguments import check_previous, check_supply
+
 
 @dataclass(frozen=True)
 class PlanningState:
@@ -23,6 +25,11 @@ class PlanningState:
         LOCKED_ALLOCATIONS: production that is fixed.
     promised
         PROMISES that the plan keeps (`commitments.active_promises`): units held for customers.
+
+    Raises
+    ------
+    InputError
+        If `previous` or `supply` cannot be planned with. `capacity` is checked by `build_instance`.
     """
 
     capacity: pd.DataFrame | None = None
@@ -30,6 +37,13 @@ class PlanningState:
     supply: pd.DataFrame | None = None
     locked: pd.DataFrame | None = None
     promised: pd.DataFrame | None = None
+
+    def __post_init__(self) -> None:
+        """Check the tables."""
+        if self.previous is not None:
+            check_previous(self.previous)
+        if self.supply is not None:
+            check_supply(self.supply)
 
 
 #: Nothing is in stock or on its way, and there is no plan before.

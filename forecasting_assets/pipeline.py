@@ -398,6 +398,12 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
                     "The rows of the plan are the exact plan, rounded to whole units if so set, within all hours.",
                 ),
                 Check("rules_kept", "No rule of the marketplace had to be relaxed."),
+                # A lock that cannot stand is a wish that cannot be met; the rest of the plan is as good as without it.
+                Check(
+                    "locks_kept",
+                    "What planners locked and what is held for promises is in the plan.",
+                    blocking=False,
+                ),
                 Check("few_shortages", "Shortages are below the limit.", blocking=False),
                 Check(
                     "demand_servable",

@@ -2,7 +2,10 @@
 
 from forecasting_assets.allocation.arguments import DemandError, InputError
 from forecasting_assets.allocation.certificate import Certificate
+from forecasting_assets.allocation.commitments import active_promises
 from forecasting_assets.allocation.counts import Counts, count
+from forecasting_assets.allocation.displacement import Displacement
+from forecasting_assets.allocation.free_capacity import FreeCapacity, Inquiry, Offer, OfferLine
 from forecasting_assets.allocation.greedy import allocate_greedily
 from forecasting_assets.allocation.hindsight import (
     FORESEEN_WEEKS,
@@ -11,6 +14,15 @@ from forecasting_assets.allocation.hindsight import (
     Published,
     impact,
     replayed_origins,
+)
+from forecasting_assets.allocation.inquiries import (
+    Answer,
+    CapableToPromise,
+    InquiryError,
+    PublishedPlan,
+    parse_inquiries,
+    parse_inquiry,
+    promised_rows,
 )
 from forecasting_assets.allocation.instance import COST_PARTS
 from forecasting_assets.allocation.network import (
@@ -46,6 +58,7 @@ from forecasting_assets.allocation.verify import (
     check_balance,
     check_capacity,
     check_certificate,
+    check_locks_kept,
     check_manufacturers_used,
     check_priced_parts,
     check_published,
@@ -71,20 +84,30 @@ __all__ = [
     "AllocationError",
     "AllocationPlan",
     "AllocationPolicy",
+    "Answer",
+    "CapableToPromise",
     "Certificate",
     "Change",
     "Counts",
     "DemandError",
     "Demands",
+    "Displacement",
+    "FreeCapacity",
     "InputError",
+    "Inquiry",
+    "InquiryError",
     "Market",
     "Network",
     "NetworkError",
     "NetworkProblem",
+    "Offer",
+    "OfferLine",
     "PlanClaim",
     "PlanningState",
     "Position",
     "Published",
+    "PublishedPlan",
+    "active_promises",
     "advance",
     "all_series",
     "allocate",
@@ -98,6 +121,7 @@ __all__ = [
     "check_capacity",
     "check_certificate",
     "check_counts",
+    "check_locks_kept",
     "check_manufacturers_used",
     "check_priced_parts",
     "check_published",
@@ -114,9 +138,12 @@ __all__ = [
     "load_network",
     "on_time_rate",
     "parse_change",
+    "parse_inquiries",
+    "parse_inquiry",
     "parts_without_demand",
     "planned_units",
     "production_weeks",
+    "promised_rows",
     "replayed_origins",
     "rolling_replay",
     "started_production",

@@ -12,6 +12,7 @@ import pandas as pd
 from forecasting_assets.allocation.arguments import check_demand
 from forecasting_assets.allocation.certificate import Certificate, certify
 from forecasting_assets.allocation.explain import explain
+from forecasting_assets.allocation.fixed_production import FixedProduction, fix_production
 from forecasting_assets.allocation.formulate import Formulation, check_rules, formulate
 from forecasting_assets.allocation.instance import Instance, build_instance
 from forecasting_assets.allocation.label_model import PlanBasis
@@ -74,6 +75,8 @@ class Problem:
         The program with recourse, if demand is uncertain.
     inputs
         What the problem was built from.
+    fixed
+        Production that is fixed, if there is any: tables and program hold the hours and the demand that it leaves.
     """
 
     instance: Instance
@@ -81,6 +84,7 @@ class Problem:
     program: Program
     stages: TwoStage | None
     inputs: PlanInputs
+    fixed: FixedProduction | None = None
 
     @property
     def policy(self) -> AllocationPolicy:
@@ -140,7 +144,8 @@ def build_problem(
     Returns
     -------
     Problem
-        Tables and program. Quantities are those planned for, less the units of the supply that serve them.
+        Tables and program. Quantities are those planned for, less the units of the supply and of fixed production that
+        serve them.
 
     Raises
     ------
@@ -150,20 +155,23 @@ def build_problem(
     check_network(network)
     check_demand(demand)
     check_rules(policy, network, demand)
-    inputs = PlanInputs(demand, network, policy, state)
     gross = build_instance(demand, network, policy, state.capacity)
+    fixed = fix_production(demand, gross, network, policy, state)
+    if fixed is not None:
+        gross, state = fixed.reduced(gross), fixed.reduced_state(state)
+    inputs = PlanInputs(demand, network, policy, state)
     netting = gross.netting(state.supply, policy.max_weeks_late)
     if policy.uncertainty == "deterministic" or gross.classes.empty:
         instance = gross.with_units(netting.unmet(gross.parts["quantity"].to_numpy()))
         formulation = formulate(instance, policy, network, state.previous)
-        return Problem(instance, formulation, formulation.program, None, inputs)
+        return Problem(instance, formulation, formulation.program, None, inputs, fixed)
     draws = policy.scenarios if policy.uncertainty == "stochastic" else QUANTILE_DRAWS
     drawn, mean = _net_scenarios(gross, netting, part_scenarios(gross.parts, demand, policy, draws))
     if policy.uncertainty == "quantile":
         instance = gross.with_units(mean, np.quantile(drawn, policy.service_level, axis=0))
         formulation = formulate(instance, policy, network, state.previous)
-        return Problem(instance, formulation, formulation.program, None, inputs)
-    return _two_stage_problem(gross.with_units(mean), drawn, inputs)
+        return Problem(instance, formulation, formulation.program, None, inputs, fixed)
+    return replace(_two_stage_problem(gross.with_units(mean), drawn, inputs), fixed=fixed)
 
 
 def _net_scenarios(
@@ -346,9 +354,11 @@ def _solve_problem(problem: Problem) -> _SolvedProblem:
 
 
 def _published(solved: _SolvedProblem) -> AllocationPlan:
-    """Return the plan in the units that the policy asks for."""
+    """Return the plan in the units that the policy asks for, with the production that is fixed."""
     problem, plan = solved.problem, solved.plan
-    return to_whole_units(problem.instance, solved.decision, plan) if problem.policy.whole_units else plan
+    if problem.policy.whole_units:
+        plan = to_whole_units(problem.instance, solved.decision, plan)
+    return problem.fixed.add_to(plan) if problem.fixed is not None else plan
 
 
 def _decision(problem: Problem, solution: Solution) -> Decision:
@@ -381,7 +391,8 @@ def _rules(solved: _SolvedProblem) -> pd.DataFrame:
     rules = problem.formulation.rules
     row, sign = rules["row"].to_numpy(), rules["sign"].to_numpy()
     _, y_ub = problem.prices(solved.solution)
-    planned = sign * (problem.base.a_ub[row] @ problem.expected(solved.solution.x))
+    slack = problem.base.b_ub[row] - problem.base.a_ub[row] @ problem.expected(solved.solution.x)
+    planned = rules["limit"] - sign * slack
     return rules.assign(
         planned=planned,
         eased=relaxation,

@@ -107,6 +107,7 @@ ALLOCATION_PLAN = Table(
         _DUE_WEEK,
         CATEGORY,
         amount("quantity", "Units"),
+        amount("locked_quantity", "Units that are locked or held for promises, part of quantity"),
         amount("overtime_quantity", "Units made in overtime, part of quantity"),
         amount("cost", "Total cost of these units, the sum of the costs that follow"),
         amount("production_cost", "Production in regular time"),

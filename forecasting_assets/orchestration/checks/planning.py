@@ -10,6 +10,7 @@ from forecasting_assets.allocation import (
     check_capacity,
     check_certificate,
     check_counts,
+    check_locks_kept,
     check_manufacturers_used,
     check_priced_parts,
     check_published,
@@ -44,7 +45,7 @@ from forecasting_assets.tables import (
 )
 from forecasting_assets.tables.contract import check_contract
 from forecasting_assets.weeks import add_weeks
-from forecasting_assets.workflows.planning import planning_inputs
+from forecasting_assets.workflows.planning import planning_inputs, read_plan_costs
 
 
 def demand_plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Finding]:
@@ -67,7 +68,11 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Findi
         for table in (CAPACITY_LOAD, ALLOCATION_PLAN, PLAN_FLOWS, PLAN_PROOF, PLAN_RULES, PLAN_SHORTAGES)
     )
     wanted = planned_units(problem)
-    exact = exact_plan(problem.instance, flows, shortages, load)
+    # The exact plan and its proof are of the production that is not fixed.
+    fixed = problem.fixed
+    own_load = fixed.remove_from_load(load) if fixed else load
+    own_plan = fixed.remove_from(plan) if fixed else plan
+    exact = exact_plan(problem.instance, flows, shortages, own_load)
     if exact is None:
         of_exact_plan = dict.fromkeys(
             ("demand_balanced", "solver_certified", "rows_published"),
@@ -85,7 +90,7 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Findi
         of_exact_plan = {
             "demand_balanced": check_balance(exact.plan, shortages, wanted, spare),
             "solver_certified": check_certificate(certify_plan(problem, claim)),
-            "rows_published": check_published(plan, load, exact, problem.instance, whole),
+            "rows_published": check_published(own_plan, own_load, exact, problem.instance, whole),
         }
     return {
         "supply_balanced": check_supply_balance(ledger),
@@ -94,6 +99,7 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Findi
         "capacity_feasible": check_capacity(load),
         **of_exact_plan,
         "rules_kept": check_rules_kept(rules),
+        "locks_kept": check_locks_kept(plan, problem.fixed.report if problem.fixed else None),
         "few_shortages": check_shortages(shortages, wanted, settings.checks.shortage_limit),
         "demand_servable": check_servable(demand, unservable(network, demand)),
         "priced_parts_demanded": check_priced_parts(parts_without_demand(demand, settings.allocation)),

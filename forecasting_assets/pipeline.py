@@ -22,6 +22,7 @@ from forecasting_assets.tables import (
     CAPACITY_OVERRIDES_KNOWN,
     CLEAN_ORDERS,
     DEMAND_FORECAST,
+    ERROR_CORRELATIONS,
     LANES,
     MANUFACTURER_NETWORK,
     ORDER_FILE_SUMMARY,
@@ -250,6 +251,7 @@ def _forecast_assets(settings: Settings) -> list[WeeklyAsset]:
                 ),
             ),
             settings=MODEL_SETTINGS,
+            also_writes=(ERROR_CORRELATIONS,),
             checks=(
                 Check("contract", "Every metric has one value for each model, segment and horizon."),
                 Check(

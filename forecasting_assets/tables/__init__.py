@@ -3,7 +3,13 @@
 Column names are contract; a table may hold more columns than it declares, of text, only if it is `open`.
 """
 
-from forecasting_assets.tables.forecasts import BACKTEST_REPORT, DEMAND_FORECAST, SARIMAX_MODEL, XGB_MODEL
+from forecasting_assets.tables.forecasts import (
+    BACKTEST_REPORT,
+    DEMAND_FORECAST,
+    ERROR_CORRELATIONS,
+    SARIMAX_MODEL,
+    XGB_MODEL,
+)
 from forecasting_assets.tables.impact import BUSINESS_IMPACT, REPLAY_STATE
 from forecasting_assets.tables.network import (
     CAPABILITIES,
@@ -72,6 +78,7 @@ __all__ = [
     "DEMAND_FORECAST",
     "DEMAND_HISTORY",
     "DEMAND_PLAN",
+    "ERROR_CORRELATIONS",
     "FORECAST_OVERRIDES",
     "LANES",
     "LOCKED_ALLOCATIONS",

@@ -35,6 +35,8 @@ from forecasting_assets.tables import (
     REJECTED_ORDERS,
     REPLAY_STATE,
     SARIMAX_MODEL,
+    SUPPLY_LEDGER,
+    SUPPLY_POSITION,
     WEEKLY_DEMAND,
     XGB_MODEL,
     Table,
@@ -45,6 +47,8 @@ ORDER_FILES = "order files"
 NETWORK_FILES = "network files"
 #: Weeks of orders that the seasonal naive forecast uses: the year before every target week is among them.
 NAIVE_LOOKBACK_WEEKS = 60
+#: Weeks that a count of stock is carried forward where no plan was made in the meantime.
+COUNT_WEEKS = 8
 #: Settings that change what the models forecast.
 MODEL_SETTINGS = ("calendar", "forecasting")
 
@@ -276,10 +280,6 @@ def _forecast_assets(settings: Settings) -> list[WeeklyAsset]:
 
 
 def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
-    # With frozen weeks, a plan keeps the first weeks of the plan before it.
-    previous_plan = (
-        (Upstream("allocation_plan", -1, -1, optional=True),) if settings.allocation.frozen_weeks else ()
-    )
     return [
         WeeklyAsset(
             MANUFACTURER_NETWORK,
@@ -296,11 +296,37 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
                 Upstream("demand_forecast"),
                 Upstream("feature_table"),
                 Upstream("manufacturer_network"),
-                *previous_plan,
+                # What the plan before started (from its own network), and the supply position that it started from.
+                Upstream("allocation_plan", -1, -1, optional=True),
+                # Orders since the newest count, where there is no plan before.
+                Upstream("weekly_demand", first=-COUNT_WEEKS, optional=True),
             ),
             settings=("allocation",),
-            also_writes=(CAPACITY_LOAD, PLAN_SHORTAGES, PLAN_COST, PLAN_REASONS, PLAN_RULES, PLAN_PROOF),
+            also_writes=(
+                SUPPLY_POSITION,
+                SUPPLY_LEDGER,
+                CAPACITY_LOAD,
+                PLAN_SHORTAGES,
+                PLAN_COST,
+                PLAN_REASONS,
+                PLAN_RULES,
+                PLAN_PROOF,
+            ),
             checks=(
+                Check(
+                    "supply_balanced",
+                    "Stock changes by what arrives, is delivered and is counted, and by nothing else.",
+                ),
+                Check(
+                    "counts_match",
+                    "Counts of stock and work in progress are near what was expected.",
+                    blocking=False,
+                ),
+                Check(
+                    "previous_week_planned",
+                    "The plan of the week before exists, so that this plan knows what it started.",
+                    blocking=False,
+                ),
                 Check("capacity_feasible", "No manufacturer is planned over its hours."),
                 Check("demand_balanced", "Every unit of demand is planned or listed as a shortage."),
                 Check(

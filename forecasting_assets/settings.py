@@ -192,6 +192,11 @@ class CheckSettings(Section):
     shortage_limit: float = Field(
         0.05, ge=0, le=1, description="Share of planned demand that may be short without a warning"
     )
+    count_difference_limit: float = Field(
+        0.2,
+        ge=0,
+        description="Share by which counts of stock may differ from what was expected without a warning",
+    )
     rejection_limit: float = Field(
         0.05,
         ge=0,

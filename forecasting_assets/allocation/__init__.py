@@ -1,8 +1,16 @@
 """Allocate capacity: the cheapest plan for a demand, its proof, and its business impact in hindsight."""
 
 from forecasting_assets.allocation.certificate import Certificate
+from forecasting_assets.allocation.counts import Counts, count
 from forecasting_assets.allocation.greedy import allocate_greedily
-from forecasting_assets.allocation.hindsight import FORESEEN_WEEKS, WARM_UP_WEEKS, impact, replayed_origins
+from forecasting_assets.allocation.hindsight import (
+    FORESEEN_WEEKS,
+    WARM_UP_WEEKS,
+    Demands,
+    Published,
+    impact,
+    replayed_origins,
+)
 from forecasting_assets.allocation.instance import COST_PARTS, DemandError
 from forecasting_assets.allocation.network import (
     Network,
@@ -16,7 +24,21 @@ from forecasting_assets.allocation.optimal import allocate, build_problem, certi
 from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import AllocationError
-from forecasting_assets.allocation.rolling import Market, rolling_replay
+from forecasting_assets.allocation.rolling import (
+    Market,
+    demand_with_overdue,
+    production_weeks,
+    rolling_replay,
+)
+from forecasting_assets.allocation.state import PlanningState
+from forecasting_assets.allocation.supply import (
+    Position,
+    advance,
+    all_series,
+    ledger,
+    started_production,
+)
+from forecasting_assets.allocation.supply_checks import check_counts, check_supply_balance
 from forecasting_assets.allocation.verify import (
     check_balance,
     check_capacity,
@@ -43,11 +65,18 @@ __all__ = [
     "AllocationPolicy",
     "Certificate",
     "Change",
+    "Counts",
     "DemandError",
+    "Demands",
     "Market",
     "Network",
     "NetworkError",
     "NetworkProblem",
+    "PlanningState",
+    "Position",
+    "Published",
+    "advance",
+    "all_series",
     "allocate",
     "allocate_greedily",
     "build_problem",
@@ -57,17 +86,24 @@ __all__ = [
     "check_balance",
     "check_capacity",
     "check_certificate",
+    "check_counts",
     "check_rules_kept",
     "check_servable",
     "check_shortages",
+    "check_supply_balance",
+    "count",
+    "demand_with_overdue",
     "hours_by_manufacturer",
     "impact",
+    "ledger",
     "load_network",
     "on_time_rate",
     "parse_change",
     "planned_units",
+    "production_weeks",
     "replayed_origins",
     "rolling_replay",
+    "started_production",
     "unservable",
     "weekly_capacity",
 ]

@@ -6,11 +6,12 @@ their parts.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.allocation.netting import Netting
 from forecasting_assets.allocation.network import Network, servable, weekly_capacity
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.weeks import EPOCH_WEEK, weeks_between, weeks_since
@@ -34,7 +35,8 @@ class Instance:
     Attributes
     ----------
     parts
-        Parts with demand: part_id, part_category, region, due_week, class, share (of the units of the class).
+        Parts with demand: part_id, part_category, region, due_week, quantity (units), class, share (of the units of
+        the class).
     classes
         Demand classes: part_category, region, due_week, band, quantity (units), unit_value, shortage_cost (of one
         unit).
@@ -53,6 +55,34 @@ class Instance:
     slots: pd.DataFrame
     batches: pd.DataFrame
     arcs: pd.DataFrame
+
+    def netting(self, supply: pd.DataFrame | None, max_weeks_late: int) -> Netting:
+        """Return what serves the parts from the supply of `PlanningState` before anything is made."""
+        first = self.slots["production_week"].min() if len(self.slots) else self.parts["due_week"].min()
+        return Netting.of(self.parts, supply, first, max_weeks_late)
+
+    def with_units(self, of_parts: np.ndarray, of_classes: np.ndarray | None = None) -> "Instance":
+        """Return the same problem for other units of demand.
+
+        Parameters
+        ----------
+        of_parts
+            Units of each part, (parts,), which its share of the class follows.
+        of_classes
+            Units of each class, (classes,); by default those of its parts.
+        """
+        class_ = self.parts["class"].to_numpy()
+        total = np.bincount(class_, of_parts, minlength=len(self.classes))
+        # Where a class has no units, the shares stay as they are: nothing is shared.
+        share = np.divide(
+            of_parts, total[class_], out=self.parts["share"].to_numpy(copy=True), where=total[class_] > 0
+        )
+        parts = self.parts.assign(quantity=of_parts, share=share)
+        return replace(
+            self,
+            parts=parts,
+            classes=self.classes.assign(quantity=total if of_classes is None else of_classes),
+        )
 
 
 def build_instance(
@@ -168,7 +198,9 @@ def classify(
         .reset_index(drop=True)
         .assign(quantity=units, unit_price=revenue / units)
     )
-    parts = demanded[REQUIRED_COLUMNS].assign(**{"class": class_, "share": quantity / units[class_]})
+    parts = demanded[[*REQUIRED_COLUMNS, "quantity"]].assign(
+        **{"class": class_, "share": quantity / units[class_]}
+    )
     return parts, classes
 
 
@@ -223,7 +255,7 @@ def price_classes(classes: pd.DataFrame, ways: pd.DataFrame, policy: AllocationP
 
     A class without price and without any way to serve it is valued like the most valuable class, or 1.
     """
-    longest_holding = policy.holding_cost * policy.max_weeks_early
+    longest_holding = policy.keeping_cost * policy.max_weeks_early
     way_cost = ways["unit_cost"] * (1 + ways["overtime_premium"] + longest_holding) + ways["lane_cost"]
     highest_cost = way_cost.groupby(ways["class"]).max().reindex(classes.index)
     value = classes["unit_price"].fillna(highest_cost)
@@ -274,7 +306,7 @@ def _arcs(
             "lateness": lateness,
             "production_cost": production_cost,
             "lane_cost": ways["lane_cost"].to_numpy()[way],
-            "holding_cost": policy.holding_cost * np.maximum(-lateness, 0) * production_cost,
+            "holding_cost": policy.keeping_cost * np.maximum(-lateness, 0) * production_cost,
             "lateness_cost": policy.lateness_penalty * weeks_late * classes["unit_value"].to_numpy()[class_],
         }
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from forecasting_assets.allocation.certificate import Certificate, certify
 from forecasting_assets.allocation.explain import explain
 from forecasting_assets.allocation.formulate import Formulation, check_rules, formulate
 from forecasting_assets.allocation.instance import Instance, build_instance
+from forecasting_assets.allocation.netting import Netting
 from forecasting_assets.allocation.network import Network, check_network, unservable
 from forecasting_assets.allocation.plan import AllocationPlan, Decision, to_plan, zero_small_amounts
 from forecasting_assets.allocation.policy import AllocationPolicy
@@ -22,8 +24,8 @@ from forecasting_assets.allocation.program import (
     relaxed,
     solve,
 )
-from forecasting_assets.allocation.scenarios import QUANTILE_DRAWS, TwoStage, class_scenarios
-from forecasting_assets.allocation.unmet import unmet_demand
+from forecasting_assets.allocation.scenarios import QUANTILE_DRAWS, TwoStage, part_scenarios
+from forecasting_assets.allocation.state import NEW_START, PlanningState
 from forecasting_assets.tables import PLAN_PROOF, PLAN_RULES
 from forecasting_assets.weeks import add_weeks
 
@@ -81,24 +83,19 @@ class Problem:
 
 
 def build_problem(
-    demand: pd.DataFrame,
-    network: Network,
-    policy: AllocationPolicy,
-    capacity: pd.DataFrame | None = None,
-    previous: pd.DataFrame | None = None,
-    covered: pd.DataFrame | None = None,
+    demand: pd.DataFrame, network: Network, policy: AllocationPolicy, state: PlanningState = NEW_START
 ) -> Problem:
     """Build the problem that `allocate` solves.
 
     Parameters
     ----------
-    demand, network, policy, capacity, previous, covered
+    demand, network, policy, state
         As for `allocate`.
 
     Returns
     -------
     Problem
-        Tables and program. The quantities of classes are those planned for, less the units in `covered`.
+        Tables and program. Quantities are those planned for, less the units of the supply that serve them.
 
     Raises
     ------
@@ -107,24 +104,41 @@ def build_problem(
     """
     check_network(network)
     check_rules(policy, network, demand)
-    instance = build_instance(demand, network, policy, capacity)
-    if policy.uncertainty == "quantile":
-        drawn = class_scenarios(instance, demand, policy, QUANTILE_DRAWS)
-        units = np.quantile(drawn, policy.service_level, axis=0) if len(instance.classes) else drawn[0]
-    else:
-        units = instance.classes["quantity"].to_numpy()
-    stochastic = policy.uncertainty == "stochastic" and len(instance.classes) > 0
-    if stochastic:
-        units = class_scenarios(instance, demand, policy, policy.scenarios)
-    drawn = unmet_demand(instance.classes, np.atleast_2d(units), covered, policy.max_weeks_late)
-    units = drawn.mean(axis=0)
-    instance = replace(instance, classes=instance.classes.assign(quantity=units))
-    if not stochastic:
-        formulation = formulate(instance, policy, network, previous)
+    gross = build_instance(demand, network, policy, state.capacity)
+    netting = gross.netting(state.supply, policy.max_weeks_late)
+    if policy.uncertainty == "deterministic" or gross.classes.empty:
+        instance = gross.with_units(netting.unmet(gross.parts["quantity"].to_numpy()))
+        formulation = formulate(instance, policy, network, state.previous)
         return Problem(instance, formulation, formulation.program, None, policy)
+    draws = policy.scenarios if policy.uncertainty == "stochastic" else QUANTILE_DRAWS
+    drawn, mean = _net_scenarios(gross, netting, part_scenarios(gross.parts, demand, policy, draws))
+    if policy.uncertainty == "quantile":
+        instance = gross.with_units(mean, np.quantile(drawn, policy.service_level, axis=0))
+        formulation = formulate(instance, policy, network, state.previous)
+        return Problem(instance, formulation, formulation.program, None, policy)
+    return _two_stage_problem(gross.with_units(mean), drawn, network, policy, state)
+
+
+def _net_scenarios(
+    gross: Instance, netting: Netting, scenarios: Iterable[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the unmet units of each class in each scenario, (scenarios, classes), and their mean by part, (parts,)."""
+    class_, classes = gross.parts["class"].to_numpy(), len(gross.classes)
+    of_classes, total = [], np.zeros(class_.size)
+    for units in scenarios:
+        unmet = netting.unmet(units)
+        total += unmet
+        of_classes.append(np.bincount(class_, unmet, minlength=classes))
+    return np.array(of_classes), total / len(of_classes)
+
+
+def _two_stage_problem(
+    instance: Instance, drawn: np.ndarray, network: Network, policy: AllocationPolicy, state: PlanningState
+) -> Problem:
+    """Return the problem in which the first production weeks are decided before demand, `drawn`, is known."""
     weeks = instance.slots["production_week"]
     committed = (weeks < pd.Timestamp(add_weeks(weeks.min(), policy.committed_weeks))).to_numpy()
-    formulation = formulate(instance, policy, network, previous, committed)
+    formulation = formulate(instance, policy, network, state.previous, committed)
     base = formulation.program
     now = np.zeros(base.c.size, dtype=bool)
     now[base.columns["lots"]] = True
@@ -141,12 +155,7 @@ def planned_units(problem: Problem) -> pd.DataFrame:
 
 
 def allocate(
-    demand: pd.DataFrame,
-    network: Network,
-    policy: AllocationPolicy,
-    capacity: pd.DataFrame | None = None,
-    previous: pd.DataFrame | None = None,
-    covered: pd.DataFrame | None = None,
+    demand: pd.DataFrame, network: Network, policy: AllocationPolicy, state: PlanningState = NEW_START
 ) -> AllocationPlan:
     """Find the cheapest plan for `demand`, with its proof.
 
@@ -160,13 +169,8 @@ def allocate(
         quantile or for scenarios, also the quantiles of the forecast in units (`tables.QUANTILES`).
     network, policy
         The network, and the costs, limits and rules.
-    capacity
-        Hours of each manufacturer and production week, in the columns of `weekly_capacity`; by default those of
-        the network from the first due week to the last.
-    previous
-        ALLOCATION_PLAN of the previous plan: changes to it in the frozen weeks are penalised.
-    covered
-        part_category, region, week, quantity: units in stock, or that arrive in that week.
+    state
+        Hours, the plan before, and units in stock and on their way, which serve demand before anything is made.
 
     Returns
     -------
@@ -180,7 +184,7 @@ def allocate(
     AllocationError
         If a rule names an unknown manufacturer or category, or the solver fails or finds no plan in its time limit.
     """
-    solved = _solve_problem(build_problem(demand, network, policy, capacity, previous, covered))
+    solved = _solve_problem(build_problem(demand, network, policy, state))
     plan, proof = solved.plan, _proof(solved)
     return replace(
         plan,
@@ -192,18 +196,13 @@ def allocate(
 
 
 def allocate_unproven(
-    demand: pd.DataFrame,
-    network: Network,
-    policy: AllocationPolicy,
-    capacity: pd.DataFrame | None = None,
-    previous: pd.DataFrame | None = None,
-    covered: pd.DataFrame | None = None,
+    demand: pd.DataFrame, network: Network, policy: AllocationPolicy, state: PlanningState = NEW_START
 ) -> AllocationPlan:
     """Return the plan of `allocate` without reasons, rules and proof, for callers that need only the plan.
 
     Parameters
     ----------
-    demand, network, policy, capacity, previous, covered
+    demand, network, policy, state
         As for `allocate`.
 
     Returns
@@ -216,7 +215,7 @@ def allocate_unproven(
     DemandError, NetworkError, AllocationError
         As for `allocate`.
     """
-    return _solve_problem(build_problem(demand, network, policy, capacity, previous, covered)).plan
+    return _solve_problem(build_problem(demand, network, policy, state)).plan
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,12 @@ class AllocationPolicy(BaseModel):
         ge=0,
         description="Cost of holding one finished unit one week, as a share of its production cost",
     )
+    obsolescence: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Loss of value of one finished unit in stock in one week, as a share of its production cost",
+    )
     max_weeks_early: int = Field(
         3, ge=0, le=52, description="Weeks a unit may arrive before it is due, at most"
     )
@@ -105,6 +111,11 @@ class AllocationPolicy(BaseModel):
     cvar_level: float = Field(
         0.9, gt=0, lt=1, description="Level of the CVaR: 0.9 is the worst tenth of the scenarios"
     )
+
+    @property
+    def keeping_cost(self) -> float:
+        """Cost of keeping one finished unit one week, as a share of its production cost: holding and obsolescence."""
+        return self.holding_cost + self.obsolescence
 
     def without_rules(self) -> "AllocationPolicy":
         """Return a policy with the same costs and uncertainty, but without rules of the marketplace and price bands."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.allocation.instance import DemandError, Instance
+from forecasting_assets.allocation.instance import DemandError
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import Program
 from forecasting_assets.tables import QUANTILES
@@ -17,10 +18,10 @@ from forecasting_assets.weeks import weeks_since
 QUANTILE_DRAWS = 400
 
 
-def class_scenarios(
-    instance: Instance, demand: pd.DataFrame, policy: AllocationPolicy, draws: int
-) -> np.ndarray:
-    """Draw the demand of each class in each scenario.
+def part_scenarios(
+    parts: pd.DataFrame, demand: pd.DataFrame, policy: AllocationPolicy, draws: int
+) -> Iterator[np.ndarray]:
+    """Draw the demand of each part in each scenario.
 
     Each series follows the quantiles of its forecast, week by week, scaled to its mean: quantiles say little about
     the tails, and those of a skewed forecast can add up to more than its mean. Series and weeks depend on each
@@ -31,8 +32,8 @@ def class_scenarios(
 
     Parameters
     ----------
-    instance
-        The problem as tables.
+    parts
+        Parts of an instance.
     demand
         part_id, region, due_week, quantity (mean, in units) and the quantiles in units (`tables.QUANTILES`).
     policy
@@ -40,10 +41,10 @@ def class_scenarios(
     draws
         Number of scenarios.
 
-    Returns
-    -------
+    Yields
+    ------
     ndarray
-        Units of each class in each scenario, (draws, classes).
+        Units of each part in a scenario, (parts,).
 
     Raises
     ------
@@ -56,7 +57,6 @@ def class_scenarios(
     """
     from scipy.special import ndtr
 
-    parts = instance.parts
     key = ["part_id", "region", "due_week"]
     missing = [q for q in QUANTILES if q not in demand]
     if missing:
@@ -77,16 +77,13 @@ def class_scenarios(
     shape = (int(series.max(initial=-1)) + 2, int(week.max(initial=-1)) + 1)
     rng = np.random.default_rng(policy.seed)
     common, memory = np.sqrt(policy.part_correlation), policy.week_correlation
-    class_units = np.zeros((draws, len(instance.classes)))
     for pair in range(0, draws, 2):
         score = rng.standard_normal(shape)
         for t in range(1, shape[1]):
             score[:, t] = memory * score[:, t - 1] + np.sqrt(1 - memory**2) * score[:, t]
         of_part = common * score[0, week] + np.sqrt(1 - common**2) * score[1 + series, week]
-        for draw, sign in zip(range(pair, min(pair + 2, draws)), (1, -1), strict=False):
-            units = scale * _quantile(values, ndtr(sign * of_part))
-            class_units[draw] = np.bincount(parts["class"], units, minlength=class_units.shape[1])
-    return class_units
+        for sign in (1, -1)[: draws - pair]:
+            yield scale * _quantile(values, ndtr(sign * of_part))
 
 
 def _quantile(values: np.ndarray, probability: np.ndarray) -> np.ndarray:

@@ -14,7 +14,13 @@ DEMAND_PLAN = Table(
         _DUE_WEEK,
         amount("statistical", "Mean of the forecast"),
         amount("booked", "Units that customers have ordered already for this week"),
-        Column("override", "double", "Units that planners have put in place of the forecast", nullable=True, minimum=0),
+        Column(
+            "override",
+            "double",
+            "Units that planners have put in place of the forecast",
+            nullable=True,
+            minimum=0,
+        ),
         amount("held", "Units held for promises that are not yet orders"),
         amount("quantity", "Units planned for"),
         *(amount(q, f"{level:.0%} quantile of the units planned for") for q, level in QUANTILES.items()),
@@ -36,9 +42,18 @@ SUPPLY_POSITION = Table(
             "Finished units in stock, units arriving, or overdue orders",
             values=("stock", "arriving", "overdue"),
         ),
-        Column("week_of_units", "date", "Of units arriving the week of arrival, of overdue orders the week they were due, of stock the week itself"),
+        Column(
+            "week_of_units",
+            "date",
+            "Week in which units arrive, or overdue orders were due; of stock the week of the partition",
+        ),
         amount("quantity", "Units"),
-        Column("source", "string", "Whether the units were counted, or follow from plans and orders since", values=("counted", "planned")),
+        Column(
+            "source",
+            "string",
+            "Counted, or carried forward by plans and orders",
+            values=("counted", "planned"),
+        ),
     ),
     key=("part_id", "region", "kind", "week_of_units"),
 )
@@ -55,7 +70,14 @@ SUPPLY_LEDGER = Table(
         amount("delivered_on_time", "Units delivered in the week they were wanted"),
         amount("delivered_late", "Units delivered for orders of earlier weeks"),
         amount("given_up", "Units overdue for longer than allowed, which are no longer delivered"),
-        Column("count_difference", "double", "Units of stock and arrivals that a count found more (or fewer) than expected"),
+        Column(
+            "count_difference", "double", "Units in stock that a count found in addition; negative if fewer"
+        ),
+        Column(
+            "arriving_difference",
+            "double",
+            "Units on their way that a count found in addition; negative if fewer",
+        ),
         amount("closing_stock", "Units in stock when the week ended"),
     ),
     key=("part_id", "region"),

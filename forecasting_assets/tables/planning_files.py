@@ -20,7 +20,9 @@ FORECAST_OVERRIDES = Table(
         Column("week_from", "date", "Monday of the first week"),
         Column("week_to", "date", "Monday of the last week"),
         Column("quantity", "double", "Units a week of all it covers together", nullable=True, minimum=0),
-        Column("factor", "double", "Factor on the forecast, in place of a quantity", nullable=True, minimum=0),
+        Column(
+            "factor", "double", "Factor on the forecast, in place of a quantity", nullable=True, minimum=0
+        ),
         _REASON,
         _AUTHOR,
         _ENTERED,
@@ -84,6 +86,5 @@ PROMISES = Table(
 )
 #: The kinds of planning files, by name: `<name>*.csv`, `.csv.gz`, `.parquet` or `.xlsx` in the planning folder.
 PLANNING_FILES = {
-    table.name: table
-    for table in (FORECAST_OVERRIDES, LOCKED_ALLOCATIONS, STOCK, WORK_IN_PROGRESS, PROMISES)
+    table.name: table for table in (FORECAST_OVERRIDES, LOCKED_ALLOCATIONS, STOCK, WORK_IN_PROGRESS, PROMISES)
 }

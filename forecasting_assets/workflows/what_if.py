@@ -86,7 +86,7 @@ def what_if(settings: Settings, lake: Lake, week: date, case: Case) -> tuple[str
         changed_demand(inputs.demand, change, ["quantity", *QUANTILES]),
         changed_network(inputs.network, change),
         settings.allocation,
-        previous=inputs.previous,
+        inputs.state,
     )
     difference = Difference(
         case.description,

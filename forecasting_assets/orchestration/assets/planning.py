@@ -8,7 +8,7 @@ from forecasting_assets.lake.network import write_network
 from forecasting_assets.settings import Settings
 from forecasting_assets.workflows.impact import judge_week, report_week
 from forecasting_assets.workflows.parallel import each_week
-from forecasting_assets.workflows.planning import plan_week
+from forecasting_assets.workflows.planning import plan_week, report_plan
 from forecasting_assets.workflows.week_result import WeekResult, WeekResults
 
 
@@ -27,11 +27,12 @@ def manufacturer_network(weeks: list[date], settings: Settings, lake: Lake) -> W
 def allocation_plan(weeks: list[date], settings: Settings, lake: Lake) -> WeekResults:
     """Which manufacturer makes how much of which part in which week, at least cost.
 
-    Forecast demand is met where capacity allows; what cannot be made in time is listed as a shortage.
+    Demand and overdue orders that stock and units on their way do not cover are met where capacity allows; what cannot
+    be made in time is listed as a shortage.
     """
-    # With frozen weeks, each plan needs the plan before it.
-    in_turn = settings.allocation.frozen_weeks > 0
-    yield from each_week(plan_week, weeks, ((settings, lake, week) for week in weeks), in_turn)
+    # Each plan starts from what the plan before it has started; the reports can be written side by side.
+    planned = ((settings, lake, week, plan_week(settings, lake, week)) for week in weeks)
+    yield from each_week(report_plan, weeks, planned)
 
 
 def business_impact(weeks: list[date], settings: Settings, lake: Lake) -> WeekResults:

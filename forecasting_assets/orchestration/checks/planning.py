@@ -8,9 +8,11 @@ from forecasting_assets.allocation import (
     check_balance,
     check_capacity,
     check_certificate,
+    check_counts,
     check_rules_kept,
     check_servable,
     check_shortages,
+    check_supply_balance,
     planned_units,
     unservable,
 )
@@ -25,8 +27,10 @@ from forecasting_assets.tables import (
     PLAN_PROOF,
     PLAN_RULES,
     PLAN_SHORTAGES,
+    SUPPLY_LEDGER,
 )
 from forecasting_assets.tables.contract import check_contract
+from forecasting_assets.weeks import add_weeks
 from forecasting_assets.workflows.planning import planning_inputs, read_plan_costs
 
 
@@ -34,7 +38,8 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Findi
     """Check the plan of a week."""
     inputs = planning_inputs(settings, lake, week)
     demand, network = inputs.demand, inputs.network
-    problem = build_problem(demand, network, settings.allocation, previous=inputs.previous)
+    ledger = lake.read_pandas(SUPPLY_LEDGER, [week])
+    problem = build_problem(demand, network, settings.allocation, inputs.state)
     load, plan, proof, rules, shortages = (
         lake.read_pandas(table, [week])
         for table in (CAPACITY_LOAD, ALLOCATION_PLAN, PLAN_PROOF, PLAN_RULES, PLAN_SHORTAGES)
@@ -42,6 +47,9 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Findi
     wanted, total = planned_units(problem), read_plan_costs(lake, week)["total"]
     spare = settings.allocation.uncertainty == "stochastic"
     return {
+        "supply_balanced": check_supply_balance(ledger),
+        "counts_match": check_counts(ledger, settings.checks.count_difference_limit),
+        "previous_week_planned": _previous_week_planned(lake, week),
         "capacity_feasible": check_capacity(load),
         "demand_balanced": check_balance(plan, shortages, wanted, spare),
         "solver_certified": check_certificate(certify_plan(problem, plan, shortages, total, proof)),
@@ -49,6 +57,20 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Findi
         "few_shortages": check_shortages(shortages, wanted, settings.checks.shortage_limit),
         "demand_servable": check_servable(demand, unservable(network, demand)),
     }
+
+
+def _previous_week_planned(lake: Lake, week: date) -> Finding:
+    """Check that a plan knows what the plan of the week before has started."""
+    planned = [w for w in lake.existing_weeks(ALLOCATION_PLAN) if w < week]
+    if not planned:
+        return Finding(True, "this is the first plan")
+    if (before := add_weeks(week, -1)) in planned:
+        return Finding(True, f"continues the plan of {before}")
+    return Finding(
+        False,
+        f"there is no plan of {before}, so this plan does not know what earlier plans have started: materialize "
+        f"{before}, then {week} again",
+    )
 
 
 def network_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Finding]:

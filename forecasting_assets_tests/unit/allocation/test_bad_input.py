@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 from forecasting_assets.allocation.network import NetworkError
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.state import NEW_START
 from forecasting_assets.allocation.verify import check_balance, check_capacity, check_certificate
 
-from .cases import ONE_SHOP, capacity_of, make_demand, problems
+from .cases import ONE_SHOP, hours_of, make_demand, problems
 
 DEMAND = make_demand([("a", "cnc", "north", w, 5.0, 20.0) for w in (0, 1)])
 
 
-def certified(demand, network, policy=None, capacity=None):
-    result = allocate(demand, network, policy or AllocationPolicy(), capacity)
+def certified(demand, network, policy=None, state=NEW_START):
+    result = allocate(demand, network, policy or AllocationPolicy(), state)
     assert result.certificate is not None
     for finding in (
         check_certificate(result.certificate),
@@ -81,7 +82,7 @@ def test_every_plan_is_certified_in_any_unit(problem, quantity, hours, money):
     demand, network, policy, weeks = problem
     # Without any price or way to serve it a unit counts as 1, in whatever currency.
     demand = demand.assign(unit_price=demand["unit_price"].fillna(10.0))
-    plain = certified(demand, network, policy, capacity_of(network, weeks))
+    plain = certified(demand, network, policy, hours_of(network, weeks))
     scaled_network = replace(
         network,
         manufacturers=network.manufacturers.assign(
@@ -100,5 +101,5 @@ def test_every_plan_is_certified_in_any_unit(problem, quantity, hours, money):
     scaled_demand = demand.assign(
         quantity=demand["quantity"] * quantity, unit_price=demand["unit_price"] * money / quantity
     )
-    scaled = certified(scaled_demand, scaled_network, policy, capacity_of(scaled_network, weeks))
+    scaled = certified(scaled_demand, scaled_network, policy, hours_of(scaled_network, weeks))
     assert scaled.cost["total"] == pytest.approx(plain.cost["total"] * money, rel=1e-6, abs=1e-9 * money)

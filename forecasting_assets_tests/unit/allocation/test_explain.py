@@ -5,7 +5,9 @@ from forecasting_assets.allocation.policy import AllocationPolicy
 
 from .cases import ONE_SHOP, make_demand, make_network
 
-POLICY = AllocationPolicy(lateness_penalty=0.1, holding_cost=0.05, shortage_cost=2, max_weeks_late=1)
+POLICY = AllocationPolicy(
+    lateness_penalty=0.1, holding_cost=0.05, obsolescence=0, shortage_cost=2, max_weeks_late=1
+)
 
 
 def reasons(demand, network=ONE_SHOP):

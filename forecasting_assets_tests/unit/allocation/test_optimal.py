@@ -21,12 +21,13 @@ from forecasting_assets.allocation.program import (
     assemble,
     solve,
 )
+from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.allocation.verify import check_balance, check_capacity, check_certificate
 from forecasting_assets.tables import ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES
 
-from .cases import ONE_SHOP, capacity_of, make_demand, make_network, monday, problems
+from .cases import ONE_SHOP, hours_of, make_demand, make_network, monday, problems
 
-POLICY = AllocationPolicy(lateness_penalty=0.1, holding_cost=0.05, shortage_cost=2)
+POLICY = AllocationPolicy(lateness_penalty=0.1, holding_cost=0.05, obsolescence=0, shortage_cost=2)
 
 
 def assert_valid(result, demand):
@@ -127,7 +128,7 @@ def test_parts_of_a_class_share_what_there_is():
 )
 @pytest.mark.parametrize("planner", [allocate, allocate_greedily])
 def test_nothing_to_do_or_nobody_to_do_it_is_a_valid_plan(demand, planner):
-    result = planner(demand, ONE_SHOP, POLICY, capacity_of(ONE_SHOP, 2))
+    result = planner(demand, ONE_SHOP, POLICY, hours_of(ONE_SHOP, 2))
     assert result.plan.empty
     assert result.capacity_load["load_hours"].tolist() == [0.0, 0.0]
     assert result.shortages["quantity"].sum() == demand["quantity"].sum()
@@ -137,7 +138,7 @@ def test_nothing_to_do_or_nobody_to_do_it_is_a_valid_plan(demand, planner):
 
 def test_no_production_week_at_all_is_all_shortage():
     demand = make_demand([("a", "cnc", "north", 0, 3.0, 20.0)])
-    result = allocate(demand, ONE_SHOP, POLICY, capacity_of(ONE_SHOP, 0))
+    result = allocate(demand, ONE_SHOP, POLICY, hours_of(ONE_SHOP, 0))
     assert result.shortages["quantity"].tolist() == [3.0]
     assert_valid(result, demand)
 
@@ -167,7 +168,7 @@ def loop_cost(demand, network, policy, weeks):
             and (makers.region[c.manufacturer_id], row.region) in lanes
         ]
         base = [
-            c.unit_cost * (1 + m.overtime_premium + policy.max_weeks_early * policy.holding_cost)
+            c.unit_cost * (1 + m.overtime_premium + policy.max_weeks_early * policy.keeping_cost)
             + lane.unit_cost
             for c, m, lane in ways
         ]
@@ -178,7 +179,7 @@ def loop_cost(demand, network, policy, weeks):
             for week in range(weeks):
                 late = week + lane.transit_weeks - due
                 if -policy.max_weeks_early <= late <= policy.max_weeks_late:
-                    holding = policy.holding_cost * c.unit_cost * max(-late, 0)
+                    holding = policy.keeping_cost * c.unit_cost * max(-late, 0)
                     expected = penalty * (
                         m.on_time_rate * max(late, 0) + (1 - m.on_time_rate) * max(late + 1, 0)
                     )
@@ -214,7 +215,7 @@ def loop_cost(demand, network, policy, weeks):
 @given(problems(max_weeks=3, same_price_in_class=True))
 def test_costs_what_the_program_part_by_part_costs(problem):
     demand, network, policy, weeks = problem
-    result = allocate(demand, network, policy, capacity_of(network, weeks))
+    result = allocate(demand, network, policy, hours_of(network, weeks))
     assert result.cost["total"] == pytest.approx(
         loop_cost(demand, network, policy, weeks), rel=1e-7, abs=1e-7
     )
@@ -226,7 +227,7 @@ def test_parts_of_other_prices_are_planned_exactly_where_there_are_bands_for_the
     demand, network, policy, weeks = problem
     demand = demand.assign(unit_price=demand["unit_price"].fillna(10.0))
     policy = policy.model_copy(update={"value_bands": 1000})
-    result = allocate(demand, network, policy, capacity_of(network, weeks))
+    result = allocate(demand, network, policy, hours_of(network, weeks))
     assert result.cost["total"] == pytest.approx(
         loop_cost(demand, network, policy, weeks), rel=1e-7, abs=1e-7
     )
@@ -267,10 +268,8 @@ def test_weeks_of_one_shape_share_a_compiled_problem(monkeypatch):
 @given(problems())
 def test_every_plan_holds_and_the_greedy_one_is_never_cheaper(problem):
     demand, network, policy, weeks = problem
-    capacity = capacity_of(network, weeks)
-    optimal, greedy = (
-        planner(demand, network, policy, capacity) for planner in (allocate, allocate_greedily)
-    )
+    state = hours_of(network, weeks)
+    optimal, greedy = (planner(demand, network, policy, state) for planner in (allocate, allocate_greedily))
     assert_valid(optimal, demand)
     assert_valid(greedy, demand)
     assert greedy.cost["total"] >= optimal.cost["total"] * (1 - 1e-7)
@@ -281,7 +280,8 @@ def test_every_plan_holds_and_the_greedy_one_is_never_cheaper(problem):
 @given(problems())
 def test_does_not_depend_on_the_order_of_rows(problem):
     demand, network, policy, weeks = problem
-    capacity = capacity_of(network, weeks)
+    state = hours_of(network, weeks)
+    assert state.capacity is not None
     shuffled = replace(
         network,
         manufacturers=network.manufacturers[::-1],
@@ -290,8 +290,8 @@ def test_does_not_depend_on_the_order_of_rows(problem):
         capacity_overrides=network.capacity_overrides[::-1],
     )
     one, other = (
-        allocate(demand, network, policy, capacity),
-        allocate(demand[::-1], shuffled, policy, capacity[::-1]),
+        allocate(demand, network, policy, state),
+        allocate(demand[::-1], shuffled, policy, PlanningState(capacity=state.capacity[::-1])),
     )
     for table in ("plan", "capacity_load", "shortages"):
         pd.testing.assert_frame_equal(getattr(one, table), getattr(other, table))

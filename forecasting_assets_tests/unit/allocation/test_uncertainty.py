@@ -7,7 +7,7 @@ import pytest
 from forecasting_assets.allocation.instance import DemandError, build_instance
 from forecasting_assets.allocation.optimal import allocate, build_problem, planned_units
 from forecasting_assets.allocation.policy import AllocationPolicy
-from forecasting_assets.allocation.scenarios import class_scenarios
+from forecasting_assets.allocation.scenarios import part_scenarios
 from forecasting_assets.allocation.verify import check_balance, check_capacity, check_certificate
 from forecasting_assets.tables import QUANTILES
 
@@ -30,8 +30,12 @@ def uncertain(parts=1, weeks=1, mean=100.0, sd=20.0) -> pd.DataFrame:
 
 
 def drawn(demand, draws=4000, **settings):
+    """Units of each class in each scenario, (draws, classes)."""
     policy = AllocationPolicy(**settings)
-    return class_scenarios(build_instance(demand, WIDE_SHOP, policy), demand, policy, draws)
+    parts = build_instance(demand, WIDE_SHOP, policy).parts
+    return np.array(
+        [np.bincount(parts["class"], units) for units in part_scenarios(parts, demand, policy, draws)]
+    )
 
 
 def test_draws_follow_the_quantiles():
@@ -69,7 +73,7 @@ def test_one_uncertain_week_is_the_newsvendor():
     demand = uncertain()
     policy = AllocationPolicy(uncertainty="stochastic", scenarios=200, committed_weeks=1)
     result = allocate(demand, WIDE_SHOP, policy)
-    scenarios = class_scenarios(build_instance(demand, WIDE_SHOP, policy), demand, policy, 200)[:, 0]
+    scenarios = drawn(demand, 200, uncertainty="stochastic")[:, 0]
     units = result.plan["quantity"].sum()
     cost = [4 * q + 40 * np.maximum(scenarios - q, 0).mean() for q in (units - 1, units, units + 1)]
     assert result.cost["total"] == pytest.approx(cost[1])

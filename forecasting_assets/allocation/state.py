@@ -1,0 +1,30 @@
+"""What a plan starts from: the hours there are, the plan before, and units in stock and on their way."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class PlanningState:
+    """What a plan starts from.
+
+    Attributes
+    ----------
+    capacity
+        Hours of each manufacturer and production week, in the columns of `weekly_capacity`; by default those of the
+        network from the first due week to the last. Demand that is due before the first production week is overdue:
+        it can still be met late.
+    previous
+        ALLOCATION_PLAN of the previous plan: changes to it in the frozen weeks are penalised.
+    supply
+        part_id, region, week, quantity: units in stock, or on their way, by the week in which they are available.
+    """
+
+    capacity: pd.DataFrame | None = None
+    previous: pd.DataFrame | None = None
+    supply: pd.DataFrame | None = None
+
+
+#: Nothing is in stock or on its way, and there is no plan before.
+NEW_START = PlanningState()

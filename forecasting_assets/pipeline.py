@@ -296,6 +296,8 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
                 Upstream("demand_forecast"),
                 Upstream("feature_table"),
                 Upstream("manufacturer_network"),
+                # How the errors of the forecast depend on each other.
+                Upstream("backtest_report"),
                 # What the plan before started (from its own network), and the supply position that it started from.
                 Upstream("allocation_plan", -1, -1, optional=True),
                 # Orders since the newest count, where there is no plan before.
@@ -329,6 +331,10 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
                 ),
                 Check("capacity_feasible", "No manufacturer is planned over its hours."),
                 Check("demand_balanced", "Every unit of demand is planned or listed as a shortage."),
+                Check(
+                    "mean_planned_for",
+                    "Of no part less is planned for than the mean demand that supply leaves unmet.",
+                ),
                 Check(
                     "solver_certified",
                     "The tables hold a feasible plan, and duality proves that none is cheaper.",

@@ -2,6 +2,7 @@
 
 from forecasting_assets.allocation.certificate import Certificate
 from forecasting_assets.allocation.counts import Counts, count
+from forecasting_assets.allocation.demand_checks import check_mean
 from forecasting_assets.allocation.greedy import allocate_greedily
 from forecasting_assets.allocation.hindsight import (
     FORESEEN_WEEKS,
@@ -30,6 +31,7 @@ from forecasting_assets.allocation.rolling import (
     production_weeks,
     rolling_replay,
 )
+from forecasting_assets.allocation.scenarios import correlations_used
 from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.allocation.supply import (
     Position,
@@ -87,10 +89,12 @@ __all__ = [
     "check_capacity",
     "check_certificate",
     "check_counts",
+    "check_mean",
     "check_rules_kept",
     "check_servable",
     "check_shortages",
     "check_supply_balance",
+    "correlations_used",
     "count",
     "demand_with_overdue",
     "hours_by_manufacturer",

@@ -24,7 +24,8 @@ from forecasting_assets.allocation.program import (
     relaxed,
     solve,
 )
-from forecasting_assets.allocation.scenarios import QUANTILE_DRAWS, TwoStage, part_scenarios
+from forecasting_assets.allocation.recourse import TwoStage
+from forecasting_assets.allocation.scenarios import QUANTILE_DRAWS, part_scenarios
 from forecasting_assets.allocation.state import NEW_START, PlanningState
 from forecasting_assets.tables import PLAN_PROOF, PLAN_RULES
 from forecasting_assets.weeks import add_weeks
@@ -111,9 +112,12 @@ def build_problem(
         formulation = formulate(instance, policy, network, state.previous)
         return Problem(instance, formulation, formulation.program, None, policy)
     draws = policy.scenarios if policy.uncertainty == "stochastic" else QUANTILE_DRAWS
-    drawn, mean = _net_scenarios(gross, netting, part_scenarios(gross.parts, demand, policy, draws))
+    scenarios = part_scenarios(gross.parts, demand, policy, draws, state.correlations)
+    drawn, mean = _net_scenarios(gross, netting, scenarios)
     if policy.uncertainty == "quantile":
-        instance = gross.with_units(mean, np.quantile(drawn, policy.service_level, axis=0))
+        # Of parts that are rarely ordered, a quantile can be zero where the mean is not.
+        units = np.maximum(np.quantile(drawn, policy.service_level, axis=0), drawn.mean(axis=0))
+        instance = gross.with_units(mean, units)
         formulation = formulate(instance, policy, network, state.previous)
         return Problem(instance, formulation, formulation.program, None, policy)
     return _two_stage_problem(gross.with_units(mean), drawn, network, policy, state)

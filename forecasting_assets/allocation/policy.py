@@ -94,15 +94,24 @@ class AllocationPolicy(BaseModel):
             "later, is decided when demand is known"
         ),
     )
-    service_level: float = Field(0.8, gt=0, lt=1, description="Quantile of demand that is planned for")
+    service_level: float = Field(
+        0.8, gt=0, lt=1, description="Quantile of demand that is planned for, but no less than its mean"
+    )
     scenarios: int = Field(30, ge=2, description="Scenarios of demand")
     seed: int = Field(0, ge=0, description="Seed of the scenarios")
-    # The forecasts of two synthetic marketplaces erred with correlations of 0.02 and 0.2.
-    part_correlation: float = Field(
-        0.03, ge=0, le=1, description="Gaussian copula: correlation of two series in one week"
+    part_correlation: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Correlation of the forecast errors of two series in one week; learnt from earlier forecasts, by "
+        "category and region, if not set",
     )
-    week_correlation: float = Field(
-        0.2, ge=0, lt=1, description="Gaussian copula: correlation of a series with itself one week later"
+    week_correlation: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="Correlation of the forecast errors of a series in two successive weeks; likewise learnt if not "
+        "set",
     )
     committed_weeks: int = Field(1, ge=1, description="Production weeks that the stochastic plan commits now")
     risk: Literal["expected", "cvar"] = Field(

@@ -19,11 +19,14 @@ class PlanningState:
         ALLOCATION_PLAN of the previous plan: changes to it in the frozen weeks are penalised.
     supply
         part_id, region, week, quantity: units in stock, or on their way, by the week in which they are available.
+    correlations
+        ERROR_CORRELATIONS: how the errors of the forecast depend on each other, for plans for uncertain demand.
     """
 
     capacity: pd.DataFrame | None = None
     previous: pd.DataFrame | None = None
     supply: pd.DataFrame | None = None
+    correlations: pd.DataFrame | None = None
 
 
 #: Nothing is in stock or on its way, and there is no plan before.

@@ -19,15 +19,13 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.forecasting.forecast_arrays import LEVELS
-from forecasting_assets.tables import ERROR_CORRELATIONS
+from forecasting_assets.tables import ASSUMED_CORRELATIONS, ERROR_CORRELATIONS
 
 #: What each series and origin contributes to, by horizon: scores, pairs of series of one market and week, and pairs of
 #: one series in two successive weeks, each with the sum of the products.
 SUMS = ["cells", "score", "squared", "pairs", "pair_product", "lags", "lag_product"]
 #: Columns that name a market.
 MARKET = ["part_category", "region"]
-#: Correlations assumed before any error is known, as found on two synthetic marketplaces.
-PRIOR_PART_CORRELATION, PRIOR_WEEK_CORRELATION = 0.03, 0.2
 #: Number of origins that the prior counts for: constants for the whole home, and the whole home for a market.
 PRIOR_ORIGINS = 13.0
 #: No correlation above this is reported.
@@ -115,7 +113,7 @@ class MarketSums:
 def error_correlations(known: Sequence[MarketSums]) -> pd.DataFrame:
     """Estimate the correlations of the errors, shrunk where few origins are known.
 
-    The estimate of the whole home is shrunk towards PRIOR_PART_CORRELATION and PRIOR_WEEK_CORRELATION, that of a
+    The estimate of the whole home is shrunk towards ASSUMED_CORRELATIONS, that of a
     market towards the whole home.
 
     Parameters
@@ -150,8 +148,8 @@ def error_correlations(known: Sequence[MarketSums]) -> pd.DataFrame:
         return np.insert(trust[:-1] * correlation[:-1] + (1 - trust[:-1]) * home, 0, home)
 
     table = pd.concat([pd.DataFrame({c: [""] for c in MARKET}), names], ignore_index=True).assign(
-        part_correlation=shrunk(pair_product, pairs, PRIOR_PART_CORRELATION),
-        week_correlation=shrunk(lag_product, lags, PRIOR_WEEK_CORRELATION),
+        part_correlation=shrunk(pair_product, pairs, ASSUMED_CORRELATIONS["part_correlation"]),
+        week_correlation=shrunk(lag_product, lags, ASSUMED_CORRELATIONS["week_correlation"]),
         origins=np.insert(origins[:-1], 0, origins[-1]),
     )
     known_error = (table["origins"] > 0) | (table.index == 0)

@@ -4,6 +4,7 @@ Column names are contract; a table may hold more columns than it declares, of te
 """
 
 from forecasting_assets.tables.forecasts import (
+    ASSUMED_CORRELATIONS,
     BACKTEST_REPORT,
     DEMAND_FORECAST,
     ERROR_CORRELATIONS,
@@ -67,6 +68,7 @@ from forecasting_assets.tables.shared import (
 
 __all__ = [
     "ALLOCATION_PLAN",
+    "ASSUMED_CORRELATIONS",
     "BACKTEST_REPORT",
     "BUSINESS_IMPACT",
     "CAPABILITIES",

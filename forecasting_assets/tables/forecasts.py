@@ -93,3 +93,5 @@ ERROR_CORRELATIONS = Table(
     ),
     key=("part_category", "region"),
 )
+#: Correlations of errors that are assumed before any error is known, as found on two synthetic marketplaces.
+ASSUMED_CORRELATIONS = {"part_correlation": 0.03, "week_correlation": 0.2}

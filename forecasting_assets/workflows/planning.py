@@ -9,9 +9,11 @@ import pandas as pd
 
 from forecasting_assets.allocation import (
     AllocationPlan,
+    AllocationPolicy,
     Network,
     PlanningState,
     allocate,
+    correlations_used,
     demand_with_overdue,
     production_weeks,
     weekly_capacity,
@@ -24,9 +26,11 @@ from forecasting_assets.reporting import PlanTables, charts, plan_html, png
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     ALLOCATION_PLAN,
+    ASSUMED_CORRELATIONS,
     BUSINESS_IMPACT,
     CAPACITY_LOAD,
     DEMAND_FORECAST,
+    ERROR_CORRELATIONS,
     PLAN_COST,
     PLAN_PROOF,
     PLAN_REASONS,
@@ -82,13 +86,14 @@ def planning_inputs(settings: Settings, lake: Lake, week: date) -> PlanningInput
     if settings.allocation.frozen_weeks:
         previous = lake.read_pandas(ALLOCATION_PLAN, [add_weeks(week, -1)], missing_ok=True)
     network, policy = read_network(lake, week), settings.allocation
+    correlations = lake.read_pandas(ERROR_CORRELATIONS, [week], missing_ok=True)
     forecast = planned_demand(settings, lake, week)
     position = read_position(lake, week, policy.max_weeks_late)
     capacity = weekly_capacity(network, production_weeks(week, forecast, policy))
     return PlanningInputs(
         demand_with_overdue(forecast, position, week),
         network,
-        PlanningState(capacity, previous, position.supply(week)),
+        PlanningState(capacity, previous, position.supply(week), correlations),
     )
 
 
@@ -126,7 +131,21 @@ def plan_week(settings: Settings, lake: Lake, week: date) -> Mapping[str, Any]:
     _write_plan(lake, plan, week)
     costs = {f"cost/{part}": value for part, value in plan.cost.items()}
     shortage = float(plan.shortages["quantity"].sum())
-    return {**costs, "shortage_units": shortage, "status": plan.status, "gap": plan.gap, **supply}
+    metadata = {**costs, "shortage_units": shortage, "status": plan.status, "gap": plan.gap, **supply}
+    return metadata | _correlation_metadata(inputs, settings.allocation)
+
+
+def _correlation_metadata(inputs: PlanningInputs, policy: AllocationPolicy) -> dict[str, Any]:
+    """Return the correlations of the whole home that scenarios have; nothing if demand is taken as certain."""
+    if policy.uncertainty == "deterministic":
+        return {}
+    learnt = inputs.state.correlations
+    used = correlations_used(inputs.demand, policy, learnt).loc[("", "")]
+    source = "assumed" if learnt is None or learnt.empty else "learnt"
+    return {
+        f"uncertainty/{name}": f"{used[name]:.3f} ({source if getattr(policy, name) is None else 'set'})"
+        for name in ASSUMED_CORRELATIONS
+    }
 
 
 def report_plan(settings: Settings, lake: Lake, week: date, metadata: Mapping[str, Any]) -> WeekResult:

@@ -9,6 +9,7 @@ from forecasting_assets.allocation import (
     check_capacity,
     check_certificate,
     check_counts,
+    check_mean,
     check_rules_kept,
     check_servable,
     check_shortages,
@@ -45,13 +46,14 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Findi
         for table in (CAPACITY_LOAD, ALLOCATION_PLAN, PLAN_PROOF, PLAN_RULES, PLAN_SHORTAGES)
     )
     wanted, total = planned_units(problem), read_plan_costs(lake, week)["total"]
-    spare = settings.allocation.uncertainty == "stochastic"
+    uncertain = settings.allocation.uncertainty != "deterministic"
     return {
         "supply_balanced": check_supply_balance(ledger),
         "counts_match": check_counts(ledger, settings.checks.count_difference_limit),
         "previous_week_planned": _previous_week_planned(lake, week),
         "capacity_feasible": check_capacity(load),
-        "demand_balanced": check_balance(plan, shortages, wanted, spare),
+        "demand_balanced": check_balance(plan, shortages, wanted, uncertain),
+        "mean_planned_for": check_mean(wanted, demand, inputs.state.supply),
         "solver_certified": check_certificate(certify_plan(problem, plan, shortages, total, proof)),
         "rules_kept": check_rules_kept(rules),
         "few_shortages": check_shortages(shortages, wanted, settings.checks.shortage_limit),

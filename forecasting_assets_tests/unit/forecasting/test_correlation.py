@@ -7,14 +7,12 @@ from scipy.special import ndtr, ndtri
 
 from forecasting_assets.forecasting.correlation import (
     PRIOR_ORIGINS,
-    PRIOR_PART_CORRELATION,
-    PRIOR_WEEK_CORRELATION,
     MarketSums,
     error_correlations,
     normal_scores,
 )
 from forecasting_assets.forecasting.forecast_arrays import LEVELS
-from forecasting_assets.tables import ERROR_CORRELATIONS
+from forecasting_assets.tables import ASSUMED_CORRELATIONS, ERROR_CORRELATIONS
 from forecasting_assets.tables.contract import check_contract
 
 HORIZONS = 6
@@ -79,20 +77,16 @@ def test_scores_far_from_zero_on_average_are_no_correlation():
 
 def test_little_data_is_shrunk_towards_home_and_home_towards_the_prior():
     none = error_correlations([])
-    assert none[["part_correlation", "week_correlation"]].iloc[0].tolist() == [
-        PRIOR_PART_CORRELATION,
-        PRIOR_WEEK_CORRELATION,
-    ]
-    assert len(none) == 1
+    assert none[list(ASSUMED_CORRELATIONS)].to_dict("records") == [ASSUMED_CORRELATIONS]
     few = simulated(np.array([0.9, 0.9]), 0.9, origins=2)
     single = [
         MarketSums.of(np.ones((1, HORIZONS)), pd.DataFrame({"part_category": ["cnc"], "region": ["north"]}))
     ]
     table = error_correlations(few)
     limit = 2 / (2 + PRIOR_ORIGINS)
-    assert table["part_correlation"].iloc[0] <= limit + (1 - limit) * PRIOR_PART_CORRELATION
+    assert table["part_correlation"].iloc[0] <= limit + (1 - limit) * ASSUMED_CORRELATIONS["part_correlation"]
     lonely = error_correlations(single)
-    assert lonely["part_correlation"].tolist() == [PRIOR_PART_CORRELATION] * 2
+    assert lonely["part_correlation"].tolist() == [ASSUMED_CORRELATIONS["part_correlation"]] * 2
 
 
 def test_a_series_of_unknown_market_counts_for_the_home_alone():

@@ -33,6 +33,7 @@ COMPANIONS = {
     "lanes",
     "capacity_overrides",
     "capacity_load",
+    "error_correlations",
     "plan_cost",
     "plan_proof",
     "plan_reasons",

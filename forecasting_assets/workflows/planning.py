@@ -140,7 +140,7 @@ def _correlation_metadata(inputs: PlanningInputs, policy: AllocationPolicy) -> d
     if policy.uncertainty == "deterministic":
         return {}
     learnt = inputs.state.correlations
-    used = correlations_used(inputs.demand, policy, learnt).loc[("", "")]
+    used = correlations_used(inputs.demand, policy, learnt).iloc[0]
     source = "assumed" if learnt is None or learnt.empty else "learnt"
     return {
         f"uncertainty/{name}": f"{used[name]:.3f} ({source if getattr(policy, name) is None else 'set'})"

@@ -9,7 +9,7 @@ and computes nothing.
 
 from dataclasses import dataclass
 
-from forecasting_assets.allocation import FORESEEN_WEEKS
+from forecasting_assets.allocation import FORESEEN_WEEKS, REPLAYED_WEEKS
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.features.window import LOOKBACK_WEEKS
 from forecasting_assets.settings import Settings
@@ -26,6 +26,7 @@ from forecasting_assets.tables import (
     LANES,
     MANUFACTURER_NETWORK,
     ORDER_FILE_SUMMARY,
+    PLAN_CHOICE,
     PLAN_COST,
     PLAN_PROOF,
     PLAN_REASONS,
@@ -49,6 +50,8 @@ NETWORK_FILES = "network files"
 NAIVE_LOOKBACK_WEEKS = 60
 #: Weeks that a count of stock is carried forward where no plan was made in the meantime.
 COUNT_WEEKS = 8
+#: Weeks of orders that give the value of a unit where past weeks are replayed.
+VALUED_WEEKS = 26
 #: Settings that change what the models forecast.
 MODEL_SETTINGS = ("calendar", "forecasting")
 
@@ -280,6 +283,17 @@ def _forecast_assets(settings: Settings) -> list[WeeklyAsset]:
 
 
 def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
+    # Past weeks are replayed to choose what to plan for.
+    replayed = (
+        (
+            Upstream("demand_forecast", -REPLAYED_WEEKS, -1, optional=True),
+            Upstream("feature_table", -REPLAYED_WEEKS, -1, optional=True),
+            Upstream("weekly_demand", first=1 - VALUED_WEEKS, optional=True),
+            Upstream("allocation_plan", -REPLAYED_WEEKS, -1, optional=True),
+        )
+        if settings.allocation.uncertainty == "auto"
+        else ()
+    )
     return [
         WeeklyAsset(
             MANUFACTURER_NETWORK,
@@ -302,6 +316,7 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
                 Upstream("allocation_plan", -1, -1, optional=True),
                 # Orders since the newest count, where there is no plan before.
                 Upstream("weekly_demand", first=-COUNT_WEEKS, optional=True),
+                *replayed,
             ),
             settings=("allocation",),
             also_writes=(
@@ -309,6 +324,7 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
                 SUPPLY_LEDGER,
                 CAPACITY_LOAD,
                 PLAN_SHORTAGES,
+                PLAN_CHOICE,
                 PLAN_COST,
                 PLAN_REASONS,
                 PLAN_RULES,

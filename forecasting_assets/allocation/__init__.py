@@ -1,6 +1,14 @@
 """Allocate capacity: the cheapest plan for a demand, its proof, and its business impact in hindsight."""
 
 from forecasting_assets.allocation.certificate import Certificate
+from forecasting_assets.allocation.choice import (
+    FEWEST_WEEKS,
+    REPLAYED_WEEKS,
+    PastWeeks,
+    choose_method,
+    set_method,
+    with_choice,
+)
 from forecasting_assets.allocation.counts import Counts, count
 from forecasting_assets.allocation.demand_checks import check_mean
 from forecasting_assets.allocation.greedy import allocate_greedily
@@ -60,7 +68,9 @@ from forecasting_assets.allocation.what_if import (
 
 __all__ = [
     "COST_PARTS",
+    "FEWEST_WEEKS",
     "FORESEEN_WEEKS",
+    "REPLAYED_WEEKS",
     "WARM_UP_WEEKS",
     "AllocationError",
     "AllocationPlan",
@@ -74,6 +84,7 @@ __all__ = [
     "Network",
     "NetworkError",
     "NetworkProblem",
+    "PastWeeks",
     "PlanningState",
     "Position",
     "Published",
@@ -94,6 +105,7 @@ __all__ = [
     "check_servable",
     "check_shortages",
     "check_supply_balance",
+    "choose_method",
     "correlations_used",
     "count",
     "demand_with_overdue",
@@ -107,7 +119,9 @@ __all__ = [
     "production_weeks",
     "replayed_origins",
     "rolling_replay",
+    "set_method",
     "started_production",
     "unservable",
     "weekly_capacity",
+    "with_choice",
 ]

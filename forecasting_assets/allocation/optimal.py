@@ -103,6 +103,11 @@ def build_problem(
     DemandError, NetworkError, AllocationError
         If a table is invalid, or a rule names an unknown manufacturer or part category.
     """
+    if policy.uncertainty == "auto":
+        raise AllocationError(
+            "[allocation] uncertainty = 'auto' is decided by replaying past weeks: choose a method by choose_method, "
+            "or set deterministic, quantile or stochastic"
+        )
     check_network(network)
     check_rules(policy, network, demand)
     gross = build_instance(demand, network, policy, state.capacity)

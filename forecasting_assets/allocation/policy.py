@@ -86,12 +86,12 @@ class AllocationPolicy(BaseModel):
     mip_gap: float = Field(1e-4, ge=0, description="Relative gap at which an integer program is done")
 
     # What is planned for.
-    uncertainty: Literal["deterministic", "quantile", "stochastic"] = Field(
+    uncertainty: Literal["deterministic", "quantile", "stochastic", "auto"] = Field(
         "deterministic",
         description=(
             "Plan for the mean, for the quantile `service_level` of each demand class, or for scenarios: what "
             "is made for a region in the first weeks is committed now; which week it serves, and what is made "
-            "later, is decided when demand is known"
+            "later, is decided when demand is known. auto: what would have cost least in the past weeks"
         ),
     )
     service_level: float = Field(

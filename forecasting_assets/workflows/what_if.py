@@ -85,7 +85,7 @@ def what_if(settings: Settings, lake: Lake, week: date, case: Case) -> tuple[str
     changed = allocate(
         changed_demand(inputs.demand, change, ["quantity", *QUANTILES]),
         changed_network(inputs.network, change),
-        settings.allocation,
+        inputs.policy,
         inputs.state,
     )
     difference = Difference(

@@ -40,13 +40,13 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Findi
     inputs = planning_inputs(settings, lake, week)
     demand, network = inputs.demand, inputs.network
     ledger = lake.read_pandas(SUPPLY_LEDGER, [week])
-    problem = build_problem(demand, network, settings.allocation, inputs.state)
+    problem = build_problem(demand, network, inputs.policy, inputs.state)
     load, plan, proof, rules, shortages = (
         lake.read_pandas(table, [week])
         for table in (CAPACITY_LOAD, ALLOCATION_PLAN, PLAN_PROOF, PLAN_RULES, PLAN_SHORTAGES)
     )
     wanted, total = planned_units(problem), read_plan_costs(lake, week)["total"]
-    uncertain = settings.allocation.uncertainty != "deterministic"
+    uncertain = inputs.policy.uncertainty != "deterministic"
     return {
         "supply_balanced": check_supply_balance(ledger),
         "counts_match": check_counts(ledger, settings.checks.count_difference_limit),

@@ -34,6 +34,7 @@ COMPANIONS = {
     "capacity_overrides",
     "capacity_load",
     "error_correlations",
+    "plan_choice",
     "plan_cost",
     "plan_proof",
     "plan_reasons",

@@ -37,7 +37,8 @@ from forecasting_assets.allocation.program import (
 )
 from forecasting_assets.allocation.proof import PlanClaim, differences, prove, stored
 from forecasting_assets.allocation.proof_table import bands, label_prices, vector, vectors
-from forecasting_assets.allocation.scenarios import QUANTILE_DRAWS, TwoStage, part_scenarios
+from forecasting_assets.allocation.recourse import TwoStage
+from forecasting_assets.allocation.scenarios import QUANTILE_DRAWS, part_scenarios
 from forecasting_assets.allocation.state import NEW_START, PlanningState
 from forecasting_assets.tables import PLAN_RULES
 from forecasting_assets.weeks import add_weeks
@@ -152,6 +153,11 @@ def build_problem(
     DemandError, NetworkError, AllocationError
         If a table is invalid, or a rule names an unknown manufacturer or part category.
     """
+    if policy.uncertainty == "auto":
+        raise AllocationError(
+            "[allocation] uncertainty = 'auto' is decided by replaying past weeks: choose a method by choose_method, "
+            "or set deterministic, quantile or stochastic"
+        )
     check_network(network)
     check_demand(demand)
     check_rules(policy, network, demand)
@@ -166,9 +172,12 @@ def build_problem(
         formulation = formulate(instance, policy, network, state.previous)
         return Problem(instance, formulation, formulation.program, None, inputs, fixed)
     draws = policy.scenarios if policy.uncertainty == "stochastic" else QUANTILE_DRAWS
-    drawn, mean = _net_scenarios(gross, netting, part_scenarios(gross.parts, demand, policy, draws))
+    scenarios = part_scenarios(gross.parts, demand, policy, draws, state.correlations)
+    drawn, mean = _net_scenarios(gross, netting, scenarios)
     if policy.uncertainty == "quantile":
-        instance = gross.with_units(mean, np.quantile(drawn, policy.service_level, axis=0))
+        # Of parts that are rarely ordered, a quantile can be zero where the mean is not.
+        units = np.maximum(np.quantile(drawn, policy.service_level, axis=0), drawn.mean(axis=0))
+        instance = gross.with_units(mean, units)
         formulation = formulate(instance, policy, network, state.previous)
         return Problem(instance, formulation, formulation.program, None, inputs, fixed)
     return replace(_two_stage_problem(gross.with_units(mean), drawn, inputs), fixed=fixed)

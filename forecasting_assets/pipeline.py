@@ -24,6 +24,7 @@ from forecasting_assets.tables import (
     DEMAND_FORECAST,
     LANES,
     MANUFACTURER_NETWORK,
+    ORDER_BOOK,
     ORDER_FILE_SUMMARY,
     PLAN_COST,
     PLAN_PROOF,
@@ -60,12 +61,15 @@ class Upstream:
         Offsets of the first and last week from W.
     optional
         Whether W can be made although some of the weeks do not exist.
+    only_with
+        Order column without which these weeks hold nothing, and so never change.
     """
 
     asset: str
     first: int = 0
     last: int = 0
     optional: bool = False
+    only_with: str | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,9 @@ class WeeklyAsset:
         Tables that it writes beside its own.
     checks
         Checks of each week.
+    versioned_by_rows
+        Whether a week that is made again from other inputs, but with the same rows, counts as unchanged for what is
+        made from it.
     """
 
     table: Table
@@ -116,6 +123,7 @@ class WeeklyAsset:
     settings: tuple[str, ...] = ()
     also_writes: tuple[Table, ...] = ()
     checks: tuple[Check, ...] = ()
+    versioned_by_rows: bool = False
 
     @property
     def name(self) -> str:
@@ -144,6 +152,8 @@ def build_pipeline(settings: Settings) -> Pipeline:
 
 
 def _order_assets(settings: Settings) -> list[WeeklyAsset]:
+    # The book of a week follows from that of the week before, so it may change with orders of any earlier week.
+    book_before = Upstream("order_book", -1, -1, optional=True, only_with="due_date")
     return [
         WeeklyAsset(
             RAW_ORDERS,
@@ -175,6 +185,7 @@ def _order_assets(settings: Settings) -> list[WeeklyAsset]:
                 Check("unique_orders", "No order line counts twice."),
                 Check("no_future_data", "Every order is dated within the week."),
                 Check("contract", "Parts, regions, quantities and prices are present and positive."),
+                Check("due_after_ordered", "No order is wanted before it was ordered.", blocking=False),
                 Check("few_rejections", "Few rows and units of each file are rejected.", blocking=False),
                 Check(
                     "line_numbers_unique",
@@ -184,9 +195,19 @@ def _order_assets(settings: Settings) -> list[WeeklyAsset]:
             ),
         ),
         WeeklyAsset(
+            ORDER_BOOK,
+            "orders",
+            (Upstream("clean_orders"), book_before),
+            checks=(
+                Check("contract", "Each part, region and week has one row, with a positive quantity."),
+                Check("not_due_yet", "All units are due in later weeks."),
+            ),
+            versioned_by_rows=True,
+        ),
+        WeeklyAsset(
             WEEKLY_DEMAND,
             "orders",
-            (Upstream("clean_orders"),),
+            (Upstream("clean_orders"), book_before),
             checks=(
                 Check("contract", "Each part and region has one row, with a positive quantity."),
                 Check("usual_volume", "Units are in line with past weeks.", blocking=False),

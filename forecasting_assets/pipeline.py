@@ -364,7 +364,7 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
         WeeklyAsset(
             DEMAND_PLAN,
             "planning",
-            (Upstream("demand_forecast"), Upstream("feature_table")),
+            (Upstream("order_book"), Upstream("demand_forecast"), Upstream("feature_table")),
             planning=(PlanningInput("forecast_overrides"), PlanningInput("promises")),
             settings=("calendar.horizon_weeks", "orders.fold_case"),
             also_writes=(OVERRIDE_USE,),

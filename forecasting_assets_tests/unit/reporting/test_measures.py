@@ -10,13 +10,17 @@ from forecasting_assets.features.demand_patterns import SEGMENTS
 from forecasting_assets.reporting.measures import (
     MODELS,
     ReportInputError,
+    bound_closed,
+    cheaper_biases,
     cost_by_accuracy,
     full_weeks,
+    gap_by_source,
     gap_closed,
     policy_totals,
     scores,
     value_of_a_point,
 )
+from forecasting_assets.reporting.worth import worth_in_words
 from forecasting_assets_tests.unit.reporting import factories
 
 
@@ -128,11 +132,8 @@ def test_gap_closed_and_value_of_a_point() -> None:
 
 
 def impact_of(costs: dict[str, float]) -> pd.DataFrame:
-    rows = [
-        (ORIGIN, policy, metric, value)
-        for policy, cost in costs.items()
-        for metric, value in (("cost", cost), ("demand_units", 10.0))
-    ]
+    rows = [(factories.ORIGIN, policy, "cost", cost) for policy, cost in costs.items()]
+    rows += [(factories.ORIGIN, policy, "demand_units", 10.0) for policy in costs]
     return pd.DataFrame(rows, columns=["week", "policy", "metric", "value"])
 
 

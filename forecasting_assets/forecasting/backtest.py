@@ -10,7 +10,7 @@ Tashman (2000), "Out-of-sample tests of forecasting accuracy: an analysis and re
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
@@ -23,6 +23,8 @@ from forecasting_assets.forecasting.metrics import SUMS, error_sums, metrics, na
 from forecasting_assets.forecasting.naive import seasonal_naive
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.forecasting.value_added import METRICS, JudgedOverrides, value_added_rows
+from forecasting_assets.tables import FORECAST_OVERRIDES
 from forecasting_assets.weeks import add_weeks, weeks_apart
 
 MODELS = ["sarimax", "xgb", "combined", "seasonal_naive"]
@@ -32,18 +34,21 @@ _SUMMED = [*MODELS, "equal"]
 
 @dataclass(frozen=True)
 class PastForecasts:
-    """Loads what was forecast at earlier origins; both functions return None where there is nothing.
+    """What was forecast at earlier origins; both functions return None where there is nothing.
 
     Attributes
     ----------
     forecasts
         Model ("sarimax" or "xgb") and origin to a forecast table.
     segments
-        Origin to part_id, region, segment as of then.
+        Origin to part_id, region, segment, and part_category where there are overrides, as of then.
+    overrides
+        Rows of FORECAST_OVERRIDES that planners have entered, of which an origin uses those known by its end.
     """
 
     forecasts: Callable[[str, date], pd.DataFrame | None]
     segments: Callable[[date], pd.DataFrame | None]
+    overrides: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=FORECAST_OVERRIDES.names))
 
 
 def rolling_backtest(
@@ -82,39 +87,60 @@ def rolling_backtest(
     n_origins = weeks_apart(begin, weeks[-1])
     shape = len(_SUMMED), n_origins, horizon, len(SEGMENTS), len(SUMS)
     sums = _OriginSums(np.zeros(shape), settings.backtest_weeks)
+    judged = JudgedOverrides.of(past.overrides)
+    value_added = _OriginSums(
+        np.zeros((len(judged.groups), n_origins, horizon, len(METRICS))), settings.backtest_weeks
+    )
     for o in range(n_origins):
         origin = _load_origin(add_weeks(begin, o), past, index, horizon)
         if origin is not None:
             weight = _weights(sums.known_at(o), settings).T[origin.segment]
             now = panel.column(origin.week) + 1
             history = panel.demand[origin.series, now - settings.history_weeks : now]
+            actual = np.full((len(origin.series), horizon), np.nan)
             closed = panel.demand[origin.series, now : now + horizon]
-            sums.total[:, o] = _sums_at(origin, weight, history, closed)
-    return {week: _report(week, sums.known_at(weeks_apart(begin, week)), settings) for week in weeks}
+            actual[:, : closed.shape[1]] = closed
+            sums.total[:, o] = _sums_at(origin, weight, history, actual)
+            if judged.groups:
+                combined = weighted_average(origin.sarimax, origin.xgb, weight)[..., 0]
+                value_added.total[:, o] = judged.sums(combined, actual, origin.keys, origin.week)
+    reports = {}
+    for week in weeks:
+        o = weeks_apart(begin, week)
+        accuracy = _report(week, sums.known_at(o), settings)
+        added = value_added_rows(week, judged, value_added.known_at(o).sum(axis=1))
+        reports[week] = pd.concat([accuracy, added], ignore_index=True) if len(added) else accuracy
+    return reports
 
 
 @dataclass(frozen=True)
 class _OriginSums:
-    """`total` (_SUMMED, origins, horizons, SEGMENTS, SUMS) of each origin, and the number of origins that count."""
+    """`total` (models or groups, origins, horizons, …) of each origin, and the number of origins that count."""
 
     total: np.ndarray
     window: int
 
     def known_at(self, o: int) -> np.ndarray:
-        """Sum over the window of what had closed by the o-th week: (_SUMMED, horizons, SEGMENTS, SUMS)."""
+        """Sum over the window of what had closed by the o-th week: (models or groups, horizons, …)."""
         first = max(0, o - self.window)
         horizons = np.arange(1, self.total.shape[2] + 1)
         closed = np.arange(first, o)[:, None] + horizons <= o
-        known: np.ndarray = (self.total[:, first:o] * closed[None, :, :, None, None]).sum(axis=1)
+        axes = tuple(range(2, self.total.ndim - 1))
+        counted = np.expand_dims(closed[None], tuple(axis + 1 for axis in axes))
+        known: np.ndarray = (self.total[:, first:o] * counted).sum(axis=1)
         return known
 
 
 @dataclass(frozen=True)
 class _Origin:
-    """Forecasts from one origin: of the rows `series` of the panel, as arrays (series, horizons, VALUES)."""
+    """Forecasts from one origin: of the rows `series` of the panel, as arrays (series, horizons, VALUES).
+
+    `keys` are their part_id, part_category and region.
+    """
 
     week: date
     series: np.ndarray
+    keys: pd.DataFrame
     segment: np.ndarray
     sarimax: np.ndarray
     xgb: np.ndarray
@@ -129,19 +155,28 @@ def _load_origin(week: date, past: PastForecasts, index: SeriesIndex, horizon: i
     active = np.flatnonzero(np.isfinite([sarimax[..., 0], xgb[..., 0]]).any(axis=(0, 2)))
     if not len(active):
         return None
-    segment = segment_codes(index, past.segments(week))[active]
-    return _Origin(week, active, segment, sarimax[active], xgb[active])
+    segments = past.segments(week)
+    segment = segment_codes(index, segments)[active]
+    keys = _with_category(index, segments).iloc[active]
+    return _Origin(week, active, keys, segment, sarimax[active], xgb[active])
 
 
-def _sums_at(origin: _Origin, weight: np.ndarray, past: np.ndarray, closed: np.ndarray) -> np.ndarray:
+def _with_category(index: SeriesIndex, segments: pd.DataFrame | None) -> pd.DataFrame:
+    """Return part_id, region and part_category of the series of `index`, the category as of the origin."""
+    category = index.series["part_category"].to_numpy(object).copy()
+    if segments is not None and "part_category" in segments:
+        row = index.rows(segments)
+        category[row[row >= 0]] = segments["part_category"].to_numpy(object)[row >= 0]
+    return index.series.assign(part_category=category)
+
+
+def _sums_at(origin: _Origin, weight: np.ndarray, past: np.ndarray, actual: np.ndarray) -> np.ndarray:
     """Compute the sums (_SUMMED, horizons, SEGMENTS, SUMS) of one origin.
 
-    `weight` (series, horizons) is that of SARIMAX; `past` and `closed` are the demand (series, weeks) up to the origin
-    and after it, as far as it is known.
+    `weight` (series, horizons) is that of SARIMAX; `past` and `actual` are the demand (series, weeks) up to the origin
+    and after it, NaN where a week has not closed.
     """
     n, horizon = weight.shape
-    actual = np.full((n, horizon), np.nan)
-    actual[:, : closed.shape[1]] = closed
     first = np.where(past.any(axis=1), (past > 0).argmax(axis=1), past.shape[1])
     scale = naive_errors(past, first)
     models = (

@@ -9,7 +9,9 @@ from forecasting_assets.features.build import feature_columns
 from forecasting_assets.forecasting.backtest import PastForecasts, rolling_backtest
 from forecasting_assets.forecasting.combine import combine
 from forecasting_assets.lake.lake import Lake
+from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.lake.reports import write_report
+from forecasting_assets.pipeline import PAST_OVERRIDES
 from forecasting_assets.reporting import backtest_html, charts, png
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
@@ -47,6 +49,11 @@ def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Map
     -------
     Mapping
         Week -> its rows of BACKTEST_REPORT.
+
+    Raises
+    ------
+    PlanningFileError
+        If forecast overrides cannot be used.
     """
     calendar, forecasting = settings.calendar, settings.forecasting
     window = 2 * forecasting.backtest_weeks
@@ -57,6 +64,8 @@ def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Map
     origins = weeks_between(add_weeks(weeks[0], -window), weeks[-1])
     existing = {name: set(lake.existing(table, origins)) for name, table in MODELS.items()}
     features = feature_columns(calendar.horizon_weeks)
+    overrides = PlanningFolder.of(settings).used_by(weeks[-1], PAST_OVERRIDES)
+    of_segments = [*SERIES, "segment"] if overrides.empty else [*SERIES, "segment", "part_category"]
 
     def load_forecasts(model: str, origin: date) -> pd.DataFrame | None:
         if origin not in existing[model]:
@@ -64,9 +73,9 @@ def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Map
         return lake.read_pandas(MODELS[model], [origin], _FORECAST_COLUMNS)
 
     def load_segments(origin: date) -> pd.DataFrame:
-        return lake.read_pandas(features, [origin], [*SERIES, "segment"])
+        return lake.read_pandas(features, [origin], of_segments)
 
-    past = PastForecasts(load_forecasts, load_segments)
+    past = PastForecasts(load_forecasts, load_segments, overrides)
     return rolling_backtest(weeks, past, demand, calendar.horizon_weeks, forecasting)
 
 

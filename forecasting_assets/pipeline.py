@@ -28,6 +28,7 @@ from forecasting_assets.tables import (
     ORDER_FILE_SUMMARY,
     OVERRIDE_USE,
     PLAN_COST,
+    PLAN_FLOWS,
     PLAN_PROOF,
     PLAN_REASONS,
     PLAN_RULES,
@@ -321,7 +322,14 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
             files=NETWORK_FILES,
             settings=("orders.fold_case",),
             also_writes=(CAPABILITIES, LANES, CAPACITY_OVERRIDES_KNOWN),
-            checks=(Check("contract", "Each manufacturer has one row without missing values."),),
+            checks=(
+                Check("contract", "Each manufacturer has one row without missing values."),
+                Check(
+                    "manufacturers_used",
+                    "Every manufacturer makes some part category, and a lane leaves its region.",
+                    blocking=False,
+                ),
+            ),
         ),
         WeeklyAsset(
             DEMAND_PLAN,
@@ -360,6 +368,7 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
                 SUPPLY_POSITION,
                 SUPPLY_LEDGER,
                 CAPACITY_LOAD,
+                PLAN_FLOWS,
                 PLAN_SHORTAGES,
                 PLAN_COST,
                 PLAN_REASONS,
@@ -387,11 +396,20 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
                     "solver_certified",
                     "The tables hold a feasible plan, and duality proves that none is cheaper.",
                 ),
+                Check(
+                    "rows_published",
+                    "The rows of the plan are the exact plan, rounded to whole units if so set, within all hours.",
+                ),
                 Check("rules_kept", "No rule of the marketplace had to be relaxed."),
                 Check("few_shortages", "Shortages are below the limit.", blocking=False),
                 Check(
                     "demand_servable",
                     "Some manufacturer can make and deliver everything that is in demand.",
+                    blocking=False,
+                ),
+                Check(
+                    "priced_parts_demanded",
+                    "Every part with a shortage price or priority of its own is in demand.",
                     blocking=False,
                 ),
             ),

@@ -39,7 +39,7 @@ def load_network(path: Path, fold_case: bool = False) -> Network:
     files_read = [_read(path, table, fold_case) for table in NETWORK_TABLES]
     frames = {file.table.name: file.frame for file in files_read}
     problems = [problem for file in files_read for problem in file.problems]
-    problems += [*_unknown_manufacturers(frames), *_unused_manufacturers(frames)]
+    problems += _unknown_manufacturers(frames)
     if problems:
         raise NetworkError(problems)
     return Network(
@@ -149,21 +149,6 @@ def _unknown_manufacturers(frames: dict[str, pd.DataFrame]) -> Iterator[NetworkP
             names = frames[table.name]["manufacturer_id"]
             remedy = "is not in manufacturers.csv; add it there or remove the line"
             yield from _value_problems("unknown_manufacturer", table, names[~names.isin(known)], remedy)
-
-
-def _unused_manufacturers(frames: dict[str, pd.DataFrame]) -> Iterator[NetworkProblem]:
-    """Yield manufacturers without capabilities, or in a region without lanes."""
-    manufacturers, capabilities, lanes = (frames[t.name] for t in (MANUFACTURERS, CAPABILITIES, LANES))
-    if len(capabilities):
-        idle = ~manufacturers["manufacturer_id"].isin([*capabilities["manufacturer_id"], ""])
-        names = manufacturers.loc[idle, "manufacturer_id"]
-        remedy = "has no capabilities; add its part categories to capabilities.csv"
-        yield from _value_problems("no_capability", MANUFACTURERS, names, remedy)
-    if len(lanes):
-        isolated = ~manufacturers["region"].isin([*lanes["from_region"], ""])
-        regions = manufacturers.loc[isolated, "region"]
-        remedy = "is a region without outgoing lanes; add its lanes to lanes.csv"
-        yield from _value_problems("no_lane", MANUFACTURERS, regions, remedy)
 
 
 def _spelled(text: pd.Series, fold_case: bool) -> pd.Series:

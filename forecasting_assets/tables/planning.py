@@ -120,6 +120,20 @@ ALLOCATION_PLAN = Table(
     ),
     key=("manufacturer_id", "part_id", "region", "production_week", "due_week"),
 )
+PLAN_FLOWS = Table(
+    "plan_flows",
+    (
+        MANUFACTURER,
+        CATEGORY,
+        REGION,
+        Column("production_week", "date", "Week of production"),
+        _DUE_WEEK,
+        Column("band", "long", "Band of parts of one category that are planned as one", minimum=0),
+        amount("quantity", "Exact units of the cheapest plan, before they are rounded to whole units of parts"),
+        amount("overtime_quantity", "Units made in overtime, part of quantity"),
+    ),
+    key=("manufacturer_id", "part_category", "region", "production_week", "due_week", "band"),
+)
 CAPACITY_LOAD = Table(
     "capacity_load",
     (

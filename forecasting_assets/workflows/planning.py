@@ -27,6 +27,7 @@ from forecasting_assets.tables import (
     CAPACITY_LOAD,
     DEMAND_PLAN,
     PLAN_COST,
+    PLAN_FLOWS,
     PLAN_PROOF,
     PLAN_REASONS,
     PLAN_RULES,
@@ -132,6 +133,7 @@ def report_plan(settings: Settings, lake: Lake, week: date, metadata: Mapping[st
 def _write_plan(lake: Lake, plan: AllocationPlan, week: date) -> None:
     """Write the tables of a plan; ALLOCATION_PLAN is published last."""
     lake.write_pandas(plan.capacity_load, CAPACITY_LOAD, week)
+    lake.write_pandas(plan.flows, PLAN_FLOWS, week)
     lake.write_pandas(plan.shortages, PLAN_SHORTAGES, week)
     lake.write_pandas(plan.reasons, PLAN_REASONS, week)
     lake.write_pandas(plan.rules, PLAN_RULES, week)

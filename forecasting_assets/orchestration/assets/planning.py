@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from forecasting_assets.allocation import load_network
+from forecasting_assets.allocation import load_network, unused_manufacturers
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import write_network
 from forecasting_assets.settings import Settings
@@ -19,7 +19,11 @@ def manufacturer_network(weeks: list[date], settings: Settings, lake: Lake) -> W
     As the network files were when the week was planned.
     """
     network = load_network(settings.network_path, settings.orders.fold_case)
-    sizes = {"manufacturers": len(network.manufacturers), "lanes": len(network.lanes)}
+    sizes = {
+        "manufacturers": len(network.manufacturers),
+        "unused_manufacturers": ", ".join(unused_manufacturers(network)),
+        "lanes": len(network.lanes),
+    }
     for week in weeks:
         write_network(lake, network, week)
         yield week, WeekResult(len(network.manufacturers), sizes)

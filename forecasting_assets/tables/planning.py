@@ -129,7 +129,9 @@ PLAN_FLOWS = Table(
         Column("production_week", "date", "Week of production"),
         _DUE_WEEK,
         Column("band", "long", "Band of parts of one category that are planned as one", minimum=0),
-        amount("quantity", "Exact units of the cheapest plan, before they are rounded to whole units of parts"),
+        amount(
+            "quantity", "Exact units of the cheapest plan, before they are rounded to whole units of parts"
+        ),
         amount("overtime_quantity", "Units made in overtime, part of quantity"),
     ),
     key=("manufacturer_id", "part_category", "region", "production_week", "due_week", "band"),

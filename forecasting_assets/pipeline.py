@@ -104,6 +104,8 @@ class PlanningInput:
     weeks: int | None = None
 
 
+#: Overrides that are judged once the weeks that they are about have closed.
+PAST_OVERRIDES = PlanningInput("forecast_overrides", past=True)
 #: Counts that the supply position of a week is made from.
 COUNTS = (
     PlanningInput("stock", weeks=COUNT_WEEKS + 1),
@@ -312,7 +314,8 @@ def _forecast_assets(settings: Settings) -> list[WeeklyAsset]:
                     "weekly_demand", first=1 + origins - settings.forecasting.history_weeks, optional=True
                 ),
             ),
-            settings=MODEL_SETTINGS,
+            planning=(PAST_OVERRIDES,),
+            settings=(*MODEL_SETTINGS, "orders.fold_case"),
             also_writes=(ERROR_CORRELATIONS,),
             checks=(
                 Check("contract", "Every metric has one value for each model, segment and horizon."),

@@ -61,7 +61,7 @@ def in_reading_order(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def scores(report: pd.DataFrame) -> pd.DataFrame:
-    """Pivot one week's BACKTEST_REPORT to a column for each metric.
+    """Pivot one week's BACKTEST_REPORT to a column for each metric, without the rows about overrides.
 
     Returns
     -------
@@ -81,6 +81,7 @@ def scores(report: pd.DataFrame) -> pd.DataFrame:
         raise ReportInputError(
             "backtest_report has duplicate metrics: pass the rows of one origin_week", "backtest_report"
         )
+    report = report[report["model"] != "override"]  # it has other metrics and no segments
     wide = report.pivot(index=keys, columns="metric", values="value").rename_axis(columns=None)
     wide["wape"] = wide["wape"] if "wape" in wide else float("nan")
     naive = wide.loc[wide.index.get_level_values("model") == "seasonal_naive", "wape"].droplevel("model")

@@ -1,6 +1,7 @@
 """Allocate capacity: the cheapest plan for a demand, its proof, and its business impact in hindsight."""
 
 from forecasting_assets.allocation.certificate import Certificate
+from forecasting_assets.allocation.comparison import PlanClaim
 from forecasting_assets.allocation.greedy import allocate_greedily
 from forecasting_assets.allocation.hindsight import (
     FORESEEN_WEEKS,
@@ -23,7 +24,6 @@ from forecasting_assets.allocation.optimal import allocate, build_problem, certi
 from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import AllocationError
-from forecasting_assets.allocation.proof import PlanClaim
 from forecasting_assets.allocation.rolling import Market, rolling_replay
 from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.allocation.verify import (

@@ -37,9 +37,11 @@ class Violation:
 
     def __str__(self) -> str:
         """Say what is wrong, where, by how much, and how often."""
-        amount = "a missing number" if np.isinf(self.amount) else f"{self.amount:,.6g} {self.unit}".strip()
+        amount = f", {self.amount:,.6g} {self.unit}".rstrip()
+        if np.isinf(self.amount):
+            amount = ", a missing number" if self.unit else ""
         more = f", and in {count(self.rows - 1, 'more row')}" if self.rows > 1 else ""
-        return f"{self.condition}: {self.subject}, {amount}{more}"
+        return f"{self.condition}: {self.subject}{amount}{more}"
 
 
 @dataclass(frozen=True)

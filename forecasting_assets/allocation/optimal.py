@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.certificate import Certificate, certify
+from forecasting_assets.allocation.comparison import PlanClaim, compare
+from forecasting_assets.allocation.conditions import differences
 from forecasting_assets.allocation.explain import explain
 from forecasting_assets.allocation.formulate import Formulation, check_rules, formulate
 from forecasting_assets.allocation.instance import Instance, build_instance
@@ -26,7 +28,7 @@ from forecasting_assets.allocation.program import (
     relaxed,
     solve,
 )
-from forecasting_assets.allocation.proof import PlanClaim, differences, prove, stored
+from forecasting_assets.allocation.proof import prove, stored
 from forecasting_assets.allocation.proof_table import bands, label_prices, vector, vectors
 from forecasting_assets.allocation.scenarios import QUANTILE_DRAWS, TwoStage, part_scenarios
 from forecasting_assets.allocation.state import NEW_START, PlanningState
@@ -249,7 +251,7 @@ def certify_plan(problem: Problem, claim: PlanClaim) -> Certificate:
     Certificate
         What is violated, the cost, and the bound that no plan is below.
     """
-    certificate = prove(problem.basis, claim)
+    certificate = prove(compare(problem.basis, claim))
     if not problem.stages:
         return certificate
     program, proof = problem.program, claim.proof

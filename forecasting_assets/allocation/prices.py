@@ -87,7 +87,7 @@ def _price_of_change(model: LabelModel, proof: pd.DataFrame) -> np.ndarray:
     if model.lots.empty:
         return np.zeros(len(model.ways))
     at = pd.MultiIndex.from_frame(model.lots[LOT]).get_indexer(pd.MultiIndex.from_frame(model.ways[LOT]))
-    return np.append(lot_prices(model, proof), 0.0)[at]
+    return np.asarray(np.append(lot_prices(model, proof), 0.0)[at])
 
 
 def lot_prices(model: LabelModel, proof: pd.DataFrame) -> np.ndarray:

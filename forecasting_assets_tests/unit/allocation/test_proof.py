@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from forecasting_assets.allocation.comparison import PlanClaim
 from forecasting_assets.allocation.optimal import PlanInputs, Problem, allocate, build_problem, certify_plan
 from forecasting_assets.allocation.policy import AllocationPolicy
-from forecasting_assets.allocation.proof import PlanClaim
 from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.allocation.verify import check_certificate
 

@@ -136,7 +136,7 @@ def certify(program: Program, solution: Solution) -> Certificate:
 def _worst(condition: str, what: str, amount: np.ndarray, size: np.ndarray) -> list[Violation]:
     """Return the largest violation above the tolerance, if there is one."""
     amount = np.where(np.isnan(amount), np.inf, amount)
-    over = amount > 1e-6 * np.abs(size) + 1e-9
+    over = amount > 1e-6 * np.abs(np.nan_to_num(size)) + 1e-9
     if not over.any():
         return []
     at = int(np.argmax(amount))

@@ -22,10 +22,13 @@ from forecasting_assets.tables import (
     CAPACITY_OVERRIDES_KNOWN,
     CLEAN_ORDERS,
     DEMAND_FORECAST,
+    DEMAND_PLAN,
     LANES,
     MANUFACTURER_NETWORK,
     ORDER_FILE_SUMMARY,
+    OVERRIDE_USE,
     PLAN_COST,
+    PLAN_FLOWS,
     PLAN_PROOF,
     PLAN_REASONS,
     PLAN_RULES,
@@ -34,6 +37,8 @@ from forecasting_assets.tables import (
     REJECTED_ORDERS,
     REPLAY_STATE,
     SARIMAX_MODEL,
+    SUPPLY_LEDGER,
+    SUPPLY_POSITION,
     WEEKLY_DEMAND,
     XGB_MODEL,
     Table,
@@ -42,8 +47,11 @@ from forecasting_assets.tables import (
 #: Landed files that an asset reads.
 ORDER_FILES = "order files"
 NETWORK_FILES = "network files"
+PLANNING_FILES = "planning files"
 #: Weeks of orders that the seasonal naive forecast uses: the year before every target week is among them.
 NAIVE_LOOKBACK_WEEKS = 60
+#: Weeks that a count of stock is carried forward where no plan was made in the meantime.
+COUNT_WEEKS = 8
 #: Settings that change what the models forecast.
 MODEL_SETTINGS = ("calendar", "forecasting")
 
@@ -66,6 +74,33 @@ class Upstream:
     first: int = 0
     last: int = 0
     optional: bool = False
+
+
+@dataclass(frozen=True)
+class PlanningInput:
+    """The rows of planning files that week W reads.
+
+    Attributes
+    ----------
+    kind
+        Kind of planning file, a name in `tables.PLANNING_FILES`.
+    past
+        Whether W looks back on earlier weeks: it reads all rows known by the end of the week before, also those
+        about weeks that have passed. If not, it reads the rows known by the end of W that are about later weeks.
+    weeks
+        Number of weeks up to W, within which rows became known; None if rows may be older.
+    """
+
+    kind: str
+    past: bool = False
+    weeks: int | None = None
+
+
+#: Counts that the supply position of a week is made from.
+COUNTS = (
+    PlanningInput("stock", weeks=COUNT_WEEKS + 1),
+    PlanningInput("work_in_progress", weeks=COUNT_WEEKS + 1),
+)
 
 
 @dataclass(frozen=True)
@@ -101,6 +136,8 @@ class WeeklyAsset:
         Weeks of other assets that it reads.
     files
         Landed files that it reads: ORDER_FILES or NETWORK_FILES.
+    planning
+        Rows of planning files that it reads.
     settings
         Dotted names of the settings that change what it holds.
     also_writes
@@ -113,6 +150,7 @@ class WeeklyAsset:
     group: str
     upstream: tuple[Upstream, ...] = ()
     files: str | None = None
+    planning: tuple[PlanningInput, ...] = ()
     settings: tuple[str, ...] = ()
     also_writes: tuple[Table, ...] = ()
     checks: tuple[Check, ...] = ()
@@ -274,10 +312,6 @@ def _forecast_assets(settings: Settings) -> list[WeeklyAsset]:
 
 
 def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
-    # With frozen weeks, a plan keeps the first weeks of the plan before it.
-    previous_plan = (
-        (Upstream("allocation_plan", -1, -1, optional=True),) if settings.allocation.frozen_weeks else ()
-    )
     return [
         WeeklyAsset(
             MANUFACTURER_NETWORK,
@@ -285,31 +319,94 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
             files=NETWORK_FILES,
             settings=("orders.fold_case",),
             also_writes=(CAPABILITIES, LANES, CAPACITY_OVERRIDES_KNOWN),
-            checks=(Check("contract", "Each manufacturer has one row without missing values."),),
+            checks=(
+                Check("contract", "Each manufacturer has one row without missing values."),
+                Check(
+                    "manufacturers_used",
+                    "Every manufacturer makes some part category, and a lane leaves its region.",
+                    blocking=False,
+                ),
+            ),
+        ),
+        WeeklyAsset(
+            DEMAND_PLAN,
+            "planning",
+            (Upstream("demand_forecast"), Upstream("feature_table")),
+            planning=(PlanningInput("forecast_overrides"), PlanningInput("promises")),
+            settings=("calendar.horizon_weeks", "orders.fold_case"),
+            also_writes=(OVERRIDE_USE,),
+            checks=(
+                Check(
+                    "contract",
+                    "Each part, region and due week has one row, with no less planned than is booked.",
+                ),
+                Check("overrides_used", "Every forecast override can change the forecast.", blocking=False),
+                Check(
+                    "planning_files_recognised",
+                    "Every file of the planning folder is of a known kind.",
+                    blocking=False,
+                ),
+            ),
         ),
         WeeklyAsset(
             ALLOCATION_PLAN,
             "planning",
             (
-                Upstream("demand_forecast"),
-                Upstream("feature_table"),
+                Upstream("demand_plan"),
                 Upstream("manufacturer_network"),
-                *previous_plan,
+                # What the plan before started (from its own network), and the supply position that it started from.
+                Upstream("allocation_plan", -1, -1, optional=True),
+                # Orders since the newest count, where there is no plan before.
+                Upstream("weekly_demand", first=-COUNT_WEEKS, optional=True),
             ),
-            settings=("allocation",),
-            also_writes=(CAPACITY_LOAD, PLAN_SHORTAGES, PLAN_COST, PLAN_REASONS, PLAN_RULES, PLAN_PROOF),
+            planning=COUNTS,
+            settings=("allocation", "orders.fold_case"),
+            also_writes=(
+                SUPPLY_POSITION,
+                SUPPLY_LEDGER,
+                CAPACITY_LOAD,
+                PLAN_FLOWS,
+                PLAN_SHORTAGES,
+                PLAN_COST,
+                PLAN_REASONS,
+                PLAN_RULES,
+                PLAN_PROOF,
+            ),
             checks=(
+                Check(
+                    "supply_balanced",
+                    "Stock changes by what arrives, is delivered and is counted, and by nothing else.",
+                ),
+                Check(
+                    "counts_match",
+                    "Counts of stock and work in progress are near what was expected.",
+                    blocking=False,
+                ),
+                Check(
+                    "previous_week_planned",
+                    "The plan of the week before exists, so that this plan knows what it started.",
+                    blocking=False,
+                ),
                 Check("capacity_feasible", "No manufacturer is planned over its hours."),
                 Check("demand_balanced", "Every unit of demand is planned or listed as a shortage."),
                 Check(
                     "solver_certified",
                     "The tables hold a feasible plan, and duality proves that none is cheaper.",
                 ),
+                Check(
+                    "rows_published",
+                    "The rows of the plan are the exact plan, rounded to whole units if so set, within all hours.",
+                ),
                 Check("rules_kept", "No rule of the marketplace had to be relaxed."),
                 Check("few_shortages", "Shortages are below the limit.", blocking=False),
                 Check(
                     "demand_servable",
                     "Some manufacturer can make and deliver everything that is in demand.",
+                    blocking=False,
+                ),
+                Check(
+                    "priced_parts_demanded",
+                    "Every part with a shortage price or priority of its own is in demand.",
                     blocking=False,
                 ),
             ),
@@ -320,8 +417,7 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
             (
                 Upstream("business_impact", -1, -1, optional=True),
                 Upstream("allocation_plan", first=-FORESEEN_WEEKS, optional=True),
-                Upstream("demand_forecast", first=-FORESEEN_WEEKS, optional=True),
-                Upstream("feature_table", first=-FORESEEN_WEEKS, optional=True),
+                Upstream("demand_plan", first=-FORESEEN_WEEKS, optional=True),
                 Upstream("manufacturer_network", first=-FORESEEN_WEEKS, optional=True),
                 Upstream("weekly_demand", first=-FORESEEN_WEEKS - NAIVE_LOOKBACK_WEEKS, optional=True),
             ),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.label_model import CLASS, SLOT, LabelModel, PlanBasis, label_model
+from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.allocation.prices import price_of
 
 #: Units or hours below which amounts are equal.
@@ -21,18 +22,28 @@ class PlanClaim:
 
     Attributes
     ----------
-    plan, shortages, capacity_load, rules, proof
-        ALLOCATION_PLAN, PLAN_SHORTAGES, CAPACITY_LOAD, PLAN_RULES and PLAN_PROOF.
+    plan, capacity_load
+        ALLOCATION_PLAN and CAPACITY_LOAD: the published rows, in whole units if the policy says so.
+    flows, shortages, rules, proof
+        PLAN_FLOWS, PLAN_SHORTAGES, PLAN_RULES and PLAN_PROOF of the exact plan.
     cost
         `total` and its parts, as in PLAN_COST.
     """
 
     plan: pd.DataFrame
+    flows: pd.DataFrame
     shortages: pd.DataFrame
     capacity_load: pd.DataFrame
     rules: pd.DataFrame
     proof: pd.DataFrame
     cost: Mapping[str, float]
+
+    @classmethod
+    def of(cls, plan: AllocationPlan) -> "PlanClaim":
+        """Return the tables of a plan that is not yet stored."""
+        return cls(
+            plan.plan, plan.flows, plan.shortages, plan.capacity_load, plan.rules, plan.proof, plan.cost
+        )
 
 
 @dataclass(frozen=True)
@@ -43,10 +54,10 @@ class Comparison:
     ----------
     model, basis, claim
         The problem, what it was built from, and the tables of the plan.
-    rows
-        The planned rows with their band and way (row of the model's ways; -1: none).
+    rows, flows
+        ALLOCATION_PLAN and PLAN_FLOWS with their way (row of the model's ways; -1: none).
     made
-        The planned rows that have a way, with hours_per_unit, slot and class.
+        The flows that have a way, with hours_per_unit, slot and class.
     short
         The rows short with their class.
     prices
@@ -57,6 +68,7 @@ class Comparison:
     basis: PlanBasis
     claim: PlanClaim
     rows: pd.DataFrame
+    flows: pd.DataFrame
     made: pd.DataFrame
     short: pd.DataFrame
     prices: dict[str, np.ndarray]
@@ -68,13 +80,13 @@ class Comparison:
 
     @cached_property
     def overtime(self) -> np.ndarray:
-        """Overtime hours of each manufacturer's week."""
+        """Overtime hours of each manufacturer's week, exact."""
         hours = self.made["overtime_quantity"] * self.made["hours_per_unit"]
         return np.bincount(self.made["slot"], hours, minlength=len(self.model.capacity))
 
     @cached_property
     def load(self) -> np.ndarray:
-        """All hours of each manufacturer's week."""
+        """All hours of each manufacturer's week, exact."""
         hours = self.units * self.model.ways["hours_per_unit"].to_numpy()
         return np.bincount(self.model.ways["slot"], hours, minlength=len(self.model.capacity))
 
@@ -108,11 +120,14 @@ def _beside(model: LabelModel, basis: PlanBasis, claim: PlanClaim) -> Comparison
     """Put the tables beside the model."""
     classes = model.classes[CLASS].reset_index(names="class")
     parts = basis.demand[[*SERIES, "part_category", "band"]].merge(classes, on=CLASS)
-    plan = claim.plan.merge(parts.drop(columns="part_category"), on=SERIES, how="left")
-    keys = [*SLOT, "part_category", "region", "class"]
-    rows = plan.merge(model.ways[keys].reset_index(names="way"), on=keys, how="left")
-    rows["way"] = rows["way"].fillna(-1).astype(int)
-    made = rows[rows["way"] >= 0]
+    ways = model.ways[[*SLOT, *CLASS]].reset_index(names="way")
+    rows, flows = (
+        table.merge(ways, on=[*SLOT, *CLASS], how="left")
+        for table in (claim.plan.merge(parts[[*SERIES, "band"]], on=SERIES, how="left"), claim.flows)
+    )
+    for table in (rows, flows):
+        table["way"] = table["way"].fillna(-1).astype(int)
+    made = flows[flows["way"] >= 0]
     made = made.assign(
         **{c: model.ways[c].to_numpy()[made["way"]] for c in ("slot", "class", "hours_per_unit")}
     )
@@ -121,7 +136,7 @@ def _beside(model: LabelModel, basis: PlanBasis, claim: PlanClaim) -> Comparison
     prices = {
         kind: price_of(claim.proof, kind, model.capacity) for kind in ("regular_hours", "overtime_hours")
     }
-    return Comparison(model, basis, claim, rows, made, short, prices)
+    return Comparison(model, basis, claim, rows, flows, made, short, prices)
 
 
 def _with_bands(demand: pd.DataFrame, proof: pd.DataFrame) -> pd.DataFrame:
@@ -137,6 +152,7 @@ def with_weeks(claim: PlanClaim) -> PlanClaim:
     return replace(
         claim,
         plan=_weeks(claim.plan),
+        flows=_weeks(claim.flows),
         shortages=_weeks(claim.shortages),
         capacity_load=_weeks(claim.capacity_load),
         proof=_weeks(claim.proof),

@@ -10,12 +10,14 @@ import pandas as pd
 from forecasting_assets.allocation.certificate import Violation
 from forecasting_assets.allocation.comparison import ABSOLUTE, SERIES, Comparison, PlanClaim, with_weeks
 from forecasting_assets.allocation.label_model import BATCH, CLASS, LOT, SLOT, UNIT_COSTS
-from forecasting_assets.tables import ALLOCATION_PLAN, PLAN_SHORTAGES
+from forecasting_assets.tables import PLAN_FLOWS, PLAN_SHORTAGES
 
 #: Tolerance relative to the size of what is compared; the solver's own is 1e-7.
 RELATIVE = 1e-6
 #: Units of a class that may be served at more than the least cost.
 NOT_CHEAPEST = 1e-3
+#: Costs of one unit of a way; the last is that of a unit in overtime.
+COST_PARTS = [*UNIT_COSTS, "overtime_cost"]
 #: Labels that name a planned row.
 ROW = ["manufacturer_id", "production_week", *SERIES]
 
@@ -56,42 +58,72 @@ def describe(row: Mapping[str, Any] | pd.Series, labels: list[str]) -> str:
 
 def _conditions_of_ways(found: Comparison) -> Iterator[Condition]:
     """Require that each planned row is a way that exists, and no amount is negative or missing."""
-    rows, short = found.rows, found.short
-    quantity, overtime = (rows[c].to_numpy(float) for c in ("quantity", "overtime_quantity"))
-    missing = np.where(rows["way"] < 0, np.inf, 0.0)
-    yield Condition("no such manufacturer, lane or week for", "", missing, np.zeros(len(rows)), rows, ROW)
-    below = np.maximum(-np.minimum(quantity, overtime), overtime - quantity)
-    yield Condition("negative units, or more in overtime than in all", "units", below, quantity, rows, ROW)
-    amount = short["quantity"].to_numpy(float)
-    yield Condition("negative units short", "units", -amount, amount, short, SERIES)
+    for rows, labels in ((found.rows, ROW), (found.flows, [*SLOT, *CLASS])):
+        quantity, overtime = (rows[c].to_numpy(float) for c in ("quantity", "overtime_quantity"))
+        missing = np.where(rows["way"] < 0, np.inf, 0.0)
+        yield Condition(
+            "no such manufacturer, lane or week for", "", missing, np.zeros(len(rows)), rows, labels
+        )
+        below = np.maximum(-np.minimum(quantity, overtime), overtime - quantity)
+        yield Condition(
+            "negative units, or more in overtime than in all", "units", below, quantity, rows, labels
+        )
+    amount = found.short["quantity"].to_numpy(float)
+    yield Condition("negative units short", "units", -amount, amount, found.short, SERIES)
 
 
 def _conditions_of_demand(found: Comparison) -> Iterator[Condition]:
-    """Require that all demand of each part and of each class is planned or short, once."""
-    spare = found.basis.policy.uncertainty == "stochastic"
-    sides = [t.groupby(SERIES)["quantity"].sum() for t in (found.basis.demand, found.rows, found.short)]
-    both = pd.concat(sides, axis=1, keys=["wanted", "planned", "short"]).fillna(0.0).reset_index()
-    gap = (both["wanted"] - both["planned"] - both["short"]).to_numpy(float)
-    wanted = both["wanted"].to_numpy(float)
-    condition = "demand that is not planned or short exactly once"
-    yield Condition(condition, "units", gap if spare else np.abs(gap), wanted, both, SERIES)
+    """Require that all demand of each class is planned or short, once."""
     classes = found.model.classes
     served = np.bincount(found.model.ways["class"], found.units, minlength=len(classes)) + found.class_short
     wanted = classes["quantity"].to_numpy(float)
     gap = wanted - served
+    spare = found.basis.policy.uncertainty == "stochastic"
+    condition = "demand that is not planned or short exactly once"
     yield Condition(condition, "units", gap if spare else np.abs(gap), wanted, classes, CLASS)
+    unknown = np.where(found.short["class"] < 0, found.short["quantity"].to_numpy(float), 0.0)
+    yield Condition(
+        "units short of which there is no demand", "units", unknown, unknown * 0.0, found.short, SERIES
+    )
+
+
+def _conditions_of_published_rows(found: Comparison) -> Iterator[Condition]:
+    """Require that the published rows are those of the exact plan, rounded, and cost what their ways cost."""
+    sides = [t.groupby(LOT)["quantity"].sum() for t in (found.claim.plan, found.claim.flows)]
+    lots = pd.concat(sides, axis=1, keys=["published", "exact"]).fillna(0.0).reset_index()
+    exact = lots["exact"].to_numpy(float)
+    gap = np.abs(lots["published"].to_numpy(float) - exact)
+    if found.basis.policy.whole_units:
+        # A lot is rounded to a neighbouring whole number, which is less than a unit away.
+        gap = np.where(gap < 1 - ABSOLUTE, 0.0, gap)
+    yield Condition("published units that are not those of plan_flows", "units", gap, exact, lots, LOT)
+    rows = found.rows[found.rows["way"] >= 0]
+    unit = found.model.ways[COST_PARTS].to_numpy()[rows["way"]]
+    amount = rows[["quantity"] * len(UNIT_COSTS) + ["overtime_quantity"]].to_numpy(float)
+    expected = unit * amount
+    total = expected.sum(axis=1)
+    difference = np.abs(rows[COST_PARTS].to_numpy(float) - expected).max(axis=1, initial=0.0)
+    yield Condition("costs that are not those of the way", "cost", difference, total, rows, ROW, 0.0)
+    difference = np.abs(rows["cost"].to_numpy(float) - total)
+    yield Condition("cost that is not the sum of its parts", "cost", difference, total, rows, ROW, 0.0)
 
 
 def _conditions_of_hours(found: Comparison) -> Iterator[Condition]:
-    """Require that hours are within capacity, and CAPACITY_LOAD states what is planned."""
+    """Require that hours are within capacity, and CAPACITY_LOAD states capacity, published hours and prices."""
     slots, load, overtime = found.model.capacity, found.load, found.overtime
     capacity, most = (slots[c].to_numpy(float) for c in ("capacity_hours", "overtime_capacity_hours"))
     yield Condition("regular hours over capacity", "hours", load - overtime - capacity, capacity, slots, SLOT)
     yield Condition("overtime hours over capacity", "hours", overtime - most, most, slots, SLOT)
     stated = slots[SLOT].merge(found.claim.capacity_load, on=SLOT, how="left")
+    rows = found.rows[found.rows["way"] >= 0]
+    slot, hours = (found.model.ways[c].to_numpy()[rows["way"]] for c in ("slot", "hours_per_unit"))
+    published, in_overtime = (
+        np.bincount(slot, rows[c].to_numpy(float) * hours, minlength=len(slots))
+        for c in ("quantity", "overtime_quantity")
+    )
     expected = {
-        "load_hours": load,
-        "overtime_hours": overtime,
+        "load_hours": published,
+        "overtime_hours": in_overtime,
         "capacity_hours": capacity,
         "overtime_capacity_hours": most,
         "shadow_price": np.maximum(found.prices["regular_hours"], 0.0),
@@ -105,46 +137,34 @@ def _conditions_of_hours(found: Comparison) -> Iterator[Condition]:
 
 
 def _conditions_of_costs(found: Comparison) -> Iterator[Condition]:
-    """Require that every row costs what its way costs, and the costs add up to the total."""
+    """Require that the exact amounts cost what plan_cost states, in every part and in total."""
     made, short = found.made, found.short
-    unit = found.model.ways[[*UNIT_COSTS, "overtime_cost"]].to_numpy()[made["way"]]
-    amount = made["quantity"].to_numpy(float)[:, None].repeat(len(UNIT_COSTS), axis=1)
-    expected = unit * np.column_stack([amount, made["overtime_quantity"]])
-    total = expected.sum(axis=1)
-    parts = [*UNIT_COSTS, "overtime_cost"]
-    difference = np.abs(made[parts].to_numpy(float) - expected).max(axis=1, initial=0.0)
-    yield Condition("costs that are not those of the way", "cost", difference, total, made, ROW, 0.0)
-    difference = np.abs(made["cost"].to_numpy(float) - total)
-    yield Condition("cost that is not the sum of its parts", "cost", difference, total, made, ROW, 0.0)
-    penalty = np.append(found.model.classes["shortage_cost"], np.nan)[short["class"]] * short["quantity"]
+    unit = found.model.ways[COST_PARTS].to_numpy()[made["way"]]
+    amount = made[["quantity"] * len(UNIT_COSTS) + ["overtime_quantity"]].to_numpy(float)
+    penalty = np.append(found.model.classes["shortage_cost"], np.nan)[short["class"]] * short[
+        "quantity"
+    ].to_numpy(float)
     difference = np.abs(short["cost"].to_numpy(float) - penalty)
-    yield Condition("wrong cost of units short", "cost", difference, penalty.to_numpy(), short, SERIES, 0.0)
-    yield _condition_of_total(found, float(total.sum() + penalty.sum()))
-
-
-def _condition_of_total(found: Comparison, planned_and_short: float) -> Condition:
-    cost = found.claim.cost
-    activation, change = _activation_cost(found), _change_cost(found)
-    if found.basis.policy.uncertainty == "stochastic":
-        # What single scenarios change or activate does not follow from expected amounts.
-        activation, change = cost["activation_cost"], cost["change_cost"]
-    parts = pd.DataFrame({"part": ["activation_cost", "change_cost", "total"]})
-    expected = np.array([activation, change, planned_and_short + activation + change])
-    difference = np.abs(_parts(cost, parts["part"]) - expected)
-    return Condition(
-        "cost that does not follow from the tables",
-        "cost",
-        difference,
-        expected[[2, 2, 2]],
-        parts,
-        ["part"],
-        0.0,
+    yield Condition("wrong cost of units short", "cost", difference, penalty, short, SERIES, 0.0)
+    cost = dict(zip(COST_PARTS, (unit * amount).sum(axis=0).tolist(), strict=True))
+    cost |= {"shortage_cost": float(penalty.sum()), **_fixed_costs(found)}
+    cost["total"] = sum(cost.values())
+    parts = pd.DataFrame({"part": list(cost)})
+    expected = np.array(list(cost.values()))
+    difference = np.abs(np.array([found.claim.cost[part] for part in cost]) - expected)
+    # Rounding errors of a part are as large as those of the total.
+    size = expected + 1e-3 * cost["total"]
+    yield Condition(
+        "cost in plan_cost that is not that of the plan", "cost", difference, size, parts, ["part"], 0.0
     )
 
 
-def _parts(cost: Mapping[str, float], parts: pd.Series) -> np.ndarray:
-    """Return parts of the cost, in their order."""
-    return np.array([cost[part] for part in parts], dtype=float)
+def _fixed_costs(found: Comparison) -> dict[str, float]:
+    """Return the costs of using manufacturers and of changing the previous plan."""
+    if found.basis.policy.uncertainty == "stochastic":
+        # What single scenarios change or activate does not follow from expected amounts.
+        return {part: float(found.claim.cost[part]) for part in ("activation_cost", "change_cost")}
+    return {"activation_cost": _activation_cost(found), "change_cost": _change_cost(found)}
 
 
 def _activation_cost(found: Comparison) -> float:
@@ -197,6 +217,7 @@ def feasibility(found: Comparison) -> Iterator[Condition]:
     """Yield the conditions that make a plan possible, and its tables consistent."""
     yield from _conditions_of_ways(found)
     yield from _conditions_of_demand(found)
+    yield from _conditions_of_published_rows(found)
     yield from _conditions_of_hours(found)
     yield from _conditions_of_costs(found)
     yield from _conditions_of_rules(found)
@@ -229,32 +250,26 @@ def optimality(found: Comparison, ways: pd.DataFrame, of_class: np.ndarray) -> I
         yield Condition("hours left over although they have a price", "hours", left, hours, slots, SLOT)
 
 
-def differences(plan: pd.DataFrame, shortages: pd.DataFrame, claim: PlanClaim) -> tuple[Violation, ...]:
+def differences(flows: pd.DataFrame, shortages: pd.DataFrame, claim: PlanClaim) -> tuple[Violation, ...]:
     """Compare the tables of a plan with those of its solution, row by row.
 
     Parameters
     ----------
-    plan, shortages
-        ALLOCATION_PLAN and PLAN_SHORTAGES that follow from the solution.
+    flows, shortages
+        PLAN_FLOWS and PLAN_SHORTAGES that follow from the solution.
     claim
         The tables of the plan.
     """
     claim = with_weeks(claim)
     found: list[Violation] = []
-    for what, table, expected, stated, unit in (
-        ("planned quantity that is not that of the solution", ALLOCATION_PLAN, plan, claim.plan, "units"),
-        (
-            "quantity short that is not that of the solution",
-            PLAN_SHORTAGES,
-            shortages,
-            claim.shortages,
-            "units",
-        ),
+    for what, table, expected, stated in (
+        ("planned quantity that is not that of the solution", PLAN_FLOWS, flows, claim.flows),
+        ("quantity short that is not that of the solution", PLAN_SHORTAGES, shortages, claim.shortages),
     ):
         key = list(table.key)
         sides = [t.groupby(key)["quantity"].sum() for t in (expected, stated)]
         both = pd.concat(sides, axis=1, keys=["expected", "stated"]).fillna(0.0)
         gap = (both["expected"] - both["stated"]).abs().to_numpy(float)
         size = both["expected"].to_numpy(float)
-        found += Condition(what, unit, gap, size, both.reset_index(), key).violations()
+        found += Condition(what, "units", gap, size, both.reset_index(), key).violations()
     return tuple(found)

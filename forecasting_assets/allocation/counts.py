@@ -82,4 +82,5 @@ def _newest(counts: pd.DataFrame, week: date) -> pd.DataFrame:
     age = weeks_since(week, counts["counted_on"])
     of_week = counts[age == 0]
     newest = of_week.groupby(SERIES)["counted_on"].transform("max")
-    return of_week[of_week["counted_on"] == newest].reset_index(drop=True)
+    newest_rows: pd.DataFrame = of_week[of_week["counted_on"] == newest].reset_index(drop=True)
+    return newest_rows

@@ -88,11 +88,13 @@ def label_model(basis: PlanBasis) -> LabelModel:
         Every way, limit and cost, computed from the tables.
     """
     network, policy = basis.network, basis.policy
-    classes = _classes(basis.demand)
+    classes = _classes(_priced(basis.demand, policy))
     offers = (
         classes[CLASS].reset_index(names="class").merge(_capable(network), on=["part_category", "region"])
     )
-    classes = _worth(classes, offers, policy)
+    hours = basis.capacity.groupby("manufacturer_id")[["capacity_hours", "overtime_capacity_hours"]].sum()
+    works = offers["manufacturer_id"].map(hours.sum(axis=1)).fillna(0.0) > 0
+    classes = _worth(classes, offers[works], policy)
     capacity = basis.capacity[[*SLOT, "capacity_hours", "overtime_capacity_hours"]].reset_index(drop=True)
     ways = _ways(classes, offers, capacity, policy)
     return LabelModel(
@@ -117,6 +119,20 @@ def _capable(network: Network) -> pd.DataFrame:
     return made[["manufacturer_id", "part_category", "region", *columns]]
 
 
+def _priced(demand: pd.DataFrame, policy: AllocationPolicy) -> pd.DataFrame:
+    """Return the demand with the set price of a unit not delivered, of the part before its category, and priority."""
+    price, priority = policy.shortage_price, policy.priority
+    default = np.nan if price.default is None else price.default
+    of_part, of_category = (
+        demand[c].map(dict(named)).astype(float)
+        for c, named in (("part_id", price.part), ("part_category", price.category))
+    )
+    named = (("part_id", priority.part), ("part_category", priority.category), ("region", priority.region))
+    multiples = [demand[c].map(dict(by_name)).astype(float).fillna(1.0) for c, by_name in named]
+    set_price = of_part.fillna(of_category).fillna(default)
+    return demand.assign(shortage_price=set_price, priority=multiples[0] * multiples[1] * multiples[2])
+
+
 def _classes(demand: pd.DataFrame) -> pd.DataFrame:
     """Return the classes: units, and the mean price of a unit, where a part without price has that of its like."""
     demand = demand.reset_index(drop=True)
@@ -127,6 +143,8 @@ def _classes(demand: pd.DataFrame) -> pd.DataFrame:
     sums = demand.assign(revenue=revenue).groupby(CLASS, sort=False)
     classes = sums[["quantity", "weight"]].sum().assign(revenue=sums["revenue"].sum(min_count=1))
     classes["unit_price"] = classes.pop("revenue") / classes.pop("weight")
+    # Parts of one band are alike in both.
+    classes[["shortage_price", "priority"]] = sums[["shortage_price", "priority"]].first()
     return classes.reset_index()
 
 
@@ -136,9 +154,13 @@ def _worth(classes: pd.DataFrame, offers: pd.DataFrame, policy: AllocationPolicy
     highest = offers["unit_cost"] * (1 + longest) + offers["overtime_cost"] + offers["lane_cost"]
     value = classes["unit_price"].fillna(highest.groupby(offers["class"]).max())
     value = value.fillna(value.max()).fillna(1.0)
-    unreliable = (1 - offers["on_time_rate"]) * policy.lateness_penalty * offers["class"].map(value)
-    worst = (highest + unreliable).groupby(offers["class"]).max().reindex(classes.index)
-    return classes.assign(unit_value=value, shortage_cost=policy.shortage_cost * np.fmax(value, worst))
+    least = value
+    if policy.shortage_floor:
+        unreliable = (1 - offers["on_time_rate"]) * policy.lateness_penalty * offers["class"].map(value)
+        worst = (highest + unreliable).groupby(offers["class"]).max().reindex(classes.index)
+        least = value.where(value >= worst.fillna(-np.inf), worst)
+    shortage = classes["shortage_price"].fillna(policy.shortage_cost * least) * classes["priority"]
+    return classes.assign(unit_value=value, shortage_cost=shortage)
 
 
 def _ways(
@@ -153,7 +175,7 @@ def _ways(
     # An unreliable manufacturer delivers the share 1 - on_time_rate of its units one week later than planned.
     rate, late = ways["on_time_rate"], ways["lateness"]
     expected = rate * late.clip(lower=0) + (1 - rate) * (late + 1).clip(lower=0)
-    value = classes["unit_value"].to_numpy()[ways["class"]]
+    value = (classes["unit_value"] * classes["priority"]).to_numpy()[ways["class"]]
     ways["production_cost"] = ways["unit_cost"]
     ways["holding_cost"] = policy.keeping_cost * (-late).clip(lower=0) * ways["unit_cost"]
     ways["lateness_cost"] = policy.lateness_penalty * expected * value

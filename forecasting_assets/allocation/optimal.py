@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.allocation.arguments import check_demand
 from forecasting_assets.allocation.certificate import Certificate, certify
 from forecasting_assets.allocation.comparison import PlanClaim, compare
 from forecasting_assets.allocation.conditions import differences
@@ -18,7 +19,14 @@ from forecasting_assets.allocation.instance import Instance, build_instance
 from forecasting_assets.allocation.label_model import PlanBasis
 from forecasting_assets.allocation.netting import Netting
 from forecasting_assets.allocation.network import Network, check_network, unservable
-from forecasting_assets.allocation.plan import AllocationPlan, Decision, balance, to_plan, zero_small_amounts
+from forecasting_assets.allocation.plan import (
+    AllocationPlan,
+    Decision,
+    balance,
+    to_plan,
+    to_whole_units,
+    zero_small_amounts,
+)
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import (
     AllocationError,
@@ -142,6 +150,7 @@ def build_problem(
         If a table is invalid, or a rule names an unknown manufacturer or part category.
     """
     check_network(network)
+    check_demand(demand)
     check_rules(policy, network, demand)
     inputs = PlanInputs(demand, network, policy, state)
     gross = build_instance(demand, network, policy, state.capacity)
@@ -224,12 +233,11 @@ def allocate(
         If a rule names an unknown manufacturer or category, or the solver fails or finds no plan in its time limit.
     """
     solved = _solve_problem(build_problem(demand, network, policy, state))
-    plan = replace(solved.plan, rules=_rules(solved), proof=_proof(solved))
-    claim = PlanClaim(plan.plan, plan.shortages, plan.capacity_load, plan.rules, plan.proof, plan.cost)
+    plan = replace(_published(solved), rules=_rules(solved), proof=_proof(solved))
     return replace(
         plan,
         reasons=explain(solved.problem.instance, solved.decision, unservable(network, demand)),
-        certificate=certify_plan(solved.problem, claim),
+        certificate=certify_plan(solved.problem, PlanClaim.of(plan)),
     )
 
 
@@ -272,7 +280,7 @@ def certify_plan(problem: Problem, claim: PlanClaim) -> Certificate:
         allowed_gap=max(problem.policy.mip_gap, solution.gap) if program.binaries else 0.0,
         violations=(
             *certificate.violations,
-            *differences(expected.plan, expected.shortages, claim),
+            *differences(expected.flows, expected.shortages, claim),
             *of_program.violations,
         ),
     )
@@ -298,7 +306,7 @@ def allocate_unproven(
     DemandError, NetworkError, AllocationError
         As for `allocate`.
     """
-    return _solve_problem(build_problem(demand, network, policy, state)).plan
+    return _published(_solve_problem(build_problem(demand, network, policy, state)))
 
 
 @dataclass(frozen=True)
@@ -336,6 +344,12 @@ def _solve_problem(problem: Problem) -> _SolvedProblem:
     return _SolvedProblem(
         problem, solution, decision, plan, program.b_ub - problem.program.b_ub, relaxation, contradicts
     )
+
+
+def _published(solved: _SolvedProblem) -> AllocationPlan:
+    """Return the plan in the units that the policy asks for."""
+    problem, plan = solved.problem, solved.plan
+    return to_whole_units(problem.instance, solved.decision, plan) if problem.policy.whole_units else plan
 
 
 def _decision(problem: Problem, solution: Solution) -> Decision:

@@ -93,7 +93,7 @@ def _price_of_change(model: LabelModel, proof: pd.DataFrame) -> np.ndarray:
 def lot_prices(model: LabelModel, proof: pd.DataFrame) -> np.ndarray:
     """Return what one more unit of each lot costs as a change of the previous plan; at most its penalty."""
     penalty = model.lots["penalty"].to_numpy(float)
-    return np.clip(price_of(proof, "previous_plan", model.lots), -penalty, penalty)
+    return np.asarray(np.clip(price_of(proof, "previous_plan", model.lots), -penalty, penalty))
 
 
 def class_prices(model: LabelModel, ways: pd.DataFrame) -> np.ndarray:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from forecasting_assets.allocation.arguments import check_previous, check_supply
+
 
 @dataclass(frozen=True)
 class PlanningState:
@@ -19,11 +21,23 @@ class PlanningState:
         ALLOCATION_PLAN of the previous plan: changes to it in the frozen weeks are penalised.
     supply
         part_id, region, week, quantity: units in stock, or on their way, by the week in which they are available.
+
+    Raises
+    ------
+    InputError
+        If `previous` or `supply` cannot be planned with. `capacity` is checked by `build_instance`.
     """
 
     capacity: pd.DataFrame | None = None
     previous: pd.DataFrame | None = None
     supply: pd.DataFrame | None = None
+
+    def __post_init__(self) -> None:
+        """Check the tables."""
+        if self.previous is not None:
+            check_previous(self.previous)
+        if self.supply is not None:
+            check_supply(self.supply)
 
 
 #: Nothing is in stock or on its way, and there is no plan before.

@@ -106,20 +106,18 @@ class Position:
         for kind, units, offset in kinds:
             row, column = np.nonzero(units > _NO_UNITS)
             weeks = np.datetime64(week, "D") + 7 * offset[column]
-            of_units = {
-                "kind": kind,
-                "week_of_units": weeks.astype("datetime64[ns]"),
-                "quantity": units[row, column],
-            }
-            tables.append(self.series.iloc[row].reset_index(drop=True).assign(**of_units))
+            rows = self.series.iloc[row].reset_index(drop=True)
+            rows["kind"], rows["quantity"] = kind, units[row, column]
+            tables.append(rows.assign(week_of_units=weeks.astype("datetime64[ns]")))
         return pd.concat(tables, ignore_index=True)[POSITION]
 
     def supply(self, week: date) -> pd.DataFrame:
         """Return what a plan made at the end of `week` can use, as `PlanningState.supply`."""
         rows = self.table(week)
         rows = rows[rows["kind"] != "overdue"]
-        first = pd.Timestamp(add_weeks(week, 1))
-        return rows.assign(week=rows["week_of_units"].clip(lower=first))[[*SERIES, "week", "quantity"]]
+        # Stock is available from the first week that is planned.
+        available = np.maximum(rows["week_of_units"].to_numpy(), np.datetime64(add_weeks(week, 1), "ns"))
+        return rows.assign(week=available)[[*SERIES, "week", "quantity"]]
 
     def overdue_demand(self, week: date) -> pd.DataFrame:
         """Return the overdue orders that can still be met after `week`, as demand without prices."""
@@ -226,8 +224,6 @@ def ledger(before_counts: Position, flows: WeekFlows, after_counts: Position) ->
     flows
         What happened in the week.
     """
-    found = after_counts.stock - before_counts.stock
-    found = found + (after_counts.arriving - before_counts.arriving).sum(axis=1)
     rows = before_counts.series.assign(
         opening_stock=flows.opening_stock,
         started=flows.started,
@@ -236,7 +232,8 @@ def ledger(before_counts: Position, flows: WeekFlows, after_counts: Position) ->
         delivered_on_time=flows.delivered[:, 0],
         delivered_late=flows.delivered[:, 1:].sum(axis=1),
         given_up=flows.given_up,
-        count_difference=found,
+        count_difference=after_counts.stock - before_counts.stock,
+        arriving_difference=(after_counts.arriving - before_counts.arriving).sum(axis=1),
         closing_stock=after_counts.stock,
     )
     amounts = rows.drop(columns=["part_id", "part_category", "region"])

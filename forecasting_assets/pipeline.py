@@ -9,7 +9,7 @@ and computes nothing.
 
 from dataclasses import dataclass
 
-from forecasting_assets.allocation import FORESEEN_WEEKS
+from forecasting_assets.allocation import FORESEEN_WEEKS, REPLAYED_WEEKS
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.features.window import LOOKBACK_WEEKS
 from forecasting_assets.settings import Settings
@@ -23,10 +23,13 @@ from forecasting_assets.tables import (
     CLEAN_ORDERS,
     DEMAND_FORECAST,
     DEMAND_PLAN,
+    ERROR_CORRELATIONS,
     LANES,
     MANUFACTURER_NETWORK,
+    ORDER_BOOK,
     ORDER_FILE_SUMMARY,
     OVERRIDE_USE,
+    PLAN_CHOICE,
     PLAN_COST,
     PLAN_FLOWS,
     PLAN_PROOF,
@@ -52,6 +55,8 @@ PLANNING_FILES = "planning files"
 NAIVE_LOOKBACK_WEEKS = 60
 #: Weeks that a count of stock is carried forward where no plan was made in the meantime.
 COUNT_WEEKS = 8
+#: Weeks of orders that give the value of a unit where past weeks are replayed.
+VALUED_WEEKS = 26
 #: Settings that change what the models forecast.
 MODEL_SETTINGS = ("calendar", "forecasting")
 
@@ -68,12 +73,15 @@ class Upstream:
         Offsets of the first and last week from W.
     optional
         Whether W can be made although some of the weeks do not exist.
+    only_with
+        Order column without which these weeks hold nothing, and so never change.
     """
 
     asset: str
     first: int = 0
     last: int = 0
     optional: bool = False
+    only_with: str | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +152,9 @@ class WeeklyAsset:
         Tables that it writes beside its own.
     checks
         Checks of each week.
+    versioned_by_rows
+        Whether a week that is made again from other inputs, but with the same rows, counts as unchanged for what is
+        made from it.
     """
 
     table: Table
@@ -154,6 +165,7 @@ class WeeklyAsset:
     settings: tuple[str, ...] = ()
     also_writes: tuple[Table, ...] = ()
     checks: tuple[Check, ...] = ()
+    versioned_by_rows: bool = False
 
     @property
     def name(self) -> str:
@@ -182,6 +194,8 @@ def build_pipeline(settings: Settings) -> Pipeline:
 
 
 def _order_assets(settings: Settings) -> list[WeeklyAsset]:
+    # The book of a week follows from that of the week before, so it may change with orders of any earlier week.
+    book_before = Upstream("order_book", -1, -1, optional=True, only_with="due_date")
     return [
         WeeklyAsset(
             RAW_ORDERS,
@@ -213,6 +227,7 @@ def _order_assets(settings: Settings) -> list[WeeklyAsset]:
                 Check("unique_orders", "No order line counts twice."),
                 Check("no_future_data", "Every order is dated within the week."),
                 Check("contract", "Parts, regions, quantities and prices are present and positive."),
+                Check("due_after_ordered", "No order is wanted before it was ordered.", blocking=False),
                 Check("few_rejections", "Few rows and units of each file are rejected.", blocking=False),
                 Check(
                     "line_numbers_unique",
@@ -222,9 +237,19 @@ def _order_assets(settings: Settings) -> list[WeeklyAsset]:
             ),
         ),
         WeeklyAsset(
+            ORDER_BOOK,
+            "orders",
+            (Upstream("clean_orders"), book_before),
+            checks=(
+                Check("contract", "Each part, region and week has one row, with a positive quantity."),
+                Check("not_due_yet", "All units are due in later weeks."),
+            ),
+            versioned_by_rows=True,
+        ),
+        WeeklyAsset(
             WEEKLY_DEMAND,
             "orders",
-            (Upstream("clean_orders"),),
+            (Upstream("clean_orders"), book_before),
             checks=(
                 Check("contract", "Each part and region has one row, with a positive quantity."),
                 Check("usual_volume", "Units are in line with past weeks.", blocking=False),
@@ -288,6 +313,7 @@ def _forecast_assets(settings: Settings) -> list[WeeklyAsset]:
                 ),
             ),
             settings=MODEL_SETTINGS,
+            also_writes=(ERROR_CORRELATIONS,),
             checks=(
                 Check("contract", "Every metric has one value for each model, segment and horizon."),
                 Check(
@@ -312,6 +338,13 @@ def _forecast_assets(settings: Settings) -> list[WeeklyAsset]:
 
 
 def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
+    # Past weeks are replayed to choose what to plan for.
+    replays = settings.allocation.uncertainty == "auto"
+    planned_before = -REPLAYED_WEEKS if replays else -1
+    orders_since = min(-COUNT_WEEKS, 1 - VALUED_WEEKS) if replays else -COUNT_WEEKS
+    demand = (
+        Upstream("demand_plan", first=-REPLAYED_WEEKS, optional=True) if replays else Upstream("demand_plan")
+    )
     return [
         WeeklyAsset(
             MANUFACTURER_NETWORK,
@@ -331,7 +364,7 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
         WeeklyAsset(
             DEMAND_PLAN,
             "planning",
-            (Upstream("demand_forecast"), Upstream("feature_table")),
+            (Upstream("order_book"), Upstream("demand_forecast"), Upstream("feature_table")),
             planning=(PlanningInput("forecast_overrides"), PlanningInput("promises")),
             settings=("calendar.horizon_weeks", "orders.fold_case"),
             also_writes=(OVERRIDE_USE,),
@@ -352,12 +385,14 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
             ALLOCATION_PLAN,
             "planning",
             (
-                Upstream("demand_plan"),
+                demand,
                 Upstream("manufacturer_network"),
+                # How the errors of the forecast depend on each other.
+                Upstream("backtest_report"),
                 # What the plan before started (from its own network), and the supply position that it started from.
-                Upstream("allocation_plan", -1, -1, optional=True),
+                Upstream("allocation_plan", planned_before, -1, optional=True),
                 # Orders since the newest count, where there is no plan before.
-                Upstream("weekly_demand", first=-COUNT_WEEKS, optional=True),
+                Upstream("weekly_demand", first=orders_since, optional=True),
             ),
             planning=COUNTS,
             settings=("allocation", "orders.fold_case"),
@@ -367,6 +402,7 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
                 CAPACITY_LOAD,
                 PLAN_FLOWS,
                 PLAN_SHORTAGES,
+                PLAN_CHOICE,
                 PLAN_COST,
                 PLAN_REASONS,
                 PLAN_RULES,
@@ -390,6 +426,10 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
                 Check("capacity_feasible", "No manufacturer is planned over its hours."),
                 Check("demand_balanced", "Every unit of demand is planned or listed as a shortage."),
                 Check(
+                    "mean_planned_for",
+                    "Of no part less is planned for than the mean demand that supply leaves unmet.",
+                ),
+                Check(
                     "solver_certified",
                     "The tables hold a feasible plan, and duality proves that none is cheaper.",
                 ),
@@ -398,6 +438,12 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
                     "The rows of the plan are the exact plan, rounded to whole units if so set, within all hours.",
                 ),
                 Check("rules_kept", "No rule of the marketplace had to be relaxed."),
+                # A lock that cannot stand is a wish that cannot be met; the rest of the plan is as good as without it.
+                Check(
+                    "locks_kept",
+                    "What planners locked and what is held for promises is in the plan.",
+                    blocking=False,
+                ),
                 Check("few_shortages", "Shortages are below the limit.", blocking=False),
                 Check(
                     "demand_servable",

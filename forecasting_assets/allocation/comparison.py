@@ -170,8 +170,9 @@ def _relaxed(limits: pd.DataFrame, rules: pd.DataFrame) -> pd.DataFrame:
     limits = limits.assign(subject=np.array(_subjects(limits), dtype=object))
     stated = limits.merge(_texts(rules)[["rule", "subject", "eased"]], on=["rule", "subject"], how="left")
     eased = stated["eased"].fillna(0.0).to_numpy(float)
-    stated["original"] = limits["limit"].to_numpy(float)
-    stated["limit"] = stated["original"] + np.where(stated["rule"] == "minimum_load", -eased, eased)
+    stated["limit"] = limits["limit"].to_numpy(float) + np.where(
+        stated["rule"] == "minimum_load", -eased, eased
+    )
     return stated
 
 

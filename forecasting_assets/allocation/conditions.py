@@ -172,7 +172,10 @@ def _activation_cost(found: Comparison) -> float:
     if not found.basis.policy.activation_costs:
         return 0.0
     fixed = found.basis.network.manufacturers.set_index("manufacturer_id")["activation_cost"]
-    return float(found.model.capacity.loc[found.load > 0, "manufacturer_id"].map(fixed).sum())
+    slots = found.model.capacity
+    # A week with locked production is used in any case.
+    opened = (found.load > 0) & (slots["locked_hours"] == 0).to_numpy()
+    return float(slots.loc[opened, "manufacturer_id"].map(fixed).sum())
 
 
 def _change_cost(found: Comparison) -> float:
@@ -188,9 +191,11 @@ def _conditions_of_rules(found: Comparison) -> Iterator[Condition]:
     """Require that loads, shares and batches keep the limits of rules, and PLAN_RULES states them."""
     limits, made = found.model.limits, found.made
     if len(limits):
-        stated = limits.merge(found.claim.rules, on=["rule", "subject"], how="left", suffixes=("", "_stated"))
-        original = limits["original"].to_numpy(float)
-        difference = np.abs(stated["limit_stated"].to_numpy(float) - original)
+        stated = limits.merge(
+            found.claim.rules, on=["rule", "subject"], how="left", suffixes=("", "_in_rules")
+        )
+        original = limits["stated"].to_numpy(float)
+        difference = np.abs(stated["limit_in_rules"].to_numpy(float) - original)
         condition = "limit in plan_rules is not that of the settings"
         yield Condition(condition, "", difference, original, limits, ["rule", "subject"])
         hours = (made["quantity"] * made["hours_per_unit"]).groupby(made["manufacturer_id"]).sum()
@@ -207,7 +212,8 @@ def _conditions_of_rules(found: Comparison) -> Iterator[Condition]:
     smallest = found.basis.policy.minimum_batch
     if smallest:
         batches = made.groupby(BATCH)["quantity"].sum().reset_index()
-        least = batches["part_category"].map(smallest).fillna(0.0).to_numpy(float)
+        locked = found.model.locked.reindex(pd.MultiIndex.from_frame(batches[BATCH])).fillna(0.0)
+        least = batches["part_category"].map(smallest).fillna(0.0).to_numpy(float) - locked.to_numpy(float)
         units_made = batches["quantity"].to_numpy(float)
         missing = np.where(units_made > ABSOLUTE, least - units_made, 0.0)
         yield Condition("units below the minimum batch", "units", missing, least, batches, BATCH)

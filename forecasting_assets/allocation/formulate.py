@@ -245,11 +245,16 @@ def _add_minimum_load(draft: _Draft) -> None:
     loaded = [m for m in policy.minimum_load if m in set(slots["manufacturer_id"])]
     if not loaded:
         return
-    capacity = slots.groupby("manufacturer_id")["capacity_hours"].sum().reindex(loaded).to_numpy()
+    # Locked production counts as load, and its hours as capacity.
+    regular = slots["capacity_hours"] + slots["locked_regular_hours"]
+    capacity, locked = (
+        hours.groupby(slots["manufacturer_id"]).sum().reindex(loaded).to_numpy()
+        for hours in (regular, slots["locked_hours"])
+    )
     limit = capacity * [policy.minimum_load[m] for m in loaded]
     rule = pd.Index(loaded).get_indexer(pd.Index(draft.manufacturer))
     hours = incidence(rule[draft.batch], len(loaded), -draft.hours[draft.batch])
-    draft.rows["minimum_load"] = Rows({"units": hours}, -limit)
+    draft.rows["minimum_load"] = Rows({"units": hours}, locked - limit)
     draft.rules += [("minimum_load", m, at_least, -1) for m, at_least in zip(loaded, limit, strict=True)]
 
 
@@ -262,10 +267,15 @@ def _add_maximum_share(draft: _Draft) -> None:
     pair = pd.MultiIndex.from_arrays([category, draft.manufacturer])
     limited = draft.used & np.isin(category.astype(str), list(policy.maximum_share))
     pairs = pair[limited].unique().sort_values()
+    # Locked units are part of what is planned of a category, and of what the manufacturer makes.
+    locked = draft.instance.batches["locked_quantity"]
     demand = classes.groupby("part_category")["quantity"].sum()
+    demand = demand.add(locked.groupby(category).sum(), fill_value=0.0)
     limit = np.array([policy.maximum_share[c] * demand[c] for c, _ in pairs])
-    units = incidence(pairs.get_indexer(pair)[draft.batch], len(pairs))
-    draft.rows["maximum_share"] = Rows({"units": units}, limit)
+    row = pairs.get_indexer(pair)
+    units = incidence(row[draft.batch], len(pairs))
+    made = np.bincount(row[row >= 0], locked[row >= 0], minlength=len(pairs))
+    draft.rows["maximum_share"] = Rows({"units": units}, limit - made)
     draft.rules += [
         ("maximum_share", f"{c} at {m}", at_most, 1) for (c, m), at_most in zip(pairs, limit, strict=True)
     ]
@@ -279,7 +289,8 @@ def _add_activation(draft: _Draft, network: Network) -> np.ndarray:
     cost = network.manufacturers.set_index("manufacturer_id")["activation_cost"]
     slot_cost = slots["manufacturer_id"].map(cost).to_numpy()
     used = np.bincount(draft.slot[draft.used], minlength=len(slots)) > 0
-    active = np.flatnonzero((slot_cost > 0) & used)
+    # A slot with locked production is used in any case.
+    active = np.flatnonzero((slot_cost > 0) & used & (slots["locked_hours"] == 0).to_numpy())
     if active.size:
         row = _position(active, len(slots))[draft.slot[draft.batch]]
         draft.columns["active"] = Columns(slot_cost[active], binary=True)
@@ -307,7 +318,9 @@ def _add_minimum_batch(draft: _Draft) -> np.ndarray:
     draft.columns["run"] = Columns(np.zeros(run.size), binary=True)
     units = incidence(_position(run, len(batches))[draft.batch], run.size)
     draft.rows["batch_at_most"] = Rows({"units": units, "run": diagonal(-largest)}, np.zeros(run.size))
-    draft.rows["batch_at_least"] = Rows({"units": -units, "run": diagonal(smallest[run])}, np.zeros(run.size))
+    # Locked units are part of the batch.
+    locked = batches["locked_quantity"].to_numpy()[run]
+    draft.rows["batch_at_least"] = Rows({"units": -units, "run": diagonal(smallest[run])}, locked)
     return run
 
 

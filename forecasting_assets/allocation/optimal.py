@@ -14,6 +14,7 @@ from forecasting_assets.allocation.certificate import Certificate, certify
 from forecasting_assets.allocation.comparison import PlanClaim, compare
 from forecasting_assets.allocation.conditions import differences
 from forecasting_assets.allocation.explain import explain
+from forecasting_assets.allocation.fixed_production import FixedProduction, fix_production
 from forecasting_assets.allocation.formulate import Formulation, check_rules, formulate
 from forecasting_assets.allocation.instance import Instance, build_instance
 from forecasting_assets.allocation.label_model import PlanBasis
@@ -38,7 +39,8 @@ from forecasting_assets.allocation.program import (
 )
 from forecasting_assets.allocation.proof import prove, stored
 from forecasting_assets.allocation.proof_table import bands, label_prices, vector, vectors
-from forecasting_assets.allocation.scenarios import QUANTILE_DRAWS, TwoStage, part_scenarios
+from forecasting_assets.allocation.recourse import TwoStage
+from forecasting_assets.allocation.scenarios import QUANTILE_DRAWS, part_scenarios
 from forecasting_assets.allocation.state import NEW_START, PlanningState
 from forecasting_assets.tables import PLAN_RULES
 from forecasting_assets.weeks import add_weeks
@@ -76,6 +78,8 @@ class Problem:
         The program with recourse, if demand is uncertain.
     inputs
         What the problem was built from.
+    fixed
+        Production that is fixed, if there is any: tables and program hold the hours and the demand that it leaves.
     """
 
     instance: Instance
@@ -83,6 +87,7 @@ class Problem:
     program: Program
     stages: TwoStage | None
     inputs: PlanInputs
+    fixed: FixedProduction | None = None
 
     @property
     def policy(self) -> AllocationPolicy:
@@ -99,7 +104,10 @@ class Problem:
         wanted = demand[[*series, "part_category", "unit_price"]].assign(weight=demand["quantity"])
         wanted = wanted.merge(parts[series].assign(quantity=units), on=series, how="left")
         wanted["quantity"] = wanted["quantity"].fillna(wanted["weight"])
-        return PlanBasis(wanted, inputs.network, inputs.policy, self.instance.slots, inputs.state.previous)
+        locked = self.fixed.rows if self.fixed else None
+        return PlanBasis(
+            wanted, inputs.network, inputs.policy, self.instance.slots, inputs.state.previous, locked
+        )
 
     @property
     def base(self) -> Program:
@@ -142,30 +150,42 @@ def build_problem(
     Returns
     -------
     Problem
-        Tables and program. Quantities are those planned for, less the units of the supply that serve them.
+        Tables and program. Quantities are those planned for, less the units of the supply and of fixed production that
+        serve them.
 
     Raises
     ------
     DemandError, NetworkError, AllocationError
         If a table is invalid, or a rule names an unknown manufacturer or part category.
     """
+    if policy.uncertainty == "auto":
+        raise AllocationError(
+            "[allocation] uncertainty = 'auto' is decided by replaying past weeks: choose a method by choose_method, "
+            "or set deterministic, quantile or stochastic"
+        )
     check_network(network)
     check_demand(demand)
     check_rules(policy, network, demand)
-    inputs = PlanInputs(demand, network, policy, state)
     gross = build_instance(demand, network, policy, state.capacity)
+    fixed = fix_production(demand, gross, network, policy, state)
+    if fixed is not None:
+        gross, state = fixed.reduced(gross), fixed.reduced_state(state)
+    inputs = PlanInputs(demand, network, policy, state)
     netting = gross.netting(state.supply, policy.max_weeks_late)
     if policy.uncertainty == "deterministic" or gross.classes.empty:
         instance = gross.with_units(netting.unmet(gross.parts["quantity"].to_numpy()))
         formulation = formulate(instance, policy, network, state.previous)
-        return Problem(instance, formulation, formulation.program, None, inputs)
+        return Problem(instance, formulation, formulation.program, None, inputs, fixed)
     draws = policy.scenarios if policy.uncertainty == "stochastic" else QUANTILE_DRAWS
-    drawn, mean = _net_scenarios(gross, netting, part_scenarios(gross.parts, demand, policy, draws))
+    scenarios = part_scenarios(gross.parts, demand, policy, draws, state.correlations)
+    drawn, mean = _net_scenarios(gross, netting, scenarios)
     if policy.uncertainty == "quantile":
-        instance = gross.with_units(mean, np.quantile(drawn, policy.service_level, axis=0))
+        # Of parts that are rarely ordered, a quantile can be zero where the mean is not.
+        units = np.maximum(np.quantile(drawn, policy.service_level, axis=0), drawn.mean(axis=0))
+        instance = gross.with_units(mean, units)
         formulation = formulate(instance, policy, network, state.previous)
-        return Problem(instance, formulation, formulation.program, None, inputs)
-    return _two_stage_problem(gross.with_units(mean), drawn, inputs)
+        return Problem(instance, formulation, formulation.program, None, inputs, fixed)
+    return replace(_two_stage_problem(gross.with_units(mean), drawn, inputs), fixed=fixed)
 
 
 def _net_scenarios(
@@ -259,6 +279,8 @@ def certify_plan(problem: Problem, claim: PlanClaim) -> Certificate:
     Certificate
         What is violated, the cost, and the bound that no plan is below.
     """
+    if problem.fixed:
+        claim = problem.fixed.remove_from_claim(claim)
     certificate = prove(compare(problem.basis, claim))
     if not problem.stages:
         return certificate
@@ -347,9 +369,11 @@ def _solve_problem(problem: Problem) -> _SolvedProblem:
 
 
 def _published(solved: _SolvedProblem) -> AllocationPlan:
-    """Return the plan in the units that the policy asks for."""
+    """Return the plan in the units that the policy asks for, with the production that is fixed."""
     problem, plan = solved.problem, solved.plan
-    return to_whole_units(problem.instance, solved.decision, plan) if problem.policy.whole_units else plan
+    if problem.policy.whole_units:
+        plan = to_whole_units(problem.instance, solved.decision, plan)
+    return problem.fixed.add_to(plan) if problem.fixed is not None else plan
 
 
 def _decision(problem: Problem, solution: Solution) -> Decision:
@@ -382,7 +406,8 @@ def _rules(solved: _SolvedProblem) -> pd.DataFrame:
     rules = problem.formulation.rules
     row, sign = rules["row"].to_numpy(), rules["sign"].to_numpy()
     _, y_ub = problem.prices(solved.solution)
-    planned = sign * (problem.base.a_ub[row] @ problem.expected(solved.solution.x))
+    slack = problem.base.b_ub[row] - problem.base.a_ub[row] @ problem.expected(solved.solution.x)
+    planned = rules["limit"] - sign * slack
     return rules.assign(
         planned=planned,
         eased=relaxation,

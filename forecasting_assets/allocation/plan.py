@@ -210,6 +210,7 @@ def _tables(
         decision.overtime_units, batch_units, out=np.zeros(len(batches)), where=batch_units > 0
     )
     plan[["manufacturer_id", "production_week"]] = slot[["manufacturer_id", "production_week"]]
+    plan["locked_quantity"] = 0.0
     plan["overtime_quantity"] = plan["quantity"] * overtime_share[batch]
     for part in COST_PARTS:
         if part != "overtime_cost":

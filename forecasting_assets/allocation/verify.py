@@ -12,6 +12,7 @@ from forecasting_assets.findings import Finding
 from forecasting_assets.tables import PLAN_SHORTAGES
 from forecasting_assets.wording import count, listed
 
+_LOT = ["manufacturer_id", "production_week", "part_category", "region"]
 #: Relative tolerance of all checks; the solver's own is 1e-7.
 TOLERANCE = 1e-6
 #: Units of one category that a manufacturer makes in a week for one region.
@@ -61,7 +62,8 @@ def check_balance(
     """Check that every unit of demand is planned or short once, no amount is negative, and costs add up.
 
     Each part, region and due week is judged by its own demand. Demand of at most NEGLIGIBLE_QUANTITY units counts as
-    zero, and is named.
+    zero, and is named. Units that are locked or held have served their demand before: they are neither in `demand` nor
+    counted here.
 
     Parameters
     ----------
@@ -74,12 +76,13 @@ def check_balance(
     """
     key = list(PLAN_SHORTAGES.key)
     negligible = (demand["quantity"] > 0) & (demand["quantity"] <= NEGLIGIBLE_QUANTITY)
-    sides = {"demanded": demand[~negligible], "planned": plan, "short": shortages}
+    planned = plan.assign(quantity=plan["quantity"] - plan["locked_quantity"])
+    sides = {"demanded": demand[~negligible], "planned": planned, "short": shortages}
     units = pd.concat({name: _by_key(table, key) for name, table in sides.items()}, axis=1).fillna(0.0)
     gap = units["demanded"] - units["planned"] - units["short"]
     gap = gap.clip(lower=0) if spare else gap.abs()
     unbalanced = ~(gap <= TOLERANCE * units["demanded"] + TOLERANCE * NEGLIGIBLE_QUANTITY)
-    amounts = [plan[["quantity", *COST_PARTS]], shortages[["quantity"]]]
+    amounts = [plan[["quantity", "locked_quantity", *COST_PARTS]], shortages[["quantity"]]]
     negative = sum(int((~(table >= 0)).any(axis=1).sum()) for table in amounts)
     cost_gap = (plan["cost"] - plan[COST_PARTS].sum(axis=1)).abs()
     wrong_cost = int((~(cost_gap <= TOLERANCE * np.maximum(plan["cost"].abs(), 1.0))).sum())
@@ -195,6 +198,43 @@ def check_rules_kept(rules: pd.DataFrame) -> Finding:
         relaxed.empty,
         "; ".join(words) or f"{len(rules)} limits set by rules, all kept",
         {"rules": len(rules), "rules_given_up": len(relaxed)},
+    )
+
+
+def check_locks_kept(plan: pd.DataFrame, report: pd.DataFrame | None) -> Finding:
+    """Check that what planners locked and what is held for promises is in the plan; what is not is named.
+
+    Parameters
+    ----------
+    plan
+        ALLOCATION_PLAN.
+    report
+        What of each commitment can stand, in the columns `commitments.REPORT`; None if there is none.
+    """
+    if report is None or report.empty:
+        return Finding(True, "nothing is locked or held", {"commitments": 0, "units_missing": 0.0})
+    made = report[report["manufacturer_id"] != ""]
+    expected = made[made["planned"] > 0].groupby(_LOT)["planned"].sum()
+    missing = expected - plan.groupby(_LOT)["locked_quantity"].sum().reindex(expected.index).fillna(0.0)
+    cut = report[report["why"] != ""]
+    lines = [
+        f"{row['kind']} of {row['quantity']:,.6g} {row['part_id'] or row['part_category']} for {row['region']}"
+        f" from {row['manufacturer_id'] or 'stock'}: {row['planned']:,.6g} planned, {row['why']}"
+        for row in cut.to_dict("records")
+    ]
+    lines += [
+        f"{' '.join([m, category, region])} in {week:%Y-%m-%d}: {units:,.6g} units are missing in the plan"
+        for (m, week, category, region), units in missing[missing > TOLERANCE * expected].items()
+    ]
+    return Finding(
+        not lines,
+        listed(lines, 10, "\n") or f"{len(report)} locks and promises, all kept",
+        {
+            "commitments": len(report),
+            "units_missing": float(
+                (report["quantity"] - report["planned"]).sum() + missing.clip(lower=0).sum()
+            ),
+        },
     )
 
 

@@ -107,6 +107,7 @@ ALLOCATION_PLAN = Table(
         _DUE_WEEK,
         CATEGORY,
         amount("quantity", "Units"),
+        amount("locked_quantity", "Units that are locked or held for promises, part of quantity"),
         amount("overtime_quantity", "Units made in overtime, part of quantity"),
         amount("cost", "Total cost of these units, the sum of the costs that follow"),
         amount("production_cost", "Production in regular time"),
@@ -135,6 +136,38 @@ PLAN_FLOWS = Table(
         amount("overtime_quantity", "Units made in overtime, part of quantity"),
     ),
     key=("manufacturer_id", "part_category", "region", "production_week", "due_week", "band"),
+)
+PLAN_CHOICE = Table(
+    "plan_choice",
+    (
+        Column(
+            "method",
+            "string",
+            "What is planned for: the mean demand, a quantile of it, or scenarios",
+            values=("deterministic", "quantile", "stochastic"),
+        ),
+        Column(
+            "parameter",
+            "double",
+            "Service level of the quantile, or number of scenarios; missing for the mean",
+            nullable=True,
+            minimum=0,
+        ),
+        Column("weeks", "long", "Past weeks that were replayed, or that there are if too few", minimum=0),
+        Column(
+            "cost", "double", "What those weeks would have cost; missing if none was replayed", nullable=True
+        ),
+        Column(
+            "on_time_rate",
+            "double",
+            "Share of the units of those weeks that would have been on time; missing likewise",
+            nullable=True,
+            minimum=0,
+            maximum=1,
+        ),
+        Column("chosen", "long", "1 for the method that the plan is made with, else 0", minimum=0, maximum=1),
+    ),
+    key=("method", "parameter"),
 )
 CAPACITY_LOAD = Table(
     "capacity_load",

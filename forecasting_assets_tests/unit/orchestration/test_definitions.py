@@ -15,6 +15,7 @@ HEAVY = ["cvxpy", "highspy", "matplotlib", "mlflow", "pyspark", "scipy", "statsm
 ASSETS = {
     "raw_orders",
     "clean_orders",
+    "order_book",
     "weekly_demand",
     "feature_table",
     "sarimax_model",
@@ -35,6 +36,8 @@ COMPANIONS = {
     "lanes",
     "capacity_overrides",
     "capacity_load",
+    "error_correlations",
+    "plan_choice",
     "plan_cost",
     "plan_proof",
     "plan_reasons",

@@ -201,12 +201,12 @@ def allocate(
         If a rule names an unknown manufacturer or category, or the solver fails or finds no plan in its time limit.
     """
     solved = _solve_problem(build_problem(demand, network, policy, state))
-    plan, proof = solved.plan, _proof(solved)
+    plan, published, proof = solved.plan, _published(solved), _proof(solved)
     return replace(
-        _published(solved),
+        published,
         reasons=explain(solved.problem.instance, solved.decision, unservable(network, demand)),
         rules=_rules(solved),
-        certificate=certify_plan(solved.problem, plan.plan, plan.shortages, plan.cost["total"], proof),
+        certificate=certify_plan(solved.problem, plan.plan, plan.shortages, published.cost["total"], proof),
         proof=proof,
     )
 
@@ -263,17 +263,17 @@ def _solve_problem(problem: Problem) -> _SolvedProblem:
     decision = zero_small_amounts(problem.instance, _decision(problem, solution))
     status = "relaxed" if relaxation.any() else "time_limit" if solution.status != "optimal" else "optimal"
     plan = replace(to_plan(problem.instance, decision, status), gap=solution.gap)
-    if problem.fixed is not None:
-        plan = problem.fixed.add_to(plan)
     return _SolvedProblem(
         problem, solution, decision, plan, program.b_ub - problem.program.b_ub, relaxation, contradicts
     )
 
 
 def _published(solved: _SolvedProblem) -> AllocationPlan:
-    """Return the plan in the units that the policy asks for."""
+    """Return the plan in the units that the policy asks for, with the fixed production."""
     problem, plan = solved.problem, solved.plan
-    return to_whole_units(problem.instance, solved.decision, plan) if problem.policy.whole_units else plan
+    if problem.policy.whole_units:
+        plan = to_whole_units(problem.instance, solved.decision, plan)
+    return plan if problem.fixed is None else problem.fixed.add_to(plan)
 
 
 def certify_plan(
@@ -289,9 +289,9 @@ def certify_plan(
     problem
         The result of `build_problem` for the input of the plan.
     plan, shortages, proof
-        ALLOCATION_PLAN, PLAN_SHORTAGES and PLAN_PROOF.
+        The exact plan without fixed production, PLAN_SHORTAGES and PLAN_PROOF.
     total_cost
-        Total cost of the plan, including shortages.
+        Total cost of the plan, including shortages and fixed production.
 
     Returns
     -------
@@ -300,7 +300,7 @@ def certify_plan(
     """
     program = problem.program
     if problem.fixed is not None:
-        plan, total_cost = problem.fixed.remove_from(plan, total_cost)
+        total_cost -= problem.fixed.cost
 
     def vector(name: str, size: int) -> np.ndarray:
         rows = proof[proof["vector"] == name]

@@ -2,7 +2,7 @@
 
 from forecasting_assets.allocation.arguments import DemandError, InputError
 from forecasting_assets.allocation.certificate import Certificate
-from forecasting_assets.allocation.commitments import active_promises
+from forecasting_assets.allocation.commitments import active_promises, promised_production
 from forecasting_assets.allocation.counts import Counts, count
 from forecasting_assets.allocation.displacement import Displacement
 from forecasting_assets.allocation.free_capacity import FreeCapacity, Inquiry, Offer, OfferLine
@@ -141,6 +141,7 @@ __all__ = [
     "parts_without_demand",
     "planned_units",
     "production_weeks",
+    "promised_production",
     "promised_rows",
     "replayed_origins",
     "rolling_replay",

@@ -9,7 +9,7 @@ and computes nothing.
 
 from dataclasses import dataclass
 
-from forecasting_assets.allocation import FORESEEN_WEEKS
+from forecasting_assets.allocation import FORESEEN_WEEKS, REPLAYED_WEEKS
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.features.window import LOOKBACK_WEEKS
 from forecasting_assets.settings import Settings
@@ -23,10 +23,12 @@ from forecasting_assets.tables import (
     CLEAN_ORDERS,
     DEMAND_FORECAST,
     DEMAND_PLAN,
+    ERROR_CORRELATIONS,
     LANES,
     MANUFACTURER_NETWORK,
     ORDER_FILE_SUMMARY,
     OVERRIDE_USE,
+    PLAN_CHOICE,
     PLAN_COST,
     PLAN_FLOWS,
     PLAN_PROOF,
@@ -52,6 +54,8 @@ PLANNING_FILES = "planning files"
 NAIVE_LOOKBACK_WEEKS = 60
 #: Weeks that a count of stock is carried forward where no plan was made in the meantime.
 COUNT_WEEKS = 8
+#: Weeks of orders that give the value of a unit where past weeks are replayed.
+VALUED_WEEKS = 26
 #: Settings that change what the models forecast.
 MODEL_SETTINGS = ("calendar", "forecasting")
 
@@ -291,6 +295,7 @@ def _forecast_assets(settings: Settings) -> list[WeeklyAsset]:
                 ),
             ),
             settings=MODEL_SETTINGS,
+            also_writes=(ERROR_CORRELATIONS,),
             checks=(
                 Check("contract", "Every metric has one value for each model, segment and horizon."),
                 Check(
@@ -315,6 +320,17 @@ def _forecast_assets(settings: Settings) -> list[WeeklyAsset]:
 
 
 def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
+    # Past weeks are replayed to choose what to plan for.
+    replayed = (
+        (
+            Upstream("demand_forecast", -REPLAYED_WEEKS, -1, optional=True),
+            Upstream("feature_table", -REPLAYED_WEEKS, -1, optional=True),
+            Upstream("weekly_demand", first=1 - VALUED_WEEKS, optional=True),
+            Upstream("allocation_plan", -REPLAYED_WEEKS, -1, optional=True),
+        )
+        if settings.allocation.uncertainty == "auto"
+        else ()
+    )
     return [
         WeeklyAsset(
             MANUFACTURER_NETWORK,
@@ -357,10 +373,13 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
             (
                 Upstream("demand_plan"),
                 Upstream("manufacturer_network"),
+                # How the errors of the forecast depend on each other.
+                Upstream("backtest_report"),
                 # What the plan before started (from its own network), and the supply position that it started from.
                 Upstream("allocation_plan", -1, -1, optional=True),
                 # Orders since the newest count, where there is no plan before.
                 Upstream("weekly_demand", first=-COUNT_WEEKS, optional=True),
+                *replayed,
             ),
             planning=(*COUNTS, LOCKS, HELD),
             settings=("allocation", "orders.fold_case"),
@@ -370,6 +389,7 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
                 CAPACITY_LOAD,
                 PLAN_FLOWS,
                 PLAN_SHORTAGES,
+                PLAN_CHOICE,
                 PLAN_COST,
                 PLAN_REASONS,
                 PLAN_RULES,
@@ -392,6 +412,10 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
                 ),
                 Check("capacity_feasible", "No manufacturer is planned over its hours."),
                 Check("demand_balanced", "Every unit of demand is planned or listed as a shortage."),
+                Check(
+                    "mean_planned_for",
+                    "Of no part less is planned for than the mean demand that supply leaves unmet.",
+                ),
                 Check(
                     "solver_certified",
                     "The tables hold a feasible plan, and duality proves that none is cheaper.",

@@ -2,8 +2,17 @@
 
 from forecasting_assets.allocation.arguments import DemandError, InputError
 from forecasting_assets.allocation.certificate import Certificate
+from forecasting_assets.allocation.choice import (
+    FEWEST_WEEKS,
+    REPLAYED_WEEKS,
+    PastWeeks,
+    choose_method,
+    set_method,
+    with_choice,
+)
 from forecasting_assets.allocation.commitments import active_promises, promised_production
 from forecasting_assets.allocation.counts import Counts, count
+from forecasting_assets.allocation.demand_checks import check_mean
 from forecasting_assets.allocation.displacement import Displacement
 from forecasting_assets.allocation.free_capacity import FreeCapacity, Inquiry, Offer, OfferLine
 from forecasting_assets.allocation.greedy import allocate_greedily
@@ -34,16 +43,24 @@ from forecasting_assets.allocation.network import (
     weekly_capacity,
 )
 from forecasting_assets.allocation.network_files import load_network
-from forecasting_assets.allocation.optimal import allocate, build_problem, certify_plan, planned_units
+from forecasting_assets.allocation.optimal import (
+    Problem,
+    allocate,
+    build_problem,
+    certify_plan,
+    planned_units,
+)
 from forecasting_assets.allocation.plan import AllocationPlan, exact_plan
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import AllocationError
+from forecasting_assets.allocation.proof import PlanClaim
 from forecasting_assets.allocation.rolling import (
     Market,
     demand_with_overdue,
     production_weeks,
     rolling_replay,
 )
+from forecasting_assets.allocation.scenarios import correlations_used
 from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.allocation.supply import (
     Position,
@@ -78,7 +95,9 @@ from forecasting_assets.allocation.worth import parts_without_demand
 
 __all__ = [
     "COST_PARTS",
+    "FEWEST_WEEKS",
     "FORESEEN_WEEKS",
+    "REPLAYED_WEEKS",
     "WARM_UP_WEEKS",
     "AllocationError",
     "AllocationPlan",
@@ -101,8 +120,11 @@ __all__ = [
     "NetworkProblem",
     "Offer",
     "OfferLine",
+    "PastWeeks",
+    "PlanClaim",
     "PlanningState",
     "Position",
+    "Problem",
     "Published",
     "PublishedPlan",
     "active_promises",
@@ -121,12 +143,15 @@ __all__ = [
     "check_counts",
     "check_locks_kept",
     "check_manufacturers_used",
+    "check_mean",
     "check_priced_parts",
     "check_published",
     "check_rules_kept",
     "check_servable",
     "check_shortages",
     "check_supply_balance",
+    "choose_method",
+    "correlations_used",
     "count",
     "demand_with_overdue",
     "exact_plan",
@@ -145,8 +170,10 @@ __all__ = [
     "promised_rows",
     "replayed_origins",
     "rolling_replay",
+    "set_method",
     "started_production",
     "unservable",
     "unused_manufacturers",
     "weekly_capacity",
+    "with_choice",
 ]

@@ -85,45 +85,38 @@ class FixedProduction:
 
     def add_to(self, plan: AllocationPlan) -> AllocationPlan:
         """Return a plan of the reduced problem together with the fixed production."""
-        load, added = plan.capacity_load, self._added_hours()
+        load, added = plan.capacity_load, self._added_load()
         cost = {part: plan.cost[part] + float(self.rows[part].sum()) for part in COST_PARTS}
-        cost["activation_cost"] = plan.cost["activation_cost"] + added["activation_cost"].sum()
-        for total in ("total", "published_total"):
-            if total in plan.cost:
-                cost[total] = plan.cost[total] + self.cost
+        cost["activation_cost"] = plan.cost["activation_cost"] + float(self.activation_cost.sum())
+        fixed_cost = float(self.rows["cost"].sum() + self.activation_cost.sum())
+        totals = {name: plan.cost[name] + fixed_cost for name in ("total", "published_total") if name in plan.cost}
         return replace(
             plan,
             plan=_summed([plan.plan, self.rows]),
-            capacity_load=load.assign(**{name: load[name] + hours for name, hours in added.items()}),
-            cost={**plan.cost, **cost},
+            capacity_load=load.assign(**{name: load[name] + amount for name, amount in added.items()}),
+            cost={**plan.cost, **cost, **totals},
         )
 
-    @property
-    def cost(self) -> float:
-        """Cost of its rows, and of using the slots."""
-        return float(self.rows["cost"].sum() + self.activation_cost.sum())
-
-    def remove_from(self, plan: pd.DataFrame, load: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Return ALLOCATION_PLAN and CAPACITY_LOAD without the fixed production.
+    def remove_from(self, plan: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of ALLOCATION_PLAN without the fixed production.
 
         Rows of which nothing is left are dropped; a row with fewer units than are fixed keeps a negative quantity.
         """
-        if self.rows.empty:
-            return plan, load
         removed = self.rows.assign(**{name: -self.rows[name] for name in _AMOUNTS})
         rest = _summed([plan, removed])
         scale = _summed([plan, self.rows])["quantity"]
-        kept = rest["quantity"].abs() > ROUNDING_TOLERANCE * scale
         # A sum of fractions less one of them can miss a whole number by a rounding error.
         nearest = rest["quantity"].round()
         is_whole = (rest["quantity"] - nearest).abs() <= ROUNDING_TOLERANCE * scale
         rest["quantity"] = nearest.where(is_whole, rest["quantity"])
-        added = self._added_hours()
-        return rest[kept].reset_index(drop=True), load.assign(
-            **{name: load[name] - hours for name, hours in added.items()}
-        )
+        return rest[rest["quantity"] != 0].reset_index(drop=True)
 
-    def _added_hours(self) -> dict[str, np.ndarray]:
+    def remove_from_load(self, load: pd.DataFrame) -> pd.DataFrame:
+        """Return CAPACITY_LOAD without the fixed production."""
+        load = load.sort_values(["manufacturer_id", "production_week"], ignore_index=True)
+        return load.assign(**{name: load[name] - amount for name, amount in self._added_load().items()})
+
+    def _added_load(self) -> dict[str, np.ndarray]:
         """Return what fixed production adds to each column of CAPACITY_LOAD, (slots,)."""
         return {
             "load_hours": self.regular_hours + self.overtime_hours,

@@ -26,6 +26,8 @@ from forecasting_assets.allocation.program import (
 )
 
 UNIT_COSTS = ["production_cost", "lane_cost", "holding_cost", "lateness_cost"]
+#: Units of one batch for one region.
+LOT = ["manufacturer_id", "production_week", "part_category", "region"]
 #: Families of rows that can be relaxed if they contradict each other; the others are arithmetic.
 RULES = ["minimum_load", "maximum_share"]
 
@@ -46,6 +48,9 @@ class Formulation:
         Batches with a binary column.
     rules
         A row for each rule row of the program: rule, subject, limit, sign (-1: at least), row (in a_ub).
+    lots
+        Lots whose change is penalised, a row for each row of `previous_plan`: manufacturer_id, production_week,
+        part_category, region.
     """
 
     program: Program
@@ -53,6 +58,7 @@ class Formulation:
     active: np.ndarray
     run: np.ndarray
     rules: pd.DataFrame
+    lots: pd.DataFrame
 
 
 @dataclass
@@ -166,11 +172,12 @@ def formulate(
         _add_recourse(draft, committed)
     _add_minimum_load(draft)
     _add_maximum_share(draft)
+    lots = pd.DataFrame(columns=LOT)
     if previous is not None and policy.frozen_weeks:
-        _add_frozen_weeks(draft, previous)
+        lots = _add_frozen_weeks(draft, previous)
     active, run = _add_activation(draft, network), _add_minimum_batch(draft)
     program = assemble(draft.columns, draft.rows)
-    return Formulation(program, overtime, active, run, _rule_table(draft, program))
+    return Formulation(program, overtime, active, run, _rule_table(draft, program), lots)
 
 
 def _add_basics(draft: _Draft) -> np.ndarray:
@@ -326,14 +333,14 @@ def _rule_table(draft: _Draft, program: Program) -> pd.DataFrame:
     return rules
 
 
-def _add_frozen_weeks(draft: _Draft, previous: pd.DataFrame) -> None:
-    """Penalise changes of the previous plan, by batch and region, in the first production weeks.
+def _add_frozen_weeks(draft: _Draft, previous: pd.DataFrame) -> pd.DataFrame:
+    """Penalise changes of the previous plan, by batch and region, in the first production weeks; return these lots.
 
     A lot of the previous plan whose batch no longer exists (the week is over, or the manufacturer was removed) cannot
     be kept and costs nothing.
     """
     instance, policy = draft.instance, draft.policy
-    lot = ["manufacturer_id", "production_week", "part_category", "region"]
+    lot = LOT
     slots = instance.slots.iloc[instance.batches["slot"]].reset_index(drop=True)
     batches = slots[["manufacturer_id", "production_week"]].assign(
         part_category=instance.batches["part_category"], unit_cost=instance.batches["unit_cost"]
@@ -354,6 +361,7 @@ def _add_frozen_weeks(draft: _Draft, previous: pd.DataFrame) -> None:
         planned.set_index(lot)["quantity"].reindex(key).fillna(0.0).to_numpy(),
         equal=True,
     )
+    return lots[lot]
 
 
 def _position(chosen: np.ndarray, size: int) -> np.ndarray:

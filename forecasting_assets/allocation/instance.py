@@ -19,6 +19,8 @@ from forecasting_assets.allocation.worth import price_units, value_bands_of
 from forecasting_assets.weeks import EPOCH_WEEK, weeks_between, weeks_since
 
 DEMAND_CLASS = ["part_category", "region", "due_week", "band"]
+#: Demand of at most this many units counts as zero; the check of the balance names it.
+NEGLIGIBLE_QUANTITY = 1e-6
 COST_PARTS = ["production_cost", "overtime_cost", "lane_cost", "holding_cost", "lateness_cost"]
 
 
@@ -174,7 +176,9 @@ def classify(
         Parts and classes as in `Instance`. In place of unit_value and shortage_cost, classes have unit_price (the
         mean price of a unit, NaN where it is unknown) and shortage_price (NaN where none is set).
     """
-    demanded = demand[demand["quantity"] > 0].sort_values(["part_category", "region", "due_week", "part_id"])
+    demanded = demand[demand["quantity"] > NEGLIGIBLE_QUANTITY].sort_values(
+        ["part_category", "region", "due_week", "part_id"]
+    )
     demanded = demanded.reset_index(drop=True)
     price = (
         demanded["unit_price"].astype(float)

@@ -25,6 +25,8 @@ class PlanningState:
         LOCKED_ALLOCATIONS: production that is fixed.
     promised
         PROMISES that the plan keeps (`commitments.active_promises`): units held for customers.
+    correlations
+        ERROR_CORRELATIONS: how the errors of the forecast depend on each other, for plans for uncertain demand.
 
     Raises
     ------
@@ -37,6 +39,7 @@ class PlanningState:
     supply: pd.DataFrame | None = None
     locked: pd.DataFrame | None = None
     promised: pd.DataFrame | None = None
+    correlations: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         """Check the tables."""

@@ -3,7 +3,14 @@
 Column names are contract; a table may hold more columns than it declares, of text, only if it is `open`.
 """
 
-from forecasting_assets.tables.forecasts import BACKTEST_REPORT, DEMAND_FORECAST, SARIMAX_MODEL, XGB_MODEL
+from forecasting_assets.tables.forecasts import (
+    ASSUMED_CORRELATIONS,
+    BACKTEST_REPORT,
+    DEMAND_FORECAST,
+    ERROR_CORRELATIONS,
+    SARIMAX_MODEL,
+    XGB_MODEL,
+)
 from forecasting_assets.tables.impact import BUSINESS_IMPACT, REPLAY_STATE
 from forecasting_assets.tables.network import (
     CAPABILITIES,
@@ -31,6 +38,7 @@ from forecasting_assets.tables.planning import (
     CAPACITY_LOAD,
     DEMAND_PLAN,
     OVERRIDE_USE,
+    PLAN_CHOICE,
     PLAN_COST,
     PLAN_FLOWS,
     PLAN_PROOF,
@@ -65,6 +73,7 @@ from forecasting_assets.tables.shared import (
 
 __all__ = [
     "ALLOCATION_PLAN",
+    "ASSUMED_CORRELATIONS",
     "BACKTEST_REPORT",
     "BUSINESS_IMPACT",
     "CAPABILITIES",
@@ -76,6 +85,7 @@ __all__ = [
     "DEMAND_FORECAST",
     "DEMAND_HISTORY",
     "DEMAND_PLAN",
+    "ERROR_CORRELATIONS",
     "FORECAST_OVERRIDES",
     "KNOWN_ON",
     "LANES",
@@ -91,6 +101,7 @@ __all__ = [
     "OVERRIDE_USE",
     "PART",
     "PLANNING_FILES",
+    "PLAN_CHOICE",
     "PLAN_COST",
     "PLAN_FLOWS",
     "PLAN_PROOF",

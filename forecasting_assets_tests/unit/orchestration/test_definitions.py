@@ -35,6 +35,8 @@ COMPANIONS = {
     "lanes",
     "capacity_overrides",
     "capacity_load",
+    "error_correlations",
+    "plan_choice",
     "plan_cost",
     "plan_proof",
     "plan_reasons",

@@ -89,7 +89,9 @@ class FixedProduction:
         cost = {part: plan.cost[part] + float(self.rows[part].sum()) for part in COST_PARTS}
         cost["activation_cost"] = plan.cost["activation_cost"] + float(self.activation_cost.sum())
         fixed_cost = float(self.rows["cost"].sum() + self.activation_cost.sum())
-        totals = {name: plan.cost[name] + fixed_cost for name in ("total", "published_total") if name in plan.cost}
+        totals: dict[str, float] = {
+            name: plan.cost[name] + fixed_cost for name in ("total", "published_total") if name in plan.cost
+        }
         return replace(
             plan,
             plan=_summed([plan.plan, self.rows]),

@@ -111,6 +111,9 @@ COUNTS = (
     PlanningInput("stock", weeks=COUNT_WEEKS + 1),
     PlanningInput("work_in_progress", weeks=COUNT_WEEKS + 1),
 )
+#: Production that planners have fixed, and units that are held for customers.
+LOCKS = PlanningInput("locked_allocations")
+HELD = PlanningInput("promises")
 
 
 @dataclass(frozen=True)
@@ -397,7 +400,7 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
                 # Orders since the newest count, where there is no plan before.
                 Upstream("weekly_demand", first=orders_since, optional=True),
             ),
-            planning=COUNTS,
+            planning=(*COUNTS, LOCKS, HELD),
             settings=("allocation", "orders.fold_case"),
             also_writes=(
                 SUPPLY_POSITION,

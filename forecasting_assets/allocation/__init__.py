@@ -10,7 +10,7 @@ from forecasting_assets.allocation.choice import (
     set_method,
     with_choice,
 )
-from forecasting_assets.allocation.commitments import active_promises
+from forecasting_assets.allocation.commitments import active_promises, promised_production
 from forecasting_assets.allocation.comparison import PlanClaim
 from forecasting_assets.allocation.counts import Counts, count
 from forecasting_assets.allocation.demand_checks import check_mean
@@ -166,6 +166,7 @@ __all__ = [
     "parts_without_demand",
     "planned_units",
     "production_weeks",
+    "promised_production",
     "promised_rows",
     "replayed_origins",
     "rolling_replay",

@@ -6,6 +6,7 @@ the reason.
 """
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,8 @@ from forecasting_assets.allocation.instance import Instance
 from forecasting_assets.allocation.network import Network
 from forecasting_assets.allocation.split import split
 from forecasting_assets.allocation.state import PlanningState
-from forecasting_assets.weeks import add_weeks_to_all
+from forecasting_assets.tables import SERIES
+from forecasting_assets.weeks import EPOCH_WEEK, add_weeks_to_all, weeks_since
 
 #: Columns of the report on commitments.
 REPORT = [
@@ -32,6 +34,8 @@ REPORT = [
 ]
 #: Share of a unit by which hours may fall short of a whole unit because of rounding.
 _TOLERANCE = 1e-9
+#: Weeks, more than any horizon.
+_LONG = 1_000
 _SUPPLY = ["part_id", "region", "week", "quantity"]
 
 
@@ -76,6 +80,37 @@ def active_promises(promises: pd.DataFrame, last_day: pd.Timestamp) -> pd.DataFr
     return promises[known & (promises["due_week"] > last_day)].reset_index(drop=True)
 
 
+def promised_production(promises: pd.DataFrame, week: date, network: Network) -> pd.DataFrame:
+    """Return the production for promises that began in `week` beside the plan, because they were entered in that week.
+
+    Parameters
+    ----------
+    promises
+        PROMISES known by the end of `week`.
+    week
+        The week.
+    network
+        The network of the plan of the week before.
+
+    Returns
+    -------
+    DataFrame
+        manufacturer_id, part_id, part_category, region, production_week, quantity. Promises that the network cannot
+        make are left out.
+    """
+    now = (promises["entered"] >= pd.Timestamp(week)) & (promises["production_week"] == pd.Timestamp(week))
+    rows = promises[now].merge(network.capabilities, on=["manufacturer_id", "part_category"])
+    home = network.manufacturers.set_index("manufacturer_id")["region"]
+    rows = rows[
+        _isin(
+            rows["manufacturer_id"].map(home),
+            rows["region"],
+            _pairs(network.lanes, "from_region", "to_region"),
+        )
+    ]
+    return rows[["manufacturer_id", "part_id", "part_category", "region", "production_week", "quantity"]]
+
+
 def resolve_commitments(
     demand: pd.DataFrame, instance: Instance, network: Network, state: PlanningState, max_weeks_late: int
 ) -> Commitments:
@@ -99,7 +134,7 @@ def resolve_commitments(
     from_supply = _is_from_supply(asked, instance)
     why = pd.Series("", asked.index, dtype=object)
     planned = pd.Series(0.0, asked.index)
-    taken, supply = reserve_supply(asked[from_supply], supply)
+    taken, supply = reserve_supply(asked[from_supply], supply, max_weeks_late)
     planned[from_supply] = taken
     short = asked.assign(planned=planned)[from_supply & (planned < asked["quantity"] * (1 - _TOLERANCE))]
     texts = [
@@ -170,10 +205,13 @@ def _is_from_supply(asked: pd.DataFrame, instance: Instance) -> pd.Series:
     return (asked["kind"] == "promise") & ((asked["manufacturer_id"] == "") | begun)
 
 
-def reserve_supply(asked: pd.DataFrame, supply: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
+def reserve_supply(
+    asked: pd.DataFrame, supply: pd.DataFrame, max_weeks_late: int = 0
+) -> tuple[np.ndarray, pd.DataFrame]:
     """Reserve units of the supply for promises.
 
-    The units that arrive last but in time are taken, so that demand due earlier keeps the others.
+    The units that arrive last but in time are taken first, so that demand due earlier keeps the others; then those
+    that are late.
 
     Parameters
     ----------
@@ -181,33 +219,36 @@ def reserve_supply(asked: pd.DataFrame, supply: pd.DataFrame) -> tuple[np.ndarra
         part_id, region, due_week, quantity of each promise.
     supply
         part_id, region, week, quantity; a row for each part, region and week.
+    max_weeks_late
+        Weeks that units may arrive after they are due.
 
     Returns
     -------
     tuple
         Units reserved for each promise, (promises,), and the supply that is left.
     """
-    series = pd.MultiIndex.from_frame(asked[["part_id", "region"]].drop_duplicates())
-    of_asked = series.get_indexer(pd.MultiIndex.from_frame(asked[["part_id", "region"]]))
-    supply = supply.sort_values("week", ascending=False, ignore_index=True)
-    of_supply = series.get_indexer(pd.MultiIndex.from_frame(supply[["part_id", "region"]]))
-    left, week = supply["quantity"].to_numpy(copy=True), supply["week"].to_numpy()
+    series = pd.MultiIndex.from_frame(asked[SERIES].drop_duplicates())
+    of_asked = series.get_indexer(pd.MultiIndex.from_frame(asked[SERIES]))
+    of_supply = series.get_indexer(pd.MultiIndex.from_frame(supply[SERIES]))
+    week = weeks_since(EPOCH_WEEK, supply["week"])
+    due_week = weeks_since(EPOCH_WEEK, asked["due_week"])
+    left, quantity = supply["quantity"].to_numpy(float, copy=True), asked["quantity"].to_numpy(float)
     taken = np.zeros(len(asked))
-    turn = asked.groupby(["part_id", "region"]).cumcount().to_numpy()
+    turn = asked.groupby(SERIES).cumcount().to_numpy()
     for now in range(int(turn.max(initial=-1)) + 1):
         at = np.flatnonzero(turn == now)
-        want, due = (
-            np.zeros(len(series) + 1),
-            np.full(len(series) + 1, np.datetime64("NaT"), "datetime64[ns]"),
-        )
-        want[of_asked[at]] = asked["quantity"].to_numpy()[at]
-        due[of_asked[at]] = asked["due_week"].to_numpy()[at]
-        usable = np.where(week <= due[of_supply], left, 0.0)
-        before = pd.Series(usable).groupby(of_supply).cumsum().to_numpy() - usable
-        got = np.clip(want[of_supply] - before, 0.0, usable)
+        # The last entry stands for supply of series without a promise.
+        want, due = np.zeros(len(series) + 1), np.zeros(len(series) + 1, dtype=int)
+        want[of_asked[at]], due[of_asked[at]] = quantity[at], due_week[at]
+        late = week - due[of_supply]
+        usable = np.where(late <= max_weeks_late, left, 0.0)
+        order = np.lexsort((np.where(late <= 0, -late, late + _LONG), of_supply))
+        sums = pd.Series(usable[order]).groupby(of_supply[order]).cumsum().to_numpy()
+        got = np.zeros(len(supply))
+        got[order] = np.clip(want[of_supply[order]] - (sums - usable[order]), 0.0, usable[order])
         left = left - got
         taken[at] = np.bincount(of_supply + 1, got, minlength=len(series) + 1)[1:][of_asked[at]]
-    return taken, supply.assign(quantity=left).sort_values(_SUPPLY[:3], ignore_index=True)
+    return taken, supply.assign(quantity=left)
 
 
 def _faults(asked: pd.DataFrame, instance: Instance, network: Network, net: np.ndarray) -> pd.Series:

@@ -22,12 +22,15 @@ from forecasting_assets.tables import (
     CAPACITY_OVERRIDES_KNOWN,
     CLEAN_ORDERS,
     DEMAND_FORECAST,
+    DEMAND_PLAN,
     ERROR_CORRELATIONS,
     LANES,
     MANUFACTURER_NETWORK,
     ORDER_FILE_SUMMARY,
+    OVERRIDE_USE,
     PLAN_CHOICE,
     PLAN_COST,
+    PLAN_FLOWS,
     PLAN_PROOF,
     PLAN_REASONS,
     PLAN_RULES,
@@ -46,6 +49,7 @@ from forecasting_assets.tables import (
 #: Landed files that an asset reads.
 ORDER_FILES = "order files"
 NETWORK_FILES = "network files"
+PLANNING_FILES = "planning files"
 #: Weeks of orders that the seasonal naive forecast uses: the year before every target week is among them.
 NAIVE_LOOKBACK_WEEKS = 60
 #: Weeks that a count of stock is carried forward where no plan was made in the meantime.
@@ -74,6 +78,33 @@ class Upstream:
     first: int = 0
     last: int = 0
     optional: bool = False
+
+
+@dataclass(frozen=True)
+class PlanningInput:
+    """The rows of planning files that week W reads.
+
+    Attributes
+    ----------
+    kind
+        Kind of planning file, a name in `tables.PLANNING_FILES`.
+    past
+        Whether W looks back on earlier weeks: it reads all rows known by the end of the week before, also those
+        about weeks that have passed. If not, it reads the rows known by the end of W that are about later weeks.
+    weeks
+        Number of weeks up to W, within which rows became known; None if rows may be older.
+    """
+
+    kind: str
+    past: bool = False
+    weeks: int | None = None
+
+
+#: Counts that the supply position of a week is made from.
+COUNTS = (
+    PlanningInput("stock", weeks=COUNT_WEEKS + 1),
+    PlanningInput("work_in_progress", weeks=COUNT_WEEKS + 1),
+)
 
 
 @dataclass(frozen=True)
@@ -109,6 +140,8 @@ class WeeklyAsset:
         Weeks of other assets that it reads.
     files
         Landed files that it reads: ORDER_FILES or NETWORK_FILES.
+    planning
+        Rows of planning files that it reads.
     settings
         Dotted names of the settings that change what it holds.
     also_writes
@@ -121,6 +154,7 @@ class WeeklyAsset:
     group: str
     upstream: tuple[Upstream, ...] = ()
     files: str | None = None
+    planning: tuple[PlanningInput, ...] = ()
     settings: tuple[str, ...] = ()
     also_writes: tuple[Table, ...] = ()
     checks: tuple[Check, ...] = ()
@@ -286,8 +320,7 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
     # Past weeks are replayed to choose what to plan for.
     replayed = (
         (
-            Upstream("demand_forecast", -REPLAYED_WEEKS, -1, optional=True),
-            Upstream("feature_table", -REPLAYED_WEEKS, -1, optional=True),
+            Upstream("demand_plan", -REPLAYED_WEEKS, -1, optional=True),
             Upstream("weekly_demand", first=1 - VALUED_WEEKS, optional=True),
             Upstream("allocation_plan", -REPLAYED_WEEKS, -1, optional=True),
         )
@@ -301,14 +334,40 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
             files=NETWORK_FILES,
             settings=("orders.fold_case",),
             also_writes=(CAPABILITIES, LANES, CAPACITY_OVERRIDES_KNOWN),
-            checks=(Check("contract", "Each manufacturer has one row without missing values."),),
+            checks=(
+                Check("contract", "Each manufacturer has one row without missing values."),
+                Check(
+                    "manufacturers_used",
+                    "Every manufacturer makes some part category, and a lane leaves its region.",
+                    blocking=False,
+                ),
+            ),
+        ),
+        WeeklyAsset(
+            DEMAND_PLAN,
+            "planning",
+            (Upstream("demand_forecast"), Upstream("feature_table")),
+            planning=(PlanningInput("forecast_overrides"), PlanningInput("promises")),
+            settings=("calendar.horizon_weeks", "orders.fold_case"),
+            also_writes=(OVERRIDE_USE,),
+            checks=(
+                Check(
+                    "contract",
+                    "Each part, region and due week has one row, with no less planned than is booked.",
+                ),
+                Check("overrides_used", "Every forecast override can change the forecast.", blocking=False),
+                Check(
+                    "planning_files_recognised",
+                    "Every file of the planning folder is of a known kind.",
+                    blocking=False,
+                ),
+            ),
         ),
         WeeklyAsset(
             ALLOCATION_PLAN,
             "planning",
             (
-                Upstream("demand_forecast"),
-                Upstream("feature_table"),
+                Upstream("demand_plan"),
                 Upstream("manufacturer_network"),
                 # How the errors of the forecast depend on each other.
                 Upstream("backtest_report"),
@@ -318,11 +377,13 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
                 Upstream("weekly_demand", first=-COUNT_WEEKS, optional=True),
                 *replayed,
             ),
-            settings=("allocation",),
+            planning=COUNTS,
+            settings=("allocation", "orders.fold_case"),
             also_writes=(
                 SUPPLY_POSITION,
                 SUPPLY_LEDGER,
                 CAPACITY_LOAD,
+                PLAN_FLOWS,
                 PLAN_SHORTAGES,
                 PLAN_CHOICE,
                 PLAN_COST,
@@ -355,11 +416,20 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
                     "solver_certified",
                     "The tables hold a feasible plan, and duality proves that none is cheaper.",
                 ),
+                Check(
+                    "rows_published",
+                    "The rows of the plan are the exact plan, rounded to whole units if so set, within all hours.",
+                ),
                 Check("rules_kept", "No rule of the marketplace had to be relaxed."),
                 Check("few_shortages", "Shortages are below the limit.", blocking=False),
                 Check(
                     "demand_servable",
                     "Some manufacturer can make and deliver everything that is in demand.",
+                    blocking=False,
+                ),
+                Check(
+                    "priced_parts_demanded",
+                    "Every part with a shortage price or priority of its own is in demand.",
                     blocking=False,
                 ),
             ),
@@ -370,8 +440,7 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
             (
                 Upstream("business_impact", -1, -1, optional=True),
                 Upstream("allocation_plan", first=-FORESEEN_WEEKS, optional=True),
-                Upstream("demand_forecast", first=-FORESEEN_WEEKS, optional=True),
-                Upstream("feature_table", first=-FORESEEN_WEEKS, optional=True),
+                Upstream("demand_plan", first=-FORESEEN_WEEKS, optional=True),
                 Upstream("manufacturer_network", first=-FORESEEN_WEEKS, optional=True),
                 Upstream("weekly_demand", first=-FORESEEN_WEEKS - NAIVE_LOOKBACK_WEEKS, optional=True),
             ),

@@ -1,5 +1,6 @@
 """Allocate capacity: the cheapest plan for a demand, its proof, and its business impact in hindsight."""
 
+from forecasting_assets.allocation.arguments import DemandError, InputError
 from forecasting_assets.allocation.certificate import Certificate
 from forecasting_assets.allocation.choice import (
     FEWEST_WEEKS,
@@ -20,17 +21,18 @@ from forecasting_assets.allocation.hindsight import (
     impact,
     replayed_origins,
 )
-from forecasting_assets.allocation.instance import COST_PARTS, DemandError
+from forecasting_assets.allocation.instance import COST_PARTS
 from forecasting_assets.allocation.network import (
     Network,
     NetworkError,
     NetworkProblem,
     unservable,
+    unused_manufacturers,
     weekly_capacity,
 )
 from forecasting_assets.allocation.network_files import load_network
 from forecasting_assets.allocation.optimal import allocate, build_problem, certify_plan, planned_units
-from forecasting_assets.allocation.plan import AllocationPlan
+from forecasting_assets.allocation.plan import AllocationPlan, exact_plan
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import AllocationError
 from forecasting_assets.allocation.rolling import (
@@ -53,6 +55,9 @@ from forecasting_assets.allocation.verify import (
     check_balance,
     check_capacity,
     check_certificate,
+    check_manufacturers_used,
+    check_priced_parts,
+    check_published,
     check_rules_kept,
     check_servable,
     check_shortages,
@@ -61,10 +66,12 @@ from forecasting_assets.allocation.what_if import (
     Change,
     changed_demand,
     changed_network,
+    changed_policy,
     hours_by_manufacturer,
     on_time_rate,
     parse_change,
 )
+from forecasting_assets.allocation.worth import parts_without_demand
 
 __all__ = [
     "COST_PARTS",
@@ -80,6 +87,7 @@ __all__ = [
     "Counts",
     "DemandError",
     "Demands",
+    "InputError",
     "Market",
     "Network",
     "NetworkError",
@@ -96,11 +104,15 @@ __all__ = [
     "certify_plan",
     "changed_demand",
     "changed_network",
+    "changed_policy",
     "check_balance",
     "check_capacity",
     "check_certificate",
     "check_counts",
+    "check_manufacturers_used",
     "check_mean",
+    "check_priced_parts",
+    "check_published",
     "check_rules_kept",
     "check_servable",
     "check_shortages",
@@ -109,12 +121,14 @@ __all__ = [
     "correlations_used",
     "count",
     "demand_with_overdue",
+    "exact_plan",
     "hours_by_manufacturer",
     "impact",
     "ledger",
     "load_network",
     "on_time_rate",
     "parse_change",
+    "parts_without_demand",
     "planned_units",
     "production_weeks",
     "replayed_origins",
@@ -122,6 +136,7 @@ __all__ = [
     "set_method",
     "started_production",
     "unservable",
+    "unused_manufacturers",
     "weekly_capacity",
     "with_choice",
 ]

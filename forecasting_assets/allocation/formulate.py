@@ -5,6 +5,7 @@ Families of columns: `units` on arcs, `overtime` units of batches, `shortage` of
 and whether slots are `active` and batches `run` (0/1).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -98,33 +99,40 @@ class _Draft:
 
 
 def check_rules(policy: AllocationPolicy, network: Network, demand: pd.DataFrame) -> None:
-    """Check that the manufacturers and categories named by rules exist.
+    """Check that the manufacturers, categories and regions named by rules, prices and priorities exist.
+
+    Parts are not checked: one without demand in some week is no error (see `worth.parts_without_demand`).
 
     Parameters
     ----------
     policy
         The rules.
     network
-        The network; its manufacturers and the categories of its capabilities are known.
+        The network; its manufacturers, the categories of its capabilities and the regions of its lanes are known.
     demand
-        Demand with the column part_category, whose categories are known too.
+        Demand with the columns part_category and region, whose categories and regions are known too.
 
     Raises
     ------
     AllocationError
-        If a rule names an unknown manufacturer or part category; the message gives the first such name.
+        If a name is unknown; the message gives the first one.
     """
+    manufacturers = set(network.manufacturers["manufacturer_id"])
     categories = set(network.capabilities["part_category"]) | set(demand["part_category"])
-    known = {
-        "minimum_load": set(network.manufacturers["manufacturer_id"]),
-        "maximum_share": categories,
-        "minimum_batch": categories,
-    }
-    for rule, names in known.items():
-        for name in sorted(set(getattr(policy, rule)) - names):
+    regions = set(network.lanes["to_region"]) | set(demand["region"])
+    named: list[tuple[str, Mapping[str, float], set[str]]] = [
+        ("minimum_load", policy.minimum_load, manufacturers),
+        ("maximum_share", policy.maximum_share, categories),
+        ("minimum_batch", policy.minimum_batch, categories),
+        ("shortage_price.category", policy.shortage_price.category, categories),
+        ("priority.category", policy.priority.category, categories),
+        ("priority.region", policy.priority.region, regions),
+    ]
+    for rule, names, known in named:
+        for name in sorted(set(names) - known):
             raise AllocationError(
                 f"[allocation.{rule}] names {name!r}, which is unknown; known names are "
-                f"{', '.join(sorted(names))}. Correct or remove it"
+                f"{', '.join(sorted(known))}. Correct or remove it"
             )
 
 

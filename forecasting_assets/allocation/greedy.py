@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.instance import build_instance
-from forecasting_assets.allocation.network import Network
+from forecasting_assets.allocation.network import Network, check_network
 from forecasting_assets.allocation.plan import AllocationPlan, Decision, to_plan, zero_small_amounts
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.state import NEW_START, PlanningState
@@ -33,9 +33,10 @@ def allocate_greedily(
 
     Raises
     ------
-    DemandError
-        If the demand cannot be planned.
+    NetworkError, InputError
+        If a table cannot be planned with.
     """
+    check_network(network)
     gross = build_instance(demand, network, policy, state.capacity)
     netting = gross.netting(state.supply, policy.max_weeks_late)
     instance = gross.with_units(netting.unmet(gross.parts["quantity"].to_numpy()))

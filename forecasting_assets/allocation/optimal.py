@@ -8,13 +8,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.allocation.arguments import check_demand
 from forecasting_assets.allocation.certificate import Certificate, certify
 from forecasting_assets.allocation.explain import explain
 from forecasting_assets.allocation.formulate import Formulation, check_rules, formulate
 from forecasting_assets.allocation.instance import Instance, build_instance
 from forecasting_assets.allocation.netting import Netting
 from forecasting_assets.allocation.network import Network, check_network, unservable
-from forecasting_assets.allocation.plan import AllocationPlan, Decision, to_plan, zero_small_amounts
+from forecasting_assets.allocation.plan import (
+    AllocationPlan,
+    Decision,
+    to_plan,
+    to_whole_units,
+    zero_small_amounts,
+)
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import (
     AllocationError,
@@ -109,6 +116,7 @@ def build_problem(
             "or set deterministic, quantile or stochastic"
         )
     check_network(network)
+    check_demand(demand)
     check_rules(policy, network, demand)
     gross = build_instance(demand, network, policy, state.capacity)
     netting = gross.netting(state.supply, policy.max_weeks_late)
@@ -196,7 +204,7 @@ def allocate(
     solved = _solve_problem(build_problem(demand, network, policy, state))
     plan, proof = solved.plan, _proof(solved)
     return replace(
-        plan,
+        _published(solved),
         reasons=explain(solved.problem.instance, solved.decision, unservable(network, demand)),
         rules=_rules(solved),
         certificate=certify_plan(solved.problem, plan.plan, plan.shortages, plan.cost["total"], proof),
@@ -224,7 +232,7 @@ def allocate_unproven(
     DemandError, NetworkError, AllocationError
         As for `allocate`.
     """
-    return _solve_problem(build_problem(demand, network, policy, state)).plan
+    return _published(_solve_problem(build_problem(demand, network, policy, state)))
 
 
 @dataclass(frozen=True)
@@ -259,6 +267,12 @@ def _solve_problem(problem: Problem) -> _SolvedProblem:
     return _SolvedProblem(
         problem, solution, decision, plan, program.b_ub - problem.program.b_ub, relaxation, contradicts
     )
+
+
+def _published(solved: _SolvedProblem) -> AllocationPlan:
+    """Return the plan in the units that the policy asks for."""
+    problem, plan = solved.problem, solved.plan
+    return to_whole_units(problem.instance, solved.decision, plan) if problem.policy.whole_units else plan
 
 
 def certify_plan(

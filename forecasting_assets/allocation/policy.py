@@ -1,11 +1,33 @@
 """Costs besides production and transport, the rules of the marketplace, and how it plans."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Units = Annotated[float, Field(gt=0)]
+Price = Annotated[float, Field(ge=0)]
+Multiple = Annotated[float, Field(gt=0)]
+
+
+class ShortagePrice(BaseModel):
+    """What one unit not delivered costs, as an absolute price: the most specific entry for a part counts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    default: Price | None = Field(None, description="Price of a unit of every other part")
+    category: dict[str, Price] = Field(default_factory=dict, description="By part category")
+    part: dict[str, Price] = Field(default_factory=dict, description="By part")
+
+
+class Priority(BaseModel):
+    """How much more (or less) shortage and lateness of some units count; multiples of one unit are multiplied."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    part: dict[str, Multiple] = Field(default_factory=dict, description="By part")
+    category: dict[str, Multiple] = Field(default_factory=dict, description="By part category")
+    region: dict[str, Multiple] = Field(default_factory=dict, description="By region of delivery")
 
 
 class AllocationPolicy(BaseModel):
@@ -41,9 +63,29 @@ class AllocationPolicy(BaseModel):
     shortage_cost: float = Field(
         2.0,
         gt=1,
+        description="Cost of one unit not delivered at all, as a multiple of its unit value, without shortage_price",
+    )
+    shortage_floor: bool = Field(
+        True,
         description=(
-            "Cost of one unit not delivered at all, as a multiple of its unit value or of the most expensive "
-            "on-time way to make and move it, whichever is more, so that no on-time production is more expensive"
+            "Whether shortage_cost multiplies the most expensive on-time way to make and move the unit where that "
+            "is more than its value, so that no on-time production is more expensive than a shortage. Ways without "
+            "hours do not count. Has no effect on parts with a shortage_price"
+        ),
+    )
+    shortage_price: ShortagePrice = Field(
+        ShortagePrice(),
+        description=(
+            "Price of one unit not delivered at all, in place of shortage_cost: a number for every unit, or a table "
+            "with default, category and part; a part counts before its category. An order that costs more to make "
+            "is declined"
+        ),
+    )
+    priority: Priority = Field(
+        Priority(),
+        description=(
+            "Multiples of the prices of shortage and lateness, in tables by part, category and region; several "
+            "that apply to a unit are multiplied"
         ),
     )
     value_bands: int = Field(
@@ -52,6 +94,14 @@ class AllocationPolicy(BaseModel):
         description=(
             "Bands of unit price in a category, of like quantity: within a band parts are planned as one, and "
             "more expensive bands are served first. Exact where a category has no more prices than bands"
+        ),
+    )
+
+    whole_units: bool = Field(
+        True,
+        description=(
+            "Whether the rows of the plan are whole units: the exact amounts of the cheapest plan (plan_flows) "
+            "rounded so that totals are kept and no manufacturer works over its hours"
         ),
     )
 
@@ -121,6 +171,12 @@ class AllocationPolicy(BaseModel):
         0.9, gt=0, lt=1, description="Level of the CVaR: 0.9 is the worst tenth of the scenarios"
     )
 
+    @field_validator("shortage_price", mode="before")
+    @classmethod
+    def _one_price(cls, value: Any) -> Any:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return {"default": value} if is_number else value
+
     @property
     def keeping_cost(self) -> float:
         """Cost of keeping one finished unit one week, as a share of its production cost: holding and obsolescence."""
@@ -129,7 +185,9 @@ class AllocationPolicy(BaseModel):
     def without_rules(self) -> "AllocationPolicy":
         """Return a policy with the same costs and uncertainty, but without rules of the marketplace and price bands."""
         off = {"minimum_load": {}, "maximum_share": {}, "minimum_batch": {}, "frozen_weeks": 0}
-        return self.model_copy(update={**off, "activation_costs": False, "value_bands": 1})
+        return self.model_copy(
+            update={**off, "activation_costs": False, "value_bands": 1, "whole_units": False}
+        )
 
     def certain(self) -> "AllocationPolicy":
         """Return the same policy for demand that is known."""

@@ -12,8 +12,13 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.allocation.instance import capabilities_of, price_classes, ways_to_serve
-from forecasting_assets.allocation.network import Network, weekly_capacity
+from forecasting_assets.allocation.instance import (
+    capabilities_of,
+    existing_ways,
+    price_classes,
+    ways_to_serve,
+)
+from forecasting_assets.allocation.network import Network, usual_hours, weekly_capacity
 from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.state import PlanningState
@@ -24,6 +29,7 @@ from forecasting_assets.allocation.supply import (
     all_series,
     started_production,
 )
+from forecasting_assets.allocation.worth import price_units
 from forecasting_assets.tables import QUANTILES, SERIES
 from forecasting_assets.weeks import add_weeks, weeks_between
 
@@ -61,8 +67,8 @@ class Market:
     policy
         Costs and limits.
     series
-        part_id, region, part_category, unit_value, shortage_cost and unit_cost (mean of its category) of every series
-        with orders or other units, S rows.
+        part_id, region, part_category, priority, unit_value, shortage_cost and unit_cost (mean of its category) of
+        every series with orders or other units, S rows.
     """
 
     orders: pd.DataFrame
@@ -120,8 +126,8 @@ class Market:
         costs["holding_cost"] = float(self.policy.holding_cost * unit_cost @ stock)
         costs["obsolescence_cost"] = float(self.policy.obsolescence * unit_cost @ stock)
         weeks_late = flows.delivered @ np.arange(flows.delivered.shape[1])
-        unit_value = self.series["unit_value"].to_numpy()
-        costs["lateness_cost"] = float(self.policy.lateness_penalty * weeks_late @ unit_value)
+        late_price = (self.series["unit_value"] * self.series["priority"]).to_numpy()
+        costs["lateness_cost"] = float(self.policy.lateness_penalty * weeks_late @ late_price)
         costs["shortage_cost"] = float(flows.given_up @ self.series["shortage_cost"].to_numpy())
         return costs
 
@@ -274,7 +280,7 @@ def rates(sums: Mapping[str, float] | pd.Series) -> dict[str, float]:
 def _valued_series(
     orders: pd.DataFrame, network: Network, policy: AllocationPolicy, others: Iterable[pd.DataFrame]
 ) -> pd.DataFrame:
-    """Return the series with unit_value, shortage_cost and unit_cost (see `Market`)."""
+    """Return the series with priority, unit_value, shortage_cost and unit_cost (see `Market`)."""
     series = all_series([orders, *others])
     revenue = orders["quantity"] * orders["unit_price"]
     sums = orders.assign(revenue=revenue).groupby(SERIES)[["quantity", "revenue"]].sum()
@@ -282,8 +288,10 @@ def _valued_series(
     classes = series.assign(unit_price=price.to_numpy())
     alike = classes.groupby(["part_category", "region"])["unit_price"].transform("mean")
     classes["unit_price"] = classes["unit_price"].fillna(alike)
-    ways = ways_to_serve(classes, capabilities_of(network), network.lanes)
+    capabilities = capabilities_of(network)
+    ways = ways_to_serve(classes, capabilities, network.lanes)
+    ways = existing_ways(ways, capabilities, usual_hours(network))
     unit_cost = network.capabilities.groupby("part_category")["unit_cost"].mean()
-    return price_classes(classes, ways, policy).assign(
+    return price_classes(price_units(classes, policy), ways, policy).assign(
         unit_cost=series["part_category"].map(unit_cost).fillna(0.0)
     )

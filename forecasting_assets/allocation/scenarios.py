@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.allocation.instance import DemandError
+from forecasting_assets.allocation.arguments import DemandError
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.tables import ASSUMED_CORRELATIONS, QUANTILES, SERIES
 from forecasting_assets.weeks import weeks_since

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from forecasting_assets.allocation.arguments import check_previous, check_supply
+
 
 @dataclass(frozen=True)
 class PlanningState:
@@ -21,12 +23,24 @@ class PlanningState:
         part_id, region, week, quantity: units in stock, or on their way, by the week in which they are available.
     correlations
         ERROR_CORRELATIONS: how the errors of the forecast depend on each other, for plans for uncertain demand.
+
+    Raises
+    ------
+    InputError
+        If `previous` or `supply` cannot be planned with. `capacity` is checked by `build_instance`.
     """
 
     capacity: pd.DataFrame | None = None
     previous: pd.DataFrame | None = None
     supply: pd.DataFrame | None = None
     correlations: pd.DataFrame | None = None
+
+    def __post_init__(self) -> None:
+        """Check the tables."""
+        if self.previous is not None:
+            check_previous(self.previous)
+        if self.supply is not None:
+            check_supply(self.supply)
 
 
 #: Nothing is in stock or on its way, and there is no plan before.

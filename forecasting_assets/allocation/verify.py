@@ -6,13 +6,16 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.certificate import Certificate
-from forecasting_assets.allocation.instance import COST_PARTS
+from forecasting_assets.allocation.instance import COST_PARTS, Instance
+from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.findings import Finding
 from forecasting_assets.tables import PLAN_SHORTAGES
 from forecasting_assets.wording import listed
 
 #: Relative tolerance of all checks; the solver's own is 1e-7.
 TOLERANCE = 1e-6
+#: Units of one category that a manufacturer makes in a week for one region.
+LOT = ["manufacturer_id", "production_week", "part_category", "region"]
 
 
 def check_capacity(capacity_load: pd.DataFrame) -> Finding:
@@ -85,6 +88,56 @@ def check_balance(
             **{what.replace(" ", "_"): n for what, n in wrong.items()},
             "largest_gap_units": float(gap.max()) if len(gap) else 0.0,
         },
+    )
+
+
+def check_published(
+    plan: pd.DataFrame, load: pd.DataFrame, exact: AllocationPlan, instance: Instance, whole_units: bool
+) -> Finding:
+    """Check that the published rows are the exact plan, in whole units if asked for.
+
+    Rows must be whole; by manufacturer, week, category and region they must be less than a unit from the exact plan;
+    their costs must add up; and their hours must be those of the capacity load.
+
+    Parameters
+    ----------
+    plan, load
+        ALLOCATION_PLAN and CAPACITY_LOAD.
+    exact
+        The exact plan, of `plan.exact_plan`.
+    instance
+        The problem, built again.
+    whole_units
+        Whether the rows are to be whole; if not, they must equal the exact plan.
+    """
+    quantity = plan["quantity"].to_numpy(float)
+    lots = pd.concat([t.groupby(LOT)["quantity"].sum() for t in (plan, exact.plan)], axis=1).fillna(0.0)
+    gap = (lots.iloc[:, 0] - lots.iloc[:, 1]).abs().to_numpy()
+    allowed = 1 + TOLERANCE if whole_units else TOLERANCE * np.maximum(lots.iloc[:, 1].to_numpy(), 1.0)
+    cost_gap = (plan["cost"] - plan[COST_PARTS].sum(axis=1)).abs()
+    batches = instance.batches.assign(**instance.slots.iloc[instance.batches["slot"]].reset_index(drop=True))
+    hours_of = batches.set_index(LOT[:3])["hours_per_unit"]
+    worked = quantity * hours_of.reindex(pd.MultiIndex.from_frame(plan[LOT[:3]])).to_numpy()
+    hours = plan.assign(hours=worked).groupby(LOT[:2])["hours"].sum()
+    loaded = load.set_index(LOT[:2])["load_hours"]
+    hours_gap = (loaded - hours.reindex(loaded.index).fillna(0.0)).abs()
+    wrong = {
+        "rows are not whole units": int((quantity != np.round(quantity)).sum()) if whole_units else 0,
+        "lots are a unit or more from the exact plan": int((~(gap <= allowed)).sum()),
+        "rows whose cost is not the sum of its parts": int(
+            (~(cost_gap <= TOLERANCE * np.maximum(plan["cost"].abs(), 1.0))).sum()
+        ),
+        "manufacturer weeks whose hours differ from their rows": int(
+            (~(hours_gap <= TOLERANCE * np.maximum(loaded, 1.0))).sum()
+        ),
+    }
+    added = float(plan["cost"].sum() - exact.plan["cost"].sum())
+    rows = "rows are whole units" if whole_units else "rows equal the exact plan"
+    return Finding(
+        not any(wrong.values()),
+        "; ".join(f"{n} {what}" for what, n in wrong.items() if n)
+        or f"{rows}; rounding changes their cost by {added:,.2f}",
+        {"largest_gap_units": float(gap.max(initial=0.0)), "cost_of_rounding": added},
     )
 
 
@@ -166,6 +219,40 @@ def check_servable(demand: pd.DataFrame, unservable: Mapping[tuple[str, str], st
             [f"No manufacturer can serve some of the demand, which stays unmet. {lines[0]}", *lines[1:10]]
         ),
         {"unservable_units": float(rows["quantity"].sum()), "unservable_parts": rows["part_id"].nunique()},
+    )
+
+
+def check_manufacturers_used(unused: Mapping[str, str]) -> Finding:
+    """Check that every manufacturer can serve some demand.
+
+    Parameters
+    ----------
+    unused
+        The result of `network.unused_manufacturers`.
+    """
+    lines = [f"{name}: {why}" for name, why in unused.items()]
+    return Finding(
+        not lines,
+        listed(lines, 10, "\n") or "every manufacturer makes something and has a lane",
+        {"unused_manufacturers": len(lines)},
+    )
+
+
+def check_priced_parts(without_demand: Mapping[str, list[str]]) -> Finding:
+    """Check that parts with prices and priorities of their own are in demand.
+
+    Parameters
+    ----------
+    without_demand
+        The result of `worth.parts_without_demand`.
+    """
+    words = [f"[{setting}] names {listed(parts, 5)}" for setting, parts in without_demand.items()]
+    return Finding(
+        not words,
+        f"{'; '.join(words)}: not in demand; correct or remove the names"
+        if words
+        else "all named parts are in demand",
+        {"parts_without_demand": sum(map(len, without_demand.values()))},
     )
 
 

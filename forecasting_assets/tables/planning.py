@@ -1,5 +1,6 @@
 """What is planned for, what there is already, the allocation plan, its cost, and the proof that it is optimal."""
 
+from forecasting_assets.tables.planning_files import FORECAST_OVERRIDES
 from forecasting_assets.tables.schema import Column, Table
 from forecasting_assets.tables.shared import CATEGORY, MANUFACTURER, PART, QUANTILES, REGION, amount
 
@@ -29,6 +30,19 @@ DEMAND_PLAN = Table(
         Column("author", "string", "Author of the override", nullable=True),
     ),
     key=("part_id", "region", "due_week"),
+)
+OVERRIDE_USE = Table(
+    "override_use",
+    (
+        Column("file", "string", "Planning file of the override"),
+        Column("row", "long", "Row in the file; the header is row 1", minimum=1),
+        *FORECAST_OVERRIDES.columns,
+        Column("rows", "long", "Rows of demand_plan that it decides", minimum=0),
+        amount("statistical", "Units that the forecast has in these rows"),
+        amount("override", "Units that the override puts in their place"),
+        Column("problem", "string", "Why it changes nothing", nullable=True),
+    ),
+    key=("file", "row"),
 )
 SUPPLY_POSITION = Table(
     "supply_position",
@@ -137,6 +151,22 @@ PLAN_CHOICE = Table(
         Column("chosen", "long", "1 for the method that the plan is made with, else 0", minimum=0, maximum=1),
     ),
     key=("method", "parameter"),
+)
+PLAN_FLOWS = Table(
+    "plan_flows",
+    (
+        MANUFACTURER,
+        CATEGORY,
+        REGION,
+        Column("production_week", "date", "Week of production"),
+        _DUE_WEEK,
+        Column("band", "long", "Band of parts of one category that are planned as one", minimum=0),
+        amount(
+            "quantity", "Exact units of the cheapest plan, before they are rounded to whole units of parts"
+        ),
+        amount("overtime_quantity", "Units made in overtime, part of quantity"),
+    ),
+    key=("manufacturer_id", "part_category", "region", "production_week", "due_week", "band"),
 )
 CAPACITY_LOAD = Table(
     "capacity_load",

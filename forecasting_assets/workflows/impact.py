@@ -50,7 +50,7 @@ def judge_week(settings: Settings, lake: Lake, week: date) -> Mapping[str, Any]:
     # A plan for no demand at all has no capacity to judge.
     if lake.existing(ALLOCATION_PLAN, [origin]) and lake.rows(CAPACITY_LOAD, origin):
         worth, state = _replay_week(settings, lake, week)
-        since = state["since"].iloc[0].date()
+        since = state["since"].min().date()
         metadata = {"replayed_since": str(since)}
         if week < add_weeks(since, WARM_UP_WEEKS):
             worth = worth.iloc[:0]
@@ -78,10 +78,10 @@ def _replay_week(settings: Settings, lake: Lake, week: date) -> tuple[pd.DataFra
     """
     horizon, origin = settings.calendar.horizon_weeks, add_weeks(week, -1)
     state = lake.read_pandas(REPLAY_STATE, [origin], missing_ok=True)
-    since = week if state.empty else state["since"].iloc[0].date()
+    since = week if state.empty else state["since"].min().date()
     first = max(settings.calendar.first_week, add_weeks(week, -FORESEEN_WEEKS - NAIVE_LOOKBACK_WEEKS))
     orders = lake.read_pandas(WEEKLY_DEMAND, weeks_between(first, week))
-    forecasts = {o: planned_demand(settings, lake, o) for o in replayed_origins(week, since)}
+    forecasts = {o: planned_demand(lake, o) for o in replayed_origins(week, since)}
     plan, position = (lake.read_pandas(table, [origin]) for table in (ALLOCATION_PLAN, SUPPLY_POSITION))
     flows = lake.read_pandas(SUPPLY_LEDGER, [origin])
     found = flows[flows["count_difference"] != 0].rename(columns={"count_difference": "quantity"})

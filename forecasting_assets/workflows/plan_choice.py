@@ -21,7 +21,7 @@ from forecasting_assets.lake.network import read_network
 from forecasting_assets.pipeline import VALUED_WEEKS
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
-    DEMAND_FORECAST,
+    DEMAND_PLAN,
     ERROR_CORRELATIONS,
     PLAN_CHOICE,
     SUPPLY_POSITION,
@@ -30,7 +30,7 @@ from forecasting_assets.tables import (
 from forecasting_assets.weeks import add_weeks, weeks_between
 
 #: Reads the demand that is planned for at the end of a week.
-DemandReader = Callable[[Settings, Lake, date], pd.DataFrame]
+DemandReader = Callable[[Lake, date], pd.DataFrame]
 
 
 def choose_week(settings: Settings, lake: Lake, week: date, read_demand: DemandReader) -> Mapping[str, Any]:
@@ -56,7 +56,9 @@ def choose_week(settings: Settings, lake: Lake, week: date, read_demand: DemandR
         replayed = int(choice["weeks"].iloc[0])
         reason = f"cheapest of {len(choice)} methods over {replayed} past weeks"
         if replayed < FEWEST_WEEKS:
-            reason = f"only {replayed} of the {FEWEST_WEEKS} past weeks that a choice needs have forecasts"
+            reason = (
+                f"only {replayed} of the {FEWEST_WEEKS} past weeks that a choice needs have a demand plan"
+            )
     lake.write_pandas(choice, PLAN_CHOICE, week)
     chosen = choice[choice["chosen"] == 1].iloc[0]
     parameter = "" if pd.isna(chosen["parameter"]) else f" {chosen['parameter']:g}"
@@ -74,13 +76,13 @@ def read_policy(settings: Settings, lake: Lake, week: date) -> AllocationPolicy:
 def _replayed_choice(settings: Settings, lake: Lake, week: date, read_demand: DemandReader) -> pd.DataFrame:
     first = max(settings.calendar.first_week, add_weeks(week, 1 - REPLAYED_WEEKS))
     origins = weeks_between(add_weeks(first, -1), add_weeks(week, -1))
-    existing = set(lake.existing(DEMAND_FORECAST, origins))
+    existing = set(lake.existing(DEMAND_PLAN, origins))
     unbroken: list[date] = []
     for origin in reversed(origins):
         if origin not in existing:
             break
         unbroken.insert(0, origin)
-    forecasts = {origin: read_demand(settings, lake, origin) for origin in unbroken}
+    forecasts = {origin: read_demand(lake, origin) for origin in unbroken}
     position = (
         lake.read_pandas(SUPPLY_POSITION, unbroken[:1], missing_ok=True) if unbroken else pd.DataFrame()
     )

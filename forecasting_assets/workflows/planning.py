@@ -18,7 +18,6 @@ from forecasting_assets.allocation import (
     production_weeks,
     weekly_capacity,
 )
-from forecasting_assets.features.build import feature_columns
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import read_network
 from forecasting_assets.lake.reports import write_report
@@ -29,15 +28,15 @@ from forecasting_assets.tables import (
     ASSUMED_CORRELATIONS,
     BUSINESS_IMPACT,
     CAPACITY_LOAD,
-    DEMAND_FORECAST,
+    DEMAND_PLAN,
     ERROR_CORRELATIONS,
     PLAN_COST,
+    PLAN_FLOWS,
     PLAN_PROOF,
     PLAN_REASONS,
     PLAN_RULES,
     PLAN_SHORTAGES,
     QUANTILES,
-    SERIES,
 )
 from forecasting_assets.weeks import add_weeks, weeks_between
 from forecasting_assets.workflows.plan_choice import choose_week, read_policy
@@ -91,7 +90,7 @@ def planning_inputs(settings: Settings, lake: Lake, week: date) -> PlanningInput
         previous = lake.read_pandas(ALLOCATION_PLAN, [add_weeks(week, -1)], missing_ok=True)
     network, policy = read_network(lake, week), read_policy(settings, lake, week)
     correlations = lake.read_pandas(ERROR_CORRELATIONS, [week], missing_ok=True)
-    forecast = planned_demand(settings, lake, week)
+    forecast = planned_demand(lake, week)
     position = read_position(lake, week, policy.max_weeks_late)
     capacity = weekly_capacity(network, production_weeks(week, forecast, policy))
     return PlanningInputs(
@@ -102,14 +101,10 @@ def planning_inputs(settings: Settings, lake: Lake, week: date) -> PlanningInput
     )
 
 
-def planned_demand(settings: Settings, lake: Lake, origin: date) -> pd.DataFrame:
-    """Read the forecast made at `origin` as demand to plan for (see `PlanningInputs`)."""
-    features = feature_columns(settings.calendar.horizon_weeks)
-    forecast = lake.read_pandas(DEMAND_FORECAST, [origin], [*SERIES, "target_week", "mean", *QUANTILES])
-    known = lake.read_pandas(features, [origin], [*SERIES, "part_category", "price"])
-    demand = forecast.merge(known.drop(columns="week"), on=SERIES, validate="many_to_one")
-    renamed = {"target_week": "due_week", "mean": "quantity", "price": "unit_price"}
-    return demand.drop(columns="week").rename(columns=renamed)
+def planned_demand(lake: Lake, origin: date) -> pd.DataFrame:
+    """Read the demand to plan for at `origin` (see `PlanningInputs`)."""
+    columns = ["part_id", "region", "part_category", "due_week", "quantity", *QUANTILES, "unit_price"]
+    return lake.read_pandas(DEMAND_PLAN, [origin], columns).drop(columns="week")
 
 
 def plan_week(settings: Settings, lake: Lake, week: date) -> Mapping[str, Any]:
@@ -164,6 +159,7 @@ def report_plan(settings: Settings, lake: Lake, week: date, metadata: Mapping[st
 def _write_plan(lake: Lake, plan: AllocationPlan, week: date) -> None:
     """Write the tables of a plan; ALLOCATION_PLAN is published last."""
     lake.write_pandas(plan.capacity_load, CAPACITY_LOAD, week)
+    lake.write_pandas(plan.flows, PLAN_FLOWS, week)
     lake.write_pandas(plan.shortages, PLAN_SHORTAGES, week)
     lake.write_pandas(plan.reasons, PLAN_REASONS, week)
     lake.write_pandas(plan.rules, PLAN_RULES, week)

@@ -117,5 +117,6 @@ def problems(draw, max_weeks=4, same_price_in_class=False):
         max_weeks_early=draw(st.integers(0, 3)),
         max_weeks_late=draw(st.integers(0, 2)),
         shortage_cost=draw(st.sampled_from([1.1, 2.0])),
+        whole_units=False,
     )
     return demand, network, policy, n_weeks

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from scipy.optimize import linprog
 
+from forecasting_assets.allocation.arguments import DemandError
 from forecasting_assets.allocation.greedy import allocate_greedily
-from forecasting_assets.allocation.instance import DemandError
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import (
@@ -145,6 +145,7 @@ def test_no_production_week_at_all_is_all_shortage():
 
 def loop_cost(demand, network, policy, weeks):
     """The cost of the program with one variable a part, written with loops and solved by scipy."""
+    price, priority = policy.shortage_price, policy.priority
     makers, lanes = network.manufacturers.set_index("manufacturer_id"), {}
     for lane in network.lanes.itertuples():
         lanes[lane.from_region, lane.to_region] = lane
@@ -167,21 +168,34 @@ def loop_cost(demand, network, policy, weeks):
             if c.part_category == row.part_category
             and (makers.region[c.manufacturer_id], row.region) in lanes
         ]
-        base = [
+        multiple = (
+            priority.part.get(row.part_id, 1.0)
+            * priority.category.get(row.part_category, 1.0)
+            * priority.region.get(row.region, 1.0)
+        )
+        penalty = policy.lateness_penalty * row.unit_price
+        # Without any hours there is no way to make a unit.
+        dearest = [
             c.unit_cost * (1 + m.overtime_premium + policy.max_weeks_early * policy.keeping_cost)
             + lane.unit_cost
+            + (1 - m.on_time_rate) * penalty
             for c, m, lane in ways
+            if m.overtime_hours_per_week + sum(hours[c.manufacturer_id, w] for w in range(weeks)) > 0
         ]
-        penalty = policy.lateness_penalty * row.unit_price
-        dearest = [b + (1 - m.on_time_rate) * penalty for b, (_, m, _) in zip(base, ways, strict=True)]
-        serving = [variable(policy.shortage_cost * max([row.unit_price, *dearest]))]
+        at_least = dearest if policy.shortage_floor else []
+        by_value = policy.shortage_cost * max([row.unit_price, *at_least])
+        by_category = price.category.get(row.part_category, price.default)
+        own_price = price.part.get(row.part_id, by_category)
+        serving = [variable(multiple * (by_value if own_price is None else own_price))]
         for c, m, lane in ways:
             for week in range(weeks):
                 late = week + lane.transit_weeks - due
                 if -policy.max_weeks_early <= late <= policy.max_weeks_late:
                     holding = policy.keeping_cost * c.unit_cost * max(-late, 0)
-                    expected = penalty * (
-                        m.on_time_rate * max(late, 0) + (1 - m.on_time_rate) * max(late + 1, 0)
+                    expected = (
+                        multiple
+                        * penalty
+                        * (m.on_time_rate * max(late, 0) + (1 - m.on_time_rate) * max(late + 1, 0))
                     )
                     x = variable(c.unit_cost + lane.unit_cost + holding + expected)
                     serving.append(x)
@@ -337,7 +351,7 @@ def test_no_whole_numbered_plan_is_cheaper():
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([("a", "cnc", "north", 0, -1.0, 2.0)], r"quantity -1.0 of part 'a' in 'north', due 2024-01-01"),
+        ([("a", "cnc", "north", 0, -1.0, 2.0)], "quantity -1 of a, north, 2024-01-01"),
         ([("a", "cnc", "north", 0, np.nan, 2.0)], "quantity nan"),
         ([("a", "cnc", "north", 0, 1.0, np.inf)], "unit_price inf"),
         ([("a", None, "north", 0, 1.0, 2.0)], "rows without part_category"),

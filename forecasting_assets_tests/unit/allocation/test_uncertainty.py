@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecasting_assets.allocation.instance import DemandError, build_instance
+from forecasting_assets.allocation.arguments import DemandError
+from forecasting_assets.allocation.instance import build_instance
 from forecasting_assets.allocation.optimal import allocate, build_problem, planned_units
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.scenarios import correlations_used, part_scenarios
@@ -154,7 +155,9 @@ def test_parts_that_are_rarely_ordered_are_planned_for(mode, parts):
 
 def test_the_quantile_of_a_class_is_not_the_sum_of_its_parts_quantiles():
     demand = uncertain(parts=25)
-    policy = AllocationPolicy(uncertainty="quantile", service_level=0.9, part_correlation=0.0)
+    policy = AllocationPolicy(
+        whole_units=False, uncertainty="quantile", service_level=0.9, part_correlation=0.0
+    )
     result = allocate(demand, WIDE_SHOP, policy)
     # sd of the sum of 25 independent parts is 5·20
     assert result.plan["quantity"].sum() == pytest.approx(2500 + 1.2816 * 100, rel=0.01)
@@ -167,7 +170,7 @@ def test_the_quantile_of_a_class_is_not_the_sum_of_its_parts_quantiles():
 def test_one_uncertain_week_is_the_newsvendor():
     """Committed units of one class are the critical fractile (40 - 4) / 40 of its demand."""
     demand = uncertain()
-    policy = AllocationPolicy(uncertainty="stochastic", scenarios=200, committed_weeks=1)
+    policy = AllocationPolicy(whole_units=False, uncertainty="stochastic", scenarios=200, committed_weeks=1)
     result = allocate(demand, WIDE_SHOP, policy)
     scenarios = drawn(demand, 200, uncertainty="stochastic")[:, 0]
     units = result.plan["quantity"].sum()
@@ -180,7 +183,7 @@ def test_one_uncertain_week_is_the_newsvendor():
 
 def test_cvar_commits_more_than_the_mean_does():
     demand = uncertain()
-    expected = AllocationPolicy(uncertainty="stochastic", scenarios=60, committed_weeks=1)
+    expected = AllocationPolicy(whole_units=False, uncertainty="stochastic", scenarios=60, committed_weeks=1)
     averse = expected.model_copy(update={"risk": "cvar", "cvar_level": 0.95})
     plans = {p.risk: allocate(demand, WIDE_SHOP, p) for p in (expected, averse)}
     assert plans["cvar"].plan["quantity"].sum() > plans["expected"].plan["quantity"].sum()
@@ -219,7 +222,7 @@ def test_the_tail_of_the_cvar_plan_is_better_on_fresh_scenarios():
 def test_what_is_made_later_waits_for_the_scenario():
     """The second week is not committed: it makes what each scenario asks and the first has not left over."""
     demand = uncertain(weeks=2)
-    policy = AllocationPolicy(uncertainty="stochastic", scenarios=40, committed_weeks=1)
+    policy = AllocationPolicy(whole_units=False, uncertainty="stochastic", scenarios=40, committed_weeks=1)
     result = allocate(demand, WIDE_SHOP, policy)
     by_week = result.plan.groupby("production_week")["quantity"].sum()
     asked = planned_units(build_problem(demand, WIDE_SHOP, policy)).groupby("due_week")["quantity"].sum()
@@ -232,7 +235,12 @@ def test_what_is_made_later_waits_for_the_scenario():
 def test_rules_bind_a_stochastic_plan_too(rules):
     demand = uncertain(weeks=2)
     policy = AllocationPolicy(
-        uncertainty="stochastic", scenarios=10, committed_weeks=1, max_weeks_early=0, **rules
+        whole_units=False,
+        uncertainty="stochastic",
+        scenarios=10,
+        committed_weeks=1,
+        max_weeks_early=0,
+        **rules,
     )
     result = allocate(demand, WIDE_SHOP, policy)
     assert_held(result, demand, policy)

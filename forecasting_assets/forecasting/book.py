@@ -79,7 +79,9 @@ class OrderBook:
         """Combine the forecast without the book (series, weeks, horizon), in units, with what is booked."""
         still_to_come = (1 - self.share) * (self.booked + (1 - self.share) * statistical)
         known = np.isfinite(self.share)
-        combined: np.ndarray = np.where(known, self.booked + still_to_come, np.maximum(statistical, self.booked))
+        combined: np.ndarray = np.where(
+            known, self.booked + still_to_come, np.maximum(statistical, self.booked)
+        )
         return combined
 
 

@@ -209,9 +209,7 @@ def rolling_forecasts(model: SarimaxModel, panel: Panel, totals: GroupTotals) ->
     return _forecast_every_week(panel, totals, Season(past, model.season, fitted_at), model.horizon)
 
 
-def _forecast_every_week(
-    panel: Panel, totals: GroupTotals, season: Season, horizon: int
-) -> RollingForecasts:
+def _forecast_every_week(panel: Panel, totals: GroupTotals, season: Season, horizon: int) -> RollingForecasts:
     """Forecast from every week of `panel`, starting from what is booked."""
     rolling = forecast_every_week(panel, season, horizon)
     return start_from_book(rolling, OrderBook.of(panel, totals, rolling.scale, horizon))

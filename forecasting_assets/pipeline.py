@@ -9,7 +9,7 @@ and computes nothing.
 
 from dataclasses import dataclass
 
-from forecasting_assets.allocation import FORESEEN_WEEKS
+from forecasting_assets.allocation import FORESEEN_WEEKS, REPLAYED_WEEKS
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.features.window import LOOKBACK_WEEKS
 from forecasting_assets.settings import Settings
@@ -22,11 +22,16 @@ from forecasting_assets.tables import (
     CAPACITY_OVERRIDES_KNOWN,
     CLEAN_ORDERS,
     DEMAND_FORECAST,
+    DEMAND_PLAN,
+    ERROR_CORRELATIONS,
     LANES,
     MANUFACTURER_NETWORK,
     ORDER_BOOK,
     ORDER_FILE_SUMMARY,
+    OVERRIDE_USE,
+    PLAN_CHOICE,
     PLAN_COST,
+    PLAN_FLOWS,
     PLAN_PROOF,
     PLAN_REASONS,
     PLAN_RULES,
@@ -35,6 +40,8 @@ from forecasting_assets.tables import (
     REJECTED_ORDERS,
     REPLAY_STATE,
     SARIMAX_MODEL,
+    SUPPLY_LEDGER,
+    SUPPLY_POSITION,
     WEEKLY_DEMAND,
     XGB_MODEL,
     Table,
@@ -43,8 +50,13 @@ from forecasting_assets.tables import (
 #: Landed files that an asset reads.
 ORDER_FILES = "order files"
 NETWORK_FILES = "network files"
+PLANNING_FILES = "planning files"
 #: Weeks of orders that the seasonal naive forecast uses: the year before every target week is among them.
 NAIVE_LOOKBACK_WEEKS = 60
+#: Weeks that a count of stock is carried forward where no plan was made in the meantime.
+COUNT_WEEKS = 8
+#: Weeks of orders that give the value of a unit where past weeks are replayed.
+VALUED_WEEKS = 26
 #: Settings that change what the models forecast.
 MODEL_SETTINGS = ("calendar", "forecasting")
 
@@ -70,6 +82,33 @@ class Upstream:
     last: int = 0
     optional: bool = False
     only_with: str | None = None
+
+
+@dataclass(frozen=True)
+class PlanningInput:
+    """The rows of planning files that week W reads.
+
+    Attributes
+    ----------
+    kind
+        Kind of planning file, a name in `tables.PLANNING_FILES`.
+    past
+        Whether W looks back on earlier weeks: it reads all rows known by the end of the week before, also those
+        about weeks that have passed. If not, it reads the rows known by the end of W that are about later weeks.
+    weeks
+        Number of weeks up to W, within which rows became known; None if rows may be older.
+    """
+
+    kind: str
+    past: bool = False
+    weeks: int | None = None
+
+
+#: Counts that the supply position of a week is made from.
+COUNTS = (
+    PlanningInput("stock", weeks=COUNT_WEEKS + 1),
+    PlanningInput("work_in_progress", weeks=COUNT_WEEKS + 1),
+)
 
 
 @dataclass(frozen=True)
@@ -105,6 +144,8 @@ class WeeklyAsset:
         Weeks of other assets that it reads.
     files
         Landed files that it reads: ORDER_FILES or NETWORK_FILES.
+    planning
+        Rows of planning files that it reads.
     settings
         Dotted names of the settings that change what it holds.
     also_writes
@@ -120,6 +161,7 @@ class WeeklyAsset:
     group: str
     upstream: tuple[Upstream, ...] = ()
     files: str | None = None
+    planning: tuple[PlanningInput, ...] = ()
     settings: tuple[str, ...] = ()
     also_writes: tuple[Table, ...] = ()
     checks: tuple[Check, ...] = ()
@@ -272,6 +314,7 @@ def _forecast_assets(settings: Settings) -> list[WeeklyAsset]:
                 ),
             ),
             settings=MODEL_SETTINGS,
+            also_writes=(ERROR_CORRELATIONS,),
             checks=(
                 Check("contract", "Every metric has one value for each model, segment and horizon."),
                 Check(
@@ -296,9 +339,12 @@ def _forecast_assets(settings: Settings) -> list[WeeklyAsset]:
 
 
 def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
-    # With frozen weeks, a plan keeps the first weeks of the plan before it.
-    previous_plan = (
-        (Upstream("allocation_plan", -1, -1, optional=True),) if settings.allocation.frozen_weeks else ()
+    # Past weeks are replayed to choose what to plan for.
+    replays = settings.allocation.uncertainty == "auto"
+    planned_before = -REPLAYED_WEEKS if replays else -1
+    orders_since = min(-COUNT_WEEKS, 1 - VALUED_WEEKS) if replays else -COUNT_WEEKS
+    demand = (
+        Upstream("demand_plan", first=-REPLAYED_WEEKS, optional=True) if replays else Upstream("demand_plan")
     )
     return [
         WeeklyAsset(
@@ -307,31 +353,107 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
             files=NETWORK_FILES,
             settings=("orders.fold_case",),
             also_writes=(CAPABILITIES, LANES, CAPACITY_OVERRIDES_KNOWN),
-            checks=(Check("contract", "Each manufacturer has one row without missing values."),),
+            checks=(
+                Check("contract", "Each manufacturer has one row without missing values."),
+                Check(
+                    "manufacturers_used",
+                    "Every manufacturer makes some part category, and a lane leaves its region.",
+                    blocking=False,
+                ),
+            ),
+        ),
+        WeeklyAsset(
+            DEMAND_PLAN,
+            "planning",
+            (Upstream("order_book"), Upstream("demand_forecast"), Upstream("feature_table")),
+            planning=(PlanningInput("forecast_overrides"), PlanningInput("promises")),
+            settings=("calendar.horizon_weeks", "orders.fold_case"),
+            also_writes=(OVERRIDE_USE,),
+            checks=(
+                Check(
+                    "contract",
+                    "Each part, region and due week has one row, with no less planned than is booked.",
+                ),
+                Check("overrides_used", "Every forecast override can change the forecast.", blocking=False),
+                Check(
+                    "planning_files_recognised",
+                    "Every file of the planning folder is of a known kind.",
+                    blocking=False,
+                ),
+            ),
         ),
         WeeklyAsset(
             ALLOCATION_PLAN,
             "planning",
             (
-                Upstream("demand_forecast"),
-                Upstream("feature_table"),
+                demand,
                 Upstream("manufacturer_network"),
-                *previous_plan,
+                # How the errors of the forecast depend on each other.
+                Upstream("backtest_report"),
+                # What the plan before started (from its own network), and the supply position that it started from.
+                Upstream("allocation_plan", planned_before, -1, optional=True),
+                # Orders since the newest count, where there is no plan before.
+                Upstream("weekly_demand", first=orders_since, optional=True),
             ),
-            settings=("allocation",),
-            also_writes=(CAPACITY_LOAD, PLAN_SHORTAGES, PLAN_COST, PLAN_REASONS, PLAN_RULES, PLAN_PROOF),
+            planning=COUNTS,
+            settings=("allocation", "orders.fold_case"),
+            also_writes=(
+                SUPPLY_POSITION,
+                SUPPLY_LEDGER,
+                CAPACITY_LOAD,
+                PLAN_FLOWS,
+                PLAN_SHORTAGES,
+                PLAN_CHOICE,
+                PLAN_COST,
+                PLAN_REASONS,
+                PLAN_RULES,
+                PLAN_PROOF,
+            ),
             checks=(
+                Check(
+                    "supply_balanced",
+                    "Stock changes by what arrives, is delivered and is counted, and by nothing else.",
+                ),
+                Check(
+                    "counts_match",
+                    "Counts of stock and work in progress are near what was expected.",
+                    blocking=False,
+                ),
+                Check(
+                    "previous_week_planned",
+                    "The plan of the week before exists, so that this plan knows what it started.",
+                    blocking=False,
+                ),
                 Check("capacity_feasible", "No manufacturer is planned over its hours."),
                 Check("demand_balanced", "Every unit of demand is planned or listed as a shortage."),
+                Check(
+                    "mean_planned_for",
+                    "Of no part less is planned for than the mean demand that supply leaves unmet.",
+                ),
                 Check(
                     "solver_certified",
                     "The tables hold a feasible plan, and duality proves that none is cheaper.",
                 ),
+                Check(
+                    "rows_published",
+                    "The rows of the plan are the exact plan, rounded to whole units if so set, within all hours.",
+                ),
                 Check("rules_kept", "No rule of the marketplace had to be relaxed."),
+                # A lock that cannot stand is a wish that cannot be met; the rest of the plan is as good as without it.
+                Check(
+                    "locks_kept",
+                    "What planners locked and what is held for promises is in the plan.",
+                    blocking=False,
+                ),
                 Check("few_shortages", "Shortages are below the limit.", blocking=False),
                 Check(
                     "demand_servable",
                     "Some manufacturer can make and deliver everything that is in demand.",
+                    blocking=False,
+                ),
+                Check(
+                    "priced_parts_demanded",
+                    "Every part with a shortage price or priority of its own is in demand.",
                     blocking=False,
                 ),
             ),
@@ -342,8 +464,7 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
             (
                 Upstream("business_impact", -1, -1, optional=True),
                 Upstream("allocation_plan", first=-FORESEEN_WEEKS, optional=True),
-                Upstream("demand_forecast", first=-FORESEEN_WEEKS, optional=True),
-                Upstream("feature_table", first=-FORESEEN_WEEKS, optional=True),
+                Upstream("demand_plan", first=-FORESEEN_WEEKS, optional=True),
                 Upstream("manufacturer_network", first=-FORESEEN_WEEKS, optional=True),
                 Upstream("weekly_demand", first=-FORESEEN_WEEKS - NAIVE_LOOKBACK_WEEKS, optional=True),
             ),

@@ -126,6 +126,15 @@ class NetworkSettings(Section):
     )
 
 
+class PlanningSettings(Section):
+    """Files of what planners know and decide."""
+
+    path: str = Field(
+        "landing/planning",
+        description="Folder of forecast overrides, locked allocations, stock, work in progress and promises",
+    )
+
+
 class LakeSettings(Section):
     """Tables."""
 
@@ -192,6 +201,11 @@ class CheckSettings(Section):
     shortage_limit: float = Field(
         0.05, ge=0, le=1, description="Share of planned demand that may be short without a warning"
     )
+    count_difference_limit: float = Field(
+        0.2,
+        ge=0,
+        description="Share by which counts of stock may differ from what was expected without a warning",
+    )
     rejection_limit: float = Field(
         0.05,
         ge=0,
@@ -224,6 +238,7 @@ class Settings(BaseSettings):
     calendar: CalendarSettings = CalendarSettings()
     orders: OrderSettings = OrderSettings()
     network: NetworkSettings = NetworkSettings()
+    planning: PlanningSettings = PlanningSettings()
     lake: LakeSettings = LakeSettings()
     spark: SparkSettings = SparkSettings()
     runtime: RuntimeSettings = RuntimeSettings()
@@ -263,6 +278,11 @@ class Settings(BaseSettings):
     def network_path(self) -> Path:
         """Folder of network files."""
         return Path(self.resolve(self.network.path))
+
+    @property
+    def planning_path(self) -> str:
+        """Folder or URL of planning files."""
+        return self.resolve(self.planning.path)
 
     @property
     def reports_path(self) -> Path:

@@ -62,7 +62,9 @@ def explain(
             "units": decision.units,
             "price": np.sum([arcs[c].to_numpy() for c in costs], axis=0)
             + hours_per_unit[batch] * decision.shadow_price[slot],
+            "cost": np.sum([arcs[c].to_numpy() for c in costs], axis=0),
             "penalty": classes["shortage_cost"].to_numpy()[arcs["class"]],
+            "short": decision.short[arcs["class"]] > 0,
         }
     )
     late = np.bincount(
@@ -91,8 +93,19 @@ def _sentence(name: list[Any], why: str) -> str:
 def _why_short(ways: pd.DataFrame) -> str:
     if ways.empty:
         return "no manufacturer that makes it can deliver within the allowed weeks"
-    return _alternatives(
+    return _declined(ways[ways["short"]]) or _alternatives(
         ways, ways["price"] - ways["penalty"], "", "more expensive than the shortage penalty"
+    )
+
+
+def _declined(ways: pd.DataFrame) -> str:
+    """Say that demand was declined, if even the cheapest way to serve it costs more than leaving it."""
+    if not (ways["cost"] >= ways["penalty"]).all():
+        return ""
+    cheapest = ways.loc[ways["cost"].idxmin()]
+    return (
+        f"declined: making it costs at least {cheapest['cost']:,.2f} a unit (at {cheapest['manufacturer']}), leaving "
+        f"it costs {ways['penalty'].max():,.2f}"
     )
 
 

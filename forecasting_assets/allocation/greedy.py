@@ -1,23 +1,17 @@
 """The status quo: give every order to the cheapest manufacturer that is available, week by week."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.instance import build_instance
-from forecasting_assets.allocation.network import Network
+from forecasting_assets.allocation.network import Network, check_network
 from forecasting_assets.allocation.plan import AllocationPlan, Decision, to_plan, zero_small_amounts
 from forecasting_assets.allocation.policy import AllocationPolicy
-from forecasting_assets.allocation.unmet import unmet_demand
+from forecasting_assets.allocation.state import NEW_START, PlanningState
 
 
 def allocate_greedily(
-    demand: pd.DataFrame,
-    network: Network,
-    policy: AllocationPolicy,
-    capacity: pd.DataFrame | None = None,
-    covered: pd.DataFrame | None = None,
+    demand: pd.DataFrame, network: Network, policy: AllocationPolicy, state: PlanningState = NEW_START
 ) -> AllocationPlan:
     """Plan without look-ahead; return a plan like that of `allocate`, with no certificate and shadow prices of 0.
 
@@ -27,8 +21,8 @@ def allocate_greedily(
 
     Parameters
     ----------
-    demand, network, capacity, covered
-        As for `allocate`.
+    demand, network, state
+        As for `allocate`; there are no frozen weeks.
     policy
         Costs and limits; rules, uncertainty and activation costs are ignored.
 
@@ -39,13 +33,13 @@ def allocate_greedily(
 
     Raises
     ------
-    DemandError
-        If the demand cannot be planned.
+    NetworkError, InputError
+        If a table cannot be planned with.
     """
-    instance = build_instance(demand, network, policy, capacity)
-    classes = instance.classes
-    unmet = unmet_demand(classes, classes["quantity"].to_numpy()[None], covered, policy.max_weeks_late)[0]
-    instance = replace(instance, classes=classes.assign(quantity=unmet))
+    check_network(network)
+    gross = build_instance(demand, network, policy, state.capacity)
+    netting = gross.netting(state.supply, policy.max_weeks_late)
+    instance = gross.with_units(netting.unmet(gross.parts["quantity"].to_numpy()))
     arcs, batches, slots = instance.arcs, instance.batches, instance.slots
     # Every arc twice, in regular hours and in overtime, in the order in which they are taken.
     tried = pd.concat([arcs.assign(arc=arcs.index, overtime=overtime) for overtime in (False, True)])

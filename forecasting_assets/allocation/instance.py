@@ -6,23 +6,22 @@ their parts.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.allocation.arguments import HOURS, REQUIRED_COLUMNS, check_demand, check_hours
+from forecasting_assets.allocation.netting import Netting
 from forecasting_assets.allocation.network import Network, servable, weekly_capacity
 from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.worth import price_units, value_bands_of
 from forecasting_assets.weeks import EPOCH_WEEK, weeks_between, weeks_since
 
 DEMAND_CLASS = ["part_category", "region", "due_week", "band"]
-#: Columns of the demand that need a value in every row.
-REQUIRED_COLUMNS = ["part_id", "part_category", "region", "due_week"]
+#: Demand of at most this many units counts as zero; the check of the balance names it.
+NEGLIGIBLE_QUANTITY = 1e-6
 COST_PARTS = ["production_cost", "overtime_cost", "lane_cost", "holding_cost", "lateness_cost"]
-
-
-class DemandError(ValueError):
-    """The demand cannot be planned; the message names the column, the value and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +33,17 @@ class Instance:
     Attributes
     ----------
     parts
-        Parts with demand: part_id, part_category, region, due_week, class, share (of the units of the class).
+        Parts with demand: part_id, part_category, region, due_week, quantity (units), class, share (of the units of
+        the class), and promised (units that fixed production serves), if there are promises.
     classes
-        Demand classes: part_category, region, due_week, band, quantity (units), unit_value, shortage_cost (of one
-        unit).
+        Demand classes: part_category, region, due_week, band, quantity (units), priority, unit_value, shortage_cost
+        (of one unit).
     slots
-        Weeks of manufacturers: manufacturer_id, production_week, capacity_hours, overtime_capacity_hours.
+        Weeks of manufacturers: manufacturer_id, production_week, capacity_hours, overtime_capacity_hours (both without
+        the hours of fixed production), locked_hours, locked_regular_hours (of fixed production).
     batches
         What one manufacturer can make of one category in one week: slot, part_category, hours_per_unit, unit_cost,
-        overtime_cost (premium of one unit).
+        overtime_cost (premium of one unit), locked_quantity (units of fixed production).
     arcs
         A batch that serves a class: batch, class, lateness (weeks from due to arrival, negative if early), and the
         costs of one unit: production_cost, lane_cost, holding_cost, lateness_cost.
@@ -53,6 +54,39 @@ class Instance:
     slots: pd.DataFrame
     batches: pd.DataFrame
     arcs: pd.DataFrame
+
+    def netting(self, supply: pd.DataFrame | None, max_weeks_late: int) -> Netting:
+        """Return what serves the parts from the supply of `PlanningState` before anything is made."""
+        first = self.slots["production_week"].min() if len(self.slots) else self.parts["due_week"].min()
+        netting = Netting.of(self.parts, supply, first, max_weeks_late)
+        return (
+            replace(netting, promised=self.parts["promised"].to_numpy())
+            if "promised" in self.parts
+            else netting
+        )
+
+    def with_units(self, of_parts: np.ndarray, of_classes: np.ndarray | None = None) -> "Instance":
+        """Return the same problem for other units of demand.
+
+        Parameters
+        ----------
+        of_parts
+            Units of each part, (parts,), which its share of the class follows.
+        of_classes
+            Units of each class, (classes,); by default those of its parts.
+        """
+        class_ = self.parts["class"].to_numpy()
+        total = np.bincount(class_, of_parts, minlength=len(self.classes))
+        # Where a class has no units, the shares stay as they are: nothing is shared.
+        share = np.divide(
+            of_parts, total[class_], out=self.parts["share"].to_numpy(copy=True), where=total[class_] > 0
+        )
+        parts = self.parts.assign(quantity=of_parts, share=share)
+        return replace(
+            self,
+            parts=parts,
+            classes=self.classes.assign(quantity=total if of_classes is None else of_classes),
+        )
 
 
 def build_instance(
@@ -76,19 +110,23 @@ def build_instance(
 
     Raises
     ------
-    DemandError
-        If the demand cannot be planned.
+    InputError
+        If demand (DemandError) or capacity cannot be planned with.
     """
-    parts, classes = classify(demand, policy.value_bands, servable(network))
+    check_demand(demand)
+    parts, classes = classify(price_units(demand, policy), policy.value_bands, servable(network))
     if capacity is None:
         due = demand["due_week"]
         weeks = [] if demand.empty else weeks_between(due.min().date(), due.max().date())
         capacity = weekly_capacity(network, weeks)
+    check_hours(capacity)
     capabilities = capabilities_of(network)
     ways = ways_to_serve(classes, capabilities, network.lanes)
-    classes = price_classes(classes, ways, policy)
+    hours = capacity[HOURS].sum(axis=1).groupby(capacity["manufacturer_id"]).sum()
+    classes = price_classes(classes, existing_ways(ways, capabilities, hours), policy)
     slots = capacity.sort_values(["manufacturer_id", "production_week"], ignore_index=True)
     slots = slots[["manufacturer_id", "production_week", "capacity_hours", "overtime_capacity_hours"]]
+    slots = slots.assign(locked_hours=0.0, locked_regular_hours=0.0)
     weeks_of_slots = weeks_since(EPOCH_WEEK, slots["production_week"])
     first = int(weeks_of_slots.min()) if len(slots) else 0
 
@@ -110,6 +148,7 @@ def build_instance(
     batches = pd.DataFrame({c: capabilities[c].to_numpy()[made_by] for c in columns})
     premium = capabilities["overtime_premium"].to_numpy()[made_by]
     batches = batches.assign(slot=slot_at[made_by, week_made], overtime_cost=premium * batches["unit_cost"])
+    batches["locked_quantity"] = 0.0
     return Instance(parts, classes, slots, batches, _arcs(ways, classes, batch_at, first, policy))
 
 
@@ -124,25 +163,22 @@ def classify(
     Parameters
     ----------
     demand
-        part_id, part_category, region, due_week (Mondays), quantity (units)[, unit_price].
+        part_id, part_category, region, due_week (Mondays), quantity (units)[, unit_price], with the columns that
+        `price_units` adds.
     value_bands
-        Number of price bands in a category.
+        Most price bands in a category.
     served
         Every (part_category, region) that some manufacturer can serve.
 
     Returns
     -------
     tuple
-        Parts and classes as in `Instance`. In place of unit_value and shortage_cost, classes have unit_price: the
-        mean price of a unit, NaN where it is unknown.
-
-    Raises
-    ------
-    DemandError
-        If the demand cannot be planned.
+        Parts and classes as in `Instance`. In place of unit_value and shortage_cost, classes have unit_price (the
+        mean price of a unit, NaN where it is unknown) and shortage_price (NaN where none is set).
     """
-    _check(demand)
-    demanded = demand[demand["quantity"] > 0].sort_values(["part_category", "region", "due_week", "part_id"])
+    demanded = demand[demand["quantity"] > NEGLIGIBLE_QUANTITY].sort_values(
+        ["part_category", "region", "due_week", "part_id"]
+    )
     demanded = demanded.reset_index(drop=True)
     price = (
         demanded["unit_price"].astype(float)
@@ -158,38 +194,20 @@ def classify(
             alike["revenue"].transform("sum") / alike["priced"].transform("sum").replace(0.0, np.nan)
         )
     demanded = demanded.assign(unit_price=price)
-    demanded["band"] = _bands(demanded, value_bands, served)
+    demanded["band"] = value_bands_of(demanded, value_bands, served)
     class_ = demanded.groupby(DEMAND_CLASS, sort=True).ngroup().to_numpy()
     _, first = np.unique(class_, return_index=True)
     quantity = demanded["quantity"].to_numpy(float)
     units, revenue = (np.bincount(class_, amount) for amount in (quantity, quantity * demanded["unit_price"]))
     classes = (
-        demanded.loc[first, DEMAND_CLASS]
+        demanded.loc[first, [*DEMAND_CLASS, "shortage_price", "priority"]]
         .reset_index(drop=True)
         .assign(quantity=units, unit_price=revenue / units)
     )
-    parts = demanded[REQUIRED_COLUMNS].assign(**{"class": class_, "share": quantity / units[class_]})
+    parts = demanded[[*REQUIRED_COLUMNS, "quantity"]].assign(
+        **{"class": class_, "share": quantity / units[class_]}
+    )
     return parts, classes
-
-
-def _bands(demanded: pd.DataFrame, bands: int, served: Collection[tuple[str, str]]) -> np.ndarray:
-    """Return the price band of each row: from cheap to expensive in its category, `bands` of similar quantity.
-
-    Equal prices are one band, and a category without prices is one.
-    """
-    if bands == 1:
-        return np.zeros(len(demanded), dtype=int)
-    pairs = zip(demanded["part_category"], demanded["region"], strict=True)
-    is_served = pd.Series([pair in served for pair in pairs], demanded.index, dtype=bool)
-    key = [demanded["part_category"], is_served, demanded["unit_price"].fillna(-1.0)]
-    alike = demanded.groupby(key)
-    of_price = alike["quantity"].sum()
-    category = of_price.groupby(level=[0, 1])
-    cheaper = category.cumsum() - of_price
-    spread = np.floor(bands * cheaper / category.transform("sum"))
-    few = category.transform("size").to_numpy() <= bands
-    band = np.where(few, category.cumcount(), spread).astype(int)
-    return band[alike.ngroup()]
 
 
 def ways_to_serve(classes: pd.DataFrame, capabilities: pd.DataFrame, lanes: pd.DataFrame) -> pd.DataFrame:
@@ -218,21 +236,33 @@ def ways_to_serve(classes: pd.DataFrame, capabilities: pd.DataFrame, lanes: pd.D
     return pd.DataFrame({"class": class_} | {c: ways[c].to_numpy()[row] for c in columns})
 
 
+def existing_ways(ways: pd.DataFrame, capabilities: pd.DataFrame, hours: pd.Series) -> pd.DataFrame:
+    """Return the ways whose manufacturers have hours; `hours` is by manufacturer_id."""
+    works = (capabilities["manufacturer_id"].map(hours).fillna(0.0) > 0).to_numpy()
+    return ways[works[ways["capability"]]]
+
+
 def price_classes(classes: pd.DataFrame, ways: pd.DataFrame, policy: AllocationPolicy) -> pd.DataFrame:
     """Return `classes` with unit_value and shortage_cost, as `AllocationPolicy` defines them.
 
-    A class without price and without any way to serve it is valued like the most valuable class, or 1.
+    A class without price and without any way to serve it is valued like the most valuable class, or 1. `ways` are
+    those that exist: by manufacturers with hours.
     """
-    longest_holding = policy.holding_cost * policy.max_weeks_early
+    longest_holding = policy.keeping_cost * policy.max_weeks_early
     way_cost = ways["unit_cost"] * (1 + ways["overtime_premium"] + longest_holding) + ways["lane_cost"]
     highest_cost = way_cost.groupby(ways["class"]).max().reindex(classes.index)
     value = classes["unit_price"].fillna(highest_cost)
     value = value.fillna(value.max()).fillna(1.0)
-    expected_lateness = (1 - ways["on_time_rate"]) * policy.lateness_penalty * value.to_numpy()[ways["class"]]
-    highest_cost = (way_cost + expected_lateness).groupby(ways["class"]).max().reindex(classes.index)
-    return classes.assign(
-        unit_value=value, shortage_cost=policy.shortage_cost * np.fmax(value, highest_cost)
-    ).drop(columns="unit_price")
+    at_least = value
+    if policy.shortage_floor:
+        late_share = 1 - ways["on_time_rate"]
+        expected_lateness = late_share * policy.lateness_penalty * value.to_numpy()[ways["class"]]
+        highest_cost = (way_cost + expected_lateness).groupby(ways["class"]).max().reindex(classes.index)
+        at_least = np.fmax(value, highest_cost)
+    shortage_cost = classes["shortage_price"].fillna(policy.shortage_cost * at_least) * classes["priority"]
+    return classes.assign(unit_value=value, shortage_cost=shortage_cost).drop(
+        columns=["unit_price", "shortage_price"]
+    )
 
 
 def capabilities_of(network: Network) -> pd.DataFrame:
@@ -267,6 +297,7 @@ def _arcs(
     # does no harm to units that would have been early.
     rate = ways["on_time_rate"].to_numpy()[way]
     weeks_late = rate * np.maximum(lateness, 0) + (1 - rate) * np.maximum(lateness + 1, 0)
+    late_price = (classes["unit_value"] * classes["priority"]).to_numpy()
     return pd.DataFrame(
         {
             "batch": batch[way, offset],
@@ -274,42 +305,7 @@ def _arcs(
             "lateness": lateness,
             "production_cost": production_cost,
             "lane_cost": ways["lane_cost"].to_numpy()[way],
-            "holding_cost": policy.holding_cost * np.maximum(-lateness, 0) * production_cost,
-            "lateness_cost": policy.lateness_penalty * weeks_late * classes["unit_value"].to_numpy()[class_],
+            "holding_cost": policy.keeping_cost * np.maximum(-lateness, 0) * production_cost,
+            "lateness_cost": policy.lateness_penalty * weeks_late * late_price[class_],
         }
     )
-
-
-def _check(demand: pd.DataFrame) -> None:
-    missing = [c for c in [*REQUIRED_COLUMNS, "quantity"] if c not in demand]
-    if missing:
-        raise DemandError(
-            f"the demand has no column {', '.join(missing)}; it has {', '.join(demand.columns)}"
-        )
-    for column in REQUIRED_COLUMNS:
-        if demand[column].isna().any():
-            raise DemandError(f"the demand has rows without {column}; fill it or leave the rows out")
-    if not pd.api.types.is_datetime64_dtype(demand["due_week"]):
-        raise DemandError(
-            f"due_week is of type {demand['due_week'].dtype}; convert it with pandas.to_datetime"
-        )
-    if (demand["due_week"].dt.dayofweek != 0).any():
-        day = demand.loc[demand["due_week"].dt.dayofweek != 0, "due_week"].iloc[0]
-        raise DemandError(f"due_week {day:%Y-%m-%d} is not a Monday; weeks are named by their Monday")
-    for column, nan_allowed in (("quantity", False), ("unit_price", True)):
-        if column in demand:
-            values = demand[column].astype(float)
-            good = (np.isfinite(values) & (values >= 0)) | (values.isna() & nan_allowed)
-            if not good.all():
-                row = demand[~good].iloc[0]
-                raise DemandError(
-                    f"{column} {row[column]} of part {row['part_id']!r} in {row['region']!r}, due "
-                    f"{row['due_week']:%Y-%m-%d}: it must be finite and not negative"
-                )
-    twice = demand.duplicated(["part_id", "region", "due_week"])
-    if twice.any():
-        row = demand[twice].iloc[0]
-        raise DemandError(
-            f"part {row['part_id']!r} in {row['region']!r}, due {row['due_week']:%Y-%m-%d}, occurs more than once; "
-            "add up the quantities and give each part one category"
-        )

@@ -7,8 +7,9 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.allocation.arguments import NUMBER_KINDS
 from forecasting_assets.errors import PicklableError
-from forecasting_assets.tables import NETWORK_TABLES, Table
+from forecasting_assets.tables import CAPABILITIES, CAPACITY_OVERRIDES, NETWORK_TABLES, Table
 from forecasting_assets.tables.contract import invalid_values
 
 
@@ -25,7 +26,7 @@ class NetworkProblem:
     table
         Name of the table; its file is `<table>.csv`. Empty if the whole folder is meant.
     line
-        Line in the file, if one is to blame.
+        Line in the file, or index of the row in a table that was not read from a file, if one is to blame.
     column, value
         The column and the value to blame, if there is one.
     """
@@ -71,7 +72,7 @@ class Network:
 
 
 def check_network(network: Network) -> None:
-    """Check tables that were not read from files: unique keys, and numbers within their bounds.
+    """Check tables that were not read from files: columns, unique keys, Mondays, and numbers within their bounds.
 
     Raises
     ------
@@ -83,25 +84,62 @@ def check_network(network: Network) -> None:
         for table in NETWORK_TABLES
         for problem in _table_problems(table, getattr(network, table.name))
     ]
+    if not problems:
+        problems = list(_unknown_manufacturers(network))
     if problems:
         raise NetworkError(problems)
 
 
 def _table_problems(table: Table, frame: pd.DataFrame) -> Iterator[NetworkProblem]:
+    missing = [name for name in table.names if name not in frame]
+    for name in missing:
+        message = f"{table.name} has no column {name}; it has {', '.join(map(str, frame.columns)) or 'none'}"
+        yield NetworkProblem("missing_column", message, table.name, column=name)
+    if not missing:
+        yield from _row_problems(table, frame)
+
+
+def _row_problems(table: Table, frame: pd.DataFrame) -> Iterator[NetworkProblem]:
+    """Yield empty names, bad weeks, repeated keys, and numbers that are none or out of bounds."""
+    for column in (c for c in table.columns if not c.is_number):
+        values = frame[column.name]
+        if column.type == "string":
+            yield from _value_problems("empty", table, values, values.isna(), "is empty; write a name")
+        else:
+            is_date = pd.api.types.is_datetime64_dtype(values)
+            wrong = values.dt.dayofweek.ne(0) if is_date else pd.Series(True, values.index)
+            remedy = "is not a Monday of type datetime64; convert it with pandas.to_datetime"
+            yield from _value_problems("bad_week", table, values, wrong, remedy)
     keys = frame[list(table.key)]
     for repeated in keys[keys.duplicated()].to_numpy().tolist():
         message = f"{table.name}: {', '.join(map(str, repeated))} occurs more than once; keep one of the rows"
         yield NetworkProblem("repeated_key", message, table.name)
-    columns = [c for c in table.columns if c.is_number]
-    invalid = np.column_stack([invalid_values(frame[c.name], c) for c in columns])
-    for row, number in np.argwhere(invalid).tolist():
-        column, key = columns[number], ", ".join(map(str, keys.iloc[row]))
-        value = frame[column.name].iloc[row]
-        message = (
-            f"{table.name}, {key}, column {column.name}: {value} is not allowed; use a finite number, "
-            f"{column.bounds}"
+    for column in (c for c in table.columns if c.is_number):
+        values = frame[column.name]
+        if pd.api.types.infer_dtype(values, skipna=True) in NUMBER_KINDS:
+            remedy = f"is not allowed; use a finite number, {column.bounds}"
+            yield from _value_problems("out_of_bounds", table, values, invalid_values(values, column), remedy)
+        else:
+            message = f"{table.name}: {column.name} is of type {values.dtype}; convert it to numbers"
+            yield NetworkProblem("not_a_number", message, table.name, column=column.name)
+
+
+def _value_problems(
+    kind: str, table: Table, values: pd.Series, wrong: pd.Series | np.ndarray, remedy: str
+) -> Iterator[NetworkProblem]:
+    for row in np.flatnonzero(wrong).tolist():
+        value = values.iloc[row]
+        message = f"{table.name}, row {values.index[row]}, column {values.name}: {value} {remedy}"
+        yield NetworkProblem(kind, message, table.name, values.index[row], str(values.name), value)
+
+
+def _unknown_manufacturers(network: Network) -> Iterator[NetworkProblem]:
+    for table in (CAPABILITIES, CAPACITY_OVERRIDES):
+        named = getattr(network, table.name)["manufacturer_id"]
+        unknown = ~named.isin(network.manufacturers["manufacturer_id"])
+        yield from _value_problems(
+            "unknown_manufacturer", table, named, unknown, "is not among the manufacturers"
         )
-        yield NetworkProblem("out_of_bounds", message, table.name, column=column.name, value=value)
 
 
 def servable(network: Network) -> set[tuple[str, str]]:
@@ -145,6 +183,33 @@ def unservable(network: Network, demand: pd.DataFrame) -> dict[tuple[str, str], 
             else f"no manufacturer makes {category}; add one to capabilities.csv"
         )
     return reasons
+
+
+def unused_manufacturers(network: Network) -> dict[str, str]:
+    """Explain which manufacturers can serve no demand: manufacturer_id -> reason, with the file to extend; sorted."""
+    manufacturers = network.manufacturers.sort_values("manufacturer_id")
+    names = manufacturers["manufacturer_id"].to_numpy()
+    capable = np.isin(names.astype(str), network.capabilities["manufacturer_id"].to_numpy(str))
+    connected = manufacturers["region"].isin(network.lanes["from_region"]).to_numpy()
+    return {
+        name: (
+            f"no lane leaves its region {region}; add one to lanes.csv"
+            if makes
+            else "it makes no part category; add one to capabilities.csv"
+        )
+        for name, region, makes, delivers in zip(
+            names, manufacturers["region"], capable, connected, strict=True
+        )
+        if not (makes and delivers)
+    }
+
+
+def usual_hours(network: Network) -> pd.Series:
+    """Return the hours of a usual week and of all exceptional weeks together, by manufacturer_id."""
+    manufacturers = network.manufacturers.set_index("manufacturer_id")
+    usual = manufacturers["capacity_hours_per_week"] + manufacturers["overtime_hours_per_week"]
+    exceptional = network.capacity_overrides.groupby("manufacturer_id")["capacity_hours"].sum()
+    return usual.add(exceptional, fill_value=0.0)
 
 
 def weekly_capacity(network: Network, weeks: Sequence[date]) -> pd.DataFrame:

@@ -1,11 +1,33 @@
 """Costs besides production and transport, the rules of the marketplace, and how it plans."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Units = Annotated[float, Field(gt=0)]
+Price = Annotated[float, Field(ge=0)]
+Multiple = Annotated[float, Field(gt=0)]
+
+
+class ShortagePrice(BaseModel):
+    """What one unit not delivered costs, as an absolute price: the most specific entry for a part counts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    default: Price | None = Field(None, description="Price of a unit of every other part")
+    category: dict[str, Price] = Field(default_factory=dict, description="By part category")
+    part: dict[str, Price] = Field(default_factory=dict, description="By part")
+
+
+class Priority(BaseModel):
+    """How much more (or less) shortage and lateness of some units count; multiples of one unit are multiplied."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    part: dict[str, Multiple] = Field(default_factory=dict, description="By part")
+    category: dict[str, Multiple] = Field(default_factory=dict, description="By part category")
+    region: dict[str, Multiple] = Field(default_factory=dict, description="By region of delivery")
 
 
 class AllocationPolicy(BaseModel):
@@ -26,6 +48,12 @@ class AllocationPolicy(BaseModel):
         ge=0,
         description="Cost of holding one finished unit one week, as a share of its production cost",
     )
+    obsolescence: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Loss of value of one finished unit in stock in one week, as a share of its production cost",
+    )
     max_weeks_early: int = Field(
         3, ge=0, le=52, description="Weeks a unit may arrive before it is due, at most"
     )
@@ -35,9 +63,29 @@ class AllocationPolicy(BaseModel):
     shortage_cost: float = Field(
         2.0,
         gt=1,
+        description="Cost of one unit not delivered at all, as a multiple of its unit value, without shortage_price",
+    )
+    shortage_floor: bool = Field(
+        True,
         description=(
-            "Cost of one unit not delivered at all, as a multiple of its unit value or of the most expensive "
-            "on-time way to make and move it, whichever is more, so that no on-time production is more expensive"
+            "Whether shortage_cost multiplies the most expensive on-time way to make and move the unit where that "
+            "is more than its value, so that no on-time production is more expensive than a shortage. Ways without "
+            "hours do not count. Has no effect on parts with a shortage_price"
+        ),
+    )
+    shortage_price: ShortagePrice = Field(
+        ShortagePrice(),
+        description=(
+            "Price of one unit not delivered at all, in place of shortage_cost: a number for every unit, or a table "
+            "with default, category and part; a part counts before its category. An order that costs more to make "
+            "is declined"
+        ),
+    )
+    priority: Priority = Field(
+        Priority(),
+        description=(
+            "Multiples of the prices of shortage and lateness, in tables by part, category and region; several "
+            "that apply to a unit are multiplied"
         ),
     )
     value_bands: int = Field(
@@ -46,6 +94,14 @@ class AllocationPolicy(BaseModel):
         description=(
             "Bands of unit price in a category, of like quantity: within a band parts are planned as one, and "
             "more expensive bands are served first. Exact where a category has no more prices than bands"
+        ),
+    )
+
+    whole_units: bool = Field(
+        True,
+        description=(
+            "Whether the rows of the plan are whole units: the exact amounts of the cheapest plan (plan_flows) "
+            "rounded so that totals are kept and no manufacturer works over its hours"
         ),
     )
 
@@ -80,23 +136,32 @@ class AllocationPolicy(BaseModel):
     mip_gap: float = Field(1e-4, ge=0, description="Relative gap at which an integer program is done")
 
     # What is planned for.
-    uncertainty: Literal["deterministic", "quantile", "stochastic"] = Field(
+    uncertainty: Literal["deterministic", "quantile", "stochastic", "auto"] = Field(
         "deterministic",
         description=(
             "Plan for the mean, for the quantile `service_level` of each demand class, or for scenarios: what "
             "is made for a region in the first weeks is committed now; which week it serves, and what is made "
-            "later, is decided when demand is known"
+            "later, is decided when demand is known. auto: what would have cost least in the past weeks"
         ),
     )
-    service_level: float = Field(0.8, gt=0, lt=1, description="Quantile of demand that is planned for")
+    service_level: float = Field(
+        0.8, gt=0, lt=1, description="Quantile of demand that is planned for, but no less than its mean"
+    )
     scenarios: int = Field(30, ge=2, description="Scenarios of demand")
     seed: int = Field(0, ge=0, description="Seed of the scenarios")
-    # The forecasts of two synthetic marketplaces erred with correlations of 0.02 and 0.2.
-    part_correlation: float = Field(
-        0.03, ge=0, le=1, description="Gaussian copula: correlation of two series in one week"
+    part_correlation: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Correlation of the forecast errors of two series in one week; learnt from earlier forecasts, by "
+        "category and region, if not set",
     )
-    week_correlation: float = Field(
-        0.2, ge=0, lt=1, description="Gaussian copula: correlation of a series with itself one week later"
+    week_correlation: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="Correlation of the forecast errors of a series in two successive weeks; likewise learnt if not "
+        "set",
     )
     committed_weeks: int = Field(1, ge=1, description="Production weeks that the stochastic plan commits now")
     risk: Literal["expected", "cvar"] = Field(
@@ -106,10 +171,23 @@ class AllocationPolicy(BaseModel):
         0.9, gt=0, lt=1, description="Level of the CVaR: 0.9 is the worst tenth of the scenarios"
     )
 
+    @field_validator("shortage_price", mode="before")
+    @classmethod
+    def _one_price(cls, value: Any) -> Any:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return {"default": value} if is_number else value
+
+    @property
+    def keeping_cost(self) -> float:
+        """Cost of keeping one finished unit one week, as a share of its production cost: holding and obsolescence."""
+        return self.holding_cost + self.obsolescence
+
     def without_rules(self) -> "AllocationPolicy":
         """Return a policy with the same costs and uncertainty, but without rules of the marketplace and price bands."""
         off = {"minimum_load": {}, "maximum_share": {}, "minimum_batch": {}, "frozen_weeks": 0}
-        return self.model_copy(update={**off, "activation_costs": False, "value_bands": 1})
+        return self.model_copy(
+            update={**off, "activation_costs": False, "value_bands": 1, "whole_units": False}
+        )
 
     def certain(self) -> "AllocationPolicy":
         """Return the same policy for demand that is known."""

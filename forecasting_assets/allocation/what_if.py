@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.network import Network
+from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import AllocationError
 from forecasting_assets.weeks import weeks_since
 
@@ -24,11 +25,25 @@ class Change:
         Factor on the demand, by (part_category, region); None stands for all categories or all regions.
     removed
         Manufacturers that are removed from the network.
+
+    Raises
+    ------
+    AllocationError
+        If a factor is negative or not finite.
     """
 
     capacity: dict[str, float]
     demand: dict[tuple[str | None, str | None], float]
     removed: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Check the factors."""
+        for what, factors in (("capacity", self.capacity), ("demand", self.demand)):
+            for name, factor in factors.items():
+                if not 0 <= factor < np.inf:
+                    raise AllocationError(
+                        f"the {what} of {name} is multiplied by {factor}: use a finite factor, 0 or more"
+                    )
 
 
 def parse_change(
@@ -98,6 +113,42 @@ def changed_network(network: Network, change: Change) -> Network:
         capabilities=scaled(network.capabilities, []),
         capacity_overrides=scaled(network.capacity_overrides, ["capacity_hours"]),
     )
+
+
+def changed_policy(
+    policy: AllocationPolicy, change: Change, network: Network, demand: pd.DataFrame
+) -> tuple[AllocationPolicy, list[str]]:
+    """Drop the rules that name removed manufacturers, or categories that only they make.
+
+    Parameters
+    ----------
+    policy
+        Costs and rules.
+    change
+        The change.
+    network, demand
+        The network after the change, and the demand; prices and rules by category apply to what these know.
+
+    Returns
+    -------
+    tuple
+        The policy of the changed case, and what was dropped, a phrase each.
+    """
+    categories = set(network.capabilities["part_category"]) | set(demand["part_category"])
+    kept: dict[str, object] = {}
+    dropped = []
+    for rule in ("minimum_load", "maximum_share", "minimum_batch"):
+        limits = getattr(policy, rule)
+        gone = [n for n in limits if (n in change.removed if rule == "minimum_load" else n not in categories)]
+        kept[rule] = {name: limit for name, limit in limits.items() if name not in gone}
+        dropped += [f"{rule} of {name}" for name in gone]
+    for prices in ("shortage_price", "priority"):
+        tables = getattr(policy, prices)
+        gone = [name for name in tables.category if name not in categories]
+        by_category = {name: value for name, value in tables.category.items() if name not in gone}
+        kept[prices] = tables.model_copy(update={"category": by_category})
+        dropped += [f"{prices} of {name}" for name in gone]
+    return policy.model_copy(update=kept), dropped
 
 
 def changed_demand(demand: pd.DataFrame, change: Change, amounts: Sequence[str]) -> pd.DataFrame:

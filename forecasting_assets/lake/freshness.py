@@ -14,8 +14,9 @@ from typing import Any
 from forecasting_assets.lake.home import Home, open_home
 from forecasting_assets.lake.landed_files import LandedFile
 from forecasting_assets.lake.network import network_contents
+from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.lake.records import SETTINGS, UNCHECKED, Inputs, Record, differences, fingerprint
-from forecasting_assets.pipeline import NETWORK_FILES, ORDER_FILES, Pipeline
+from forecasting_assets.pipeline import NETWORK_FILES, ORDER_FILES, PLANNING_FILES, Pipeline
 from forecasting_assets.settings import Settings
 from forecasting_assets.storage import StoreError
 from forecasting_assets.weeks import add_weeks, newest_closed_week, weeks_between
@@ -99,6 +100,11 @@ class Freshness:
     def _network(self) -> dict[str, str]:
         return network_contents(self.home.settings.network_path)
 
+    @cached_property
+    def planning(self) -> PlanningFolder:
+        """The planning folder."""
+        return PlanningFolder.of(self.home.settings)
+
     def records(self, asset: str) -> dict[date, Record]:
         """Return the records of an asset's weeks."""
         if asset not in self._records:
@@ -131,6 +137,8 @@ class Freshness:
             inputs[ORDER_FILES] = {file.name: file.fingerprint for file in files if not file.error}
         elif node.files == NETWORK_FILES:
             inputs[NETWORK_FILES] = self._network
+        if node.planning:
+            inputs[PLANNING_FILES] = self.planning.versions(week, node.planning)
         return inputs
 
     def own_inputs(self, asset: str, week: date) -> Inputs:

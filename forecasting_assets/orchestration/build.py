@@ -39,6 +39,7 @@ ASSET_FUNCTIONS = {
     "backtest_report": AssetFunction(forecasts.backtest_report, frozenset({"numpy", "mlflow"})),
     "demand_forecast": AssetFunction(forecasts.demand_forecast, frozenset({"numpy"})),
     "manufacturer_network": AssetFunction(planning.manufacturer_network, frozenset({"csv"})),
+    "demand_plan": AssetFunction(planning.demand_plan, frozenset({"numpy"})),
     "allocation_plan": AssetFunction(planning.allocation_plan, frozenset({"cvxpy", "highs"}), PLAN_DUE),
     "business_impact": AssetFunction(planning.business_impact, frozenset({"cvxpy", "highs"})),
 }
@@ -55,6 +56,7 @@ ASSET_CHECKS = {
     "backtest_report": CheckFunction(forecast_checks.backtest_findings),
     "demand_forecast": CheckFunction(partial(forecast_checks.forecast_findings, table=DEMAND_FORECAST)),
     "manufacturer_network": CheckFunction(planning_checks.network_findings),
+    "demand_plan": CheckFunction(planning_checks.demand_plan_findings),
     "allocation_plan": CheckFunction(planning_checks.plan_findings),
     "business_impact": CheckFunction(planning_checks.impact_findings),
 }

@@ -1,5 +1,6 @@
 """Difference between a changed case and the plan: a few lines of text, and a page with a picture."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -34,6 +35,8 @@ class Difference:
         A row for each manufacturer with columns PLAN, CHANGED and change, in hours; most changed first.
     reasons
         PLAN_REASONS of the changed case.
+    dropped
+        Rules that name what is removed, and so do not hold in the changed case.
     """
 
     description: str
@@ -42,6 +45,12 @@ class Difference:
     short: dict[str, float]
     hours: pd.DataFrame
     reasons: pd.DataFrame
+    dropped: Sequence[str] = ()
+
+    @property
+    def without_rules(self) -> str:
+        """The dropped rules as a sentence; empty if there are none."""
+        return f"Rules that do not hold in this case: {', '.join(self.dropped)}." if self.dropped else ""
 
 
 def what_if_text(week: date, difference: Difference) -> str:
@@ -63,7 +72,10 @@ def what_if_text(week: date, difference: Difference) -> str:
         moved.index, *moved[[PLAN, CHANGED, "change"]].to_numpy().T, strict=True
     ):
         manufacturers.append([str(manufacturer), number(before, 1), number(after, 1), signed(change, 1)])
-    lines = [f"WHAT IF {difference.description} (week {week})", *aligned(rows), "", "HOURS BY MANUFACTURER"]
+    lines = [f"WHAT IF {difference.description} (week {week})", *aligned(rows)]
+    if difference.dropped:
+        lines += ["", f"  {difference.without_rules}"]
+    lines += ["", "HOURS BY MANUFACTURER"]
     return "\n".join(
         lines + (aligned(manufacturers) if len(moved) else ["  No manufacturer's hours change."])
     )
@@ -80,7 +92,8 @@ def what_if_html(week: date, difference: Difference) -> str:
     return page(
         "What if",
         week,
-        f"{difference.description}: this case compared with the plan, which is unchanged.",
+        f"{difference.description}: this case compared with the plan, which is unchanged. "
+        f"{difference.without_rules}".strip(),
         [
             Headline(signed(change), f"cost, which is {number(total)} in the plan"),
             Headline(f"{signed(points, 1)} points", "of units expected on time"),

@@ -62,9 +62,36 @@ BACKTEST_REPORT = Table(
                 "bias",
                 "weight",
                 "n",
+                "part_correlation",
+                "week_correlation",
             ),
         ),
         Column("value", "double", "Value of the metric", nullable=True),
     ),
     key=("model", "segment", "horizon", "metric"),
 )
+ERROR_CORRELATIONS = Table(
+    "error_correlations",
+    (
+        Column("part_category", "string", "Category of the market; empty in the row of the whole home"),
+        Column("region", "string", "Region of the market; empty in the row of the whole home"),
+        Column(
+            "part_correlation",
+            "double",
+            "Correlation of the combined forecast's errors of two series in one week",
+            minimum=0,
+            maximum=1,
+        ),
+        Column(
+            "week_correlation",
+            "double",
+            "Correlation of the combined forecast's errors of one series in two successive weeks",
+            minimum=0,
+            maximum=1,
+        ),
+        Column("origins", "long", "Earlier forecasts that the correlations are learnt from", minimum=0),
+    ),
+    key=("part_category", "region"),
+)
+#: Correlations of errors that are assumed before any error is known, as found on two synthetic marketplaces.
+ASSUMED_CORRELATIONS = {"part_correlation": 0.03, "week_correlation": 0.2}

@@ -1,7 +1,8 @@
 """The business impact of planning, and the state from which its replay continues."""
 
+from forecasting_assets.tables.planning import SUPPLY_POSITION
 from forecasting_assets.tables.schema import Column, Table
-from forecasting_assets.tables.shared import CATEGORY, REGION, WEEK, amount
+from forecasting_assets.tables.shared import WEEK
 
 BUSINESS_IMPACT = Table(
     "business_impact",
@@ -27,16 +28,7 @@ REPLAY_STATE = Table(
         WEEK,
         Column("policy", "string", "Policy of business_impact whose replay continues from here"),
         Column("since", "date", "Week in which the replay started"),
-        CATEGORY,
-        REGION,
-        Column(
-            "kind",
-            "string",
-            "Units in stock, units arriving, or overdue orders (lacking)",
-            values=("stock", "arriving", "lacking"),
-        ),
-        Column("weeks", "long", "Weeks until arrival, or since the orders were due; 0 for stock", minimum=0),
-        amount("units", "Units"),
+        *SUPPLY_POSITION.columns[:-1],
     ),
-    key=("policy", "part_category", "region", "kind", "weeks"),
+    key=("policy", *SUPPLY_POSITION.key),
 )

@@ -6,7 +6,15 @@ from typing import Any
 
 import pandas as pd
 
-from forecasting_assets.allocation import FORESEEN_WEEKS, WARM_UP_WEEKS, Market, impact, replayed_origins
+from forecasting_assets.allocation import (
+    FORESEEN_WEEKS,
+    WARM_UP_WEEKS,
+    Demands,
+    Market,
+    Published,
+    impact,
+    replayed_origins,
+)
 from forecasting_assets.forecasting import naive
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import read_network
@@ -19,6 +27,8 @@ from forecasting_assets.tables import (
     CAPACITY_LOAD,
     REPLAY_STATE,
     SERIES,
+    SUPPLY_LEDGER,
+    SUPPLY_POSITION,
     WEEKLY_DEMAND,
     Table,
 )
@@ -28,7 +38,7 @@ from forecasting_assets.workflows.week_result import WeekResult
 
 
 def judge_week(settings: Settings, lake: Lake, week: date) -> Mapping[str, Any]:
-    """Write what planning was worth in `week`, starting from the state of the week before.
+    """Write what the plan made before `week` was worth in it, and where its alternatives have got to.
 
     Returns
     -------
@@ -40,7 +50,7 @@ def judge_week(settings: Settings, lake: Lake, week: date) -> Mapping[str, Any]:
     # A plan for no demand at all has no capacity to judge.
     if lake.existing(ALLOCATION_PLAN, [origin]) and lake.rows(CAPACITY_LOAD, origin):
         worth, state = _replay_week(settings, lake, week)
-        since = state["since"].iloc[0].date()
+        since = state["since"].min().date()
         metadata = {"replayed_since": str(since)}
         if week < add_weeks(since, WARM_UP_WEEKS):
             worth = worth.iloc[:0]
@@ -68,16 +78,19 @@ def _replay_week(settings: Settings, lake: Lake, week: date) -> tuple[pd.DataFra
     """
     horizon, origin = settings.calendar.horizon_weeks, add_weeks(week, -1)
     state = lake.read_pandas(REPLAY_STATE, [origin], missing_ok=True)
-    since = week if state.empty else state["since"].iloc[0].date()
+    since = week if state.empty else state["since"].min().date()
     first = max(settings.calendar.first_week, add_weeks(week, -FORESEEN_WEEKS - NAIVE_LOOKBACK_WEEKS))
     orders = lake.read_pandas(WEEKLY_DEMAND, weeks_between(first, week))
-    forecasts = {o: planned_demand(settings, lake, o) for o in replayed_origins(week, since)}
-    market = Market.of(orders, read_network(lake, origin), settings.allocation)
+    forecasts = {o: planned_demand(lake, o) for o in replayed_origins(week, since)}
+    plan, position = (lake.read_pandas(table, [origin]) for table in (ALLOCATION_PLAN, SUPPLY_POSITION))
+    flows = lake.read_pandas(SUPPLY_LEDGER, [origin])
+    found = flows[flows["count_difference"] != 0].rename(columns={"count_difference": "quantity"})
+    others = [plan, position, state, *forecasts.values()]
     return impact(
         week,
-        forecasts,
-        naive_demand(orders, forecasts[origin], origin, horizon),
-        market,
+        Demands(forecasts, naive_demand(orders, forecasts[origin], origin, horizon)),
+        Published(plan, position, found[[*SERIES, "part_category", "quantity"]]),
+        Market.of(orders, read_network(lake, origin), settings.allocation, others),
         None if state.empty else state,
     )
 

@@ -1,13 +1,23 @@
 """Plan the capacity of a week, from the lake into the lake."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from forecasting_assets.allocation import AllocationPlan, Network, allocate
-from forecasting_assets.features.build import feature_columns
+from forecasting_assets.allocation import (
+    AllocationPlan,
+    AllocationPolicy,
+    Network,
+    PlanningState,
+    allocate,
+    correlations_used,
+    demand_with_overdue,
+    production_weeks,
+    weekly_capacity,
+)
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import read_network
 from forecasting_assets.lake.reports import write_report
@@ -15,18 +25,22 @@ from forecasting_assets.reporting import PlanTables, charts, plan_html, png
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     ALLOCATION_PLAN,
+    ASSUMED_CORRELATIONS,
     BUSINESS_IMPACT,
     CAPACITY_LOAD,
-    DEMAND_FORECAST,
+    DEMAND_PLAN,
+    ERROR_CORRELATIONS,
     PLAN_COST,
+    PLAN_FLOWS,
     PLAN_PROOF,
     PLAN_REASONS,
     PLAN_RULES,
     PLAN_SHORTAGES,
     QUANTILES,
-    SERIES,
 )
 from forecasting_assets.weeks import add_weeks, weeks_between
+from forecasting_assets.workflows.plan_choice import choose_week, read_policy
+from forecasting_assets.workflows.supply import carry_supply_forward, read_position
 from forecasting_assets.workflows.week_result import WeekResult
 
 if TYPE_CHECKING:
@@ -43,16 +57,20 @@ class PlanningInputs:
     Attributes
     ----------
     demand
-        Columns part_id, region, part_category, due_week, quantity (units), quantiles and unit_price.
+        Columns part_id, region, part_category, due_week, quantity (units), quantiles and unit_price; overdue orders are
+        due before the first week that is planned.
     network
         The manufacturer network.
-    previous
-        Rows of the plan before, if its first weeks are frozen and there is one.
+    state
+        Hours, units in stock and on their way, and the plan before if its first weeks are frozen.
+    policy
+        Costs, limits and rules, and what is planned for.
     """
 
     demand: pd.DataFrame
     network: Network
-    previous: pd.DataFrame | None
+    state: PlanningState
+    policy: AllocationPolicy
 
 
 def planning_inputs(settings: Settings, lake: Lake, week: date) -> PlanningInputs:
@@ -63,58 +81,91 @@ def planning_inputs(settings: Settings, lake: Lake, week: date) -> PlanningInput
     settings
         Settings of the home.
     lake
-        Its tables.
+        Its tables; SUPPLY_POSITION and PLAN_CHOICE of the week among them.
     week
         The week that has just closed: the origin of the forecast that is planned for.
     """
     previous = None
     if settings.allocation.frozen_weeks:
         previous = lake.read_pandas(ALLOCATION_PLAN, [add_weeks(week, -1)], missing_ok=True)
-    return PlanningInputs(planned_demand(settings, lake, week), read_network(lake, week), previous)
+    network, policy = read_network(lake, week), read_policy(settings, lake, week)
+    correlations = lake.read_pandas(ERROR_CORRELATIONS, [week], missing_ok=True)
+    forecast = planned_demand(lake, week)
+    position = read_position(lake, week, policy.max_weeks_late)
+    capacity = weekly_capacity(network, production_weeks(week, forecast, policy))
+    return PlanningInputs(
+        demand_with_overdue(forecast, position, week),
+        network,
+        PlanningState(capacity, previous, position.supply(week), correlations=correlations),
+        policy,
+    )
 
 
-def planned_demand(settings: Settings, lake: Lake, origin: date) -> pd.DataFrame:
-    """Read the forecast made at `origin` as demand to plan for (see `PlanningInputs`)."""
-    features = feature_columns(settings.calendar.horizon_weeks)
-    forecast = lake.read_pandas(DEMAND_FORECAST, [origin], [*SERIES, "target_week", "mean", *QUANTILES])
-    known = lake.read_pandas(features, [origin], [*SERIES, "part_category", "price"])
-    demand = forecast.merge(known.drop(columns="week"), on=SERIES, validate="many_to_one")
-    renamed = {"target_week": "due_week", "mean": "quantity", "price": "unit_price"}
-    return demand.drop(columns="week").rename(columns=renamed)
+def planned_demand(lake: Lake, origin: date) -> pd.DataFrame:
+    """Read the demand to plan for at `origin` (see `PlanningInputs`)."""
+    columns = ["part_id", "region", "part_category", "due_week", "quantity", *QUANTILES, "unit_price"]
+    return lake.read_pandas(DEMAND_PLAN, [origin], columns).drop(columns="week")
 
 
-def plan_week(settings: Settings, lake: Lake, week: date) -> WeekResult:
-    """Plan a week and write its tables and its report.
+def plan_week(settings: Settings, lake: Lake, week: date) -> Mapping[str, Any]:
+    """Bring the supply position to the end of a week, plan from it, and write all tables.
 
     Parameters
     ----------
     settings, lake, week
         As for `planning_inputs`.
 
+    Returns
+    -------
+    Mapping
+        Metadata of the week.
+
     Raises
     ------
     NetworkError, DemandError, AllocationError
         If network or demand are not valid, or no plan is found.
     """
+    supply = carry_supply_forward(settings, lake, week)
+    choice = choose_week(settings, lake, week, planned_demand)
     inputs = planning_inputs(settings, lake, week)
-    plan = allocate(inputs.demand, inputs.network, settings.allocation, previous=inputs.previous)
-    rows = _write_plan(lake, plan, week)
-    report, pictures = write_plan_report(settings, lake, week)
+    plan = allocate(inputs.demand, inputs.network, inputs.policy, inputs.state)
+    _write_plan(lake, plan, week)
     costs = {f"cost/{part}": value for part, value in plan.cost.items()}
     shortage = float(plan.shortages["quantity"].sum())
-    metadata = {**costs, "shortage_units": shortage, "status": plan.status, "gap": plan.gap}
-    return WeekResult(rows, metadata, pictures, report)
+    metadata = {**costs, "shortage_units": shortage, "status": plan.status, "gap": plan.gap, **supply}
+    return {**metadata, **choice, **_correlation_metadata(inputs)}
 
 
-def _write_plan(lake: Lake, plan: AllocationPlan, week: date) -> int:
-    """Write the tables of a plan; return the number of rows of ALLOCATION_PLAN, which is published last."""
+def _correlation_metadata(inputs: PlanningInputs) -> dict[str, Any]:
+    """Return the correlations of the whole home that scenarios have; nothing if demand is taken as certain."""
+    policy = inputs.policy
+    if policy.uncertainty == "deterministic":
+        return {}
+    learnt = inputs.state.correlations
+    used = correlations_used(inputs.demand, policy, learnt).iloc[0]
+    source = "assumed" if learnt is None or learnt.empty else "learnt"
+    return {
+        f"uncertainty/{name}": f"{used[name]:.3f} ({source if getattr(policy, name) is None else 'set'})"
+        for name in ASSUMED_CORRELATIONS
+    }
+
+
+def report_plan(settings: Settings, lake: Lake, week: date, metadata: Mapping[str, Any]) -> WeekResult:
+    """Write the report of the plan of a week."""
+    report, pictures = write_plan_report(settings, lake, week)
+    return WeekResult(lake.rows(ALLOCATION_PLAN, week), metadata, pictures, report)
+
+
+def _write_plan(lake: Lake, plan: AllocationPlan, week: date) -> None:
+    """Write the tables of a plan; ALLOCATION_PLAN is published last."""
     lake.write_pandas(plan.capacity_load, CAPACITY_LOAD, week)
+    lake.write_pandas(plan.flows, PLAN_FLOWS, week)
     lake.write_pandas(plan.shortages, PLAN_SHORTAGES, week)
     lake.write_pandas(plan.reasons, PLAN_REASONS, week)
     lake.write_pandas(plan.rules, PLAN_RULES, week)
     lake.write_pandas(plan.proof, PLAN_PROOF, week)
     lake.write_pandas(pd.DataFrame(list(plan.cost.items()), columns=PLAN_COST.names), PLAN_COST, week)
-    return lake.write_pandas(plan.plan, ALLOCATION_PLAN, week)
+    lake.write_pandas(plan.plan, ALLOCATION_PLAN, week)
 
 
 def read_plan_costs(lake: Lake, week: date) -> dict[str, float]:

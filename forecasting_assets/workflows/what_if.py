@@ -9,6 +9,7 @@ from forecasting_assets.allocation import (
     allocate,
     changed_demand,
     changed_network,
+    changed_policy,
     hours_by_manufacturer,
     on_time_rate,
     parse_change,
@@ -82,12 +83,12 @@ def what_if(settings: Settings, lake: Lake, week: date, case: Case) -> tuple[str
     """
     inputs, plan = planning_inputs(settings, lake, week), read_plan_tables(lake, week)
     change = parse_change(case.capacity, case.demand, case.remove, inputs.network, inputs.demand)
-    changed = allocate(
+    demand, network = (
         changed_demand(inputs.demand, change, ["quantity", *QUANTILES]),
         changed_network(inputs.network, change),
-        settings.allocation,
-        previous=inputs.previous,
     )
+    policy, dropped = changed_policy(inputs.policy, change, network, demand)
+    changed = allocate(demand, network, policy, inputs.state)
     difference = Difference(
         case.description,
         {PLAN: plan.costs, CHANGED: changed.cost},
@@ -98,6 +99,7 @@ def what_if(settings: Settings, lake: Lake, week: date, case: Case) -> tuple[str
         {PLAN: float(plan.shortages["quantity"].sum()), CHANGED: float(changed.shortages["quantity"].sum())},
         hours_by_manufacturer([(PLAN, plan.capacity_load), (CHANGED, changed.capacity_load)]),
         changed.reasons,
+        dropped,
     )
     page = what_if_html(week, difference)
     return what_if_text(week, difference), write_report(settings.reports_path, week, case.report_name, page)

@@ -2,13 +2,14 @@
 
 from datetime import date
 
-from forecasting_assets.allocation import load_network
+from forecasting_assets.allocation import load_network, unused_manufacturers
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import write_network
 from forecasting_assets.settings import Settings
+from forecasting_assets.workflows.demand import plan_demand_of_week
 from forecasting_assets.workflows.impact import judge_week, report_week
 from forecasting_assets.workflows.parallel import each_week
-from forecasting_assets.workflows.planning import plan_week
+from forecasting_assets.workflows.planning import plan_week, report_plan
 from forecasting_assets.workflows.week_result import WeekResult, WeekResults
 
 
@@ -18,20 +19,34 @@ def manufacturer_network(weeks: list[date], settings: Settings, lake: Lake) -> W
     As the network files were when the week was planned.
     """
     network = load_network(settings.network_path, settings.orders.fold_case)
-    sizes = {"manufacturers": len(network.manufacturers), "lanes": len(network.lanes)}
+    sizes = {
+        "manufacturers": len(network.manufacturers),
+        "unused_manufacturers": ", ".join(unused_manufacturers(network)),
+        "lanes": len(network.lanes),
+    }
     for week in weeks:
         write_network(lake, network, week)
         yield week, WeekResult(len(network.manufacturers), sizes)
 
 
+def demand_plan(weeks: list[date], settings: Settings, lake: Lake) -> WeekResults:
+    """The demand that is planned for, with each step towards it.
+
+    The statistical forecast, what planners put in its place, the units that are ordered already, and the units held for
+    promises.
+    """
+    yield from each_week(plan_demand_of_week, weeks, ((settings, lake, week) for week in weeks))
+
+
 def allocation_plan(weeks: list[date], settings: Settings, lake: Lake) -> WeekResults:
     """Which manufacturer makes how much of which part in which week, at least cost.
 
-    Forecast demand is met where capacity allows; what cannot be made in time is listed as a shortage.
+    Planned demand and overdue orders that stock and units on their way do not cover are met where capacity allows; what
+    cannot be made in time is listed as a shortage.
     """
-    # With frozen weeks, each plan needs the plan before it.
-    in_turn = settings.allocation.frozen_weeks > 0
-    yield from each_week(plan_week, weeks, ((settings, lake, week) for week in weeks), in_turn)
+    # Each plan starts from what the plan before it has started; the reports can be written side by side.
+    planned = ((settings, lake, week, plan_week(settings, lake, week)) for week in weeks)
+    yield from each_week(report_plan, weeks, planned)
 
 
 def business_impact(weeks: list[date], settings: Settings, lake: Lake) -> WeekResults:

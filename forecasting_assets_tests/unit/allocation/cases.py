@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from forecasting_assets.allocation.network import Network, weekly_capacity
 from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.weeks import add_weeks, weeks_between
 
 FIRST = date(2024, 1, 1)
@@ -46,8 +47,10 @@ def make_demand(rows) -> pd.DataFrame:
     return _frame(rows, ["part_id", "part_category", "region", "due_week", "quantity", "unit_price"])
 
 
-def capacity_of(network: Network, weeks: int) -> pd.DataFrame:
-    return weekly_capacity(network, weeks_between(FIRST, add_weeks(FIRST, weeks - 1)))
+def hours_of(network: Network, weeks: int) -> PlanningState:
+    """A new start with the hours of the first `weeks` weeks."""
+    capacity = weekly_capacity(network, weeks_between(FIRST, add_weeks(FIRST, weeks - 1)))
+    return PlanningState(capacity=capacity)
 
 
 #: One shop in the region it delivers to: 10 hours a week and 2 in overtime at half the cost more.
@@ -110,8 +113,10 @@ def problems(draw, max_weeks=4, same_price_in_class=False):
     policy = AllocationPolicy(
         lateness_penalty=draw(st.sampled_from([0.0, 0.1])),
         holding_cost=draw(st.sampled_from([0.0, 0.005, 0.1])),
+        obsolescence=draw(st.sampled_from([0.0, 0.01])),
         max_weeks_early=draw(st.integers(0, 3)),
         max_weeks_late=draw(st.integers(0, 2)),
         shortage_cost=draw(st.sampled_from([1.1, 2.0])),
+        whole_units=False,
     )
     return demand, network, policy, n_weeks

@@ -5,7 +5,9 @@ from forecasting_assets.allocation.policy import AllocationPolicy
 
 from .cases import ONE_SHOP, make_demand, make_network
 
-POLICY = AllocationPolicy(lateness_penalty=0.1, holding_cost=0.05, shortage_cost=2, max_weeks_late=1)
+POLICY = AllocationPolicy(
+    lateness_penalty=0.1, holding_cost=0.05, obsolescence=0, shortage_cost=2, max_weeks_late=1
+)
 
 
 def reasons(demand, network=ONE_SHOP):
@@ -64,3 +66,13 @@ def test_late_because_on_time_hours_are_more_expensive():
 
 def test_nothing_to_explain():
     assert allocate(make_demand([("a", "cnc", "north", 0, 3.0, 9.0)]), ONE_SHOP, POLICY).reasons.empty
+
+
+def test_declined_because_making_it_costs_more_than_leaving_it():
+    demand = make_demand([("a", "cnc", "north", 0, 3.0, 9.0), ("b", "cnc", "north", 0, 4.0, 9.0)])
+    policy = AllocationPolicy(shortage_price={"part": {"b": 2.5}})
+    reasons_of = allocate(demand, ONE_SHOP, policy).reasons
+    assert reasons_of["quantity"].tolist() == [4.0]
+    reason = reasons_of["reason"].iloc[0]
+    for words in ("declined", "costs at least 4.00 a unit (at M1)", "leaving it costs 2.50"):
+        assert words in reason

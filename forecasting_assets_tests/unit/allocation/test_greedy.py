@@ -5,7 +5,7 @@ import pytest
 from forecasting_assets.allocation.greedy import allocate_greedily
 from forecasting_assets.allocation.policy import AllocationPolicy
 
-from .cases import ONE_SHOP, capacity_of, make_demand, make_network, monday
+from .cases import ONE_SHOP, hours_of, make_demand, make_network, monday
 
 POLICY = AllocationPolicy(max_weeks_late=1)
 
@@ -29,7 +29,7 @@ def test_cheapest_first_then_the_next():
 
 def test_does_not_look_ahead_and_is_late_instead():
     demand = make_demand([("a", "cnc", "north", w, q, 20.0) for w, q in enumerate((0.0, 15.0))])
-    result = allocate_greedily(demand, ONE_SHOP, POLICY, capacity_of(ONE_SHOP, 3))
+    result = allocate_greedily(demand, ONE_SHOP, POLICY, hours_of(ONE_SHOP, 3))
     assert units(result) == pytest.approx({("M1", monday(1)): 12.0, ("M1", monday(2)): 3.0})
     assert result.cost["holding_cost"] == 0
     assert result.cost["lateness_cost"] == pytest.approx(3 * 0.1 * 20)

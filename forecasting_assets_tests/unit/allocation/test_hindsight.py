@@ -6,23 +6,34 @@ import pytest
 
 from forecasting_assets.allocation import hindsight
 from forecasting_assets.allocation.greedy import allocate_greedily
-from forecasting_assets.allocation.hindsight import impact, replayed_origins
+from forecasting_assets.allocation.hindsight import Demands, Published, impact, replayed_origins
+from forecasting_assets.allocation.network import weekly_capacity
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
-from forecasting_assets.allocation.rolling import Market, rates, rolling_replay
+from forecasting_assets.allocation.rolling import (
+    Market,
+    carry_out,
+    demand_with_overdue,
+    production_weeks,
+    rates,
+    rolling_replay,
+)
+from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.tables import BUSINESS_IMPACT, REPLAY_STATE
 from forecasting_assets.weeks import add_weeks
 
 from .cases import ONE_SHOP, make_demand, make_network, monday
 
 HORIZON = 3
-POLICY = AllocationPolicy(max_weeks_early=2, max_weeks_late=1)
+POLICY = AllocationPolicy(max_weeks_early=2, max_weeks_late=1, obsolescence=0)
 SHOPS = make_network(
     [("M1", "north", 12.0, 4.0, 0.5, 0.9), ("M2", "south", 8.0, 0.0, 0.0, 1.0)],
     [("M1", "cnc", 1.0, 4.0), ("M1", "laser", 1.0, 6.0), ("M2", "cnc", 1.0, 3.0)],
     [("north", "north", 0.0, 0), ("south", "north", 1.0, 1)],
 )
 SERIES = [("a", "cnc"), ("b", "laser")]
+#: No count found anything.
+NOTHING = pd.DataFrame({"part_id": [], "region": [], "quantity": []})
 
 
 #: Weeks that perfect foresight knows in the shared replays: longer than the horizon, shorter than the replays.
@@ -77,28 +88,33 @@ def case(weeks, seed=5):
 
 def chained(orders, expected, naive, network=SHOPS, policy=POLICY, weeks=None):
     """business_impact of each week, each going on from the one before: (week, policy) by metric."""
-    found, state, since = [], None, None
+    found, state, position = [], None, None
     for origin in sorted(expected)[:weeks]:
         week = add_weeks(origin, 1)
-        since = since or week
-        worth, state = impact(
-            week,
-            {o: expected[o] for o in replayed_origins(week, since)},
-            naive[origin],
-            Market.of(orders[orders["week"] <= pd.Timestamp(week)], network, policy),
-            state,
-        )
+        market = Market.of(orders[orders["week"] <= pd.Timestamp(week)], network, policy)
+        position = position or market.position(None, origin)
+        plan = published_plan(expected[origin], position, origin, market)
+        published = Published(plan, position.table(origin), NOTHING)
+        since = week if state is None else state["since"].iloc[0].date()
+        demands = Demands({o: expected[o] for o in replayed_origins(week, since)}, naive[origin])
+        worth, state = impact(week, demands, published, market, state)
+        position = carry_out(published.plan, week, position, market)[1]
         assert list(worth) == BUSINESS_IMPACT.names
         assert not worth.duplicated(["policy", "metric"]).any()
         assert list(state) == REPLAY_STATE.names
         assert not state.duplicated(list(REPLAY_STATE.key)).any()
-        assert (state["since"] == pd.Timestamp(since)).all()
         found.append(worth)
     return pd.concat(found).pivot(index=["week", "policy"], columns="metric", values="value")
 
 
+def published_plan(demand, position, origin, market):
+    capacity = weekly_capacity(market.network, production_weeks(origin, demand, market.policy))
+    state = PlanningState(capacity=capacity, supply=position.supply(origin))
+    return allocate(demand_with_overdue(demand, position, origin), market.network, market.policy, state).plan
+
+
 def of(found, policy):
-    return found.xs(policy, level="policy").drop(columns="absolute_error")
+    return found.xs(policy, level="policy").drop(columns="absolute_error").dropna(axis=1, how="all")
 
 
 def test_weeks_going_on_from_each_other_are_one_replay(replays):
@@ -151,11 +167,27 @@ def test_a_forecast_without_error_is_foresight_and_error_costs_on_both_sides():
     assert (noisy.diff().iloc[1:] > 0).all()
 
 
+def test_no_policy_costs_less_than_the_bound_of_any_number_of_weeks(replays):
+    for weeks in (3, FORESEEN + 3):
+        cost = replays[weeks][-1]["cost"].unstack("policy").cumsum()
+        assert (cost["lower_bound"] <= cost["plan"] * (1 + 1e-9)).all()
+
+
+def test_the_bound_is_what_the_orders_cost_that_are_known():
+    units = [[6, 9, 4, 7, 14, 3]]
+    orders = table(units).rename(columns={"due_week": "week"})
+    expected = {monday(i - 1).date(): table([units[0][i : i + HORIZON]], i) for i in range(4)}
+    cost = chained(orders, expected, expected, ONE_SHOP, POLICY)["cost"].groupby("policy").sum()
+    # 26 units at 4. Of the fifth week the plan has made 1 unit two weeks and 3 units a week ahead.
+    assert cost["lower_bound"] == pytest.approx(26 * 4)
+    assert cost["plan"] == pytest.approx(26 * 4 + 5 * 4 * POLICY.holding_cost)
+
+
 def test_knowing_more_is_cheaper_over_the_weeks_and_orders_are_alike(replays):
     found = replays[FORESEEN + 3][-1]
     cost = found["cost"].groupby("policy").sum()
     assert cost["perfect_foresight"] < cost["plan"]
-    asked = found["demand_units"].unstack("policy")
+    asked = found["demand_units"].unstack("policy").drop(columns="lower_bound")
     np.testing.assert_allclose(asked, np.broadcast_to(asked[["plan"]], asked.shape), rtol=1e-9)
 
 
@@ -188,6 +220,6 @@ def test_the_plan_is_replayed_under_its_own_view_of_uncertainty(mode, monkeypatc
 def test_rules_bind_the_plan_and_not_the_yardstick():
     orders, expected, naive = case(2)
     ruled = POLICY.model_copy(update={"minimum_load": {"M2": 1.0}, "maximum_share": {"cnc": 0.5}})
-    pd.testing.assert_frame_equal(
-        chained(orders, expected, naive, policy=ruled), chained(orders, expected, naive)
-    )
+    with_rules, free = chained(orders, expected, naive, policy=ruled), chained(orders, expected, naive)
+    assert of(with_rules, "plan")["cost"].sum() != pytest.approx(of(free, "plan")["cost"].sum())
+    pd.testing.assert_frame_equal(with_rules.drop("plan", level="policy"), free.drop("plan", level="policy"))

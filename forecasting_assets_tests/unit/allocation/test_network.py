@@ -2,11 +2,20 @@
 
 from datetime import date
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting_assets.allocation.network import NetworkError, unservable, weekly_capacity
+from forecasting_assets.allocation.network import (
+    NetworkError,
+    unservable,
+    unused_manufacturers,
+    weekly_capacity,
+)
 from forecasting_assets.allocation.network_files import load_network
+from forecasting_assets.allocation.optimal import allocate
+from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.verify import check_certificate, check_manufacturers_used
 from forecasting_assets.tables import CAPABILITIES, CAPACITY_OVERRIDES, LANES, MANUFACTURERS
 
 from .cases import ONE_SHOP, make_demand
@@ -67,9 +76,7 @@ HOURS, ID = "capacity_hours_per_week", "manufacturer_id"
         ("manufacturers", "0.9,100", "90,100", "out_of_bounds", 3, "on_time_rate", "90"),
         ("manufacturers", "M2,south", "M1,south", "repeated_key", 3, "", None),
         ("manufacturers", "M2,south", ",south", "empty", 2, ID, ""),
-        ("manufacturers", "M2,south", "M2,west", "no_lane", 2, "region", "west"),
         ("manufacturers", HOURS, "hours", "missing_column", None, HOURS, None),
-        ("capabilities", "M2,cnc,2,10\n", "", "no_capability", 2, ID, "M2"),
         ("capabilities", "M2,cnc", "M3,cnc", "unknown_manufacturer", 3, ID, "M3"),
         ("capabilities", "M2,cnc,2", "M2,cnc,0", "out_of_bounds", 3, "hours_per_unit", "0"),
         ("capabilities", "M2,cnc,2,10", "M1,cnc,2,10", "repeated_key", 3, "", None),
@@ -89,13 +96,9 @@ def test_names_the_problem(folder, name, old, new, kind, line, column, value):
     with pytest.raises(NetworkError) as error:
         load_network(folder)
     (problem,) = [p for p in error.value.problems if p.kind == kind]
-    # A manufacturer without capabilities or lanes is a problem of manufacturers.csv.
-    table = "manufacturers" if kind in ("no_capability", "no_lane") else name
-    assert (problem.table, problem.line, problem.column, problem.value) == (table, line, column, value)
+    assert (problem.table, problem.line, problem.column, problem.value) == (name, line, column, value)
     place = (
-        f"{table}.csv"
-        + (f", line {line}" if line else "")
-        + (f", column {column}" if line and column else "")
+        f"{name}.csv" + (f", line {line}" if line else "") + (f", column {column}" if line and column else "")
     )
     assert problem.message.startswith(place)
     assert problem.message in str(error.value)
@@ -161,3 +164,46 @@ def test_names_meet_those_of_the_orders(folder):
     assert folded.lanes["to_region"].unique().tolist() == ["NORTH"]
     assert folded.capabilities["part_category"].unique().tolist() == ["CNC"]
     assert folded.manufacturers["manufacturer_id"].tolist() == ["M1", "M2"]
+
+
+#: Plants of a maker of microchips: C has no products, and no lane leaves the region of D.
+PLANTS = {
+    "manufacturers": (
+        "manufacturer_id,region,capacity_hours_per_week\nA,east,40\nB,west,60\nC,west,50\nD,island,80\n"
+    ),
+    "capabilities": (
+        "manufacturer_id,part_category,hours_per_unit,unit_cost\n"
+        "A,logic,1,30\nA,memory,2,20\nB,memory,1,25\nD,logic,1,1\n"
+    ),
+    "lanes": "from_region,to_region,unit_cost,transit_weeks\neast,west,2,0\neast,east,1,0\nwest,west,1,0\n",
+}
+
+
+def test_plants_without_products_or_lanes_are_a_warning_and_the_rest_is_planned(tmp_path):
+    for name, text in PLANTS.items():
+        (tmp_path / f"{name}.csv").write_text(text)
+    network = load_network(tmp_path)
+    unused = unused_manufacturers(network)
+    assert list(unused) == ["C", "D"]
+    finding = check_manufacturers_used(unused)
+    assert not finding.passed
+    assert "capabilities.csv" in finding.description.split("\n")[0]
+    assert "island" in finding.description.split("\n")[1]
+    demand = make_demand(
+        [
+            ("chip", "logic", "west", 0, 50.0, np.nan),
+            ("ram", "memory", "west", 0, 55.0, np.nan),
+            ("ram", "memory", "east", 0, 10.0, np.nan),
+        ]
+    )
+    policy = AllocationPolicy(shortage_price=10_000, max_weeks_late=0, max_weeks_early=0)
+    result = allocate(demand, network, policy)
+    # A makes 40 of the 50 logic units; its memory would take hours from them, so the east gets none.
+    assert result.cost["total"] == pytest.approx(40 * 32 + 55 * 26 + (10 + 10) * 10_000)
+    assert result.shortages["cost"].sum() == pytest.approx(20 * 10_000)
+    assert set(result.plan["manufacturer_id"]) == {"A", "B"}
+    assert check_certificate(result.certificate).passed
+
+
+def test_a_network_in_full_use_has_nothing_to_warn_of(folder):
+    assert check_manufacturers_used(unused_manufacturers(load_network(folder))).passed

@@ -8,12 +8,18 @@ from forecasting_assets.allocation.greedy import allocate_greedily
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.rolling import Market, rolling_replay
+from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.tables import QUANTILES
 
 from .cases import ONE_SHOP, make_demand, make_network, monday
 
 POLICY = AllocationPolicy(
-    lateness_penalty=0.1, holding_cost=0.05, max_weeks_early=1, max_weeks_late=1, value_bands=1
+    lateness_penalty=0.1,
+    holding_cost=0.05,
+    obsolescence=0,
+    max_weeks_early=1,
+    max_weeks_late=1,
+    value_bands=1,
 )
 HORIZON = 3
 
@@ -122,16 +128,20 @@ def test_a_replay_goes_on_from_its_state(cut):
     whole = rolling_replay(weeks, *rest)
     begin = rolling_replay(weeks[:cut], *rest)
     end = rolling_replay(weeks[cut:], *rest, begin.states[weeks[cut - 1]])
-    assert set(whole.states[weeks[-1]]["kind"]) == {"stock", "arriving", "lacking"}
+    assert {"arriving", "overdue"} <= set(whole.states[weeks[-1]]["kind"])
     pd.testing.assert_frame_equal(pd.concat([begin.metrics, end.metrics]), whole.metrics, rtol=1e-9)
     pd.testing.assert_frame_equal(end.states[weeks[-1]], whole.states[weeks[-1]], rtol=1e-9)
 
 
-def test_a_category_nobody_has_ordered_has_no_worth():
-    forecasts = {o: f.assign(region="south") for o, f in forecasts_of([5, 5], 2).items()}
+def test_a_series_that_nobody_has_ordered_is_valued_like_its_category():
+    forecasts = {o: f.assign(part_id="new") for o, f in forecasts_of([5, 5], 2).items()}
     weeks = [monday(i).date() for i in range(2)]
-    with pytest.raises(ValueError, match="has cnc in south, which nobody has ordered"):
-        rolling_replay(weeks, forecasts, Market.of(orders_of([5, 5]), ONE_SHOP, POLICY), allocate)
+    market = Market.of(orders_of([5, 5]), ONE_SHOP, POLICY, forecasts.values())
+    replay = rolling_replay(weeks, forecasts, market, allocate)
+    assert market.series.set_index("part_id")["unit_value"].to_dict() == {"a": 20.0, "new": 20.0}
+    # What is made for the new part does not serve the other one.
+    assert replay.metrics["stock_units"].tolist() == pytest.approx([5, 5])
+    assert replay.metrics["on_time_units"].sum() == 0
 
 
 def test_looking_ahead_is_cheaper_than_not():
@@ -144,8 +154,10 @@ def test_looking_ahead_is_cheaper_than_not():
 
 def test_units_already_there_are_not_planned_again():
     demand = make_demand([("a", "cnc", "north", w, 8.0, 20.0) for w in (0, 1)])
-    covered = pd.DataFrame(
-        {"part_category": ["cnc"], "region": ["north"], "week": [monday(1)], "quantity": [5.0]}
+    supply = pd.DataFrame({"part_id": ["a"], "region": ["north"], "week": [monday(1)], "quantity": [5.0]})
+    made = (
+        allocate(demand, ONE_SHOP, POLICY, PlanningState(supply=supply))
+        .plan.groupby("due_week")["quantity"]
+        .sum()
     )
-    made = allocate(demand, ONE_SHOP, POLICY, covered=covered).plan.groupby("due_week")["quantity"].sum()
     assert made.tolist() == pytest.approx([8.0, 3.0])

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import AllocationError
+from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.allocation.verify import check_capacity, check_certificate, check_rules_kept
 
-from .cases import capacity_of, make_demand, make_network, monday, problems
+from .cases import hours_of, make_demand, make_network, monday, problems
 
 #: Two shops of 10 hours a week; M1 is cheaper.
 TWO_SHOPS = make_network(
@@ -154,7 +155,7 @@ def test_frozen_weeks_hold_on_to_the_previous_plan():
     first = previous.set_index("manufacturer_id")["quantity"]
 
     def change(**rules):
-        result = allocate(TEN_A_WEEK, TWO_SHOPS, policy(**rules), previous=previous)
+        result = allocate(TEN_A_WEEK, TWO_SHOPS, policy(**rules), PlanningState(previous=previous))
         assert_proved(result)
         week = result.plan[result.plan["production_week"] == monday(0)]
         now = week.groupby("manufacturer_id")["quantity"].sum().reindex(first.index, fill_value=0.0)
@@ -227,10 +228,10 @@ def test_every_plan_under_rules_is_proved(problem, seed):
         "minimum_batch": {"cnc": rng.uniform(0.5, 8)} if rng.random() < 0.5 else {},
     }
     ruled = base.model_copy(update=rules)
-    capacity = capacity_of(network, weeks)
-    result = allocate(demand, network, ruled, capacity)
+    state = hours_of(network, weeks)
+    result = allocate(demand, network, ruled, state)
     assert_proved(result)
-    free = allocate(demand, network, base.without_rules().model_copy(update={"value_bands": 3}), capacity)
+    free = allocate(demand, network, base.without_rules().model_copy(update={"value_bands": 3}), state)
     if result.status != "relaxed":
         assert result.cost["total"] >= free.cost["total"] * (1 - 1e-6) - 1e-6
         assert check_rules_kept(result.rules).passed

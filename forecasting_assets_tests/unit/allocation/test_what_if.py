@@ -6,8 +6,10 @@ from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import AllocationError
 from forecasting_assets.allocation.what_if import (
+    Change,
     changed_demand,
     changed_network,
+    changed_policy,
     hours_by_manufacturer,
     on_time_rate,
     parse_change,
@@ -90,3 +92,34 @@ def test_who_takes_over():
     assert hours.loc["M2", "Changed"] == 0
     assert hours["change"]["M2"] == -hours["Plan"]["M2"] < 0
     assert hours["change"].abs().is_monotonic_decreasing
+
+
+def test_rules_of_who_is_removed_are_dropped_and_named():
+    policy = AllocationPolicy(
+        minimum_load={"M1": 0.1, "M2": 0.2},
+        maximum_share={"CNC machining": 0.9, "Casting": 0.5},
+        minimum_batch={"Casting": 1.0},
+        priority={"category": {"Casting": 2}},
+    )
+    change, without = changed(remove=["M2"]), DEMAND[DEMAND["part_id"] == "a"]
+    network = changed_network(NETWORK, change)
+    kept, dropped = changed_policy(policy, change, network, without)
+    assert dropped == [
+        "minimum_load of M2",
+        "maximum_share of Casting",
+        "minimum_batch of Casting",
+        "priority of Casting",
+    ]
+    assert (kept.minimum_load, kept.maximum_share) == ({"M1": 0.1}, {"CNC machining": 0.9})
+    assert not allocate(without, network, kept).plan.empty
+    # What is still in demand is known, although nobody makes it.
+    assert changed_policy(policy, change, network, DEMAND)[1] == ["minimum_load of M2"]
+    assert changed_policy(policy, changed(), NETWORK, DEMAND) == (policy, [])
+
+
+@pytest.mark.parametrize("factor", [-0.1, float("nan"), float("inf")])
+def test_factors_that_mean_nothing_are_refused(factor):
+    with pytest.raises(AllocationError, match="M1"):
+        Change({"M1": factor}, {}, ())
+    with pytest.raises(AllocationError, match="finite factor"):
+        Change({}, {("Casting", None): factor}, ())

@@ -101,7 +101,11 @@ def test_late_orders_refresh_their_weeks_and_all_that_the_newest_plan_reads(zone
         ("2024-03-11", "2024-03-11", "feature_table"),
         ("2024-03-18", "2024-03-18", f"{ORDERS}, sarimax_model, xgb_model"),
         ("2024-03-25", "2024-04-01", MODELS),
-        ("2024-04-08", "2024-04-08", f"{MODELS}, backtest_report, demand_forecast, allocation_plan"),
+        (
+            "2024-04-08",
+            "2024-04-08",
+            f"{MODELS}, backtest_report, demand_forecast, demand_plan, allocation_plan",
+        ),
     ]
     for first, last, assets in ranges(asked):
         for table in (RAW_ORDERS, CLEAN_ORDERS, ORDER_BOOK, WEEKLY_DEMAND, FEATURES, *PLANNING):
@@ -114,6 +118,7 @@ def test_late_orders_refresh_their_weeks_and_all_that_the_newest_plan_reads(zone
     assert stale == {
         "backtest_report": WEEKS[2:-1],
         "demand_forecast": WEEKS[2:-1],
+        "demand_plan": WEEKS[2:-1],
         "allocation_plan": WEEKS[2:-1],
         "business_impact": WEEKS[2:],
     }
@@ -136,7 +141,7 @@ def test_late_orders_refresh_all_that_changes_with_them_if_so_set(zone):
         (
             "2024-03-25",
             "2024-04-08",
-            f"{MODELS}, backtest_report, demand_forecast, allocation_plan, business_impact",
+            f"{MODELS}, backtest_report, demand_forecast, demand_plan, allocation_plan, business_impact",
         ),
     ]
 
@@ -281,7 +286,7 @@ def test_the_newest_plan_is_made_again_without_the_orders_of_a_file_that_is_gone
         (
             str(WEEKS[5]),
             str(WEEKS[5]),
-            f"{ORDERS}, sarimax_model, xgb_model, backtest_report, demand_forecast, allocation_plan",
+            f"{ORDERS}, sarimax_model, xgb_model, backtest_report, demand_forecast, demand_plan, allocation_plan",
         )
     ]
 

@@ -1,0 +1,61 @@
+"""Checks of the supply position, on its ledger."""
+
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.findings import Finding
+
+#: Relative tolerance of sums.
+_TOLERANCE = 1e-6
+
+
+def check_supply_balance(ledger: pd.DataFrame) -> Finding:
+    """Check that stock changes by what arrives, is delivered and is counted, and by nothing else.
+
+    Parameters
+    ----------
+    ledger
+        SUPPLY_LEDGER of a week.
+    """
+    delivered = ledger["delivered_on_time"] + ledger["delivered_late"]
+    expected = ledger["opening_stock"] + ledger["arrived"] - delivered + ledger["count_difference"]
+    gap = (expected - ledger["closing_stock"]).abs()
+    size = ledger[["opening_stock", "arrived", "closing_stock"]].max(axis=1)
+    wrong = ledger[~(gap <= _TOLERANCE * np.maximum(size, 1.0))]
+    description = "stock changes only by arrivals, deliveries and counts"
+    if len(wrong):
+        row = wrong.iloc[0]
+        description = (
+            f"stock of {len(wrong)} parts and regions does not follow from arrivals, deliveries and counts; the first: "
+            f"part {row['part_id']} in {row['region']}. Materialize the week again"
+        )
+    metadata = {
+        f"{name}_units": float(ledger[name].sum()) for name in ("started", "arrived", "ordered", "given_up")
+    }
+    return Finding(wrong.empty, description, metadata)
+
+
+def check_counts(ledger: pd.DataFrame, limit: float) -> Finding:
+    """Check that counts are near what was expected.
+
+    Parameters
+    ----------
+    ledger
+        SUPPLY_LEDGER of a week.
+    limit
+        Largest difference allowed, as a share of the units expected of the parts that differ.
+    """
+    found = ledger[(ledger["count_difference"] != 0) | (ledger["arriving_difference"] != 0)]
+    if found.empty:
+        return Finding(True, "no count differs from what was expected")
+    differences = found["count_difference"].abs() + found["arriving_difference"].abs()
+    expected = (found["closing_stock"] - found["count_difference"]).clip(lower=0).sum()
+    share = float(differences.sum() / max(expected, 1.0))
+    worst = found.loc[differences.idxmax()]
+    return Finding(
+        share <= limit,
+        f"counts differ by {differences.sum():,.0f} units in all, {share:.0%} of what was expected of these parts; the "
+        f"most: part {worst['part_id']} in {worst['region']}, {worst['count_difference']:+,.0f} in stock and "
+        f"{worst['arriving_difference']:+,.0f} on their way. The counts are used",
+        {"difference_units": float(differences.sum()), "parts_and_regions": len(found)},
+    )

@@ -1,0 +1,150 @@
+"""The supply position at the end of a week, from the lake into the lake."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.allocation import (
+    Counts,
+    Position,
+    advance,
+    all_series,
+    count,
+    ledger,
+    started_production,
+)
+from forecasting_assets.lake.lake import Lake
+from forecasting_assets.lake.network import read_network
+from forecasting_assets.lake.planning_files import PlanningFolder
+from forecasting_assets.pipeline import COUNT_WEEKS, COUNTS
+from forecasting_assets.settings import Settings
+from forecasting_assets.tables import (
+    ALLOCATION_PLAN,
+    DEMAND_PLAN,
+    SERIES,
+    SUPPLY_LEDGER,
+    SUPPLY_POSITION,
+    WEEKLY_DEMAND,
+)
+from forecasting_assets.weeks import add_weeks, weeks_between
+
+#: Category of a counted part that nobody has ordered or forecast.
+_UNKNOWN_CATEGORY = "unknown"
+
+
+def read_position(lake: Lake, week: date, max_weeks_late: int) -> Position:
+    """Read the supply position at the end of `week`."""
+    rows = lake.read_pandas(SUPPLY_POSITION, [week])
+    return Position.read(rows, week, all_series([rows]), max_weeks_late)
+
+
+def carry_supply_forward(settings: Settings, lake: Lake, week: date) -> Mapping[str, Any]:
+    """Write SUPPLY_POSITION and SUPPLY_LEDGER of `week`.
+
+    The position of the week before is carried forward by the production that its plan started and by the orders
+    that came; counts replace what they count. Where there is no plan before, it begins with the counts of the last
+    weeks, and with nothing where nothing was counted.
+
+    Parameters
+    ----------
+    settings
+        Settings of the home.
+    lake
+        Its tables.
+    week
+        A week that has closed.
+
+    Returns
+    -------
+    Mapping
+        Metadata of the week.
+    """
+    origin = add_weeks(week, -1)
+    counts = read_counts(settings, week)
+    if lake.existing(ALLOCATION_PLAN, [origin]) and lake.existing(SUPPLY_POSITION, [origin]):
+        position, flows, metadata = _next_week(settings, lake, week, counts)
+    else:
+        position, flows, metadata = _first_week(settings, lake, week, counts)
+    lake.write_pandas(flows, SUPPLY_LEDGER, week)
+    lake.write_pandas(position, SUPPLY_POSITION, week)
+    stock = position.loc[position["kind"] == "stock", "quantity"].sum()
+    arriving = position.loc[position["kind"] == "arriving", "quantity"].sum()
+    overdue = position.loc[position["kind"] == "overdue", "quantity"].sum()
+    units = {"stock_units": float(stock), "arriving_units": float(arriving), "overdue_units": float(overdue)}
+    return {**metadata, **units}
+
+
+def read_counts(settings: Settings, week: date) -> Counts:
+    """Read the counts of stock and of work in progress that are known at the end of `week`."""
+    planning = PlanningFolder.of(settings)
+    return Counts(*(planning.used_by(week, of) for of in COUNTS))
+
+
+def _next_week(
+    settings: Settings, lake: Lake, week: date, counts: Counts
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Carry the position of the week before forward; return SUPPLY_POSITION, SUPPLY_LEDGER and metadata."""
+    origin = add_weeks(week, -1)
+    late, of_week = settings.allocation.max_weeks_late, counts.of_week(week)
+    before = lake.read_pandas(SUPPLY_POSITION, [origin])
+    plan = lake.read_pandas(ALLOCATION_PLAN, [origin])
+    orders = lake.read_pandas(WEEKLY_DEMAND, [week])
+    started = started_production(plan, week, read_network(lake, origin))
+    series = _with_category([before, started, orders], of_week, lake, week)
+    position = Position.read(before, origin, series, late)
+    carried, flows = advance(position, started, _by_series(orders, position))
+    counted, stock_of, work_of = count(carried, flows.opening_stock, of_week, week)
+    rows = _with_source(counted.table(week), stock_of, work_of)
+    return rows, ledger(carried, flows, counted), {"carried_forward_from": str(origin)}
+
+
+def _first_week(
+    settings: Settings, lake: Lake, week: date, counts: Counts
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Return the position where no plan was made the week before: counts, carried forward by the orders since."""
+    late = settings.allocation.max_weeks_late
+    weeks = weeks_between(max(settings.calendar.first_week, add_weeks(week, -COUNT_WEEKS)), week)
+    orders = lake.read_pandas(WEEKLY_DEMAND, weeks, missing_ok=True)
+    counted = [counts.of_week(w) for w in weeks]
+    series = _with_category([orders], counts, lake, week)
+    known = pd.MultiIndex.from_frame(pd.concat([c.series for c in counted]))
+    position = Position.empty(series, late)
+    is_known = position.index.isin(known)
+    started = pd.DataFrame({"part_id": [], "region": [], "quantity": [], "transit": [], "on_time_rate": []})
+    for w, of_week in zip(weeks, counted, strict=True):
+        # Orders of series that were never counted are of the time before the first plan.
+        ordered = _by_series(orders[orders["week"] == pd.Timestamp(w)], position) * is_known
+        carried, flows = advance(position, started, ordered)
+        position, stock_of, work_of = count(carried, flows.opening_stock, of_week, w)
+    newest = max((c for c in counts.stock["counted_on"] if c >= pd.Timestamp(weeks[0])), default=None)
+    begins = "nothing: no plan was made the week before, and nothing was counted"
+    if newest is not None:
+        begins = f"counts up to {newest:%Y-%m-%d}: no plan was made the week before"
+    rows = _with_source(position.table(week), stock_of, work_of)
+    return rows, ledger(carried, flows, position), {"supply_begins_with": begins}
+
+
+def _with_category(tables: list[pd.DataFrame], counts: Counts, lake: Lake, week: date) -> pd.DataFrame:
+    """Return the series of `tables` and of counts; a counted part has the category in which it is planned."""
+    planned = lake.read_pandas(DEMAND_PLAN, [week], [*SERIES, "part_category"], missing_ok=True)
+    known = all_series([*tables, planned])
+    category = known.drop_duplicates("part_id").set_index("part_id")["part_category"]
+    counted = counts.series
+    named = counted.assign(part_category=counted["part_id"].map(category).fillna(_UNKNOWN_CATEGORY))
+    return all_series([*tables, named])
+
+
+def _by_series(orders: pd.DataFrame, position: Position) -> np.ndarray:
+    wanted = orders.set_index(SERIES)["quantity"]
+    return np.asarray(wanted.reindex(position.index).fillna(0.0))
+
+
+def _with_source(rows: pd.DataFrame, stock_of: pd.MultiIndex, work_of: pd.MultiIndex) -> pd.DataFrame:
+    """Say of each row of a position whether it was counted this week."""
+    index = pd.MultiIndex.from_frame(rows[SERIES])
+    counted = (rows["kind"] == "stock") & index.isin(stock_of)
+    counted |= (rows["kind"] == "arriving") & index.isin(work_of)
+    return rows.assign(source=counted.map({True: "counted", False: "planned"}))

@@ -238,7 +238,9 @@ def _add_minimum_load(draft: _Draft) -> None:
     loaded = [m for m in policy.minimum_load if m in set(slots["manufacturer_id"])]
     if not loaded:
         return
-    capacity = slots.groupby("manufacturer_id")["capacity_hours"].sum().reindex(loaded).to_numpy()
+    # Beyond the horizon no demand is known that could fill the hours.
+    planned = slots[slots["beyond_horizon"] == 0].groupby("manufacturer_id")["capacity_hours"].sum()
+    capacity = planned.reindex(loaded, fill_value=0.0).to_numpy()
     limit = capacity * [policy.minimum_load[m] for m in loaded]
     rule = pd.Index(loaded).get_indexer(pd.Index(draft.manufacturer))
     hours = incidence(rule[draft.batch], len(loaded), -draft.hours[draft.batch])

@@ -115,7 +115,9 @@ PLAN_FLOWS = Table(
         Column("production_week", "date", "Week of production"),
         _DUE_WEEK,
         Column("band", "long", "Band of parts of one category that are planned as one", minimum=0),
-        amount("quantity", "Exact units of the cheapest plan, before they are rounded to whole units of parts"),
+        amount(
+            "quantity", "Exact units of the cheapest plan, before they are rounded to whole units of parts"
+        ),
         amount("overtime_quantity", "Units made in overtime, part of quantity"),
     ),
     key=("manufacturer_id", "part_category", "region", "production_week", "due_week", "band"),
@@ -131,6 +133,13 @@ CAPACITY_LOAD = Table(
         amount("overtime_capacity_hours", "Overtime hours available"),
         amount("shadow_price", "Cost that one more regular hour would save"),
         amount("activation_cost", "Fixed cost of using the manufacturer in the week"),
+        Column(
+            "beyond_horizon",
+            "long",
+            "1 in weeks after the last due week, in which only late units are made and free hours mean nothing",
+            minimum=0,
+            maximum=1,
+        ),
     ),
     key=("manufacturer_id", "production_week"),
 )

@@ -18,12 +18,13 @@ from forecasting_assets.allocation.verify import (
 
 from .cases import ONE_SHOP, make_demand
 
+POLICY = AllocationPolicy(max_weeks_late=0)
 DEMAND = make_demand([("a", "cnc", "north", 0, 5.0, 20.0), ("b", "cnc", "north", 1, 30.0, 20.0)])
 
 
 @pytest.fixture(scope="module")
 def result():
-    return allocate(DEMAND, ONE_SHOP, AllocationPolicy())
+    return allocate(DEMAND, ONE_SHOP, POLICY)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_balance_of_lost_and_invented_rows(result):
 
 
 def test_balance_names_the_first_series():
-    plan = allocate(DEMAND, ONE_SHOP, AllocationPolicy())
+    plan = allocate(DEMAND, ONE_SHOP, POLICY)
     more = DEMAND.assign(quantity=DEMAND["quantity"] + [0.0, 1.0])
     assert "part b in north, due 2024-01-08" in check_balance(plan.plan, plan.shortages, more).description
 
@@ -104,7 +105,7 @@ def test_certificate_is_a_flat_record_of_floats(result):
     ],
 )
 def test_certificate_refuses_what_is_not_optimal(tamper, named):
-    lp = build_problem(DEMAND, ONE_SHOP, AllocationPolicy()).program
+    lp = build_problem(DEMAND, ONE_SHOP, POLICY).program
     solution = solve(lp)
     assert check_certificate(certify(lp, solution)).passed
     finding = check_certificate(certify(lp, tamper(solution)))
@@ -113,7 +114,7 @@ def test_certificate_refuses_what_is_not_optimal(tamper, named):
 
 
 def test_certificate_refuses_a_feasible_plan_that_is_too_dear():
-    lp = build_problem(DEMAND, ONE_SHOP, AllocationPolicy()).program
+    lp = build_problem(DEMAND, ONE_SHOP, POLICY).program
     solution = solve(lp)
     all_short = np.concatenate([np.zeros(lp.c.size - lp.b_eq.size), lp.b_eq])
     finding = check_certificate(certify(lp, replace(solution, x=all_short)))
@@ -125,7 +126,7 @@ def test_certificate_refuses_a_feasible_plan_that_is_too_dear():
     [("quantity", 1e-3), ("overtime_quantity", 1e-3), ("part_id", "c"), ("manufacturer_id", "M2")],
 )
 def test_certificate_refuses_tables_that_are_not_the_solution(result, column, change):
-    problem = build_problem(DEMAND, ONE_SHOP, AllocationPolicy())
+    problem = build_problem(DEMAND, ONE_SHOP, POLICY)
 
     def certified(plan):
         return check_certificate(
@@ -141,10 +142,10 @@ def test_certificate_refuses_tables_that_are_not_the_solution(result, column, ch
 
 
 def test_certificate_refuses_other_costs_and_the_proof_of_another_problem(result):
-    problem = build_problem(DEMAND, ONE_SHOP, AllocationPolicy())
+    problem = build_problem(DEMAND, ONE_SHOP, POLICY)
     dear = certify_plan(problem, result.plan, result.shortages, result.cost["total"] * 1.001, result.proof)
     assert "table_residual" in check_certificate(dear).description
-    other = build_problem(DEMAND.assign(quantity=[5.0, 31.0]), ONE_SHOP, AllocationPolicy())
+    other = build_problem(DEMAND.assign(quantity=[5.0, 31.0]), ONE_SHOP, POLICY)
     finding = check_certificate(
         certify_plan(other, result.plan, result.shortages, result.cost["total"], result.proof)
     )

@@ -1,6 +1,7 @@
 """xgb_model as an MLflow model: the input is rows of feature_table, the output forecasts of every horizon.
 
-Where orders have due dates, the input has rows of order_book as well: `week` is that of the book, and features are empty.
+Where orders have due dates, the input has rows of order_book as well: `week` is that of the book, and features are
+empty.
 """
 
 import json

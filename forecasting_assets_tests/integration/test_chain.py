@@ -3,6 +3,7 @@
 import shutil
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -30,6 +31,8 @@ from forecasting_assets.tables import (
     REPLAY_STATE,
     SARIMAX_MODEL,
     SERIES,
+    SUPPLY_LEDGER,
+    SUPPLY_POSITION,
     WEEKLY_DEMAND,
     XGB_MODEL,
 )
@@ -54,6 +57,8 @@ TABLES = [
     PLAN_SHORTAGES,
     BUSINESS_IMPACT,
     REPLAY_STATE,
+    SUPPLY_LEDGER,
+    SUPPLY_POSITION,
 ]
 
 
@@ -207,6 +212,32 @@ def test_plans_and_reports_are_there(home):
     assert set(cost.index) == {pd.Timestamp(week) for week in PLANNED[1 + WARM_UP_WEEKS :]}
     total = cost.sum()
     assert total["perfect_foresight"] < total["plan"] < total["status_quo"]
+
+
+def test_published_plans_carried_out_make_what_was_needed(home):
+    position, ledger, plan, demand = (
+        home.lake.read_pandas(table, PLANNED)
+        for table in (SUPPLY_POSITION, SUPPLY_LEDGER, ALLOCATION_PLAN, WEEKLY_DEMAND)
+    )
+    first, last = (pd.Timestamp(week) for week in (PLANNED[0], PLANNED[-1]))
+    started = plan[(plan["production_week"] == plan["week"] + pd.Timedelta(days=7)) & (plan["week"] < last)]
+    units = position["quantity"].where(position["kind"] != "overdue", -position["quantity"])
+    at_end, at_begin = (
+        position.assign(units=units)[position["week"] == week].groupby(SERIES)["units"].sum()
+        for week in (last, first)
+    )
+    later = ledger[ledger["week"] > first].groupby(SERIES)
+    columns = {
+        "made": started.groupby(SERIES)["quantity"].sum(),
+        "wanted": demand[demand["week"] > first].groupby(SERIES)["quantity"].sum(),
+        "given_up": later["given_up"].sum(),
+        "found": later[["count_difference", "arriving_difference"]].sum().sum(axis=1),
+        "change": at_end.sub(at_begin, fill_value=0.0),
+    }
+    sums = pd.concat(columns, axis=1).fillna(0.0)
+    assert sums["made"].sum() > 0
+    expected = sums["made"] - sums["wanted"] + sums["given_up"] + sums["found"]
+    np.testing.assert_allclose(expected, sums["change"], atol=1e-6)
 
 
 def test_metadata_and_checks_are_recorded_for_each_week_of_a_range(home):

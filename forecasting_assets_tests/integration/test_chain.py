@@ -21,7 +21,9 @@ from forecasting_assets.tables import (
     CAPACITY_LOAD,
     CLEAN_ORDERS,
     DEMAND_FORECAST,
+    ORDER_BOOK,
     PLAN_SHORTAGES,
+    QUANTILES,
     RAW_ORDERS,
     REJECTED_ORDERS,
     REJECTION_REASONS,
@@ -40,6 +42,7 @@ TABLES = [
     RAW_ORDERS,
     CLEAN_ORDERS,
     REJECTED_ORDERS,
+    ORDER_BOOK,
     WEEKLY_DEMAND,
     FEATURES,
     SARIMAX_MODEL,
@@ -72,9 +75,25 @@ def test_every_series_of_the_market_has_demand(home):
 
 
 def test_units_are_conserved_from_lines_to_demand(home):
-    lines = home.lake.read_pandas(CLEAN_ORDERS, WEEKS, ["quantity"]).groupby("week")["quantity"].sum()
-    demand = home.lake.read_pandas(WEEKLY_DEMAND, WEEKS).groupby("week")["quantity"].sum()
-    pd.testing.assert_series_equal(lines, demand)
+    ordered, wanted, booked = (
+        home.lake.read_pandas(table, WEEKS, ["quantity"])
+        .groupby("week")["quantity"]
+        .sum()
+        .reindex(pd.DatetimeIndex([pd.Timestamp(week) for week in WEEKS]), fill_value=0.0)
+        for table in (CLEAN_ORDERS, WEEKLY_DEMAND, ORDER_BOOK)
+    )
+    assert booked.min() > 0
+    pd.testing.assert_series_equal(ordered.cumsum(), wanted.cumsum() + booked, check_freq=False)
+
+
+def test_no_forecast_is_below_what_is_booked(home):
+    forecast = home.lake.read_pandas(DEMAND_FORECAST, PLANNED)
+    book = home.lake.read_pandas(ORDER_BOOK, PLANNED, [*SERIES, "due_week", "quantity"])
+    book = book.rename(columns={"due_week": "target_week"})
+    both = forecast.merge(book, on=["week", *SERIES, "target_week"])
+    assert len(both) > 100
+    for name in ("mean", *QUANTILES):
+        assert (both[name] >= both["quantity"] * (1 - 1e-12)).all(), name
 
 
 def test_features_say_what_the_demand_was(home):

@@ -11,6 +11,7 @@ from forecasting_assets.allocation.choice import (
     with_choice,
 )
 from forecasting_assets.allocation.commitments import active_promises, promised_production
+from forecasting_assets.allocation.comparison import PlanClaim
 from forecasting_assets.allocation.counts import Counts, count
 from forecasting_assets.allocation.demand_checks import check_mean
 from forecasting_assets.allocation.displacement import Displacement
@@ -53,7 +54,6 @@ from forecasting_assets.allocation.optimal import (
 from forecasting_assets.allocation.plan import AllocationPlan, exact_plan
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import AllocationError
-from forecasting_assets.allocation.proof import PlanClaim
 from forecasting_assets.allocation.rolling import (
     Market,
     demand_with_overdue,

@@ -37,9 +37,11 @@ class Violation:
 
     def __str__(self) -> str:
         """Say what is wrong, where, by how much, and how often."""
-        amount = "a missing number" if np.isinf(self.amount) else f"{self.amount:,.6g} {self.unit}".strip()
+        amount = f", {self.amount:,.6g} {self.unit}".rstrip()
+        if np.isinf(self.amount):
+            amount = ", a missing number" if self.unit else ""
         more = f", and in {count(self.rows - 1, 'more row')}" if self.rows > 1 else ""
-        return f"{self.condition}: {self.subject}, {amount}{more}"
+        return f"{self.condition}: {self.subject}{amount}{more}"
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ def certify(program: Program, solution: Solution) -> Certificate:
 def _worst(condition: str, what: str, amount: np.ndarray, size: np.ndarray) -> list[Violation]:
     """Return the largest violation above the tolerance, if there is one."""
     amount = np.where(np.isnan(amount), np.inf, amount)
-    over = amount > 1e-6 * np.abs(size) + 1e-9
+    over = amount > 1e-6 * np.abs(np.nan_to_num(size)) + 1e-9
     if not over.any():
         return []
     at = int(np.argmax(amount))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.commitments import Commitments, resolve_commitments
+from forecasting_assets.allocation.comparison import PlanClaim
 from forecasting_assets.allocation.instance import COST_PARTS, Instance
 from forecasting_assets.allocation.netting import Netting
 from forecasting_assets.allocation.network import Network
@@ -117,6 +118,18 @@ class FixedProduction:
         """Return CAPACITY_LOAD without the fixed production."""
         load = load.sort_values(["manufacturer_id", "production_week"], ignore_index=True)
         return load.assign(**{name: load[name] - amount for name, amount in self._added_load().items()})
+
+    def remove_from_claim(self, claim: PlanClaim) -> PlanClaim:
+        """Return the tables and the cost of a plan without the fixed production."""
+        spent = {part: float(self.rows[part].sum()) for part in COST_PARTS}
+        spent["activation_cost"] = float(self.activation_cost.sum())
+        spent["total"] = sum(spent.values())
+        return replace(
+            claim,
+            plan=self.remove_from(claim.plan),
+            capacity_load=self.remove_from_load(claim.capacity_load),
+            cost={part: amount - spent.get(part, 0.0) for part, amount in claim.cost.items()},
+        )
 
     def _added_load(self) -> dict[str, np.ndarray]:
         """Return what fixed production adds to each column of CAPACITY_LOAD, (slots,)."""

@@ -18,6 +18,7 @@ BATCH = [*SLOT, "part_category"]
 LOT = [*BATCH, "region"]
 CLASS = ["part_category", "region", "due_week", "band"]
 WAY = [*SLOT, *CLASS]
+HOURS = ["capacity_hours", "overtime_capacity_hours", "locked_hours"]
 UNIT_COSTS = ["production_cost", "lane_cost", "holding_cost", "lateness_cost"]
 
 
@@ -33,9 +34,13 @@ class PlanBasis:
     network, policy
         The network, and the costs, limits and rules.
     capacity
-        manufacturer_id, production_week, capacity_hours, overtime_capacity_hours.
+        manufacturer_id, production_week, capacity_hours, overtime_capacity_hours (both without the hours of locked
+        production), locked_hours, locked_regular_hours.
     previous
         manufacturer_id, production_week, part_category, region and quantity of the previous plan, or None.
+    locked
+        manufacturer_id, production_week, part_category and quantity of locked production, or None. It is not part of
+        the plan that is proved, but counts in rules.
     """
 
     demand: pd.DataFrame
@@ -43,6 +48,7 @@ class PlanBasis:
     policy: AllocationPolicy
     capacity: pd.DataFrame
     previous: pd.DataFrame | None = None
+    locked: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class LabelModel:
     policy
         Costs, limits and rules.
     capacity
-        A row for each manufacturer and production week: its hours.
+        A row for each manufacturer and production week: its hours, as in `PlanBasis`.
     classes
         A row for each class (`CLASS`): quantity, unit_value, shortage_cost (of one unit).
     ways
@@ -63,7 +69,10 @@ class LabelModel:
     lots
         A row for each lot (`LOT`) whose change is penalised: quantity in the previous plan, penalty of one unit.
     limits
-        A row for each rule: rule, manufacturer_id, part_category (missing for a minimum load), limit.
+        A row for each rule: rule, manufacturer_id, part_category (missing for a minimum load), stated (limit for all
+        production) and limit (what locked production leaves of it).
+    locked
+        Units of locked production by batch (`BATCH`).
     """
 
     policy: AllocationPolicy
@@ -72,6 +81,7 @@ class LabelModel:
     ways: pd.DataFrame
     lots: pd.DataFrame
     limits: pd.DataFrame
+    locked: pd.Series
 
 
 def label_model(basis: PlanBasis) -> LabelModel:
@@ -88,12 +98,15 @@ def label_model(basis: PlanBasis) -> LabelModel:
         Every way, limit and cost, computed from the tables.
     """
     network, policy = basis.network, basis.policy
-    classes = _classes(basis.demand)
+    classes = _classes(_priced(basis.demand, policy))
     offers = (
         classes[CLASS].reset_index(names="class").merge(_capable(network), on=["part_category", "region"])
     )
-    classes = _worth(classes, offers, policy)
-    capacity = basis.capacity[[*SLOT, "capacity_hours", "overtime_capacity_hours"]].reset_index(drop=True)
+    capacity = basis.capacity.reset_index(drop=True)
+    hours = capacity.groupby("manufacturer_id")[HOURS].sum()
+    works = offers["manufacturer_id"].map(hours.sum(axis=1)).fillna(0.0) > 0
+    classes = _worth(classes, offers[works], policy)
+    locked = (_NOTHING_LOCKED if basis.locked is None else basis.locked).groupby(BATCH)["quantity"].sum()
     ways = _ways(classes, offers, capacity, policy)
     return LabelModel(
         policy=policy,
@@ -101,7 +114,8 @@ def label_model(basis: PlanBasis) -> LabelModel:
         classes=classes,
         ways=ways,
         lots=_frozen_lots(basis, ways),
-        limits=_limits(policy, capacity, classes, ways),
+        limits=_limits(policy, capacity, classes, ways, locked),
+        locked=locked,
     )
 
 
@@ -117,6 +131,20 @@ def _capable(network: Network) -> pd.DataFrame:
     return made[["manufacturer_id", "part_category", "region", *columns]]
 
 
+def _priced(demand: pd.DataFrame, policy: AllocationPolicy) -> pd.DataFrame:
+    """Return the demand with the set price of a unit not delivered, of the part before its category, and priority."""
+    price, priority = policy.shortage_price, policy.priority
+    default = np.nan if price.default is None else price.default
+    of_part, of_category = (
+        demand[c].map(dict(named)).astype(float)
+        for c, named in (("part_id", price.part), ("part_category", price.category))
+    )
+    named = (("part_id", priority.part), ("part_category", priority.category), ("region", priority.region))
+    multiples = [demand[c].map(dict(by_name)).astype(float).fillna(1.0) for c, by_name in named]
+    set_price = of_part.fillna(of_category).fillna(default)
+    return demand.assign(shortage_price=set_price, priority=multiples[0] * multiples[1] * multiples[2])
+
+
 def _classes(demand: pd.DataFrame) -> pd.DataFrame:
     """Return the classes: units, and the mean price of a unit, where a part without price has that of its like."""
     demand = demand.reset_index(drop=True)
@@ -127,6 +155,8 @@ def _classes(demand: pd.DataFrame) -> pd.DataFrame:
     sums = demand.assign(revenue=revenue).groupby(CLASS, sort=False)
     classes = sums[["quantity", "weight"]].sum().assign(revenue=sums["revenue"].sum(min_count=1))
     classes["unit_price"] = classes.pop("revenue") / classes.pop("weight")
+    # Parts of one band are alike in both.
+    classes[["shortage_price", "priority"]] = sums[["shortage_price", "priority"]].first()
     return classes.reset_index()
 
 
@@ -136,9 +166,13 @@ def _worth(classes: pd.DataFrame, offers: pd.DataFrame, policy: AllocationPolicy
     highest = offers["unit_cost"] * (1 + longest) + offers["overtime_cost"] + offers["lane_cost"]
     value = classes["unit_price"].fillna(highest.groupby(offers["class"]).max())
     value = value.fillna(value.max()).fillna(1.0)
-    unreliable = (1 - offers["on_time_rate"]) * policy.lateness_penalty * offers["class"].map(value)
-    worst = (highest + unreliable).groupby(offers["class"]).max().reindex(classes.index)
-    return classes.assign(unit_value=value, shortage_cost=policy.shortage_cost * np.fmax(value, worst))
+    least = value
+    if policy.shortage_floor:
+        unreliable = (1 - offers["on_time_rate"]) * policy.lateness_penalty * offers["class"].map(value)
+        worst = (highest + unreliable).groupby(offers["class"]).max().reindex(classes.index)
+        least = value.where(value >= worst.fillna(-np.inf), worst)
+    shortage = classes["shortage_price"].fillna(policy.shortage_cost * least) * classes["priority"]
+    return classes.assign(unit_value=value, shortage_cost=shortage)
 
 
 def _ways(
@@ -153,7 +187,7 @@ def _ways(
     # An unreliable manufacturer delivers the share 1 - on_time_rate of its units one week later than planned.
     rate, late = ways["on_time_rate"], ways["lateness"]
     expected = rate * late.clip(lower=0) + (1 - rate) * (late + 1).clip(lower=0)
-    value = classes["unit_value"].to_numpy()[ways["class"]]
+    value = (classes["unit_value"] * classes["priority"]).to_numpy()[ways["class"]]
     ways["production_cost"] = ways["unit_cost"]
     ways["holding_cost"] = policy.keeping_cost * (-late).clip(lower=0) * ways["unit_cost"]
     ways["lateness_cost"] = policy.lateness_penalty * expected * value
@@ -177,21 +211,39 @@ def _frozen_lots(basis: PlanBasis, ways: pd.DataFrame) -> pd.DataFrame:
 
 
 def _limits(
-    policy: AllocationPolicy, capacity: pd.DataFrame, classes: pd.DataFrame, ways: pd.DataFrame
+    policy: AllocationPolicy,
+    capacity: pd.DataFrame,
+    classes: pd.DataFrame,
+    ways: pd.DataFrame,
+    locked: pd.Series,
 ) -> pd.DataFrame:
-    """Return the limits set by rules: least hours of a manufacturer, most units of a category at a manufacturer."""
-    hours = capacity.groupby("manufacturer_id")["capacity_hours"].sum()
-    rows: list[tuple[str, str, str | None, float]] = [
-        ("minimum_load", manufacturer, None, share * hours[manufacturer])
-        for manufacturer, share in policy.minimum_load.items()
-        if manufacturer in hours
+    """Return the limits set by rules: least hours of a manufacturer, most units of a category at a manufacturer.
+
+    Locked production counts: its hours as capacity and load, its units as demand and as made.
+    """
+    hours = capacity.groupby("manufacturer_id")[
+        ["capacity_hours", "locked_regular_hours", "locked_hours"]
+    ].sum()
+    least = hours["capacity_hours"] + hours["locked_regular_hours"]
+    rows: list[tuple[str, str, str | None, float, float]] = [
+        ("minimum_load", m, None, share * least[m], share * least[m] - hours.loc[m, "locked_hours"])
+        for m, share in policy.minimum_load.items()
+        if m in hours.index
     ]
+    units = locked.reset_index()
     demand = classes.groupby("part_category")["quantity"].sum()
-    makers = ways[["part_category", "manufacturer_id"]].drop_duplicates()
-    rows += [
-        ("maximum_share", manufacturer, category, policy.maximum_share[category] * demand[category])
-        for category, manufacturer in makers.itertuples(index=False)
-        if category in policy.maximum_share
-    ]
-    columns = ["rule", "manufacturer_id", "part_category", "limit"]
-    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[:3], object) | {"limit": float})
+    demand = demand.add(units.groupby("part_category")["quantity"].sum(), fill_value=0.0)
+    made = units.groupby(["part_category", "manufacturer_id"])["quantity"].sum()
+    for category, manufacturer in ways[["part_category", "manufacturer_id"]].drop_duplicates().to_numpy():
+        if category in policy.maximum_share:
+            most = policy.maximum_share[category] * demand[category]
+            left = most - made.get((category, manufacturer), 0.0)
+            rows.append(("maximum_share", manufacturer, category, most, left))
+    columns = ["rule", "manufacturer_id", "part_category", "stated", "limit"]
+    types = dict.fromkeys(columns[:3], object) | {"stated": float, "limit": float}
+    return pd.DataFrame(rows, columns=columns).astype(types)
+
+
+_NOTHING_LOCKED = pd.DataFrame(
+    {c: pd.Series(dtype=object) for c in BATCH} | {"quantity": pd.Series(dtype=float)}
+)

@@ -11,6 +11,8 @@ import pandas as pd
 
 from forecasting_assets.allocation.arguments import check_demand
 from forecasting_assets.allocation.certificate import Certificate, certify
+from forecasting_assets.allocation.comparison import PlanClaim, compare
+from forecasting_assets.allocation.conditions import differences
 from forecasting_assets.allocation.explain import explain
 from forecasting_assets.allocation.fixed_production import FixedProduction, fix_production
 from forecasting_assets.allocation.formulate import Formulation, check_rules, formulate
@@ -35,7 +37,7 @@ from forecasting_assets.allocation.program import (
     relaxed,
     solve,
 )
-from forecasting_assets.allocation.proof import PlanClaim, differences, prove, stored
+from forecasting_assets.allocation.proof import prove, stored
 from forecasting_assets.allocation.proof_table import bands, label_prices, vector, vectors
 from forecasting_assets.allocation.recourse import TwoStage
 from forecasting_assets.allocation.scenarios import QUANTILE_DRAWS, part_scenarios
@@ -102,7 +104,10 @@ class Problem:
         wanted = demand[[*series, "part_category", "unit_price"]].assign(weight=demand["quantity"])
         wanted = wanted.merge(parts[series].assign(quantity=units), on=series, how="left")
         wanted["quantity"] = wanted["quantity"].fillna(wanted["weight"])
-        return PlanBasis(wanted, inputs.network, inputs.policy, self.instance.slots, inputs.state.previous)
+        locked = self.fixed.rows if self.fixed else None
+        return PlanBasis(
+            wanted, inputs.network, inputs.policy, self.instance.slots, inputs.state.previous, locked
+        )
 
     @property
     def base(self) -> Program:
@@ -248,12 +253,11 @@ def allocate(
         If a rule names an unknown manufacturer or category, or the solver fails or finds no plan in its time limit.
     """
     solved = _solve_problem(build_problem(demand, network, policy, state))
-    plan = replace(solved.plan, rules=_rules(solved), proof=_proof(solved))
-    claim = PlanClaim(plan.plan, plan.shortages, plan.capacity_load, plan.rules, plan.proof, plan.cost)
+    plan = replace(_published(solved), rules=_rules(solved), proof=_proof(solved))
     return replace(
-        _published(solved),
+        plan,
         reasons=explain(solved.problem.instance, solved.decision, unservable(network, demand)),
-        certificate=certify_plan(solved.problem, claim),
+        certificate=certify_plan(solved.problem, PlanClaim.of(plan)),
     )
 
 
@@ -275,7 +279,9 @@ def certify_plan(problem: Problem, claim: PlanClaim) -> Certificate:
     Certificate
         What is violated, the cost, and the bound that no plan is below.
     """
-    certificate = prove(problem.basis, claim)
+    if problem.fixed:
+        claim = problem.fixed.remove_from_claim(claim)
+    certificate = prove(compare(problem.basis, claim))
     if not problem.stages:
         return certificate
     program, proof = problem.program, claim.proof
@@ -296,7 +302,7 @@ def certify_plan(problem: Problem, claim: PlanClaim) -> Certificate:
         allowed_gap=max(problem.policy.mip_gap, solution.gap) if program.binaries else 0.0,
         violations=(
             *certificate.violations,
-            *differences(expected.plan, expected.shortages, claim),
+            *differences(expected.flows, expected.shortages, claim),
             *of_program.violations,
         ),
     )

@@ -87,13 +87,13 @@ def _price_of_change(model: LabelModel, proof: pd.DataFrame) -> np.ndarray:
     if model.lots.empty:
         return np.zeros(len(model.ways))
     at = pd.MultiIndex.from_frame(model.lots[LOT]).get_indexer(pd.MultiIndex.from_frame(model.ways[LOT]))
-    return np.append(lot_prices(model, proof), 0.0)[at]
+    return np.asarray(np.append(lot_prices(model, proof), 0.0)[at])
 
 
 def lot_prices(model: LabelModel, proof: pd.DataFrame) -> np.ndarray:
     """Return what one more unit of each lot costs as a change of the previous plan; at most its penalty."""
     penalty = model.lots["penalty"].to_numpy(float)
-    return np.clip(price_of(proof, "previous_plan", model.lots), -penalty, penalty)
+    return np.asarray(np.clip(price_of(proof, "previous_plan", model.lots), -penalty, penalty))
 
 
 def class_prices(model: LabelModel, ways: pd.DataFrame) -> np.ndarray:

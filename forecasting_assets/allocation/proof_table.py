@@ -1,5 +1,7 @@
 """The table PLAN_PROOF of a solved problem: prices by label, bands of parts, and the bound."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -86,7 +88,7 @@ def vector(proof: pd.DataFrame, kind: str, size: int) -> np.ndarray:
 
 def complete(rows: pd.DataFrame) -> pd.DataFrame:
     """Return rows with all columns of PLAN_PROOF, in their types; labels that do not apply are missing."""
-    types = {
+    types: dict[str, Any] = {
         "production_week": "datetime64[ns]",
         "due_week": "datetime64[ns]",
         "position": "Int64",

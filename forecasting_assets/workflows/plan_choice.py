@@ -21,7 +21,7 @@ from forecasting_assets.lake.network import read_network
 from forecasting_assets.pipeline import VALUED_WEEKS
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
-    DEMAND_FORECAST,
+    DEMAND_PLAN,
     ERROR_CORRELATIONS,
     PLAN_CHOICE,
     SUPPLY_POSITION,
@@ -74,13 +74,13 @@ def read_policy(settings: Settings, lake: Lake, week: date) -> AllocationPolicy:
 def _replayed_choice(settings: Settings, lake: Lake, week: date, read_demand: DemandReader) -> pd.DataFrame:
     first = max(settings.calendar.first_week, add_weeks(week, 1 - REPLAYED_WEEKS))
     origins = weeks_between(add_weeks(first, -1), add_weeks(week, -1))
-    existing = set(lake.existing(DEMAND_FORECAST, origins))
+    existing = set(lake.existing(DEMAND_PLAN, origins))
     unbroken: list[date] = []
     for origin in reversed(origins):
         if origin not in existing:
             break
         unbroken.insert(0, origin)
-    forecasts = {origin: read_demand(settings, lake, origin) for origin in unbroken}
+    forecasts = {origin: read_demand(lake, origin) for origin in unbroken}
     position = (
         lake.read_pandas(SUPPLY_POSITION, unbroken[:1], missing_ok=True) if unbroken else pd.DataFrame()
     )

@@ -72,11 +72,12 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Findi
         lake.read_pandas(table, [week])
         for table in (CAPACITY_LOAD, ALLOCATION_PLAN, PLAN_FLOWS, PLAN_PROOF, PLAN_RULES, PLAN_SHORTAGES)
     )
-    wanted = planned_units(problem)
+    wanted, costs = planned_units(problem), read_plan_costs(lake, week)
     # The exact plan and its proof are of the production that is not fixed.
     fixed = problem.fixed
     own_load = fixed.remove_from_load(load) if fixed else load
     own_plan = fixed.remove_from(plan) if fixed else plan
+    claim = PlanClaim(plan, flows, shortages, load, rules, proof, costs)
     exact = exact_plan(problem.instance, flows, shortages, own_load)
     if exact is None:
         of_exact_plan = dict.fromkeys(
@@ -87,9 +88,6 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Findi
             ),
         )
     else:
-        change = read_plan_costs(lake, week)["change_cost"]
-        cost = {**exact.cost, "change_cost": change, "total": exact.cost["total"] + change}
-        claim = PlanClaim(exact.plan, shortages, exact.capacity_load, rules, proof, cost)
         spare = inputs.policy.uncertainty != "deterministic"
         whole = inputs.policy.whole_units
         of_exact_plan = {

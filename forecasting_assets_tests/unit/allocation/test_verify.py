@@ -103,7 +103,7 @@ def test_certificate_of_a_plan(result):
         (lambda s: replace(s, y_eq=s.y_eq * 1.01), "cheaper than its price"),
         (lambda s: replace(s, y_ub=s.y_ub - 1.0), "price below zero"),
         (lambda s: replace(s, y_ub=s.y_ub + 1.0), "above its lower bound"),
-        (lambda s: replace(s, x=s.x * np.nan), "missing number"),
+        (lambda s: replace(s, x=s.x * np.nan), "equation of the program"),
     ],
 )
 def test_certificate_refuses_what_does_not_solve_the_program(tamper, named):

@@ -147,7 +147,7 @@ def _toml(value: Any) -> str:
 
 
 def tables_page() -> str:
-    """Return the reference of assets, their tables and checks, and of the network files."""
+    """Return the reference of assets, their tables and checks, and of the network and planning files."""
     pipeline = build_pipeline(Settings(home=Path()))
     lines = [
         "# Assets, tables and checks",
@@ -165,6 +165,21 @@ def tables_page() -> str:
     lines += ["## Network files", "", "The files that you write and the platform reads.", ""]
     for table in _NETWORK_FILES:
         lines += [f"### {table.name}.csv", "", *_columns(table), ""]
+    lines += [
+        "## Planning files",
+        "",
+        "Files that planners write and the platform reads, all of them optional.",
+        "",
+    ]
+    for table in tables.PLANNING_FILES.values():
+        lines += [
+            f"### {table.name}",
+            "",
+            f"`{table.name}*.csv`, `.csv.gz`, `.parquet` or `.xlsx`.",
+            "",
+            *_columns(table),
+            "",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -173,6 +188,7 @@ def _asset(asset: WeeklyAsset) -> Iterator[str]:
     yield from [f"### {asset.name}", "", description, ""]
     reads = [f"`{source.asset}`{_weeks(source)}" for source in asset.upstream]
     reads += [asset.files] if asset.files else []
+    reads += [f"planning files `{rows.kind}`" for rows in asset.planning]
     yield from ["Reads: " + ", ".join(reads) + ".", ""]
     if asset.settings:
         yield from ["Settings that change it: " + ", ".join(f"`{name}`" for name in asset.settings) + ".", ""]

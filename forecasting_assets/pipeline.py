@@ -9,7 +9,7 @@ and computes nothing.
 
 from dataclasses import dataclass
 
-from forecasting_assets.allocation import FORESEEN_WEEKS
+from forecasting_assets.allocation import FORESEEN_WEEKS, REPLAYED_WEEKS
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.features.window import LOOKBACK_WEEKS
 from forecasting_assets.settings import Settings
@@ -22,9 +22,14 @@ from forecasting_assets.tables import (
     CAPACITY_OVERRIDES_KNOWN,
     CLEAN_ORDERS,
     DEMAND_FORECAST,
+    DEMAND_PLAN,
+    ERROR_CORRELATIONS,
     LANES,
     MANUFACTURER_NETWORK,
+    ORDER_BOOK,
     ORDER_FILE_SUMMARY,
+    OVERRIDE_USE,
+    PLAN_CHOICE,
     PLAN_COST,
     PLAN_FLOWS,
     PLAN_PROOF,
@@ -45,10 +50,13 @@ from forecasting_assets.tables import (
 #: Landed files that an asset reads.
 ORDER_FILES = "order files"
 NETWORK_FILES = "network files"
+PLANNING_FILES = "planning files"
 #: Weeks of orders that the seasonal naive forecast uses: the year before every target week is among them.
 NAIVE_LOOKBACK_WEEKS = 60
 #: Weeks that a count of stock is carried forward where no plan was made in the meantime.
 COUNT_WEEKS = 8
+#: Weeks of orders that give the value of a unit where past weeks are replayed.
+VALUED_WEEKS = 26
 #: Settings that change what the models forecast.
 MODEL_SETTINGS = ("calendar", "forecasting")
 
@@ -65,12 +73,47 @@ class Upstream:
         Offsets of the first and last week from W.
     optional
         Whether W can be made although some of the weeks do not exist.
+    only_with
+        Order column without which these weeks hold nothing, and so never change.
     """
 
     asset: str
     first: int = 0
     last: int = 0
     optional: bool = False
+    only_with: str | None = None
+
+
+@dataclass(frozen=True)
+class PlanningInput:
+    """The rows of planning files that week W reads.
+
+    Attributes
+    ----------
+    kind
+        Kind of planning file, a name in `tables.PLANNING_FILES`.
+    past
+        Whether W looks back on earlier weeks: it reads all rows known by the end of the week before, also those
+        about weeks that have passed. If not, it reads the rows known by the end of W that are about later weeks.
+    weeks
+        Number of weeks up to W, within which rows became known; None if rows may be older.
+    """
+
+    kind: str
+    past: bool = False
+    weeks: int | None = None
+
+
+#: Overrides that are judged once the weeks that they are about have closed.
+PAST_OVERRIDES = PlanningInput("forecast_overrides", past=True)
+#: Counts that the supply position of a week is made from.
+COUNTS = (
+    PlanningInput("stock", weeks=COUNT_WEEKS + 1),
+    PlanningInput("work_in_progress", weeks=COUNT_WEEKS + 1),
+)
+#: Production that planners have fixed, and units that are held for customers.
+LOCKS = PlanningInput("locked_allocations")
+HELD = PlanningInput("promises")
 
 
 @dataclass(frozen=True)
@@ -106,21 +149,28 @@ class WeeklyAsset:
         Weeks of other assets that it reads.
     files
         Landed files that it reads: ORDER_FILES or NETWORK_FILES.
+    planning
+        Rows of planning files that it reads.
     settings
         Dotted names of the settings that change what it holds.
     also_writes
         Tables that it writes beside its own.
     checks
         Checks of each week.
+    versioned_by_rows
+        Whether a week that is made again from other inputs, but with the same rows, counts as unchanged for what is
+        made from it.
     """
 
     table: Table
     group: str
     upstream: tuple[Upstream, ...] = ()
     files: str | None = None
+    planning: tuple[PlanningInput, ...] = ()
     settings: tuple[str, ...] = ()
     also_writes: tuple[Table, ...] = ()
     checks: tuple[Check, ...] = ()
+    versioned_by_rows: bool = False
 
     @property
     def name(self) -> str:
@@ -149,6 +199,8 @@ def build_pipeline(settings: Settings) -> Pipeline:
 
 
 def _order_assets(settings: Settings) -> list[WeeklyAsset]:
+    # The book of a week follows from that of the week before, so it may change with orders of any earlier week.
+    book_before = Upstream("order_book", -1, -1, optional=True, only_with="due_date")
     return [
         WeeklyAsset(
             RAW_ORDERS,
@@ -180,6 +232,7 @@ def _order_assets(settings: Settings) -> list[WeeklyAsset]:
                 Check("unique_orders", "No order line counts twice."),
                 Check("no_future_data", "Every order is dated within the week."),
                 Check("contract", "Parts, regions, quantities and prices are present and positive."),
+                Check("due_after_ordered", "No order is wanted before it was ordered.", blocking=False),
                 Check("few_rejections", "Few rows and units of each file are rejected.", blocking=False),
                 Check(
                     "line_numbers_unique",
@@ -189,9 +242,19 @@ def _order_assets(settings: Settings) -> list[WeeklyAsset]:
             ),
         ),
         WeeklyAsset(
+            ORDER_BOOK,
+            "orders",
+            (Upstream("clean_orders"), book_before),
+            checks=(
+                Check("contract", "Each part, region and week has one row, with a positive quantity."),
+                Check("not_due_yet", "All units are due in later weeks."),
+            ),
+            versioned_by_rows=True,
+        ),
+        WeeklyAsset(
             WEEKLY_DEMAND,
             "orders",
-            (Upstream("clean_orders"),),
+            (Upstream("clean_orders"), book_before),
             checks=(
                 Check("contract", "Each part and region has one row, with a positive quantity."),
                 Check("usual_volume", "Units are in line with past weeks.", blocking=False),
@@ -254,7 +317,9 @@ def _forecast_assets(settings: Settings) -> list[WeeklyAsset]:
                     "weekly_demand", first=1 + origins - settings.forecasting.history_weeks, optional=True
                 ),
             ),
-            settings=MODEL_SETTINGS,
+            planning=(PAST_OVERRIDES,),
+            settings=(*MODEL_SETTINGS, "orders.fold_case"),
+            also_writes=(ERROR_CORRELATIONS,),
             checks=(
                 Check("contract", "Every metric has one value for each model, segment and horizon."),
                 Check(
@@ -279,6 +344,13 @@ def _forecast_assets(settings: Settings) -> list[WeeklyAsset]:
 
 
 def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
+    # Past weeks are replayed to choose what to plan for.
+    replays = settings.allocation.uncertainty == "auto"
+    planned_before = -REPLAYED_WEEKS if replays else -1
+    orders_since = min(-COUNT_WEEKS, 1 - VALUED_WEEKS) if replays else -COUNT_WEEKS
+    demand = (
+        Upstream("demand_plan", first=-REPLAYED_WEEKS, optional=True) if replays else Upstream("demand_plan")
+    )
     return [
         WeeklyAsset(
             MANUFACTURER_NETWORK,
@@ -296,24 +368,47 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
             ),
         ),
         WeeklyAsset(
+            DEMAND_PLAN,
+            "planning",
+            (Upstream("order_book"), Upstream("demand_forecast"), Upstream("feature_table")),
+            planning=(PlanningInput("forecast_overrides"), PlanningInput("promises")),
+            settings=("calendar.horizon_weeks", "orders.fold_case"),
+            also_writes=(OVERRIDE_USE,),
+            checks=(
+                Check(
+                    "contract",
+                    "Each part, region and due week has one row, with no less planned than is booked.",
+                ),
+                Check("overrides_used", "Every forecast override can change the forecast.", blocking=False),
+                Check(
+                    "planning_files_recognised",
+                    "Every file of the planning folder is of a known kind.",
+                    blocking=False,
+                ),
+            ),
+        ),
+        WeeklyAsset(
             ALLOCATION_PLAN,
             "planning",
             (
-                Upstream("demand_forecast"),
-                Upstream("feature_table"),
+                demand,
                 Upstream("manufacturer_network"),
+                # How the errors of the forecast depend on each other.
+                Upstream("backtest_report"),
                 # What the plan before started (from its own network), and the supply position that it started from.
-                Upstream("allocation_plan", -1, -1, optional=True),
+                Upstream("allocation_plan", planned_before, -1, optional=True),
                 # Orders since the newest count, where there is no plan before.
-                Upstream("weekly_demand", first=-COUNT_WEEKS, optional=True),
+                Upstream("weekly_demand", first=orders_since, optional=True),
             ),
-            settings=("allocation",),
+            planning=(*COUNTS, LOCKS, HELD),
+            settings=("allocation", "orders.fold_case"),
             also_writes=(
                 SUPPLY_POSITION,
                 SUPPLY_LEDGER,
                 CAPACITY_LOAD,
                 PLAN_FLOWS,
                 PLAN_SHORTAGES,
+                PLAN_CHOICE,
                 PLAN_COST,
                 PLAN_REASONS,
                 PLAN_RULES,
@@ -337,6 +432,10 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
                 Check("capacity_feasible", "No manufacturer is planned over its hours."),
                 Check("demand_balanced", "Every unit of demand is planned or listed as a shortage."),
                 Check(
+                    "mean_planned_for",
+                    "Of no part less is planned for than the mean demand that supply leaves unmet.",
+                ),
+                Check(
                     "solver_certified",
                     "The tables hold a feasible plan, and duality proves that none is cheaper.",
                 ),
@@ -345,6 +444,12 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
                     "The rows of the plan are the exact plan, rounded to whole units if so set, within all hours.",
                 ),
                 Check("rules_kept", "No rule of the marketplace had to be relaxed."),
+                # A lock that cannot stand is a wish that cannot be met; the rest of the plan is as good as without it.
+                Check(
+                    "locks_kept",
+                    "What planners locked and what is held for promises is in the plan.",
+                    blocking=False,
+                ),
                 Check("few_shortages", "Shortages are below the limit.", blocking=False),
                 Check(
                     "demand_servable",
@@ -364,8 +469,7 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
             (
                 Upstream("business_impact", -1, -1, optional=True),
                 Upstream("allocation_plan", first=-FORESEEN_WEEKS, optional=True),
-                Upstream("demand_forecast", first=-FORESEEN_WEEKS, optional=True),
-                Upstream("feature_table", first=-FORESEEN_WEEKS, optional=True),
+                Upstream("demand_plan", first=-FORESEEN_WEEKS, optional=True),
                 Upstream("manufacturer_network", first=-FORESEEN_WEEKS, optional=True),
                 Upstream("weekly_demand", first=-FORESEEN_WEEKS - NAIVE_LOOKBACK_WEEKS, optional=True),
             ),

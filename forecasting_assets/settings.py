@@ -126,6 +126,15 @@ class NetworkSettings(Section):
     )
 
 
+class PlanningSettings(Section):
+    """Files of what planners know and decide."""
+
+    path: str = Field(
+        "landing/planning",
+        description="Folder of forecast overrides, locked allocations, stock, work in progress and promises",
+    )
+
+
 class LakeSettings(Section):
     """Tables."""
 
@@ -229,6 +238,7 @@ class Settings(BaseSettings):
     calendar: CalendarSettings = CalendarSettings()
     orders: OrderSettings = OrderSettings()
     network: NetworkSettings = NetworkSettings()
+    planning: PlanningSettings = PlanningSettings()
     lake: LakeSettings = LakeSettings()
     spark: SparkSettings = SparkSettings()
     runtime: RuntimeSettings = RuntimeSettings()
@@ -268,6 +278,11 @@ class Settings(BaseSettings):
     def network_path(self) -> Path:
         """Folder of network files."""
         return Path(self.resolve(self.network.path))
+
+    @property
+    def planning_path(self) -> str:
+        """Folder or URL of planning files."""
+        return self.resolve(self.planning.path)
 
     @property
     def reports_path(self) -> Path:

@@ -2,7 +2,20 @@
 
 from forecasting_assets.allocation.arguments import DemandError, InputError
 from forecasting_assets.allocation.certificate import Certificate
+from forecasting_assets.allocation.choice import (
+    FEWEST_WEEKS,
+    REPLAYED_WEEKS,
+    PastWeeks,
+    choose_method,
+    set_method,
+    with_choice,
+)
+from forecasting_assets.allocation.commitments import active_promises, promised_production
+from forecasting_assets.allocation.comparison import PlanClaim
 from forecasting_assets.allocation.counts import Counts, count
+from forecasting_assets.allocation.demand_checks import check_mean
+from forecasting_assets.allocation.displacement import Displacement
+from forecasting_assets.allocation.free_capacity import FreeCapacity, Inquiry, Offer, OfferLine
 from forecasting_assets.allocation.greedy import allocate_greedily
 from forecasting_assets.allocation.hindsight import (
     FORESEEN_WEEKS,
@@ -11,6 +24,15 @@ from forecasting_assets.allocation.hindsight import (
     Published,
     impact,
     replayed_origins,
+)
+from forecasting_assets.allocation.inquiries import (
+    Answer,
+    CapableToPromise,
+    InquiryError,
+    PublishedPlan,
+    parse_inquiries,
+    parse_inquiry,
+    promised_rows,
 )
 from forecasting_assets.allocation.instance import COST_PARTS
 from forecasting_assets.allocation.network import (
@@ -22,7 +44,13 @@ from forecasting_assets.allocation.network import (
     weekly_capacity,
 )
 from forecasting_assets.allocation.network_files import load_network
-from forecasting_assets.allocation.optimal import allocate, build_problem, certify_plan, planned_units
+from forecasting_assets.allocation.optimal import (
+    Problem,
+    allocate,
+    build_problem,
+    certify_plan,
+    planned_units,
+)
 from forecasting_assets.allocation.plan import AllocationPlan, exact_plan
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import AllocationError
@@ -32,6 +60,7 @@ from forecasting_assets.allocation.rolling import (
     production_weeks,
     rolling_replay,
 )
+from forecasting_assets.allocation.scenarios import correlations_used
 from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.allocation.supply import (
     Position,
@@ -45,6 +74,7 @@ from forecasting_assets.allocation.verify import (
     check_balance,
     check_capacity,
     check_certificate,
+    check_locks_kept,
     check_manufacturers_used,
     check_priced_parts,
     check_published,
@@ -65,24 +95,39 @@ from forecasting_assets.allocation.worth import parts_without_demand
 
 __all__ = [
     "COST_PARTS",
+    "FEWEST_WEEKS",
     "FORESEEN_WEEKS",
+    "REPLAYED_WEEKS",
     "WARM_UP_WEEKS",
     "AllocationError",
     "AllocationPlan",
     "AllocationPolicy",
+    "Answer",
+    "CapableToPromise",
     "Certificate",
     "Change",
     "Counts",
     "DemandError",
     "Demands",
+    "Displacement",
+    "FreeCapacity",
     "InputError",
+    "Inquiry",
+    "InquiryError",
     "Market",
     "Network",
     "NetworkError",
     "NetworkProblem",
+    "Offer",
+    "OfferLine",
+    "PastWeeks",
+    "PlanClaim",
     "PlanningState",
     "Position",
+    "Problem",
     "Published",
+    "PublishedPlan",
+    "active_promises",
     "advance",
     "all_series",
     "allocate",
@@ -96,13 +141,17 @@ __all__ = [
     "check_capacity",
     "check_certificate",
     "check_counts",
+    "check_locks_kept",
     "check_manufacturers_used",
+    "check_mean",
     "check_priced_parts",
     "check_published",
     "check_rules_kept",
     "check_servable",
     "check_shortages",
     "check_supply_balance",
+    "choose_method",
+    "correlations_used",
     "count",
     "demand_with_overdue",
     "exact_plan",
@@ -112,13 +161,19 @@ __all__ = [
     "load_network",
     "on_time_rate",
     "parse_change",
+    "parse_inquiries",
+    "parse_inquiry",
     "parts_without_demand",
     "planned_units",
     "production_weeks",
+    "promised_production",
+    "promised_rows",
     "replayed_origins",
     "rolling_replay",
+    "set_method",
     "started_production",
     "unservable",
     "unused_manufacturers",
     "weekly_capacity",
+    "with_choice",
 ]

@@ -17,6 +17,8 @@ Policies:
   beyond. Its earlier weeks depend on the week that is judged, so its metrics are the difference of its replays with and
   without that week; added up, weeks are one replay. Its position is that after the last week whose orders it knows
   completely.
+- `lower_bound`: what no policy can beat that begins where the plan began and ends with no more units than the plan (see
+  `bound`), over the weeks since the bound began; it has a cost only, the part of each week is what the week adds
 
 Perfect foresight knows demand and plans for exactly that, not for units that unreliable manufacturers deliver a week
 late.
@@ -29,6 +31,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.allocation.bound import lower_bound
 from forecasting_assets.allocation.greedy import allocate_greedily
 from forecasting_assets.allocation.optimal import allocate_unproven
 from forecasting_assets.allocation.rolling import (
@@ -39,9 +42,9 @@ from forecasting_assets.allocation.rolling import (
     rates,
     rolling_replay,
 )
-from forecasting_assets.allocation.supply import POSITION
+from forecasting_assets.allocation.supply import POSITION, Position
 from forecasting_assets.tables import BUSINESS_IMPACT, QUANTILES, REPLAY_STATE, SERIES
-from forecasting_assets.weeks import add_weeks, week_index, weeks_between
+from forecasting_assets.weeks import add_weeks, week_index, weeks_apart, weeks_between
 
 #: Weeks whose orders perfect foresight knows: the current one and the next.
 FORESEEN_WEEKS = 8
@@ -51,6 +54,9 @@ WARM_UP_WEEKS = 4
 BIASES = (-30, -20, -10, 0, 10, 20, 30)
 NOISES = (10, 20, 30, 40)
 _FORESIGHT = "perfect_foresight"
+_BOUND = "lower_bound"
+#: Weeks after which the bound begins again.
+BOUND_WEEKS = 26
 #: Units of one category and region are forecast alike by mistake, and judged together.
 _CATEGORY_REGION = ["part_category", "region"]
 #: Policies that allocate greedily.
@@ -126,24 +132,30 @@ def impact(
     # Alternatives are planned without rules, and cost what units cost without them.
     replayed = replace(market, policy=market.policy.without_rules())
     replayer = _Replayer(replayed, published, state)
-    since = week if state is None else state["since"].iloc[0].date()
+    since = week if state is None else state["since"].min().date()
     forecast = demands.forecasts[origin]
     planned = {"status_quo": demands.naive, "naive_optimal": demands.naive, "forecast_greedy": forecast}
     for name, factor in _errors(forecast, market.policy.seed).items():
         planned[name] = _scaled(forecast, factor)
     position = market.position(published.position, origin)
-    metrics, states = {"plan": pd.Series(carry_out(published.plan, week, position, market)[0])}, {}
+    of_plan, after = carry_out(published.plan, week, position, market)
+    metrics, states = {"plan": pd.Series(of_plan)}, {}
     for name, demand in planned.items():
         metrics[name], states[name] = replayer.one_week(name, week, demand)
     metrics[_FORESIGHT], states[_FORESIGHT] = replayer.perfect_foresight(week, since, demands.forecasts)
     planned |= {"plan": forecast, _FORESIGHT: market.orders.rename(columns={"week": "due_week"})}
-    state_after = pd.concat(
-        [s[POSITION].assign(week=pd.Timestamp(week), policy=name) for name, s in states.items()],
-        ignore_index=True,
-    )
+    begins = {**dict.fromkeys(states, since), _BOUND: replayer.bound_since(week, since)}
+    states[_BOUND] = replayer.bound_begins_with(begins[_BOUND], week)
+    metrics[_BOUND] = pd.Series({"cost": replayer.bound(week, begins[_BOUND], after)})
+    state_after = [
+        _with_a_row(rows[POSITION], market, week).assign(
+            week=pd.Timestamp(week), policy=name, since=pd.Timestamp(begins[name])
+        )
+        for name, rows in states.items()
+    ]
     return (
         _impact_table(week, metrics, planned),
-        state_after.assign(since=pd.Timestamp(since))[REPLAY_STATE.names],
+        pd.concat(state_after, ignore_index=True).assign(week=pd.Timestamp(week))[REPLAY_STATE.names],
     )
 
 
@@ -189,11 +201,39 @@ class _Replayer:
             return metrics, self.before(_FORESIGHT)
         return metrics, with_week.states[open_weeks[0]]
 
+    def bound_since(self, week: date, since: date) -> date:
+        """Return the first week of the bound, which begins again after BOUND_WEEKS and after counts that differ."""
+        own = None if self.state is None else self.state[self.state["policy"] == _BOUND]
+        begun = since if own is None or own.empty else own["since"].iloc[0].date()
+        again = weeks_apart(begun, week) >= BOUND_WEEKS or len(self.published.found)
+        return week if again else begun
+
+    def bound_begins_with(self, since: date, week: date) -> pd.DataFrame:
+        """Return the position in which the bound that began in `since` begins."""
+        if since == week or self.state is None:
+            return self.published.position
+        return self.state[self.state["policy"] == _BOUND]
+
+    def bound(self, week: date, since: date, after: Position) -> float:
+        """Return what `week` adds to the bound, for the position of the plan after it."""
+        market, weeks = self.market, weeks_between(since, week)
+        begin = market.position(self.bound_begins_with(since, week), add_weeks(since, -1))
+        before = market.position(self.published.position, add_weeks(week, -1))
+        return lower_bound(weeks, market, begin, after) - lower_bound(weeks[:-1], market, begin, before)
+
     def _replay(
         self, name: str, weeks: list[date], forecasts: Mapping[date, pd.DataFrame], planner: Planner
     ) -> Replay:
         market = replace(self.market, policy=self.market.policy.certain())
         return rolling_replay(weeks, forecasts, market, planner, self.before(name))
+
+
+def _with_a_row(position: pd.DataFrame, market: Market, week: date) -> pd.DataFrame:
+    """Return a position with at least one row, so that the policy and its first week are remembered."""
+    if len(position):
+        return position
+    nothing = market.series.head(1)[[*SERIES, "part_category"]].assign(kind="stock", quantity=0.0)
+    return nothing.assign(week_of_units=pd.Timestamp(week))[POSITION]
 
 
 def _with_found(position: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
@@ -217,8 +257,10 @@ def _impact_table(
     ordered = _by_class(demands[_FORESIGHT], week)
     rows = []
     for name, policy_metrics in metrics.items():
-        error = _by_class(demands[name], week).sub(ordered, fill_value=0.0).abs().sum()
-        values = {**policy_metrics, "absolute_error": error}
+        values = dict(policy_metrics)
+        if name in demands:
+            error = _by_class(demands[name], week).sub(ordered, fill_value=0.0).abs().sum()
+            values["absolute_error"] = error
         rows += [(pd.Timestamp(week), name, metric, float(value)) for metric, value in values.items()]
     return pd.DataFrame(rows, columns=BUSINESS_IMPACT.names)
 

@@ -4,15 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from forecasting_assets.allocation.network import Network, NetworkError, NetworkProblem
 from forecasting_assets.orders.text import normalise_names
 from forecasting_assets.tables import CAPABILITIES, LANES, MANUFACTURERS, NETWORK_TABLES, Column, Table
-from forecasting_assets.tables.contract import invalid_values
-from forecasting_assets.weeks import parse_week
+from forecasting_assets.tables.cells import cell_problems, typed_cells
 
 #: Names that orders and network have in common.
 _FOLDED = {"part_category", "region", "from_region", "to_region"}
@@ -68,7 +66,7 @@ def _read(path: Path, table: Table, fold_case: bool) -> _NetworkFile:
     """Read the file of one table."""
     raw, problem = _read_text(path, table)
     if problem:
-        empty = pd.DataFrame({c.name: _typed(pd.Series([], dtype=str), c) for c in table.columns})
+        empty = pd.DataFrame({c.name: typed_cells(pd.Series([], dtype=str), c) for c in table.columns})
         return _NetworkFile(table, empty, [problem])
     # Names are spelled as in the orders, which refer to them.
     raw = raw.fillna("").apply(lambda column: _spelled(column, fold_case and column.name in _FOLDED))
@@ -80,7 +78,7 @@ def _read(path: Path, table: Table, fold_case: bool) -> _NetworkFile:
     for column in table.columns:
         if column.name not in raw:
             raw[column.name] = str(column.default)
-    typed = pd.DataFrame({c.name: _typed(raw[c.name], c) for c in table.columns})
+    typed = pd.DataFrame({c.name: typed_cells(raw[c.name], c) for c in table.columns})
     for column in table.columns:
         problems += _column_problems(table, column, raw[column.name], typed[column.name])
     return _NetworkFile(table, typed, [*problems, *_repeated_keys(table, raw)])
@@ -120,21 +118,10 @@ def _column_problems(
     table: Table, column: Column, text: pd.Series, typed: pd.Series
 ) -> Iterator[NetworkProblem]:
     """Yield the values of a column that cannot be used."""
-    if column.type == "string":
-        yield from _value_problems("empty", table, text[text == ""], "is empty; write a name")
-    elif column.type == "date":
-        yield from _week_problems(table, column, text)
-    elif column.is_number:
-        finite = pd.Series(np.isfinite(typed), index=typed.index)
-        remedy = "is not a number; write one with a decimal point and no unit"
-        yield from _value_problems("not_a_number", table, text[~finite], remedy)
-        outside = finite & invalid_values(typed, column)
-        remedy = f"is outside the allowed range; write a number, {column.bounds}"
-        yield from _value_problems("out_of_bounds", table, text[outside], remedy)
-        if column.type == "long":
-            fraction = finite & (typed % 1 != 0)
-            remedy = "is not a whole number; write whole weeks"
-            yield from _value_problems("not_whole", table, text[fraction], remedy)
+    for cell in cell_problems(text, typed, column):
+        place = f"{table.name}.csv, line {cell.row}, column {cell.column}"
+        message = f"{place}: {cell.value!r} {cell.remedy}"
+        yield NetworkProblem(cell.kind, message, table.name, cell.row, cell.column, cell.value)
 
 
 def _value_problems(kind: str, table: Table, text: pd.Series, remedy: str) -> Iterator[NetworkProblem]:
@@ -142,15 +129,6 @@ def _value_problems(kind: str, table: Table, text: pd.Series, remedy: str) -> It
     for line, value in text.items():
         message = f"{table.name}.csv, line {line}, column {text.name}: {value!r} {remedy}"
         yield NetworkProblem(kind, message, table.name, line, str(text.name), value)
-
-
-def _week_problems(table: Table, column: Column, text: pd.Series) -> Iterator[NetworkProblem]:
-    for line, value in text.items():
-        try:
-            parse_week(value)
-        except ValueError as error:
-            message = f"{table.name}.csv, line {line}, column {column.name}: {error}"
-            yield NetworkProblem("bad_week", message, table.name, line, column.name, value)
 
 
 def _repeated_keys(table: Table, text: pd.DataFrame) -> Iterator[NetworkProblem]:
@@ -176,12 +154,3 @@ def _unknown_manufacturers(frames: dict[str, pd.DataFrame]) -> Iterator[NetworkP
 def _spelled(text: pd.Series, fold_case: bool) -> pd.Series:
     names = normalise_names(pa.array(text, pa.string()), fold_case).fill_null("")
     return pd.Series(names.to_pylist(), text.index, dtype=object)
-
-
-def _typed(text: pd.Series, column: Column) -> pd.Series:
-    """Convert text to the type of a column; what cannot be converted is missing."""
-    if column.type == "string":
-        return text.astype(object)
-    if column.type == "date":
-        return pd.to_datetime(text, format="%Y-%m-%d", errors="coerce").astype("datetime64[ns]")
-    return pd.to_numeric(text, errors="coerce").astype(float)

@@ -137,23 +137,32 @@ class AllocationPolicy(BaseModel):
     mip_gap: float = Field(1e-4, ge=0, description="Relative gap at which an integer program is done")
 
     # What is planned for.
-    uncertainty: Literal["deterministic", "quantile", "stochastic"] = Field(
+    uncertainty: Literal["deterministic", "quantile", "stochastic", "auto"] = Field(
         "deterministic",
         description=(
             "Plan for the mean, for the quantile `service_level` of each demand class, or for scenarios: what "
             "is made for a region in the first weeks is committed now; which week it serves, and what is made "
-            "later, is decided when demand is known"
+            "later, is decided when demand is known. auto: what would have cost least in the past weeks"
         ),
     )
-    service_level: float = Field(0.8, gt=0, lt=1, description="Quantile of demand that is planned for")
+    service_level: float = Field(
+        0.8, gt=0, lt=1, description="Quantile of demand that is planned for, but no less than its mean"
+    )
     scenarios: int = Field(30, ge=2, description="Scenarios of demand")
     seed: int = Field(0, ge=0, description="Seed of the scenarios")
-    # The forecasts of two synthetic marketplaces erred with correlations of 0.02 and 0.2.
-    part_correlation: float = Field(
-        0.03, ge=0, le=1, description="Gaussian copula: correlation of two series in one week"
+    part_correlation: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Correlation of the forecast errors of two series in one week; learnt from earlier forecasts, by "
+        "category and region, if not set",
     )
-    week_correlation: float = Field(
-        0.2, ge=0, lt=1, description="Gaussian copula: correlation of a series with itself one week later"
+    week_correlation: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="Correlation of the forecast errors of a series in two successive weeks; likewise learnt if not "
+        "set",
     )
     committed_weeks: int = Field(1, ge=1, description="Production weeks that the stochastic plan commits now")
     risk: Literal["expected", "cvar"] = Field(

@@ -140,7 +140,14 @@ def _matrix(placed: Sequence[tuple[int, int, sparse.coo_array]], shape: tuple[in
 #: HiGHS' kSolutionStatusFeasible.
 _FEASIBLE = 2
 #: Presolve finds next to nothing in these programs, and steepest edge's better steps cost more than they save.
-SIMPLEX = {"presolve": "off", "simplex_dual_edge_weight_strategy": 0}  # 0: Dantzig
+#: The tolerances, the smallest HiGHS takes, are absolute in amounts and costs near 1: small classes beside large ones
+#: are planned too.
+SIMPLEX = {
+    "presolve": "off",
+    "simplex_dual_edge_weight_strategy": 0,  # Dantzig
+    "primal_feasibility_tolerance": 1e-10,
+    "dual_feasibility_tolerance": 1e-10,
+}
 
 
 def solve(program: Program, time_limit: float | None = None, gap: float | None = None) -> Solution:

@@ -1,34 +1,44 @@
-"""Uncertain demand: scenarios drawn from a forecast's quantiles, and programs with recourse over them."""
+"""Scenarios of uncertain demand, drawn from the quantiles of a forecast and the correlations of its errors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.arguments import DemandError
 from forecasting_assets.allocation.policy import AllocationPolicy
-from forecasting_assets.allocation.program import Program
-from forecasting_assets.tables import QUANTILES
+from forecasting_assets.tables import ASSUMED_CORRELATIONS, QUANTILES, SERIES
 from forecasting_assets.weeks import weeks_since
 
 #: Draws behind a quantile of a class; they cost no program.
 QUANTILE_DRAWS = 400
+#: Columns that name a market, within which the errors of a forecast depend on each other more than elsewhere.
+_MARKET = ["part_category", "region"]
+_LEVELS = np.array(list(QUANTILES.values()))
 
 
 def part_scenarios(
-    parts: pd.DataFrame, demand: pd.DataFrame, policy: AllocationPolicy, draws: int
+    parts: pd.DataFrame,
+    demand: pd.DataFrame,
+    policy: AllocationPolicy,
+    draws: int,
+    correlations: pd.DataFrame | None = None,
 ) -> Iterator[np.ndarray]:
     """Draw the demand of each part in each scenario.
 
-    Each series follows the quantiles of its forecast, week by week, scaled to its mean: quantiles say little about
-    the tails, and those of a skewed forecast can add up to more than its mean. Series and weeks depend on each
-    other by a Gaussian copula: the normal score of series i in week t is √r·M_t + √(1-r)·E_it, where M and all E
-    are independent AR(1) processes of variance 1; r is `part_correlation`, and the autoregressive coefficient is
-    `week_correlation`. Draws come in pairs of opposite scores (antithetic variates), so that means are exact to
-    first order.
+    Each series follows the quantiles of its forecast, week by week. Where they do not carry the mean, as of a part that
+    is ordered so rarely that all its quantiles are zero, the missing units lie in the upper tail, beyond the highest
+    quantile; where they carry more than the mean, the distribution is scaled down to it. The draws of each part and
+    week are then scaled so that their mean is exactly the mean of the forecast.
+
+    Series and weeks depend on each other by a Gaussian copula with the correlations of `correlations_used`: the normal
+    score of a series in a week is √r₀·H + √(r-r₀)·M + √(1-r)·E, where H (home), M (its market) and E (the series) are
+    independent AR(1) processes of variance 1, r is the `part_correlation` of its market, and r₀ that of the home, but
+    at most r; the autoregressive coefficients are the `week_correlation`. Draws come in pairs of opposite scores
+    (antithetic variates).
 
     Parameters
     ----------
@@ -37,9 +47,11 @@ def part_scenarios(
     demand
         part_id, region, due_week, quantity (mean, in units) and the quantiles in units (`tables.QUANTILES`).
     policy
-        Correlations and seed.
+        Correlations that are set, and seed.
     draws
         Number of scenarios.
+    correlations
+        ERROR_CORRELATIONS, learnt from earlier forecasts.
 
     Yields
     ------
@@ -55,138 +67,175 @@ def part_scenarios(
     ----------
     Nelsen, R. B. (2006). An Introduction to Copulas.
     """
-    from scipy.special import ndtr
-
-    key = ["part_id", "region", "due_week"]
-    missing = [q for q in QUANTILES if q not in demand]
-    if missing:
-        raise DemandError(
-            f"the demand has no column {', '.join(missing)}: give the forecast's quantiles, or set "
-            "[allocation] uncertainty to 'deterministic'"
-        )
-    forecast = parts[key].merge(demand, on=key, validate="one_to_one")
-    values = forecast[list(QUANTILES)].to_numpy(float)
-    if not (np.isfinite(values).all() and (values >= 0).all() and (np.diff(values, axis=1) >= 0).all()):
-        raise DemandError("quantiles of the demand must be finite, not negative and not cross")
-    of_quantiles = _mean(values)
-    scale = np.divide(
-        forecast["quantity"].to_numpy(float), of_quantiles, out=np.ones(len(values)), where=of_quantiles > 0
-    )
-    series = parts.groupby(["part_id", "region"]).ngroup().to_numpy()
-    week = weeks_since(parts["due_week"].min(), parts["due_week"]) if len(parts) else series
-    shape = (int(series.max(initial=-1)) + 2, int(week.max(initial=-1)) + 1)
-    rng = np.random.default_rng(policy.seed)
-    common, memory = np.sqrt(policy.part_correlation), policy.week_correlation
-    for pair in range(0, draws, 2):
-        score = rng.standard_normal(shape)
-        for t in range(1, shape[1]):
-            score[:, t] = memory * score[:, t - 1] + np.sqrt(1 - memory**2) * score[:, t]
-        of_part = common * score[0, week] + np.sqrt(1 - common**2) * score[1 + series, week]
-        for sign in (1, -1)[: draws - pair]:
-            yield scale * _quantile(values, ndtr(sign * of_part))
+    distributions = _Distributions.of(parts, demand)
+    copula = _Copula.of(parts, policy, correlations)
+    total, highest, at_highest = (np.zeros(len(parts)) for _ in range(3))
+    # Two passes over the same draws: together they may not fit into memory.
+    for number, score in enumerate(copula.scores(draws)):
+        total += distributions.units(score)
+        higher = score > highest
+        highest[higher], at_highest[higher] = score[higher], number
+    wanted = draws * distributions.mean
+    scale = np.divide(wanted, total, out=np.zeros(len(parts)), where=total > 0)
+    # A part whose draws are all zero has its units in the scenario in which it is likeliest to have any.
+    rare = total == 0
+    for number, score in enumerate(copula.scores(draws)):
+        yield np.where(rare & (at_highest == number), wanted, scale * distributions.units(score))
 
 
-def _quantile(values: np.ndarray, probability: np.ndarray) -> np.ndarray:
-    """Return the quantile at `probability` (n,) of distributions known by their QUANTILES, (n, 7).
+def correlations_used(
+    markets: pd.DataFrame, policy: AllocationPolicy, correlations: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Return the correlations that scenarios have: those that are set, else learnt, else assumed.
 
-    Linear between them. Beyond the outermost two the tail is the exponential one through both, cut at 0.
+    Parameters
+    ----------
+    markets
+        part_category and region of each market.
+    policy
+        Correlations that are set.
+    correlations
+        ERROR_CORRELATIONS, learnt from earlier forecasts. A market without a row has those of the whole home.
+
+    Returns
+    -------
+    DataFrame
+        part_correlation and week_correlation, by part_category and region; the first row, with empty ones, is the
+        whole home.
     """
-    levels = np.array(list(QUANTILES.values()))
-    row = np.arange(len(values))
-    right = np.clip(np.searchsorted(levels, probability), 1, levels.size - 1)
-    weight = (probability - levels[right - 1]) / (levels[right] - levels[right - 1])
-    low, high = values[row, right - 1], values[row, right]
-    inner = low + np.clip(weight, 0, 1) * (high - low)
-    with np.errstate(divide="ignore"):
-        beyond = np.log((1 - levels[-1]) / np.minimum(1 - probability, 1 - levels[-1]))
-        short = np.log(levels[0] / np.minimum(probability, levels[0]))
-    above, below = _tails(values)
-    return np.asarray(np.maximum(inner + beyond * above - short * below, 0.0))
+    names = list(ASSUMED_CORRELATIONS)
+    home = pd.DataFrame({column: [""] for column in _MARKET})
+    index = pd.MultiIndex.from_frame(pd.concat([home, markets[_MARKET].drop_duplicates()]))
+    used = pd.DataFrame(ASSUMED_CORRELATIONS, index=index)
+    if correlations is not None and len(correlations):
+        learnt = correlations.set_index(_MARKET)[names]
+        used = learnt.reindex(index).fillna(learnt.loc[("", "")])
+    for name in names:
+        if (value := getattr(policy, name)) is not None:
+            used[name] = value
+    return used
 
 
-def _tails(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return how far the exponential tails reach on average beyond the highest and the lowest quantile, each (n,)."""
-    levels = list(QUANTILES.values())
-    above = (values[:, -1] - values[:, -2]) / np.log((1 - levels[-2]) / (1 - levels[-1]))
-    below = (values[:, 1] - values[:, 0]) / np.log(levels[1] / levels[0])
-    return above, below
+@dataclass(frozen=True)
+class _Copula:
+    """How scores depend on each other: rows of processes are the home, its markets, and the series.
 
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    """Return the mean of the distributions of `_quantile`, (n,)."""
-    levels = np.array(list(QUANTILES.values()))
-    middle = (values[:, 1:] + values[:, :-1]) / 2 @ np.diff(levels)
-    above, below = _tails(values)
-    cut = np.exp(-np.divide(values[:, 0], below, out=np.full(len(values), np.inf), where=below > 0))
-    upper = (1 - levels[-1]) * (values[:, -1] + above)
-    return np.asarray(middle + upper + levels[0] * (values[:, 0] - below * (1 - cut)))
-
-
-class TwoStage:
-    """A program whose columns `now` are decided before a scenario of demand is known, and the others after.
-
-    The deterministic equivalent (Birge & Louveaux, *Introduction to Stochastic Programming*, 2011, ch. 2)
-    over [later columns of scenario 1, of 2, …, those of the CVaR, columns of now]. With `cvar_level` the
-    mean cost of the worst scenarios is minimised in place of the mean (Rockafellar & Uryasev, 2000).
+    Attributes
+    ----------
+    memory
+        Autoregressive coefficient of each process, (processes,).
+    market, series, week
+        Process of the market and of the series of each part, and its week, (parts,).
+    weights
+        Weights of the home, the market and the series of each part, (3, parts).
+    seed
+        Seed of the draws.
     """
 
-    def __init__(self, base: Program, now: np.ndarray, demand: np.ndarray, cvar_level: float | None):
-        from scipy import sparse
+    memory: np.ndarray
+    market: np.ndarray
+    series: np.ndarray
+    week: np.ndarray
+    weights: np.ndarray
+    seed: int
 
-        n = len(demand)
-        later = np.flatnonzero(~now)
-        now = np.flatnonzero(now)
-        self.base, self.now, self.later, self.scenarios = base, now, later, n
-        b_eq = np.tile(base.b_eq, (n, 1))
-        b_eq[:, base.eq_rows["demand"]] = demand
-        tail = 0 if cvar_level is None else 2 + n
-        self._now_at = n * later.size + tail
-
-        def spread(a: sparse.csr_array) -> sparse.csr_array:
-            return sparse.hstack(
-                [
-                    sparse.kron(sparse.eye_array(n), a[:, later]),
-                    sparse.csr_array((n * a.shape[0], tail)),
-                    sparse.kron(np.ones((n, 1)), a[:, now]),
-                ],
-                format="csr",
-            )
-
-        a_ub, b_ub = spread(base.a_ub), np.tile(base.b_ub, n)
-        if cvar_level is None:
-            cost = np.tile(base.c[later] / n, n)
-        else:
-            # Value at risk as the difference of two columns, and what each scenario costs beyond it.
-            cost = np.concatenate([np.zeros(n * later.size), [1, -1], np.full(n, 1 / ((1 - cvar_level) * n))])
-            beyond = sparse.hstack(
-                [
-                    sparse.kron(sparse.eye_array(n), base.c[None, later]),
-                    sparse.csr_array(np.tile([-1.0, 1.0], (n, 1))),
-                    -sparse.eye_array(n),
-                    sparse.csr_array((n, now.size)),
-                ]
-            )
-            a_ub, b_ub = sparse.vstack([a_ub, beyond], format="csr"), np.append(b_ub, np.zeros(n))
-        self.program = replace(
-            base,
-            c=np.concatenate([cost, base.c[now]]),
-            a_eq=spread(base.a_eq),
-            b_eq=b_eq.ravel(),
-            a_ub=a_ub,
-            b_ub=b_ub,
+    @classmethod
+    def of(cls, parts: pd.DataFrame, policy: AllocationPolicy, correlations: pd.DataFrame | None) -> _Copula:
+        used = correlations_used(parts, policy, correlations)
+        market = used.index.get_indexer(pd.MultiIndex.from_frame(parts[_MARKET]))
+        series = parts.groupby(SERIES).ngroup().to_numpy()
+        memory = used["week_correlation"].to_numpy()
+        of_series = np.zeros(int(series.max(initial=-1)) + 1)
+        of_series[series] = memory[market]
+        of_market = used["part_correlation"].to_numpy()
+        within = of_market[market]
+        home = np.minimum(of_market[0], within)
+        return cls(
+            np.concatenate([memory, of_series]),
+            market,
+            series + len(used),
+            weeks_since(parts["due_week"].min(), parts["due_week"]) if len(parts) else series,
+            np.sqrt([home, within - home, 1 - within]),
+            policy.seed,
         )
 
-    def expected(self, x: np.ndarray) -> np.ndarray:
-        """Return the solution in the columns of the base program; later decisions by their mean."""
-        mean = np.empty(self.base.c.size)
-        mean[self.now] = x[self._now_at :]
-        mean[self.later] = x[: self.scenarios * self.later.size].reshape(self.scenarios, -1).mean(axis=0)
-        return mean
+    def scores(self, draws: int) -> Iterator[np.ndarray]:
+        """Yield the normal score of each part in each draw, (parts,); the same ones every time."""
+        rng = np.random.default_rng(self.seed)
+        memory, news = self.memory, np.sqrt(1 - self.memory**2)
+        shape = (memory.size, int(self.week.max(initial=-1)) + 1)
+        for pair in range(0, draws, 2):
+            process = rng.standard_normal(shape)
+            for t in range(1, shape[1]):
+                process[:, t] = memory * process[:, t - 1] + news * process[:, t]
+            score = (
+                self.weights[0] * process[0, self.week]
+                + self.weights[1] * process[self.market, self.week]
+                + self.weights[2] * process[self.series, self.week]
+            )
+            yield from (score, -score)[: draws - pair]
 
-    def prices(self, y: np.ndarray, rows: int) -> np.ndarray:
-        """Sum the multipliers of the base program's rows over the scenarios."""
-        return np.asarray(y[: self.scenarios * rows].reshape(self.scenarios, rows).sum(axis=0))
 
-    def rows(self, base_rows: np.ndarray) -> np.ndarray:
-        """Return the rows of a_ub for these rows of the base program, (scenarios · rows)."""
-        return np.asarray((np.arange(self.scenarios)[:, None] * self.base.b_ub.size + base_rows).ravel())
+@dataclass(frozen=True)
+class _Distributions:
+    """Demand of parts: linear between the quantiles; beyond the outermost two, exponential tails, cut at 0.
+
+    Attributes
+    ----------
+    mean
+        Mean demand, (parts,).
+    values
+        Quantiles, (parts, levels).
+    above, below
+        How far the tails reach on average beyond the highest and the lowest quantile, (parts,).
+    """
+
+    mean: np.ndarray
+    values: np.ndarray
+    above: np.ndarray
+    below: np.ndarray
+
+    @classmethod
+    def of(cls, parts: pd.DataFrame, demand: pd.DataFrame) -> _Distributions:
+        """Return the distributions with the mean of the forecast; raise DemandError if its quantiles are not valid."""
+        missing = [q for q in QUANTILES if q not in demand]
+        if missing:
+            raise DemandError(
+                f"the demand has no column {', '.join(missing)}: give the forecast's quantiles, or set "
+                "[allocation] uncertainty to 'deterministic'"
+            )
+        key = [*SERIES, "due_week"]
+        forecast = parts[key].merge(demand, on=key, validate="one_to_one")
+        values, mean = forecast[list(QUANTILES)].to_numpy(float), forecast["quantity"].to_numpy(float)
+        if not (np.isfinite(values).all() and (values >= 0).all() and (np.diff(values, axis=1) >= 0).all()):
+            raise DemandError("quantiles of the demand must be finite, not negative and not cross")
+        above = (values[:, -1] - values[:, -2]) / np.log((1 - _LEVELS[-2]) / (1 - _LEVELS[-1]))
+        below = (values[:, 1] - values[:, 0]) / np.log(_LEVELS[1] / _LEVELS[0])
+        plain = cls(mean, values, above, below)
+        carried = plain.carried()
+        # The upper tail is as likely as 1 - the highest level; it takes what the quantiles lack.
+        longer = np.maximum(mean - carried, 0.0) / (1 - _LEVELS[-1])
+        scale = np.divide(mean, carried, out=np.ones(len(values)), where=carried > mean)
+        return cls(mean, values * scale[:, None], above * scale + longer, below * scale)
+
+    def carried(self) -> np.ndarray:
+        """Return the mean of the distributions as the quantiles and the tails have it, (parts,)."""
+        middle = (self.values[:, 1:] + self.values[:, :-1]) / 2 @ np.diff(_LEVELS)
+        lowest, below = self.values[:, 0], self.below
+        cut = np.exp(-np.divide(lowest, below, out=np.full(len(below), np.inf), where=below > 0))
+        upper = (1 - _LEVELS[-1]) * (self.values[:, -1] + self.above)
+        return np.asarray(middle + upper + _LEVELS[0] * (lowest - below * (1 - cut)))
+
+    def units(self, score: np.ndarray) -> np.ndarray:
+        """Return the units at normal scores, (parts,)."""
+        from scipy.special import ndtr
+
+        probability, exceeded = ndtr(score), ndtr(-score)
+        row = np.arange(len(self.values))
+        right = np.clip(np.searchsorted(_LEVELS, probability), 1, _LEVELS.size - 1)
+        weight = (probability - _LEVELS[right - 1]) / (_LEVELS[right] - _LEVELS[right - 1])
+        low, high = self.values[row, right - 1], self.values[row, right]
+        inner = low + np.clip(weight, 0, 1) * (high - low)
+        beyond = np.log((1 - _LEVELS[-1]) / np.clip(exceeded, 1e-300, 1 - _LEVELS[-1]))
+        short = np.log(_LEVELS[0] / np.clip(probability, 1e-300, _LEVELS[0]))
+        return np.asarray(np.maximum(inner + beyond * self.above - short * self.below, 0.0))

@@ -10,7 +10,7 @@ Tashman (2000), "Out-of-sample tests of forecasting accuracy: an analysis and re
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
@@ -18,11 +18,14 @@ import pandas as pd
 
 from forecasting_assets.features.demand_patterns import SEGMENTS
 from forecasting_assets.forecasting.combine import combination_weights, segment_codes, weighted_average
+from forecasting_assets.forecasting.correlation import MarketSums, error_correlations, normal_scores
 from forecasting_assets.forecasting.forecast_arrays import VALUES, SeriesIndex
 from forecasting_assets.forecasting.metrics import SUMS, error_sums, metrics, naive_errors
 from forecasting_assets.forecasting.naive import seasonal_naive
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.forecasting.value_added import JudgedOverrides, value_added_rows
+from forecasting_assets.tables import FORECAST_OVERRIDES, SERIES
 from forecasting_assets.weeks import add_weeks, weeks_apart
 
 MODELS = ["sarimax", "xgb", "combined", "seasonal_naive"]
@@ -32,18 +35,38 @@ _SUMMED = [*MODELS, "equal"]
 
 @dataclass(frozen=True)
 class PastForecasts:
-    """Loads what was forecast at earlier origins; both functions return None where there is nothing.
+    """What was forecast at earlier origins; both functions return None where there is nothing.
 
     Attributes
     ----------
     forecasts
         Model ("sarimax" or "xgb") and origin to a forecast table.
     segments
-        Origin to part_id, region, segment as of then.
+        Origin to part_id, region, segment, part_category as of then.
+    overrides
+        Rows of FORECAST_OVERRIDES that planners have entered, of which an origin uses those known by its end.
     """
 
     forecasts: Callable[[str, date], pd.DataFrame | None]
     segments: Callable[[date], pd.DataFrame | None]
+    overrides: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=FORECAST_OVERRIDES.names))
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """What earlier forecasts were worth, as known at the end of a week.
+
+    Attributes
+    ----------
+    report
+        Rows of BACKTEST_REPORT: origin_week, model, segment, horizon, metric, value; horizon 0 is all horizons
+        together.
+    correlations
+        Rows of ERROR_CORRELATIONS, of the combined forecast.
+    """
+
+    report: pd.DataFrame
+    correlations: pd.DataFrame
 
 
 def rolling_backtest(
@@ -52,8 +75,8 @@ def rolling_backtest(
     demand: pd.DataFrame,
     horizon: int,
     settings: ForecastingSettings,
-) -> dict[date, pd.DataFrame]:
-    """Compute the backtest_report of each of `weeks`.
+) -> dict[date, Backtest]:
+    """Judge earlier forecasts at the end of each of `weeks`.
 
     Parameters
     ----------
@@ -73,7 +96,7 @@ def rolling_backtest(
     Returns
     -------
     dict
-        Week to origin_week, model, segment, horizon, metric, value; horizon 0 is all horizons together.
+        Week to what is known then.
     """
     weeks = sorted(weeks)
     begin = add_weeks(weeks[0], -2 * settings.backtest_weeks)
@@ -82,40 +105,93 @@ def rolling_backtest(
     n_origins = weeks_apart(begin, weeks[-1])
     shape = len(_SUMMED), n_origins, horizon, len(SEGMENTS), len(SUMS)
     sums = _OriginSums(np.zeros(shape), settings.backtest_weeks)
+    judged = JudgedOverrides.of(past.overrides)
     for o in range(n_origins):
         origin = _load_origin(add_weeks(begin, o), past, index, horizon)
         if origin is not None:
             weight = _weights(sums.known_at(o), settings).T[origin.segment]
+            combined = weighted_average(origin.sarimax, origin.xgb, weight)
             now = panel.column(origin.week) + 1
             history = panel.demand[origin.series, now - settings.history_weeks : now]
+            actual = np.full(weight.shape, np.nan)
             closed = panel.demand[origin.series, now : now + horizon]
-            sums.total[:, o] = _sums_at(origin, weight, history, closed)
-    return {week: _report(week, sums.known_at(weeks_apart(begin, week)), settings) for week in weeks}
+            actual[:, : closed.shape[1]] = closed
+            sums.total[:, o] = _sums_at(origin, combined, history, actual)
+            sums.correlation[o] = MarketSums.of(normal_scores(actual, combined[..., 1:]), origin.markets)
+            if judged.groups:
+                sums.value_added[o] = judged.sums(combined[..., 0], actual, origin.markets, origin.week)
+    results = {}
+    for week in weeks:
+        o = weeks_apart(begin, week)
+        correlations = error_correlations(sums.correlations_at(o))
+        report = _report(week, sums.known_at(o), settings)
+        parts = [report, _home_rows(week, correlations)]
+        if (added := sums.value_added_at(o)) is not None:
+            parts.append(value_added_rows(week, judged, added))
+        results[week] = Backtest(pd.concat(parts, ignore_index=True), correlations)
+    return results
 
 
 @dataclass(frozen=True)
 class _OriginSums:
-    """`total` (_SUMMED, origins, horizons, SEGMENTS, SUMS) of each origin, and the number of origins that count."""
+    """Sums of each origin, and the number of origins that count.
+
+    `total` is (_SUMMED, origins, horizons, SEGMENTS, SUMS); `correlation` has the origins with forecasts, and so has
+    `value_added` (groups of overrides, horizons, METRICS) if there are overrides.
+    """
 
     total: np.ndarray
     window: int
+    correlation: dict[int, MarketSums] = field(default_factory=dict)
+    value_added: dict[int, np.ndarray] = field(default_factory=dict)
 
     def known_at(self, o: int) -> np.ndarray:
         """Sum over the window of what had closed by the o-th week: (_SUMMED, horizons, SEGMENTS, SUMS)."""
-        first = max(0, o - self.window)
-        horizons = np.arange(1, self.total.shape[2] + 1)
-        closed = np.arange(first, o)[:, None] + horizons <= o
-        known: np.ndarray = (self.total[:, first:o] * closed[None, :, :, None, None]).sum(axis=1)
+        known: np.ndarray = (self.total[:, self._first(o) : o] * self._closed(o)[None, ..., None, None]).sum(
+            axis=1
+        )
         return known
+
+    def correlations_at(self, o: int) -> list[MarketSums]:
+        """Return the sums of the window's origins, zero for horizons that had not closed by the o-th week."""
+        closed = zip(range(self._first(o), o), self._closed(o), strict=True)
+        return [
+            replace(self.correlation[n], sums=self.correlation[n].sums * horizons[:, None, None])
+            for n, horizons in closed
+            if n in self.correlation
+        ]
+
+    def value_added_at(self, o: int) -> np.ndarray | None:
+        """Sum over the window of what had closed by the o-th week, (groups, METRICS); None if there is nothing."""
+        closed = zip(range(self._first(o), o), self._closed(o), strict=True)
+        known = [
+            (self.value_added[n] * horizons[:, None]).sum(axis=1)
+            for n, horizons in closed
+            if n in self.value_added
+        ]
+        return np.sum(known, axis=0) if known else None
+
+    def _first(self, o: int) -> int:
+        return max(0, o - self.window)
+
+    def _closed(self, o: int) -> np.ndarray:
+        """Whether the target of each origin of the window and horizon had closed by the o-th week."""
+        horizons = np.arange(1, self.total.shape[2] + 1)
+        closed: np.ndarray = np.arange(self._first(o), o)[:, None] + horizons <= o
+        return closed
 
 
 @dataclass(frozen=True)
 class _Origin:
-    """Forecasts from one origin: of the rows `series` of the panel, as arrays (series, horizons, VALUES)."""
+    """Forecasts from one origin: of the rows `series` of the panel, as arrays (series, horizons, VALUES).
+
+    `markets` has the part_category and region of each series, missing where they are not known.
+    """
 
     week: date
     series: np.ndarray
     segment: np.ndarray
+    markets: pd.DataFrame
     sarimax: np.ndarray
     xgb: np.ndarray
 
@@ -129,27 +205,33 @@ def _load_origin(week: date, past: PastForecasts, index: SeriesIndex, horizon: i
     active = np.flatnonzero(np.isfinite([sarimax[..., 0], xgb[..., 0]]).any(axis=(0, 2)))
     if not len(active):
         return None
-    segment = segment_codes(index, past.segments(week))[active]
-    return _Origin(week, active, segment, sarimax[active], xgb[active])
+    known = past.segments(week)
+    segment = segment_codes(index, known)[active]
+    markets = index.series.iloc[active][SERIES]
+    if known is None:
+        markets = markets.assign(part_category=None)
+    else:
+        markets = markets.merge(
+            known[[*SERIES, "part_category"]], how="left", on=SERIES, validate="one_to_one"
+        )
+    return _Origin(week, active, segment, markets, sarimax[active], xgb[active])
 
 
-def _sums_at(origin: _Origin, weight: np.ndarray, past: np.ndarray, closed: np.ndarray) -> np.ndarray:
+def _sums_at(origin: _Origin, combined: np.ndarray, past: np.ndarray, actual: np.ndarray) -> np.ndarray:
     """Compute the sums (_SUMMED, horizons, SEGMENTS, SUMS) of one origin.
 
-    `weight` (series, horizons) is that of SARIMAX; `past` and `closed` are the demand (series, weeks) up to the origin
-    and after it, as far as it is known.
+    `combined` is the combined forecast; `past` and `actual` are the demand (series, weeks) up to the origin and after
+    it, NaN where it is not known.
     """
-    n, horizon = weight.shape
-    actual = np.full((n, horizon), np.nan)
-    actual[:, : closed.shape[1]] = closed
+    n, horizon = actual.shape
     first = np.where(past.any(axis=1), (past > 0).argmax(axis=1), past.shape[1])
     scale = naive_errors(past, first)
     models = (
         origin.sarimax,
         origin.xgb,
-        weighted_average(origin.sarimax, origin.xgb, weight),
+        combined,
         _mean_and_median(seasonal_naive(past, first, horizon)),
-        weighted_average(origin.sarimax, origin.xgb, np.full_like(weight, 0.5)),
+        weighted_average(origin.sarimax, origin.xgb, np.full(actual.shape, 0.5)),
     )
     in_segment = (origin.segment == np.arange(len(SEGMENTS))[:, None]).astype(float)
     in_segment[SEGMENTS.index("all")] = 1.0
@@ -191,3 +273,19 @@ def _report(week: date, known: np.ndarray, settings: ForecastingSettings) -> pd.
         }
     )
     return table[table["value"].notna()].reset_index(drop=True)
+
+
+def _home_rows(week: date, correlations: pd.DataFrame) -> pd.DataFrame:
+    """Return the correlations of the whole home as rows of the report; none while no error is known."""
+    home = correlations.iloc[0]
+    metrics_of_home = ["part_correlation", "week_correlation"] if home["origins"] else []
+    return pd.DataFrame(
+        {
+            "origin_week": pd.Timestamp(week),
+            "model": "combined",
+            "segment": "all",
+            "horizon": 0,
+            "metric": metrics_of_home,
+            "value": [float(home[name]) for name in metrics_of_home],
+        }
+    )

@@ -14,8 +14,9 @@ from typing import Any
 from forecasting_assets.lake.home import Home, open_home
 from forecasting_assets.lake.landed_files import LandedFile
 from forecasting_assets.lake.network import network_contents
+from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.lake.records import SETTINGS, UNCHECKED, Inputs, Record, differences, fingerprint
-from forecasting_assets.pipeline import NETWORK_FILES, ORDER_FILES, Pipeline
+from forecasting_assets.pipeline import NETWORK_FILES, ORDER_FILES, PLANNING_FILES, Pipeline
 from forecasting_assets.settings import Settings
 from forecasting_assets.storage import StoreError
 from forecasting_assets.weeks import add_weeks, newest_closed_week, weeks_between
@@ -99,6 +100,11 @@ class Freshness:
     def _network(self) -> dict[str, str]:
         return network_contents(self.home.settings.network_path)
 
+    @cached_property
+    def planning(self) -> PlanningFolder:
+        """The planning folder."""
+        return PlanningFolder.of(self.home.settings)
+
     def records(self, asset: str) -> dict[date, Record]:
         """Return the records of an asset's weeks."""
         if asset not in self._records:
@@ -131,6 +137,8 @@ class Freshness:
             inputs[ORDER_FILES] = {file.name: file.fingerprint for file in files if not file.error}
         elif node.files == NETWORK_FILES:
             inputs[NETWORK_FILES] = self._network
+        if node.planning:
+            inputs[PLANNING_FILES] = self.planning.versions(week, node.planning)
         return inputs
 
     def own_inputs(self, asset: str, week: date) -> Inputs:
@@ -219,11 +227,11 @@ class Freshness:
         return weeks_between(first, newest)
 
     def _follows_files(self, asset: str) -> bool:
-        """Return whether each week of `asset` is made from the order files of that week alone."""
+        """Return whether a week of `asset` needs nothing but the order files of that week."""
         node = self.pipeline[asset]
+        needed = [source for source in node.upstream if not source.optional]
         return node.files == ORDER_FILES or (
-            bool(node.upstream)
-            and all(not source.first and self._follows_files(source.asset) for source in node.upstream)
+            bool(needed) and all(not source.first and self._follows_files(source.asset) for source in needed)
         )
 
     def _own_state(self, asset: str, week: date) -> WeekState:
@@ -255,12 +263,25 @@ class Freshness:
     def _causes(self, asset: str, week: date, changing: Mapping[str, Sequence[date]]) -> list[str]:
         causes = []
         for source in self.pipeline[asset].upstream:
+            if source.only_with and not self._may_hold_rows(source.asset, source.only_with):
+                continue
             weeks = changing[source.asset]
             begin = bisect_left(weeks, add_weeks(week, source.first))
             end = bisect_right(weeks, add_weeks(week, source.last))
             if begin < end:
                 causes.append(f"{source.asset} is out of date")
         return causes
+
+    @cached_property
+    def _landed_columns(self) -> set[str]:
+        return {column for file in self.files for column in file.columns}
+
+    def _may_hold_rows(self, asset: str, column: str) -> bool:
+        """Return whether weeks of `asset` hold rows, or would if made now: only order lines with `column` make any."""
+        if self.home.settings.orders.landed_names[column] in self._landed_columns:
+            return True
+        # The files with that column may have been withdrawn since. Weeks without rows have equal versions.
+        return len({record.version for record in self.records(asset).values() if record.data}) > 1
 
     # ------------------------------------------------------------------ up and down the graph
 

@@ -42,13 +42,14 @@ def _reasons(weeks: dict[date, WeekState]) -> list[str]:
 
 
 def describe_files(freshness: Freshness) -> list[str]:
-    """Name order files that are not read, and orders that are not planned, with the reasons."""
+    """Name files that are not read, and orders that are not planned, with the reasons."""
     lines = []
     outside = outside_calendar(freshness.files, freshness.first_week)
     if freshness.store_error:
         lines.append(f"{freshness.store_error}. Order files are listed as they were known before.")
     lines += [f"Not read: {line}" for line in describe_errors(freshness.files).splitlines()]
     lines += [f"Not read: {line}" for line in describe_unread(freshness.home.landing.unread_files())]
+    lines += [f"Not used: {line}" for line in freshness.planning.describe()]
     if outside:
         names = {name for files in outside.values() for name in files}
         lines.append(

@@ -31,6 +31,7 @@ PLAN_DUE = dg.FreshnessPolicy.cron("0 12 * * 1", lower_bound_delta=timedelta(hou
 ASSET_FUNCTIONS = {
     "raw_orders": AssetFunction(orders.raw_orders, frozenset({"pyspark", "parquet"})),
     "clean_orders": AssetFunction(orders.clean_orders, frozenset({"pyspark", "parquet"})),
+    "order_book": AssetFunction(orders.order_book, frozenset({"pyspark", "parquet"})),
     "weekly_demand": AssetFunction(orders.weekly_demand, frozenset({"pyspark", "parquet"})),
     "feature_table": AssetFunction(orders.feature_table, frozenset({"pyspark", "parquet"})),
     "sarimax_model": AssetFunction(models.sarimax_model, frozenset({"pyspark", "statsmodels", "mlflow"})),
@@ -38,6 +39,7 @@ ASSET_FUNCTIONS = {
     "backtest_report": AssetFunction(forecasts.backtest_report, frozenset({"numpy", "mlflow"})),
     "demand_forecast": AssetFunction(forecasts.demand_forecast, frozenset({"numpy"})),
     "manufacturer_network": AssetFunction(planning.manufacturer_network, frozenset({"csv"})),
+    "demand_plan": AssetFunction(planning.demand_plan, frozenset({"numpy"})),
     "allocation_plan": AssetFunction(planning.allocation_plan, frozenset({"cvxpy", "highs"}), PLAN_DUE),
     "business_impact": AssetFunction(planning.business_impact, frozenset({"cvxpy", "highs"})),
 }
@@ -46,6 +48,7 @@ ASSET_FUNCTIONS = {
 ASSET_CHECKS = {
     "raw_orders": CheckFunction(order_checks.raw_findings, order_checks.gather_landed),
     "clean_orders": CheckFunction(order_checks.clean_findings, order_checks.gather_statistics),
+    "order_book": CheckFunction(order_checks.book_findings),
     "weekly_demand": CheckFunction(order_checks.demand_findings, order_checks.gather_volumes),
     "feature_table": CheckFunction(order_checks.feature_findings),
     "sarimax_model": CheckFunction(partial(forecast_checks.forecast_findings, table=SARIMAX_MODEL)),
@@ -53,6 +56,7 @@ ASSET_CHECKS = {
     "backtest_report": CheckFunction(forecast_checks.backtest_findings),
     "demand_forecast": CheckFunction(partial(forecast_checks.forecast_findings, table=DEMAND_FORECAST)),
     "manufacturer_network": CheckFunction(planning_checks.network_findings),
+    "demand_plan": CheckFunction(planning_checks.demand_plan_findings),
     "allocation_plan": CheckFunction(planning_checks.plan_findings),
     "business_impact": CheckFunction(planning_checks.impact_findings),
 }

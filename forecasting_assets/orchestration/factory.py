@@ -16,7 +16,7 @@ from forecasting_assets.orchestration.shared import (
     table_metadata,
     weekly_partitions,
 )
-from forecasting_assets.pipeline import Upstream, WeeklyAsset
+from forecasting_assets.pipeline import PLANNING_FILES, Upstream, WeeklyAsset
 from forecasting_assets.workflows.week_result import WeekResults
 
 
@@ -93,7 +93,8 @@ def _deps(asset: WeeklyAsset) -> list[dg.AssetDep]:
 
     Earlier weeks of the asset itself are left out: with them Dagster would make one week a run.
     """
-    files = [dg.AssetDep(FILE_ASSETS[asset.files])] if asset.files else []
+    kinds = [asset.files, PLANNING_FILES if asset.planning else None]
+    files = [dg.AssetDep(FILE_ASSETS[kind]) for kind in kinds if kind]
     return [*files, *(_dep(source) for source in asset.upstream if source.asset != asset.name)]
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import dagster as dg
 
-from forecasting_assets.pipeline import NETWORK_FILES, ORDER_FILES
+from forecasting_assets.pipeline import NETWORK_FILES, ORDER_FILES, PLANNING_FILES
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import Table
 
 OWNER = "team:planning"
 #: The assets that stand for landed files.
-FILE_ASSETS = {ORDER_FILES: "order_files", NETWORK_FILES: "network_files"}
+FILE_ASSETS = {ORDER_FILES: "order_files", NETWORK_FILES: "network_files", PLANNING_FILES: "planning_files"}
 #: Runs with a step in this pool are started one at a time, see dagster.yaml.
 SPARK_POOL = "spark"
 

@@ -3,7 +3,14 @@
 Column names are contract; a table may hold more columns than it declares, of text, only if it is `open`.
 """
 
-from forecasting_assets.tables.forecasts import BACKTEST_REPORT, DEMAND_FORECAST, SARIMAX_MODEL, XGB_MODEL
+from forecasting_assets.tables.forecasts import (
+    ASSUMED_CORRELATIONS,
+    BACKTEST_REPORT,
+    DEMAND_FORECAST,
+    ERROR_CORRELATIONS,
+    SARIMAX_MODEL,
+    XGB_MODEL,
+)
 from forecasting_assets.tables.impact import BUSINESS_IMPACT, REPLAY_STATE
 from forecasting_assets.tables.network import (
     CAPABILITIES,
@@ -18,6 +25,7 @@ from forecasting_assets.tables.orders import (
     CLEAN_ORDERS,
     DEMAND_HISTORY,
     OPTIONAL_ORDER_COLUMNS,
+    ORDER_BOOK,
     ORDER_COLUMNS,
     ORDER_FILE_SUMMARY,
     RAW_ORDERS,
@@ -30,6 +38,8 @@ from forecasting_assets.tables.planning import (
     ALLOCATION_PLAN,
     CAPACITY_LOAD,
     DEMAND_PLAN,
+    OVERRIDE_USE,
+    PLAN_CHOICE,
     PLAN_COST,
     PLAN_FLOWS,
     PLAN_PROOF,
@@ -41,6 +51,8 @@ from forecasting_assets.tables.planning import (
 )
 from forecasting_assets.tables.planning_files import (
     FORECAST_OVERRIDES,
+    KNOWN_ON,
+    LAST_USE,
     LOCKED_ALLOCATIONS,
     PLANNING_FILES,
     PROMISES,
@@ -62,6 +74,7 @@ from forecasting_assets.tables.shared import (
 
 __all__ = [
     "ALLOCATION_PLAN",
+    "ASSUMED_CORRELATIONS",
     "BACKTEST_REPORT",
     "BUSINESS_IMPACT",
     "CAPABILITIES",
@@ -73,18 +86,24 @@ __all__ = [
     "DEMAND_FORECAST",
     "DEMAND_HISTORY",
     "DEMAND_PLAN",
+    "ERROR_CORRELATIONS",
     "FORECAST_OVERRIDES",
+    "KNOWN_ON",
     "LANES",
+    "LAST_USE",
     "LOCKED_ALLOCATIONS",
     "MANUFACTURER",
     "MANUFACTURERS",
     "MANUFACTURER_NETWORK",
     "NETWORK_TABLES",
     "OPTIONAL_ORDER_COLUMNS",
+    "ORDER_BOOK",
     "ORDER_COLUMNS",
     "ORDER_FILE_SUMMARY",
+    "OVERRIDE_USE",
     "PART",
     "PLANNING_FILES",
+    "PLAN_CHOICE",
     "PLAN_COST",
     "PLAN_FLOWS",
     "PLAN_PROOF",

@@ -36,18 +36,22 @@ BACKTEST_REPORT = Table(
     "backtest_report",
     (
         Column("origin_week", "date", "Week at whose end the report was made"),
-        Column("model", "string", "sarimax, xgb, combined or seasonal_naive"),
+        Column(
+            "model",
+            "string",
+            "sarimax, xgb, combined, seasonal_naive or override (the combined forecast after it)",
+        ),
         Column(
             "segment",
             "string",
-            "Demand pattern",
-            values=("smooth", "erratic", "intermittent", "lumpy", "new", "all"),
+            "Demand pattern: smooth, erratic, intermittent, lumpy, new or all; of overrides their author and reason",
         ),
         Column("horizon", "long", "Weeks ahead; 0 is all horizons together", minimum=0),
         Column(
             "metric",
             "string",
-            "Metric; mape_left_out is the share of weeks without demand, which mape excludes",
+            "Metric; mape_left_out is the share of weeks without demand, which mape excludes; value_added is the "
+            "absolute error in units that overrides removed from the rows they touched (touched_rows)",
             values=(
                 "rmse",
                 "mape",
@@ -62,9 +66,38 @@ BACKTEST_REPORT = Table(
                 "bias",
                 "weight",
                 "n",
+                "value_added",
+                "touched_rows",
+                "part_correlation",
+                "week_correlation",
             ),
         ),
         Column("value", "double", "Value of the metric", nullable=True),
     ),
     key=("model", "segment", "horizon", "metric"),
 )
+ERROR_CORRELATIONS = Table(
+    "error_correlations",
+    (
+        Column("part_category", "string", "Category of the market; empty in the row of the whole home"),
+        Column("region", "string", "Region of the market; empty in the row of the whole home"),
+        Column(
+            "part_correlation",
+            "double",
+            "Correlation of the combined forecast's errors of two series in one week",
+            minimum=0,
+            maximum=1,
+        ),
+        Column(
+            "week_correlation",
+            "double",
+            "Correlation of the combined forecast's errors of one series in two successive weeks",
+            minimum=0,
+            maximum=1,
+        ),
+        Column("origins", "long", "Earlier forecasts that the correlations are learnt from", minimum=0),
+    ),
+    key=("part_category", "region"),
+)
+#: Correlations of errors that are assumed before any error is known, as found on two synthetic marketplaces.
+ASSUMED_CORRELATIONS = {"part_correlation": 0.03, "week_correlation": 0.2}

@@ -1,5 +1,6 @@
 """What is planned for, what there is already, the allocation plan, its cost, and the proof that it is optimal."""
 
+from forecasting_assets.tables.planning_files import FORECAST_OVERRIDES
 from forecasting_assets.tables.schema import Column, Table
 from forecasting_assets.tables.shared import CATEGORY, MANUFACTURER, PART, QUANTILES, REGION, amount
 
@@ -29,6 +30,19 @@ DEMAND_PLAN = Table(
         Column("author", "string", "Author of the override", nullable=True),
     ),
     key=("part_id", "region", "due_week"),
+)
+OVERRIDE_USE = Table(
+    "override_use",
+    (
+        Column("file", "string", "Planning file of the override"),
+        Column("row", "long", "Row in the file; the header is row 1", minimum=1),
+        *FORECAST_OVERRIDES.columns,
+        Column("rows", "long", "Rows of demand_plan that it decides", minimum=0),
+        amount("statistical", "Units that the forecast has in these rows"),
+        amount("override", "Units that the override puts in their place"),
+        Column("problem", "string", "Why it changes nothing", nullable=True),
+    ),
+    key=("file", "row"),
 )
 SUPPLY_POSITION = Table(
     "supply_position",
@@ -93,6 +107,7 @@ ALLOCATION_PLAN = Table(
         _DUE_WEEK,
         CATEGORY,
         amount("quantity", "Units"),
+        amount("locked_quantity", "Units that are locked or held for promises, part of quantity"),
         amount("overtime_quantity", "Units made in overtime, part of quantity"),
         amount("cost", "Total cost of these units, the sum of the costs that follow"),
         amount("production_cost", "Production in regular time"),
@@ -121,6 +136,38 @@ PLAN_FLOWS = Table(
         amount("overtime_quantity", "Units made in overtime, part of quantity"),
     ),
     key=("manufacturer_id", "part_category", "region", "production_week", "due_week", "band"),
+)
+PLAN_CHOICE = Table(
+    "plan_choice",
+    (
+        Column(
+            "method",
+            "string",
+            "What is planned for: the mean demand, a quantile of it, or scenarios",
+            values=("deterministic", "quantile", "stochastic"),
+        ),
+        Column(
+            "parameter",
+            "double",
+            "Service level of the quantile, or number of scenarios; missing for the mean",
+            nullable=True,
+            minimum=0,
+        ),
+        Column("weeks", "long", "Past weeks that were replayed, or that there are if too few", minimum=0),
+        Column(
+            "cost", "double", "What those weeks would have cost; missing if none was replayed", nullable=True
+        ),
+        Column(
+            "on_time_rate",
+            "double",
+            "Share of the units of those weeks that would have been on time; missing likewise",
+            nullable=True,
+            minimum=0,
+            maximum=1,
+        ),
+        Column("chosen", "long", "1 for the method that the plan is made with, else 0", minimum=0, maximum=1),
+    ),
+    key=("method", "parameter"),
 )
 CAPACITY_LOAD = Table(
     "capacity_load",
@@ -193,13 +240,48 @@ PLAN_PROOF = Table(
     "plan_proof",
     (
         Column(
-            "vector",
+            "kind",
             "string",
-            "Solution (x), multipliers of its rows (y_eq, y_ub), relaxation of rules (eased), bound and gap",
-            values=("x", "y_eq", "y_ub", "eased", "bound", "gap"),
+            "What the value is: the price of one unit or hour of a limit, the price band of a part, the bound of "
+            "the cost and the gap to it, or, of a plan for scenarios, its program's solution (x), multipliers "
+            "(y_eq, y_ub) and relaxation of rules (eased)",
+            values=(
+                "regular_hours",
+                "overtime_hours",
+                "minimum_load",
+                "maximum_share",
+                "previous_plan",
+                "activation",
+                "batch_at_most",
+                "batch_at_least",
+                "band",
+                "bound",
+                "gap",
+                "x",
+                "y_eq",
+                "y_ub",
+                "eased",
+            ),
         ),
-        Column("position", "long", "Position in the vector; the value is 0 where none is listed", minimum=0),
-        Column("value", "double", "Value"),
+        Column("manufacturer_id", "string", "Manufacturer of the limit", nullable=True),
+        Column("production_week", "date", "Week of production of the limit", nullable=True),
+        Column("part_category", "string", "Part category of the limit", nullable=True),
+        Column("part_id", "string", "Part of the band", nullable=True),
+        Column("region", "string", "Region of the limit or of the part", nullable=True),
+        Column("due_week", "date", "Week in which the part of the band is due", nullable=True),
+        Column(
+            "position", "long", "Position in a vector of the program for scenarios", nullable=True, minimum=0
+        ),
+        Column("value", "double", "Value; 0 for limits and positions that are not listed"),
     ),
-    key=("vector", "position"),
+    key=(
+        "kind",
+        "manufacturer_id",
+        "production_week",
+        "part_category",
+        "part_id",
+        "region",
+        "due_week",
+        "position",
+    ),
 )

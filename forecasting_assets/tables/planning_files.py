@@ -9,7 +9,7 @@ _AUTHOR = Column("author", "string", "Who entered it", nullable=True)
 _ANY_PART = Column("part_id", "string", "Part; empty for all parts", nullable=True)
 _ANY_CATEGORY = Column("part_category", "string", "Category; empty for all categories", nullable=True)
 _ANY_REGION = Column("region", "string", "Region; empty for all regions", nullable=True)
-_PRODUCTION_WEEK = Column("production_week", "date", "Monday of the week of production")
+_PRODUCTION_WEEK = Column("production_week", "date", "Monday of the week of production", is_week=True)
 
 FORECAST_OVERRIDES = Table(
     "forecast_overrides",
@@ -17,8 +17,8 @@ FORECAST_OVERRIDES = Table(
         _ANY_PART,
         _ANY_CATEGORY,
         _ANY_REGION,
-        Column("week_from", "date", "Monday of the first week"),
-        Column("week_to", "date", "Monday of the last week"),
+        Column("week_from", "date", "Monday of the first week", is_week=True),
+        Column("week_to", "date", "Monday of the last week", is_week=True),
         Column("quantity", "double", "Units a week of all it covers together", nullable=True, minimum=0),
         Column(
             "factor", "double", "Factor on the forecast, in place of a quantity", nullable=True, minimum=0
@@ -61,7 +61,7 @@ WORK_IN_PROGRESS = Table(
         MANUFACTURER,
         PART,
         REGION,
-        Column("ready_week", "date", "Monday of the week in which the units are in the region"),
+        Column("ready_week", "date", "Monday of the week in which the units are in the region", is_week=True),
         amount("quantity", "Units being made or on their way; 0 if there are none"),
     ),
     key=("counted_on", "manufacturer_id", "part_id", "region", "ready_week"),
@@ -71,12 +71,23 @@ PROMISES = Table(
     "promises",
     (
         Column("promise_id", "string", "Name of the promise; its rows are one promise"),
-        MANUFACTURER,
+        Column(
+            "manufacturer_id",
+            "string",
+            "Manufacturer; empty if the units are in stock or arriving",
+            nullable=True,
+        ),
         PART,
         Column("part_category", "string", "Category of the part"),
         REGION,
-        _PRODUCTION_WEEK,
-        Column("due_week", "date", "Monday of the week in which the units are promised"),
+        Column(
+            "production_week",
+            "date",
+            "Monday of the week of production; empty if the units are in stock or arriving",
+            nullable=True,
+            is_week=True,
+        ),
+        Column("due_week", "date", "Monday of the week in which the units are promised", is_week=True),
         amount("quantity", "Units held for the promise"),
         Column("expires", "date", "Last day on which the units are held"),
         _REASON,
@@ -88,3 +99,14 @@ PROMISES = Table(
 PLANNING_FILES = {
     table.name: table for table in (FORECAST_OVERRIDES, LOCKED_ALLOCATIONS, STOCK, WORK_IN_PROGRESS, PROMISES)
 }
+
+#: Kind -> column with the day on which a row became known: week W uses the rows known by its Sunday.
+KNOWN_ON = {
+    "forecast_overrides": "entered",
+    "locked_allocations": "entered",
+    "stock": "counted_on",
+    "work_in_progress": "counted_on",
+    "promises": "entered",
+}
+#: Kind -> column with the last week or day that a row is about: once it is over, later weeks no longer use the row.
+LAST_USE = {"forecast_overrides": "week_to", "locked_allocations": "production_week", "promises": "expires"}

@@ -37,6 +37,8 @@ class Column:
         All texts that are allowed; empty if any text is.
     default
         Number used where an input file does not have the column; None if the file must have it.
+    is_week
+        Whether a date of an input file must be a Monday, which names a week.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Column:
     exclusive_minimum: bool = field(default=False, kw_only=True)
     values: tuple[str, ...] = field(default=(), kw_only=True)
     default: float | None = field(default=None, kw_only=True)
+    is_week: bool = field(default=False, kw_only=True)
 
     @property
     def spark_type(self) -> str:

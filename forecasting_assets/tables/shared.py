@@ -11,7 +11,7 @@ SERIES = ["part_id", "region"]
 PART = Column("part_id", "string", "Part ordered")
 CATEGORY = Column("part_category", "string", "Manufacturing process or family the part belongs to")
 REGION = Column("region", "string", "Region the part is delivered to")
-WEEK = Column("week", "date", "Monday of the week")
+WEEK = Column("week", "date", "Monday of the week", is_week=True)
 MANUFACTURER = Column("manufacturer_id", "string", "Manufacturer")
 
 

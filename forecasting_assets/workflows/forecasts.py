@@ -6,15 +6,18 @@ from datetime import date
 import pandas as pd
 
 from forecasting_assets.features.build import feature_columns
-from forecasting_assets.forecasting.backtest import PastForecasts, rolling_backtest
+from forecasting_assets.forecasting.backtest import Backtest, PastForecasts, rolling_backtest
 from forecasting_assets.forecasting.combine import combine
 from forecasting_assets.lake.lake import Lake
+from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.lake.reports import write_report
+from forecasting_assets.pipeline import PAST_OVERRIDES
 from forecasting_assets.reporting import backtest_html, charts, png
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     BACKTEST_REPORT,
     DEMAND_FORECAST,
+    ERROR_CORRELATIONS,
     QUANTILES,
     SARIMAX_MODEL,
     SERIES,
@@ -31,7 +34,7 @@ _FORECAST_COLUMNS = [*SERIES, "origin_week", "horizon", "mean", *QUANTILES]
 _WEEKS_SHOWN = 52
 
 
-def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Mapping[date, pd.DataFrame]:
+def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Mapping[date, Backtest]:
     """Judge earlier forecasts, as known at the end of each of `weeks`.
 
     Parameters
@@ -46,7 +49,12 @@ def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Map
     Returns
     -------
     Mapping
-        Week -> its rows of BACKTEST_REPORT.
+        Week -> what is known then.
+
+    Raises
+    ------
+    PlanningFileError
+        If forecast overrides cannot be used.
     """
     calendar, forecasting = settings.calendar, settings.forecasting
     window = 2 * forecasting.backtest_weeks
@@ -57,6 +65,7 @@ def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Map
     origins = weeks_between(add_weeks(weeks[0], -window), weeks[-1])
     existing = {name: set(lake.existing(table, origins)) for name, table in MODELS.items()}
     features = feature_columns(calendar.horizon_weeks)
+    overrides = PlanningFolder.of(settings).used_by(weeks[-1], PAST_OVERRIDES)
 
     def load_forecasts(model: str, origin: date) -> pd.DataFrame | None:
         if origin not in existing[model]:
@@ -64,14 +73,16 @@ def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Map
         return lake.read_pandas(MODELS[model], [origin], _FORECAST_COLUMNS)
 
     def load_segments(origin: date) -> pd.DataFrame:
-        return lake.read_pandas(features, [origin], [*SERIES, "segment"])
+        return lake.read_pandas(features, [origin], [*SERIES, "segment", "part_category"])
 
-    past = PastForecasts(load_forecasts, load_segments)
+    past = PastForecasts(load_forecasts, load_segments, overrides)
     return rolling_backtest(weeks, past, demand, calendar.horizon_weeks, forecasting)
 
 
-def write_backtest(settings: Settings, lake: Lake, week: date, report: pd.DataFrame) -> WeekResult:
-    """Write the backtest report of a week, as table and as page."""
+def write_backtest(settings: Settings, lake: Lake, week: date, backtest: Backtest) -> WeekResult:
+    """Write the backtest of a week, as tables and as page."""
+    report = backtest.report
+    lake.write_pandas(backtest.correlations, ERROR_CORRELATIONS, week)
     rows = lake.write_pandas(report, BACKTEST_REPORT, week)
     figures = {
         "error_by_horizon": charts.error_by_horizon(report),
@@ -79,7 +90,9 @@ def write_backtest(settings: Settings, lake: Lake, week: date, report: pd.DataFr
     }
     page = backtest_html(week, report, list(figures.values()))
     path = write_report(settings.reports_path, week, "backtest.html", page)
-    return WeekResult(rows, pictures={name: png(figure) for name, figure in figures.items()}, report=path)
+    home = backtest.correlations.iloc[0]
+    metadata = {name: float(home[name]) for name in ("part_correlation", "week_correlation")}
+    return WeekResult(rows, metadata, {name: png(figure) for name, figure in figures.items()}, path)
 
 
 def metrics_by_step(report: pd.DataFrame, model: str) -> dict[str, dict[int, float]]:

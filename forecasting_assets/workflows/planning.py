@@ -9,24 +9,30 @@ import pandas as pd
 
 from forecasting_assets.allocation import (
     AllocationPlan,
+    AllocationPolicy,
     Network,
     PlanningState,
+    active_promises,
     allocate,
+    correlations_used,
     demand_with_overdue,
     production_weeks,
     weekly_capacity,
 )
-from forecasting_assets.features.build import feature_columns
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import read_network
+from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.lake.reports import write_report
+from forecasting_assets.pipeline import HELD, LOCKS
 from forecasting_assets.reporting import PlanTables, charts, plan_html, png
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     ALLOCATION_PLAN,
+    ASSUMED_CORRELATIONS,
     BUSINESS_IMPACT,
     CAPACITY_LOAD,
-    DEMAND_FORECAST,
+    DEMAND_PLAN,
+    ERROR_CORRELATIONS,
     PLAN_COST,
     PLAN_FLOWS,
     PLAN_PROOF,
@@ -34,9 +40,9 @@ from forecasting_assets.tables import (
     PLAN_RULES,
     PLAN_SHORTAGES,
     QUANTILES,
-    SERIES,
 )
-from forecasting_assets.weeks import add_weeks, weeks_between
+from forecasting_assets.weeks import add_weeks, days_of, weeks_between
+from forecasting_assets.workflows.plan_choice import choose_week, read_policy
 from forecasting_assets.workflows.supply import carry_supply_forward, read_position
 from forecasting_assets.workflows.week_result import WeekResult
 
@@ -59,12 +65,15 @@ class PlanningInputs:
     network
         The manufacturer network.
     state
-        Hours, units in stock and on their way, and the plan before if its first weeks are frozen.
+        Hours, units in stock and on their way, locks and promises, and the plan before if its first weeks are frozen.
+    policy
+        Costs, limits and rules, and what is planned for.
     """
 
     demand: pd.DataFrame
     network: Network
     state: PlanningState
+    policy: AllocationPolicy
 
 
 def planning_inputs(settings: Settings, lake: Lake, week: date) -> PlanningInputs:
@@ -75,32 +84,40 @@ def planning_inputs(settings: Settings, lake: Lake, week: date) -> PlanningInput
     settings
         Settings of the home.
     lake
-        Its tables; SUPPLY_POSITION of the week among them.
+        Its tables; SUPPLY_POSITION and PLAN_CHOICE of the week among them.
     week
         The week that has just closed: the origin of the forecast that is planned for.
+
+    Raises
+    ------
+    PlanningFileError
+        If a planning file cannot be used.
     """
     previous = None
     if settings.allocation.frozen_weeks:
         previous = lake.read_pandas(ALLOCATION_PLAN, [add_weeks(week, -1)], missing_ok=True)
-    network, policy = read_network(lake, week), settings.allocation
-    forecast = planned_demand(settings, lake, week)
+    network, policy = read_network(lake, week), read_policy(settings, lake, week)
+    correlations = lake.read_pandas(ERROR_CORRELATIONS, [week], missing_ok=True)
+    forecast = planned_demand(lake, week)
     position = read_position(lake, week, policy.max_weeks_late)
     capacity = weekly_capacity(network, production_weeks(week, forecast, policy))
+    planning = PlanningFolder.of(settings)
+    held = active_promises(planning.used_by(week, HELD), pd.Timestamp(days_of(week)[-1]))
     return PlanningInputs(
         demand_with_overdue(forecast, position, week),
         network,
-        PlanningState(capacity, previous, position.supply(week)),
+        PlanningState(
+            capacity, previous, position.supply(week), planning.used_by(week, LOCKS), held, correlations
+        ),
+        policy,
     )
 
 
-def planned_demand(settings: Settings, lake: Lake, origin: date) -> pd.DataFrame:
-    """Read the forecast made at `origin` as demand to plan for (see `PlanningInputs`)."""
-    features = feature_columns(settings.calendar.horizon_weeks)
-    forecast = lake.read_pandas(DEMAND_FORECAST, [origin], [*SERIES, "target_week", "mean", *QUANTILES])
-    known = lake.read_pandas(features, [origin], [*SERIES, "part_category", "price"])
-    demand = forecast.merge(known.drop(columns="week"), on=SERIES, validate="many_to_one")
-    renamed = {"target_week": "due_week", "mean": "quantity", "price": "unit_price"}
-    return demand.drop(columns="week").rename(columns=renamed)
+def planned_demand(lake: Lake, origin: date) -> pd.DataFrame:
+    """Read the demand to plan for at `origin` (see `PlanningInputs`)."""
+    columns = ["part_id", "region", "part_category", "due_week", "quantity", *QUANTILES, "unit_price"]
+    columns += ["booked", "held"]
+    return lake.read_pandas(DEMAND_PLAN, [origin], columns).drop(columns="week")
 
 
 def plan_week(settings: Settings, lake: Lake, week: date) -> Mapping[str, Any]:
@@ -122,12 +139,28 @@ def plan_week(settings: Settings, lake: Lake, week: date) -> Mapping[str, Any]:
         If network or demand are not valid, or no plan is found.
     """
     supply = carry_supply_forward(settings, lake, week)
+    choice = choose_week(settings, lake, week, planned_demand)
     inputs = planning_inputs(settings, lake, week)
-    plan = allocate(inputs.demand, inputs.network, settings.allocation, inputs.state)
+    plan = allocate(inputs.demand, inputs.network, inputs.policy, inputs.state)
     _write_plan(lake, plan, week)
     costs = {f"cost/{part}": value for part, value in plan.cost.items()}
     shortage = float(plan.shortages["quantity"].sum())
-    return {**costs, "shortage_units": shortage, "status": plan.status, "gap": plan.gap, **supply}
+    metadata = {**costs, "shortage_units": shortage, "status": plan.status, "gap": plan.gap, **supply}
+    return {**metadata, **choice, **_correlation_metadata(inputs)}
+
+
+def _correlation_metadata(inputs: PlanningInputs) -> dict[str, Any]:
+    """Return the correlations of the whole home that scenarios have; nothing if demand is taken as certain."""
+    policy = inputs.policy
+    if policy.uncertainty == "deterministic":
+        return {}
+    learnt = inputs.state.correlations
+    used = correlations_used(inputs.demand, policy, learnt).iloc[0]
+    source = "assumed" if learnt is None or learnt.empty else "learnt"
+    return {
+        f"uncertainty/{name}": f"{used[name]:.3f} ({source if getattr(policy, name) is None else 'set'})"
+        for name in ASSUMED_CORRELATIONS
+    }
 
 
 def report_plan(settings: Settings, lake: Lake, week: date, metadata: Mapping[str, Any]) -> WeekResult:

@@ -14,21 +14,21 @@ from forecasting_assets.allocation import (
     all_series,
     count,
     ledger,
+    promised_production,
     started_production,
 )
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import read_network
-from forecasting_assets.pipeline import COUNT_WEEKS
+from forecasting_assets.lake.planning_files import PlanningFolder
+from forecasting_assets.pipeline import COUNT_WEEKS, COUNTS, HELD
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     ALLOCATION_PLAN,
     DEMAND_PLAN,
     SERIES,
-    STOCK,
     SUPPLY_LEDGER,
     SUPPLY_POSITION,
     WEEKLY_DEMAND,
-    WORK_IN_PROGRESS,
 )
 from forecasting_assets.weeks import add_weeks, weeks_between
 
@@ -80,12 +80,8 @@ def carry_supply_forward(settings: Settings, lake: Lake, week: date) -> Mapping[
 
 def read_counts(settings: Settings, week: date) -> Counts:
     """Read the counts of stock and of work in progress that are known at the end of `week`."""
-    return Counts(
-        *(
-            pd.DataFrame(columns=t.names).astype({"counted_on": "datetime64[ns]"})
-            for t in (STOCK, WORK_IN_PROGRESS)
-        )
-    )
+    planning = PlanningFolder.of(settings)
+    return Counts(*(planning.used_by(week, of) for of in COUNTS))
 
 
 def _next_week(
@@ -97,7 +93,9 @@ def _next_week(
     before = lake.read_pandas(SUPPLY_POSITION, [origin])
     plan = lake.read_pandas(ALLOCATION_PLAN, [origin])
     orders = lake.read_pandas(WEEKLY_DEMAND, [week])
-    started = started_production(plan, week, read_network(lake, origin))
+    network = read_network(lake, origin)
+    promised = promised_production(PlanningFolder.of(settings).used_by(week, HELD), week, network)
+    started = started_production(pd.concat([plan, promised]) if len(promised) else plan, week, network)
     series = _with_category([before, started, orders], of_week, lake, week)
     position = Position.read(before, origin, series, late)
     carried, flows = advance(position, started, _by_series(orders, position))

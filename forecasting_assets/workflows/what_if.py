@@ -87,7 +87,7 @@ def what_if(settings: Settings, lake: Lake, week: date, case: Case) -> tuple[str
         changed_demand(inputs.demand, change, ["quantity", *QUANTILES]),
         changed_network(inputs.network, change),
     )
-    policy, dropped = changed_policy(settings.allocation, change, network, demand)
+    policy, dropped = changed_policy(inputs.policy, change, network, demand)
     changed = allocate(demand, network, policy, inputs.state)
     difference = Difference(
         case.description,

@@ -27,8 +27,9 @@ def backtest_report(weeks: list[date], settings: Settings, lake: Lake, tracking:
 
     It also holds the accuracy of the seasonal naive forecast, and the weights of the models that follow from theirs.
     """
-    reports = backtest_weeks(settings, lake, weeks)
-    tasks = {week: (settings, lake, week, report) for week, report in reports.items()}
+    backtests = backtest_weeks(settings, lake, weeks)
+    reports = {week: backtest.report for week, backtest in backtests.items()}
+    tasks = {week: (settings, lake, week, backtest) for week, backtest in backtests.items()}
     for week, result in each_week(write_backtest, tasks, tasks.values()):
         _log_metrics(tracking, week, reports[week])
         yield week, result

@@ -8,10 +8,11 @@ import dagster as dg
 from forecasting_assets.lake.home import Home
 from forecasting_assets.lake.landed_files import LandedFile, touching
 from forecasting_assets.lake.network import network_contents
+from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.lake.records import fingerprint
 from forecasting_assets.orchestration.dagster_internals import DATA_VERSION_TAG
 from forecasting_assets.orchestration.shared import FILE_ASSETS, weekly_partitions
-from forecasting_assets.pipeline import NETWORK_FILES, ORDER_FILES
+from forecasting_assets.pipeline import NETWORK_FILES, ORDER_FILES, PLANNING_FILES
 from forecasting_assets.weeks import newest_closed_week
 from forecasting_assets.wording import listed
 
@@ -20,7 +21,7 @@ _FILES_NAMED = 20
 
 
 def file_assets(home: Home) -> list[dg.SourceAsset]:
-    """Return order files and network files as assets, so that the lineage begins with them."""
+    """Return order, network and planning files as assets, so that the lineage begins with them."""
 
     @dg.observable_source_asset(
         name=FILE_ASSETS[ORDER_FILES],
@@ -39,7 +40,15 @@ def file_assets(home: Home) -> list[dg.SourceAsset]:
     def network_files() -> dg.DataVersion:
         return dg.DataVersion(fingerprint(network_contents(home.settings.network_path)))
 
-    return [order_files, network_files]
+    @dg.observable_source_asset(
+        name=FILE_ASSETS[PLANNING_FILES],
+        group_name="landing",
+        description="Planning files: forecast overrides, locked allocations, stock, work in progress and promises.",
+    )
+    def planning_files() -> dg.DataVersion:
+        return dg.DataVersion(fingerprint(PlanningFolder.of(home.settings).contents()))
+
+    return [order_files, network_files, planning_files]
 
 
 def order_file_versions(home: Home) -> dict[str, str]:

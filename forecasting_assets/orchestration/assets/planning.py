@@ -6,6 +6,7 @@ from forecasting_assets.allocation import load_network, unused_manufacturers
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import write_network
 from forecasting_assets.settings import Settings
+from forecasting_assets.workflows.demand import plan_demand_of_week
 from forecasting_assets.workflows.impact import judge_week, report_week
 from forecasting_assets.workflows.parallel import each_week
 from forecasting_assets.workflows.planning import plan_week, report_plan
@@ -28,11 +29,20 @@ def manufacturer_network(weeks: list[date], settings: Settings, lake: Lake) -> W
         yield week, WeekResult(len(network.manufacturers), sizes)
 
 
+def demand_plan(weeks: list[date], settings: Settings, lake: Lake) -> WeekResults:
+    """The demand that is planned for, with each step towards it.
+
+    The statistical forecast, what planners put in its place, the units that are ordered already, and the units held for
+    promises.
+    """
+    yield from each_week(plan_demand_of_week, weeks, ((settings, lake, week) for week in weeks))
+
+
 def allocation_plan(weeks: list[date], settings: Settings, lake: Lake) -> WeekResults:
     """Which manufacturer makes how much of which part in which week, at least cost.
 
-    Demand and overdue orders that stock and units on their way do not cover are met where capacity allows; what cannot
-    be made in time is listed as a shortage.
+    Planned demand and overdue orders that stock and units on their way do not cover are met where capacity allows; what
+    cannot be made in time is listed as a shortage.
     """
     # Each plan starts from what the plan before it has started; the reports can be written side by side.
     planned = ((settings, lake, week, plan_week(settings, lake, week)) for week in weeks)

@@ -114,7 +114,7 @@ def published_plan(demand, position, origin, market):
 
 
 def of(found, policy):
-    return found.xs(policy, level="policy").drop(columns="absolute_error")
+    return found.xs(policy, level="policy").drop(columns="absolute_error").dropna(axis=1, how="all")
 
 
 def test_weeks_going_on_from_each_other_are_one_replay(replays):
@@ -167,11 +167,27 @@ def test_a_forecast_without_error_is_foresight_and_error_costs_on_both_sides():
     assert (noisy.diff().iloc[1:] > 0).all()
 
 
+def test_no_policy_costs_less_than_the_bound_of_any_number_of_weeks(replays):
+    for weeks in (3, FORESEEN + 3):
+        cost = replays[weeks][-1]["cost"].unstack("policy").cumsum()
+        assert (cost["lower_bound"] <= cost["plan"] * (1 + 1e-9)).all()
+
+
+def test_the_bound_is_what_the_orders_cost_that_are_known():
+    units = [[6, 9, 4, 7, 14, 3]]
+    orders = table(units).rename(columns={"due_week": "week"})
+    expected = {monday(i - 1).date(): table([units[0][i : i + HORIZON]], i) for i in range(4)}
+    cost = chained(orders, expected, expected, ONE_SHOP, POLICY)["cost"].groupby("policy").sum()
+    # 26 units at 4. Of the fifth week the plan has made 1 unit two weeks and 3 units a week ahead.
+    assert cost["lower_bound"] == pytest.approx(26 * 4)
+    assert cost["plan"] == pytest.approx(26 * 4 + 5 * 4 * POLICY.holding_cost)
+
+
 def test_knowing_more_is_cheaper_over_the_weeks_and_orders_are_alike(replays):
     found = replays[FORESEEN + 3][-1]
     cost = found["cost"].groupby("policy").sum()
     assert cost["perfect_foresight"] < cost["plan"]
-    asked = found["demand_units"].unstack("policy")
+    asked = found["demand_units"].unstack("policy").drop(columns="lower_bound")
     np.testing.assert_allclose(asked, np.broadcast_to(asked[["plan"]], asked.shape), rtol=1e-9)
 
 

@@ -1,14 +1,19 @@
 """Planning for a quantile and for scenarios."""
 
+import statistics
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from forecasting_assets.allocation.arguments import DemandError
 from forecasting_assets.allocation.instance import build_instance
 from forecasting_assets.allocation.optimal import allocate, build_problem, planned_units
 from forecasting_assets.allocation.policy import AllocationPolicy
-from forecasting_assets.allocation.scenarios import part_scenarios
+from forecasting_assets.allocation.scenarios import correlations_used, part_scenarios
+from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.allocation.verify import check_balance, check_capacity, check_certificate
 from forecasting_assets.tables import QUANTILES
 
@@ -57,6 +62,97 @@ def test_series_and_weeks_depend_on_each_other_as_stated():
     assert correlation[0, 3] == pytest.approx(0.35, abs=0.05)
 
 
+def test_markets_depend_on_themselves_more_than_on_each_other():
+    demand = uncertain(parts=4)
+    demand["part_category"] = ["cnc", "cnc", "sheet", "sheet"]
+    learnt = pd.DataFrame(
+        {
+            "part_category": ["", "cnc"],
+            "region": ["", "north"],
+            "part_correlation": [0.2, 0.7],
+            "week_correlation": [0.1, 0.5],
+        }
+    )
+    policy = AllocationPolicy()
+    parts = build_instance(demand, WIDE_SHOP, policy).parts
+    found = np.corrcoef(np.array(list(part_scenarios(parts, demand, policy, 4000, learnt))).T)
+    assert found[0, 1] == pytest.approx(0.7, abs=0.04)
+    assert found[2, 3] == pytest.approx(0.2, abs=0.05)
+    assert found[0, 2] == pytest.approx(0.2, abs=0.05)
+
+
+def test_correlations_are_those_set_else_learnt_else_assumed():
+    markets = pd.DataFrame({"part_category": ["cnc", "cnc", "sheet"], "region": "north"})
+    assumed = correlations_used(markets, AllocationPolicy(), None)
+    assert assumed.to_dict("list") == {"part_correlation": [0.03] * 3, "week_correlation": [0.2] * 3}
+    learnt = pd.DataFrame(
+        {"part_category": ["", "cnc"], "region": ["", "north"], "part_correlation": [0.1, 0.4]}
+    ).assign(week_correlation=[0.3, 0.5])
+    used = correlations_used(markets, AllocationPolicy(), learnt)
+    assert used["part_correlation"].tolist() == [0.1, 0.4, 0.1]
+    assert used["week_correlation"].tolist() == [0.3, 0.5, 0.3]
+    used = correlations_used(markets, AllocationPolicy(week_correlation=0.0), learnt)
+    assert used["part_correlation"].tolist() == [0.1, 0.4, 0.1]
+    assert used["week_correlation"].tolist() == [0.0] * 3
+
+
+@st.composite
+def forecasts(draw):
+    """Demand whose quantiles carry the mean, more, less or nothing of it."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    rows = [
+        (f"p{i}", rng.choice(["cnc", "sheet"]), "north", w, 0.0, 20.0)
+        for i in range(draw(st.integers(1, 6)))
+        for w in range(draw(st.integers(1, 3)))
+    ]
+    demand = make_demand(rows)
+    scale = rng.choice([1e-6, 0.3, 40.0, 1e5], len(demand))
+    zeros = rng.integers(0, len(QUANTILES) + 1, len(demand))
+    values = np.sort(rng.exponential(scale[:, None], (len(demand), len(QUANTILES))), axis=1)
+    values[np.arange(len(QUANTILES)) < zeros[:, None]] = 0.0
+    demand["part_category"] = demand.groupby("part_id")["part_category"].transform("first")
+    demand[list(QUANTILES)] = values
+    return demand.assign(quantity=scale * rng.uniform(0.01, 3, len(demand)))
+
+
+@settings(max_examples=30, deadline=None)
+@given(forecasts(), st.integers(2, 31), st.integers(0, 5))
+def test_the_mean_of_the_scenarios_is_the_mean_of_the_forecast(demand, draws, seed):
+    policy = AllocationPolicy(seed=seed, value_bands=1)
+    instance = build_instance(demand, WIDE_SHOP, policy)
+    units = np.array(list(part_scenarios(instance.parts, demand, policy, draws)))
+    assert units.shape == (draws, len(instance.parts))
+    assert (units >= 0).all()
+    mean = instance.parts.merge(demand[["part_id", "due_week", "quantity"]], on=["part_id", "due_week"])
+    np.testing.assert_allclose(units.mean(axis=0), mean["quantity_y"], rtol=1e-9)
+    of_classes = np.bincount(instance.parts["class"], units.mean(axis=0))
+    np.testing.assert_allclose(of_classes, instance.classes["quantity"], rtol=1e-9)
+
+
+@settings(max_examples=15, deadline=None)
+@given(forecasts(), st.floats(0.0, 3.0), st.sampled_from(["quantile", "stochastic"]))
+def test_supply_leaves_no_negative_demand(demand, covered, mode):
+    supply = demand[["part_id", "region"]].assign(
+        week=demand["due_week"].min(), quantity=covered * demand["quantity"]
+    )
+    policy = AllocationPolicy(uncertainty=mode, scenarios=5)
+    problem = build_problem(demand, WIDE_SHOP, policy, PlanningState(supply=supply))
+    assert (problem.instance.classes["quantity"] >= 0).all()
+    assert (problem.program.b_eq >= 0).all()
+    left = demand["quantity"].sum() - supply["quantity"].sum()
+    assert planned_units(problem)["quantity"].sum() >= left - 1e-6 * demand["quantity"].sum()
+
+
+@pytest.mark.parametrize("mode", ["quantile", "stochastic"])
+@pytest.mark.parametrize("parts", [1, 30])
+def test_parts_that_are_rarely_ordered_are_planned_for(mode, parts):
+    demand = uncertain(parts=parts).assign(quantity=20.0 / parts, **dict.fromkeys(QUANTILES, 0.0))
+    result = allocate(demand, WIDE_SHOP, AllocationPolicy(uncertainty=mode))
+    assert result.plan["quantity"].sum() + result.shortages["quantity"].sum() >= 20.0 - 1e-9
+    wanted = demand[["part_id", "region", "due_week", "quantity"]]
+    assert check_balance(result.plan, result.shortages, wanted, spare=True).passed
+
+
 def test_the_quantile_of_a_class_is_not_the_sum_of_its_parts_quantiles():
     demand = uncertain(parts=25)
     policy = AllocationPolicy(
@@ -93,6 +189,34 @@ def test_cvar_commits_more_than_the_mean_does():
     assert plans["cvar"].plan["quantity"].sum() > plans["expected"].plan["quantity"].sum()
     assert plans["cvar"].cost["total"] >= plans["expected"].cost["total"]
     assert_held(plans["cvar"], demand, averse)
+
+
+def test_the_tail_of_the_cvar_plan_is_better_on_fresh_scenarios():
+    """Two parts share hours that are too few for the peaks of both; all is committed, so costs follow from units."""
+    network = make_network(
+        [("M1", "north", 260.0, 0.0, 0.0, 1.0)],
+        [("M1", "cnc", 1.0, 4.0), ("M1", "sheet", 1.0, 4.0)],
+        [("north", "north", 0.0, 0)],
+    )
+    demand = make_demand([("a", "cnc", "north", 0, 100.0, 6.0), ("b", "sheet", "north", 0, 100.0, 8.0)])
+    sd = np.array([15.0, 45.0])
+    for level, probability in QUANTILES.items():
+        demand[level] = 100.0 + sd * statistics.NormalDist().inv_cdf(probability)
+    base = AllocationPolicy(
+        uncertainty="stochastic", scenarios=400, committed_weeks=1, part_correlation=0.3, max_weeks_late=0
+    )
+    rng = np.random.default_rng(20240101)
+    common = rng.standard_normal((20_000, 1))
+    fresh = 100.0 + sd * (np.sqrt(0.3) * common + np.sqrt(0.7) * rng.standard_normal((20_000, 2)))
+    tails, means = {}, {}
+    for risk in ("expected", "cvar"):
+        plan = allocate(demand, network, base.model_copy(update={"risk": risk})).plan
+        units = plan.groupby("part_id")["quantity"].sum().reindex(["a", "b"]).fillna(0.0).to_numpy()
+        short = np.maximum(np.maximum(fresh, 0.0) - units, 0.0)
+        cost = 4 * units.sum() + short @ np.array([12.0, 16.0])
+        tails[risk], means[risk] = np.sort(cost)[-2_000:].mean(), cost.mean()
+    assert tails["cvar"] < 0.99 * tails["expected"]
+    assert means["cvar"] > means["expected"]
 
 
 def test_what_is_made_later_waits_for_the_scenario():

@@ -119,16 +119,18 @@ def measure() -> pd.DataFrame:
                 forecasts[model, origin] = forecast[forecast["origin_week"] == pd.Timestamp(origin)]
 
     def segments(origin: date) -> pd.DataFrame:
-        return table.loc[table["week"] == pd.Timestamp(origin), ["part_id", "region", "segment"]]
+        return table.loc[
+            table["week"] == pd.Timestamp(origin), ["part_id", "region", "segment", "part_category"]
+        ]
 
-    reports = rolling_backtest(
+    results = rolling_backtest(
         [last],
         PastForecasts(lambda model, origin: forecasts.get((model, origin)), segments),
         history,
         HORIZON,
         SETTINGS,
     )
-    return reports[last]
+    return results[last].report
 
 
 def figures(report: pd.DataFrame) -> dict[str, dict[str, float]]:

@@ -15,6 +15,7 @@ HEAVY = ["cvxpy", "highspy", "matplotlib", "mlflow", "pyspark", "scipy", "statsm
 ASSETS = {
     "raw_orders",
     "clean_orders",
+    "order_book",
     "weekly_demand",
     "feature_table",
     "sarimax_model",
@@ -22,6 +23,7 @@ ASSETS = {
     "backtest_report",
     "demand_forecast",
     "manufacturer_network",
+    "demand_plan",
     "allocation_plan",
     "business_impact",
 }
@@ -29,19 +31,24 @@ ASSETS = {
 COMPANIONS = {
     "rejected_orders",
     "order_file_summary",
+    "override_use",
     "capabilities",
     "lanes",
     "capacity_overrides",
     "capacity_load",
+    "error_correlations",
+    "plan_choice",
     "plan_cost",
     "plan_proof",
     "plan_reasons",
     "plan_rules",
     "plan_shortages",
     "replay_state",
+    "supply_ledger",
+    "supply_position",
 }
 #: Landed files, which Dagster observes; it knows neither owners nor columns of such assets.
-SOURCES = {"order_files", "network_files"}
+SOURCES = {"order_files", "network_files", "planning_files"}
 
 
 def test_loading_the_code_location_imports_nothing_heavy():

@@ -1,0 +1,138 @@
+"""The planning folder: rows that planners have entered, as each week knew them, and what identifies them."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from forecasting_assets.lake.records import fingerprint
+from forecasting_assets.pipeline import PlanningInput
+from forecasting_assets.planning.files import (
+    describe_unrecognised,
+    is_unrecognised,
+    kind_of,
+    read_planning_file,
+)
+from forecasting_assets.planning.rows import PlanningProblem, PlanningRows, parse_rows
+from forecasting_assets.settings import Settings
+from forecasting_assets.storage import content_id, open_filesystem, store_errors
+from forecasting_assets.tables import PLANNING_FILES
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileInfo, FileSystem
+
+
+@dataclass(frozen=True)
+class PlanningFolder:
+    """The planning files below `path`, a folder or URL, each kind as it was when it was first read.
+
+    Attributes
+    ----------
+    path
+        The folder; it need not exist.
+    fold_case
+        Whether parts, categories and regions that differ only by case or inner white space are one.
+    """
+
+    path: str
+    fold_case: bool = False
+
+    @classmethod
+    def of(cls, settings: Settings) -> "PlanningFolder":
+        """Return the planning folder that `settings` describe."""
+        return cls(settings.planning_path, settings.orders.fold_case)
+
+    @cached_property
+    def _storage(self) -> "tuple[FileSystem, str]":
+        return open_filesystem(self.path)
+
+    @cached_property
+    def _files(self) -> "dict[str, FileInfo]":
+        """Name -> file, sorted by name."""
+        from pyarrow import fs
+
+        filesystem, root = self._storage
+        with store_errors(self.path):
+            listed = filesystem.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
+        files = {
+            info.path.removeprefix(root).lstrip("/"): info for info in listed if info.type is fs.FileType.File
+        }
+        return dict(sorted(files.items()))
+
+    @cached_property
+    def _rows(self) -> dict[str, PlanningRows]:
+        return {}
+
+    def unrecognised(self) -> list[str]:
+        """Return the names of files that are of no kind."""
+        return [name for name in self._files if is_unrecognised(name)]
+
+    def states(self) -> dict[str, str]:
+        """Return planning file -> its size and time of change, by which one sees whether it still grows."""
+        return {name: f"{info.size}-{info.mtime_ns}" for name, info in self._files.items() if kind_of(name)}
+
+    def contents(self) -> dict[str, str]:
+        """Return planning file -> what identifies its content."""
+        return {name: self._content(name) for name in self.states()}
+
+    def used_by(self, week: date, of: PlanningInput) -> pd.DataFrame:
+        """Return the rows of an input that a week uses, see `PlanningRows.used_by`.
+
+        Raises
+        ------
+        PlanningFileError
+            If a file, or one of these rows, cannot be used.
+        """
+        return self._rows_of(of.kind).used_by(week, of.past, of.weeks)
+
+    def versions(self, week: date, inputs: Sequence[PlanningInput]) -> dict[str, str]:
+        """Return what identifies the rows that a week uses: kind -> version, without kinds that have no rows.
+
+        A file that cannot be read is identified by its content.
+        """
+        versions = {of.kind: self._version(week, of) for of in inputs}
+        return {kind: version for kind, version in versions.items() if version}
+
+    def describe(self) -> list[str]:
+        """Name files that are of no kind, and what is wrong with the others, one line each."""
+        problems = [p for kind in PLANNING_FILES for p in self._problems(self._rows_of(kind))]
+        return [*describe_unrecognised(self.unrecognised()), *(problem.message for problem in problems)]
+
+    @staticmethod
+    def _problems(rows: PlanningRows) -> list[PlanningProblem]:
+        return [*rows.file_problems, *(problem for _, problem in rows.problems)]
+
+    def _version(self, week: date, of: PlanningInput) -> str:
+        rows = self._rows_of(of.kind)
+        version = rows.version(week, of.past, of.weeks)
+        broken = sorted({problem.file for problem in rows.file_problems})
+        return fingerprint([version, *map(self._content, broken)]) if broken else version
+
+    def _content(self, name: str) -> str:
+        """Return what identifies the content of a file; its size and time of change if it cannot be read at all."""
+        with suppress(OSError):
+            return content_id(self._storage[0], self._files[name].path)
+        return self.states()[name]
+
+    def _rows_of(self, kind: str) -> PlanningRows:
+        if kind not in self._rows:
+            self._rows[kind] = self._read(kind)
+        return self._rows[kind]
+
+    def _read(self, kind: str) -> PlanningRows:
+        filesystem, table = self._storage[0], PLANNING_FILES[kind]
+        files = [
+            read_planning_file(filesystem, info.path, name, table)
+            for name, info in self._files.items()
+            if kind_of(name) == kind
+        ]
+        empty = pd.DataFrame(columns=[*table.names, "file", "row"], dtype=object)
+        cells = [file.cells.assign(file=file.name, row=file.cells.index) for file in files if len(file.cells)]
+        problems = [problem for file in files for problem in file.problems]
+        return parse_rows(
+            table, pd.concat(cells, ignore_index=True) if cells else empty, problems, self.fold_case
+        )

@@ -1,0 +1,56 @@
+"""Checks of the demand plan: complete, possible, never below what is booked, and with overrides that do something."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.findings import Finding
+from forecasting_assets.planning.files import describe_unrecognised
+from forecasting_assets.tables import DEMAND_PLAN, QUANTILES
+from forecasting_assets.tables.contract import check_contract
+from forecasting_assets.wording import count, listed
+
+#: Overrides that a description names.
+_MOST_NAMED = 10
+
+
+def check_demand_plan(plan: pd.DataFrame) -> Finding:
+    """Check that each part, region and due week has one valid row, with no less planned than is booked.
+
+    Parameters
+    ----------
+    plan
+        Rows of DEMAND_PLAN of one week.
+    """
+    contract = check_contract(plan, DEMAND_PLAN)
+    if not contract.passed:
+        return contract
+    crossing = int((np.diff(plan[list(QUANTILES)].to_numpy(), axis=1) < 0).any(axis=1).sum())
+    short = int((plan["quantity"] < plan["booked"]).sum())
+    faults = [
+        *([f"quantiles cross in {count(crossing, 'row')}"] if crossing else []),
+        *([f"less is planned than is booked in {count(short, 'row')}"] if short else []),
+    ]
+    metadata = {**contract.metadata, "rows_crossing": crossing, "rows_below_booked": short}
+    return Finding(not faults, "; ".join(faults) or contract.description, metadata)
+
+
+def check_overrides(use: pd.DataFrame) -> Finding:
+    """Check that every override can change the forecast.
+
+    Parameters
+    ----------
+    use
+        Rows of OVERRIDE_USE of one week.
+    """
+    problems = use["problem"].dropna().tolist()
+    metadata = {"overrides": len(use), "overrides_unused": len(problems), "rows": int(use["rows"].sum())}
+    described = f"{count(len(use), 'override')}, which decide {count(metadata['rows'], 'row')}"
+    return Finding(not problems, listed(problems, _MOST_NAMED, "; ") or described, metadata)
+
+
+def check_planning_files(unrecognised: Sequence[str]) -> Finding:
+    """Check that every file of the planning folder is of a known kind, given the names of those that are not."""
+    description = "; ".join(describe_unrecognised(unrecognised)) or "every planning file is of a known kind"
+    return Finding(not unrecognised, description, {"unrecognised_files": len(unrecognised)})

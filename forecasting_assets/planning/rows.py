@@ -1,0 +1,227 @@
+"""Rows that planners have entered: from text to typed tables, with every problem, and what each week uses of them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from hashlib import blake2b
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from forecasting_assets.errors import PicklableError
+from forecasting_assets.orders.text import normalise_ids, normalise_names
+from forecasting_assets.tables import KNOWN_ON, LAST_USE, Column, Table
+from forecasting_assets.tables.cells import cell_problems, typed_cells
+
+#: Names that orders and planning files have in common.
+_FOLDED = {"part_id", "part_category", "region"}
+#: A date at midnight, as Excel and Parquet keep days.
+_MIDNIGHT = r"[T ]00:00(:00(\.0+)?)?Z?$"
+#: Kind -> the two columns of which a row has exactly one.
+_EITHER = {"forecast_overrides": ("quantity", "factor"), "locked_allocations": ("part_id", "part_category")}
+
+
+@dataclass(frozen=True)
+class PlanningProblem:
+    """One reason why a planning file cannot be used.
+
+    Attributes
+    ----------
+    kind
+        What is wrong, as one word: `missing_column`, `bad_week`, `repeated_key`, …
+    message
+        File, row, value and remedy, for people.
+    table
+        Kind of the file.
+    file
+        Name of the file.
+    row
+        Row in the file, if one is to blame; the header is row 1.
+    column, value
+        The column and the value to blame, if there is one.
+    """
+
+    kind: str
+    message: str
+    table: str
+    file: str
+    row: int | None = None
+    column: str = ""
+    value: str = ""
+
+
+class PlanningFileError(PicklableError, ValueError):
+    """Planning files that cannot be used; the message lists every problem with its place and remedy.
+
+    Attributes
+    ----------
+    problems
+        All problems, as `PlanningProblem`.
+    """
+
+    def __init__(self, problems: Iterable[PlanningProblem]) -> None:
+        self.problems = list(problems)
+        lines = [f"- {problem.message}" for problem in self.problems]
+        super().__init__("\n".join(["The planning files cannot be used:", *lines]))
+
+
+@dataclass(frozen=True)
+class PlanningRows:
+    """All rows of one kind, and what each week uses of them.
+
+    Attributes
+    ----------
+    table
+        Table of the kind.
+    frame
+        Its columns, typed, and `file` and `row`; values that cannot be used are missing, (n,).
+    content
+        What identifies the content of each row, (n,) of uint64.
+    problems
+        Problems of single rows, and the label of the row in `frame` of each.
+    file_problems
+        Problems of files as a whole, which every week has.
+    """
+
+    table: Table
+    frame: pd.DataFrame
+    content: np.ndarray
+    problems: Sequence[tuple[int, PlanningProblem]]
+    file_problems: Sequence[PlanningProblem]
+
+    def used_by(self, week: date, past: bool = False, weeks: int | None = None) -> pd.DataFrame:
+        """Return the rows that a week uses.
+
+        Parameters
+        ----------
+        week
+            The week W.
+        past
+            If False, the rows known by the end of W that are about later weeks, and those that became known in W.
+            If True, all rows known by the end of the week before W.
+        weeks
+            Number of weeks up to W within which rows became known; None if they may be older.
+
+        Returns
+        -------
+        DataFrame
+            Rows of `frame`, in the order of files and rows.
+
+        Raises
+        ------
+        PlanningFileError
+            If one of these rows, or a file, cannot be used.
+        """
+        used = self._uses(week, past, weeks)
+        problems = [*self.file_problems, *(problem for label, problem in self.problems if used[label])]
+        if problems:
+            raise PlanningFileError(problems)
+        return self.frame[used].reset_index(drop=True)
+
+    def version(self, week: date, past: bool = False, weeks: int | None = None) -> str:
+        """Return what identifies the rows of `used_by`; an empty text if there are none.
+
+        The content of files that cannot be read is not part of it.
+        """
+        used = self.content[self._uses(week, past, weeks)]
+        return blake2b(used.tobytes(), digest_size=6).hexdigest() if len(used) else ""
+
+    def _uses(self, week: date, past: bool, weeks: int | None) -> np.ndarray:
+        """Return which rows a week uses; a row without a valid date is used by every week."""
+        known = self.frame[KNOWN_ON[self.table.name]]
+        before, sunday = (pd.Timestamp(week + timedelta(days=days)) for days in (-1, 6))
+        if past:
+            return np.asarray(known.isna() | (known <= before))
+        uses = known.isna() | (known <= sunday)
+        if weeks is not None:
+            uses &= known.isna() | (known > sunday - pd.Timedelta(weeks=weeks))
+        if column := LAST_USE.get(self.table.name):
+            last = self.frame[column]
+            uses &= last.isna() | (last > sunday) | (known > before)
+        return np.asarray(uses)
+
+
+def parse_rows(
+    table: Table,
+    cells: pd.DataFrame,
+    file_problems: Sequence[PlanningProblem] = (),
+    fold_case: bool = False,
+) -> PlanningRows:
+    """Convert the rows of one kind to the types of their columns, and name what cannot be used.
+
+    Parameters
+    ----------
+    table
+        Table of the kind.
+    cells
+        Its columns as text, an empty text where a cell is empty, and `file` and `row` (place of the row), (n,).
+    file_problems
+        Problems found while the files were read. Those of single rows count for the weeks that use the row.
+    fold_case
+        Whether parts, categories and regions that differ only by case or inner white space are one, as in the orders.
+    """
+    place = cells[["file", "row"]]
+    text = pd.DataFrame({c.name: _spelled(cells[c.name], c, fold_case) for c in table.columns})
+    filled = (text != "").any(axis=1)
+    text, place = text[filled].reset_index(drop=True), place[filled].reset_index(drop=True)
+    typed = pd.DataFrame({c.name: typed_cells(text[c.name], c) for c in table.columns})
+    places = list(zip(place["file"].tolist(), map(int, place["row"]), strict=True))
+    labels = {at: label for label, at in enumerate(places)}
+    problems = [
+        (labels[problem.file, problem.row], problem)
+        for problem in file_problems
+        if problem.row is not None and (problem.file, problem.row) in labels
+    ]
+    for column in table.columns:
+        for cell in cell_problems(text[column.name], typed[column.name], column):
+            file, row = places[cell.row]
+            message = f"{file}, row {row}, column {cell.column}: {cell.value!r} {cell.remedy}"
+            problem = PlanningProblem(cell.kind, message, table.name, file, row, cell.column, cell.value)
+            problems.append((cell.row, problem))
+    for label, kind, reason in [*_either_or(table, text), *_reversed(table, typed), *_repeated(table, typed)]:
+        file, row = places[label]
+        message = f"{file}, row {row}: {reason}"
+        problems.append((label, PlanningProblem(kind, message, table.name, file, row)))
+    content = (
+        pd.util.hash_pandas_object(text, index=False).to_numpy() if len(text) else np.empty(0, np.uint64)
+    )
+    problems.sort(key=lambda labelled: labelled[0])
+    whole = [problem for problem in file_problems if (problem.file, problem.row) not in labels]
+    return PlanningRows(table, typed.join(place), content, problems, whole)
+
+
+def _spelled(text: pd.Series, column: Column, fold_case: bool) -> pd.Series:
+    """Write names as the orders do, and days without a time."""
+    array = pa.array(text, pa.string())
+    fold = fold_case and column.name in _FOLDED
+    names = normalise_ids(array, fold) if column.name == "part_id" else normalise_names(array, fold)
+    spelled = pd.Series(names.to_pylist(), text.index, dtype=object).fillna("")
+    return spelled.str.replace(_MIDNIGHT, "", regex=True) if column.type == "date" else spelled
+
+
+def _either_or(table: Table, text: pd.DataFrame) -> Iterator[tuple[int, str, str]]:
+    if table.name in _EITHER:
+        one, other = _EITHER[table.name]
+        both = (text[one] != "").to_numpy() == (text[other] != "").to_numpy()
+        for label in np.flatnonzero(both):
+            filled = "both are filled" if text[one][label] else "neither is filled"
+            yield int(label), "either_or", f"write either {one} or {other}: {filled}"
+
+
+def _reversed(table: Table, typed: pd.DataFrame) -> Iterator[tuple[int, str, str]]:
+    if table.name == "forecast_overrides":
+        for label in np.flatnonzero(typed["week_to"] < typed["week_from"]):
+            yield int(label), "reversed_weeks", "week_to is before week_from: swap them"
+
+
+def _repeated(table: Table, typed: pd.DataFrame) -> Iterator[tuple[int, str, str]]:
+    if table.key:
+        keys = typed[list(table.key)]
+        for label in np.flatnonzero(keys.duplicated() & keys.notna().all(axis=1)):
+            names = ", ".join(f"{name} {_shown(value)}" for name, value in keys.loc[label].items())
+            yield int(label), "repeated_key", f"{names} occurs more than once; keep one of the rows"
+
+
+def _shown(value: object) -> str:
+    return f"{value:%Y-%m-%d}" if isinstance(value, pd.Timestamp) else repr(value)

@@ -1,0 +1,60 @@
+"""Plan the demand of a week, from the lake and the planning files into the lake."""
+
+from datetime import date
+
+from forecasting_assets.features.build import feature_columns
+from forecasting_assets.lake.lake import Lake
+from forecasting_assets.lake.planning_files import PlanningFolder
+from forecasting_assets.pipeline import PlanningInput
+from forecasting_assets.planning.demand import DemandSources, plan_demand
+from forecasting_assets.settings import Settings
+from forecasting_assets.tables import (
+    DEMAND_FORECAST,
+    DEMAND_PLAN,
+    ORDER_BOOK,
+    OVERRIDE_USE,
+    QUANTILES,
+    SERIES,
+)
+from forecasting_assets.workflows.week_result import WeekResult
+
+
+def demand_sources(settings: Settings, lake: Lake, week: date) -> DemandSources:
+    """Read what the demand plan of `week` is made from.
+
+    Raises
+    ------
+    PlanningFileError
+        If a planning file cannot be used.
+    """
+    features, planning = feature_columns(settings.calendar.horizon_weeks), PlanningFolder.of(settings)
+    parts = lake.read_pandas(features, [week], [*SERIES, "part_category", "price"])
+    return DemandSources(
+        lake.read_pandas(DEMAND_FORECAST, [week], [*SERIES, "target_week", "mean", *QUANTILES]),
+        parts.drop(columns="week"),
+        lake.read_pandas(ORDER_BOOK, [week]).drop(columns="week"),
+        planning.used_by(week, PlanningInput("forecast_overrides")),
+        planning.used_by(week, PlanningInput("promises")),
+    )
+
+
+def plan_demand_of_week(settings: Settings, lake: Lake, week: date) -> WeekResult:
+    """Plan the demand of a week and write it, and what each override did.
+
+    Raises
+    ------
+    PlanningFileError
+        If a planning file cannot be used.
+    """
+    planned = plan_demand(demand_sources(settings, lake, week), week, settings.calendar.horizon_weeks)
+    lake.write_pandas(planned.override_use, OVERRIDE_USE, week)
+    rows = lake.write_pandas(planned.plan, DEMAND_PLAN, week)
+    units = planned.plan[["statistical", "booked", "held", "quantity"]].sum()
+    use = planned.override_use
+    metadata = {
+        **{f"units/{name}": float(value) for name, value in units.items()},
+        "units/changed_by_overrides": float(use["override"].sum() - use["statistical"].sum()),
+        "overrides": len(use),
+        "overrides_unused": int(use["problem"].notna().sum()),
+    }
+    return WeekResult(rows, metadata)

@@ -222,7 +222,9 @@ def _limits(
     Locked production counts: its hours as capacity and load, its units as demand and as made.
     """
     within = capacity.assign(capacity_hours=capacity["capacity_hours"] * (1 - capacity["beyond_horizon"]))
-    hours = within.groupby("manufacturer_id")[["capacity_hours", "locked_regular_hours", "locked_hours"]].sum()
+    hours = within.groupby("manufacturer_id")[
+        ["capacity_hours", "locked_regular_hours", "locked_hours"]
+    ].sum()
     least = hours["capacity_hours"] + hours["locked_regular_hours"]
     rows: list[tuple[str, str, str | None, float, float]] = [
         ("minimum_load", m, None, share * least[m], share * least[m] - hours.loc[m, "locked_hours"])

@@ -67,9 +67,9 @@ def _fan(ax: "Axes", forecast: pd.DataFrame) -> None:
 
 def _note(forecast: pd.DataFrame, n_series: int, n_shown: int) -> str:
     if forecast.empty:
-        return "Units ordered. There is no forecast for this week yet."
+        return "Units wanted. There is no forecast for this week yet."
     note = (
-        "Black: units ordered. Blue: units forecast; four out of five weeks should fall into the dark band."
+        "Black: units wanted. Blue: units forecast; four out of five weeks should fall into the dark band."
     )
     if n_series > 1:
         note += (

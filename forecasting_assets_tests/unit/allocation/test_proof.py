@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting_assets.allocation.comparison import PlanClaim
-from forecasting_assets.allocation.optimal import PlanInputs, Problem, allocate, build_problem, certify_plan
+from forecasting_assets.allocation.optimal import allocate, build_problem, certify_plan
 from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.problem import PlanInputs, Problem
 from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.allocation.verify import check_certificate
 

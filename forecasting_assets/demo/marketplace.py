@@ -17,6 +17,7 @@ from forecasting_assets.demo.files import file_plan, write_file
 from forecasting_assets.demo.market import Marketplace
 from forecasting_assets.demo.network import build_network, write_network
 from forecasting_assets.demo.orders import order_lines
+from forecasting_assets.demo.planning import planning_files, write_planning
 from forecasting_assets.tables import REJECTION_REASONS
 
 #: Columns of clean lines after cleaning.
@@ -90,8 +91,9 @@ def generate(market: Marketplace) -> GeneratedOrders:
 
 
 def write_marketplace(home: Path, market: Marketplace) -> WrittenOrders:
-    """Write `landing/orders` and `landing/network` in `home`, and return what is known about the orders."""
+    """Write `landing/orders`, `landing/network` and `landing/planning`; return what is known about the orders."""
     demand = expected_demand(market)
+    write_planning(planning_files(demand), home / "landing" / "planning")
     write_network(build_network(demand), home / "landing" / "network")
     return write_orders(home / "landing" / "orders", demand, range(market.weeks))
 

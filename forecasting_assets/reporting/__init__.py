@@ -7,6 +7,7 @@ from forecasting_assets.reporting.promise import ANSWER_HEADING, answer_rows, an
 from forecasting_assets.reporting.style import png
 from forecasting_assets.reporting.summary import summary
 from forecasting_assets.reporting.what_if import what_if_html, what_if_text
+from forecasting_assets.reporting.worth import worth_in_words
 
 __all__ = [
     "ANSWER_HEADING",
@@ -20,4 +21,5 @@ __all__ = [
     "summary",
     "what_if_html",
     "what_if_text",
+    "worth_in_words",
 ]

@@ -7,9 +7,10 @@ from shlex import quote
 import pandas as pd
 
 from forecasting_assets.reporting.formats import number, percent
-from forecasting_assets.reporting.measures import full_weeks, policy_totals, require
+from forecasting_assets.reporting.measures import full_weeks, policy_totals, require, within_horizon
 from forecasting_assets.reporting.style import COST_PARTS, label
 from forecasting_assets.reporting.texttable import TextTable, day, largest, table, text
+from forecasting_assets.reporting.worth import worth_in_words
 from forecasting_assets.tables import CAPACITY_LOAD, PLAN_REASONS, PLAN_RULES, PLAN_SHORTAGES
 from forecasting_assets.wording import count
 
@@ -80,13 +81,15 @@ def impact_by_policy(impact: pd.DataFrame) -> TextTable:
             "stock_units": ("In stock", number),
         },
         f"Planned week by week and replayed against the actual orders of {count(weeks, 'week')}: production that"
-        " has started is kept, the rest is planned again. In stock: units at the end of a week, on average.",
+        " has started is kept, the rest is planned again. In stock: units at the end of a week, on average. "
+        + " ".join(worth_in_words(impact)),
     )
 
 
 def load_by_manufacturer(capacity_load: pd.DataFrame, plan: pd.DataFrame) -> TextTable:
     """Tabulate load, capacity and cost of each manufacturer."""
     require(capacity_load, CAPACITY_LOAD.names, "capacity_load")
+    capacity_load = within_horizon(capacity_load)
     by_manufacturer = capacity_load.groupby("manufacturer_id")
     frame = by_manufacturer[
         ["load_hours", "capacity_hours", "overtime_hours", "overtime_capacity_hours"]
@@ -158,7 +161,7 @@ def plan_lines(plan: pd.DataFrame) -> TextTable:
 def value_of_hours(capacity_load: pd.DataFrame) -> TextTable:
     """Tabulate where more capacity would save most, and where capacity is idle."""
     require(capacity_load, CAPACITY_LOAD.names, "capacity_load")
-    load = capacity_load
+    load = within_horizon(capacity_load)
     idle = (load["capacity_hours"] - load["load_hours"] + load["overtime_hours"]).clip(lower=0)
     by_manufacturer = load.assign(idle=idle).groupby("manufacturer_id")
     best = load.loc[by_manufacturer["shadow_price"].idxmax()].set_index("manufacturer_id")

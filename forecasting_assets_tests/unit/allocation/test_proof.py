@@ -153,12 +153,12 @@ def test_a_plan_that_ignores_a_rule_is_found(rules):
 
 
 @st.composite
-def ruled_problems(draw):
+def ruled_problems(draw, integer=None):
     """Inputs with rules and a previous plan; programs without integers and with them."""
     demand, network, policy, weeks = draw(problems(max_weeks=3))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     makers = network.manufacturers["manufacturer_id"]
-    integer = draw(st.booleans())
+    integer = draw(st.booleans()) if integer is None else integer
     if integer:
         network.manufacturers["activation_cost"] = rng.choice([0.0, 20.0], len(makers))
     rules = {

@@ -6,17 +6,16 @@ the reason.
 """
 
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.allocation.held import reserve_supply
 from forecasting_assets.allocation.instance import Instance
 from forecasting_assets.allocation.network import Network
 from forecasting_assets.allocation.split import split
 from forecasting_assets.allocation.state import PlanningState
-from forecasting_assets.tables import SERIES
-from forecasting_assets.weeks import EPOCH_WEEK, add_weeks_to_all, weeks_since
+from forecasting_assets.weeks import add_weeks_to_all
 
 #: Columns of the report on commitments.
 REPORT = [
@@ -34,8 +33,6 @@ REPORT = [
 ]
 #: Share of a unit by which hours may fall short of a whole unit because of rounding.
 _TOLERANCE = 1e-9
-#: Weeks, more than any horizon.
-_LONG = 1_000
 _SUPPLY = ["part_id", "region", "week", "quantity"]
 
 
@@ -62,53 +59,6 @@ class Commitments:
     supply: pd.DataFrame
     promised: pd.DataFrame
     report: pd.DataFrame
-
-
-def active_promises(promises: pd.DataFrame, last_day: pd.Timestamp) -> pd.DataFrame:
-    """Return the promises that a plan made at the end of `last_day` (a Sunday) must keep.
-
-    Promises that were entered later, have expired by then, or were due by then, are left out.
-
-    Parameters
-    ----------
-    promises
-        PROMISES.
-    last_day
-        Last day of the week that the plan is made for.
-    """
-    known = (promises["entered"] <= last_day) & (promises["expires"] > last_day)
-    return promises[known & (promises["due_week"] > last_day)].reset_index(drop=True)
-
-
-def promised_production(promises: pd.DataFrame, week: date, network: Network) -> pd.DataFrame:
-    """Return the production for promises that began in `week` beside the plan, because they were entered in that week.
-
-    Parameters
-    ----------
-    promises
-        PROMISES known by the end of `week`.
-    week
-        The week.
-    network
-        The network of the plan of the week before.
-
-    Returns
-    -------
-    DataFrame
-        manufacturer_id, part_id, part_category, region, production_week, quantity. Promises that the network cannot
-        make are left out.
-    """
-    now = (promises["entered"] >= pd.Timestamp(week)) & (promises["production_week"] == pd.Timestamp(week))
-    rows = promises[now].merge(network.capabilities, on=["manufacturer_id", "part_category"])
-    home = network.manufacturers.set_index("manufacturer_id")["region"]
-    rows = rows[
-        _isin(
-            rows["manufacturer_id"].map(home),
-            rows["region"],
-            _pairs(network.lanes, "from_region", "to_region"),
-        )
-    ]
-    return rows[["manufacturer_id", "part_id", "part_category", "region", "production_week", "quantity"]]
 
 
 def resolve_commitments(
@@ -203,52 +153,6 @@ def _is_from_supply(asked: pd.DataFrame, instance: Instance) -> pd.Series:
     """Return which promises are kept from stock, or from production that has begun."""
     begun = ~(asked["production_week"] >= _first_week(instance))
     return (asked["kind"] == "promise") & ((asked["manufacturer_id"] == "") | begun)
-
-
-def reserve_supply(
-    asked: pd.DataFrame, supply: pd.DataFrame, max_weeks_late: int = 0
-) -> tuple[np.ndarray, pd.DataFrame]:
-    """Reserve units of the supply for promises.
-
-    The units that arrive last but in time are taken first, so that demand due earlier keeps the others; then those
-    that are late.
-
-    Parameters
-    ----------
-    asked
-        part_id, region, due_week, quantity of each promise.
-    supply
-        part_id, region, week, quantity; a row for each part, region and week.
-    max_weeks_late
-        Weeks that units may arrive after they are due.
-
-    Returns
-    -------
-    tuple
-        Units reserved for each promise, (promises,), and the supply that is left.
-    """
-    series = pd.MultiIndex.from_frame(asked[SERIES].drop_duplicates())
-    of_asked = series.get_indexer(pd.MultiIndex.from_frame(asked[SERIES]))
-    of_supply = series.get_indexer(pd.MultiIndex.from_frame(supply[SERIES]))
-    week = weeks_since(EPOCH_WEEK, supply["week"])
-    due_week = weeks_since(EPOCH_WEEK, asked["due_week"])
-    left, quantity = supply["quantity"].to_numpy(float, copy=True), asked["quantity"].to_numpy(float)
-    taken = np.zeros(len(asked))
-    turn = asked.groupby(SERIES).cumcount().to_numpy()
-    for now in range(int(turn.max(initial=-1)) + 1):
-        at = np.flatnonzero(turn == now)
-        # The last entry stands for supply of series without a promise.
-        want, due = np.zeros(len(series) + 1), np.zeros(len(series) + 1, dtype=int)
-        want[of_asked[at]], due[of_asked[at]] = quantity[at], due_week[at]
-        late = week - due[of_supply]
-        usable = np.where(late <= max_weeks_late, left, 0.0)
-        order = np.lexsort((np.where(late <= 0, -late, late + _LONG), of_supply))
-        sums = pd.Series(usable[order]).groupby(of_supply[order]).cumsum().to_numpy()
-        got = np.zeros(len(supply))
-        got[order] = np.clip(want[of_supply[order]] - (sums - usable[order]), 0.0, usable[order])
-        left = left - got
-        taken[at] = np.bincount(of_supply + 1, got, minlength=len(series) + 1)[1:][of_asked[at]]
-    return taken, supply.assign(quantity=left)
 
 
 def _faults(asked: pd.DataFrame, instance: Instance, network: Network, net: np.ndarray) -> pd.Series:

@@ -34,14 +34,15 @@ from forecasting_assets.allocation.program import (
     InfeasibleError,
     Program,
     Solution,
-    relaxed,
     solve,
 )
 from forecasting_assets.allocation.proof import prove, stored
 from forecasting_assets.allocation.proof_table import bands, label_prices, vector, vectors
 from forecasting_assets.allocation.recourse import TwoStage
+from forecasting_assets.allocation.relaxation import relaxed
 from forecasting_assets.allocation.scenarios import QUANTILE_DRAWS, part_scenarios
 from forecasting_assets.allocation.state import NEW_START, PlanningState
+from forecasting_assets.allocation.warm_start import solve_two_stage
 from forecasting_assets.tables import PLAN_RULES
 from forecasting_assets.weeks import add_weeks
 
@@ -348,7 +349,7 @@ def _solve_problem(problem: Problem) -> _SolvedProblem:
     policy, program, rules = problem.policy, problem.program, problem.formulation.rules
     relaxation, contradicts = np.zeros(len(rules)), ""
     try:
-        solution = solve(program, policy.time_limit, policy.mip_gap)
+        solution = _solve(problem, program)
     except InfeasibleError as error:
         if rules.empty:
             raise AllocationError(f"no plan is possible, although no rule is set: {error}") from error
@@ -356,7 +357,7 @@ def _solve_problem(problem: Problem) -> _SolvedProblem:
         relaxation = by_row[problem.rule_rows()].reshape(-1, len(rules)).max(axis=0)
         involved = in_conflict.reshape(-1, len(rules)).any(axis=0) & (relaxation == 0)
         contradicts = "; ".join((rules["rule"] + " of " + rules["subject"])[involved])
-        solution = solve(program, policy.time_limit, policy.mip_gap)
+        solution = _solve(problem, program)
     decision = _decision(problem, solution)
     if not problem.stages:
         decision = balance(problem.instance, decision)
@@ -366,6 +367,14 @@ def _solve_problem(problem: Problem) -> _SolvedProblem:
     return _SolvedProblem(
         problem, solution, decision, plan, program.b_ub - problem.program.b_ub, relaxation, contradicts
     )
+
+
+def _solve(problem: Problem, program: Program) -> Solution:
+    """Solve the program of a problem, or the same with other right-hand sides, by the fastest method for its kind."""
+    policy = problem.policy
+    if problem.stages and not program.binaries:
+        return solve_two_stage(problem.stages, program, policy.time_limit)
+    return solve(program, policy.time_limit, policy.mip_gap)
 
 
 def _published(solved: _SolvedProblem) -> AllocationPlan:

@@ -138,8 +138,13 @@ class AllocationPolicy(BaseModel):
         description="Penalty for a unit added or dropped there, as a share of its production cost",
     )
 
-    # How the integer program is solved.
-    time_limit: float = Field(60.0, gt=0, description="Seconds an integer program may take")
+    # How the program is solved.
+    time_limit: float = Field(
+        300.0,
+        gt=0,
+        description="Seconds that solving may take; then an integer program ends with the best plan so far, and a "
+        "linear one with an error",
+    )
     mip_gap: float = Field(1e-4, ge=0, description="Relative gap at which an integer program is done")
 
     # What is planned for.

@@ -24,7 +24,7 @@ class PlanningState:
     locked
         LOCKED_ALLOCATIONS: production that is fixed.
     promised
-        PROMISES that the plan keeps (`commitments.active_promises`): units held for customers.
+        PROMISES that the plan keeps (`held.active_promises`): units held for customers.
     correlations
         ERROR_CORRELATIONS: how the errors of the forecast depend on each other, for plans for uncertain demand.
 

@@ -46,7 +46,7 @@ def test_a_promise_that_is_held_stands_in_the_next_plan(before_next):
     inquiry = busiest(before_next)
     (answer,) = desk.answer_in_turn([inquiry])
     held = hold(before_next.settings, desk, [answer], days=60)
-    rows = pd.read_csv(held.file)
+    rows = pd.read_csv(str(held.file))
     assert rows["quantity"].sum() == inquiry.quantity
     # Later inquiries find these hours taken.
     again = open_desk(before_next.settings, before_next.lake, today=NEXT)

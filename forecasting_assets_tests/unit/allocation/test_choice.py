@@ -15,8 +15,9 @@ from forecasting_assets.allocation.choice import (
     set_method,
     with_choice,
 )
-from forecasting_assets.allocation.optimal import AllocationError, allocate
+from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.program import AllocationError
 from forecasting_assets.allocation.rolling import Market, rolling_replay
 from forecasting_assets.tables import PLAN_CHOICE, QUANTILES
 from forecasting_assets.tables.contract import check_contract

@@ -36,6 +36,7 @@ ORDER = [
     "forecasting",
     "accuracy",
     "allocation",
+    "uncertainty",
     "impact",
 ]
 _TITLE = "# Results\n\nWritten by the benchmarks: `make bench` runs all, `make bench-<name>` one of them.\n"

@@ -26,6 +26,7 @@ from forecasting_assets.tables import (
     ERROR_CORRELATIONS,
     LANES,
     MANUFACTURER_NETWORK,
+    ORDER_BOOK,
     ORDER_FILE_SUMMARY,
     OVERRIDE_USE,
     PLAN_CHOICE,
@@ -72,12 +73,15 @@ class Upstream:
         Offsets of the first and last week from W.
     optional
         Whether W can be made although some of the weeks do not exist.
+    only_with
+        Order column without which these weeks hold nothing, and so never change.
     """
 
     asset: str
     first: int = 0
     last: int = 0
     optional: bool = False
+    only_with: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,8 @@ class PlanningInput:
     weeks: int | None = None
 
 
+#: Overrides that are judged once the weeks that they are about have closed.
+PAST_OVERRIDES = PlanningInput("forecast_overrides", past=True)
 #: Counts that the supply position of a week is made from.
 COUNTS = (
     PlanningInput("stock", weeks=COUNT_WEEKS + 1),
@@ -148,6 +154,9 @@ class WeeklyAsset:
         Tables that it writes beside its own.
     checks
         Checks of each week.
+    versioned_by_rows
+        Whether a week that is made again from other inputs, but with the same rows, counts as unchanged for what is
+        made from it.
     """
 
     table: Table
@@ -158,6 +167,7 @@ class WeeklyAsset:
     settings: tuple[str, ...] = ()
     also_writes: tuple[Table, ...] = ()
     checks: tuple[Check, ...] = ()
+    versioned_by_rows: bool = False
 
     @property
     def name(self) -> str:
@@ -186,6 +196,8 @@ def build_pipeline(settings: Settings) -> Pipeline:
 
 
 def _order_assets(settings: Settings) -> list[WeeklyAsset]:
+    # The book of a week follows from that of the week before, so it may change with orders of any earlier week.
+    book_before = Upstream("order_book", -1, -1, optional=True, only_with="due_date")
     return [
         WeeklyAsset(
             RAW_ORDERS,
@@ -217,6 +229,7 @@ def _order_assets(settings: Settings) -> list[WeeklyAsset]:
                 Check("unique_orders", "No order line counts twice."),
                 Check("no_future_data", "Every order is dated within the week."),
                 Check("contract", "Parts, regions, quantities and prices are present and positive."),
+                Check("due_after_ordered", "No order is wanted before it was ordered.", blocking=False),
                 Check("few_rejections", "Few rows and units of each file are rejected.", blocking=False),
                 Check(
                     "line_numbers_unique",
@@ -226,9 +239,19 @@ def _order_assets(settings: Settings) -> list[WeeklyAsset]:
             ),
         ),
         WeeklyAsset(
+            ORDER_BOOK,
+            "orders",
+            (Upstream("clean_orders"), book_before),
+            checks=(
+                Check("contract", "Each part, region and week has one row, with a positive quantity."),
+                Check("not_due_yet", "All units are due in later weeks."),
+            ),
+            versioned_by_rows=True,
+        ),
+        WeeklyAsset(
             WEEKLY_DEMAND,
             "orders",
-            (Upstream("clean_orders"),),
+            (Upstream("clean_orders"), book_before),
             checks=(
                 Check("contract", "Each part and region has one row, with a positive quantity."),
                 Check("usual_volume", "Units are in line with past weeks.", blocking=False),
@@ -291,7 +314,8 @@ def _forecast_assets(settings: Settings) -> list[WeeklyAsset]:
                     "weekly_demand", first=1 + origins - settings.forecasting.history_weeks, optional=True
                 ),
             ),
-            settings=MODEL_SETTINGS,
+            planning=(PAST_OVERRIDES,),
+            settings=(*MODEL_SETTINGS, "orders.fold_case"),
             also_writes=(ERROR_CORRELATIONS,),
             checks=(
                 Check("contract", "Every metric has one value for each model, segment and horizon."),
@@ -318,14 +342,11 @@ def _forecast_assets(settings: Settings) -> list[WeeklyAsset]:
 
 def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
     # Past weeks are replayed to choose what to plan for.
-    replayed = (
-        (
-            Upstream("demand_plan", -REPLAYED_WEEKS, -1, optional=True),
-            Upstream("weekly_demand", first=1 - VALUED_WEEKS, optional=True),
-            Upstream("allocation_plan", -REPLAYED_WEEKS, -1, optional=True),
-        )
-        if settings.allocation.uncertainty == "auto"
-        else ()
+    replays = settings.allocation.uncertainty == "auto"
+    planned_before = -REPLAYED_WEEKS if replays else -1
+    orders_since = min(-COUNT_WEEKS, 1 - VALUED_WEEKS) if replays else -COUNT_WEEKS
+    demand = (
+        Upstream("demand_plan", first=-REPLAYED_WEEKS, optional=True) if replays else Upstream("demand_plan")
     )
     return [
         WeeklyAsset(
@@ -346,7 +367,7 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
         WeeklyAsset(
             DEMAND_PLAN,
             "planning",
-            (Upstream("demand_forecast"), Upstream("feature_table")),
+            (Upstream("order_book"), Upstream("demand_forecast"), Upstream("feature_table")),
             planning=(PlanningInput("forecast_overrides"), PlanningInput("promises")),
             settings=("calendar.horizon_weeks", "orders.fold_case"),
             also_writes=(OVERRIDE_USE,),
@@ -367,15 +388,14 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
             ALLOCATION_PLAN,
             "planning",
             (
-                Upstream("demand_plan"),
+                demand,
                 Upstream("manufacturer_network"),
                 # How the errors of the forecast depend on each other.
                 Upstream("backtest_report"),
                 # What the plan before started (from its own network), and the supply position that it started from.
-                Upstream("allocation_plan", -1, -1, optional=True),
+                Upstream("allocation_plan", planned_before, -1, optional=True),
                 # Orders since the newest count, where there is no plan before.
-                Upstream("weekly_demand", first=-COUNT_WEEKS, optional=True),
-                *replayed,
+                Upstream("weekly_demand", first=orders_since, optional=True),
             ),
             planning=COUNTS,
             settings=("allocation", "orders.fold_case"),
@@ -421,6 +441,12 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
                     "The rows of the plan are the exact plan, rounded to whole units if so set, within all hours.",
                 ),
                 Check("rules_kept", "No rule of the marketplace had to be relaxed."),
+                # A lock that cannot stand is a wish that cannot be met; the rest of the plan is as good as without it.
+                Check(
+                    "locks_kept",
+                    "What planners locked and what is held for promises is in the plan.",
+                    blocking=False,
+                ),
                 Check("few_shortages", "Shortages are below the limit.", blocking=False),
                 Check(
                     "demand_servable",

@@ -10,8 +10,12 @@ from forecasting_assets.allocation.choice import (
     set_method,
     with_choice,
 )
+from forecasting_assets.allocation.commitments import active_promises
+from forecasting_assets.allocation.comparison import PlanClaim
 from forecasting_assets.allocation.counts import Counts, count
 from forecasting_assets.allocation.demand_checks import check_mean
+from forecasting_assets.allocation.displacement import Displacement
+from forecasting_assets.allocation.free_capacity import FreeCapacity, Inquiry, Offer, OfferLine
 from forecasting_assets.allocation.greedy import allocate_greedily
 from forecasting_assets.allocation.hindsight import (
     FORESEEN_WEEKS,
@@ -20,6 +24,15 @@ from forecasting_assets.allocation.hindsight import (
     Published,
     impact,
     replayed_origins,
+)
+from forecasting_assets.allocation.inquiries import (
+    Answer,
+    CapableToPromise,
+    InquiryError,
+    PublishedPlan,
+    parse_inquiries,
+    parse_inquiry,
+    promised_rows,
 )
 from forecasting_assets.allocation.instance import COST_PARTS
 from forecasting_assets.allocation.network import (
@@ -31,7 +44,13 @@ from forecasting_assets.allocation.network import (
     weekly_capacity,
 )
 from forecasting_assets.allocation.network_files import load_network
-from forecasting_assets.allocation.optimal import allocate, build_problem, certify_plan, planned_units
+from forecasting_assets.allocation.optimal import (
+    Problem,
+    allocate,
+    build_problem,
+    certify_plan,
+    planned_units,
+)
 from forecasting_assets.allocation.plan import AllocationPlan, exact_plan
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import AllocationError
@@ -55,6 +74,7 @@ from forecasting_assets.allocation.verify import (
     check_balance,
     check_capacity,
     check_certificate,
+    check_locks_kept,
     check_manufacturers_used,
     check_priced_parts,
     check_published,
@@ -82,20 +102,32 @@ __all__ = [
     "AllocationError",
     "AllocationPlan",
     "AllocationPolicy",
+    "Answer",
+    "CapableToPromise",
     "Certificate",
     "Change",
     "Counts",
     "DemandError",
     "Demands",
+    "Displacement",
+    "FreeCapacity",
     "InputError",
+    "Inquiry",
+    "InquiryError",
     "Market",
     "Network",
     "NetworkError",
     "NetworkProblem",
+    "Offer",
+    "OfferLine",
     "PastWeeks",
+    "PlanClaim",
     "PlanningState",
     "Position",
+    "Problem",
     "Published",
+    "PublishedPlan",
+    "active_promises",
     "advance",
     "all_series",
     "allocate",
@@ -109,6 +141,7 @@ __all__ = [
     "check_capacity",
     "check_certificate",
     "check_counts",
+    "check_locks_kept",
     "check_manufacturers_used",
     "check_mean",
     "check_priced_parts",
@@ -128,9 +161,12 @@ __all__ = [
     "load_network",
     "on_time_rate",
     "parse_change",
+    "parse_inquiries",
+    "parse_inquiry",
     "parts_without_demand",
     "planned_units",
     "production_weeks",
+    "promised_rows",
     "replayed_origins",
     "rolling_replay",
     "set_method",

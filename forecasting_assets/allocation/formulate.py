@@ -26,6 +26,8 @@ from forecasting_assets.allocation.program import (
 )
 
 UNIT_COSTS = ["production_cost", "lane_cost", "holding_cost", "lateness_cost"]
+#: Units of one batch for one region.
+LOT = ["manufacturer_id", "production_week", "part_category", "region"]
 #: Families of rows that can be relaxed if they contradict each other; the others are arithmetic.
 RULES = ["minimum_load", "maximum_share"]
 
@@ -46,6 +48,9 @@ class Formulation:
         Batches with a binary column.
     rules
         A row for each rule row of the program: rule, subject, limit, sign (-1: at least), row (in a_ub).
+    lots
+        Lots whose change is penalised, a row for each row of `previous_plan`: manufacturer_id, production_week,
+        part_category, region.
     """
 
     program: Program
@@ -53,6 +58,7 @@ class Formulation:
     active: np.ndarray
     run: np.ndarray
     rules: pd.DataFrame
+    lots: pd.DataFrame
 
 
 @dataclass
@@ -166,11 +172,12 @@ def formulate(
         _add_recourse(draft, committed)
     _add_minimum_load(draft)
     _add_maximum_share(draft)
+    lots = pd.DataFrame(columns=LOT)
     if previous is not None and policy.frozen_weeks:
-        _add_frozen_weeks(draft, previous)
+        lots = _add_frozen_weeks(draft, previous)
     active, run = _add_activation(draft, network), _add_minimum_batch(draft)
     program = assemble(draft.columns, draft.rows)
-    return Formulation(program, overtime, active, run, _rule_table(draft, program))
+    return Formulation(program, overtime, active, run, _rule_table(draft, program), lots)
 
 
 def _add_basics(draft: _Draft) -> np.ndarray:
@@ -238,11 +245,16 @@ def _add_minimum_load(draft: _Draft) -> None:
     loaded = [m for m in policy.minimum_load if m in set(slots["manufacturer_id"])]
     if not loaded:
         return
-    capacity = slots.groupby("manufacturer_id")["capacity_hours"].sum().reindex(loaded).to_numpy()
+    # Locked production counts as load, and its hours as capacity.
+    regular = slots["capacity_hours"] + slots["locked_regular_hours"]
+    capacity, locked = (
+        hours.groupby(slots["manufacturer_id"]).sum().reindex(loaded).to_numpy()
+        for hours in (regular, slots["locked_hours"])
+    )
     limit = capacity * [policy.minimum_load[m] for m in loaded]
     rule = pd.Index(loaded).get_indexer(pd.Index(draft.manufacturer))
     hours = incidence(rule[draft.batch], len(loaded), -draft.hours[draft.batch])
-    draft.rows["minimum_load"] = Rows({"units": hours}, -limit)
+    draft.rows["minimum_load"] = Rows({"units": hours}, locked - limit)
     draft.rules += [("minimum_load", m, at_least, -1) for m, at_least in zip(loaded, limit, strict=True)]
 
 
@@ -255,10 +267,15 @@ def _add_maximum_share(draft: _Draft) -> None:
     pair = pd.MultiIndex.from_arrays([category, draft.manufacturer])
     limited = draft.used & np.isin(category.astype(str), list(policy.maximum_share))
     pairs = pair[limited].unique().sort_values()
+    # Locked units are part of what is planned of a category, and of what the manufacturer makes.
+    locked = draft.instance.batches["locked_quantity"]
     demand = classes.groupby("part_category")["quantity"].sum()
+    demand = demand.add(locked.groupby(category).sum(), fill_value=0.0)
     limit = np.array([policy.maximum_share[c] * demand[c] for c, _ in pairs])
-    units = incidence(pairs.get_indexer(pair)[draft.batch], len(pairs))
-    draft.rows["maximum_share"] = Rows({"units": units}, limit)
+    row = pairs.get_indexer(pair)
+    units = incidence(row[draft.batch], len(pairs))
+    made = np.bincount(row[row >= 0], locked[row >= 0], minlength=len(pairs))
+    draft.rows["maximum_share"] = Rows({"units": units}, limit - made)
     draft.rules += [
         ("maximum_share", f"{c} at {m}", at_most, 1) for (c, m), at_most in zip(pairs, limit, strict=True)
     ]
@@ -272,7 +289,8 @@ def _add_activation(draft: _Draft, network: Network) -> np.ndarray:
     cost = network.manufacturers.set_index("manufacturer_id")["activation_cost"]
     slot_cost = slots["manufacturer_id"].map(cost).to_numpy()
     used = np.bincount(draft.slot[draft.used], minlength=len(slots)) > 0
-    active = np.flatnonzero((slot_cost > 0) & used)
+    # A slot with locked production is used in any case.
+    active = np.flatnonzero((slot_cost > 0) & used & (slots["locked_hours"] == 0).to_numpy())
     if active.size:
         row = _position(active, len(slots))[draft.slot[draft.batch]]
         draft.columns["active"] = Columns(slot_cost[active], binary=True)
@@ -300,7 +318,9 @@ def _add_minimum_batch(draft: _Draft) -> np.ndarray:
     draft.columns["run"] = Columns(np.zeros(run.size), binary=True)
     units = incidence(_position(run, len(batches))[draft.batch], run.size)
     draft.rows["batch_at_most"] = Rows({"units": units, "run": diagonal(-largest)}, np.zeros(run.size))
-    draft.rows["batch_at_least"] = Rows({"units": -units, "run": diagonal(smallest[run])}, np.zeros(run.size))
+    # Locked units are part of the batch.
+    locked = batches["locked_quantity"].to_numpy()[run]
+    draft.rows["batch_at_least"] = Rows({"units": -units, "run": diagonal(smallest[run])}, locked)
     return run
 
 
@@ -313,14 +333,14 @@ def _rule_table(draft: _Draft, program: Program) -> pd.DataFrame:
     return rules
 
 
-def _add_frozen_weeks(draft: _Draft, previous: pd.DataFrame) -> None:
-    """Penalise changes of the previous plan, by batch and region, in the first production weeks.
+def _add_frozen_weeks(draft: _Draft, previous: pd.DataFrame) -> pd.DataFrame:
+    """Penalise changes of the previous plan, by batch and region, in the first production weeks; return these lots.
 
     A lot of the previous plan whose batch no longer exists (the week is over, or the manufacturer was removed) cannot
     be kept and costs nothing.
     """
     instance, policy = draft.instance, draft.policy
-    lot = ["manufacturer_id", "production_week", "part_category", "region"]
+    lot = LOT
     slots = instance.slots.iloc[instance.batches["slot"]].reset_index(drop=True)
     batches = slots[["manufacturer_id", "production_week"]].assign(
         part_category=instance.batches["part_category"], unit_cost=instance.batches["unit_cost"]
@@ -341,6 +361,7 @@ def _add_frozen_weeks(draft: _Draft, previous: pd.DataFrame) -> None:
         planned.set_index(lot)["quantity"].reindex(key).fillna(0.0).to_numpy(),
         equal=True,
     )
+    return lots[lot]
 
 
 def _position(chosen: np.ndarray, size: int) -> np.ndarray:

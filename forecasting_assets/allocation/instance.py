@@ -19,6 +19,8 @@ from forecasting_assets.allocation.worth import price_units, value_bands_of
 from forecasting_assets.weeks import EPOCH_WEEK, weeks_between, weeks_since
 
 DEMAND_CLASS = ["part_category", "region", "due_week", "band"]
+#: Demand of at most this many units counts as zero; the check of the balance names it.
+NEGLIGIBLE_QUANTITY = 1e-6
 COST_PARTS = ["production_cost", "overtime_cost", "lane_cost", "holding_cost", "lateness_cost"]
 
 
@@ -32,15 +34,16 @@ class Instance:
     ----------
     parts
         Parts with demand: part_id, part_category, region, due_week, quantity (units), class, share (of the units of
-        the class).
+        the class), and promised (units that fixed production serves), if there are promises.
     classes
         Demand classes: part_category, region, due_week, band, quantity (units), priority, unit_value, shortage_cost
         (of one unit).
     slots
-        Weeks of manufacturers: manufacturer_id, production_week, capacity_hours, overtime_capacity_hours.
+        Weeks of manufacturers: manufacturer_id, production_week, capacity_hours, overtime_capacity_hours (both without
+        the hours of fixed production), locked_hours, locked_regular_hours (of fixed production).
     batches
         What one manufacturer can make of one category in one week: slot, part_category, hours_per_unit, unit_cost,
-        overtime_cost (premium of one unit).
+        overtime_cost (premium of one unit), locked_quantity (units of fixed production).
     arcs
         A batch that serves a class: batch, class, lateness (weeks from due to arrival, negative if early), and the
         costs of one unit: production_cost, lane_cost, holding_cost, lateness_cost.
@@ -55,7 +58,12 @@ class Instance:
     def netting(self, supply: pd.DataFrame | None, max_weeks_late: int) -> Netting:
         """Return what serves the parts from the supply of `PlanningState` before anything is made."""
         first = self.slots["production_week"].min() if len(self.slots) else self.parts["due_week"].min()
-        return Netting.of(self.parts, supply, first, max_weeks_late)
+        netting = Netting.of(self.parts, supply, first, max_weeks_late)
+        return (
+            replace(netting, promised=self.parts["promised"].to_numpy())
+            if "promised" in self.parts
+            else netting
+        )
 
     def with_units(self, of_parts: np.ndarray, of_classes: np.ndarray | None = None) -> "Instance":
         """Return the same problem for other units of demand.
@@ -118,6 +126,7 @@ def build_instance(
     classes = price_classes(classes, existing_ways(ways, capabilities, hours), policy)
     slots = capacity.sort_values(["manufacturer_id", "production_week"], ignore_index=True)
     slots = slots[["manufacturer_id", "production_week", "capacity_hours", "overtime_capacity_hours"]]
+    slots = slots.assign(locked_hours=0.0, locked_regular_hours=0.0)
     weeks_of_slots = weeks_since(EPOCH_WEEK, slots["production_week"])
     first = int(weeks_of_slots.min()) if len(slots) else 0
 
@@ -139,6 +148,7 @@ def build_instance(
     batches = pd.DataFrame({c: capabilities[c].to_numpy()[made_by] for c in columns})
     premium = capabilities["overtime_premium"].to_numpy()[made_by]
     batches = batches.assign(slot=slot_at[made_by, week_made], overtime_cost=premium * batches["unit_cost"])
+    batches["locked_quantity"] = 0.0
     return Instance(parts, classes, slots, batches, _arcs(ways, classes, batch_at, first, policy))
 
 
@@ -166,7 +176,9 @@ def classify(
         Parts and classes as in `Instance`. In place of unit_value and shortage_cost, classes have unit_price (the
         mean price of a unit, NaN where it is unknown) and shortage_price (NaN where none is set).
     """
-    demanded = demand[demand["quantity"] > 0].sort_values(["part_category", "region", "due_week", "part_id"])
+    demanded = demand[demand["quantity"] > NEGLIGIBLE_QUANTITY].sort_values(
+        ["part_category", "region", "due_week", "part_id"]
+    )
     demanded = demanded.reset_index(drop=True)
     price = (
         demanded["unit_price"].astype(float)

@@ -28,6 +28,8 @@ class Netting:
         Position of the first week that is planned, among the T weeks.
     max_weeks_late
         Weeks that demand may be met late.
+    promised
+        Units of each row of demand that promises serve already, (rows,).
     """
 
     series: np.ndarray
@@ -35,6 +37,7 @@ class Netting:
     available: np.ndarray
     first: int
     max_weeks_late: int
+    promised: np.ndarray | float = 0.0
 
     @classmethod
     def of(
@@ -73,6 +76,7 @@ class Netting:
 
     def unmet(self, quantity: np.ndarray) -> np.ndarray:
         """Return the units of each row of demand that nothing serves, (rows,), for its units `quantity`, (rows,)."""
+        quantity = np.maximum(quantity - self.promised, 0.0)
         if not self.available.any():
             return quantity
         total = np.zeros_like(self.available)
@@ -92,7 +96,7 @@ class Netting:
             row (of the demand), week (number of weeks after the first week or due week), quantity.
         """
         left = np.zeros_like(self.available)
-        np.add.at(left, (self.series, self.due), quantity)
+        np.add.at(left, (self.series, self.due), np.maximum(quantity - self.promised, 0.0))
         row_at = np.full(left.shape, -1)
         row_at[self.series, self.due] = np.arange(quantity.size)
         rows, weeks, units = [np.empty(0, int)], [np.empty(0, int)], [np.empty(0)]

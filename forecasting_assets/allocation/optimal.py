@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.arguments import check_demand
 from forecasting_assets.allocation.certificate import Certificate, certify
+from forecasting_assets.allocation.comparison import PlanClaim, compare
+from forecasting_assets.allocation.conditions import differences
 from forecasting_assets.allocation.explain import explain
+from forecasting_assets.allocation.fixed_production import FixedProduction, fix_production
 from forecasting_assets.allocation.formulate import Formulation, check_rules, formulate
 from forecasting_assets.allocation.instance import Instance, build_instance
+from forecasting_assets.allocation.label_model import PlanBasis
 from forecasting_assets.allocation.netting import Netting
 from forecasting_assets.allocation.network import Network, check_network, unservable
 from forecasting_assets.allocation.plan import (
     AllocationPlan,
     Decision,
+    balance,
     to_plan,
     to_whole_units,
     zero_small_amounts,
@@ -30,13 +36,31 @@ from forecasting_assets.allocation.program import (
     Solution,
     solve,
 )
+from forecasting_assets.allocation.proof import prove, stored
+from forecasting_assets.allocation.proof_table import bands, label_prices, vector, vectors
 from forecasting_assets.allocation.recourse import TwoStage
 from forecasting_assets.allocation.relaxation import relaxed
 from forecasting_assets.allocation.scenarios import QUANTILE_DRAWS, part_scenarios
 from forecasting_assets.allocation.state import NEW_START, PlanningState
 from forecasting_assets.allocation.warm_start import solve_two_stage
-from forecasting_assets.tables import PLAN_PROOF, PLAN_RULES
+from forecasting_assets.tables import PLAN_RULES
 from forecasting_assets.weeks import add_weeks
+
+
+@dataclass(frozen=True)
+class PlanInputs:
+    """What a plan is made from.
+
+    Attributes
+    ----------
+    demand, network, policy, state
+        As for `allocate`.
+    """
+
+    demand: pd.DataFrame
+    network: Network
+    policy: AllocationPolicy
+    state: PlanningState
 
 
 @dataclass(frozen=True)
@@ -53,15 +77,38 @@ class Problem:
         The program to solve: the same, or with recourse over scenarios.
     stages
         The program with recourse, if demand is uncertain.
-    policy
-        Costs, limits and rules.
+    inputs
+        What the problem was built from.
+    fixed
+        Production that is fixed, if there is any: tables and program hold the hours and the demand that it leaves.
     """
 
     instance: Instance
     formulation: Formulation
     program: Program
     stages: TwoStage | None
-    policy: AllocationPolicy
+    inputs: PlanInputs
+    fixed: FixedProduction | None = None
+
+    @property
+    def policy(self) -> AllocationPolicy:
+        """Costs, limits and rules."""
+        return self.inputs.policy
+
+    @cached_property
+    def basis(self) -> PlanBasis:
+        """What the plan is proved against: the inputs, with the units planned for in place of the mean demand."""
+        inputs, parts = self.inputs, self.instance.parts
+        units = parts["share"] * self.instance.classes["quantity"].to_numpy()[parts["class"]]
+        demand = inputs.demand if "unit_price" in inputs.demand else inputs.demand.assign(unit_price=np.nan)
+        series = ["part_id", "region", "due_week"]
+        wanted = demand[[*series, "part_category", "unit_price"]].assign(weight=demand["quantity"])
+        wanted = wanted.merge(parts[series].assign(quantity=units), on=series, how="left")
+        wanted["quantity"] = wanted["quantity"].fillna(wanted["weight"])
+        locked = self.fixed.rows if self.fixed else None
+        return PlanBasis(
+            wanted, inputs.network, inputs.policy, self.instance.slots, inputs.state.previous, locked
+        )
 
     @property
     def base(self) -> Program:
@@ -104,7 +151,8 @@ def build_problem(
     Returns
     -------
     Problem
-        Tables and program. Quantities are those planned for, less the units of the supply that serve them.
+        Tables and program. Quantities are those planned for, less the units of the supply and of fixed production that
+        serve them.
 
     Raises
     ------
@@ -120,11 +168,15 @@ def build_problem(
     check_demand(demand)
     check_rules(policy, network, demand)
     gross = build_instance(demand, network, policy, state.capacity)
+    fixed = fix_production(demand, gross, network, policy, state)
+    if fixed is not None:
+        gross, state = fixed.reduced(gross), fixed.reduced_state(state)
+    inputs = PlanInputs(demand, network, policy, state)
     netting = gross.netting(state.supply, policy.max_weeks_late)
     if policy.uncertainty == "deterministic" or gross.classes.empty:
         instance = gross.with_units(netting.unmet(gross.parts["quantity"].to_numpy()))
         formulation = formulate(instance, policy, network, state.previous)
-        return Problem(instance, formulation, formulation.program, None, policy)
+        return Problem(instance, formulation, formulation.program, None, inputs, fixed)
     draws = policy.scenarios if policy.uncertainty == "stochastic" else QUANTILE_DRAWS
     scenarios = part_scenarios(gross.parts, demand, policy, draws, state.correlations)
     drawn, mean = _net_scenarios(gross, netting, scenarios)
@@ -133,8 +185,8 @@ def build_problem(
         units = np.maximum(np.quantile(drawn, policy.service_level, axis=0), drawn.mean(axis=0))
         instance = gross.with_units(mean, units)
         formulation = formulate(instance, policy, network, state.previous)
-        return Problem(instance, formulation, formulation.program, None, policy)
-    return _two_stage_problem(gross.with_units(mean), drawn, network, policy, state)
+        return Problem(instance, formulation, formulation.program, None, inputs, fixed)
+    return replace(_two_stage_problem(gross.with_units(mean), drawn, inputs), fixed=fixed)
 
 
 def _net_scenarios(
@@ -150,26 +202,25 @@ def _net_scenarios(
     return np.array(of_classes), total / len(of_classes)
 
 
-def _two_stage_problem(
-    instance: Instance, drawn: np.ndarray, network: Network, policy: AllocationPolicy, state: PlanningState
-) -> Problem:
+def _two_stage_problem(instance: Instance, drawn: np.ndarray, inputs: PlanInputs) -> Problem:
     """Return the problem in which the first production weeks are decided before demand, `drawn`, is known."""
-    weeks = instance.slots["production_week"]
+    policy, weeks = inputs.policy, instance.slots["production_week"]
     committed = (weeks < pd.Timestamp(add_weeks(weeks.min(), policy.committed_weeks))).to_numpy()
-    formulation = formulate(instance, policy, network, state.previous, committed)
+    formulation = formulate(instance, policy, inputs.network, inputs.state.previous, committed)
     base = formulation.program
     now = np.zeros(base.c.size, dtype=bool)
     now[base.columns["lots"]] = True
     now[base.c.size - base.binaries :] = True
     stages = TwoStage(base, now, drawn, policy.cvar_level if policy.risk == "cvar" else None)
-    return Problem(instance, formulation, stages.program, stages, policy)
+    return Problem(instance, formulation, stages.program, stages, inputs)
 
 
 def planned_units(problem: Problem) -> pd.DataFrame:
-    """Return the units planned for, by part_id, region and due_week: the mean, the quantile, or the scenarios' mean."""
-    parts, classes = problem.instance.parts, problem.instance.classes
-    quantity = parts["share"] * classes["quantity"].to_numpy()[parts["class"]]
-    return parts[["part_id", "region", "due_week"]].assign(quantity=quantity)
+    """Return the units planned for, by part_id, region and due_week: the mean, the quantile, or the scenarios' mean.
+
+    Demand that is too small to be planned for is included.
+    """
+    return problem.basis.demand[["part_id", "region", "due_week", "quantity"]]
 
 
 def allocate(
@@ -203,13 +254,58 @@ def allocate(
         If a rule names an unknown manufacturer or category, or the solver fails or finds no plan in its time limit.
     """
     solved = _solve_problem(build_problem(demand, network, policy, state))
-    plan, proof = solved.plan, _proof(solved)
+    plan = replace(_published(solved), rules=_rules(solved), proof=_proof(solved))
     return replace(
-        _published(solved),
+        plan,
         reasons=explain(solved.problem.instance, solved.decision, unservable(network, demand)),
-        rules=_rules(solved),
-        certificate=certify_plan(solved.problem, plan.plan, plan.shortages, plan.cost["total"], proof),
-        proof=proof,
+        certificate=certify_plan(solved.problem, PlanClaim.of(plan)),
+    )
+
+
+def certify_plan(problem: Problem, claim: PlanClaim) -> Certificate:
+    """Certify a plan from its stored tables, and the problem built again.
+
+    The tables are held against a model that is independent of the program (`proof.prove`). Of a plan for scenarios
+    they hold expected amounts; there the program of all scenarios is proved with its own matrices in addition.
+
+    Parameters
+    ----------
+    problem
+        The result of `build_problem` for the input of the plan.
+    claim
+        The tables of the plan.
+
+    Returns
+    -------
+    Certificate
+        What is violated, the cost, and the bound that no plan is below.
+    """
+    if problem.fixed:
+        claim = problem.fixed.remove_from_claim(claim)
+    certificate = prove(compare(problem.basis, claim))
+    if not problem.stages:
+        return certificate
+    program, proof = problem.program, claim.proof
+    solution = Solution(
+        x=vector(proof, "x", program.c.size),
+        y_eq=vector(proof, "y_eq", program.b_eq.size),
+        y_ub=vector(proof, "y_ub", program.b_ub.size),
+        bound=stored(proof, "bound"),
+        gap=stored(proof, "gap"),
+        status="",
+    )
+    relaxed_program = replace(program, b_ub=program.b_ub + vector(proof, "eased", program.b_ub.size))
+    of_program = certify(relaxed_program, solution)
+    decision = zero_small_amounts(problem.instance, _decision(problem, solution))
+    expected = to_plan(problem.instance, decision, "")
+    return replace(
+        of_program,
+        allowed_gap=max(problem.policy.mip_gap, solution.gap) if program.binaries else 0.0,
+        violations=(
+            *certificate.violations,
+            *differences(expected.flows, expected.shortages, claim),
+            *of_program.violations,
+        ),
     )
 
 
@@ -262,7 +358,10 @@ def _solve_problem(problem: Problem) -> _SolvedProblem:
         involved = in_conflict.reshape(-1, len(rules)).any(axis=0) & (relaxation == 0)
         contradicts = "; ".join((rules["rule"] + " of " + rules["subject"])[involved])
         solution = _solve(problem, program)
-    decision = zero_small_amounts(problem.instance, _decision(problem, solution))
+    decision = _decision(problem, solution)
+    if not problem.stages:
+        decision = balance(problem.instance, decision)
+    decision = zero_small_amounts(problem.instance, decision)
     status = "relaxed" if relaxation.any() else "time_limit" if solution.status != "optimal" else "optimal"
     plan = replace(to_plan(problem.instance, decision, status), gap=solution.gap)
     return _SolvedProblem(
@@ -279,97 +378,11 @@ def _solve(problem: Problem, program: Program) -> Solution:
 
 
 def _published(solved: _SolvedProblem) -> AllocationPlan:
-    """Return the plan in the units that the policy asks for."""
+    """Return the plan in the units that the policy asks for, with the production that is fixed."""
     problem, plan = solved.problem, solved.plan
-    return to_whole_units(problem.instance, solved.decision, plan) if problem.policy.whole_units else plan
-
-
-def certify_plan(
-    problem: Problem, plan: pd.DataFrame, shortages: pd.DataFrame, total_cost: float, proof: pd.DataFrame
-) -> Certificate:
-    """Certify a plan from its stored tables and PLAN_PROOF, and the problem built again.
-
-    The proof's x is compared with the tables, arc by arc and in total cost; then x and the multipliers must satisfy
-    the optimality conditions of the problem's own matrices.
-
-    Parameters
-    ----------
-    problem
-        The result of `build_problem` for the input of the plan.
-    plan, shortages, proof
-        ALLOCATION_PLAN, PLAN_SHORTAGES and PLAN_PROOF.
-    total_cost
-        Total cost of the plan, including shortages.
-
-    Returns
-    -------
-    Certificate
-        Relative residuals; `table_residual` is infinite if a row of the tables cannot serve this demand.
-    """
-    program = problem.program
-
-    def vector(name: str, size: int) -> np.ndarray:
-        rows = proof[proof["vector"] == name]
-        dense = np.zeros(size)
-        dense[rows["position"].to_numpy(int)] = rows["value"]
-        return dense
-
-    bound, gap = vector("bound", 1)[0], vector("gap", 1)[0]
-    solution = Solution(
-        x=vector("x", program.c.size),
-        y_eq=vector("y_eq", program.b_eq.size),
-        y_ub=vector("y_ub", program.b_ub.size),
-        bound=bound,
-        gap=gap,
-        status="",
-    )
-    relaxed_program = replace(program, b_ub=program.b_ub + vector("eased", program.b_ub.size))
-    certificate = certify(relaxed_program, solution)
-    return replace(
-        certificate,
-        table_residual=_table_residual(problem, plan, shortages, total_cost, solution.x),
-        allowed_gap=max(problem.policy.mip_gap, gap) if program.binaries else 0.0,
-    )
-
-
-def _table_residual(
-    problem: Problem, plan: pd.DataFrame, shortages: pd.DataFrame, total_cost: float, x: np.ndarray
-) -> float:
-    """Return the largest difference of units between tables and x, relative to the largest demand, and of cost."""
-    instance, formulation = problem.instance, problem.formulation
-    series = ["part_id", "region", "due_week"]
-    class_of = instance.parts.set_index(series)["class"]
-    slot = instance.slots.iloc[instance.batches["slot"]]
-    batch_key = pd.MultiIndex.from_arrays(
-        [slot["manufacturer_id"], slot["production_week"], instance.batches["part_category"]]
-    )
-    arc_key = pd.MultiIndex.from_frame(instance.arcs[["batch", "class"]])
-    of_plan = class_of.index.get_indexer(pd.MultiIndex.from_frame(plan[series]))
-    batch = batch_key.get_indexer(
-        pd.MultiIndex.from_frame(plan[["manufacturer_id", "production_week", "part_category"]])
-    )
-    of_short = class_of.index.get_indexer(pd.MultiIndex.from_frame(shortages[series]))
-    class_number = class_of.to_numpy()
-    arc = arc_key.get_indexer(pd.MultiIndex.from_arrays([batch, class_number[of_plan]]))
-    if (of_plan < 0).any() or (batch < 0).any() or (arc < 0).any() or (of_short < 0).any():
-        return float("inf")  # a row of the tables cannot serve this demand
-    overtime = np.bincount(batch, plan["overtime_quantity"], minlength=len(instance.batches))
-    written = {
-        "units": np.bincount(arc, plan["quantity"], minlength=len(instance.arcs)),
-        "overtime": overtime[formulation.overtime],
-        "shortage": np.bincount(
-            class_number[of_short], shortages["quantity"], minlength=len(instance.classes)
-        ),
-    }
-    scale = float(instance.classes["quantity"].to_numpy().max(initial=0.0)) or 1.0
-    cost = float(problem.base.c @ problem.expected(x))
-    return max(
-        *(
-            float(np.abs(values - problem.family(x, name)).max(initial=0.0)) / scale
-            for name, values in written.items()
-        ),
-        abs(total_cost - cost) / (abs(cost) or 1.0),
-    )
+    if problem.policy.whole_units:
+        plan = to_whole_units(problem.instance, solved.decision, plan)
+    return problem.fixed.add_to(plan) if problem.fixed is not None else plan
 
 
 def _decision(problem: Problem, solution: Solution) -> Decision:
@@ -402,7 +415,8 @@ def _rules(solved: _SolvedProblem) -> pd.DataFrame:
     rules = problem.formulation.rules
     row, sign = rules["row"].to_numpy(), rules["sign"].to_numpy()
     _, y_ub = problem.prices(solved.solution)
-    planned = sign * (problem.base.a_ub[row] @ problem.expected(solved.solution.x))
+    slack = problem.base.b_ub[row] - problem.base.a_ub[row] @ problem.expected(solved.solution.x)
+    planned = rules["limit"] - sign * slack
     return rules.assign(
         planned=planned,
         eased=relaxation,
@@ -412,20 +426,9 @@ def _rules(solved: _SolvedProblem) -> pd.DataFrame:
 
 
 def _proof(solved: _SolvedProblem) -> pd.DataFrame:
-    solution = solved.solution
-    vectors = {
-        "x": solution.x,
-        "y_eq": solution.y_eq,
-        "y_ub": solution.y_ub,
-        "eased": solved.eased_rows,
-        "bound": np.array([solution.bound]),
-        "gap": np.array([solution.gap]),
-    }
-    rows = {name: np.flatnonzero(values) for name, values in vectors.items()}
-    return pd.DataFrame(
-        {
-            "vector": np.repeat(list(rows), [at.size for at in rows.values()]),
-            "position": np.concatenate(list(rows.values())),
-            "value": np.concatenate([vectors[name][at] for name, at in rows.items()]),
-        }
-    )[PLAN_PROOF.names]
+    problem, solution = solved.problem, solved.solution
+    listed = {"bound": np.array([solution.bound]), "gap": np.array([solution.gap])}
+    if problem.stages:
+        listed |= {"x": solution.x, "y_eq": solution.y_eq, "y_ub": solution.y_ub, "eased": solved.eased_rows}
+    prices = label_prices(problem.instance, problem.formulation, *problem.prices(solution))
+    return pd.concat([prices, bands(problem.instance), vectors(listed)], ignore_index=True)

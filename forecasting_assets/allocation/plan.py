@@ -94,6 +94,19 @@ class AllocationPlan:
     proof: pd.DataFrame
 
 
+def balance(instance: Instance, decision: Decision) -> Decision:
+    """Make planned and short units add up to the demand of each class, however small it is.
+
+    The solver satisfies demand within an absolute tolerance, which can be all of a small class beside large ones.
+    Units that it leaves out are short.
+    """
+    class_, quantity = instance.arcs["class"].to_numpy(), instance.classes["quantity"].to_numpy()
+    made = np.bincount(class_, decision.units, minlength=len(quantity))
+    share = np.divide(quantity, made, out=np.ones(len(quantity)), where=made > quantity)
+    units = decision.units * share[class_]
+    return replace(decision, units=units, short=np.maximum(quantity - made, 0.0))
+
+
 def zero_small_amounts(instance: Instance, decision: Decision) -> Decision:
     """Set amounts below the rounding tolerance to zero."""
     quantity = instance.classes["quantity"].to_numpy()
@@ -197,6 +210,7 @@ def _tables(
         decision.overtime_units, batch_units, out=np.zeros(len(batches)), where=batch_units > 0
     )
     plan[["manufacturer_id", "production_week"]] = slot[["manufacturer_id", "production_week"]]
+    plan["locked_quantity"] = 0.0
     plan["overtime_quantity"] = plan["quantity"] * overtime_share[batch]
     for part in COST_PARTS:
         if part != "overtime_cost":

@@ -141,8 +141,14 @@ def _matrix(placed: Sequence[tuple[int, int, sparse.coo_array]], shape: tuple[in
 _FEASIBLE = 2
 #: How a linear program of one demand is solved: presolve finds next to nothing in it, and steepest edge's better steps
 #: cost more than they save. Programs with recourse are solved by `warm_start`; for integer programs HiGHS' defaults are
-#: best. docs/reference/measurements.md compares methods by kind and size.
-SIMPLEX = {"presolve": "off", "simplex_dual_edge_weight_strategy": 0}  # 0: Dantzig
+#: best. docs/reference/measurements.md compares methods by kind and size. The tolerances, the smallest HiGHS takes, are
+#: absolute in amounts and costs near 1: small classes beside large ones are planned too.
+SIMPLEX = {
+    "presolve": "off",
+    "simplex_dual_edge_weight_strategy": 0,  # Dantzig
+    "primal_feasibility_tolerance": 1e-10,
+    "dual_feasibility_tolerance": 1e-10,
+}
 
 
 def solve(program: Program, time_limit: float | None = None, gap: float | None = None) -> Solution:

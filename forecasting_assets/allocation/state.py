@@ -21,6 +21,10 @@ class PlanningState:
         ALLOCATION_PLAN of the previous plan: changes to it in the frozen weeks are penalised.
     supply
         part_id, region, week, quantity: units in stock, or on their way, by the week in which they are available.
+    locked
+        LOCKED_ALLOCATIONS: production that is fixed.
+    promised
+        PROMISES that the plan keeps (`commitments.active_promises`): units held for customers.
     correlations
         ERROR_CORRELATIONS: how the errors of the forecast depend on each other, for plans for uncertain demand.
 
@@ -33,6 +37,8 @@ class PlanningState:
     capacity: pd.DataFrame | None = None
     previous: pd.DataFrame | None = None
     supply: pd.DataFrame | None = None
+    locked: pd.DataFrame | None = None
+    promised: pd.DataFrame | None = None
     correlations: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:

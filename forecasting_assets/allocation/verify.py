@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.certificate import Certificate
-from forecasting_assets.allocation.instance import COST_PARTS, Instance
+from forecasting_assets.allocation.instance import COST_PARTS, NEGLIGIBLE_QUANTITY, Instance
 from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.findings import Finding
 from forecasting_assets.tables import PLAN_SHORTAGES
-from forecasting_assets.wording import listed
+from forecasting_assets.wording import count, listed
 
+_LOT = ["manufacturer_id", "production_week", "part_category", "region"]
 #: Relative tolerance of all checks; the solver's own is 1e-7.
 TOLERANCE = 1e-6
 #: Units of one category that a manufacturer makes in a week for one region.
@@ -60,15 +61,28 @@ def check_balance(
 ) -> Finding:
     """Check that every unit of demand is planned or short once, no amount is negative, and costs add up.
 
-    `spare`: whether planned units may exceed demand, as in a plan for scenarios.
+    Each part, region and due week is judged by its own demand. Demand of at most NEGLIGIBLE_QUANTITY units counts as
+    zero, and is named. Units that are locked or held have served their demand before: they are neither in `demand` nor
+    counted here.
+
+    Parameters
+    ----------
+    plan, shortages
+        ALLOCATION_PLAN and PLAN_SHORTAGES.
+    demand
+        part_id, region, due_week, quantity: the units planned for.
+    spare
+        Whether planned units may exceed demand, as in a plan for scenarios.
     """
     key = list(PLAN_SHORTAGES.key)
-    sides = {"demanded": demand, "planned": plan, "short": shortages}
+    negligible = (demand["quantity"] > 0) & (demand["quantity"] <= NEGLIGIBLE_QUANTITY)
+    planned = plan.assign(quantity=plan["quantity"] - plan["locked_quantity"])
+    sides = {"demanded": demand[~negligible], "planned": planned, "short": shortages}
     units = pd.concat({name: _by_key(table, key) for name, table in sides.items()}, axis=1).fillna(0.0)
     gap = units["demanded"] - units["planned"] - units["short"]
     gap = gap.clip(lower=0) if spare else gap.abs()
-    unbalanced = ~(gap <= TOLERANCE * np.maximum(units["demanded"], 1.0))
-    amounts = [plan[["quantity", *COST_PARTS]], shortages[["quantity"]]]
+    unbalanced = ~(gap <= TOLERANCE * units["demanded"] + TOLERANCE * NEGLIGIBLE_QUANTITY)
+    amounts = [plan[["quantity", "locked_quantity", *COST_PARTS]], shortages[["quantity"]]]
     negative = sum(int((~(table >= 0)).any(axis=1).sum()) for table in amounts)
     cost_gap = (plan["cost"] - plan[COST_PARTS].sum(axis=1)).abs()
     wrong_cost = int((~(cost_gap <= TOLERANCE * np.maximum(plan["cost"].abs(), 1.0))).sum())
@@ -81,11 +95,18 @@ def check_balance(
     if unbalanced.any():
         part, region, due = units.index[unbalanced][0]
         description += f"; the first: part {part} in {region}, due {due:%Y-%m-%d}"
+    small = int(negligible.sum())
+    if small:
+        description += "; " if description else "planned and short units add up to the demand; "
+        description += (
+            f"{count(small, 'series week')} of at most {NEGLIGIBLE_QUANTITY:f} units counted as zero"
+        )
     return Finding(
         not any(wrong.values()),
         description or "planned and short units add up to the demand",
         {
             **{what.replace(" ", "_"): n for what, n in wrong.items()},
+            "series_weeks_counted_as_zero": small,
             "largest_gap_units": float(gap.max()) if len(gap) else 0.0,
         },
     )
@@ -143,21 +164,21 @@ def check_published(
 
 def check_certificate(certificate: Certificate) -> Finding:
     """Check that the tables are a feasible plan and no plan is cheaper."""
-    residuals = certificate.to_dict()
-    limits = {
-        "primal_residual": TOLERANCE,
-        "table_residual": TOLERANCE,
-        "dual_residual": TOLERANCE,
-        "duality_gap": max(TOLERANCE, certificate.allowed_gap),
+    limit = max(TOLERANCE, certificate.allowed_gap)
+    faults = [str(violation) for violation in certificate.violations]
+    if not abs(certificate.gap) <= limit:
+        faults.append(f"the cost is {certificate.gap:.2%} above its lower bound; {limit:.4%} is allowed")
+    proved = {
+        "duality": "proved optimal from the tables",
+        "branch_and_bound": f"all rules are kept in the tables; within {certificate.gap:.3%} of the bound that the "
+        "branch and bound of the solver reports",
+        "scenarios": "expected amounts are possible, and the program of all scenarios is solved within "
+        f"{max(certificate.gap, 0.0):.3%} of its bound",
     }
-    over = [f"{name} above {limit:g}" for name, limit in limits.items() if not residuals[name] <= limit]
-    proved = "proved optimal"
-    if certificate.allowed_gap:
-        proved = f"within {certificate.duality_gap:.3%} of the bound of the branch and bound"
     return Finding(
-        not over,
-        proved if not over else f"{', '.join(over)}: the plan is not proved optimal",
-        dict(residuals),
+        not faults,
+        proved[certificate.method] if not faults else f"the plan is not proved: {'; '.join(faults)}",
+        certificate.to_dict(),
     )
 
 
@@ -177,6 +198,43 @@ def check_rules_kept(rules: pd.DataFrame) -> Finding:
         relaxed.empty,
         "; ".join(words) or f"{len(rules)} limits set by rules, all kept",
         {"rules": len(rules), "rules_given_up": len(relaxed)},
+    )
+
+
+def check_locks_kept(plan: pd.DataFrame, report: pd.DataFrame | None) -> Finding:
+    """Check that what planners locked and what is held for promises is in the plan; what is not is named.
+
+    Parameters
+    ----------
+    plan
+        ALLOCATION_PLAN.
+    report
+        What of each commitment can stand, in the columns `commitments.REPORT`; None if there is none.
+    """
+    if report is None or report.empty:
+        return Finding(True, "nothing is locked or held", {"commitments": 0, "units_missing": 0.0})
+    made = report[report["manufacturer_id"] != ""]
+    expected = made[made["planned"] > 0].groupby(_LOT)["planned"].sum()
+    missing = expected - plan.groupby(_LOT)["locked_quantity"].sum().reindex(expected.index).fillna(0.0)
+    cut = report[report["why"] != ""]
+    lines = [
+        f"{row['kind']} of {row['quantity']:,.6g} {row['part_id'] or row['part_category']} for {row['region']}"
+        f" from {row['manufacturer_id'] or 'stock'}: {row['planned']:,.6g} planned, {row['why']}"
+        for row in cut.to_dict("records")
+    ]
+    lines += [
+        f"{' '.join([m, category, region])} in {week:%Y-%m-%d}: {units:,.6g} units are missing in the plan"
+        for (m, week, category, region), units in missing[missing > TOLERANCE * expected].items()
+    ]
+    return Finding(
+        not lines,
+        listed(lines, 10, "\n") or f"{len(report)} locks and promises, all kept",
+        {
+            "commitments": len(report),
+            "units_missing": float(
+                (report["quantity"] - report["planned"]).sum() + missing.clip(lower=0).sum()
+            ),
+        },
     )
 
 

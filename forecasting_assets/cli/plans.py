@@ -1,9 +1,17 @@
-"""Commands about plans: what-if."""
+"""Commands about plans: what-if, promise."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from forecasting_assets.cli.home import load_existing_settings
-from forecasting_assets.cli.output import json_option, print_json, print_line
+from forecasting_assets.cli.output import json_option, print_json, print_line, print_table
+
+if TYPE_CHECKING:
+    from forecasting_assets.allocation import Answer, Inquiry
+    from forecasting_assets.workflows.promise import Hold
 
 
 @click.command("what-if")
@@ -38,3 +46,96 @@ def what_if(
         return
     print_line(text)
     print_line(f"Picture and tables: {page}")
+
+
+@click.command()
+@click.option("--part", help="Part that is asked for.")
+@click.option("--region", help="Region of delivery.")
+@click.option("--quantity", help="Units.")
+@click.option("--by", default="", metavar="WEEK", help="Latest week of delivery, as the date of its Monday.")
+@click.option(
+    "--file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV file of inquiries, answered in turn: part_id, region, quantity, and by if any has a latest week.",
+)
+@click.option(
+    "--hold",
+    type=click.IntRange(1, 366),
+    metavar="DAYS",
+    help="Hold what is offered for this many days: the next plans respect it.",
+)
+@json_option
+def promise(
+    part: str | None,
+    region: str | None,
+    quantity: str | None,
+    by: str,
+    file: Path | None,
+    hold: int | None,
+    as_json: bool,
+) -> None:
+    """Say when, by whom and at what cost units can be delivered on the capacity that the newest plan leaves.
+
+    An inquiry with --by takes its cheapest offer, another one its earliest: that is what --hold holds, and what later
+    inquiries of a file find taken. Where free capacity is not enough, --by also shows what it would displace to serve
+    the inquiry before other demand.
+    """
+    from forecasting_assets.lake.lake import Lake
+    from forecasting_assets.workflows.promise import hold as hold_answers
+    from forecasting_assets.workflows.promise import open_desk
+
+    inquiries = _inquiries(part, region, quantity, by, file)
+    settings = load_existing_settings()
+    desk = open_desk(settings, Lake(settings.lake_path))
+    answers = desk.answer_in_turn(inquiries)
+    held = hold_answers(settings, desk, answers, hold) if hold else None
+    if as_json:
+        ids = held.promise_ids if held else [None] * len(answers)
+        print_json(
+            {
+                "plan": desk.week,
+                "answers": [_answer_json(answer, i) for answer, i in zip(answers, ids, strict=True)],
+                "held": held and {"file": held.file, "expires": held.expires},
+            }
+        )
+        return
+    _print_answers(answers, held, is_table=file is not None)
+
+
+def _inquiries(
+    part: str | None, region: str | None, quantity: str | None, by: str, file: Path | None
+) -> "list[Inquiry]":
+    import pandas as pd
+
+    from forecasting_assets.allocation import parse_inquiries, parse_inquiry
+
+    if file is not None:
+        if part or region or quantity or by:
+            raise click.UsageError(
+                "--file holds whole inquiries: leave out --part, --region, --quantity and --by."
+            )
+        return parse_inquiries(pd.read_csv(file, dtype=str, keep_default_na=False, skipinitialspace=True))
+    if part is None or region is None or quantity is None:
+        raise click.UsageError("Give --part, --region and --quantity, or --file with many inquiries.")
+    return [parse_inquiry(part, region, quantity, by)]
+
+
+def _answer_json(answer: "Answer", promise_id: str | None) -> dict[str, Any]:
+    taken = None
+    if answer.taken is not None:
+        taken = "earliest" if answer.inquiry.by is None else "cheapest"
+    return {**asdict(answer), "taken": taken, "promise_id": promise_id}
+
+
+def _print_answers(answers: "list[Answer]", held: "Hold | None", is_table: bool) -> None:
+    from forecasting_assets.reporting import ANSWER_HEADING, answer_rows, answer_text
+
+    if is_table:
+        print_table(ANSWER_HEADING, answer_rows(answers))
+    else:
+        print_line(answer_text(answers[0]))
+    if held and held.file:
+        names = ", ".join(name for name in held.promise_ids if name)
+        print_line(f"Held until {held.expires} as {names}: {held.file}")
+    elif held:
+        print_line("Nothing is held: nothing can be offered.")

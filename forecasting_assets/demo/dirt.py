@@ -13,6 +13,7 @@ from forecasting_assets.demo.market import Marketplace
 #: Reason for rejection -> the column that is spoiled, and the texts it may then hold.
 SPOILED: dict[str, tuple[str, list[str | None]]] = {
     "bad_date": ("order_date", ["31/02/2024", "yesterday", "", "2024-13-45", "n/a"]),
+    "bad_due_date": ("due_date", ["asap", "31/02/2024", "2024-13-45", "next week"]),
     "bad_quantity": ("quantity", ["two", "", "1,5", "12 pcs"]),
     "non_positive_quantity": ("quantity", ["0", "-1", "-25"]),
     "bad_price": ("unit_price", ["n/a", "", "on request", "1.234,50"]),
@@ -21,7 +22,7 @@ SPOILED: dict[str, tuple[str, list[str | None]]] = {
     "missing_region": ("region", ["", "  ", None]),
 }
 #: Reasons that need a column of text, and so cannot occur in files with typed columns.
-UNTYPABLE = {"bad_date", "bad_quantity", "bad_price"}
+UNTYPABLE = {"bad_date", "bad_due_date", "bad_quantity", "bad_price"}
 
 #: Share of lines that are spoiled, for each reason.
 SPOIL_RATE = 0.002
@@ -82,9 +83,15 @@ def landed_rows(lines: pd.DataFrame, market: Marketplace, week: int) -> pd.DataF
     corrected = rows["copy"] & (rng.random(len(rows)) < 0.5)
     quantity = lines["quantity"].to_numpy()[rows["line"]] + rng.integers(-5, 6, len(rows))
     text["quantity"] = text["quantity"].mask(corrected, pd.Series(quantity.clip(1, MAX_UNITS).astype(str)))
+    if market.due_dates:
+        _spoil_due_dates(rows, market, week)
+    else:
+        text = text.drop(columns="due_date")
     for reason, (column, texts) in SPOILED.items():
         at = np.flatnonzero(rows["reason"] == reason)
-        text.loc[at, column] = rng.choice(np.array(texts, dtype=object), len(at))
+        if len(at):
+            draws = market.rng(reason, week) if reason == "bad_due_date" else rng
+            text.loc[at, column] = draws.choice(np.array(texts, dtype=object), len(at))
 
     # Rows beyond the history are dropped after all draws, so that the draws do not depend on where it ends.
     rows = rows[rows["landing_week"] < market.weeks]
@@ -123,10 +130,22 @@ def _sent_again(rows: pd.DataFrame, rate: np.ndarray, delays: int, rng: np.rando
     return copies.assign(landing_week=landing_week, file=-1, reason="", copy=True)
 
 
+def _spoil_due_dates(rows: pd.DataFrame, market: Marketplace, week: int) -> None:
+    """Spoil the due dates of some clean rows that are sent once, by draws of their own; see `_sent_first`."""
+    rng = market.rng("due date dirt", week)
+    on_time = rows["landing_week"] == week
+    first_of_file = rows.index.isin(rows[on_time].drop_duplicates("file").index)
+    typed = np.array([f.format in TYPED for f in file_plan(week)])[rows["file"]]
+    free = (rows["reason"] == "") & ~rows.duplicated("line", keep=False) & ~first_of_file & ~typed
+    rows.loc[free & (rng.random(len(rows)) < SPOIL_RATE), "reason"] = "bad_due_date"
+
+
 def _reasons(free: np.ndarray, typed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw reasons for some of the free rows, at most one a row; the others have an empty text."""
     reason = np.full(len(free), "", dtype=object)
     for name in SPOILED:
+        if name == "bad_due_date":  # see `_spoil_due_dates`
+            continue
         possible = free & ~typed if name in UNTYPABLE else free
         pool = np.flatnonzero(possible & (reason == ""))
         count = min(rng.binomial(len(free), SPOIL_RATE), len(pool))
@@ -145,6 +164,7 @@ def _as_text(lines: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
         "order_id": lines["order_id"],
         "line_id": lines["line_id"].astype(str),
         "order_date": np.where(lines["date_only"], day, with_time),
+        "due_date": lines["due_date"].dt.strftime("%Y-%m-%d").fillna(""),
         "part_id": lines["part_id"],
         "part_category": lines["part_category"],
         "region": lines["region"],

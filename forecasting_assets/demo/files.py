@@ -96,6 +96,9 @@ def _parquet(rows: pd.DataFrame) -> bytes:
         quantity=rows["quantity"].astype("int64"),
         unit_price=rows["unit_price"].astype("float64"),
     )
+    if "due_date" in rows:
+        days = pd.to_datetime(rows["due_date"].replace("", None), format="ISO8601")
+        typed["due_date"] = days.dt.date.astype(object).where(days.notna(), None)
     table = pa.Table.from_pandas(typed, preserve_index=False)
     pa.parquet.write_table(table, buffer, coerce_timestamps="us")
     return buffer.getvalue()

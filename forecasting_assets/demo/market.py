@@ -29,6 +29,10 @@ class Process:
         Amplitude of the yearly season, in logs.
     peak_day
         Day of the year with the highest demand.
+    urgent
+        Share of orders that are wanted at once.
+    lead_days
+        Mean days from an order to its due date, of the other orders.
     """
 
     name: str
@@ -38,6 +42,8 @@ class Process:
     lot: float
     swing: float
     peak_day: int
+    urgent: float
+    lead_days: float
 
 
 @dataclass(frozen=True)
@@ -63,11 +69,11 @@ class Region:
 
 
 PROCESSES = (
-    Process("CNC machining", 0.28, 42.0, 0.30, 14, 0.20, 290),
-    Process("Sheet metal", 0.22, 18.0, 0.12, 28, 0.22, 130),
-    Process("3D printing", 0.20, 26.0, 0.25, 10, 0.30, 320),
-    Process("Injection moulding", 0.16, 6.0, 0.03, 90, 0.26, 235),
-    Process("Casting", 0.14, 35.0, 0.20, 18, 0.20, 80),
+    Process("CNC machining", 0.28, 42.0, 0.30, 14, 0.20, 290, 0.15, 22.0),
+    Process("Sheet metal", 0.22, 18.0, 0.12, 28, 0.22, 130, 0.15, 18.0),
+    Process("3D printing", 0.20, 26.0, 0.25, 10, 0.30, 320, 0.30, 14.0),
+    Process("Injection moulding", 0.16, 6.0, 0.03, 90, 0.26, 235, 0.05, 30.0),
+    Process("Casting", 0.14, 35.0, 0.20, 18, 0.20, 80, 0.08, 28.0),
 )
 
 REGIONS = (
@@ -119,6 +125,8 @@ class Marketplace:
         Approximate number of order lines a week.
     seed
         Seed of all random draws.
+    due_dates
+        Whether orders say when customers want them.
     """
 
     first_week: date = date(2023, 6, 5)
@@ -126,6 +134,7 @@ class Marketplace:
     parts: int = 120
     lines_per_week: int = 1800
     seed: int = 7
+    due_dates: bool = True
 
     def __post_init__(self) -> None:
         """Check the settings."""

@@ -17,10 +17,21 @@ from forecasting_assets.demo.files import file_plan, write_file
 from forecasting_assets.demo.market import Marketplace
 from forecasting_assets.demo.network import build_network, write_network
 from forecasting_assets.demo.orders import order_lines
+from forecasting_assets.demo.planning import planning_files, write_planning
 from forecasting_assets.tables import REJECTION_REASONS
 
 #: Columns of clean lines after cleaning.
-TRUTH = ["order_id", "order_date", "part_id", "part_category", "region", "quantity", "unit_price", "line_id"]
+TRUTH = [
+    "order_id",
+    "order_date",
+    "part_id",
+    "part_category",
+    "region",
+    "quantity",
+    "unit_price",
+    "line_id",
+    "due_date",
+]
 
 #: Columns of `landed_rows` that say where a row lands; they are not in the files.
 _ROUTING = ["landing_week", "file", "reason"]
@@ -35,7 +46,7 @@ class GeneratedOrders:
     orders
         Every landed row as text, with week (Monday it belongs to), landing_week, file and reason.
     truth
-        Rows that must remain after cleaning, in the columns TRUTH, typed.
+        Rows that must remain after cleaning, in the columns TRUTH, typed; due_date is NaT where there is none.
     injected
         Number of rows to be rejected: a row for each week, a column for each reason.
     """
@@ -69,7 +80,9 @@ def generate(market: Marketplace) -> GeneratedOrders:
     demand = expected_demand(market)
     orders = pd.concat(_landings(demand, range(market.weeks)), ignore_index=True)
     clean = orders[orders["reason"] == ""]
-    truth = clean[TRUTH].assign(
+    due_date = clean["due_date"].replace("", None) if market.due_dates else None
+    truth = clean.assign(due_date=due_date)[TRUTH].assign(
+        due_date=lambda rows: pd.to_datetime(rows["due_date"], format="ISO8601"),
         order_date=pd.to_datetime(clean["order_date"], format="ISO8601", utc=True).dt.tz_localize(None),
         quantity=clean["quantity"].astype(float),
         unit_price=clean["unit_price"].astype(float),
@@ -78,8 +91,9 @@ def generate(market: Marketplace) -> GeneratedOrders:
 
 
 def write_marketplace(home: Path, market: Marketplace) -> WrittenOrders:
-    """Write `landing/orders` and `landing/network` in `home`, and return what is known about the orders."""
+    """Write `landing/orders`, `landing/network` and `landing/planning`; return what is known about the orders."""
     demand = expected_demand(market)
+    write_planning(planning_files(demand), home / "landing" / "planning")
     write_network(build_network(demand), home / "landing" / "network")
     return write_orders(home / "landing" / "orders", demand, range(market.weeks))
 

@@ -7,10 +7,15 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.demo.demand import MAX_UNITS, Demand
+from forecasting_assets.demo.market import PROCESSES, Marketplace
 
 DAY_SECONDS = 86_400
 #: Share of order lines on each day, Monday to Sunday.
 DAY_SHARES = (0.20, 0.20, 0.19, 0.18, 0.15, 0.04, 0.04)
+#: Shape of the gamma distribution of lead times, their limit in days, and the days within which urgent orders are due.
+LEAD_SHAPE, MAX_LEAD_DAYS, URGENT_DAYS = 6.0, 56, 3
+#: Share of orders that do not say when they are wanted, and of orders with a due date before the order.
+UNDATED_RATE, PAST_DUE_RATE = 0.04, 0.002
 
 
 def order_lines(demand: Demand, week: int) -> pd.DataFrame:
@@ -27,8 +32,8 @@ def order_lines(demand: Demand, week: int) -> pd.DataFrame:
     -------
     DataFrame
         Lines in the order of their time, with order_id, line_id, order_date (naive UTC), part_id, part_category,
-        region, quantity (whole units), unit_price (two decimals) and date_only: whether the order gives its date
-        without a time.
+        region, quantity (whole units), unit_price (two decimals), date_only: whether the order gives its date without
+        a time, and due_date: the day that the customer wants it, NaT if that was not said.
     """
     market = demand.market
     rng = market.rng("order lines", week)
@@ -71,7 +76,24 @@ def order_lines(demand: Demand, week: int) -> pd.DataFrame:
             "date_only": date_only,
         }
     )
+    lines["due_date"] = lines["order_date"].dt.normalize() + _lead_times(market, week, lines)
     return lines.iloc[np.lexsort((line, number))].reset_index(drop=True)
+
+
+def _lead_times(market: Marketplace, week: int, lines: pd.DataFrame) -> pd.Series:
+    """Draw the time from each line's order to its due date; the lines of an order share how patient the customer is."""
+    rng = market.rng("due dates", week)
+    order = pd.factorize(lines["order_id"])[0]
+    process = pd.Categorical(lines["part_category"], categories=[p.name for p in PROCESSES]).codes
+    n_orders = order.max(initial=-1) + 1
+    urgency, said, past = rng.random((3, n_orders))[:, order]
+    patience = rng.gamma(LEAD_SHAPE, 1 / LEAD_SHAPE, n_orders)[order]
+    mean = np.array([p.lead_days for p in PROCESSES])[process]
+    days = np.clip(np.rint(mean * patience), 1, MAX_LEAD_DAYS)
+    urgent = urgency < np.array([p.urgent for p in PROCESSES])[process]
+    days = np.where(urgent, rng.integers(0, URGENT_DAYS, n_orders)[order], days)
+    days = np.where(past < PAST_DUE_RATE, -days - 1, days)
+    return pd.Series(pd.to_timedelta(days, unit="D")).where(said >= UNDATED_RATE)
 
 
 def _draw_series(demand: Demand, week: int, rng: np.random.Generator) -> np.ndarray:

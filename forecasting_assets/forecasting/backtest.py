@@ -24,7 +24,8 @@ from forecasting_assets.forecasting.metrics import SUMS, error_sums, metrics, na
 from forecasting_assets.forecasting.naive import seasonal_naive
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.forecasting.settings import ForecastingSettings
-from forecasting_assets.tables import SERIES
+from forecasting_assets.forecasting.value_added import JudgedOverrides, value_added_rows
+from forecasting_assets.tables import FORECAST_OVERRIDES, SERIES
 from forecasting_assets.weeks import add_weeks, weeks_apart
 
 MODELS = ["sarimax", "xgb", "combined", "seasonal_naive"]
@@ -34,7 +35,7 @@ _SUMMED = [*MODELS, "equal"]
 
 @dataclass(frozen=True)
 class PastForecasts:
-    """Loads what was forecast at earlier origins; both functions return None where there is nothing.
+    """What was forecast at earlier origins; both functions return None where there is nothing.
 
     Attributes
     ----------
@@ -42,10 +43,13 @@ class PastForecasts:
         Model ("sarimax" or "xgb") and origin to a forecast table.
     segments
         Origin to part_id, region, segment, part_category as of then.
+    overrides
+        Rows of FORECAST_OVERRIDES that planners have entered, of which an origin uses those known by its end.
     """
 
     forecasts: Callable[[str, date], pd.DataFrame | None]
     segments: Callable[[date], pd.DataFrame | None]
+    overrides: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=FORECAST_OVERRIDES.names))
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ def rolling_backtest(
     n_origins = weeks_apart(begin, weeks[-1])
     shape = len(_SUMMED), n_origins, horizon, len(SEGMENTS), len(SUMS)
     sums = _OriginSums(np.zeros(shape), settings.backtest_weeks)
+    judged = JudgedOverrides.of(past.overrides)
     for o in range(n_origins):
         origin = _load_origin(add_weeks(begin, o), past, index, horizon)
         if origin is not None:
@@ -113,14 +118,17 @@ def rolling_backtest(
             actual[:, : closed.shape[1]] = closed
             sums.total[:, o] = _sums_at(origin, combined, history, actual)
             sums.correlation[o] = MarketSums.of(normal_scores(actual, combined[..., 1:]), origin.markets)
+            if judged.groups:
+                sums.value_added[o] = judged.sums(combined[..., 0], actual, origin.markets, origin.week)
     results = {}
     for week in weeks:
         o = weeks_apart(begin, week)
         correlations = error_correlations(sums.correlations_at(o))
         report = _report(week, sums.known_at(o), settings)
-        results[week] = Backtest(
-            pd.concat([report, _home_rows(week, correlations)], ignore_index=True), correlations
-        )
+        parts = [report, _home_rows(week, correlations)]
+        if (added := sums.value_added_at(o)) is not None:
+            parts.append(value_added_rows(week, judged, added))
+        results[week] = Backtest(pd.concat(parts, ignore_index=True), correlations)
     return results
 
 
@@ -128,12 +136,14 @@ def rolling_backtest(
 class _OriginSums:
     """Sums of each origin, and the number of origins that count.
 
-    `total` is (_SUMMED, origins, horizons, SEGMENTS, SUMS); `correlation` has the origins with forecasts.
+    `total` is (_SUMMED, origins, horizons, SEGMENTS, SUMS); `correlation` has the origins with forecasts, and so has
+    `value_added` (groups of overrides, horizons, METRICS) if there are overrides.
     """
 
     total: np.ndarray
     window: int
     correlation: dict[int, MarketSums] = field(default_factory=dict)
+    value_added: dict[int, np.ndarray] = field(default_factory=dict)
 
     def known_at(self, o: int) -> np.ndarray:
         """Sum over the window of what had closed by the o-th week: (_SUMMED, horizons, SEGMENTS, SUMS)."""
@@ -150,6 +160,16 @@ class _OriginSums:
             for n, horizons in closed
             if n in self.correlation
         ]
+
+    def value_added_at(self, o: int) -> np.ndarray | None:
+        """Sum over the window of what had closed by the o-th week, (groups, METRICS); None if there is nothing."""
+        closed = zip(range(self._first(o), o), self._closed(o), strict=True)
+        known = [
+            (self.value_added[n] * horizons[:, None]).sum(axis=1)
+            for n, horizons in closed
+            if n in self.value_added
+        ]
+        return np.sum(known, axis=0) if known else None
 
     def _first(self, o: int) -> int:
         return max(0, o - self.window)

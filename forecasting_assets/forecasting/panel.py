@@ -38,11 +38,15 @@ class Panel:
         The first week.
     demand
         (series, weeks) in units; column t is the t-th week from `first`.
+    bookings
+        Rows of the order book: series (row of `demand`), week (column at whose end they were booked), ahead (weeks
+        from there to the week they are wanted in) and quantity in units.
     """
 
     series: pd.DataFrame
     first: date
     demand: np.ndarray
+    bookings: pd.DataFrame | None = None
 
     @classmethod
     def from_history(cls, history: pd.DataFrame, first: date, last: date) -> "Panel":
@@ -52,7 +56,8 @@ class Panel:
         ----------
         history
             part_id, region, week, quantity, only weeks with orders, and optionally part_category; without it every
-            part is of the category "default".
+            part is of the category "default". Rows with a `due_week` are no demand, but units that were booked at the
+            end of `week` for that week; only series with demand keep them.
         first, last
             First and last week, both included.
 
@@ -67,6 +72,7 @@ class Panel:
             raise ForecastDataError(
                 f"demand has no column {names}; it has {', '.join(history.columns)}", missing[0]
             )
+        history, booked = split_history(history)
         week = week_numbers(history["week"], first)
         n_weeks = len(weeks_between(first, last))
         inside = (week >= 0) & (week < n_weeks)
@@ -82,11 +88,21 @@ class Panel:
         np.add.at(demand, (rows, week[inside]), quantity)
         series["part_category"] = _first_category(history, inside, week, rows, len(series))
         ordered = demand.any(axis=1)
-        return cls(series.iloc[np.flatnonzero(ordered)].reset_index(drop=True), first, demand[ordered])
+        series = series.iloc[np.flatnonzero(ordered)].reset_index(drop=True)
+        return cls(series, first, demand[ordered], _bookings(booked, series, first, n_weeks))
 
     def rows(self, which: np.ndarray) -> "Panel":
         """Return the panel of some of its series, by row number."""
         return Panel(self.series.iloc[which].reset_index(drop=True), self.first, self.demand[which])
+
+    def booked(self, horizon: int) -> np.ndarray:
+        """Return the units booked at the end of each week for the weeks ahead, (series, weeks, horizon)."""
+        booked = np.zeros((*self.demand.shape, horizon))
+        if self.bookings is not None:
+            rows = self.bookings[self.bookings["ahead"] <= horizon]
+            cells = tuple(rows[name].to_numpy() for name in ("series", "week"))
+            np.add.at(booked, (*cells, rows["ahead"].to_numpy() - 1), rows["quantity"].to_numpy(float))
+        return booked
 
     def column(self, week: date) -> int:
         """Return the column of a week."""
@@ -150,6 +166,23 @@ def to_log_scale(demand: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return logs
 
 
+def in_units(log_demand: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Transform demand (series, ...) back from the logarithmic scale; `scale` (series) is in units."""
+    by_series = scale.reshape(-1, *[1] * (log_demand.ndim - 1))
+    units: np.ndarray = np.expm1(np.maximum(log_demand, 0.0)) * by_series / LOG_GAIN
+    return units
+
+
+def split_history(history: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Return the rows of demand, and those of the order book (with a `due_week`), None if there are none."""
+    if "due_week" not in history:
+        return history, None
+    booked = history["due_week"].notna()
+    if not booked.any():
+        return history, None
+    return history[~booked], history[booked]
+
+
 def week_numbers(weeks: pd.Series, first: date) -> np.ndarray:
     """Return the number of weeks from `first` to each of `weeks`.
 
@@ -182,6 +215,25 @@ def number_series(keys: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
     return rows, pd.DataFrame(
         {"part_id": np.asarray(parts)[of_part], "region": np.asarray(regions)[of_region]}
     )
+
+
+def _bookings(
+    booked: pd.DataFrame | None, series: pd.DataFrame, first: date, n_weeks: int
+) -> pd.DataFrame | None:
+    """Arrange rows of the order book as Panel.bookings."""
+    if booked is None:
+        return None
+    keys = pd.MultiIndex.from_frame(series[SERIES])
+    table = pd.DataFrame(
+        {
+            "series": keys.get_indexer(pd.MultiIndex.from_frame(booked[SERIES].astype(object))),
+            "week": week_numbers(booked["week"], first),
+            "ahead": week_numbers(booked["due_week"], first) - week_numbers(booked["week"], first),
+            "quantity": booked["quantity"].to_numpy(float),
+        }
+    )
+    inside = (table["series"] >= 0) & table["week"].between(0, n_weeks - 1) & (table["ahead"] > 0)
+    return table[inside].reset_index(drop=True)
 
 
 def _first_category(

@@ -46,6 +46,9 @@ class RollingForecasts:
         Forecast, (series, weeks, horizon).
     error
         Demand minus forecast, (series, weeks, horizon); NaN where the target week has not closed.
+    booked, booked_share
+        Of forecasts that start from the order book: units booked and their usual share of demand
+        (`book.OrderBook`), (series, weeks, horizon). None if nothing is ever booked.
     """
 
     endog: np.ndarray
@@ -55,6 +58,8 @@ class RollingForecasts:
     season: np.ndarray
     location: np.ndarray
     error: np.ndarray
+    booked: np.ndarray | None = None
+    booked_share: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

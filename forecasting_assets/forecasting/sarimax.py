@@ -4,7 +4,8 @@ Demand is taken on a logarithmic scale. The season (`season.py`) is an exogenous
 fitted to all series. The rest of a series is forecast by a set of ARIMA models (`candidates.py`) that contains the
 classical ones, averaged by how well each did out of sample for that series (`rolling.py`). The distribution is that
 of past out-of-sample errors of similar series, scaled to the errors of this one, so no normal distribution is
-assumed. The mean is the mean of demand, not of its logarithm.
+assumed. The mean is the mean of demand, not of its logarithm. Where orders have due dates, forecasts start from what is
+booked (`book.py`).
 
 What is common to all series is fitted on a fixed calendar of weeks and to a sample of parts. What concerns one series
 follows from its own history and needs no fit. So a series can be forecast by any process that also has the other
@@ -26,8 +27,9 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.features.demand_patterns import PATTERNS
+from forecasting_assets.forecasting.book import OrderBook, start_from_book
 from forecasting_assets.forecasting.forecast_arrays import LEVELS, VALUES, forecast_table
-from forecasting_assets.forecasting.panel import LOG_GAIN, Panel
+from forecasting_assets.forecasting.panel import Panel, in_units
 from forecasting_assets.forecasting.rolling import (
     RollingForecasts,
     Season,
@@ -155,7 +157,7 @@ def fit_with_forecasts(
     season = np.stack(
         [fit_season(past[:, sparse == c, :n_weeks], deviation[sparse == c]) for c in (False, True)]
     )
-    rolling = forecast_every_week(panel, Season(past, season, n_weeks - 1), horizon)
+    rolling = _forecast_every_week(panel, totals, Season(past, season, n_weeks - 1), horizon)
 
     counted = np.where((np.arange(n_weeks) >= n_weeks - ERROR_WEEKS)[:, None], rolling.error, np.nan)
     by_horizon = np.array([_average(np.median, np.abs(counted[..., h]), 1.0) for h in range(horizon)])
@@ -204,7 +206,13 @@ def rolling_forecasts(model: SarimaxModel, panel: Panel, totals: GroupTotals) ->
     """
     fitted_at = panel.column(model.week)
     past, _ = season_components(panel, totals, fitted_at, model.horizon)
-    return forecast_every_week(panel, Season(past, model.season, fitted_at), model.horizon)
+    return _forecast_every_week(panel, totals, Season(past, model.season, fitted_at), model.horizon)
+
+
+def _forecast_every_week(panel: Panel, totals: GroupTotals, season: Season, horizon: int) -> RollingForecasts:
+    """Forecast from every week of `panel`, starting from what is booked."""
+    rolling = forecast_every_week(panel, season, horizon)
+    return start_from_book(rolling, OrderBook.of(panel, totals, rolling.scale, horizon))
 
 
 def predict(
@@ -282,19 +290,20 @@ def cell_distributions(
     quantiles = demand[:, AT_LEVELS]
     median = quantiles[:, VALUES.index("q50") - 1]
     mean = median + model.smearing[pattern] * (demand.mean(axis=1) - median)
-    return np.column_stack([mean, quantiles])
+    return at_least_booked(np.column_stack([mean, quantiles]), rolling, cells)
+
+
+def at_least_booked(values: np.ndarray, rolling: RollingForecasts, cells: Cells) -> np.ndarray:
+    """Raise forecasts of some cells (cells, VALUES) to the units that are booked."""
+    if rolling.booked is None:
+        return values
+    raised: np.ndarray = np.maximum(values, cells.of(rolling.booked)[:, None])
+    return raised
 
 
 def model_error_scales(model: SarimaxModel, rolling: RollingForecasts) -> np.ndarray:
     """Return the scale of the errors as known at the end of each week, (series, weeks, horizon)."""
     return error_scales(rolling, model.error_by_horizon, model.spread)
-
-
-def in_units(log_demand: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Transform demand (series, ...) back from the logarithmic scale; `scale` (series) is in units."""
-    by_series = scale.reshape(-1, *[1] * (log_demand.ndim - 1))
-    units: np.ndarray = np.expm1(np.maximum(log_demand, 0.0)) * by_series / LOG_GAIN
-    return units
 
 
 def _average(average: Callable[[np.ndarray], Any], values: np.ndarray, default: float) -> float:

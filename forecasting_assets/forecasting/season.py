@@ -12,12 +12,19 @@ Miller and Williams (2003), "Shrinkage estimators of time series seasonal factor
 accuracy".
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.forecasting.panel import Panel, mean_demand, to_log_scale, week_numbers
+from forecasting_assets.forecasting.panel import (
+    Panel,
+    mean_demand,
+    split_history,
+    to_log_scale,
+    week_numbers,
+)
 from forecasting_assets.weeks import YEAR_WEEKS
 
 #: Weeks before and after a week that its level is averaged over, in two passes. Together they are half a year, as
@@ -37,19 +44,51 @@ COMPONENTS = ["category", "region", "part", "own"]
 class GroupTotals:
     """Weekly units of whole categories and regions, of all series in the market.
 
-    `table` has the columns level (part_category or region), name, week, quantity.
+    Attributes
+    ----------
+    table
+        Demand: level (part_category or region), name, week, quantity.
+    booked
+        Units of each category in the order book: name, week (at whose end they were booked), due_week, quantity. None
+        if nothing is ever booked.
     """
 
     table: pd.DataFrame
+    booked: pd.DataFrame | None = None
 
     @classmethod
     def from_history(cls, history: pd.DataFrame) -> "GroupTotals":
-        """Add up part_category, region, week, quantity of every series."""
+        """Add up part_category, region, week, quantity (and due_week, see `Panel.from_history`) of every series."""
+        history, booked = split_history(history)
+        if booked is not None:
+            booked = booked.groupby(["part_category", "week", "due_week"], observed=True, as_index=False)[
+                "quantity"
+            ].sum()
+            booked = booked.rename(columns={"part_category": "name"})
         tables = []
         for level in ("part_category", "region"):
             sums = history.groupby([level, "week"], observed=True)["quantity"].sum()
             tables.append(sums.rename_axis(["name", "week"]).reset_index().assign(level=level))
-        return cls(pd.concat(tables, ignore_index=True))
+        return cls(pd.concat(tables, ignore_index=True), booked)
+
+    @classmethod
+    def joined(cls, totals: Sequence["GroupTotals"]) -> "GroupTotals":
+        """Put the totals of several parts of a history together."""
+        booked = [part.booked for part in totals if part.booked is not None]
+        table = pd.concat([part.table for part in totals], ignore_index=True)
+        return cls(table, pd.concat(booked, ignore_index=True) if booked else None)
+
+    def bookings(self, names: pd.Index, panel: Panel, horizon: int) -> np.ndarray:
+        """Return the units of some categories booked for the weeks ahead, (names, weeks of the panel, horizon)."""
+        total = np.zeros((len(names), panel.demand.shape[1], horizon))
+        if self.booked is not None:
+            week = week_numbers(self.booked["week"], panel.first)
+            ahead = week_numbers(self.booked["due_week"], panel.first) - week
+            name = names.get_indexer(pd.Index(self.booked["name"]))
+            inside = (week >= 0) & (week < total.shape[1]) & (ahead > 0) & (ahead <= horizon) & (name >= 0)
+            cells = name[inside], week[inside], ahead[inside] - 1
+            np.add.at(total, cells, self.booked["quantity"].to_numpy(float)[inside])
+        return total
 
     def demand(self, level: str, names: pd.Index, panel: Panel) -> np.ndarray:
         """Return the demand of some groups in the weeks of a panel, (names, weeks) in units."""

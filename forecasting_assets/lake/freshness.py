@@ -227,11 +227,11 @@ class Freshness:
         return weeks_between(first, newest)
 
     def _follows_files(self, asset: str) -> bool:
-        """Return whether each week of `asset` is made from the order files of that week alone."""
+        """Return whether a week of `asset` needs nothing but the order files of that week."""
         node = self.pipeline[asset]
+        needed = [source for source in node.upstream if not source.optional]
         return node.files == ORDER_FILES or (
-            bool(node.upstream)
-            and all(not source.first and self._follows_files(source.asset) for source in node.upstream)
+            bool(needed) and all(not source.first and self._follows_files(source.asset) for source in needed)
         )
 
     def _own_state(self, asset: str, week: date) -> WeekState:
@@ -263,12 +263,25 @@ class Freshness:
     def _causes(self, asset: str, week: date, changing: Mapping[str, Sequence[date]]) -> list[str]:
         causes = []
         for source in self.pipeline[asset].upstream:
+            if source.only_with and not self._may_hold_rows(source.asset, source.only_with):
+                continue
             weeks = changing[source.asset]
             begin = bisect_left(weeks, add_weeks(week, source.first))
             end = bisect_right(weeks, add_weeks(week, source.last))
             if begin < end:
                 causes.append(f"{source.asset} is out of date")
         return causes
+
+    @cached_property
+    def _landed_columns(self) -> set[str]:
+        return {column for file in self.files for column in file.columns}
+
+    def _may_hold_rows(self, asset: str, column: str) -> bool:
+        """Return whether weeks of `asset` hold rows, or would if made now: only order lines with `column` make any."""
+        if self.home.settings.orders.landed_names[column] in self._landed_columns:
+            return True
+        # The files with that column may have been withdrawn since. Weeks without rows have equal versions.
+        return len({record.version for record in self.records(asset).values() if record.data}) > 1
 
     # ------------------------------------------------------------------ up and down the graph
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from forecasting_assets.lake.files import DATA_FILE, WeekFiles
@@ -87,6 +88,17 @@ class Lake(WeekFiles):
                 for batch in file.iter_batches(_BATCH_ROWS, columns=own):
                     week_column = pa.repeat(pa.scalar(week, pa.date32()), len(batch))
                     yield pa.Table.from_batches([batch]).append_column("week", week_column)
+
+    def rows_id(self, table: Table, week: date) -> str:
+        """Return a hash of the rows of a week; unlike the bytes of its file, they do not depend on who wrote it."""
+        import pyarrow as pa
+
+        sink = pa.BufferOutputStream()
+        with self.damage_as_error(table.name, week), self.open_parquet(table, week) as file:
+            rows = file.read(table.names).replace_schema_metadata(None).combine_chunks()
+        with pa.ipc.new_stream(sink, rows.schema) as stream:
+            stream.write_table(rows)
+        return blake2b(sink.getvalue(), digest_size=16).hexdigest()
 
     def write_pandas(self, frame: "pd.DataFrame", table: Table, week: date) -> int:
         """Replace one week of `table` by `frame`.

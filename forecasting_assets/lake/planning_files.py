@@ -1,6 +1,7 @@
 """The planning folder: rows that planners have entered, as each week knew them, and what identifies them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -11,7 +12,6 @@ import pandas as pd
 from forecasting_assets.lake.records import fingerprint
 from forecasting_assets.pipeline import PlanningInput
 from forecasting_assets.planning.files import (
-    PlanningFile,
     describe_unrecognised,
     is_unrecognised,
     kind_of,
@@ -77,7 +77,7 @@ class PlanningFolder:
 
     def contents(self) -> dict[str, str]:
         """Return planning file -> what identifies its content."""
-        return {name: content_id(self._storage[0], self._files[name].path) for name in self.states()}
+        return {name: self._content(name) for name in self.states()}
 
     def used_by(self, week: date, of: PlanningInput) -> pd.DataFrame:
         """Return the rows of an input that a week uses, see `PlanningRows.used_by`.
@@ -110,11 +110,13 @@ class PlanningFolder:
         rows = self._rows_of(of.kind)
         version = rows.version(week, of.past, of.weeks)
         broken = sorted({problem.file for problem in rows.file_problems})
-        if not broken:
-            return version
-        return fingerprint(
-            [version, *(content_id(self._storage[0], self._files[name].path) for name in broken)]
-        )
+        return fingerprint([version, *map(self._content, broken)]) if broken else version
+
+    def _content(self, name: str) -> str:
+        """Return what identifies the content of a file; its size and time of change if it cannot be read at all."""
+        with suppress(OSError):
+            return content_id(self._storage[0], self._files[name].path)
+        return self.states()[name]
 
     def _rows_of(self, kind: str) -> PlanningRows:
         if kind not in self._rows:
@@ -123,12 +125,11 @@ class PlanningFolder:
 
     def _read(self, kind: str) -> PlanningRows:
         filesystem, table = self._storage[0], PLANNING_FILES[kind]
-        with store_errors(self.path):
-            files: list[PlanningFile] = [
-                read_planning_file(filesystem, info.path, name, table)
-                for name, info in self._files.items()
-                if kind_of(name) == kind
-            ]
+        files = [
+            read_planning_file(filesystem, info.path, name, table)
+            for name, info in self._files.items()
+            if kind_of(name) == kind
+        ]
         empty = pd.DataFrame(columns=[*table.names, "file", "row"], dtype=object)
         cells = [file.cells.assign(file=file.name, row=file.cells.index) for file in files if len(file.cells)]
         problems = [problem for file in files for problem in file.problems]

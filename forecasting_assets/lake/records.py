@@ -1,7 +1,8 @@
 """Records: what each week of a table was made from, and what happened to it since.
 
 The version of a week is the fingerprint of the versions of its inputs, down to the order files. As a week depends on
-its inputs alone, equal versions hold equal rows.
+its inputs alone, equal versions hold equal rows. Weeks of assets that are versioned by their rows have a hash of these
+as version.
 """
 
 import json
@@ -35,7 +36,7 @@ class Record:
     Attributes
     ----------
     version
-        Fingerprint of `inputs`.
+        Fingerprint of `inputs`, or of the rows.
     inputs
         What the week was made from.
     data

@@ -97,7 +97,7 @@ def map_weeks(
     lake: Lake,
     table: Table,
     weeks: Sequence[date],
-    function: Callable[["ParquetFile"], "pa.Table"],
+    function: Callable[["ParquetFile", date], "pa.Table"],
     ddl: str,
 ) -> "DataFrame":
     """Apply `function` to the file of each week in Spark's Python workers.
@@ -109,7 +109,7 @@ def map_weeks(
     lake, table, weeks
         What to read.
     function
-        Makes rows from the file of a week.
+        Makes rows from the file of a week and the week.
     ddl
         Columns of these rows as a Spark schema string.
 
@@ -124,7 +124,7 @@ def map_weeks(
         import pyarrow as pa
 
         filesystem, _ = open_filesystem(root)
-        for week, result in read_each_week(filesystem, batches, lambda file, _: function(file)):
+        for week, result in read_each_week(filesystem, batches, function):
             yield from result.append_column("week", pa.repeat(week, len(result))).to_batches()
 
     return _in_workers(spark, lake, table, weeks, rows, f"{ddl}, week DATE")

@@ -31,6 +31,7 @@ PLAN_DUE = dg.FreshnessPolicy.cron("0 12 * * 1", lower_bound_delta=timedelta(hou
 ASSET_FUNCTIONS = {
     "raw_orders": AssetFunction(orders.raw_orders, frozenset({"pyspark", "parquet"})),
     "clean_orders": AssetFunction(orders.clean_orders, frozenset({"pyspark", "parquet"})),
+    "order_book": AssetFunction(orders.order_book, frozenset({"pyspark", "parquet"})),
     "weekly_demand": AssetFunction(orders.weekly_demand, frozenset({"pyspark", "parquet"})),
     "feature_table": AssetFunction(orders.feature_table, frozenset({"pyspark", "parquet"})),
     "sarimax_model": AssetFunction(models.sarimax_model, frozenset({"pyspark", "statsmodels", "mlflow"})),
@@ -47,6 +48,7 @@ ASSET_FUNCTIONS = {
 ASSET_CHECKS = {
     "raw_orders": CheckFunction(order_checks.raw_findings, order_checks.gather_landed),
     "clean_orders": CheckFunction(order_checks.clean_findings, order_checks.gather_statistics),
+    "order_book": CheckFunction(order_checks.book_findings),
     "weekly_demand": CheckFunction(order_checks.demand_findings, order_checks.gather_volumes),
     "feature_table": CheckFunction(order_checks.feature_findings),
     "sarimax_model": CheckFunction(partial(forecast_checks.forecast_findings, table=SARIMAX_MODEL)),

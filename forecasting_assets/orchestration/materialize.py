@@ -93,7 +93,8 @@ class _Step:
         inputs = {**self.inputs[week], **freshness.own_inputs(asset.name, week)}
         content, seen = lake.records.identity(asset.table, week)
         # Nothing uses a week before its checks have passed, even if this run is killed before they run.
-        record = Record(fingerprint(inputs), inputs, content, seen, unchecked(asset))
+        version = lake.rows_id(asset.table, week) if asset.versioned_by_rows else fingerprint(inputs)
+        record = Record(version, inputs, content, seen, unchecked(asset))
         freshness.keep(asset.name, week, record)
         result = self.results[week]
         metadata = week_metadata(result) | _provenance(record, self.overridden)

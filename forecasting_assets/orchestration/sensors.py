@@ -1,4 +1,4 @@
-"""The sensor that starts runs when order files arrive."""
+"""The sensor that starts runs when order files or planning files arrive."""
 
 from datetime import UTC, date, datetime
 
@@ -28,7 +28,8 @@ def new_orders_sensor(home: Home) -> dg.SensorDefinition:
     @dg.sensor(
         job_name=WEEKLY_PLAN,
         minimum_interval_seconds=30,
-        description="Requests the weeks that new or changed order files touch, once they have closed.",
+        description="Requests the weeks that new or changed order files touch, once they have closed, and the newest "
+        "plan if planning files that it is made from have changed.",
     )
     def new_orders_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         files = home.landing.refresh()

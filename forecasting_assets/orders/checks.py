@@ -23,6 +23,7 @@ _REASONS_SHOWN = 3
 #: Column that is wrong in a row rejected for a reason.
 _COLUMN_OF_REASON = {
     "bad_date": "order_date",
+    "bad_due_date": "due_date",
     "bad_quantity": "quantity",
     "non_positive_quantity": "quantity",
     "bad_price": "unit_price",
@@ -68,6 +69,30 @@ def check_present(statistics: CleanStatistics | None) -> Finding:
     broken = statistics.broken
     description = f"{count(broken, 'row')} with a missing or non-positive value"
     return Finding(broken == 0, description, {"broken_rows": broken})
+
+
+def check_due_dates(statistics: CleanStatistics | None) -> Finding:
+    """Check that no order is wanted on a day before it was ordered; such orders count in the week of the order."""
+    if statistics is None:
+        return NO_ORDERS
+    early = statistics.due_before_ordered
+    description = (
+        f"{count(early, 'order line')} with a due date before the order date: counted as wanted in the week of the "
+        "order. Correct the dates, or map another column to due_date in [orders.columns]"
+        if early
+        else "no order is wanted before it was ordered"
+    )
+    return Finding(early == 0, description, {"order_lines": early})
+
+
+def check_not_due(book: pd.DataFrame, week: date) -> Finding:
+    """Check that the order book at the end of `week` holds no units that were due by then."""
+    due = book["due_week"] <= pd.Timestamp(week)
+    units = float(book.loc[due, "quantity"].sum())
+    description = f"{units:,.0f} units that were due by {week} are still in the order book"
+    if not due.any():
+        description = "all units in the order book are due in later weeks"
+    return Finding(not due.any(), description, {"units": units})
 
 
 def check_volume(units: pd.Series, week: date, limit: float) -> Finding:

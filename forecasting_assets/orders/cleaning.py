@@ -15,7 +15,7 @@ from forecasting_assets.orders.duplicates import newest_equal
 from forecasting_assets.orders.formats import OrderFormat
 from forecasting_assets.orders.numbers import parse_numbers
 from forecasting_assets.orders.raw import raw_name
-from forecasting_assets.orders.text import is_rounded_number, normalise_ids, normalise_names
+from forecasting_assets.orders.text import is_rounded_number, normalise_ids, normalise_names, trim
 from forecasting_assets.tables import (
     CLEAN_ORDERS,
     RAW_ORDERS,
@@ -87,7 +87,10 @@ def clean_week(raw: pa.Table, week: date, rules: CleaningRules) -> CleanWeek:
     values = _values(raw, rules)
     landed = [name for name in raw.schema.names if name not in RAW_ORDERS.names]
     newest = newest_equal(raw, values["order_id"], values["line_id"], landed)
-    violations = _violations(raw, values, week) | {"duplicate": newest.is_valid()}
+    violations = _violations(raw, values, week) | {
+        "bad_due_date": _unread(_landed(raw, rules.landed_names["due_date"]), values["due_date"]),
+        "duplicate": newest.is_valid(),
+    }
     reason = pc.coalesce(
         *(pc.if_else(violations[name], name, pa.scalar(None, pa.string())) for name in REJECTION_REASONS)
     )
@@ -151,6 +154,7 @@ def _values(raw: pa.Table, rules: CleaningRules) -> dict[str, pa.Array]:
         **names,
         "part_category": names["part_category"].fill_null(DEFAULT_CATEGORY),
         "order_date": parse_moments(text["order_date"], rules.order_format.date),
+        "due_date": parse_moments(text["due_date"], rules.order_format.date),
         "quantity": parse_numbers(text["quantity"], rules.order_format, prices=False),
         "unit_price": parse_numbers(text["unit_price"], rules.order_format, prices=True),
         **{name: raw[name].combine_chunks() for name in ROW},
@@ -177,6 +181,11 @@ def _violations(raw: pa.Table, values: Mapping[str, pa.Array], week: date) -> di
         "missing_region": values["region"].is_null(),
         "rounded_id": pc.or_(pc.or_(rounded[0], rounded[1]), rounded[2]),
     }
+
+
+def _unread(text: pa.Array, value: pa.Array) -> pa.Array:
+    """Return where there is a text, but its value could not be read."""
+    return pc.and_(trim(text).is_valid(), value.is_null())
 
 
 def _landed(raw: pa.Table, landed: str) -> pa.Array:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from forecasting_assets.errors import PicklableError
 from forecasting_assets.orders.csv_files import is_csv, is_tab_separated
 from forecasting_assets.orders.dates import parse_moments
-from forecasting_assets.orders.format_evidence import COLUMNS, Example, collect_examples, file_name
+from forecasting_assets.orders.format_evidence import COLUMNS, DATES, Example, collect_examples, file_name
 from forecasting_assets.orders.formats import DateOrder, Delimiter, OrderFormat
 from forecasting_assets.orders.landing import required_columns
 from forecasting_assets.orders.number_notation import (
@@ -185,7 +185,10 @@ class _Detector:
     def detect_dates(self) -> None:
         if "date" in self._given:
             return
-        by_file = [_date_orders(examples["order_date"]) for examples in self._examples]
+        by_file = [
+            _date_orders([example for column in DATES for example in examples[column]])
+            for examples in self._examples
+        ]
         if decisive := _decisive("date", by_file, _DATE_ORDERS):
             order = _DATE_ORDERS[decisive.notation]
             self._set("date", decisive.notation, f"Dates are written {order}, such as {decisive}")

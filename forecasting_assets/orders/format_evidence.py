@@ -13,10 +13,15 @@ from forecasting_assets.orders.rows import RowBatch, Source
 from forecasting_assets.orders.text import trim
 
 #: Columns whose values show how dates and numbers are written.
-COLUMNS = ("order_date", "quantity", "unit_price")
+DATES = ("order_date", "due_date")
+COLUMNS = (*DATES, "quantity", "unit_price")
 _WHOLE_NUMBER = r"^[+-]?\d+$"
 #: Values that any format can read, which are the most frequent: ISO dates, and whole numbers without separators.
-_IN_ANY_FORMAT = {"order_date": ISO_START, "quantity": _WHOLE_NUMBER, "unit_price": _WHOLE_NUMBER}
+_IN_ANY_FORMAT = {
+    **dict.fromkeys(DATES, ISO_START),
+    "quantity": _WHOLE_NUMBER,
+    "unit_price": _WHOLE_NUMBER,
+}
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ def _notations(column: pa.Array, numbers: pa.Array, name: str, file: str) -> Ite
     text = trim(column)
     informative = pc.invert(pc.match_substring_regex(text, _IN_ANY_FORMAT[name])).fill_null(False)
     text, numbers = text.filter(informative), numbers.filter(informative)
-    if name == "order_date":
+    if name in DATES:
         parts = pc.extract_regex(text, r"^(?P<day>\d+[./-]\d+[./-]\d+)(?P<rest>.*)$")
         day, rest = (pc.struct_field(parts, part) for part in ("day", "rest"))
         rest = pc.replace_substring_regex(rest, r"\d", "9")

@@ -1,7 +1,7 @@
 """Statistics of clean orders for the checks, computed in Spark's tasks so that order lines stay there."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 _NUMBER = ["order_id", "line_id"]
 _TEXTS, _POSITIVE = ["part_id", "part_category", "region"], ["quantity", "unit_price"]
 #: The columns of `clean_statistics`.
-STATISTICS_DDL = "rows BIGINT, lines BIGINT, earliest TIMESTAMP, latest TIMESTAMP, broken BIGINT"
+STATISTICS_DDL = (
+    "rows BIGINT, lines BIGINT, earliest TIMESTAMP, latest TIMESTAMP, broken BIGINT, "
+    "due_before_ordered BIGINT"
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class CleanStatistics:
         First and last order date (UTC).
     broken
         Number of rows with a missing or non-positive value.
+    due_before_ordered
+        Number of rows whose due date is a day before that of the order.
     """
 
     rows: int
@@ -38,14 +43,15 @@ class CleanStatistics:
     earliest: datetime
     latest: datetime
     broken: int
+    due_before_ordered: int
 
 
-def clean_statistics(clean: "ParquetFile") -> "pa.Table":
+def clean_statistics(clean: "ParquetFile", _week: date) -> "pa.Table":
     """Compute CleanStatistics of the clean orders of a week as one row; no row for a week without orders."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    rows = clean.read([*_TEXTS, *_POSITIVE, "order_date"])
+    rows = clean.read([*_TEXTS, *_POSITIVE, "order_date", "due_date"])
     if not len(rows):
         return pa.table({})
     sound = [pc.is_valid(rows[name]) for name in _TEXTS]
@@ -57,8 +63,17 @@ def clean_statistics(clean: "ParquetFile") -> "pa.Table":
         "earliest": dates["min"],
         "latest": dates["max"],
         "broken": len(rows) - pc.sum(reduce(pc.and_, sound)).as_py(),
+        "due_before_ordered": _due_before_ordered(rows),
     }
     return pa.table({name: pa.array([value]) for name, value in statistics.items()})
+
+
+def _due_before_ordered(rows: "pa.Table") -> int:
+    import pyarrow.compute as pc
+
+    dated = rows.filter(pc.is_valid(rows["due_date"]))
+    due, ordered = (pc.floor_temporal(dated[name], unit="day") for name in ("due_date", "order_date"))
+    return int(pc.sum(pc.less(due, ordered)).as_py() or 0)
 
 
 def _distinct_lines(clean: "ParquetFile") -> int:

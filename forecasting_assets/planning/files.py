@@ -77,10 +77,10 @@ def read_planning_file(filesystem: "FileSystem", path: str, name: str, table: Ta
     table
         The table of its kind. Other columns are ignored, and optional ones may be absent.
 
-    Raises
-    ------
-    OSError
-        If the store fails.
+    Returns
+    -------
+    PlanningFile
+        Its rows; of a file that cannot be read, none and the reason.
     """
     try:
         source = inspect_order_file(Source(filesystem, path, OrderFormat(), required=_required(table)))
@@ -89,6 +89,8 @@ def read_planning_file(filesystem: "FileSystem", path: str, name: str, table: Ta
         batches = list(read_order_file(source))
     except OrderFileError as error:
         return _unusable(name, table, "unreadable_file", f"{error.reason}; save it again as CSV (UTF-8)")
+    except OSError as error:
+        return _unusable(name, table, "unreadable_file", f"it cannot be opened ({error}); allow to read it")
     found = batches[0].rows.schema.names
     if missing := [column for column in _required(table) if column not in found]:
         reason = f"column {', '.join(missing)} is missing; the file has {', '.join(found)}"

@@ -3,12 +3,17 @@
 from forecasting_assets.reporting import charts
 from forecasting_assets.reporting.html import backtest_html, plan_html
 from forecasting_assets.reporting.plan_tables import PlanTables
+from forecasting_assets.reporting.promise import ANSWER_HEADING, answer_rows, answer_text
 from forecasting_assets.reporting.style import png
 from forecasting_assets.reporting.summary import summary
 from forecasting_assets.reporting.what_if import what_if_html, what_if_text
+from forecasting_assets.reporting.worth import worth_in_words
 
 __all__ = [
+    "ANSWER_HEADING",
     "PlanTables",
+    "answer_rows",
+    "answer_text",
     "backtest_html",
     "charts",
     "plan_html",
@@ -16,4 +21,5 @@ __all__ = [
     "summary",
     "what_if_html",
     "what_if_text",
+    "worth_in_words",
 ]

@@ -73,6 +73,23 @@ def value_added(report: pd.DataFrame) -> TextTable:
     )
 
 
+def value_of_overrides(report: pd.DataFrame) -> TextTable:
+    """Tabulate by author and reason how much error planners' overrides removed or added."""
+    rows = report[report["model"] == "override"]
+    wide = rows.pivot(index="segment", columns="metric", values="value").reset_index()
+    return table(
+        "Value added by overrides",
+        wide.sort_values("value_added", ascending=False),
+        {
+            "segment": ("Author and reason", text),
+            "touched_rows": ("Rows changed", number),
+            "value_added": ("Error removed, units", lambda v: number(v, 1)),
+        },
+        "Absolute error of the combined forecast minus that after overrides, over the rows that they changed and whose"
+        " weeks have closed: above zero the override was better than the forecast.",
+    )
+
+
 def by_horizon(report: pd.DataFrame) -> TextTable:
     """Tabulate WAPE by horizon and model over all series."""
     wide = scores(report)

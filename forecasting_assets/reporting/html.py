@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from forecasting_assets.reporting.backtest_tables import by_horizon, metrics_by_segment, value_added, weights
+from forecasting_assets.reporting.backtest_tables import (
+    by_horizon,
+    metrics_by_segment,
+    value_added,
+    value_of_overrides,
+    weights,
+)
 from forecasting_assets.reporting.formats import unbroken
 from forecasting_assets.reporting.headlines import Headline, backtest_headlines, plan_headlines
 from forecasting_assets.reporting.plan_tables import (
@@ -66,7 +72,13 @@ def backtest_html(week: date, report: pd.DataFrame, pictures: Sequence["Figure"]
         "Forecasts of earlier weeks compared with actual orders; no number here is an in-sample error.",
         backtest_headlines(report),
         pictures,
-        [value_added(report), metrics_by_segment(report), by_horizon(report), weights(report)],
+        [
+            value_added(report),
+            *([value_of_overrides(report)] if (report["model"] == "override").any() else []),
+            metrics_by_segment(report),
+            by_horizon(report),
+            weights(report),
+        ],
     )
 
 

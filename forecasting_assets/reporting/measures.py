@@ -61,7 +61,7 @@ def in_reading_order(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def scores(report: pd.DataFrame) -> pd.DataFrame:
-    """Pivot one week's BACKTEST_REPORT to a column for each metric.
+    """Pivot one week's BACKTEST_REPORT to a column for each metric, without the rows about overrides.
 
     Returns
     -------
@@ -81,6 +81,7 @@ def scores(report: pd.DataFrame) -> pd.DataFrame:
         raise ReportInputError(
             "backtest_report has duplicate metrics: pass the rows of one origin_week", "backtest_report"
         )
+    report = report[report["model"] != "override"]  # it has other metrics and no segments
     wide = report.pivot(index=keys, columns="metric", values="value").rename_axis(columns=None)
     wide["wape"] = wide["wape"] if "wape" in wide else float("nan")
     naive = wide.loc[wide.index.get_level_values("model") == "seasonal_naive", "wape"].droplevel("model")
@@ -137,6 +138,61 @@ def gap_closed(totals: pd.DataFrame) -> float:
         return float("nan")
     plan, status_quo, foresight = totals.loc[POLICIES, "cost"].astype(float).tolist()
     return (status_quo - plan) / (status_quo - foresight) if status_quo > foresight else float("nan")
+
+
+def bound_closed(impact: pd.DataFrame) -> float:
+    """Return the share of the cost gap from status quo to the bound of all policies that the plan closes.
+
+    Returns
+    -------
+    float
+        NaN if unknown. Even perfect foresight of the next weeks closes less than all of it.
+    """
+    totals = policy_totals(impact, ["plan", "status_quo", "lower_bound"])
+    if len(totals) < 3:
+        return float("nan")
+    plan, status_quo, bound = totals["cost"].astype(float).tolist()
+    return (status_quo - plan) / (status_quo - bound) if status_quo > bound else float("nan")
+
+
+def gap_by_source(impact: pd.DataFrame) -> pd.Series:
+    """Split the cost gap from status quo to plan into what the forecast and what the planner contribute.
+
+    The forecast saves the more the better it is planned with, so each contribution is the mean over both orders in
+    which the status quo can be improved: first the forecast, or first the planner (Shapley value of two players).
+
+    Parameters
+    ----------
+    impact
+        BUSINESS_IMPACT with the policies plan, status_quo, naive_optimal and forecast_greedy.
+
+    Returns
+    -------
+    Series
+        Cost saved by `forecast` and by `planner`; they add up to the gap. Empty if a policy is missing.
+    """
+    totals = policy_totals(impact, ["plan", "status_quo", "naive_optimal", "forecast_greedy"])
+    if len(totals) < 4:
+        return pd.Series(dtype=float)
+    cost = totals["cost"].astype(float)
+    forecast_first, forecast_last = (
+        cost["status_quo"] - cost["forecast_greedy"],
+        cost["naive_optimal"] - cost["plan"],
+    )
+    forecast = (forecast_first + forecast_last) / 2
+    return pd.Series({"forecast": forecast, "planner": cost["status_quo"] - cost["plan"] - forecast})
+
+
+def cheaper_biases(impact: pd.DataFrame) -> dict[int, float]:
+    """Return the biases, in percent, that would have cost less than the forecast itself, with the share they save."""
+    names = impact["policy"].drop_duplicates()
+    bias = names.str.extract(r"^plan_bias_([+-]?\d+)$")[0].set_axis(names).dropna().astype(int)
+    totals = policy_totals(impact, list(bias.index))
+    if "plan_bias_+00" not in totals.index:
+        return {}
+    cost = totals["cost"].astype(float)
+    saved = (1 - cost / float(cost["plan_bias_+00"])).to_dict()
+    return {int(bias[str(name)]): share for name, share in saved.items() if share > 0}
 
 
 def cost_by_accuracy(impact: pd.DataFrame) -> pd.DataFrame:

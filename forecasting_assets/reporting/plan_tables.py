@@ -10,6 +10,7 @@ from forecasting_assets.reporting.formats import number, percent
 from forecasting_assets.reporting.measures import full_weeks, policy_totals, require
 from forecasting_assets.reporting.style import COST_PARTS, label
 from forecasting_assets.reporting.texttable import TextTable, day, largest, table, text
+from forecasting_assets.reporting.worth import worth_in_words
 from forecasting_assets.tables import CAPACITY_LOAD, PLAN_REASONS, PLAN_RULES, PLAN_SHORTAGES
 from forecasting_assets.wording import count
 
@@ -80,7 +81,8 @@ def impact_by_policy(impact: pd.DataFrame) -> TextTable:
             "stock_units": ("In stock", number),
         },
         f"Planned week by week and replayed against the actual orders of {count(weeks, 'week')}: production that"
-        " has started is kept, the rest is planned again. In stock: units at the end of a week, on average.",
+        " has started is kept, the rest is planned again. In stock: units at the end of a week, on average. "
+        + " ".join(worth_in_words(impact)),
     )
 
 

@@ -9,13 +9,13 @@ import pandas as pd
 from forecasting_assets.reporting.formats import compared, number, percent
 from forecasting_assets.reporting.measures import (
     cost_by_accuracy,
-    gap_closed,
     policy_totals,
     scores,
     value_of_a_point,
 )
 from forecasting_assets.reporting.style import COST_PARTS, label
 from forecasting_assets.reporting.texttable import aligned
+from forecasting_assets.reporting.worth import worth_in_words
 from forecasting_assets.wording import count
 
 
@@ -80,12 +80,12 @@ def _impact(impact: pd.DataFrame) -> list[str]:
         comparable = policy != "plan" and base > 0
         against = compared(1 - cost / base, "cheaper", "more expensive") if comparable else ""
         lines.append([label(policy), number(cost), against, percent(on_time), percent(used)])
-    closed, value = gap_closed(totals), value_of_a_point(cost_by_accuracy(impact))
-    notes = []
-    if not np.isnan(closed):
-        notes.append(
-            f"  The plan closes {percent(closed, 0)} of the cost gap between status quo and perfect foresight."
-        )
+    value = value_of_a_point(cost_by_accuracy(impact))
+    notes = [
+        line
+        for sentence in worth_in_words(impact)
+        for line in wrap(sentence, 96, initial_indent="  ", subsequent_indent="  ")
+    ]
     if not np.isnan(value):
         notes.append(f"  Each percentage point less WAPE saves {number(value)} per week.")
     return [f"BUSINESS IMPACT against actual orders ({count(weeks, 'week')})", *aligned(lines), *notes]

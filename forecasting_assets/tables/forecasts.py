@@ -36,18 +36,22 @@ BACKTEST_REPORT = Table(
     "backtest_report",
     (
         Column("origin_week", "date", "Week at whose end the report was made"),
-        Column("model", "string", "sarimax, xgb, combined or seasonal_naive"),
+        Column(
+            "model",
+            "string",
+            "sarimax, xgb, combined, seasonal_naive or override (the combined forecast after it)",
+        ),
         Column(
             "segment",
             "string",
-            "Demand pattern",
-            values=("smooth", "erratic", "intermittent", "lumpy", "new", "all"),
+            "Demand pattern: smooth, erratic, intermittent, lumpy, new or all; of overrides their author and reason",
         ),
         Column("horizon", "long", "Weeks ahead; 0 is all horizons together", minimum=0),
         Column(
             "metric",
             "string",
-            "Metric; mape_left_out is the share of weeks without demand, which mape excludes",
+            "Metric; mape_left_out is the share of weeks without demand, which mape excludes; value_added is the "
+            "absolute error in units that overrides removed from the rows they touched (touched_rows)",
             values=(
                 "rmse",
                 "mape",
@@ -62,6 +66,8 @@ BACKTEST_REPORT = Table(
                 "bias",
                 "weight",
                 "n",
+                "value_added",
+                "touched_rows",
                 "part_correlation",
                 "week_correlation",
             ),

@@ -16,13 +16,15 @@ ORDER_COLUMNS = [
     "unit_price",
     "part_category",
     "line_id",
+    "due_date",
 ]
-OPTIONAL_ORDER_COLUMNS = ["part_category", "line_id"]
+OPTIONAL_ORDER_COLUMNS = ["part_category", "line_id", "due_date"]
 
 _ROW_PROBLEMS = ("surplus_cells", "missing_cells", "ambiguous_quotes")
 REJECTION_REASONS = [
     *_ROW_PROBLEMS,
     "bad_date",
+    "bad_due_date",
     "bad_quantity",
     "non_positive_quantity",
     "bad_price",
@@ -68,6 +70,12 @@ CLEAN_ORDERS = Table(
         Column("quantity", "double", "Units ordered", minimum=0, exclusive_minimum=True),
         _PRICE,
         Column("line_id", "string", "Line of the order, where lines are numbered", nullable=True),
+        Column(
+            "due_date",
+            "timestamp",
+            "When the customer wants it (UTC); empty if that was not landed",
+            nullable=True,
+        ),
         *RAW_ORDERS.columns[:2],
     ),
 )
@@ -97,21 +105,35 @@ ORDER_FILE_SUMMARY = Table(
     ),
     key=("source_file",),
 )
+_MEAN_PRICE = Column(
+    "unit_price",
+    "double",
+    "Mean price of one unit, weighted by quantity",
+    minimum=0,
+    exclusive_minimum=True,
+)
+ORDER_BOOK = Table(
+    "order_book",
+    (
+        PART,
+        CATEGORY,
+        REGION,
+        Column("due_week", "date", "Week the customers want the units in, after the week of the book"),
+        Column("quantity", "double", "Units ordered and not due yet", minimum=0, exclusive_minimum=True),
+        Column("order_count", "long", "Orders of these units", minimum=1),
+        _MEAN_PRICE,
+    ),
+    key=("part_id", "region", "due_week"),
+)
 WEEKLY_DEMAND = Table(
     "weekly_demand",
     (
         PART,
         CATEGORY,
         REGION,
-        Column("quantity", "double", "Units ordered in the week", minimum=0, exclusive_minimum=True),
-        Column("order_count", "long", "Orders in the week", minimum=1),
-        Column(
-            "unit_price",
-            "double",
-            "Mean price of one unit, weighted by quantity",
-            minimum=0,
-            exclusive_minimum=True,
-        ),
+        Column("quantity", "double", "Units wanted in the week", minimum=0, exclusive_minimum=True),
+        Column("order_count", "long", "Orders of these units", minimum=1),
+        _MEAN_PRICE,
     ),
     key=("part_id", "region"),
 )

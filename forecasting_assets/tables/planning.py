@@ -107,6 +107,7 @@ ALLOCATION_PLAN = Table(
         _DUE_WEEK,
         CATEGORY,
         amount("quantity", "Units"),
+        amount("locked_quantity", "Units that are locked or held for promises, part of quantity"),
         amount("overtime_quantity", "Units made in overtime, part of quantity"),
         amount("cost", "Total cost of these units, the sum of the costs that follow"),
         amount("production_cost", "Production in regular time"),
@@ -119,6 +120,22 @@ ALLOCATION_PLAN = Table(
         ),
     ),
     key=("manufacturer_id", "part_id", "region", "production_week", "due_week"),
+)
+PLAN_FLOWS = Table(
+    "plan_flows",
+    (
+        MANUFACTURER,
+        CATEGORY,
+        REGION,
+        Column("production_week", "date", "Week of production"),
+        _DUE_WEEK,
+        Column("band", "long", "Band of parts of one category that are planned as one", minimum=0),
+        amount(
+            "quantity", "Exact units of the cheapest plan, before they are rounded to whole units of parts"
+        ),
+        amount("overtime_quantity", "Units made in overtime, part of quantity"),
+    ),
+    key=("manufacturer_id", "part_category", "region", "production_week", "due_week", "band"),
 )
 PLAN_CHOICE = Table(
     "plan_choice",
@@ -151,22 +168,6 @@ PLAN_CHOICE = Table(
         Column("chosen", "long", "1 for the method that the plan is made with, else 0", minimum=0, maximum=1),
     ),
     key=("method", "parameter"),
-)
-PLAN_FLOWS = Table(
-    "plan_flows",
-    (
-        MANUFACTURER,
-        CATEGORY,
-        REGION,
-        Column("production_week", "date", "Week of production"),
-        _DUE_WEEK,
-        Column("band", "long", "Band of parts of one category that are planned as one", minimum=0),
-        amount(
-            "quantity", "Exact units of the cheapest plan, before they are rounded to whole units of parts"
-        ),
-        amount("overtime_quantity", "Units made in overtime, part of quantity"),
-    ),
-    key=("manufacturer_id", "part_category", "region", "production_week", "due_week", "band"),
 )
 CAPACITY_LOAD = Table(
     "capacity_load",
@@ -232,13 +233,48 @@ PLAN_PROOF = Table(
     "plan_proof",
     (
         Column(
-            "vector",
+            "kind",
             "string",
-            "Solution (x), multipliers of its rows (y_eq, y_ub), relaxation of rules (eased), bound and gap",
-            values=("x", "y_eq", "y_ub", "eased", "bound", "gap"),
+            "What the value is: the price of one unit or hour of a limit, the price band of a part, the bound of "
+            "the cost and the gap to it, or, of a plan for scenarios, its program's solution (x), multipliers "
+            "(y_eq, y_ub) and relaxation of rules (eased)",
+            values=(
+                "regular_hours",
+                "overtime_hours",
+                "minimum_load",
+                "maximum_share",
+                "previous_plan",
+                "activation",
+                "batch_at_most",
+                "batch_at_least",
+                "band",
+                "bound",
+                "gap",
+                "x",
+                "y_eq",
+                "y_ub",
+                "eased",
+            ),
         ),
-        Column("position", "long", "Position in the vector; the value is 0 where none is listed", minimum=0),
-        Column("value", "double", "Value"),
+        Column("manufacturer_id", "string", "Manufacturer of the limit", nullable=True),
+        Column("production_week", "date", "Week of production of the limit", nullable=True),
+        Column("part_category", "string", "Part category of the limit", nullable=True),
+        Column("part_id", "string", "Part of the band", nullable=True),
+        Column("region", "string", "Region of the limit or of the part", nullable=True),
+        Column("due_week", "date", "Week in which the part of the band is due", nullable=True),
+        Column(
+            "position", "long", "Position in a vector of the program for scenarios", nullable=True, minimum=0
+        ),
+        Column("value", "double", "Value; 0 for limits and positions that are not listed"),
     ),
-    key=("vector", "position"),
+    key=(
+        "kind",
+        "manufacturer_id",
+        "production_week",
+        "part_category",
+        "part_id",
+        "region",
+        "due_week",
+        "position",
+    ),
 )

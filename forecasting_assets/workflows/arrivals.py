@@ -1,4 +1,7 @@
-"""Decide what to make when order files arrive: which weeks of which assets, and which failed weeks to retry.
+"""Decide what to make when files arrive: which weeks of which assets, and which failed weeks to retry.
+
+Order files request the weeks that they touch. Planning files request the newest plan again
+if rows that it uses change.
 
 Whether a week is made from the files that touch it is read from the lake. So nothing is lost while the sensor is off,
 and nothing is requested twice when its cursor is reset.
@@ -12,9 +15,15 @@ from datetime import UTC, date, datetime, timedelta
 from forecasting_assets.lake.freshness import Freshness
 from forecasting_assets.lake.landed_files import LandedFile, touching
 from forecasting_assets.lake.records import fingerprint
-from forecasting_assets.pipeline import ORDER_FILES
+from forecasting_assets.pipeline import ORDER_FILES, PLANNING_FILES
 from forecasting_assets.weeks import add_weeks, format_weeks, newest_closed_week, parse_week, weeks_between
 from forecasting_assets.wording import count
+from forecasting_assets.workflows.replanning import (
+    changed_by_planning,
+    planning_problems,
+    planning_versions,
+    same_week_downstream,
+)
 
 #: Groups of the assets that are refreshed in every week with new orders, whatever else is made.
 ORDER_GROUPS = ("orders", "features")
@@ -116,7 +125,7 @@ class TickResult:
 
 
 def decide(freshness: Freshness, cursor: Cursor, now: datetime, in_progress: Iterable[date]) -> TickResult:
-    """Decide what to make of the files in the landing zone.
+    """Decide what to make of the files in the landing zone and in the planning folder.
 
     Parameters
     ----------
@@ -135,13 +144,20 @@ def decide(freshness: Freshness, cursor: Cursor, now: datetime, in_progress: Ite
         What to request, why, and the cursor for the next tick.
     """
     files, newest = freshness.files, newest_closed_week(now)
-    seen = fingerprint([str(newest), *((f.name, f.size, str(f.modified), str(f.error)) for f in files)])
+    seen = fingerprint(
+        [
+            str(newest),
+            *((f.name, f.size, str(f.modified), str(f.error)) for f in files),
+            *freshness.planning.states().items(),
+        ]
+    )
     retries_left = any(week.attempts < ATTEMPTS for week in cursor.requested.values())
     if seen == cursor.seen and not retries_left:
         return TickResult([], _given_up(cursor), cursor)
     tick = _Tick(freshness, cursor, now, frozenset(in_progress))
     for week in _candidates(freshness, newest, map(parse_week, cursor.requested)):
         tick.look_at(week)
+    tick.look_at_planning()
     return tick.result(seen)
 
 
@@ -157,6 +173,8 @@ class _Tick:
         self.settling: dict[str, str] = {}
         self.waiting = False
         self.retries: dict[date, tuple[str, ...]] = {}
+        self.replanned: dict[date, tuple[str, ...]] = {}
+        self.messages: list[str] = []
         self.requested: dict[str, RequestedWeek] = {}
 
     def look_at(self, week: date) -> None:
@@ -186,6 +204,29 @@ class _Tick:
         elif before.attempts < ATTEMPTS and datetime.fromisoformat(before.due) <= self.now:
             self.retries[week] = before.assets
 
+    def look_at_planning(self) -> None:
+        """Have the newest plan made again if planning files that it is made from have changed and are complete."""
+        freshness = self.freshness
+        week = max(
+            (w for w, record in freshness.records("allocation_plan").items() if record.data), default=None
+        )
+        if week is None:
+            return
+        changed = changed_by_planning(freshness, week)
+        before = self.cursor.requested.get(str(week))
+        if not changed or (before and before.version == _version(freshness, week)):
+            return
+        states = {f"{PLANNING_FILES}/{n}": state for n, state in freshness.planning.states().items()}
+        if week in self.in_progress:
+            self.waiting = True
+        elif not states.items() <= self.cursor.settling.items():
+            self.settling |= states
+        elif lines := planning_problems(freshness, week, changed):
+            self.messages += lines
+        else:
+            self.replanned[week] = same_week_downstream(freshness, week, changed)
+            self.messages.append(f"Planning files have changed that the plan of {week} is made from.")
+
     def result(self, seen: str) -> TickResult:
         """Decide once all candidates have been looked at."""
         freshness, arrived = self.freshness, self.arrived
@@ -194,6 +235,9 @@ class _Tick:
             arrived |= {week for week in empty if str(week) not in self.cursor.requested}
         changed = freshness.downstream(arrived) if arrived else {}
         needed = weeks_to_make(freshness, arrived, changed) if arrived else {}
+        for week, assets in self.replanned.items():
+            both = {*assets, *needed.get(week, ())}
+            needed[week] = tuple(asset for asset in freshness.pipeline if asset in both)
         wanted = self.retries | needed
         for week, assets in wanted.items():
             is_retry = week in self.retries and week not in needed
@@ -203,7 +247,7 @@ class _Tick:
             )
         requests = _requests(wanted)
         after = Cursor("" if self.settling or self.waiting else seen, self.settling, self.requested)
-        messages = [*_describe(freshness, requests, arrived, changed), *_given_up(after)]
+        messages = [*self.messages, *_describe(freshness, requests, arrived, changed), *_given_up(after)]
         if self.settling:
             growing = len(self.settling.keys() - self.whole)
             messages.append(f"Waiting for {count(growing, 'file')} to stop growing.")
@@ -281,7 +325,7 @@ def _files(freshness: Freshness, week: date) -> Mapping[str, str]:
 
 
 def _version(freshness: Freshness, week: date) -> str:
-    return fingerprint(_files(freshness, week))
+    return fingerprint({**_files(freshness, week), **planning_versions(freshness, week)})
 
 
 def _is_made_from_its_files(freshness: Freshness, week: date) -> bool:

@@ -2,15 +2,20 @@
 
 from datetime import date
 
-import pandas as pd
-
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.pipeline import PlanningInput
 from forecasting_assets.planning.demand import DemandSources, plan_demand
 from forecasting_assets.settings import Settings
-from forecasting_assets.tables import DEMAND_FORECAST, DEMAND_PLAN, OVERRIDE_USE, QUANTILES, SERIES
+from forecasting_assets.tables import (
+    DEMAND_FORECAST,
+    DEMAND_PLAN,
+    ORDER_BOOK,
+    OVERRIDE_USE,
+    QUANTILES,
+    SERIES,
+)
 from forecasting_assets.workflows.week_result import WeekResult
 
 
@@ -27,7 +32,7 @@ def demand_sources(settings: Settings, lake: Lake, week: date) -> DemandSources:
     return DemandSources(
         lake.read_pandas(DEMAND_FORECAST, [week], [*SERIES, "target_week", "mean", *QUANTILES]),
         parts.drop(columns="week"),
-        pd.DataFrame(columns=["part_id", "part_category", "region", "due_week", "quantity"]),
+        lake.read_pandas(ORDER_BOOK, [week]).drop(columns="week"),
         planning.used_by(week, PlanningInput("forecast_overrides")),
         planning.used_by(week, PlanningInput("promises")),
     )

@@ -9,7 +9,9 @@ from forecasting_assets.features.build import feature_columns
 from forecasting_assets.forecasting.backtest import Backtest, PastForecasts, rolling_backtest
 from forecasting_assets.forecasting.combine import combine
 from forecasting_assets.lake.lake import Lake
+from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.lake.reports import write_report
+from forecasting_assets.pipeline import PAST_OVERRIDES
 from forecasting_assets.reporting import backtest_html, charts, png
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
@@ -48,6 +50,11 @@ def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Map
     -------
     Mapping
         Week -> what is known then.
+
+    Raises
+    ------
+    PlanningFileError
+        If forecast overrides cannot be used.
     """
     calendar, forecasting = settings.calendar, settings.forecasting
     window = 2 * forecasting.backtest_weeks
@@ -58,6 +65,7 @@ def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Map
     origins = weeks_between(add_weeks(weeks[0], -window), weeks[-1])
     existing = {name: set(lake.existing(table, origins)) for name, table in MODELS.items()}
     features = feature_columns(calendar.horizon_weeks)
+    overrides = PlanningFolder.of(settings).used_by(weeks[-1], PAST_OVERRIDES)
 
     def load_forecasts(model: str, origin: date) -> pd.DataFrame | None:
         if origin not in existing[model]:
@@ -67,7 +75,7 @@ def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Map
     def load_segments(origin: date) -> pd.DataFrame:
         return lake.read_pandas(features, [origin], [*SERIES, "segment", "part_category"])
 
-    past = PastForecasts(load_forecasts, load_segments)
+    past = PastForecasts(load_forecasts, load_segments, overrides)
     return rolling_backtest(weeks, past, demand, calendar.horizon_weeks, forecasting)
 
 

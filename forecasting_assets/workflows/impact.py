@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation import (
@@ -19,7 +20,7 @@ from forecasting_assets.forecasting import naive
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import read_network
 from forecasting_assets.pipeline import NAIVE_LOOKBACK_WEEKS
-from forecasting_assets.reporting import png
+from forecasting_assets.reporting import png, worth_in_words
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     ALLOCATION_PLAN,
@@ -64,6 +65,7 @@ def report_week(settings: Settings, lake: Lake, week: date, metadata: Mapping[st
     worth = lake.read_pandas(BUSINESS_IMPACT, [week])
     if worth.empty:
         return WeekResult(0, metadata)
+    metadata = {**metadata, "worth": " ".join(worth_in_words(worth))}
     if not lake.existing(ALLOCATION_PLAN, [week]):
         pictures = {name: png(figure) for name, figure in impact_figures(worth).items()}
         return WeekResult(len(worth), metadata, pictures)
@@ -96,11 +98,14 @@ def _replay_week(settings: Settings, lake: Lake, week: date) -> tuple[pd.DataFra
 
 
 def naive_demand(orders: pd.DataFrame, demand: pd.DataFrame, origin: date, horizon: int) -> pd.DataFrame:
-    """Return `demand` to plan for at `origin` with the quantities of the seasonal naive forecast."""
+    """Return `demand` at `origin` with the seasonal naive forecast, but at least what is ordered already."""
     known = orders[orders["week"] <= pd.Timestamp(origin)]
     repeated = naive.forecast(known, origin, horizon, NAIVE_LOOKBACK_WEEKS)[[*SERIES, "target_week", "mean"]]
     repeated = repeated.rename(columns={"target_week": "due_week", "mean": "quantity"})
-    return demand.drop(columns="quantity").merge(repeated, on=[*SERIES, "due_week"], validate="one_to_one")
+    key = [*SERIES, "due_week"]
+    naive_quantity = demand[key].merge(repeated, on=key, how="left", validate="one_to_one")["quantity"]
+    certain = demand["booked"] + demand["held"]
+    return demand.assign(quantity=np.maximum(naive_quantity.fillna(0.0).to_numpy(), certain.to_numpy()))
 
 
 def _no_rows(table: Table) -> pd.DataFrame:

@@ -96,7 +96,7 @@ def planning_inputs(settings: Settings, lake: Lake, week: date) -> PlanningInput
     return PlanningInputs(
         demand_with_overdue(forecast, position, week),
         network,
-        PlanningState(capacity, previous, position.supply(week), correlations),
+        PlanningState(capacity, previous, position.supply(week), correlations=correlations),
         policy,
     )
 
@@ -104,6 +104,7 @@ def planning_inputs(settings: Settings, lake: Lake, week: date) -> PlanningInput
 def planned_demand(lake: Lake, origin: date) -> pd.DataFrame:
     """Read the demand to plan for at `origin` (see `PlanningInputs`)."""
     columns = ["part_id", "region", "part_category", "due_week", "quantity", *QUANTILES, "unit_price"]
+    columns += ["booked", "held"]
     return lake.read_pandas(DEMAND_PLAN, [origin], columns).drop(columns="week")
 
 

@@ -2,10 +2,12 @@
 
 import pytest
 
+from forecasting_assets.lake.freshness import freshness_of
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.orchestration.checks.planning import plan_findings
 from forecasting_assets.orchestration.runs import materialize
-from forecasting_assets.tables import ALLOCATION_PLAN, PLAN_COST, PLAN_REASONS, PLAN_RULES
+from forecasting_assets.tables import ALLOCATION_PLAN, DEMAND_PLAN, PLAN_COST, PLAN_REASONS, PLAN_RULES
+from forecasting_assets.weeks import add_weeks
 from forecasting_assets_tests.support.homes import PLANNED
 
 pytestmark = pytest.mark.spark
@@ -82,3 +84,34 @@ def test_every_shortage_and_late_delivery_has_a_reason(home):
     assert set(map(tuple, reasons.loc[reasons["kind"] == "late", keys].to_numpy())) <= set(
         map(tuple, plan[keys].to_numpy())
     )
+
+
+def test_an_override_is_planned_for_and_leaves_earlier_weeks_fresh(home_copy, capsys):
+    settings, earlier = home_copy.settings, PLANNED[-2]
+    before = home_copy.lake.read_pandas(DEMAND_PLAN, [WEEK])
+    chosen = (before["part_category"] == "Sheet metal") & (before["due_week"] == str(add_weeks(WEEK, 1)))
+    file = home_copy.path / "landing" / "planning" / "forecast_overrides-fair.csv"
+    file.write_text(
+        "part_category,week_from,week_to,factor,reason,author,entered\n"
+        f"Sheet metal,{add_weeks(WEEK, 1)},{add_weeks(WEEK, 1)},2,fair,Ann,{WEEK}\n"
+        f"Sheet,{add_weeks(WEEK, 1)},{add_weeks(WEEK, 1)},3,typing error,Ann,{WEEK}\n"
+    )
+    states = freshness_of(settings).states("demand_plan")
+    assert {week: state.state for week, state in states.items()} == {
+        week: "out of date" if week == WEEK else "fresh" for week in PLANNED
+    }
+    assert materialize(settings, [WEEK], "key:demand_plan or key:allocation_plan")
+    shown = capsys.readouterr().out
+    assert "overrides_used: forecast_overrides-fair.csv, row 3: part_category 'Sheet' is unknown" in shown
+    after = home_copy.lake.read_pandas(DEMAND_PLAN, [WEEK])
+    expected = before["quantity"].where(~chosen, 2 * before["statistical"])
+    assert chosen.any()
+    assert after["quantity"].tolist() == pytest.approx(expected.tolist())
+    assert set(after.loc[chosen, "author"]) == {"Ann"}
+    assert freshness_of(settings).state("demand_plan", WEEK).state == "fresh"
+    # A mistake stops the weeks that know of the row, and says where it is.
+    file.write_text(file.read_text().replace(",2,fair", ",twice,fair"))
+    assert not materialize(settings, [earlier, WEEK], "key:demand_plan")
+    assert "forecast_overrides-fair.csv, row 2, column factor: 'twice'" in capsys.readouterr().out
+    assert freshness_of(settings).state("demand_plan", earlier).state == "fresh"
+    assert freshness_of(settings).state("demand_plan", WEEK).state == "failed"

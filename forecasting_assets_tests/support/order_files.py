@@ -19,6 +19,7 @@ ORDER = {
     "unit_price": "3.5",
     "part_category": "casting",
     "line_id": "1",
+    "due_date": "2024-04-02",
 }
 
 

@@ -22,6 +22,7 @@ from forecasting_assets.tables import (
     DEMAND_FORECAST,
     DEMAND_PLAN,
     MANUFACTURER_NETWORK,
+    ORDER_BOOK,
     RAW_ORDERS,
     SARIMAX_MODEL,
     WEEKLY_DEMAND,
@@ -45,7 +46,7 @@ PLANNING = (
 )
 #: Marks a run of all assets.
 PLAN = "to the plan"
-ORDERS = "raw_orders, clean_orders, weekly_demand, feature_table"
+ORDERS = "raw_orders, clean_orders, order_book, weekly_demand, feature_table"
 MODELS = "feature_table, sarimax_model, xgb_model"
 HEADER = "order_id,order_date,part_id,region,quantity,unit_price\n"
 
@@ -89,7 +90,7 @@ def ranges(result) -> list[tuple[str, ...]]:
     for request in result.run_requests or []:
         weeks = weeks_of_run(request.tags)
         names = [key.to_user_string() for key in request.asset_selection]
-        scope = PLAN if len(names) == 4 + len(PLANNING) else ", ".join(names)
+        scope = PLAN if len(names) == 5 + len(PLANNING) else ", ".join(names)
         asked.append((str(weeks[0]), str(weeks[-1]), scope))
     return asked
 
@@ -97,11 +98,13 @@ def ranges(result) -> list[tuple[str, ...]]:
 def made(zone: Path, weeks: list[date], *tables: Table) -> None:
     """Write records as if a run had made `weeks` of `tables`, in the order of the graph."""
     settings = load_settings(zone.parents[1])
-    for table in tables or (RAW_ORDERS, CLEAN_ORDERS, WEEKLY_DEMAND, FEATURES):
+    for table in tables or (RAW_ORDERS, CLEAN_ORDERS, ORDER_BOOK, WEEKLY_DEMAND, FEATURES):
         freshness = freshness_of(settings)
         empty = pd.DataFrame({c.name: pd.Series(dtype=object) for c in table.columns if c.name != "week"})
         for week in weeks:
             freshness.home.lake.write_pandas(empty, table, week)
             inputs = freshness.inputs(table.name, week)
             identity = freshness.home.lake.records.identity(table, week)
-            freshness.home.lake.records.write(table, week, Record(fingerprint(inputs), inputs, *identity))
+            by_rows = freshness.pipeline[table.name].versioned_by_rows
+            version = freshness.home.lake.rows_id(table, week) if by_rows else fingerprint(inputs)
+            freshness.keep(table.name, week, Record(version, inputs, *identity))

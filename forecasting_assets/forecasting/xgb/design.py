@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.features.calendar import calendar_features
-from forecasting_assets.forecasting import sarimax
+from forecasting_assets.forecasting.panel import in_units
 from forecasting_assets.forecasting.sarimax import Cells
 from forecasting_assets.forecasting.xgb.baseline import MIN_START, Baseline
 from forecasting_assets.weeks import add_weeks_to_all
@@ -125,7 +125,7 @@ def _target_holidays(features: pd.DataFrame, horizon: np.ndarray, countries: tup
 def _sarimax_columns(base: Baseline, cells: Cells, size: np.ndarray) -> dict[str, np.ndarray]:
     rolling, series, column = base.rolling, cells.series, cells.column
     location, scale = cells.of(rolling.location), cells.of(base.scales)
-    median = sarimax.in_units(location, rolling.scale[series])
+    median = in_units(location, rolling.scale[series])
     columns = {
         "sarimax_log_ratio": np.log(np.maximum(median / size, MIN_START)),
         "sarimax_location": location,

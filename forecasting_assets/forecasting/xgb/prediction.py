@@ -5,6 +5,7 @@ import pandas as pd
 
 from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.forecast_arrays import VALUES, forecast_table
+from forecasting_assets.forecasting.panel import in_units
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb.baseline import Baseline
@@ -67,4 +68,5 @@ def _distributions(model: XgbModel, features: pd.DataFrame, base: Baseline) -> n
     location, scale = cells.of(base.rolling.location)[:, None], cells.of(base.scales)[:, None]
     highest = base.rolling.highest[cells.series, cells.column, None]
     log_demand = np.minimum(location + scale * np.sort(error, axis=1), highest)
-    return np.column_stack([mean, sarimax.in_units(log_demand, base.rolling.scale[cells.series])])
+    values = np.column_stack([mean, in_units(log_demand, base.rolling.scale[cells.series])])
+    return sarimax.at_least_booked(values, base.rolling, cells)

@@ -10,12 +10,14 @@ from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.landed_files import touching
 from forecasting_assets.lake.landing import Landing
 from forecasting_assets.lake.spark_tables import read_weeks, transform_weeks, write_weeks
+from forecasting_assets.lake.week_files import open_week
 from forecasting_assets.orders.cleaning import CleaningRules, clean_week
 from forecasting_assets.orders.demand import weekly_demand as demand_of
 from forecasting_assets.orders.raw import LandingZone, read_raw_orders, weeks_by_columns
 from forecasting_assets.runtime.spark import Spark
 from forecasting_assets.settings import Settings
 from forecasting_assets.spark_partitions import by_week, shuffle_tasks
+from forecasting_assets.storage import open_filesystem
 from forecasting_assets.tables import (
     CLEAN_ORDERS,
     ORDER_FILE_SUMMARY,
@@ -25,6 +27,7 @@ from forecasting_assets.tables import (
 )
 from forecasting_assets.weeks import add_weeks, weeks_between
 from forecasting_assets.workflows.isolation import InputsChangedError
+from forecasting_assets.workflows.order_book import books_with_rows, missing_book, roll_order_book
 from forecasting_assets.workflows.week_result import WeekResult, WeekResults
 
 if TYPE_CHECKING:
@@ -83,15 +86,31 @@ def clean_orders(weeks: list[date], settings: Settings, lake: Lake, spark: Spark
         yield week, WeekResult(counts[week][-1], {"rejected_rows": reasons.total()} | by_reason)
 
 
-def weekly_demand(weeks: list[date], lake: Lake, spark: Spark) -> WeekResults:
-    """Units ordered in the week of each part in each region, with the number of orders and the mean price."""
+def order_book(weeks: list[date], settings: Settings, lake: Lake, spark: Spark) -> WeekResults:
+    """Units that customers have ordered by the end of the week and want in later weeks.
+
+    The book of the week before, less what was due in the week, plus new orders; empty if orders have no due dates.
+    """
+    yield from roll_order_book(weeks, settings.calendar.first_week, lake, lambda: spark.spark_session)
+
+
+def weekly_demand(weeks: list[date], settings: Settings, lake: Lake, spark: Spark) -> WeekResults:
+    """Units wanted in the week of each part in each region, with the number of orders and the mean price.
+
+    Orders with a due date count in the week of that date, all others in the week of the order.
+    """
+    root, books = lake.path, books_with_rows(lake, [add_weeks(week, -1) for week in weeks])
 
     def add_up(clean: "ParquetFile", week: date) -> tuple["pa.Table"]:
-        return (demand_of(clean),)
+        before = add_weeks(week, -1)
+        if before not in books:
+            return (demand_of(clean, week),)
+        with open_week(open_filesystem(root)[0], books[before]) as book:
+            return (demand_of(clean, week, book.read()),)
 
     counts = transform_weeks(spark.spark_session, lake, CLEAN_ORDERS, weeks, add_up, [WEEKLY_DEMAND])
     for week in weeks:
-        yield week, WeekResult(counts[week][0])
+        yield week, WeekResult(counts[week][0], missing_book(lake, week, settings.calendar.first_week))
 
 
 def feature_table(weeks: list[date], settings: Settings, lake: Lake, spark: Spark) -> WeekResults:

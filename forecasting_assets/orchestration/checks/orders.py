@@ -21,8 +21,10 @@ from forecasting_assets.orders.checks import (
     check_calendar,
     check_conservation,
     check_dates,
+    check_due_dates,
     check_line_numbers,
     check_names,
+    check_not_due,
     check_present,
     check_rejections,
     check_unique,
@@ -33,6 +35,7 @@ from forecasting_assets.runtime.spark import Spark
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     CLEAN_ORDERS,
+    ORDER_BOOK,
     ORDER_FILE_SUMMARY,
     RAW_ORDERS,
     REJECTED_ORDERS,
@@ -87,6 +90,7 @@ def clean_findings(
         "unique_orders": check_unique(statistics),
         "no_future_data": check_dates(statistics, week),
         "contract": check_present(statistics),
+        "due_after_ordered": check_due_dates(statistics),
         "few_rejections": check_rejections(
             summary, rejected, settings.orders.landed_names, settings.checks.rejection_limit
         ),
@@ -106,6 +110,12 @@ def gather_volumes(
     # Parts come and go: a name is compared with those of the same weeks.
     names = {column: sorted(demand[column].unique()) for column in _NAMES}
     return {week: (units[str(add_weeks(week, -VOLUME_WEEKS)) : str(week)], names) for week in weeks}
+
+
+def book_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Finding]:
+    """Check the order book at the end of a week."""
+    book = lake.read_pandas(ORDER_BOOK, [week])
+    return {"contract": check_contract(book, ORDER_BOOK), "not_due_yet": check_not_due(book, week)}
 
 
 def demand_findings(

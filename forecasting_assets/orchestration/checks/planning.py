@@ -2,13 +2,18 @@
 
 from datetime import date
 
+import pandas as pd
+
 from forecasting_assets.allocation import (
+    PlanClaim,
+    Problem,
     build_problem,
     certify_plan,
     check_balance,
     check_capacity,
     check_certificate,
     check_counts,
+    check_locks_kept,
     check_manufacturers_used,
     check_mean,
     check_priced_parts,
@@ -40,6 +45,7 @@ from forecasting_assets.tables import (
     PLAN_PROOF,
     PLAN_RULES,
     PLAN_SHORTAGES,
+    SERIES,
     SUPPLY_LEDGER,
 )
 from forecasting_assets.tables.contract import check_contract
@@ -66,8 +72,13 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Findi
         lake.read_pandas(table, [week])
         for table in (CAPACITY_LOAD, ALLOCATION_PLAN, PLAN_FLOWS, PLAN_PROOF, PLAN_RULES, PLAN_SHORTAGES)
     )
-    wanted, total = planned_units(problem), read_plan_costs(lake, week)["total"]
-    exact = exact_plan(problem.instance, flows, shortages, load)
+    wanted, costs = planned_units(problem), read_plan_costs(lake, week)
+    # The exact plan and its proof are of the production that is not fixed.
+    fixed = problem.fixed
+    own_load = fixed.remove_from_load(load) if fixed else load
+    own_plan = fixed.remove_from(plan) if fixed else plan
+    claim = PlanClaim(plan, flows, shortages, load, rules, proof, costs)
+    exact = exact_plan(problem.instance, flows, shortages, own_load)
     if exact is None:
         of_exact_plan = dict.fromkeys(
             ("demand_balanced", "solver_certified", "rows_published"),
@@ -78,24 +89,34 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Findi
         )
     else:
         spare = inputs.policy.uncertainty != "deterministic"
-        whole = settings.allocation.whole_units
+        whole = inputs.policy.whole_units
         of_exact_plan = {
             "demand_balanced": check_balance(exact.plan, shortages, wanted, spare),
-            "solver_certified": check_certificate(certify_plan(problem, exact.plan, shortages, total, proof)),
-            "rows_published": check_published(plan, load, exact, problem.instance, whole),
+            "solver_certified": check_certificate(certify_plan(problem, claim)),
+            "rows_published": check_published(own_plan, own_load, exact, problem.instance, whole),
         }
     return {
         "supply_balanced": check_supply_balance(ledger),
         "counts_match": check_counts(ledger, settings.checks.count_difference_limit),
         "previous_week_planned": _previous_week_planned(lake, week),
         "capacity_feasible": check_capacity(load),
-        "mean_planned_for": check_mean(wanted, demand, inputs.state.supply),
         **of_exact_plan,
+        "mean_planned_for": check_mean(wanted, demand, _units_given(problem)),
         "rules_kept": check_rules_kept(rules),
+        "locks_kept": check_locks_kept(plan, problem.fixed.report if problem.fixed else None),
         "few_shortages": check_shortages(shortages, wanted, settings.checks.shortage_limit),
         "demand_servable": check_servable(demand, unservable(network, demand)),
         "priced_parts_demanded": check_priced_parts(parts_without_demand(demand, settings.allocation)),
     }
+
+
+def _units_given(problem: Problem) -> pd.DataFrame | None:
+    """Return the units that serve demand before anything is planned: of the supply, and of fixed production."""
+    supply = problem.inputs.state.supply
+    if problem.fixed is None:
+        return supply
+    given = [problem.fixed.own_supply, problem.fixed.rows]
+    return pd.concat([table[[*SERIES, "quantity"]] for table in given], ignore_index=True)
 
 
 def _previous_week_planned(lake: Lake, week: date) -> Finding:

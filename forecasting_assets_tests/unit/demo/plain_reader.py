@@ -53,6 +53,7 @@ def clean_rows(rows: list[Row]) -> list[tuple[Any, ...]]:
             float(r["quantity"]),
             float(r["unit_price"]),
             str(r["line_id"]),
+            _due_date(r["due_date"]),
         )
         for r in (row.fields for row in rows if row.reason is None)
     )
@@ -73,6 +74,8 @@ def _own_reason(record: dict[str, Any]) -> str | None:
     quantity, price = _number(record["quantity"]), _number(record["unit_price"])
     if _moment(record["order_date"]) is None:
         return "bad_date"
+    if record["due_date"] and _due_date(record["due_date"]) is None:
+        return "bad_due_date"
     if quantity is None:
         return "bad_quantity"
     if quantity <= 0:
@@ -104,6 +107,10 @@ def _moment(value: Any) -> datetime | None:
         except ValueError:
             return None
     return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+
+
+def _due_date(value: Any) -> date | None:
+    return value if isinstance(value, date) else _day(value or "")
 
 
 def _day(value: Any) -> date | None:

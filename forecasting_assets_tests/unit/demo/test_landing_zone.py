@@ -1,6 +1,7 @@
 """The written files, read back by `plain_reader`, hold exactly what the generator says they hold."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +22,7 @@ from forecasting_assets.demo import (
 )
 from forecasting_assets.demo.demand import expected_demand
 from forecasting_assets.demo.dirt import MAX_DELAY, SPOILED
+from forecasting_assets.demo.orders import MAX_LEAD_DAYS
 from forecasting_assets.tables import REJECTION_REASONS
 from forecasting_assets_tests.unit.demo import plain_reader
 
@@ -50,7 +52,10 @@ def known_counts(weekly: pd.DataFrame) -> dict[tuple[date, str], int]:
 
 
 def truth_tuples(truth: pd.DataFrame) -> list[tuple]:
-    return sorted(truth.itertuples(index=False, name=None))
+    rows = truth.assign(
+        due_date=truth["due_date"].dt.date.astype(object).where(truth["due_date"].notna(), None)
+    )
+    return sorted(rows.itertuples(index=False, name=None))
 
 
 def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
@@ -147,6 +152,28 @@ def test_a_corrected_row_is_clean_and_the_spoiled_one_keeps_its_reason(generated
     spoiled = orders[~orders["reason"].isin(["", "duplicate"])]
     assert not spoiled.duplicated(["order_id", "line_id"]).any()
     assert spoiled.merge(generated.truth, on="order_id").shape[0] > 0
+
+
+def test_customers_want_most_orders_in_the_coming_weeks(generated: GeneratedOrders) -> None:
+    ordered, due = (
+        generated.truth[c].dt.to_period("W-SUN").dt.start_time for c in ("order_date", "due_date")
+    )
+    weeks = (due - ordered).dt.days // 7
+    assert 0.02 < weeks.isna().mean() < 0.06
+    assert 0 < (weeks < 0).mean() < 0.01
+    assert 0.1 < (weeks == 0).mean() < 0.3
+    assert weeks.between(1, 6).mean() > 0.7
+    assert weeks.max() <= MAX_LEAD_DAYS // 7
+
+
+def test_due_dates_change_nothing_else() -> None:
+    market = Marketplace(weeks=9, parts=10, lines_per_week=100)
+    dated, plain = (generate(replace(market, due_dates=known)).orders for known in (True, False))
+    assert "due_date" not in plain
+    bad = dated["reason"] == "bad_due_date"
+    assert (plain.loc[bad, "reason"] == "").all()
+    dated.loc[bad, "reason"] = ""
+    pd.testing.assert_frame_equal(dated.drop(columns="due_date"), plain)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_times(

@@ -11,6 +11,8 @@ from forecasting_assets.orders.checks import (
     check_calendar,
     check_conservation,
     check_dates,
+    check_due_dates,
+    check_not_due,
     check_present,
     check_unique,
     check_volume,
@@ -25,7 +27,9 @@ MONDAY = datetime(2025, 3, 10, tzinfo=UTC)
 
 def statistics(**changes) -> CleanStatistics:
     inside = {"earliest": MONDAY, "latest": MONDAY + timedelta(days=7, microseconds=-1)}
-    return CleanStatistics(**{"rows": 10, "lines": 10, "broken": 0} | inside | changes)
+    return CleanStatistics(
+        **{"rows": 10, "lines": 10, "broken": 0, "due_before_ordered": 0} | inside | changes
+    )
 
 
 def test_conservation():
@@ -49,6 +53,20 @@ def test_dates():
 def test_present():
     assert check_present(statistics()).passed
     assert not check_present(statistics(broken=1)).passed
+
+
+def test_due_dates():
+    assert check_due_dates(statistics()).passed
+    assert check_due_dates(None).passed
+    finding = check_due_dates(statistics(due_before_ordered=3))
+    assert (finding.passed, finding.metadata) == (False, {"order_lines": 3})
+
+
+def test_not_due():
+    book = pd.DataFrame({"due_week": pd.to_datetime(["2025-03-17", "2025-03-24"]), "quantity": [2.0, 3.0]})
+    assert check_not_due(book, WEEK).passed
+    finding = check_not_due(book, date(2025, 3, 17))
+    assert (finding.passed, finding.metadata) == (False, {"units": 2.0})
 
 
 def volumes(*units) -> pd.Series:

@@ -15,6 +15,7 @@ HEAVY = ["cvxpy", "highspy", "matplotlib", "mlflow", "pyspark", "scipy", "statsm
 ASSETS = {
     "raw_orders",
     "clean_orders",
+    "order_book",
     "weekly_demand",
     "feature_table",
     "sarimax_model",

@@ -37,6 +37,9 @@ BROKEN: dict[str, list[dict[str, Any]]] = {
             "2024",
         )
     ],
+    "bad_due_date": [
+        {"due_date": text} for text in ("soon", "05/03/2024", "2024-02-30", "9999-12-31", "0001-01-01", "10")
+    ],
     "bad_quantity": [
         {"quantity": text} for text in (None, "", "1d", "NaN", "Infinity", "1e400", "1,5", "12 pcs")
     ],
@@ -53,6 +56,13 @@ SOUND: dict[str, dict[str, Any]] = {
         " 2024-03-04 ": datetime(2024, 3, 4, tzinfo=UTC),
         "2024-03-10 23:59:59.5Z": datetime(2024, 3, 10, 23, 59, 59, 500000, tzinfo=UTC),
         "2024-03-11T01:00+05:30": datetime(2024, 3, 10, 19, 30, tzinfo=UTC),
+    },
+    "due_date": {
+        "": None,
+        " ": None,
+        "2024-03-04": datetime(2024, 3, 4, tzinfo=UTC),
+        "2023-01-31": datetime(2023, 1, 31, tzinfo=UTC),
+        "2024-05-06T12:00+02:00": datetime(2024, 5, 6, 10, tzinfo=UTC),
     },
     "part_category": {"": "default", " milling": "milling"},
     "order_id": {" ": None, "7.0": "7", "007": "007"},

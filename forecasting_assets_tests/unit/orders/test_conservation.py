@@ -27,7 +27,17 @@ from forecasting_assets.tables import CLEAN_ORDERS, ORDER_COLUMNS, RAW_ORDERS
 from forecasting_assets_tests.support.order_files import source_of
 
 NAMES = {name: name for name in ORDER_COLUMNS}
-HEADER = ["order_id", "line_id", "order_date", "part_id", "region", "quantity", "unit_price", "note"]
+HEADER = [
+    "order_id",
+    "line_id",
+    "order_date",
+    "part_id",
+    "region",
+    "quantity",
+    "unit_price",
+    "due_date",
+    "note",
+]
 WEEK = date(2025, 3, 3)
 FORMATS = st.builds(
     OrderFormat,
@@ -57,6 +67,7 @@ class Line:
     part: str
     quantity: float
     price: float
+    due: date | None
     note: str
     fault: str | None
 
@@ -69,6 +80,7 @@ class Line:
             "EU",
             written_number(self.quantity, order_format, ""),
             written_number(self.price, order_format, order_format.currency),
+            written_date(self.due, order_format) if self.due else "",
             self.note,
         ]
         if self.fault == "surplus_cells":
@@ -81,6 +93,8 @@ class Line:
             cells[5] = "1'2.3,4"
         if self.fault == "bad_date":
             cells[2] = "31/31/2025"
+        if self.fault == "bad_due_date":
+            cells[7] = "asap"
         return cells
 
     @property
@@ -110,10 +124,21 @@ LINES = st.lists(
         ),
         quantity=st.integers(1, 10**9).map(lambda cents: cents / 100),
         price=st.integers(1, 10**6).map(lambda cents: cents / 100),
+        due=st.none() | st.integers(-20, 90).map(lambda n: WEEK + timedelta(days=n)),
         note=st.text(st.characters(codec="cp1252", exclude_categories=["Cc"]), max_size=8)
         | st.sampled_from(["two\nlines", 'say "hi"', "a;b,c|d", '""']),
         fault=st.sampled_from(
-            [None, None, None, "trailing", "surplus_cells", "missing_cells", "bad_quantity", "bad_date"]
+            [
+                None,
+                None,
+                None,
+                "trailing",
+                "surplus_cells",
+                "missing_cells",
+                "bad_quantity",
+                "bad_date",
+                "bad_due_date",
+            ]
         ),
     ),
     min_size=1,
@@ -203,6 +228,7 @@ def test_every_row_is_clean_with_its_values_or_rejected_with_the_right_reason(
             row = clean[number]
             assert row["part_id"] == line.part
             assert row["order_date"].date() == line.day
+            assert (row["due_date"] and row["due_date"].date()) == line.due
             assert (row["quantity"], row["unit_price"]) == (
                 pytest.approx(line.quantity, rel=1e-12),
                 pytest.approx(line.price, rel=1e-12),

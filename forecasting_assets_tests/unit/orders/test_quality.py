@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -6,6 +6,7 @@ from forecasting_assets.orders.quality import CleanStatistics, clean_statistics
 from forecasting_assets.tables import CLEAN_ORDERS
 from forecasting_assets_tests.support.week_files import week_file
 
+WEEK = date(2025, 3, 10)
 LINE = {
     "order_id": "1",
     "line_id": "1",
@@ -21,12 +22,12 @@ LINE = {
 
 
 def statistics(*lines: dict) -> CleanStatistics:
-    (result,) = clean_statistics(week_file(CLEAN_ORDERS, list(lines))).to_pylist()
+    (result,) = clean_statistics(week_file(CLEAN_ORDERS, list(lines)), WEEK).to_pylist()
     return CleanStatistics(**result)
 
 
 def test_a_week_without_orders_has_no_statistics():
-    assert len(clean_statistics(week_file(CLEAN_ORDERS, []))) == 0
+    assert len(clean_statistics(week_file(CLEAN_ORDERS, []), WEEK)) == 0
 
 
 @pytest.mark.parametrize(
@@ -65,3 +66,10 @@ def test_the_first_and_last_order_dates_are_exact():
     latest = datetime(2025, 3, 16, 23, 59, 59, 999999, tzinfo=UTC)
     result = statistics(LINE, LINE | {"order_date": latest})
     assert (result.earliest, result.latest) == (LINE["order_date"], latest)
+
+
+@pytest.mark.parametrize(("due", "early"), [(None, 0), (-1, 1), (0, 0), (40, 0)])
+def test_lines_due_on_a_day_before_their_order_are_counted(due, early):
+    midnight = datetime(2025, 3, 10, tzinfo=UTC)
+    due_date = None if due is None else midnight + timedelta(days=due)
+    assert statistics(LINE, LINE | {"due_date": due_date}).due_before_ordered == early

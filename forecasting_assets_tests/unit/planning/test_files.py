@@ -201,3 +201,15 @@ def test_files_of_no_kind_are_named_and_those_of_other_programs_are_not(folder):
     ):
         write(folder, name, "")
     assert PlanningFolder(str(folder)).unrecognised() == ["override.csv", "stocks.txt"]
+
+
+def test_a_file_that_may_not_be_opened_is_a_problem_and_no_failure(folder):
+    # As a file that was removed between listing and reading.
+    write(folder, "stock.csv", "counted_on,part_id,region,quantity\n2026-09-20,P,EU,1\n")
+    planning = PlanningFolder(str(folder))
+    assert planning.states().keys() == {"stock.csv"}
+    (folder / "stock.csv").unlink()
+    assert planning.versions(W, [STOCK])
+    with pytest.raises(PlanningFileError) as error:
+        planning.used_by(W, STOCK)
+    assert [p.kind for p in error.value.problems] == ["unreadable_file"]

@@ -10,13 +10,17 @@ from forecasting_assets.features.demand_patterns import SEGMENTS
 from forecasting_assets.reporting.measures import (
     MODELS,
     ReportInputError,
+    bound_closed,
+    cheaper_biases,
     cost_by_accuracy,
     full_weeks,
+    gap_by_source,
     gap_closed,
     policy_totals,
     scores,
     value_of_a_point,
 )
+from forecasting_assets.reporting.worth import worth_in_words
 from forecasting_assets_tests.unit.reporting import factories
 
 
@@ -125,3 +129,29 @@ def test_gap_closed_and_value_of_a_point() -> None:
     assert by_accuracy["wape"].tolist() == pytest.approx([0.2 + n / 150 for n in (0, 10, 20, 30, 40)])
     assert value_of_a_point(by_accuracy) == pytest.approx(2_400)
     assert np.isnan(value_of_a_point(by_accuracy.iloc[:1]))
+
+
+def impact_of(costs: dict[str, float]) -> pd.DataFrame:
+    rows = [(factories.ORIGIN, policy, "cost", cost) for policy, cost in costs.items()]
+    rows += [(factories.ORIGIN, policy, "demand_units", 10.0) for policy in costs]
+    return pd.DataFrame(rows, columns=["week", "policy", "metric", "value"])
+
+
+def test_what_forecast_and_planner_contribute_adds_up_to_the_gap() -> None:
+    costs = {"plan": 100.0, "status_quo": 150.0, "naive_optimal": 120.0, "forecast_greedy": 140.0}
+    found = gap_by_source(impact_of(costs))
+    # The forecast saves 10 with the greedy planner and 20 with the optimal one.
+    assert found.to_dict() == {"forecast": 15.0, "planner": 35.0}
+    assert gap_by_source(impact_of({"plan": 100.0, "status_quo": 150.0})).empty
+
+
+def test_share_of_the_bound_and_biases_that_would_have_been_cheaper() -> None:
+    costs = {"plan": 100.0, "status_quo": 150.0, "lower_bound": 75.0, "perfect_foresight": 90.0}
+    biased = {"plan_bias_+00": 100.0, "plan_bias_+30": 99.0, "plan_bias_-30": 120.0}
+    found = impact_of(costs | biased)
+    assert bound_closed(found) == pytest.approx(50 / 75)
+    assert cheaper_biases(found) == pytest.approx({30: 0.01})
+    words = worth_in_words(found)
+    assert "83 %" in words[0]
+    assert "67 %" in words[0]
+    assert "30 % too high" in words[-1]

@@ -14,6 +14,7 @@ from forecasting_assets.settings import load_settings
 from forecasting_assets.storage import StoreError
 from forecasting_assets.tables import (
     CLEAN_ORDERS,
+    ORDER_BOOK,
     RAW_ORDERS,
     WEEKLY_DEMAND,
 )
@@ -107,7 +108,7 @@ def test_late_orders_refresh_their_weeks_and_all_that_the_newest_plan_reads(zone
         ),
     ]
     for first, last, assets in ranges(asked):
-        for table in (RAW_ORDERS, CLEAN_ORDERS, WEEKLY_DEMAND, FEATURES, *PLANNING):
+        for table in (RAW_ORDERS, CLEAN_ORDERS, ORDER_BOOK, WEEKLY_DEMAND, FEATURES, *PLANNING):
             if table.name in assets.split(", "):
                 made(zone, weeks_between(date.fromisoformat(first), date.fromisoformat(last)), table)
     freshness = freshness_of(load_settings(zone.parents[1]))
@@ -351,3 +352,42 @@ def test_a_tick_over_10_000_known_files_opens_the_new_ones_alone(zone, monkeypat
     assert (asked[0], asked[-1]) == (W1, weeks[-1])
     assert opened.paths == []
     assert len(scanned) == 5
+
+
+def land_with_due_dates(zone: Path, name: str, *days: tuple[str, str]) -> None:
+    header = "order_id,order_date,part_id,region,quantity,unit_price,due_date\n"
+    lines = [f"o{i},{day},p,r,1,2,{due}\n" for i, (day, due) in enumerate(days)]
+    (zone / name).write_text(header + "".join(lines))
+
+
+def test_late_orders_with_due_dates_refresh_the_books_and_the_demand_of_later_weeks(zone):
+    land_with_due_dates(zone, "a.csv", *((str(week), "") for week in WEEKS))
+    made(zone, WEEKS)
+    made(zone, WEEKS[2:], *PLANNING)
+    freshness = freshness_of(load_settings(zone.parents[1]))
+    assert freshness.weeks("weekly_demand") == freshness.weeks("order_book") == WEEKS
+    land_with_due_dates(zone, "late.csv", ("2024-03-19", "2024-04-01"))
+    asked: dict[str, list[date]] = {}
+    for first, last, assets in ranges(arrived(zone)):
+        for asset in assets.split(", "):
+            asked.setdefault(asset, []).extend(
+                weeks_between(date.fromisoformat(first), date.fromisoformat(last))
+            )
+    assert asked["clean_orders"] == [WEEKS[2]]
+    assert asked["weekly_demand"] == asked["feature_table"] == WEEKS[2:]
+    assert asked["order_book"] == WEEKS[2:-1]  # the plan of the newest week reads the book before it
+
+
+def test_a_book_made_again_with_the_same_rows_leaves_later_weeks_fresh(zone):
+    land_with_due_dates(zone, "a.csv", *((str(week), "") for week in WEEKS))
+    made(zone, WEEKS)
+    land_with_due_dates(zone, "late.csv", (str(W1), ""))
+    made(zone, [W1], RAW_ORDERS, CLEAN_ORDERS)
+    settings = load_settings(zone.parents[1])
+    before = freshness_of(settings).states("order_book")
+    assert [before[week].state for week in WEEKS] == ["out of date"] * len(WEEKS)
+    assert [before[week].inherited for week in WEEKS] == [False] + [True] * (len(WEEKS) - 1)
+    made(zone, [W1], ORDER_BOOK, WEEKLY_DEMAND)
+    after = freshness_of(settings)
+    for asset in ("order_book", "weekly_demand"):
+        assert {state.state for state in after.states(asset).values()} == {"fresh"}

@@ -1,0 +1,283 @@
+"""Inquiries in turn: what can be offered for each, after those before it have taken their offers."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.allocation.displacement import Baseline, Displacement
+from forecasting_assets.allocation.free_capacity import FreeCapacity, Inquiry, Offer, unused_supply
+from forecasting_assets.allocation.instance import build_instance
+from forecasting_assets.allocation.network import Network, servable
+from forecasting_assets.allocation.optimal import Problem, build_problem
+from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.promise import find_offers
+from forecasting_assets.allocation.state import PlanningState
+from forecasting_assets.errors import PicklableError
+from forecasting_assets.tables import PROMISES
+from forecasting_assets.weeks import WeekError, parse_week
+
+
+class InquiryError(PicklableError, ValueError):
+    """An inquiry that cannot be answered as it is written.
+
+    Attributes
+    ----------
+    field
+        Name of the field.
+    row
+        Row in the file, where the header is row 1; None if it does not come from a file.
+    """
+
+    def __init__(self, field: str, message: str, row: int | None = None) -> None:
+        place = f"row {row}, column {field}" if row else field
+        super().__init__(f"{place}: {message}")
+        self.field, self.row = field, row
+
+
+def parse_inquiry(part: str, region: str, quantity: str, by: str = "", row: int | None = None) -> Inquiry:
+    """Parse the fields of an inquiry.
+
+    Parameters
+    ----------
+    part, region
+        Part and region of delivery.
+    quantity
+        Units, above 0.
+    by
+        Monday of the latest week as YYYY-MM-DD; empty if any week will do.
+    row
+        Row in the file that they come from.
+
+    Raises
+    ------
+    InquiryError
+        With the field, and what would be right.
+    """
+    for field, text in (("part_id", part), ("region", region)):
+        if not text.strip():
+            raise InquiryError(field, "it is empty; name one", row)
+    try:
+        units = float(quantity)
+    except ValueError:
+        units = float("nan")
+    if not (np.isfinite(units) and units > 0):
+        raise InquiryError("quantity", f"{quantity!r} is not a number above 0", row)
+    try:
+        week = parse_week(by.strip()) if by.strip() else None
+    except WeekError as error:
+        raise InquiryError("by", str(error), row) from None
+    return Inquiry(part.strip(), region.strip(), units, week)
+
+
+def parse_inquiries(table: pd.DataFrame) -> list[Inquiry]:
+    """Parse a table of inquiries.
+
+    Parameters
+    ----------
+    table
+        Texts in the columns part_id, region, quantity and, if any has a latest week, by.
+
+    Raises
+    ------
+    InquiryError
+        For a missing column, or the first row that is not valid.
+    """
+    for field in ("part_id", "region", "quantity"):
+        if field not in table:
+            raise InquiryError(
+                field, f"the column is missing; the file has {', '.join(map(str, table.columns))}"
+            )
+    table = table.reindex(columns=["part_id", "region", "quantity", "by"]).fillna("").astype(str)
+    rows = table.to_numpy(dtype=object).tolist()
+    return [
+        parse_inquiry(part, region, quantity, by, row)
+        for row, (part, region, quantity, by) in enumerate(rows, start=2)
+    ]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to an inquiry.
+
+    Attributes
+    ----------
+    inquiry
+        The inquiry.
+    part_category
+        Category of its part; empty if the part is unknown.
+    earliest, cheapest
+        Offers on free capacity; None if there is none.
+    why
+        Why there is none; empty if there is one.
+    displacement
+        What serving the inquiry by its latest week would displace, if free capacity is not enough.
+    """
+
+    inquiry: Inquiry
+    part_category: str
+    earliest: Offer | None = None
+    cheapest: Offer | None = None
+    why: str = ""
+    displacement: Displacement | None = None
+
+    @property
+    def taken(self) -> Offer | None:
+        """The offer that later inquiries, and a hold, count as taken.
+
+        The cheapest by the latest week that was asked for, else the earliest.
+        """
+        return self.earliest if self.inquiry.by is None else self.cheapest
+
+
+@dataclass(frozen=True)
+class PublishedPlan:
+    """The tables of a plan that say what it leaves.
+
+    Attributes
+    ----------
+    plan, capacity_load, shortages
+        ALLOCATION_PLAN, CAPACITY_LOAD and PLAN_SHORTAGES.
+    """
+
+    plan: pd.DataFrame
+    capacity_load: pd.DataFrame
+    shortages: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class CapableToPromise:
+    """What inquiries are answered from.
+
+    Attributes
+    ----------
+    problem
+        The problem of the plan.
+    network
+        The network of the plan.
+    previous
+        The plan before, if its first weeks are frozen.
+    categories
+        part_id -> part_category of every known part.
+    free
+        What the plan leaves.
+    """
+
+    problem: Problem
+    network: Network
+    previous: pd.DataFrame | None
+    categories: Mapping[str, str]
+    free: FreeCapacity
+
+    @classmethod
+    def of_plan(
+        cls,
+        demand: pd.DataFrame,
+        network: Network,
+        policy: AllocationPolicy,
+        state: PlanningState,
+        published: PublishedPlan,
+    ) -> "CapableToPromise":
+        """Return what inquiries are answered from after a plan.
+
+        Parameters
+        ----------
+        demand, network, policy, state
+            What the plan was made from, as for `optimal.allocate`.
+        published
+            The plan.
+        """
+        problem = build_problem(demand, network, policy, state)
+        instance, supply = build_instance(demand, network, policy, state.capacity), state.supply
+        if problem.fixed is not None:
+            instance, supply = problem.fixed.reduced(instance), problem.fixed.own_supply
+        stock = unused_supply(instance, supply, policy.max_weeks_late)
+        parts = demand.drop_duplicates("part_id")
+        categories = dict(zip(parts["part_id"], parts["part_category"], strict=True))
+        free = FreeCapacity.of_plan(
+            published.plan, published.capacity_load, published.shortages, stock, categories
+        )
+        return cls(problem, network, state.previous, categories, free)
+
+    def keeping(self, promises: pd.DataFrame) -> "CapableToPromise":
+        """Return the same with promises kept that the plan does not know, in the columns of PROMISES."""
+        return replace(self, free=self.free.without_promises(promises, self.network))
+
+    @property
+    def policy(self) -> AllocationPolicy:
+        """Costs, limits and rules."""
+        return self.problem.policy
+
+    @cached_property
+    def baseline(self) -> Baseline:
+        """The plan without any inquiry, which displacement is compared with."""
+        return Baseline.of(self.problem, self.network, self.previous, self.free)
+
+    def answer(self, inquiry: Inquiry, free: FreeCapacity) -> Answer:
+        """Answer an inquiry from what is left.
+
+        Parameters
+        ----------
+        inquiry
+            The inquiry.
+        free
+            What the plan, and the inquiries before, leave.
+        """
+        category = self.categories.get(inquiry.part_id)
+        if category is None:
+            return Answer(inquiry, "", why=f"part {inquiry.part_id} is unknown: no demand of it is planned")
+        offers = find_offers(inquiry, category, free, self.network, self.policy)
+        displacement = None
+        if offers.earliest is None and inquiry.by is not None and self._can_be_made(inquiry, category):
+            displacement = self.baseline.displace(inquiry, inquiry.by, category, free)
+        return Answer(inquiry, category, offers.earliest, offers.cheapest, offers.why, displacement)
+
+    def answer_in_turn(self, inquiries: Iterable[Inquiry]) -> list[Answer]:
+        """Answer inquiries one after the other; each finds taken what the ones before took."""
+        free, answers = self.free, []
+        for inquiry in inquiries:
+            answer = self.answer(inquiry, free)
+            if answer.taken is not None:
+                free = free.without(inquiry, answer.part_category, answer.taken, self.network)
+            answers.append(answer)
+        return answers
+
+    def _can_be_made(self, inquiry: Inquiry, category: str) -> bool:
+        return (category, inquiry.region) in servable(self.network)
+
+
+def promised_rows(answer: Answer, promise_id: str, entered: date, expires: date, reason: str) -> pd.DataFrame:
+    """Return the rows of PROMISES that hold the offer taken; none if there is no offer.
+
+    Parameters
+    ----------
+    answer
+        The answer whose offer is held.
+    promise_id
+        Name of the promise.
+    entered, expires
+        First and last day on which the units are held.
+    reason
+        Why, for people.
+    """
+    lines = answer.taken.lines if answer.taken else ()
+    rows = [
+        {
+            "promise_id": promise_id,
+            "manufacturer_id": line.manufacturer_id,
+            "part_id": answer.inquiry.part_id,
+            "part_category": answer.part_category,
+            "region": answer.inquiry.region,
+            "production_week": line.production_week,
+            "due_week": answer.taken.week if answer.taken else None,
+            "quantity": line.quantity,
+            "expires": expires,
+            "reason": reason,
+            "entered": entered,
+        }
+        for line in lines
+    ]
+    return pd.DataFrame(rows, columns=PROMISES.names)

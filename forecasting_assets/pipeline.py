@@ -111,6 +111,9 @@ COUNTS = (
     PlanningInput("stock", weeks=COUNT_WEEKS + 1),
     PlanningInput("work_in_progress", weeks=COUNT_WEEKS + 1),
 )
+#: Production that planners have fixed, and units that are held for customers.
+LOCKS = PlanningInput("locked_allocations")
+HELD = PlanningInput("promises")
 
 
 @dataclass(frozen=True)
@@ -280,19 +283,20 @@ def _model_assets(settings: Settings) -> list[WeeklyAsset]:
     # A model is fitted up to `refit_weeks - 1` weeks before the week that it forecasts.
     before_refit = settings.forecasting.refit_weeks - 1
     history = Upstream("weekly_demand", first=1 - settings.forecasting.history_weeks - before_refit)
+    book = Upstream("order_book", first=history.first)
     training = Upstream("feature_table", first=-settings.forecasting.xgb_train_weeks - before_refit)
     return [
         WeeklyAsset(
             SARIMAX_MODEL,
             "forecasts",
-            (Upstream("feature_table"), history),
+            (Upstream("feature_table"), history, book),
             settings=MODEL_SETTINGS,
             checks=(_FORECAST_CONTRACT,),
         ),
         WeeklyAsset(
             XGB_MODEL,
             "forecasts",
-            (training, history),
+            (training, history, book),
             settings=MODEL_SETTINGS,
             checks=(_FORECAST_CONTRACT,),
         ),
@@ -397,7 +401,7 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
                 # Orders since the newest count, where there is no plan before.
                 Upstream("weekly_demand", first=orders_since, optional=True),
             ),
-            planning=COUNTS,
+            planning=(*COUNTS, LOCKS, HELD),
             settings=("allocation", "orders.fold_case"),
             also_writes=(
                 SUPPLY_POSITION,

@@ -10,13 +10,13 @@ from forecasting_assets.allocation.choice import (
     set_method,
     with_choice,
 )
-from forecasting_assets.allocation.commitments import active_promises
 from forecasting_assets.allocation.comparison import PlanClaim
 from forecasting_assets.allocation.counts import Counts, count
 from forecasting_assets.allocation.demand_checks import check_mean
 from forecasting_assets.allocation.displacement import Displacement
 from forecasting_assets.allocation.free_capacity import FreeCapacity, Inquiry, Offer, OfferLine
 from forecasting_assets.allocation.greedy import allocate_greedily
+from forecasting_assets.allocation.held import active_promises, promised_production
 from forecasting_assets.allocation.hindsight import (
     FORESEEN_WEEKS,
     WARM_UP_WEEKS,
@@ -166,6 +166,7 @@ __all__ = [
     "parts_without_demand",
     "planned_units",
     "production_weeks",
+    "promised_production",
     "promised_rows",
     "replayed_origins",
     "rolling_replay",

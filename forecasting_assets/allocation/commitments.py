@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.allocation.held import reserve_supply
 from forecasting_assets.allocation.instance import Instance
 from forecasting_assets.allocation.network import Network
 from forecasting_assets.allocation.split import split
@@ -60,22 +61,6 @@ class Commitments:
     report: pd.DataFrame
 
 
-def active_promises(promises: pd.DataFrame, last_day: pd.Timestamp) -> pd.DataFrame:
-    """Return the promises that a plan made at the end of `last_day` (a Sunday) must keep.
-
-    Promises that were entered later, have expired by then, or were due by then, are left out.
-
-    Parameters
-    ----------
-    promises
-        PROMISES.
-    last_day
-        Last day of the week that the plan is made for.
-    """
-    known = (promises["entered"] <= last_day) & (promises["expires"] > last_day)
-    return promises[known & (promises["due_week"] > last_day)].reset_index(drop=True)
-
-
 def resolve_commitments(
     demand: pd.DataFrame, instance: Instance, network: Network, state: PlanningState, max_weeks_late: int
 ) -> Commitments:
@@ -99,7 +84,7 @@ def resolve_commitments(
     from_supply = _is_from_supply(asked, instance)
     why = pd.Series("", asked.index, dtype=object)
     planned = pd.Series(0.0, asked.index)
-    taken, supply = reserve_supply(asked[from_supply], supply)
+    taken, supply = reserve_supply(asked[from_supply], supply, max_weeks_late)
     planned[from_supply] = taken
     short = asked.assign(planned=planned)[from_supply & (planned < asked["quantity"] * (1 - _TOLERANCE))]
     texts = [
@@ -168,46 +153,6 @@ def _is_from_supply(asked: pd.DataFrame, instance: Instance) -> pd.Series:
     """Return which promises are kept from stock, or from production that has begun."""
     begun = ~(asked["production_week"] >= _first_week(instance))
     return (asked["kind"] == "promise") & ((asked["manufacturer_id"] == "") | begun)
-
-
-def reserve_supply(asked: pd.DataFrame, supply: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
-    """Reserve units of the supply for promises.
-
-    The units that arrive last but in time are taken, so that demand due earlier keeps the others.
-
-    Parameters
-    ----------
-    asked
-        part_id, region, due_week, quantity of each promise.
-    supply
-        part_id, region, week, quantity; a row for each part, region and week.
-
-    Returns
-    -------
-    tuple
-        Units reserved for each promise, (promises,), and the supply that is left.
-    """
-    series = pd.MultiIndex.from_frame(asked[["part_id", "region"]].drop_duplicates())
-    of_asked = series.get_indexer(pd.MultiIndex.from_frame(asked[["part_id", "region"]]))
-    supply = supply.sort_values("week", ascending=False, ignore_index=True)
-    of_supply = series.get_indexer(pd.MultiIndex.from_frame(supply[["part_id", "region"]]))
-    left, week = supply["quantity"].to_numpy(copy=True), supply["week"].to_numpy()
-    taken = np.zeros(len(asked))
-    turn = asked.groupby(["part_id", "region"]).cumcount().to_numpy()
-    for now in range(int(turn.max(initial=-1)) + 1):
-        at = np.flatnonzero(turn == now)
-        want, due = (
-            np.zeros(len(series) + 1),
-            np.full(len(series) + 1, np.datetime64("NaT"), "datetime64[ns]"),
-        )
-        want[of_asked[at]] = asked["quantity"].to_numpy()[at]
-        due[of_asked[at]] = asked["due_week"].to_numpy()[at]
-        usable = np.where(week <= due[of_supply], left, 0.0)
-        before = pd.Series(usable).groupby(of_supply).cumsum().to_numpy() - usable
-        got = np.clip(want[of_supply] - before, 0.0, usable)
-        left = left - got
-        taken[at] = np.bincount(of_supply + 1, got, minlength=len(series) + 1)[1:][of_asked[at]]
-    return taken, supply.assign(quantity=left).sort_values(_SUPPLY[:3], ignore_index=True)
 
 
 def _faults(asked: pd.DataFrame, instance: Instance, network: Network, net: np.ndarray) -> pd.Series:

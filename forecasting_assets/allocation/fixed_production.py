@@ -1,7 +1,7 @@
 """Fixed production as part of a problem and of its plan: hours taken, demand served, and rows of the plan.
 
 The program decides about the hours and the demand that fixed production leaves. `FixedProduction.add_to` puts both
-together as one plan, `FixedProduction.remove_from` takes them apart again for the certificate.
+together as one plan, `FixedProduction.remove_from` takes them apart again for the checks.
 """
 
 from dataclasses import dataclass, replace
@@ -86,17 +86,18 @@ class FixedProduction:
 
     def add_to(self, plan: AllocationPlan) -> AllocationPlan:
         """Return a plan of the reduced problem together with the fixed production."""
-        load = plan.capacity_load
+        load, added = plan.capacity_load, self._added_load()
         cost = {part: plan.cost[part] + float(self.rows[part].sum()) for part in COST_PARTS}
         cost["activation_cost"] = plan.cost["activation_cost"] + float(self.activation_cost.sum())
-        cost = {**plan.cost, **cost}
+        fixed_cost = float(self.rows["cost"].sum() + self.activation_cost.sum())
+        totals: dict[str, float] = {
+            name: plan.cost[name] + fixed_cost for name in ("total", "published_total") if name in plan.cost
+        }
         return replace(
             plan,
             plan=_summed([plan.plan, self.rows]),
-            capacity_load=load.assign(
-                **{name: load[name] + hours for name, hours in self._added_load().items()}
-            ),
-            cost={**cost, "total": sum(amount for part, amount in cost.items() if part != "total")},
+            capacity_load=load.assign(**{name: load[name] + amount for name, amount in added.items()}),
+            cost={**plan.cost, **cost, **totals},
         )
 
     def remove_from(self, plan: pd.DataFrame) -> pd.DataFrame:
@@ -107,8 +108,11 @@ class FixedProduction:
         removed = self.rows.assign(**{name: -self.rows[name] for name in _AMOUNTS})
         rest = _summed([plan, removed])
         scale = _summed([plan, self.rows])["quantity"]
-        kept = rest["quantity"].abs() > ROUNDING_TOLERANCE * scale
-        return rest[kept].reset_index(drop=True)
+        # A sum of fractions less one of them can miss a whole number by a rounding error.
+        nearest = rest["quantity"].round()
+        is_whole = (rest["quantity"] - nearest).abs() <= ROUNDING_TOLERANCE * scale
+        rest["quantity"] = nearest.where(is_whole, rest["quantity"])
+        return rest[rest["quantity"] != 0].reset_index(drop=True)
 
     def remove_from_load(self, load: pd.DataFrame) -> pd.DataFrame:
         """Return CAPACITY_LOAD without the fixed production."""
@@ -128,6 +132,7 @@ class FixedProduction:
         )
 
     def _added_load(self) -> dict[str, np.ndarray]:
+        """Return what fixed production adds to each column of CAPACITY_LOAD, (slots,)."""
         return {
             "load_hours": self.regular_hours + self.overtime_hours,
             "capacity_hours": self.regular_hours,
@@ -168,7 +173,7 @@ def fix_production(
     promised = _promised(found, instance)
     netting = replace(instance.netting(supply, policy.max_weeks_late), promised=promised)
     served = served_demand(instance, netting)
-    due = _due_weeks(items[is_lock].reset_index(drop=True), served, found.supply)
+    due = _due_weeks(items[is_lock].reset_index(drop=True), served, found.supply, policy.whole_units)
     held = items[~is_lock].assign(to_stock=False)
     rows = _plan_rows(pd.concat([held, due] if len(held) else [due], ignore_index=True), instance, policy)
     hours, slot = items["hours_per_unit"].to_numpy(float), items["slot"].to_numpy(int)
@@ -209,7 +214,19 @@ def served_demand(instance: Instance, netting: Netting) -> pd.DataFrame:
     return rows.assign(week=week, quantity=served["quantity"])
 
 
-def _due_weeks(items: pd.DataFrame, served: pd.DataFrame, supply: pd.DataFrame) -> pd.DataFrame:
+def _whole(amounts: np.ndarray, item: np.ndarray, totals: np.ndarray) -> np.ndarray:
+    """Round amounts to whole units by largest remainder, where the total of their item is whole."""
+    units = np.floor(amounts + ROUNDING_TOLERANCE)
+    extra = np.round(totals - np.bincount(item, units, minlength=totals.size))
+    order = np.lexsort((units - amounts, item))
+    rank = pd.Series(item[order]).groupby(item[order]).cumcount().to_numpy()
+    units[order] += rank < extra[item[order]]
+    return np.where((totals == np.round(totals))[item], units, amounts)
+
+
+def _due_weeks(
+    items: pd.DataFrame, served: pd.DataFrame, supply: pd.DataFrame, whole_units: bool
+) -> pd.DataFrame:
     """Split locked items by the demand that they serve, and mark those that are made to stock.
 
     Of units that arrive in the same week, those of the supply are used first, then those of the locks in their order.
@@ -222,6 +239,8 @@ def _due_weeks(items: pd.DataFrame, served: pd.DataFrame, supply: pd.DataFrame) 
         The result of `served_demand`.
     supply
         Units that are used before those of locks: part_id, region, week, quantity.
+    whole_units
+        Whether what a whole number of units serves is rounded to whole units.
     """
     cell = [*SERIES, "week"]
     units = items.rename(columns={"arrival_week": "week"})[[*cell, "quantity"]]
@@ -242,11 +261,17 @@ def _due_weeks(items: pd.DataFrame, served: pd.DataFrame, supply: pd.DataFrame) 
     amounts = np.concatenate([both["amount"].to_numpy(), rest[rest > 0]])
     due = pd.concat([both["due_week"], items["arrival_week"][rest > 0]], ignore_index=True)
     rows = items.iloc[item].reset_index(drop=True)
+    if whole_units:
+        amounts = _whole(amounts, item, items["quantity"].to_numpy())
     share = amounts / rows["quantity"]
     to_stock = np.arange(len(rows)) >= len(both)
-    return rows.assign(
-        to_stock=to_stock, due_week=due, quantity=amounts, overtime_quantity=rows["overtime_quantity"] * share
+    rows = rows.assign(
+        to_stock=to_stock,
+        due_week=due,
+        quantity=amounts,
+        overtime_quantity=rows["overtime_quantity"] * share,
     )
+    return rows[rows["quantity"] > 0].reset_index(drop=True)
 
 
 def _plan_rows(items: pd.DataFrame, instance: Instance, policy: AllocationPolicy) -> pd.DataFrame:

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.certificate import Certificate
-from forecasting_assets.allocation.commitments import reserve_supply, usable_supply
+from forecasting_assets.allocation.commitments import usable_supply
 from forecasting_assets.allocation.fixed_production import served_demand
+from forecasting_assets.allocation.held import reserve_supply
 from forecasting_assets.allocation.instance import Instance
 from forecasting_assets.allocation.network import Network
 from forecasting_assets.tables import SERIES

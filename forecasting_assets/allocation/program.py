@@ -141,8 +141,9 @@ def _matrix(placed: Sequence[tuple[int, int, sparse.coo_array]], shape: tuple[in
 _FEASIBLE = 2
 #: How a linear program of one demand is solved: presolve finds next to nothing in it, and steepest edge's better steps
 #: cost more than they save. Programs with recourse are solved by `warm_start`; for integer programs HiGHS' defaults are
-#: best. docs/reference/measurements.md compares methods by kind and size. The tolerances, the smallest HiGHS takes, are
-#: absolute in amounts and costs near 1: small classes beside large ones are planned too.
+#: best. docs/reference/measurements.md compares methods by kind and size.
+#: The tolerances, the smallest HiGHS takes, are absolute in amounts and costs near 1: small classes beside large ones
+#: are planned too.
 SIMPLEX = {
     "presolve": "off",
     "simplex_dual_edge_weight_strategy": 0,  # Dantzig

@@ -15,8 +15,8 @@ class PlanningState:
     ----------
     capacity
         Hours of each manufacturer and production week, in the columns of `weekly_capacity`; by default those of the
-        network from the first due week to the last. Demand that is due before the first production week is overdue:
-        it can still be met late.
+        network from the first due week until the last demand is too late. Demand that is due before the first
+        production week is overdue: it can still be met late.
     previous
         ALLOCATION_PLAN of the previous plan: changes to it in the frozen weeks are penalised.
     supply
@@ -24,7 +24,7 @@ class PlanningState:
     locked
         LOCKED_ALLOCATIONS: production that is fixed.
     promised
-        PROMISES that the plan keeps (`commitments.active_promises`): units held for customers.
+        PROMISES that the plan keeps (`held.active_promises`): units held for customers.
     correlations
         ERROR_CORRELATIONS: how the errors of the forecast depend on each other, for plans for uncertain demand.
 

@@ -12,7 +12,6 @@ from forecasting_assets.findings import Finding
 from forecasting_assets.tables import PLAN_SHORTAGES
 from forecasting_assets.wording import count, listed
 
-_LOT = ["manufacturer_id", "production_week", "part_category", "region"]
 #: Relative tolerance of all checks; the solver's own is 1e-7.
 TOLERANCE = 1e-6
 #: Units of one category that a manufacturer makes in a week for one region.
@@ -44,14 +43,15 @@ def check_capacity(capacity_load: pd.DataFrame) -> Finding:
             f"{(~ok).sum()} of {len(load)} manufacturer weeks are over capacity, the first is "
             f"{worst['manufacturer_id']} in {pd.Timestamp(worst['production_week']):%Y-%m-%d}"
         )
-    total = float(load["capacity_hours"].sum())
+    planned = load[load["beyond_horizon"] == 0]
+    total = float(planned["capacity_hours"].sum())
     return Finding(
         bool(ok.all()),
         description,
         {
             "rows_over_capacity": int((~ok).sum()),
             "largest_excess_hours": float(np.nan_to_num(np.max(excess, initial=0.0), nan=np.inf)),
-            "utilisation": float(load["load_hours"].sum()) / total if total else 0.0,
+            "utilisation": float(planned["load_hours"].sum()) / total if total else 0.0,
         },
     )
 
@@ -62,13 +62,12 @@ def check_balance(
     """Check that every unit of demand is planned or short once, no amount is negative, and costs add up.
 
     Each part, region and due week is judged by its own demand. Demand of at most NEGLIGIBLE_QUANTITY units counts as
-    zero, and is named. Units that are locked or held have served their demand before: they are neither in `demand` nor
-    counted here.
+    zero, and is named.
 
     Parameters
     ----------
     plan, shortages
-        ALLOCATION_PLAN and PLAN_SHORTAGES.
+        ALLOCATION_PLAN without fixed production, and PLAN_SHORTAGES.
     demand
         part_id, region, due_week, quantity: the units planned for.
     spare
@@ -76,13 +75,12 @@ def check_balance(
     """
     key = list(PLAN_SHORTAGES.key)
     negligible = (demand["quantity"] > 0) & (demand["quantity"] <= NEGLIGIBLE_QUANTITY)
-    planned = plan.assign(quantity=plan["quantity"] - plan["locked_quantity"])
-    sides = {"demanded": demand[~negligible], "planned": planned, "short": shortages}
+    sides = {"demanded": demand[~negligible], "planned": plan, "short": shortages}
     units = pd.concat({name: _by_key(table, key) for name, table in sides.items()}, axis=1).fillna(0.0)
     gap = units["demanded"] - units["planned"] - units["short"]
     gap = gap.clip(lower=0) if spare else gap.abs()
     unbalanced = ~(gap <= TOLERANCE * units["demanded"] + TOLERANCE * NEGLIGIBLE_QUANTITY)
-    amounts = [plan[["quantity", "locked_quantity", *COST_PARTS]], shortages[["quantity"]]]
+    amounts = [plan[["quantity", *COST_PARTS]], shortages[["quantity"]]]
     negative = sum(int((~(table >= 0)).any(axis=1).sum()) for table in amounts)
     cost_gap = (plan["cost"] - plan[COST_PARTS].sum(axis=1)).abs()
     wrong_cost = int((~(cost_gap <= TOLERANCE * np.maximum(plan["cost"].abs(), 1.0))).sum())
@@ -123,7 +121,7 @@ def check_published(
     Parameters
     ----------
     plan, load
-        ALLOCATION_PLAN and CAPACITY_LOAD.
+        ALLOCATION_PLAN and CAPACITY_LOAD, without fixed production.
     exact
         The exact plan, of `plan.exact_plan`.
     instance
@@ -214,8 +212,8 @@ def check_locks_kept(plan: pd.DataFrame, report: pd.DataFrame | None) -> Finding
     if report is None or report.empty:
         return Finding(True, "nothing is locked or held", {"commitments": 0, "units_missing": 0.0})
     made = report[report["manufacturer_id"] != ""]
-    expected = made[made["planned"] > 0].groupby(_LOT)["planned"].sum()
-    missing = expected - plan.groupby(_LOT)["locked_quantity"].sum().reindex(expected.index).fillna(0.0)
+    expected = made[made["planned"] > 0].groupby(LOT)["planned"].sum()
+    missing = expected - plan.groupby(LOT)["locked_quantity"].sum().reindex(expected.index).fillna(0.0)
     cut = report[report["why"] != ""]
     lines = [
         f"{row['kind']} of {row['quantity']:,.6g} {row['part_id'] or row['part_category']} for {row['region']}"
@@ -223,8 +221,9 @@ def check_locks_kept(plan: pd.DataFrame, report: pd.DataFrame | None) -> Finding
         for row in cut.to_dict("records")
     ]
     lines += [
-        f"{' '.join([m, category, region])} in {week:%Y-%m-%d}: {units:,.6g} units are missing in the plan"
-        for (m, week, category, region), units in missing[missing > TOLERANCE * expected].items()
+        f"{row['manufacturer_id']}, {row['part_category']} for {row['region']} in {row['production_week']:%Y-%m-%d}: "
+        f"{row['units']:,.6g} units are missing in the plan"
+        for row in missing[missing > TOLERANCE * expected].rename("units").reset_index().to_dict("records")
     ]
     return Finding(
         not lines,

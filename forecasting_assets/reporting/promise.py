@@ -45,8 +45,8 @@ def answer_rows(answers: Sequence[Answer]) -> list[tuple[str, ...]]:
 
 
 def _offer_text(name: str, offer: Offer) -> list[str]:
-    proof = f"no delivery in this week costs less (duality gap {offer.certificate.gap:.0e})"
-    lines = [f"  {name}: in week {offer.week} for {number(offer.cost, 2)}; {proof}"]
+    proof = "not proved" if offer.certificate.violations else "proved: no delivery in that week costs less"
+    lines = [f"  {name}: in week {offer.week} for {number(offer.cost, 2)} ({proof})"]
     lines += [f"    {_line_text(line)}" for line in offer.lines]
     if offer.activation_cost:
         lines.append(f"    fixed cost of manufacturers not used so far: {number(offer.activation_cost, 2)}")

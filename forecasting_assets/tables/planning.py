@@ -180,6 +180,13 @@ CAPACITY_LOAD = Table(
         amount("overtime_capacity_hours", "Overtime hours available"),
         amount("shadow_price", "Cost that one more regular hour would save"),
         amount("activation_cost", "Fixed cost of using the manufacturer in the week"),
+        Column(
+            "beyond_horizon",
+            "long",
+            "1 in weeks after the last due week, in which only late units are made and free hours mean nothing",
+            minimum=0,
+            maximum=1,
+        ),
     ),
     key=("manufacturer_id", "production_week"),
 )

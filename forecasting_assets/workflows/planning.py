@@ -12,6 +12,7 @@ from forecasting_assets.allocation import (
     AllocationPolicy,
     Network,
     PlanningState,
+    active_promises,
     allocate,
     correlations_used,
     demand_with_overdue,
@@ -20,7 +21,9 @@ from forecasting_assets.allocation import (
 )
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import read_network
+from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.lake.reports import write_report
+from forecasting_assets.pipeline import HELD, LOCKS
 from forecasting_assets.reporting import PlanTables, charts, plan_html, png
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
@@ -38,7 +41,7 @@ from forecasting_assets.tables import (
     PLAN_SHORTAGES,
     QUANTILES,
 )
-from forecasting_assets.weeks import add_weeks, weeks_between
+from forecasting_assets.weeks import add_weeks, days_of, weeks_between
 from forecasting_assets.workflows.plan_choice import choose_week, read_policy
 from forecasting_assets.workflows.supply import carry_supply_forward, read_position
 from forecasting_assets.workflows.week_result import WeekResult
@@ -62,7 +65,7 @@ class PlanningInputs:
     network
         The manufacturer network.
     state
-        Hours, units in stock and on their way, and the plan before if its first weeks are frozen.
+        Hours, units in stock and on their way, locks and promises, and the plan before if its first weeks are frozen.
     policy
         Costs, limits and rules, and what is planned for.
     """
@@ -84,6 +87,11 @@ def planning_inputs(settings: Settings, lake: Lake, week: date) -> PlanningInput
         Its tables; SUPPLY_POSITION and PLAN_CHOICE of the week among them.
     week
         The week that has just closed: the origin of the forecast that is planned for.
+
+    Raises
+    ------
+    PlanningFileError
+        If a planning file cannot be used.
     """
     previous = None
     if settings.allocation.frozen_weeks:
@@ -93,10 +101,14 @@ def planning_inputs(settings: Settings, lake: Lake, week: date) -> PlanningInput
     forecast = planned_demand(lake, week)
     position = read_position(lake, week, policy.max_weeks_late)
     capacity = weekly_capacity(network, production_weeks(week, forecast, policy))
+    planning = PlanningFolder.of(settings)
+    held = active_promises(planning.used_by(week, HELD), pd.Timestamp(days_of(week)[-1]))
     return PlanningInputs(
         demand_with_overdue(forecast, position, week),
         network,
-        PlanningState(capacity, previous, position.supply(week), correlations=correlations),
+        PlanningState(
+            capacity, previous, position.supply(week), planning.used_by(week, LOCKS), held, correlations
+        ),
         policy,
     )
 

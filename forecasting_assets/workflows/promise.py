@@ -18,7 +18,7 @@ from forecasting_assets.allocation import Answer, CapableToPromise, Inquiry, Pub
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.lake.promises import write_promises
-from forecasting_assets.pipeline import PlanningInput
+from forecasting_assets.pipeline import HELD
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES
 from forecasting_assets.weeks import add_weeks, days_of
@@ -81,12 +81,10 @@ def open_desk(settings: Settings, lake: Lake, today: date | None = None) -> Prom
     published = PublishedPlan(
         *(lake.read_pandas(table, [week]) for table in (ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES))
     )
-    capacity = CapableToPromise.of_plan(
-        inputs.demand, inputs.network, settings.allocation, inputs.state, published
-    )
+    capacity = CapableToPromise.of_plan(inputs.demand, inputs.network, inputs.policy, inputs.state, published)
     following = days_of(add_weeks(week, 1))
     day = min(max(today or datetime.now(UTC).date(), following[0]), following[-1])
-    promises = PlanningFolder.of(settings).used_by(add_weeks(week, 1), PlanningInput("promises"))
+    promises = PlanningFolder.of(settings).used_by(add_weeks(week, 1), HELD)
     since = (promises["entered"] >= pd.Timestamp(following[0])) & (promises["expires"] >= pd.Timestamp(day))
     return PromiseDesk(week, day, capacity.keeping(promises[since].reset_index(drop=True)))
 

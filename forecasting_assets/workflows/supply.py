@@ -14,12 +14,13 @@ from forecasting_assets.allocation import (
     all_series,
     count,
     ledger,
+    promised_production,
     started_production,
 )
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import read_network
 from forecasting_assets.lake.planning_files import PlanningFolder
-from forecasting_assets.pipeline import COUNT_WEEKS, COUNTS
+from forecasting_assets.pipeline import COUNT_WEEKS, COUNTS, HELD
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     ALLOCATION_PLAN,
@@ -92,7 +93,9 @@ def _next_week(
     before = lake.read_pandas(SUPPLY_POSITION, [origin])
     plan = lake.read_pandas(ALLOCATION_PLAN, [origin])
     orders = lake.read_pandas(WEEKLY_DEMAND, [week])
-    started = started_production(plan, week, read_network(lake, origin))
+    network = read_network(lake, origin)
+    promised = promised_production(PlanningFolder.of(settings).used_by(week, HELD), week, network)
+    started = started_production(pd.concat([plan, promised]) if len(promised) else plan, week, network)
     series = _with_category([before, started, orders], of_week, lake, week)
     position = Position.read(before, origin, series, late)
     carried, flows = advance(position, started, _by_series(orders, position))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from forecasting_assets.allocation.commitments import active_promises
+from forecasting_assets.allocation.held import active_promises
 from forecasting_assets.allocation.optimal import allocate, build_problem, planned_units
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.state import PlanningState

@@ -113,15 +113,15 @@ def _first_week(
     orders = lake.read_pandas(WEEKLY_DEMAND, weeks, missing_ok=True)
     counted = [counts.of_week(w) for w in weeks]
     series = _with_category([orders], counts, lake, week)
-    known = pd.MultiIndex.from_frame(pd.concat([c.series for c in counted]))
     position = Position.empty(series, late)
-    is_known = position.index.isin(known)
+    was_counted = np.zeros(len(series), dtype=bool)
     started = pd.DataFrame({"part_id": [], "region": [], "quantity": [], "transit": [], "on_time_rate": []})
     for w, of_week in zip(weeks, counted, strict=True):
-        # Orders of series that were never counted are of the time before the first plan.
-        ordered = _by_series(orders[orders["week"] == pd.Timestamp(w)], position) * is_known
+        # What was ordered before the first count of a part is not known to be open.
+        ordered = _by_series(orders[orders["week"] == pd.Timestamp(w)], position) * was_counted
         carried, flows = advance(position, started, ordered)
         position, stock_of, work_of = count(carried, flows.opening_stock, of_week, w)
+        was_counted |= position.index.isin(stock_of) | position.index.isin(work_of)
     newest = max((c for c in counts.stock["counted_on"] if c >= pd.Timestamp(weeks[0])), default=None)
     begins = "nothing: no plan was made the week before, and nothing was counted"
     if newest is not None:

@@ -104,7 +104,8 @@ class PlanningInput:
     weeks: int | None = None
 
 
-#: Overrides that are judged once the weeks that they are about have closed.
+#: Overrides of coming weeks, and those that are judged once the weeks that they are about have closed.
+OVERRIDES = PlanningInput("forecast_overrides")
 PAST_OVERRIDES = PlanningInput("forecast_overrides", past=True)
 #: Counts that the supply position of a week is made from.
 COUNTS = (
@@ -372,7 +373,7 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
             DEMAND_PLAN,
             "planning",
             (Upstream("order_book"), Upstream("demand_forecast"), Upstream("feature_table")),
-            planning=(PlanningInput("forecast_overrides"), PlanningInput("promises")),
+            planning=(OVERRIDES, HELD),
             settings=("calendar.horizon_weeks", "orders.fold_case"),
             also_writes=(OVERRIDE_USE,),
             checks=(

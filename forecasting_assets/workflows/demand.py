@@ -5,7 +5,7 @@ from datetime import date
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.planning_files import PlanningFolder
-from forecasting_assets.pipeline import PlanningInput
+from forecasting_assets.pipeline import HELD, OVERRIDES
 from forecasting_assets.planning.demand import DemandSources, plan_demand
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
@@ -33,8 +33,8 @@ def demand_sources(settings: Settings, lake: Lake, week: date) -> DemandSources:
         lake.read_pandas(DEMAND_FORECAST, [week], [*SERIES, "target_week", "mean", *QUANTILES]),
         parts.drop(columns="week"),
         lake.read_pandas(ORDER_BOOK, [week]).drop(columns="week"),
-        planning.used_by(week, PlanningInput("forecast_overrides")),
-        planning.used_by(week, PlanningInput("promises")),
+        planning.used_by(week, OVERRIDES),
+        planning.used_by(week, HELD),
     )
 
 

@@ -21,8 +21,9 @@ from pydantic_core import PydanticUndefined
 
 from forecasting_assets import tables
 from forecasting_assets.cli.app import app
+from forecasting_assets.graph import Upstream, WeeklyAsset
 from forecasting_assets.orchestration.build import ASSET_FUNCTIONS
-from forecasting_assets.pipeline import Upstream, WeeklyAsset, build_pipeline
+from forecasting_assets.pipeline import build_pipeline
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import Table
 

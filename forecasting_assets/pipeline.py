@@ -7,11 +7,18 @@ Freshness, the sensor, the command line and the Dagster definitions all read thi
 and computes nothing.
 """
 
-from dataclasses import dataclass
-
 from forecasting_assets.allocation import FORESEEN_WEEKS, REPLAYED_WEEKS
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.features.window import LOOKBACK_WEEKS
+from forecasting_assets.graph import (
+    NETWORK_FILES,
+    ORDER_FILES,
+    Check,
+    Pipeline,
+    PlanningInput,
+    Upstream,
+    WeeklyAsset,
+)
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     ALLOCATION_PLAN,
@@ -44,13 +51,8 @@ from forecasting_assets.tables import (
     SUPPLY_POSITION,
     WEEKLY_DEMAND,
     XGB_MODEL,
-    Table,
 )
 
-#: Landed files that an asset reads.
-ORDER_FILES = "order files"
-NETWORK_FILES = "network files"
-PLANNING_FILES = "planning files"
 #: Weeks of orders that the seasonal naive forecast uses: the year before every target week is among them.
 NAIVE_LOOKBACK_WEEKS = 60
 #: Weeks that a count of stock is carried forward where no plan was made in the meantime.
@@ -59,49 +61,6 @@ COUNT_WEEKS = 8
 VALUED_WEEKS = 26
 #: Settings that change what the models forecast.
 MODEL_SETTINGS = ("calendar", "forecasting")
-
-
-@dataclass(frozen=True)
-class Upstream:
-    """The weeks of another asset that week W reads.
-
-    Attributes
-    ----------
-    asset
-        Name of the asset. An asset may read earlier weeks of its own, as optional ones.
-    first, last
-        Offsets of the first and last week from W.
-    optional
-        Whether W can be made although some of the weeks do not exist.
-    only_with
-        Order column without which these weeks hold nothing, and so never change.
-    """
-
-    asset: str
-    first: int = 0
-    last: int = 0
-    optional: bool = False
-    only_with: str | None = None
-
-
-@dataclass(frozen=True)
-class PlanningInput:
-    """The rows of planning files that week W reads.
-
-    Attributes
-    ----------
-    kind
-        Kind of planning file, a name in `tables.PLANNING_FILES`.
-    past
-        Whether W looks back on earlier weeks: it reads all rows known by the end of the week before, also those
-        about weeks that have passed. If not, it reads the rows known by the end of W that are about later weeks.
-    weeks
-        Number of weeks up to W, within which rows became known; None if rows may be older.
-    """
-
-    kind: str
-    past: bool = False
-    weeks: int | None = None
 
 
 #: Overrides of coming weeks, and those that are judged once the weeks that they are about have closed.
@@ -115,77 +74,6 @@ COUNTS = (
 #: Production that planners have fixed, and units that are held for customers.
 LOCKS = PlanningInput("locked_allocations")
 HELD = PlanningInput("promises")
-
-
-@dataclass(frozen=True)
-class Check:
-    """A check of one week.
-
-    Attributes
-    ----------
-    name
-        Name, unique within the asset.
-    description
-        What must hold.
-    blocking
-        Whether assets downstream of a week are held back while the check fails. If not, a failure is a warning.
-    """
-
-    name: str
-    description: str
-    blocking: bool = True
-
-
-@dataclass(frozen=True)
-class WeeklyAsset:
-    """An asset of the graph.
-
-    Attributes
-    ----------
-    table
-        Table of the lake that it writes; the asset has the table's name.
-    group
-        Group in the Dagster UI.
-    upstream
-        Weeks of other assets that it reads.
-    files
-        Landed files that it reads: ORDER_FILES or NETWORK_FILES.
-    planning
-        Rows of planning files that it reads.
-    settings
-        Dotted names of the settings that change what it holds.
-    also_writes
-        Tables that it writes beside its own.
-    checks
-        Checks of each week.
-    versioned_by_rows
-        Whether a week that is made again from other inputs, but with the same rows, counts as unchanged for what is
-        made from it.
-    """
-
-    table: Table
-    group: str
-    upstream: tuple[Upstream, ...] = ()
-    files: str | None = None
-    planning: tuple[PlanningInput, ...] = ()
-    settings: tuple[str, ...] = ()
-    also_writes: tuple[Table, ...] = ()
-    checks: tuple[Check, ...] = ()
-    versioned_by_rows: bool = False
-
-    @property
-    def name(self) -> str:
-        """Name of the asset."""
-        return self.table.name
-
-    @property
-    def blocking_checks(self) -> list[str]:
-        """Names of the checks whose failure holds back what is downstream."""
-        return [check.name for check in self.checks if check.blocking]
-
-
-#: Name -> asset, upstream before downstream.
-Pipeline = dict[str, WeeklyAsset]
 
 
 def build_pipeline(settings: Settings) -> Pipeline:

@@ -4,10 +4,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
+from forecasting_assets.graph import ORDER_FILES, Upstream
 from forecasting_assets.lake.files import missing_weeks_message
 from forecasting_assets.lake.freshness import Freshness
 from forecasting_assets.lake.records import UNCHECKED, Record
-from forecasting_assets.pipeline import ORDER_FILES, Upstream
 
 #: Run tag that names checks (`asset/check`, separated by commas) whose failure is to hold nothing back.
 OVERRIDE = "forecasting/override_checks"

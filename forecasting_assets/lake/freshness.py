@@ -11,12 +11,12 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
+from forecasting_assets.graph import NETWORK_FILES, ORDER_FILES, PLANNING_FILES, Pipeline
 from forecasting_assets.lake.home import Home, open_home
 from forecasting_assets.lake.landed_files import LandedFile
 from forecasting_assets.lake.network import network_contents
 from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.lake.records import SETTINGS, UNCHECKED, Inputs, Record, differences, fingerprint
-from forecasting_assets.pipeline import NETWORK_FILES, ORDER_FILES, PLANNING_FILES, Pipeline
 from forecasting_assets.settings import Settings
 from forecasting_assets.storage import StoreError
 from forecasting_assets.weeks import add_weeks, newest_closed_week, weeks_between

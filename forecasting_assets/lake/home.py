@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from forecasting_assets.graph import Pipeline
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.landing import Landing
-from forecasting_assets.pipeline import Pipeline, build_pipeline
+from forecasting_assets.pipeline import build_pipeline
 from forecasting_assets.settings import Settings
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from forecasting_assets.graph import PlanningInput
 from forecasting_assets.lake.records import fingerprint
-from forecasting_assets.pipeline import PlanningInput
 from forecasting_assets.planning.files import (
     describe_unrecognised,
     is_unrecognised,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from forecasting_assets.graph import PLANNING_FILES, Upstream, WeeklyAsset
 from forecasting_assets.lake.home import Home
 from forecasting_assets.orchestration.materialize import WeekFunction, materialize_weeks
 from forecasting_assets.orchestration.resources import WEEKS_MADE
@@ -16,7 +17,6 @@ from forecasting_assets.orchestration.shared import (
     table_metadata,
     weekly_partitions,
 )
-from forecasting_assets.pipeline import PLANNING_FILES, Upstream, WeeklyAsset
 from forecasting_assets.workflows.week_result import WeekResults
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import dagster as dg
 
+from forecasting_assets.graph import WeeklyAsset
 from forecasting_assets.lake.blockers import OVERRIDE, Attempt, blockers
 from forecasting_assets.lake.freshness import Freshness
 from forecasting_assets.lake.home import Home
 from forecasting_assets.lake.records import UNCHECKED, Failure, Inputs, Record, fingerprint
 from forecasting_assets.orchestration.week_metadata import add_week_metadata, week_metadata
-from forecasting_assets.pipeline import WeeklyAsset
 from forecasting_assets.runtime.lock import exclusive_lock
 from forecasting_assets.runtime.spark import retry_if_server_lost
 from forecasting_assets.workflows.isolation import BlockedWeekError, InputsChangedError, failures_by_week

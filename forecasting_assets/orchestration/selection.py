@@ -8,7 +8,7 @@ from difflib import get_close_matches
 import dagster as dg
 
 from forecasting_assets.errors import PicklableError
-from forecasting_assets.pipeline import Pipeline
+from forecasting_assets.graph import Pipeline
 
 #: A name within a clause, without its traversal signs (+, *) and its attribute (key:, group:).
 _NAME = re.compile(r'(?:\b(?P<attribute>key|group|kind|owner|tag):)?"?(?P<name>[A-Za-z_][\w/]*)"?')

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from forecasting_assets.pipeline import NETWORK_FILES, ORDER_FILES, PLANNING_FILES
+from forecasting_assets.graph import NETWORK_FILES, ORDER_FILES, PLANNING_FILES
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import Table
 

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
+from forecasting_assets.graph import ORDER_FILES, PLANNING_FILES
 from forecasting_assets.lake.freshness import Freshness
 from forecasting_assets.lake.landed_files import LandedFile, touching
 from forecasting_assets.lake.records import fingerprint
-from forecasting_assets.pipeline import ORDER_FILES, PLANNING_FILES
 from forecasting_assets.weeks import add_weeks, format_weeks, newest_closed_week, parse_week, weeks_between
 from forecasting_assets.wording import count
 from forecasting_assets.workflows.replanning import (

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from datetime import date
 
+from forecasting_assets.graph import PLANNING_FILES
 from forecasting_assets.lake.freshness import Freshness
-from forecasting_assets.pipeline import PLANNING_FILES
 from forecasting_assets.planning.rows import PlanningFileError
 
 

@@ -1,7 +1,8 @@
 """The graph is consistent in itself."""
 
+from forecasting_assets.graph import ORDER_FILES
 from forecasting_assets.orchestration.build import ASSET_CHECKS, ASSET_FUNCTIONS
-from forecasting_assets.pipeline import ORDER_FILES, build_pipeline
+from forecasting_assets.pipeline import build_pipeline
 from forecasting_assets.settings import Settings
 
 

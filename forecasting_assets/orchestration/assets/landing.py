@@ -5,6 +5,7 @@ from datetime import date
 
 import dagster as dg
 
+from forecasting_assets.graph import NETWORK_FILES, ORDER_FILES, PLANNING_FILES
 from forecasting_assets.lake.home import Home
 from forecasting_assets.lake.landed_files import LandedFile, touching
 from forecasting_assets.lake.network import network_contents
@@ -12,7 +13,6 @@ from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.lake.records import fingerprint
 from forecasting_assets.orchestration.dagster_internals import DATA_VERSION_TAG
 from forecasting_assets.orchestration.shared import FILE_ASSETS, weekly_partitions
-from forecasting_assets.pipeline import NETWORK_FILES, ORDER_FILES, PLANNING_FILES
 from forecasting_assets.weeks import newest_closed_week
 from forecasting_assets.wording import listed
 

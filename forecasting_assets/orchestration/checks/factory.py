@@ -8,12 +8,12 @@ from typing import Any
 import dagster as dg
 
 from forecasting_assets.findings import Finding
+from forecasting_assets.graph import Check, WeeklyAsset
 from forecasting_assets.lake.freshness import Freshness, by_state
 from forecasting_assets.lake.home import Home
 from forecasting_assets.lake.records import Record
 from forecasting_assets.orchestration.materialize import weeks_of
 from forecasting_assets.orchestration.shared import SPARK_POOL, resource_names, weekly_partitions
-from forecasting_assets.pipeline import Check, WeeklyAsset
 from forecasting_assets.runtime.lock import exclusive_lock
 from forecasting_assets.weeks import format_weeks, newest_closed_week
 from forecasting_assets.workflows.isolation import failures_by_week

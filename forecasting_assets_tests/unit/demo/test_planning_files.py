@@ -7,8 +7,9 @@ from forecasting_assets.demo import Marketplace
 from forecasting_assets.demo.demand import expected_demand
 from forecasting_assets.demo.network import build_network
 from forecasting_assets.demo.planning import planning_files, write_planning
+from forecasting_assets.graph import PlanningInput
 from forecasting_assets.lake.planning_files import PlanningFolder
-from forecasting_assets.pipeline import PAST_OVERRIDES, PlanningInput
+from forecasting_assets.pipeline import PAST_OVERRIDES
 from forecasting_assets.tables import FORECAST_OVERRIDES, LOCKED_ALLOCATIONS, STOCK, WORK_IN_PROGRESS
 
 MARKET = Marketplace(weeks=30, parts=40, lines_per_week=300)

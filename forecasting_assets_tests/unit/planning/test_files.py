@@ -7,8 +7,8 @@ from datetime import date, datetime
 import pandas as pd
 import pytest
 
+from forecasting_assets.graph import PlanningInput
 from forecasting_assets.lake.planning_files import PlanningFolder
-from forecasting_assets.pipeline import PlanningInput
 from forecasting_assets.planning.rows import PlanningFileError
 from forecasting_assets.weeks import add_weeks
 

@@ -1,6 +1,6 @@
 """The supply position on a real lake: where it begins, how it goes on, and what counts change."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pandas as pd
 import pytest
@@ -70,20 +70,25 @@ def planned(home, week, units):
     write_network(home[1], NETWORK, week)
 
 
+def carry(home, week):
+    settings, lake = home
+    return carry_supply_forward(settings, lake, week)
+
+
 def units(home, week, kind):
     rows = home[1].read_pandas(SUPPLY_POSITION, [week])
     return rows.loc[rows["kind"] == kind, "quantity"].tolist()
 
 
 def test_without_plan_and_count_there_is_nothing_and_it_is_said(home):
-    metadata = carry_supply_forward(*home, WEEK[3])
+    metadata = carry(home, WEEK[3])
     assert home[1].rows(SUPPLY_POSITION, WEEK[3]) == 0
     assert "nothing" in metadata["supply_begins_with"]
 
 
 def test_a_count_is_carried_forward_by_the_orders_since(home):
-    count_stock(home, (add_weeks(WEEK[1], 1) - pd.Timedelta(days=1), "p", 12))
-    metadata = carry_supply_forward(*home, WEEK[3])
+    count_stock(home, (add_weeks(WEEK[1], 1) - timedelta(days=1), "p", 12))
+    metadata = carry(home, WEEK[3])
     # 12 at the end of the second week, less 5 in each of two weeks; older orders are not taken from it.
     assert units(home, WEEK[3], "stock") == [2]
     assert units(home, WEEK[3], "overdue") == []
@@ -91,14 +96,14 @@ def test_a_count_is_carried_forward_by_the_orders_since(home):
 
 
 def test_what_a_plan_started_arrives_and_serves_the_oldest_orders(home):
-    carry_supply_forward(*home, WEEK[3])
+    carry(home, WEEK[3])
     planned(home, WEEK[3], 8.0)
-    metadata = carry_supply_forward(*home, WEEK[4])
+    metadata = carry(home, WEEK[4])
     assert metadata["carried_forward_from"] == str(WEEK[3])
     assert units(home, WEEK[4], "arriving") == [8]
     assert units(home, WEEK[4], "overdue") == [5]
     planned(home, WEEK[4], 4.0)
-    carry_supply_forward(*home, WEEK[5])
+    carry(home, WEEK[5])
     # 8 arrive: 5 for the week before, 3 of the 5 of this week.
     assert units(home, WEEK[5], "overdue") == [2]
     flows = home[1].read_pandas(SUPPLY_LEDGER, [WEEK[5]]).iloc[0]
@@ -107,10 +112,10 @@ def test_what_a_plan_started_arrives_and_serves_the_oldest_orders(home):
 
 
 def test_a_count_replaces_what_was_carried_and_the_difference_is_kept(home):
-    carry_supply_forward(*home, WEEK[3])
+    carry(home, WEEK[3])
     planned(home, WEEK[3], 8.0)
-    count_stock(home, (add_weeks(WEEK[4], 1) - pd.Timedelta(days=1), "p", 6))
-    carry_supply_forward(*home, WEEK[4])
+    count_stock(home, (add_weeks(WEEK[4], 1) - timedelta(days=1), "p", 6))
+    carry(home, WEEK[4])
     rows = home[1].read_pandas(SUPPLY_POSITION, [WEEK[4]]).set_index("kind")
     assert rows.at["stock", "quantity"] == 6
     assert rows.at["stock", "source"] == "counted"
@@ -120,5 +125,5 @@ def test_a_count_replaces_what_was_carried_and_the_difference_is_kept(home):
 
 def test_a_count_of_a_later_week_changes_nothing(home):
     count_stock(home, (WEEK[6], "p", 50))
-    carry_supply_forward(*home, WEEK[5])
+    carry(home, WEEK[5])
     assert units(home, WEEK[5], "stock") == []

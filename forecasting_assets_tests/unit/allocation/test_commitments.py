@@ -102,6 +102,9 @@ def test_a_locked_category_is_shared_by_its_parts_in_proportion_to_their_demand(
     demand = make_demand([("a", "cnc", "north", 0, 6.0, 20.0), ("b", "cnc", "north", 0, 3.0, 20.0)])
     plan, _ = planned(demand, locked=locks(("M1", None, "cnc", "north", 0, 6.0)))
     assert quantities(plan, by=["part_id"]) == pytest.approx({"a": 4.0, "b": 2.0})
+    demand = make_demand([(part, "cnc", "north", 0, 1.5, 20.0) for part in "abcd"])
+    plan, _ = planned(demand, locked=locks(("M1", None, "cnc", "north", 0, 3.0)))
+    assert sorted(quantities(plan, by=["part_id"]).values()) == [0.0, 1.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize(

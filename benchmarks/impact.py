@@ -5,8 +5,9 @@
 For each seed, orders are drawn and forecast by SARIMAX (the faster of the two models) from the end of each week. Plans
 for the mean, for a quantile and for scenarios are compared with the status quo (seasonal naive, cheapest manufacturer
 first) and with perfect foresight (the plan if demand had been known), as in business_impact: every week is planned
-again, production that has started is kept, the rest waits or is late, and surplus units stay in stock. Warm-up weeks
-are not counted.
+again, production that has started is kept, the rest waits or is late, and surplus units stay in stock. `published` is
+the plan for the mean as it is published, in whole units; `deterministic` is the same plan in exact amounts; `forgetful`
+plans every week as if nothing were in stock, on its way or overdue. Warm-up weeks are not counted.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import statistics
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -26,9 +28,11 @@ import pandas as pd
 from benchmarks import results
 from forecasting_assets.allocation import (
     WARM_UP_WEEKS,
+    AllocationPlan,
     AllocationPolicy,
     Market,
     Network,
+    PlanningState,
     allocate,
     allocate_greedily,
     load_network,
@@ -46,11 +50,24 @@ from forecasting_assets.weeks import add_weeks, weeks_since
 
 HORIZON = 8
 HISTORY_WEEKS = 104
+EXACT = AllocationPolicy(whole_units=False)
 PLANS = {
-    "deterministic": AllocationPolicy(value_bands=1),
-    "quantile": AllocationPolicy(value_bands=1, uncertainty="quantile", service_level=0.8),
-    "stochastic": AllocationPolicy(value_bands=1, uncertainty="stochastic"),
+    "published": AllocationPolicy(),
+    "deterministic": EXACT,
+    "forgetful": EXACT,
+    "quantile": EXACT.model_copy(update={"uncertainty": "quantile", "service_level": 0.8}),
+    "stochastic": EXACT.model_copy(update={"uncertainty": "stochastic"}),
 }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a plan was worth: share of the cost gap that it closes, cost, on-time rate, and mean stock at week ends."""
+
+    closed: float
+    cost: float
+    on_time: float
+    stock: float
 
 
 def weekly_orders(market: Marketplace) -> pd.DataFrame:
@@ -96,26 +113,44 @@ def forecasts(
         yield origin, forecast, status_quo, ordered
 
 
-def run(seed: int, weeks: int) -> dict[str, tuple[float, float, float]]:
-    """Return cost gap closed, cost and on-time rate of each plan, including status quo and perfect foresight."""
+def forgetful(
+    demand: pd.DataFrame, network: Network, policy: AllocationPolicy, state: PlanningState
+) -> AllocationPlan:
+    """Plan as if nothing were in stock, on its way or overdue."""
+    assert state.capacity is not None
+    ahead = demand[demand["due_week"] >= state.capacity["production_week"].min()]
+    return allocate(ahead, network, policy, PlanningState(capacity=state.capacity))
+
+
+def run(seed: int, weeks: int) -> dict[str, Outcome]:
+    """Return what each plan was worth, status quo and perfect foresight included."""
     market = Marketplace(seed=seed, weeks=HISTORY_WEEKS + WARM_UP_WEEKS + weeks + HORIZON)
     history, network = weekly_orders(market), network_of(market)
     replayed = market.week_starts[HISTORY_WEEKS : HISTORY_WEEKS + WARM_UP_WEEKS + weeks]
     planned_for = {o: demands for o, *demands in forecasts(history, [add_weeks(w, -1) for w in replayed])}
 
-    def replay(which: int, policy: AllocationPolicy, planner: Callable[..., Any]) -> tuple[float, float]:
+    def replay(which: int, policy: AllocationPolicy, planner: Callable[..., Any]) -> pd.Series:
         demands = {origin: demand[which] for origin, demand in planned_for.items()}
         metrics = rolling_replay(replayed, demands, Market.of(history, network, policy), planner).metrics
-        sums = metrics.iloc[WARM_UP_WEEKS:].sum()
-        return sums["cost"], sums["on_time_units"] / sums["demand_units"]
+        return metrics.iloc[WARM_UP_WEEKS:].sum()
 
-    status_quo = replay(1, PLANS["deterministic"], allocate_greedily)
-    foresight = replay(2, PLANS["deterministic"], allocate)
-    outcomes = {name: replay(0, policy, allocate) for name, policy in PLANS.items()}
-    outcomes |= {"status_quo": status_quo, "perfect_foresight": foresight}
+    sums = {
+        "status_quo": replay(1, EXACT, allocate_greedily),
+        "perfect_foresight": replay(2, EXACT, allocate),
+    }
+    sums |= {
+        name: replay(0, policy, forgetful if name == "forgetful" else allocate)
+        for name, policy in PLANS.items()
+    }
+    status_quo, foresight = sums["status_quo"]["cost"], sums["perfect_foresight"]["cost"]
     return {
-        name: ((status_quo[0] - cost) / (status_quo[0] - foresight[0]), cost, on_time)
-        for name, (cost, on_time) in outcomes.items()
+        name: Outcome(
+            (status_quo - of["cost"]) / (status_quo - foresight),
+            of["cost"],
+            of["on_time_units"] / of["demand_units"],
+            of["stock_units"] / weeks,
+        )
+        for name, of in sums.items()
     }
 
 
@@ -131,13 +166,15 @@ def main() -> None:
     with ProcessPoolExecutor(min(os.cpu_count() or 1, options.seeds)) as pool:
         for seed, outcomes in zip(seeds, pool.map(partial(run, weeks=options.weeks), seeds), strict=True):
             by_seed.append(outcomes)
-            for name, (closed, cost, on_time) in outcomes.items():
-                print(f"seed {seed}  {name:17} {closed:7.1%} {cost:14,.0f} {on_time:7.1%}", flush=True)
+            for name, o in outcomes.items():
+                words = f"{o.closed:7.1%} {o.cost:14,.0f} {o.on_time:7.1%} {o.stock:10,.0f}"
+                print(f"seed {seed}  {name:17} {words}", flush=True)
     rows = []
     for name in by_seed[0]:
-        gaps, costs, rates = zip(*(outcomes[name] for outcomes in by_seed), strict=True)
-        base = [outcomes["deterministic"][1] for outcomes in by_seed]
-        change = [c / b - 1 for c, b in zip(costs, base, strict=True)]
+        of_seeds = [outcomes[name] for outcomes in by_seed]
+        gaps = [o.closed for o in of_seeds]
+        base = [outcomes["deterministic"].cost for outcomes in by_seed]
+        change = [o.cost / b - 1 for o, b in zip(of_seeds, base, strict=True)]
         deviation = float(np.std(gaps, ddof=1)) if len(gaps) > 1 else 0.0
         rows.append(
             {
@@ -147,10 +184,11 @@ def main() -> None:
                 "min": f"{min(gaps):.1%}",
                 "max": f"{max(gaps):.1%}",
                 "cost, against deterministic": f"{statistics.mean(change):+.2%}",
-                "on time": f"{statistics.mean(rates):.1%}",
+                "on time": f"{statistics.mean(o.on_time for o in of_seeds):.1%}",
+                "units in stock": f"{statistics.mean(o.stock for o in of_seeds):,.0f}",
             }
         )
-    share = 100 * statistics.mean(outcomes["stochastic"][0] for outcomes in by_seed)
+    share = 100 * statistics.mean(outcomes["stochastic"].closed for outcomes in by_seed)
     parts = [
         results.table(rows),
         f"% of the gap closed by the stochastic plan: {results.against(share, at_least=70)}.",

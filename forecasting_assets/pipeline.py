@@ -283,19 +283,20 @@ def _model_assets(settings: Settings) -> list[WeeklyAsset]:
     # A model is fitted up to `refit_weeks - 1` weeks before the week that it forecasts.
     before_refit = settings.forecasting.refit_weeks - 1
     history = Upstream("weekly_demand", first=1 - settings.forecasting.history_weeks - before_refit)
+    book = Upstream("order_book", first=history.first)
     training = Upstream("feature_table", first=-settings.forecasting.xgb_train_weeks - before_refit)
     return [
         WeeklyAsset(
             SARIMAX_MODEL,
             "forecasts",
-            (Upstream("feature_table"), history),
+            (Upstream("feature_table"), history, book),
             settings=MODEL_SETTINGS,
             checks=(_FORECAST_CONTRACT,),
         ),
         WeeklyAsset(
             XGB_MODEL,
             "forecasts",
-            (training, history),
+            (training, history, book),
             settings=MODEL_SETTINGS,
             checks=(_FORECAST_CONTRACT,),
         ),

@@ -11,9 +11,10 @@ from forecasting_assets.allocation.formulate import formulate
 from forecasting_assets.allocation.free_capacity import FreeCapacity, Inquiry
 from forecasting_assets.allocation.instance import Instance, build_instance
 from forecasting_assets.allocation.network import Network
-from forecasting_assets.allocation.optimal import Problem
 from forecasting_assets.allocation.policy import AllocationPolicy
-from forecasting_assets.allocation.program import InfeasibleError, Program, Solution, relaxed, solve
+from forecasting_assets.allocation.problem import Problem
+from forecasting_assets.allocation.program import InfeasibleError, Program, Solution, solve
+from forecasting_assets.allocation.relaxation import relaxed
 
 #: Changes below this share of a unit are rounding errors of the solver.
 _TOLERANCE = 1e-6

@@ -12,8 +12,9 @@ from forecasting_assets.allocation.displacement import Baseline, Displacement
 from forecasting_assets.allocation.free_capacity import FreeCapacity, Inquiry, Offer, unused_supply
 from forecasting_assets.allocation.instance import build_instance
 from forecasting_assets.allocation.network import Network, servable
-from forecasting_assets.allocation.optimal import Problem, build_problem
+from forecasting_assets.allocation.optimal import build_problem
 from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.problem import Problem
 from forecasting_assets.allocation.promise import find_offers
 from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.errors import PicklableError

@@ -16,7 +16,7 @@ from forecasting_assets.allocation.netting import Netting
 from forecasting_assets.allocation.network import Network, servable, weekly_capacity
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.worth import price_units, value_bands_of
-from forecasting_assets.weeks import EPOCH_WEEK, weeks_between, weeks_since
+from forecasting_assets.weeks import EPOCH_WEEK, add_weeks, weeks_between, weeks_since
 
 DEMAND_CLASS = ["part_category", "region", "due_week", "band"]
 #: Demand of at most this many units counts as zero; the check of the balance names it.
@@ -40,7 +40,8 @@ class Instance:
         (of one unit).
     slots
         Weeks of manufacturers: manufacturer_id, production_week, capacity_hours, overtime_capacity_hours (both without
-        the hours of fixed production), locked_hours, locked_regular_hours (of fixed production).
+        the hours of fixed production), locked_hours, locked_regular_hours (of fixed production), beyond_horizon (1
+        after the last due week, when only late units are made).
     batches
         What one manufacturer can make of one category in one week: slot, part_category, hours_per_unit, unit_cost,
         overtime_cost (premium of one unit), locked_quantity (units of fixed production).
@@ -106,7 +107,7 @@ def build_instance(
         Costs and limits.
     capacity
         Hours of each production week, in the columns of `weekly_capacity`; by default those of the network, from
-        the first due week to the last.
+        the first due week until the last demand is too late.
 
     Raises
     ------
@@ -117,7 +118,8 @@ def build_instance(
     parts, classes = classify(price_units(demand, policy), policy.value_bands, servable(network))
     if capacity is None:
         due = demand["due_week"]
-        weeks = [] if demand.empty else weeks_between(due.min().date(), due.max().date())
+        last_late = add_weeks(due.max().date(), policy.max_weeks_late) if len(demand) else None
+        weeks = [] if last_late is None else weeks_between(due.min().date(), last_late)
         capacity = weekly_capacity(network, weeks)
     check_hours(capacity)
     capabilities = capabilities_of(network)
@@ -126,7 +128,11 @@ def build_instance(
     classes = price_classes(classes, existing_ways(ways, capabilities, hours), policy)
     slots = capacity.sort_values(["manufacturer_id", "production_week"], ignore_index=True)
     slots = slots[["manufacturer_id", "production_week", "capacity_hours", "overtime_capacity_hours"]]
-    slots = slots.assign(locked_hours=0.0, locked_regular_hours=0.0)
+    slots = slots.assign(
+        locked_hours=0.0,
+        locked_regular_hours=0.0,
+        beyond_horizon=(slots["production_week"] > demand["due_week"].max()).astype(int),
+    )
     weeks_of_slots = weeks_since(EPOCH_WEEK, slots["production_week"])
     first = int(weeks_of_slots.min()) if len(slots) else 0
 

@@ -35,7 +35,7 @@ class PlanBasis:
         The network, and the costs, limits and rules.
     capacity
         manufacturer_id, production_week, capacity_hours, overtime_capacity_hours (both without the hours of locked
-        production), locked_hours, locked_regular_hours.
+        production), locked_hours, locked_regular_hours, beyond_horizon.
     previous
         manufacturer_id, production_week, part_category, region and quantity of the previous plan, or None.
     locked
@@ -221,7 +221,8 @@ def _limits(
 
     Locked production counts: its hours as capacity and load, its units as demand and as made.
     """
-    hours = capacity.groupby("manufacturer_id")[
+    within = capacity.assign(capacity_hours=capacity["capacity_hours"] * (1 - capacity["beyond_horizon"]))
+    hours = within.groupby("manufacturer_id")[
         ["capacity_hours", "locked_regular_hours", "locked_hours"]
     ].sum()
     least = hours["capacity_hours"] + hours["locked_regular_hours"]

@@ -139,7 +139,9 @@ def _matrix(placed: Sequence[tuple[int, int, sparse.coo_array]], shape: tuple[in
 
 #: HiGHS' kSolutionStatusFeasible.
 _FEASIBLE = 2
-#: Presolve finds next to nothing in these programs, and steepest edge's better steps cost more than they save.
+#: How a linear program of one demand is solved: presolve finds next to nothing in it, and steepest edge's better steps
+#: cost more than they save. Programs with recourse are solved by `warm_start`; for integer programs HiGHS' defaults are
+#: best. docs/reference/measurements.md compares methods by kind and size.
 #: The tolerances, the smallest HiGHS takes, are absolute in amounts and costs near 1: small classes beside large ones
 #: are planned too.
 SIMPLEX = {
@@ -158,7 +160,7 @@ def solve(program: Program, time_limit: float | None = None, gap: float | None =
     program
         The program.
     time_limit
-        Seconds that an integer program may take.
+        Seconds that it may take; an integer program then ends with the best solution so far.
     gap
         Relative gap at which an integer program is done.
 
@@ -167,19 +169,23 @@ def solve(program: Program, time_limit: float | None = None, gap: float | None =
     InfeasibleError
         If no x satisfies all rows.
     AllocationError
-        If the solver fails, or finds no solution within the time limit.
+        If the solver fails, or finds no solution (of a linear program, no optimal one) within the time limit.
     """
     if program.c.size == 0:
         if program.b_eq.any() or (program.b_ub < 0).any():
             raise InfeasibleError("there are no variables, and the constraints are violated")
         return Solution(program.c, np.zeros(program.b_eq.size), np.zeros(program.b_ub.size), 0, 0, "optimal")
-    scaling = _Scaling.of(program)
+    scaling = Scaling.of(program)
     compiled = _compiled(program)
     scaling.set_parameters(program, compiled)
-    options: dict[str, Any] = SIMPLEX
+    options: dict[str, Any] = dict(SIMPLEX)
     if program.binaries:
-        options = {"time_limit": time_limit, "mip_rel_gap": gap, "mip_feasibility_tolerance": 1e-9}
+        options = {"mip_rel_gap": gap, "mip_feasibility_tolerance": 1e-9}
+    if time_limit is not None:
+        options["time_limit"] = time_limit
     x, status = _run_solver(program, compiled, options)
+    if status != "optimal" and time_limit is not None and not program.binaries:
+        raise time_limit_error(program, time_limit)
     if program.binaries:
         bound = _integer_bound(program, compiled, time_limit) * scaling.cost
         return _with_fixed_binaries(program, x, max(bound, 0.0), status)
@@ -193,7 +199,7 @@ def solve(program: Program, time_limit: float | None = None, gap: float | None =
 
 
 @dataclass(frozen=True)
-class _Scaling:
+class Scaling:
     """Units of costs and amounts, and the largest coefficient of each row.
 
     HiGHS' tolerances are absolute: with amounts, coefficients and costs near 1 they mean the same in every
@@ -206,7 +212,7 @@ class _Scaling:
     ub: np.ndarray
 
     @classmethod
-    def of(cls, program: Program) -> _Scaling:
+    def of(cls, program: Program) -> Scaling:
         """Choose the scaling of a program."""
         eq, ub = largest_coefficients(program.a_eq), largest_coefficients(program.a_ub)
         rows = ((program.a_eq, program.b_eq / eq), (program.a_ub, program.b_ub / ub))
@@ -239,12 +245,25 @@ def _run_solver(program: Program, compiled: _Compiled, options: dict[str, Any]) 
         raise InfeasibleError(f"HiGHS ended with status {status!r}")
     x = compiled.value()
     if status not in (cp.OPTIMAL, cp.USER_LIMIT) or x is None:
-        raise AllocationError(
-            f"HiGHS ended with status {status!r} on {program.c.size} variables and "
-            f"{program.b_eq.size + program.b_ub.size} rows; look for extreme costs, hours or quantities in "
-            "the input, or allow more time by [allocation] time_limit"
-        )
+        raise unexpected_end(status, program)
     return x, status
+
+
+def unexpected_end(status: str, program: Program) -> AllocationError:
+    """Return the error of a solver that ended with another status than it should."""
+    return AllocationError(
+        f"HiGHS ended with status {status!r} on {program.c.size:,} variables and "
+        f"{program.b_eq.size + program.b_ub.size:,} rows; look for extreme costs, hours or quantities in the input"
+    )
+
+
+def time_limit_error(program: Program, time_limit: float) -> AllocationError:
+    """Return the error of a program for which no solution is found in time."""
+    kind = f", {program.binaries:,} of them binary" if program.binaries else ""
+    return AllocationError(
+        f"HiGHS found no plan within the {time_limit:g} s of [allocation] time_limit, for a program of "
+        f"{program.c.size:,} variables{kind}: allow it more time, or plan for fewer scenarios or bands"
+    )
 
 
 def _integer_bound(program: Program, compiled: _Compiled, time_limit: float | None) -> float:
@@ -252,10 +271,7 @@ def _integer_bound(program: Program, compiled: _Compiled, time_limit: float | No
     info = compiled.problem.solver_stats.extra_stats
     # At its time limit HiGHS returns an x even if it found none that satisfies the rows.
     if info.primal_solution_status != _FEASIBLE:
-        raise AllocationError(
-            f"HiGHS found no plan within the {time_limit:g} s of [allocation] time_limit for an integer "
-            f"program of {program.c.size} variables, {program.binaries} of them binary; allow it more time"
-        )
+        raise time_limit_error(program, time_limit or float("inf"))
     return float(info.mip_dual_bound)
 
 
@@ -322,7 +338,7 @@ def _compile(program: Program) -> _Compiled:
         variables.append(cp.Variable(program.binaries, boolean=True))
     x = cp.hstack(variables) if program.binaries else variables[0]
     cost, b_eq, b_ub = (cp.Parameter(v.size) for v in (program.c, program.b_eq, program.b_ub))
-    a_eq, a_ub = (_scaled(a) for a in (program.a_eq, program.a_ub))
+    a_eq, a_ub = (scaled_rows(a) for a in (program.a_eq, program.a_ub))
     rows = (a_eq @ x == b_eq, a_ub @ x <= b_ub)
     return _Compiled(cp.Problem(cp.Minimize(cost @ x), list(rows)), tuple(variables), cost, b_eq, b_ub, rows)
 
@@ -334,49 +350,6 @@ def _digest(matrix: sparse.csr_array) -> bytes:
     return digest.digest()
 
 
-def relaxed(program: Program, soft: np.ndarray, time_limit: float) -> tuple[Program, np.ndarray, np.ndarray]:
-    """Relax rows of a_ub by as little as makes the program feasible.
-
-    Elastic programming (Chinneck, *Feasibility and Infeasibility in Optimization*, 2008, ch. 6): each soft row gets a
-    slack, and the sum of the slacks, each relative to the scale of its row, is minimised.
-
-    Parameters
-    ----------
-    program
-        An infeasible program.
-    soft
-        Positions of the rows of a_ub that may be relaxed, (soft,).
-    time_limit
-        Seconds that an integer program may take.
-
-    Returns
-    -------
-    tuple
-        The relaxed program; by how much each row of a_ub is relaxed, (rows,) in units of b_ub; and whether each soft
-        row takes part in the contradiction, (soft,): its multiplier is not 0 (a Farkas proof needs no other rows).
-
-    Raises
-    ------
-    AllocationError
-        If the other rows contradict each other (InfeasibleError), or as for `solve`.
-    """
-    from scipy import sparse
-
-    scale = np.where(program.b_ub[soft] != 0, np.abs(program.b_ub[soft]), 1.0)
-    elastic = replace(
-        program,
-        c=np.concatenate([np.ones(soft.size), np.zeros(program.c.size)]),
-        a_eq=sparse.hstack([sparse.csr_array((program.b_eq.size, soft.size)), program.a_eq], format="csr"),
-        a_ub=sparse.hstack([incidence(soft, program.b_ub.size, -scale), program.a_ub], format="csr"),
-    )
-    solution = solve(elastic, time_limit, gap=1e-6)
-    slack = solution.x[: soft.size]
-    relaxation = np.zeros(program.b_ub.size)
-    # Add a tolerance: rounding could otherwise leave no feasible point.
-    relaxation[soft] = np.where(slack > 1e-7, slack * (1 + 1e-7) * scale, 0.0)
-    return replace(program, b_ub=program.b_ub + relaxation), relaxation, solution.y_ub[soft] > 1e-9
-
-
 def largest_coefficients(matrix: sparse.csr_array) -> np.ndarray:
     """Return the largest coefficient of each row; 1 for a row without any."""
     if not matrix.nnz:
@@ -385,7 +358,7 @@ def largest_coefficients(matrix: sparse.csr_array) -> np.ndarray:
     return np.where(largest > 0, largest, 1.0)
 
 
-def _scaled(matrix: sparse.csr_array) -> sparse.csr_array:
+def scaled_rows(matrix: sparse.csr_array) -> sparse.csr_array:
     """Divide each row by its largest coefficient."""
     from scipy import sparse
 

@@ -24,6 +24,7 @@ class TwoStage:
         later = np.flatnonzero(~now)
         now = np.flatnonzero(now)
         self.base, self.now, self.later, self.scenarios = base, now, later, n
+        self.cvar_level = cvar_level
         b_eq = np.tile(base.b_eq, (n, 1))
         b_eq[:, base.eq_rows["demand"]] = demand
         tail = 0 if cvar_level is None else 2 + n

@@ -15,8 +15,8 @@ class PlanningState:
     ----------
     capacity
         Hours of each manufacturer and production week, in the columns of `weekly_capacity`; by default those of the
-        network from the first due week to the last. Demand that is due before the first production week is overdue:
-        it can still be met late.
+        network from the first due week until the last demand is too late. Demand that is due before the first
+        production week is overdue: it can still be met late.
     previous
         ALLOCATION_PLAN of the previous plan: changes to it in the frozen weeks are penalised.
     supply

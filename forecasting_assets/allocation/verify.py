@@ -43,14 +43,15 @@ def check_capacity(capacity_load: pd.DataFrame) -> Finding:
             f"{(~ok).sum()} of {len(load)} manufacturer weeks are over capacity, the first is "
             f"{worst['manufacturer_id']} in {pd.Timestamp(worst['production_week']):%Y-%m-%d}"
         )
-    total = float(load["capacity_hours"].sum())
+    planned = load[load["beyond_horizon"] == 0]
+    total = float(planned["capacity_hours"].sum())
     return Finding(
         bool(ok.all()),
         description,
         {
             "rows_over_capacity": int((~ok).sum()),
             "largest_excess_hours": float(np.nan_to_num(np.max(excess, initial=0.0), nan=np.inf)),
-            "utilisation": float(load["load_hours"].sum()) / total if total else 0.0,
+            "utilisation": float(planned["load_hours"].sum()) / total if total else 0.0,
         },
     )
 

@@ -98,7 +98,9 @@ def _parquet(rows: pd.DataFrame) -> bytes:
     )
     if "due_date" in rows:
         days = pd.to_datetime(rows["due_date"].replace("", None), format="ISO8601")
-        typed["due_date"] = days.dt.date.astype(object).where(days.notna(), None)
+        typed["due_date"] = [
+            day.date() if known else None for day, known in zip(days, days.notna(), strict=True)
+        ]
     table = pa.Table.from_pandas(typed, preserve_index=False)
     pa.parquet.write_table(table, buffer, coerce_timestamps="us")
     return buffer.getvalue()

@@ -123,11 +123,9 @@ def rolling_backtest(
     results = {}
     for week in weeks:
         o = weeks_apart(begin, week)
-        correlations = error_correlations(sums.correlations_at(o))
-        report = _report(week, sums.known_at(o), settings)
-        parts = [report, _home_rows(week, correlations)]
-        if (added := sums.value_added_at(o)) is not None:
-            parts.append(value_added_rows(week, judged, added))
+        correlations, added = error_correlations(sums.correlations_at(o)), sums.value_added_at(o)
+        parts = [_report(week, sums.known_at(o), settings), _home_rows(week, correlations)]
+        parts += [value_added_rows(week, judged, added)] if added is not None else []
         results[week] = Backtest(pd.concat(parts, ignore_index=True), correlations)
     return results
 

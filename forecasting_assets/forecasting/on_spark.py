@@ -60,12 +60,13 @@ def task_count(at_least: int, series: int, forecasts: int) -> int:
 
 
 def group_totals(demand: "DataFrame") -> GroupTotals:
-    """Add up the weekly demand of each category and region."""
+    """Add up the weekly demand, and the order book if `demand` holds it, of each category and region."""
     from pyspark.sql import functions as F
 
-    by_both = demand.groupBy("part_category", "region", "week").agg(F.sum("quantity").alias("quantity"))
+    weeks = ["week", "due_week"] if "due_week" in demand.columns else ["week"]
+    by_both = demand.groupBy("part_category", "region", *weeks).agg(F.sum("quantity").alias("quantity"))
     table = by_both.toPandas()
-    return GroupTotals.from_history(table.assign(week=table["week"].astype("datetime64[ns]")))
+    return GroupTotals.from_history(table.astype(dict.fromkeys(weeks, "datetime64[ns]")))
 
 
 def sarimax_forecasts(
@@ -80,7 +81,8 @@ def sarimax_forecasts(
     Parameters
     ----------
     demand
-        weekly_demand with `week`, of all weeks that the models use.
+        weekly_demand with `week`, of all weeks that the models use; where orders have due dates also order_book with
+        `week`, whose rows have a `due_week`.
     groups
         Refit week to the origins that are forecast with its model.
     models
@@ -104,7 +106,7 @@ def sarimax_forecasts(
                 forecasts = sarimax.predict(models[fitted_at], history, totals, weeks, settings)
                 yield from _to_arrow(forecasts, SARIMAX_MODEL).to_batches()
 
-    by_part = demand.select(*_HISTORY).repartition(tasks, "part_id")
+    by_part = _history(demand).repartition(tasks, "part_id")
     return by_part.mapInArrow(forecast, f"{SARIMAX_MODEL.ddl}, week DATE")
 
 
@@ -146,7 +148,7 @@ def xgb_forecasts(
         return _to_arrow(pd.concat(forecasts, ignore_index=True), XGB_MODEL)
 
     return (
-        _by_part(demand.select(*_HISTORY), tasks)
+        _by_part(_history(demand), tasks)
         .cogroup(_by_part(features, tasks))
         .applyInArrow(forecast, f"{XGB_MODEL.ddl}, week DATE")
     )
@@ -175,12 +177,13 @@ def train_mean(
     """
     tasks = min(slots(demand.sparkSession), -(-plan.rows // settings.xgb_distributed_rows))
     rows = _mean_rows(demand, features, plan, settings).repartition(tasks, "rank")
+    names = xgb.feature_names(plan.with_book)
 
     def train(batches: Iterator["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
         import pyarrow as pa
         from pyspark import BarrierTaskContext
 
-        rows_of_task = _sorted_rows(batches)
+        rows_of_task = _sorted_rows(batches, names)
         task = BarrierTaskContext.get()
         with _communicator(task):
             booster = rows_of_task.train(settings)
@@ -200,10 +203,10 @@ def train_mean(
 def _mean_rows(
     demand: "DataFrame", features: "DataFrame", plan: TrainingPlan, settings: ForecastingSettings
 ) -> "DataFrame":
-    """MeanRows as a table: FEATURES, target, start, weight, rank."""
+    """MeanRows as a table: the features, target, start, weight, rank."""
     from pyspark.sql import functions as F
 
-    totals = group_totals(demand)
+    totals, names = group_totals(demand), xgb.feature_names(plan.with_book)
     parts = demand.sparkSession.createDataFrame(pd.DataFrame({"part_id": plan.parts}))
 
     def training_rows(history: "pa.Table", known: "pa.Table") -> "pa.Table":
@@ -211,29 +214,29 @@ def _mean_rows(
 
         base = plan.baseline(to_pandas(history), totals, settings)
         rows = plan.mean_rows(to_pandas(known), base, settings)
-        columns = dict(zip(xgb.FEATURES, rows.x.T, strict=True))
+        columns = dict(zip(names, rows.x.T, strict=True))
         others = {name: getattr(rows, name) for name in ("target", "start", "weight")}
         return pa.table({**columns, **others, "rank": rows.rank.view("int64")})
 
     tasks = task_count(slots(demand.sparkSession), len(plan.parts), plan.rows)
     sampled = [frame.join(F.broadcast(parts), "part_id", "left_semi") for frame in (demand, features)]
-    schema = [f"`{name}` FLOAT" for name in xgb.FEATURES]
+    schema = [f"`{name}` FLOAT" for name in names]
     schema += ["target DOUBLE", "start DOUBLE", "weight DOUBLE", "rank BIGINT"]
     return (
-        _by_part(sampled[0].select(*_HISTORY), tasks)
+        _by_part(_history(sampled[0]), tasks)
         .cogroup(_by_part(sampled[1], tasks))
         .applyInArrow(training_rows, ", ".join(schema))
     )
 
 
-def _sorted_rows(batches: Iterable["pa.RecordBatch"]) -> MeanRows:
+def _sorted_rows(batches: Iterable["pa.RecordBatch"], features: Sequence[str]) -> MeanRows:
     """Rows of a task, sorted by rank, as Spark delivers them in an arbitrary order."""
     import pyarrow as pa
 
     table = pa.Table.from_batches(batches)
     order = np.argsort(table["rank"].to_numpy())
     columns = {name: table[name].to_numpy()[order] for name in table.column_names}
-    x = np.column_stack([columns[name] for name in xgb.FEATURES])
+    x = np.column_stack([columns[name] for name in features])
     return MeanRows(x, columns["target"], columns["start"], columns["weight"], columns["rank"].view("uint64"))
 
 
@@ -258,6 +261,10 @@ def _communicator(task: "BarrierTaskContext") -> Iterator[None]:
         yield
     if tracker is not None:
         tracker.wait_for(_TIMEOUT)
+
+
+def _history(demand: "DataFrame") -> "DataFrame":
+    return demand.select(*_HISTORY, *(["due_week"] if "due_week" in demand.columns else []))
 
 
 def _by_part(frame: "DataFrame", tasks: int) -> "GroupedData":

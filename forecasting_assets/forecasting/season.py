@@ -59,12 +59,11 @@ class GroupTotals:
     @classmethod
     def from_history(cls, history: pd.DataFrame) -> "GroupTotals":
         """Add up part_category, region, week, quantity (and due_week, see `Panel.from_history`) of every series."""
-        history, booked = split_history(history)
-        if booked is not None:
-            booked = booked.groupby(["part_category", "week", "due_week"], observed=True, as_index=False)[
-                "quantity"
-            ].sum()
-            booked = booked.rename(columns={"part_category": "name"})
+        history, bookings = split_history(history)
+        booked = None
+        if bookings is not None:
+            sums = bookings.groupby(["part_category", "week", "due_week"], observed=True)["quantity"].sum()
+            booked = sums.rename_axis(["name", "week", "due_week"]).reset_index()
         tables = []
         for level in ("part_category", "region"):
             sums = history.groupby([level, "week"], observed=True)["quantity"].sum()

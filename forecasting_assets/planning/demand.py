@@ -30,7 +30,7 @@ class DemandSources:
     parts
         part_id, region, part_category and price of the parts with a forecast.
     book
-        part_id, part_category, region, due_week, quantity: units that are ordered already.
+        part_id, part_category, region, due_week, quantity, unit_price: units that are ordered already.
     overrides
         Rows of FORECAST_OVERRIDES known by the end of the week, with `file` and `row`.
     promises
@@ -91,10 +91,7 @@ def plan_demand(sources: DemandSources, origin: date, horizon: int) -> PlannedDe
     quantiles = _scaled(forecast[..., 1:], statistical, quantity, booked + promised)
     weeks = pd.DatetimeIndex(weeks_between(add_weeks(origin, 1), add_weeks(origin, horizon)))
     repeated = series.iloc[np.repeat(np.arange(len(series)), horizon)]
-    # The last row stands for no override.
-    words = sources.overrides[["reason", "author"]].to_numpy(object)
-    words[pd.isna(words)] = None
-    words = np.concatenate([words, np.full((1, 2), None)])[overridden.winner.ravel()]
+    words = _words(sources.overrides, overridden.winner.ravel())
     plan = pd.DataFrame(
         {
             **{name: repeated[name].to_numpy() for name in _KEYS},
@@ -119,11 +116,26 @@ def _all_series(sources: DemandSources, held: pd.DataFrame) -> pd.DataFrame:
     """Return the parts and regions to plan, sorted: those with a forecast, and those that something else names."""
     forecast = sources.forecast[SERIES].drop_duplicates()
     forecast = forecast.merge(sources.parts, on=SERIES, validate="one_to_one").assign(has_forecast=True)
-    known = pd.concat([forecast, sources.book[_KEYS], held[_KEYS]], ignore_index=True)
+    known = pd.concat([forecast, _booked_series(sources.book), held[_KEYS]], ignore_index=True)
     named = named_series(sources.overrides, known)
     series = pd.concat([known, named], ignore_index=True).drop_duplicates(SERIES)
     series = series.assign(has_forecast=series["has_forecast"].eq(True))
     return series.sort_values(SERIES, ignore_index=True)
+
+
+def _words(overrides: pd.DataFrame, winner: np.ndarray) -> np.ndarray:
+    """Return reason and author of the overrides that decide, (n, 2); None where none does."""
+    words = overrides[["reason", "author"]].to_numpy(object)
+    words[pd.isna(words)] = None
+    # The last row is that of position -1, which stands for no override.
+    return np.asarray(np.concatenate([words, np.full((1, 2), None)])[winner])
+
+
+def _booked_series(book: pd.DataFrame) -> pd.DataFrame:
+    """Return the parts and regions of the order book with the mean price of their units."""
+    units = book[[*_KEYS, "quantity"]].assign(revenue=book["quantity"] * book["unit_price"])
+    sums = units.groupby(_KEYS, as_index=False).sum()
+    return sums[_KEYS].assign(price=(sums["revenue"] / sums["quantity"]).astype(float))
 
 
 def _cells(

@@ -96,16 +96,45 @@ def _scopes(keys: pd.DataFrame, overrides: pd.DataFrame) -> Iterator[tuple[int, 
     """Yield the position of each override and the rows of `keys` it covers, those that count last."""
     narrow = overrides[list(SCOPE)].notna().to_numpy() @ np.array(list(SCOPE.values()))
     order = np.lexsort((np.arange(len(overrides)), narrow, overrides["entered"].to_numpy()))
-    codes = {}
-    for name in SCOPE:
-        code, names = pd.factorize(keys[name])
-        codes[name] = code, names.get_indexer(pd.Index(overrides[name])), overrides[name].notna().to_numpy()
+    columns = {name: _Column.of(keys[name], overrides[name]) for name in SCOPE}
+    limits = overrides[list(SCOPE)].notna().to_numpy()
     for position in order.tolist():
-        inside = np.ones(len(keys), dtype=bool)
-        for code, wanted, limited in codes.values():
-            if limited[position]:
-                inside &= (code == wanted[position]) & (wanted[position] >= 0)
-        yield position, np.flatnonzero(inside)
+        limited = [
+            column
+            for column, is_limited in zip(columns.values(), limits[position], strict=True)
+            if is_limited
+        ]
+        # The narrowest column first: its rows are few, and the others only look at these.
+        rows = limited[0].rows_of(position) if limited else np.arange(len(keys))
+        for column in limited[1:]:
+            rows = rows[column.code[rows] == column.wanted[position]]
+        yield position, rows
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One column of the scope: what each row of a forecast has, (n,), and what each override wants, as codes.
+
+    `by_code` are the rows sorted by code, and `sorted_code` their codes.
+    """
+
+    code: np.ndarray
+    wanted: np.ndarray
+    by_code: np.ndarray
+    sorted_code: np.ndarray
+
+    @classmethod
+    def of(cls, values: pd.Series, wanted: pd.Series) -> "_Column":
+        code, names = pd.factorize(values)
+        by_code = np.argsort(code, kind="stable")
+        # -2 is the code of no row: a name that is missing in the forecast has the code -1.
+        at = names.get_indexer(pd.Index(wanted))
+        return cls(code, np.where(at < 0, -2, at), by_code, code[by_code])
+
+    def rows_of(self, position: int) -> np.ndarray:
+        """Return the rows that have what an override wants, sorted."""
+        begin, end = np.searchsorted(self.sorted_code, self.wanted[position] + np.arange(2))
+        return self.by_code[begin:end]
 
 
 def _shares(forecast: np.ndarray, has_forecast: np.ndarray) -> np.ndarray:

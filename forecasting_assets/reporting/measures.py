@@ -234,6 +234,11 @@ def value_of_a_point(by_accuracy: pd.DataFrame) -> float:
     return float((deviation * cost).sum() / (deviation**2).sum())
 
 
+def within_horizon(capacity_load: pd.DataFrame) -> pd.DataFrame:
+    """Return CAPACITY_LOAD without the weeks after the last due week, whose free hours mean nothing."""
+    return capacity_load[capacity_load["beyond_horizon"] == 0]
+
+
 def full_weeks(capacity_load: pd.DataFrame) -> pd.Series:
     """Count the weeks in which each manufacturer uses all of its regular hours, if it has any."""
     load, capacity = capacity_load["load_hours"], capacity_load["capacity_hours"]

@@ -7,7 +7,7 @@ from shlex import quote
 import pandas as pd
 
 from forecasting_assets.reporting.formats import number, percent
-from forecasting_assets.reporting.measures import full_weeks, policy_totals, require
+from forecasting_assets.reporting.measures import full_weeks, policy_totals, require, within_horizon
 from forecasting_assets.reporting.style import COST_PARTS, label
 from forecasting_assets.reporting.texttable import TextTable, day, largest, table, text
 from forecasting_assets.reporting.worth import worth_in_words
@@ -46,13 +46,14 @@ def units(value: float) -> str:
 def cost_of_plan(costs: dict[str, float]) -> TextTable:
     """Tabulate the parts of the cost."""
     total = costs.get("total", float("nan"))
+    totals = [name for name in ("total", "published_total") if name in costs]
     frame = pd.DataFrame(
         [
             (label(part), costs[part], costs[part] / total if total else float("nan"))
             for part in COST_PARTS
             if costs.get(part)
         ]
-        + ([("Total", total, 1.0)] if costs else []),
+        + [(label(part), costs[part], costs[part] / total if total else 1.0) for part in totals],
         columns=["part", "amount", "share"],
     )
     return table(
@@ -75,7 +76,7 @@ def impact_by_policy(impact: pd.DataFrame) -> TextTable:
             "on_time_rate": ("On time", percent),
             "fill_rate": ("Fill rate", percent),
             "utilisation": ("Capacity used", percent),
-            "demand_units": ("Units ordered", number),
+            "demand_units": ("Units wanted", number),
             "late_units": ("Late", number),
             "shortage_units": ("Short", number),
             "stock_units": ("In stock", number),
@@ -89,6 +90,7 @@ def impact_by_policy(impact: pd.DataFrame) -> TextTable:
 def load_by_manufacturer(capacity_load: pd.DataFrame, plan: pd.DataFrame) -> TextTable:
     """Tabulate load, capacity and cost of each manufacturer."""
     require(capacity_load, CAPACITY_LOAD.names, "capacity_load")
+    capacity_load = within_horizon(capacity_load)
     by_manufacturer = capacity_load.groupby("manufacturer_id")
     frame = by_manufacturer[
         ["load_hours", "capacity_hours", "overtime_hours", "overtime_capacity_hours"]
@@ -160,7 +162,7 @@ def plan_lines(plan: pd.DataFrame) -> TextTable:
 def value_of_hours(capacity_load: pd.DataFrame) -> TextTable:
     """Tabulate where more capacity would save most, and where capacity is idle."""
     require(capacity_load, CAPACITY_LOAD.names, "capacity_load")
-    load = capacity_load
+    load = within_horizon(capacity_load)
     idle = (load["capacity_hours"] - load["load_hours"] + load["overtime_hours"]).clip(lower=0)
     by_manufacturer = load.assign(idle=idle).groupby("manufacturer_id")
     best = load.loc[by_manufacturer["shadow_price"].idxmax()].set_index("manufacturer_id")

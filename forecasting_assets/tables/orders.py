@@ -137,8 +137,21 @@ WEEKLY_DEMAND = Table(
     ),
     key=("part_id", "region"),
 )
-#: The history that forecasts are made from: weekly_demand of many weeks; weeks without orders have no row.
+#: The history that forecasts are made from: weekly_demand of many weeks, in which weeks without orders have no row, and
+#: order_book of these weeks, in which the week is that of the book.
 DEMAND_HISTORY = Table(
     "demand_history",
-    (PART, CATEGORY, REGION, WEEK, WEEKLY_DEMAND.columns[3]),
+    (
+        PART,
+        CATEGORY,
+        REGION,
+        WEEK,
+        Column(
+            "quantity",
+            "double",
+            "Units wanted in the week, or ordered by its end for the due week",
+            minimum=0,
+        ),
+        Column("due_week", "date", "Of units ordered for a later week: that week", nullable=True),
+    ),
 )

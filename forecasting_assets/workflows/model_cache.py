@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.records import fingerprint
 from forecasting_assets.pipeline import MODEL_SETTINGS
 from forecasting_assets.settings import Settings
-from forecasting_assets.tables import SARIMAX_MODEL, SERIES, WEEKLY_DEMAND, XGB_MODEL
+from forecasting_assets.tables import ORDER_BOOK, SARIMAX_MODEL, SERIES, WEEKLY_DEMAND, XGB_MODEL
 from forecasting_assets.tracking.client import Tracking
 from forecasting_assets.weeks import add_weeks, weeks_between
+from forecasting_assets.workflows.order_book import books_with_rows
 from forecasting_assets.workflows.parallel import each_week
 
 #: File of a logged model with what it needs to predict besides its trees.
@@ -128,13 +130,16 @@ def load_xgb(folder: Path) -> xgb.XgbModel:
 
 
 def _sample(settings: Settings, lake: Lake, fitted_at: date) -> tuple[pd.DataFrame, GroupTotals]:
-    """Read the demand of the parts that a model is trained on, and the totals of all; no more is in memory."""
-    columns = [*SERIES, "part_category", "quantity"]
+    """Read demand and bookings of the parts that a model is trained on, and the totals of all; no more is in memory."""
+    weeks, columns = history_weeks(settings, fitted_at, fitted_at), [*SERIES, "part_category", "quantity"]
     sample, totals = PartSample(settings.forecasting.fit_series), []
-    for rows in lake.batches(WEEKLY_DEMAND, history_weeks(settings, fitted_at, fitted_at), columns):
+    batches = [lake.batches(WEEKLY_DEMAND, weeks, columns)]
+    if booked := list(books_with_rows(lake, weeks)):
+        batches.append(lake.batches(ORDER_BOOK, booked, [*columns, "due_week"]))
+    for rows in chain(*batches):
         sample.add(rows)
-        totals.append(GroupTotals.from_history(rows).table)
-    return sample.rows, GroupTotals(pd.concat(totals, ignore_index=True))
+        totals.append(GroupTotals.from_history(rows))
+    return sample.rows, GroupTotals.joined(totals)
 
 
 def _training_features(parts: np.ndarray, settings: Settings, lake: Lake, fitted_at: date) -> pd.DataFrame:
@@ -210,11 +215,14 @@ def fit_ids(settings: Settings, lake: Lake, weeks: Sequence[date]) -> dict[date,
     """Return by week what is equal for models trained on the same files, by the same settings and code."""
     features = feature_columns(settings.calendar.horizon_weeks)
     # Not the versions of weeks: these do not tell by which code or in which order of files the weeks were made.
-    demand_files, feature_files = lake.records.content_ids(WEEKLY_DEMAND), lake.records.content_ids(features)
+    demand_files, book_files, feature_files = map(
+        lake.records.content_ids, (WEEKLY_DEMAND, ORDER_BOOK, features)
+    )
     values = {name: getattr(settings, name).model_dump(mode="json") for name in MODEL_SETTINGS}
     ids = {}
     for week in weeks:
-        files = [demand_files.get(w) for w in history_weeks(settings, week, week)]
+        history = history_weeks(settings, week, week)
+        files = [known.get(w) for known in (demand_files, book_files) for w in history]
         files += [feature_files.get(w) for w in training_weeks(settings, week)]
         ids[week] = fingerprint([str(week), files, values, code()])
     return ids

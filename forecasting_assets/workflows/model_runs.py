@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from forecasting_assets.lake.spark_tables import read_weeks
 from forecasting_assets.reporting import charts, png
 from forecasting_assets.settings import Settings
 from forecasting_assets.spark_partitions import shuffle_tasks
-from forecasting_assets.tables import DEMAND_HISTORY, WEEKLY_DEMAND, XGB_MODEL, Table
+from forecasting_assets.tables import DEMAND_HISTORY, ORDER_BOOK, WEEKLY_DEMAND, XGB_MODEL, Table
 from forecasting_assets.tracking.client import Tracking
 from forecasting_assets.tracking.week_run import DataUsed, LoggedModel
 from forecasting_assets.weeks import format_weeks
@@ -29,6 +29,7 @@ from forecasting_assets.workflows.model_cache import (
     history_weeks,
     training_weeks,
 )
+from forecasting_assets.workflows.order_book import books_with_rows
 from forecasting_assets.workflows.week_result import Link, WeekResult, WeekResults
 
 if TYPE_CHECKING:
@@ -51,9 +52,13 @@ class ForecastJob:
         return feature_columns(self.settings.calendar.horizon_weeks)
 
     def demand(self, groups: Mapping[date, Sequence[date]]) -> "DataFrame":
-        """Read the demand that forecasts of `groups` (refit week -> weeks) use."""
+        """Read the demand that forecasts of `groups` (refit week -> weeks) use, and the order book if there is one."""
         weeks = history_weeks(self.settings, min(groups), max(map(max, groups.values())))
-        return read_weeks(self.spark, self.lake, WEEKLY_DEMAND, weeks)
+        demand = read_weeks(self.spark, self.lake, WEEKLY_DEMAND, weeks)
+        if not (booked := list(books_with_rows(self.lake, weeks))):
+            return demand
+        book = read_weeks(self.spark, self.lake, ORDER_BOOK, booked)
+        return demand.unionByName(book, allowMissingColumns=True)
 
     def features(self, weeks: Sequence[date]) -> "DataFrame":
         """Read feature_table."""
@@ -108,7 +113,7 @@ class ModelTracker:
         pictures = {"feature_importance": png(charts.feature_importance(xgb.importance(fit.model)))}
         xgb.save(fit.model, folder / "model")
         artifacts = {"model": folder / "model", "description": self._description(folder)}
-        model = LoggedModel(_PYFUNC / "xgb.py", artifacts, features, fit.id)
+        model = LoggedModel(_PYFUNC / "xgb.py", artifacts, _xgb_input(features, fit.model.with_book), fit.id)
         for week in weeks:
             data = [
                 self._data_used(
@@ -177,6 +182,20 @@ class ModelTracker:
         settings = self.settings.forecasting.model_dump()
         file.write_text(json.dumps({"settings": settings, "model": model}))
         return file
+
+
+def _xgb_input(features: Table, with_book: bool) -> Table:
+    """Return the input of XGBoost: rows of feature_table, and of order_book where the model uses it.
+
+    Rows of the order book have no features, so that numbers may be missing; whole numbers may not.
+    """
+    if not with_book:
+        return features
+    optional = [
+        replace(c, type="double" if c.type == "long" else c.type, nullable=c.name not in DEMAND_HISTORY.names)
+        for c in features.columns
+    ]
+    return replace(features, columns=(*optional, DEMAND_HISTORY.columns[-1]))
 
 
 def _warnings(fit: Fit, is_first_week: bool) -> tuple[str, ...]:

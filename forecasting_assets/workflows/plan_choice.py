@@ -56,7 +56,9 @@ def choose_week(settings: Settings, lake: Lake, week: date, read_demand: DemandR
         replayed = int(choice["weeks"].iloc[0])
         reason = f"cheapest of {len(choice)} methods over {replayed} past weeks"
         if replayed < FEWEST_WEEKS:
-            reason = f"only {replayed} of the {FEWEST_WEEKS} past weeks that a choice needs have forecasts"
+            reason = (
+                f"only {replayed} of the {FEWEST_WEEKS} past weeks that a choice needs have a demand plan"
+            )
     lake.write_pandas(choice, PLAN_CHOICE, week)
     chosen = choice[choice["chosen"] == 1].iloc[0]
     parameter = "" if pd.isna(chosen["parameter"]) else f" {chosen['parameter']:g}"

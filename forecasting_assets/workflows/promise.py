@@ -81,9 +81,7 @@ def open_desk(settings: Settings, lake: Lake, today: date | None = None) -> Prom
     published = PublishedPlan(
         *(lake.read_pandas(table, [week]) for table in (ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES))
     )
-    capacity = CapableToPromise.of_plan(
-        inputs.demand, inputs.network, inputs.policy, inputs.state, published
-    )
+    capacity = CapableToPromise.of_plan(inputs.demand, inputs.network, inputs.policy, inputs.state, published)
     following = days_of(add_weeks(week, 1))
     day = min(max(today or datetime.now(UTC).date(), following[0]), following[-1])
     promises = PlanningFolder.of(settings).used_by(add_weeks(week, 1), HELD)

@@ -3,6 +3,7 @@
 import shutil
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -21,13 +22,17 @@ from forecasting_assets.tables import (
     CAPACITY_LOAD,
     CLEAN_ORDERS,
     DEMAND_FORECAST,
+    ORDER_BOOK,
     PLAN_SHORTAGES,
+    QUANTILES,
     RAW_ORDERS,
     REJECTED_ORDERS,
     REJECTION_REASONS,
     REPLAY_STATE,
     SARIMAX_MODEL,
     SERIES,
+    SUPPLY_LEDGER,
+    SUPPLY_POSITION,
     WEEKLY_DEMAND,
     XGB_MODEL,
 )
@@ -40,6 +45,7 @@ TABLES = [
     RAW_ORDERS,
     CLEAN_ORDERS,
     REJECTED_ORDERS,
+    ORDER_BOOK,
     WEEKLY_DEMAND,
     FEATURES,
     SARIMAX_MODEL,
@@ -51,6 +57,8 @@ TABLES = [
     PLAN_SHORTAGES,
     BUSINESS_IMPACT,
     REPLAY_STATE,
+    SUPPLY_LEDGER,
+    SUPPLY_POSITION,
 ]
 
 
@@ -72,9 +80,25 @@ def test_every_series_of_the_market_has_demand(home):
 
 
 def test_units_are_conserved_from_lines_to_demand(home):
-    lines = home.lake.read_pandas(CLEAN_ORDERS, WEEKS, ["quantity"]).groupby("week")["quantity"].sum()
-    demand = home.lake.read_pandas(WEEKLY_DEMAND, WEEKS).groupby("week")["quantity"].sum()
-    pd.testing.assert_series_equal(lines, demand)
+    ordered, wanted, booked = (
+        home.lake.read_pandas(table, WEEKS, ["quantity"])
+        .groupby("week")["quantity"]
+        .sum()
+        .reindex(pd.DatetimeIndex([pd.Timestamp(week) for week in WEEKS]), fill_value=0.0)
+        for table in (CLEAN_ORDERS, WEEKLY_DEMAND, ORDER_BOOK)
+    )
+    assert booked.min() > 0
+    pd.testing.assert_series_equal(ordered.cumsum(), wanted.cumsum() + booked, check_freq=False)
+
+
+def test_no_forecast_is_below_what_is_booked(home):
+    forecast = home.lake.read_pandas(DEMAND_FORECAST, PLANNED)
+    book = home.lake.read_pandas(ORDER_BOOK, PLANNED, [*SERIES, "due_week", "quantity"])
+    book = book.rename(columns={"due_week": "target_week"})
+    both = forecast.merge(book, on=["week", *SERIES, "target_week"])
+    assert len(both) > 100
+    for name in ("mean", *QUANTILES):
+        assert (both[name] >= both["quantity"] * (1 - 1e-12)).all(), name
 
 
 def test_features_say_what_the_demand_was(home):
@@ -188,6 +212,32 @@ def test_plans_and_reports_are_there(home):
     assert set(cost.index) == {pd.Timestamp(week) for week in PLANNED[1 + WARM_UP_WEEKS :]}
     total = cost.sum()
     assert total["perfect_foresight"] < total["plan"] < total["status_quo"]
+
+
+def test_published_plans_carried_out_make_what_was_needed(home):
+    position, ledger, plan, demand = (
+        home.lake.read_pandas(table, PLANNED)
+        for table in (SUPPLY_POSITION, SUPPLY_LEDGER, ALLOCATION_PLAN, WEEKLY_DEMAND)
+    )
+    first, last = (pd.Timestamp(week) for week in (PLANNED[0], PLANNED[-1]))
+    started = plan[(plan["production_week"] == plan["week"] + pd.Timedelta(days=7)) & (plan["week"] < last)]
+    units = position["quantity"].where(position["kind"] != "overdue", -position["quantity"])
+    at_end, at_begin = (
+        position.assign(units=units)[position["week"] == week].groupby(SERIES)["units"].sum()
+        for week in (last, first)
+    )
+    later = ledger[ledger["week"] > first].groupby(SERIES)
+    columns = {
+        "made": started.groupby(SERIES)["quantity"].sum(),
+        "wanted": demand[demand["week"] > first].groupby(SERIES)["quantity"].sum(),
+        "given_up": later["given_up"].sum(),
+        "found": later[["count_difference", "arriving_difference"]].sum().sum(axis=1),
+        "change": at_end.sub(at_begin, fill_value=0.0),
+    }
+    sums = pd.concat(columns, axis=1).fillna(0.0)
+    assert sums["made"].sum() > 0
+    expected = sums["made"] - sums["wanted"] + sums["given_up"] + sums["found"]
+    np.testing.assert_allclose(expected, sums["change"], atol=1e-6)
 
 
 def test_metadata_and_checks_are_recorded_for_each_week_of_a_range(home):

@@ -13,7 +13,18 @@ from forecasting_assets.cli import main
 from forecasting_assets.tables import WEEKLY_DEMAND
 from forecasting_assets_tests.support.homes import PLANNED
 
-COMMANDS = ["init", "demo", "materialize", "backfill", "status", "stale", "what-if", "promise", "dev", "mlflow"]
+COMMANDS = [
+    "init",
+    "demo",
+    "materialize",
+    "backfill",
+    "status",
+    "stale",
+    "what-if",
+    "promise",
+    "dev",
+    "mlflow",
+]
 PROGRAM = [sys.executable, "-m", "forecasting_assets"]
 
 

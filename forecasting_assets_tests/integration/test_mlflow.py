@@ -15,6 +15,8 @@ from forecasting_assets.forecasting.xgb import MEAN_PARAMETERS
 from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets.tables import (
     BACKTEST_REPORT,
+    DEMAND_HISTORY,
+    ORDER_BOOK,
     QUANTILES,
     SARIMAX_MODEL,
     SERIES,
@@ -160,7 +162,11 @@ def written(home, table, week):
 
 @pytest.mark.parametrize("week", [PLANNED[0], PLANNED[-1]])
 def test_the_logged_xgboost_predicts_what_the_asset_wrote(home, client, week):
-    rows = home.lake.read_pandas(feature_columns(6), [w for w in WEEKS if w <= week])
+    weeks, features = [w for w in WEEKS if w <= week], feature_columns(6)
+    # Rows of the order book have no features, which whole numbers cannot express.
+    numbers = {column.name: float for column in features.columns if column.type == "long"}
+    known = home.lake.read_pandas(features, weeks).astype(numbers)
+    rows = pd.concat([known, home.lake.read_pandas(ORDER_BOOK, weeks)])[[*features.names, "due_week"]]
     pd.testing.assert_frame_equal(
         predictions("xgb_model", week, rows), written(home, XGB_MODEL, week), rtol=1e-9
     )
@@ -168,8 +174,10 @@ def test_the_logged_xgboost_predicts_what_the_asset_wrote(home, client, week):
 
 @pytest.mark.parametrize("week", [PLANNED[0], PLANNED[-1]])
 def test_the_logged_sarimax_predicts_what_the_asset_wrote(home, client, week):
-    history = home.lake.read_pandas(WEEKLY_DEMAND, [w for w in WEEKS if w <= week])
-    rows = history[[*SERIES, "part_category", "week", "quantity"]]
+    tables = [
+        home.lake.read_pandas(table, [w for w in WEEKS if w <= week]) for table in (WEEKLY_DEMAND, ORDER_BOOK)
+    ]
+    rows = pd.concat(tables)[DEMAND_HISTORY.names]
     pd.testing.assert_frame_equal(
         predictions("sarimax_model", week, rows), written(home, SARIMAX_MODEL, week), rtol=1e-9
     )

@@ -16,7 +16,15 @@ globality".
 """
 
 from forecasting_assets.forecasting.xgb.baseline import Baseline
-from forecasting_assets.forecasting.xgb.design import CATEGORIES, FEATURES, SARIMAX_ERRORS, design, order_size
+from forecasting_assets.forecasting.xgb.design import (
+    BOOK_FEATURES,
+    CATEGORIES,
+    FEATURES,
+    SARIMAX_ERRORS,
+    design,
+    feature_names,
+    order_size,
+)
 from forecasting_assets.forecasting.xgb.model import XgbModel, importance, load, load_booster, save
 from forecasting_assets.forecasting.xgb.pairs import TrainingPairs, closed_pairs, first_target
 from forecasting_assets.forecasting.xgb.prediction import predict
@@ -33,6 +41,7 @@ from forecasting_assets.forecasting.xgb.training import (
 )
 
 __all__ = [
+    "BOOK_FEATURES",
     "CATEGORIES",
     "FEATURES",
     "MEAN_PARAMETERS",
@@ -47,6 +56,7 @@ __all__ = [
     "XgbModel",
     "closed_pairs",
     "design",
+    "feature_names",
     "first_target",
     "fit",
     "importance",

@@ -42,6 +42,13 @@ FEATURES = [
     "sarimax_change",
     *(f"sarimax_error_{k}" for k in SARIMAX_ERRORS),
 ]
+#: Features of the order book, of models that are trained where orders have due dates.
+BOOK_FEATURES = ["booked", "booked_share", "booked_log_ratio"]
+
+
+def feature_names(with_book: bool) -> list[str]:
+    """Return the columns of the feature matrix, with those of the order book or without."""
+    return [*FEATURES, *BOOK_FEATURES] if with_book else FEATURES
 
 
 def order_size(features: pd.DataFrame) -> np.ndarray:
@@ -55,6 +62,7 @@ def design(
     base: Baseline,
     categories: dict[str, list[str]],
     countries: tuple[str, ...],
+    with_book: bool = False,
 ) -> np.ndarray:
     """Build the feature matrix.
 
@@ -70,22 +78,25 @@ def design(
         Values of each categorical feature; a value is encoded by its position.
     countries
         ISO 3166 codes of the countries whose public holidays are a feature.
+    with_book
+        Whether the order book is a feature.
 
     Returns
     -------
     numpy.ndarray
-        (rows, FEATURES), float32; unknown values are NaN.
+        (rows, `feature_names(with_book)`), float32; unknown values are NaN.
     """
-    size = order_size(features)
+    size, cells = order_size(features), base.cells(features, horizon)
     columns = {
         **_demand_columns(features, horizon, size),
         **_series_columns(features, categories),
         "log_order_size": np.log(size),
         "horizon": horizon,
         "target_holidays": _target_holidays(features, horizon, countries),
-        **_sarimax_columns(base, base.cells(features, horizon), size),
+        **_sarimax_columns(base, cells, size),
+        **(_book_columns(base, cells, size) if with_book else {}),
     }
-    return np.column_stack([columns[c].astype(np.float32) for c in FEATURES])
+    return np.column_stack([columns[c].astype(np.float32) for c in feature_names(with_book)])
 
 
 def _demand_columns(features: pd.DataFrame, horizon: np.ndarray, size: np.ndarray) -> dict[str, np.ndarray]:
@@ -138,6 +149,23 @@ def _sarimax_columns(base: Baseline, cells: Cells, size: np.ndarray) -> dict[str
         error = rolling.error[series, np.maximum(column - k, 0), min(k, rolling.error.shape[2]) - 1]
         columns[f"sarimax_error_{k}"] = np.where(known, error / scale, np.nan)
     return columns
+
+
+def _book_columns(base: Baseline, cells: Cells, size: np.ndarray) -> dict[str, np.ndarray]:
+    """Units booked, their usual share of demand, and what both suggest relative to the SARIMAX forecast."""
+    rolling = base.rolling
+    if rolling.booked is None or rolling.booked_share is None:
+        return dict.fromkeys(BOOK_FEATURES, np.full(len(cells), np.nan))
+    booked, share = cells.of(rolling.booked), cells.of(rolling.booked_share)
+    median = in_units(cells.of(rolling.location), rolling.scale[cells.series])
+    suggested = _ratio(booked, share)
+    return {
+        "booked": booked / size,
+        "booked_share": share,
+        "booked_log_ratio": np.log(
+            np.maximum(suggested / size, MIN_START) / np.maximum(median / size, MIN_START)
+        ),
+    }
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

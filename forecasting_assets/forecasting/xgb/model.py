@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from forecasting_assets.forecasting.sarimax import SarimaxModel
-from forecasting_assets.forecasting.xgb.design import FEATURES
+from forecasting_assets.forecasting.xgb.design import feature_names
 
 #: One thread each: two threads save a third of the time on an idle machine, but take twenty times as long where they
 #: compete for the same core.
@@ -32,6 +32,8 @@ class XgbModel:
         ISO 3166 codes of the countries whose public holidays are a feature.
     rows
         Number of rows that the mean was trained on.
+    with_book
+        Whether the order book is a feature.
     """
 
     sarimax: SarimaxModel
@@ -40,6 +42,12 @@ class XgbModel:
     categories: dict[str, list[str]]
     countries: tuple[str, ...]
     rows: int
+    with_book: bool = False
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the features, in the order of the feature matrix."""
+        return feature_names(self.with_book)
 
     @property
     def week(self) -> date:
@@ -58,7 +66,7 @@ def importance(model: XgbModel) -> pd.DataFrame:
     tables = []
     for name in ("mean", "quantiles"):
         gain = pd.Series(getattr(model, name).get_score(importance_type="total_gain"), dtype=float)
-        gain.index = pd.Index([FEATURES[int(f.removeprefix("f"))] for f in gain.index])
+        gain.index = pd.Index([model.features[int(f.removeprefix("f"))] for f in gain.index])
         share = (gain / gain.sum()).sort_values(ascending=False)
         tables.append(pd.DataFrame({"feature": share.index, "model": name, "gain": share.to_numpy()}))
     return pd.concat(tables, ignore_index=True)
@@ -73,7 +81,8 @@ def save(model: XgbModel, folder: Path) -> None:
         "rows": model.rows,
         "countries": list(model.countries),
         "categories": model.categories,
-        "features": FEATURES,
+        "with_book": model.with_book,
+        "features": model.features,
         "baseline": model.sarimax.to_dict(),
     }
     (folder / "model.json").write_text(json.dumps(description, indent=1))
@@ -88,8 +97,9 @@ def load(folder: Path) -> XgbModel:
         If the model was trained on other features.
     """
     description = json.loads((folder / "model.json").read_text())
-    if description["features"] != FEATURES:
-        changed = sorted(set(description["features"]) ^ set(FEATURES)) or "their order"
+    expected = feature_names(description["with_book"])
+    if description["features"] != expected:
+        changed = sorted(set(description["features"]) ^ set(expected)) or "their order"
         raise ValueError(f"{folder / 'model.json'}: features differ ({changed}); fit the model again")
     return XgbModel(
         SarimaxModel.from_dict(description["baseline"]),
@@ -98,6 +108,7 @@ def load(folder: Path) -> XgbModel:
         description["categories"],
         tuple(description["countries"]),
         description["rows"],
+        description["with_book"],
     )
 
 

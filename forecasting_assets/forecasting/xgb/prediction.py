@@ -59,7 +59,7 @@ def _distributions(model: XgbModel, features: pd.DataFrame, base: Baseline) -> n
     """Mean and quantiles, (rows of `features` times horizons, VALUES) in units."""
     repeated = features.iloc[np.repeat(np.arange(len(features)), model.sarimax.horizon)]
     horizon = np.tile(np.arange(model.sarimax.horizon), len(features)) + 1
-    x = design(repeated, horizon, base, model.categories, model.countries)
+    x = design(repeated, horizon, base, model.categories, model.countries, model.with_book)
     size = order_size(repeated)
     cells = base.cells(repeated, horizon)
     mean = model.mean.inplace_predict(x, base_margin=base.mean_start(cells, size)) * size

@@ -89,7 +89,7 @@ class TrainingPlan:
 
     Attributes
     ----------
-    sarimax, categories, countries, rows
+    sarimax, categories, countries, rows, with_book
         As in XgbModel.
     parts
         Parts to train on.
@@ -107,10 +107,13 @@ class TrainingPlan:
     first_target: int
     last_rank: np.uint64
     last_quantile_rank: np.uint64
+    with_book: bool = False
 
     def model(self, mean: Any, quantiles: Any) -> XgbModel:
         """Return the model with its boosters."""
-        return XgbModel(self.sarimax, mean, quantiles, self.categories, self.countries, self.rows)
+        return XgbModel(
+            self.sarimax, mean, quantiles, self.categories, self.countries, self.rows, self.with_book
+        )
 
     def baseline(self, history: pd.DataFrame, totals: GroupTotals, settings: ForecastingSettings) -> Baseline:
         """Return the SARIMAX forecasts of the series of `history` up to the week of the fit."""
@@ -121,7 +124,7 @@ class TrainingPlan:
         pairs, rows = self._pairs(features, base, settings, self.last_rank)
         cells, size = base.cells(rows, pairs.horizon), order_size(rows)
         return MeanRows(
-            x=design(rows, pairs.horizon, base, self.categories, self.countries),
+            x=self._design(rows, pairs.horizon, base),
             target=np.minimum(base.panel.demand[cells.series, pairs.target] / size, MAX_TARGET),
             start=base.mean_start(cells, size),
             # An error counts relative to how much its series varies, as it does in the scaled metrics.
@@ -134,9 +137,12 @@ class TrainingPlan:
         pairs, rows = self._pairs(features, base, settings, self.last_quantile_rank)
         cells = base.cells(rows, pairs.horizon)
         error = cells.of(base.rolling.error) / cells.of(base.scales)
-        x = design(rows, pairs.horizon, base, self.categories, self.countries)
+        x = self._design(rows, pairs.horizon, base)
         data = _matrix(x, np.clip(error, -MAX_ERROR, MAX_ERROR), base.error_quantiles(cells))
         return _train(QUANTILE_PARAMETERS, data, QUANTILE_ROUNDS, settings.seed)
+
+    def _design(self, rows: pd.DataFrame, horizon: np.ndarray, base: Baseline) -> np.ndarray:
+        return design(rows, horizon, base, self.categories, self.countries, self.with_book)
 
     def _pairs(
         self, features: pd.DataFrame, base: Baseline, settings: ForecastingSettings, last_rank: np.uint64
@@ -155,7 +161,7 @@ class MeanRows:
     Attributes
     ----------
     x
-        (rows, FEATURES), float32.
+        (rows, features), float32.
     target
         Demand in order sizes.
     start
@@ -253,6 +259,7 @@ def plan_training(
         first_target=first,
         last_rank=of_mean.rank.max(),
         last_quantile_rank=pairs.sample(QUANTILE_ROWS).rank.max(),
+        with_book=base.rolling.booked is not None,
     )
     return plan, base
 

@@ -55,19 +55,31 @@ def _totals(ax: "Axes", load: pd.DataFrame) -> None:
         label=label("overtime"),
     )
     middle = date2num(total.index)
+    known = ~_beyond(load, total.index)
     ax.hlines(
-        total["capacity_hours"], middle - 3, middle + 3, color=COLOURS["capacity"], label=label("capacity")
+        total["capacity_hours"][known],
+        middle[known] - 3,
+        middle[known] + 3,
+        color=COLOURS["capacity"],
+        label=label("capacity"),
     )
     tidy(ax, "All manufacturers, hours per week")
     week_axis(ax, total.index, most=4)
     ax.margins(y=0.08)
 
 
-def _heat_map(ax: "Axes", hours: pd.DataFrame, names: list[str]) -> None:
+def _beyond(load: pd.DataFrame, weeks: pd.Index) -> np.ndarray:
+    """Return which of the weeks come after the last due week, (weeks,)."""
+    return np.isin(weeks, load.loc[load["beyond_horizon"] == 1, "production_week"])
+
+
+def _heat_map(ax: "Axes", hours: pd.DataFrame, names: list[str], beyond: np.ndarray) -> None:
     from matplotlib.colors import LinearSegmentedColormap, to_rgba
 
     capacity, load, overtime = (hours[c].unstack() for c in HOURS)
     share = (load / capacity.where(capacity > 0)).to_numpy()
+    # Nothing planned beyond the horizon is not free capacity.
+    share[(load.to_numpy() <= 0) & beyond] = np.nan
     # The combined row may include overtime and still be below its total capacity: then it is not marked.
     extra = (overtime.to_numpy() > 1e-6) & ~(share <= 1)
     shades = LinearSegmentedColormap.from_list("load", ["#FFFFFF", COLOURS["regular"]])
@@ -101,14 +113,15 @@ def load_by_manufacturer(capacity_load: pd.DataFrame) -> "Figure":
         CAPACITY_LOAD of one plan.
     """
     title = "Load against capacity"
-    require(capacity_load, ["manufacturer_id", "production_week", *HOURS], "capacity_load")
+    require(capacity_load, ["manufacturer_id", "production_week", *HOURS, "beyond_horizon"], "capacity_load")
     if capacity_load.empty:
         return no_data(title, "There is no plan for this week, or the network has no manufacturers.")
     hours, names = _largest(capacity_load)
-    note = "Orange: overtime, above 100 % of regular capacity. Grey: no regular capacity in that week."
+    note = "Orange: overtime, above 100 % of regular capacity. Grey: no regular capacity in that week, "
+    note += "or a week after the last due week without late units."
     fig = figure(title, note, height=max(3.6, 1.9 + 0.24 * len(names)))
     left, right = fig.subplots(1, 2, width_ratios=[1, 2.1])
     _totals(left, capacity_load)
-    _heat_map(right, hours, names)
+    _heat_map(right, hours, names, _beyond(capacity_load, hours.index.unique(1)))
     legend(fig, left)
     return fig

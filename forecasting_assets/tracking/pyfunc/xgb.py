@@ -1,4 +1,8 @@
-"""xgb_model as an MLflow model: the input is rows of feature_table, the output forecasts of every horizon."""
+"""xgb_model as an MLflow model: the input is rows of feature_table, the output forecasts of every horizon.
+
+Where orders have due dates, the input has rows of order_book as well: `week` is that of the book, and features are
+empty.
+"""
 
 import json
 from pathlib import Path
@@ -9,6 +13,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from forecasting_assets.forecasting import xgb
+from forecasting_assets.forecasting.panel import split_history
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 
@@ -28,15 +33,16 @@ class XgbForecaster(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """Forecast from the rows of feature_table of the whole market.
+        """Forecast from the rows of feature_table, and of order_book, of the whole market.
 
         Returns
         -------
         pandas.DataFrame
             Rows of a forecast table; the origin is the latest week of the input.
         """
-        history = model_input[model_input["quantity"] > 0]
-        newest = model_input[model_input["week"] == model_input["week"].max()]
+        features, booked = split_history(model_input)
+        newest = features[features["week"] == features["week"].max()]
+        history = pd.concat([features[features["quantity"] > 0], booked])
         return xgb.predict(self.model, newest, history, GroupTotals.from_history(history), self.settings)
 
 

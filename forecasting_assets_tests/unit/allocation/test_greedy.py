@@ -37,7 +37,7 @@ def test_does_not_look_ahead_and_is_late_instead():
 
 def test_the_earlier_due_week_goes_first_and_the_rest_is_short():
     demand = make_demand([("a", "cnc", "north", w, q, 20.0) for w, q in enumerate((20.0, 12.0))])
-    result = allocate_greedily(demand, ONE_SHOP, POLICY)
+    result = allocate_greedily(demand, ONE_SHOP, POLICY, hours_of(ONE_SHOP, 2))
     assert units(result)[("M1", monday(0))] == pytest.approx(12.0)
     assert result.plan.groupby("due_week")["quantity"].sum().tolist() == pytest.approx([20.0, 4.0])
     assert result.shortages["quantity"].tolist() == pytest.approx([8.0])

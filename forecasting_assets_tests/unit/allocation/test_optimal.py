@@ -28,6 +28,8 @@ from forecasting_assets.tables import ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORT
 from .cases import ONE_SHOP, hours_of, make_demand, make_network, monday, problems
 
 POLICY = AllocationPolicy(lateness_penalty=0.1, holding_cost=0.05, obsolescence=0, shortage_cost=2)
+#: Nothing is made after the last due week.
+ON_TIME = POLICY.model_copy(update={"max_weeks_late": 0})
 
 
 def assert_valid(result, demand):
@@ -48,7 +50,7 @@ def assert_valid(result, demand):
 
 def test_makes_ahead_when_the_week_is_full():
     demand = make_demand([("a", "cnc", "north", 0, 5.0, 20.0), ("a", "cnc", "north", 1, 14.0, 20.0)])
-    result = allocate(demand, ONE_SHOP, POLICY)
+    result = allocate(demand, ONE_SHOP, ON_TIME)
     plan = result.plan.set_index(["production_week", "due_week"])["quantity"]
     assert plan.to_dict() == pytest.approx(
         {(monday(0), monday(0)): 5, (monday(0), monday(1)): 4, (monday(1), monday(1)): 10}
@@ -61,7 +63,7 @@ def test_makes_ahead_when_the_week_is_full():
 
 def test_overtime_before_shortage_and_what_an_hour_is_then_worth():
     demand = make_demand([("a", "cnc", "north", 0, 5.0, 20.0), ("a", "cnc", "north", 1, 30.0, 20.0)])
-    result = allocate(demand, ONE_SHOP, POLICY)
+    result = allocate(demand, ONE_SHOP, ON_TIME)
     assert result.shortages["quantity"].tolist() == pytest.approx([11.0])
     assert result.capacity_load["overtime_hours"].tolist() == pytest.approx([2.0, 2.0])
     assert result.cost["overtime_cost"] == pytest.approx(4 * 2.0)
@@ -103,15 +105,27 @@ def test_capacity_override_closes_a_week():
         ),
     )
     demand = make_demand([("a", "cnc", "north", w, 10.0, 20.0) for w in (0, 1)])
-    result = allocate(demand, network, POLICY)
+    result = allocate(demand, network, ON_TIME)
     assert result.capacity_load["capacity_hours"].tolist() == [10.0, 0.0]
     assert result.shortages["quantity"].sum() == pytest.approx(6.0)
     assert_valid(result, demand)
 
 
+def test_weeks_after_the_last_due_week_are_for_late_units_and_are_no_free_capacity():
+    demand = make_demand([("a", "cnc", "north", 0, 15.0, 20.0)])
+    result = allocate(demand, ONE_SHOP, POLICY)
+    load = result.capacity_load
+    # 10 in time, 2 in overtime for 2 more, 3 a week late for 10 % of 20.
+    assert load["load_hours"].tolist() == pytest.approx([10.0, 5.0, 0.0])
+    assert load["beyond_horizon"].tolist() == [0, 1, 1]
+    assert check_capacity(load).metadata["utilisation"] == pytest.approx(1.0)
+    loaded = allocate(demand, ONE_SHOP, POLICY.model_copy(update={"minimum_load": {"M1": 0.9}}))
+    assert loaded.rules["limit"].tolist() == pytest.approx([9.0])
+
+
 def test_parts_of_a_class_share_what_there_is():
     demand = make_demand([("a", "cnc", "north", 0, 18.0, 20.0), ("b", "cnc", "north", 0, 6.0, 20.0)])
-    result = allocate(demand, ONE_SHOP, POLICY)
+    result = allocate(demand, ONE_SHOP, ON_TIME)
     assert result.plan.set_index("part_id")["quantity"].to_dict() == pytest.approx({"a": 9.0, "b": 3.0})
     assert result.shortages.set_index("part_id")["quantity"].to_dict() == pytest.approx({"a": 9.0, "b": 3.0})
 
@@ -250,10 +264,10 @@ def test_parts_of_other_prices_are_planned_exactly_where_there_are_bands_for_the
 def test_what_matters_most_is_served_first():
     prices = {"cheap": 20.0, "dear": 60.0, "dearest": 90.0}
     demand = make_demand([(part, "cnc", "north", 0, 8.0, price) for part, price in prices.items()])
-    served = allocate(demand, ONE_SHOP, POLICY).plan.groupby("part_id")["quantity"].sum()
+    served = allocate(demand, ONE_SHOP, ON_TIME).plan.groupby("part_id")["quantity"].sum()
     assert served.to_dict() == pytest.approx({"dear": 4.0, "dearest": 8.0})
     # In one band they are alike.
-    alike = allocate(demand, ONE_SHOP, POLICY.model_copy(update={"value_bands": 1})).plan
+    alike = allocate(demand, ONE_SHOP, ON_TIME.model_copy(update={"value_bands": 1})).plan
     assert alike.groupby("part_id")["quantity"].sum().to_dict() == pytest.approx(dict.fromkeys(prices, 4.0))
 
 
@@ -272,7 +286,7 @@ def test_weeks_of_one_shape_share_a_compiled_problem(monkeypatch):
     for units in (5.0, 8.0, 30.0):
         demand = make_demand([("a", "cnc", "north", w, units + w, 20.0) for w in (0, 1)])
         later = demand.assign(due_week=demand["due_week"] + pd.Timedelta(weeks=int(units)))
-        costs.append(allocate(later, ONE_SHOP, POLICY).cost["total"])
+        costs.append(allocate(later, ONE_SHOP, ON_TIME).cost["total"])
     assert len(compiled) == 1
     # Overtime of 2 hours a week at half the cost of 4, 18 + 19 units short at twice 20.
     assert costs == pytest.approx([11 * 4, 17 * 4, 24 * 4 + 4 * 2 + 37 * 40])

@@ -132,7 +132,7 @@ def hard_to_choose():
 def test_an_integer_program_out_of_time_says_how_far_from_the_bound_it_may_be():
     rules = AllocationPolicy(time_limit=0.5, mip_gap=0.0, minimum_batch={"c0": 9.0, "c1": 8.0})
     demand, network = hard_to_choose()
-    result = allocate(demand, network, rules)
+    result = allocate(demand, network, rules, hours_of(network, 8))
     assert result.status == "time_limit"
     assert 0 < result.gap <= 1
     assert_proved(result)

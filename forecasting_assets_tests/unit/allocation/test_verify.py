@@ -18,12 +18,13 @@ from forecasting_assets.allocation.verify import (
 
 from .cases import ONE_SHOP, make_demand
 
+POLICY = AllocationPolicy(max_weeks_late=0)
 DEMAND = make_demand([("a", "cnc", "north", 0, 5.0, 20.0), ("b", "cnc", "north", 1, 30.0, 20.0)])
 
 
 @pytest.fixture(scope="module")
 def result():
-    return allocate(DEMAND, ONE_SHOP, AllocationPolicy())
+    return allocate(DEMAND, ONE_SHOP, POLICY)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_balance_of_lost_and_invented_rows(result):
 
 
 def test_balance_names_the_first_series():
-    plan = allocate(DEMAND, ONE_SHOP, AllocationPolicy())
+    plan = allocate(DEMAND, ONE_SHOP, POLICY)
     more = DEMAND.assign(quantity=DEMAND["quantity"] + [0.0, 1.0])
     assert "part b in north, due 2024-01-08" in check_balance(plan.plan, plan.shortages, more).description
 
@@ -107,7 +108,7 @@ def test_certificate_of_a_plan(result):
     ],
 )
 def test_certificate_refuses_what_does_not_solve_the_program(tamper, named):
-    lp = build_problem(DEMAND, ONE_SHOP, AllocationPolicy()).program
+    lp = build_problem(DEMAND, ONE_SHOP, POLICY).program
     solution = solve(lp)
     assert check_certificate(certify(lp, solution)).passed
     finding = check_certificate(certify(lp, tamper(solution)))
@@ -116,7 +117,7 @@ def test_certificate_refuses_what_does_not_solve_the_program(tamper, named):
 
 
 def test_certificate_refuses_a_feasible_solution_that_costs_too_much():
-    lp = build_problem(DEMAND, ONE_SHOP, AllocationPolicy()).program
+    lp = build_problem(DEMAND, ONE_SHOP, POLICY).program
     all_short = np.concatenate([np.zeros(lp.c.size - lp.b_eq.size), lp.b_eq])
     certificate = certify(lp, replace(solve(lp), x=all_short))
     assert certificate.violations == ()
@@ -125,8 +126,8 @@ def test_certificate_refuses_a_feasible_solution_that_costs_too_much():
 
 def test_demand_too_small_to_plan_is_named():
     demand = make_demand([("a", "cnc", "north", 0, 5.0, 20.0), ("b", "cnc", "north", 1, 1e-9, 20.0)])
-    plan = allocate(demand, ONE_SHOP, AllocationPolicy())
-    wanted = planned_units(build_problem(demand, ONE_SHOP, AllocationPolicy()))
+    plan = allocate(demand, ONE_SHOP, POLICY)
+    wanted = planned_units(build_problem(demand, ONE_SHOP, POLICY))
     finding = check_balance(plan.plan, plan.shortages, wanted)
     assert finding.passed
     assert finding.metadata["series_weeks_counted_as_zero"] == 1
@@ -135,7 +136,7 @@ def test_demand_too_small_to_plan_is_named():
 
 def test_a_small_part_lost_beside_a_large_one_is_out_of_balance():
     demand = make_demand([("a", "cnc", "north", 0, 5.0, 20.0), ("b", "cnc", "north", 0, 1e7, 20.0)])
-    plan = allocate(demand, ONE_SHOP, AllocationPolicy())
+    plan = allocate(demand, ONE_SHOP, POLICY)
     finding = check_balance(
         plan.plan[plan.plan["part_id"] != "a"], plan.shortages[plan.shortages["part_id"] != "a"], demand
     )

@@ -16,7 +16,7 @@ W = date(2026, 9, 21)
 HORIZON = 3
 PARTS = [("P1", "CNC", "EU"), ("P1", "CNC", "US"), ("P2", "CNC", "EU"), ("P3", "Casting", "US")]
 SCOPE = ["part_id", "part_category", "region"]
-BOOK = pd.DataFrame(columns=[*SCOPE, "due_week", "quantity"])
+BOOK = pd.DataFrame(columns=[*SCOPE, "due_week", "quantity", "unit_price"])
 
 
 def week(n):
@@ -108,9 +108,9 @@ def test_of_overrides_of_one_day_the_narrower_counts_and_then_the_later_row():
 def test_what_is_booked_and_held_is_planned_whatever_the_forecast_says():
     book = pd.DataFrame(
         [
-            ("P1", "CNC", "EU", week(1), 5.0),
-            ("New", "Casting", "UK", week(2), 4.0),
-            ("P1", "CNC", "EU", week(9), 9.0),
+            ("P1", "CNC", "EU", week(1), 5.0, 2.0),
+            ("New", "Casting", "UK", week(2), 4.0, 8.0),
+            ("P1", "CNC", "EU", week(9), 9.0, 3.0),
         ],
         columns=BOOK.columns,
     )
@@ -128,6 +128,9 @@ def test_what_is_booked_and_held_is_planned_whatever_the_forecast_says():
     assert rows.loc["P3/US"].tolist() == [3, 1, 1]
     plan = result.plan.set_index(["part_id", "region", "due_week"])
     assert (plan.loc["New", "UK", week(2)][list(QUANTILES)] == 4).all()
+    # A part that is only booked has the price of its orders, the others that of the forecast.
+    assert plan["unit_price"].loc["New"].tolist() == [8.0] * HORIZON
+    assert plan.loc["P1", "EU", week(1)]["unit_price"] == 9.0
     assert (plan.loc["P1", "EU", week(1)][list(QUANTILES)] >= 5).all()
     assert (plan.loc["P3", "US", week(1)][list(QUANTILES)] >= 2).all()
     assert check_demand_plan(result.plan).passed
@@ -173,7 +176,9 @@ def test_an_override_for_weeks_beyond_the_horizon_waits():
 
 @pytest.mark.parametrize(("column", "value"), [("quantity", 0.5), ("q10", 9.0), ("statistical", np.nan)])
 def test_a_plan_that_breaks_its_contract_is_found(column, value):
-    plan = planned(ONES, book=pd.DataFrame([("P1", "CNC", "EU", week(1), 5.0)], columns=BOOK.columns)).plan
+    plan = planned(
+        ONES, book=pd.DataFrame([("P1", "CNC", "EU", week(1), 5.0, 2.0)], columns=BOOK.columns)
+    ).plan
     plan.loc[0, column] = value
     assert not check_demand_plan(plan).passed
 
@@ -247,7 +252,7 @@ def row_by_row(means, overrides):
     return result
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(MEANS, OVERRIDES)
 def test_every_row_is_what_the_rules_say(means, overrides):
     plan = planned(means, overrides).plan

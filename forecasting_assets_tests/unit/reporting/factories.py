@@ -100,6 +100,7 @@ def load(manufacturers: int = 12, weeks: int = 8, name: str = "manufacturer-{:02
             "load_hours": hours,
             "overtime_hours": np.maximum(hours - capacity, 0),
             "overtime_capacity_hours": capacity * 0.2,
+            "beyond_horizon": 0,
             "activation_cost": 0.0,
             "shadow_price": np.where(hours >= capacity, 14.5, 0.0),
         }

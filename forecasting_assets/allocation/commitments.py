@@ -13,7 +13,6 @@ import pandas as pd
 from forecasting_assets.allocation.held import reserve_supply
 from forecasting_assets.allocation.instance import Instance
 from forecasting_assets.allocation.network import Network
-from forecasting_assets.allocation.split import split
 from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.weeks import add_weeks_to_all
 
@@ -52,7 +51,7 @@ class Commitments:
         part_id, region, due_week, quantity: units of demand that promises serve.
     report
         A row for each commitment, in the columns REPORT: quantity (asked for), planned, and why less is planned; `why`
-        is empty if all of it is.
+        is empty if all of it is. manufacturer_id is empty for promises that are kept from supply.
     """
 
     items: pd.DataFrame
@@ -107,12 +106,10 @@ def resolve_commitments(
     items = _by_part(made[made["units"] > 0], instance, supply, max_weeks_late)
     held = asked.assign(quantity=planned)[(asked["kind"] == "promise") & (planned > 0)]
     promised = held.groupby(["part_id", "region", "due_week"])["quantity"].sum().reset_index()
-    return Commitments(
-        items,
-        supply,
-        promised,
-        asked.assign(planned=planned, why=why)[REPORT],
-    )
+    # What is kept from supply is made by nobody in this plan.
+    manufacturer = asked["manufacturer_id"].where(~from_supply, "")
+    report = asked.assign(planned=planned, why=why, manufacturer_id=manufacturer)
+    return Commitments(items, supply, promised, report[REPORT])
 
 
 def _first_week(instance: Instance) -> pd.Timestamp:
@@ -290,18 +287,27 @@ def _by_part(
     totals["class"] = groups.get_indexer(pd.MultiIndex.from_frame(totals[group]))
     totals = totals[(totals["class"] >= 0) & (totals["net"] > 0)].sort_values("class", ignore_index=True)
     totals["share"] = totals["net"] / totals.groupby("class")["net"].transform("sum")
-    flows = pd.DataFrame(
-        {"class": groups.get_indexer(pd.MultiIndex.from_frame(shared[group])), "amount": shared["units"]}
-    )
-    of_part = split(totals, flows)
-    rows = shared.iloc[of_part["flow"]].reset_index(drop=True)
-    in_overtime = rows["overtime_units"] / rows["units"]
-    rows = rows.assign(
-        part_id=totals["part_id"].to_numpy()[of_part["part"]],
-        units=of_part["quantity"],
-        overtime_units=in_overtime * of_part["quantity"],
-    )
+    shared = shared.assign(lock=np.arange(len(shared)))
+    shared["class"] = groups.get_indexer(pd.MultiIndex.from_frame(shared[group]))
+    rows = shared.drop(columns="part_id").merge(totals[["class", "part_id", "share"]], on="class")
+    units = _whole_shares(rows["units"] * rows["share"], rows["lock"].to_numpy())
+    rows["overtime_units"] *= units / rows["units"]
+    rows = rows.assign(units=units).drop(columns=["lock", "class", "share"])
+    rows = rows[rows["units"] > 0]
     return _items(pd.concat([single, rows], ignore_index=True) if len(single) else rows)
+
+
+def _whole_shares(shares: pd.Series, lock: np.ndarray) -> np.ndarray:
+    """Round the shares of each lock to whole units by largest remainder; the rest of a broken total goes to one."""
+    total = shares.groupby(lock).transform("sum").to_numpy()
+    units = np.floor(shares.to_numpy() + _TOLERANCE)
+    rest = total - pd.Series(units).groupby(lock).transform("sum").to_numpy()
+    order = np.lexsort((units - shares.to_numpy(), lock))
+    rank = pd.Series(lock[order]).groupby(lock[order]).cumcount().to_numpy()
+    units[order] += np.clip(rest[order] - rank, 0.0, 1.0)
+    # Sums of shares can miss a whole number by a rounding error.
+    nearest = np.round(units)
+    return np.where(np.abs(units - nearest) <= _TOLERANCE * np.maximum(total, 1.0), nearest, units)
 
 
 def _items(made: pd.DataFrame) -> pd.DataFrame:

@@ -56,6 +56,12 @@ class FixedProduction:
     promised: np.ndarray
     report: pd.DataFrame
 
+    @property
+    def reserved(self) -> pd.DataFrame:
+        """Units of the supply that are reserved for promises: part_id, region, quantity."""
+        kept = self.report[self.report["manufacturer_id"] == ""]
+        return kept[SERIES].assign(quantity=kept["planned"])
+
     def reduced(self, instance: Instance) -> Instance:
         """Return the problem that is left, with the units and hours that rules have to count."""
         slots, batches = instance.slots, instance.batches

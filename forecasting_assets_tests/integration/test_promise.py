@@ -21,17 +21,19 @@ WEEK, NEXT = PLANNED[-2:]
 
 @pytest.fixture
 def before_next(home_copy, monkeypatch):
-    """A home whose newest plan is that of WEEK."""
+    """A home without locks whose newest plan is that of WEEK."""
     monkeypatch.setenv("FORECASTING_HOME", str(home_copy.path))
     (home_copy.path / "lake" / "allocation_plan" / f"week={NEXT}" / "data.parquet").unlink()
+    for file in (home_copy.path / "landing" / "planning").glob("locked_allocations*"):
+        file.unlink()
     return home_copy
 
 
 def busiest(home) -> Inquiry:
-    """An inquiry of which more is asked than can be in stock."""
+    """An inquiry of the part that is made most, for some weeks ahead."""
     plan = home.lake.read_pandas(ALLOCATION_PLAN, [WEEK])
     part, region = plan.groupby(["part_id", "region"])["quantity"].sum().idxmax()
-    return Inquiry(part, region, 12.0)
+    return Inquiry(part, region, 60.0, NEXT + timedelta(weeks=4))
 
 
 def plan_next(home):
@@ -55,6 +57,7 @@ def test_a_promise_that_is_held_stands_in_the_next_plan(before_next):
     assert hours[1] < hours[0] or units[1] < units[0]
     later = rows["production_week"].notna() & (rows["production_week"] > str(NEXT))
     in_horizon = rows["due_week"] > str(NEXT)
+    assert in_horizon.any()
     assert plan_next(before_next) == pytest.approx(
         (rows.loc[later, "quantity"].sum(), rows.loc[in_horizon, "quantity"].sum())
     )

@@ -115,7 +115,7 @@ def _units_given(problem: Problem) -> pd.DataFrame | None:
     supply = problem.inputs.state.supply
     if problem.fixed is None:
         return supply
-    given = [problem.fixed.own_supply, problem.fixed.rows]
+    given = [problem.fixed.own_supply, problem.fixed.reserved, problem.fixed.rows]
     return pd.concat([table[[*SERIES, "quantity"]] for table in given], ignore_index=True)
 
 

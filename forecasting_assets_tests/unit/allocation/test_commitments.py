@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import linprog
 
 from forecasting_assets.allocation.held import active_promises
 from forecasting_assets.allocation.optimal import allocate, build_problem, planned_units
@@ -18,6 +17,7 @@ from forecasting_assets.tables import QUANTILES
 from forecasting_assets.weeks import add_weeks
 
 from .cases import FIRST, ONE_SHOP, hours_of, make_demand, make_network, monday, problems
+from .part_model import lp_cost, unit_cost
 
 POLICY = AllocationPolicy(lateness_penalty=0.1, holding_cost=0.05, obsolescence=0, shortage_cost=2)
 BEFORE = pd.Timestamp(add_weeks(FIRST, -1))
@@ -102,6 +102,9 @@ def test_a_locked_category_is_shared_by_its_parts_in_proportion_to_their_demand(
     demand = make_demand([("a", "cnc", "north", 0, 6.0, 20.0), ("b", "cnc", "north", 0, 3.0, 20.0)])
     plan, _ = planned(demand, locked=locks(("M1", None, "cnc", "north", 0, 6.0)))
     assert quantities(plan, by=["part_id"]) == pytest.approx({"a": 4.0, "b": 2.0})
+    demand = make_demand([(part, "cnc", "north", 0, 1.5, 20.0) for part in "abcd"])
+    plan, _ = planned(demand, locked=locks(("M1", None, "cnc", "north", 0, 3.0)))
+    assert sorted(quantities(plan, by=["part_id"]).values()) == [0.0, 1.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -290,17 +293,6 @@ def number(week):
     return (week - monday(0)).days // 7
 
 
-def unit_cost(c, m, lane, policy, early, value):
-    """Production, transport, holding and expected lateness of a unit that arrives `early` weeks before it is due."""
-    rate = m.on_time_rate
-    weeks_late = rate * max(-early, 0) + (1 - rate) * max(1 - early, 0)
-    return (
-        c.unit_cost * (1 + policy.keeping_cost * max(early, 0))
-        + lane.unit_cost
-        + policy.lateness_penalty * weeks_late * value
-    )
-
-
 @settings(max_examples=8, deadline=None)
 @given(locked_problems())
 def test_the_plan_with_locks_is_the_optimum_with_these_amounts_fixed(case):
@@ -369,42 +361,3 @@ def test_the_plan_with_locks_is_the_optimum_with_these_amounts_fixed(case):
 
     rest = lp_cost(left, demand, policy, hours, (makers, abilities, lanes), classes, prices)
     assert plan.cost["total"] == pytest.approx(fixed_cost + rest, rel=1e-6, abs=1e-6)
-
-
-def lp_cost(left, demand, policy, hours, network, classes, prices):
-    """The least cost of what is left of demand on the hours that are left, part by part."""
-    makers, abilities, lanes = network
-    category_of = demand.set_index("part_id")["part_category"].to_dict()
-    cost: list[float] = []
-    demanded, b_eq = [], []
-    loads: dict = {}
-    for (part, region, due), quantity in left.items():
-        if quantity <= 0:
-            continue
-        price = classes.loc[prices[part, region, monday(due)]]
-        terms = [len(cost)]
-        cost.append(price["shortage_cost"])
-        for (m, category), c in abilities.items():
-            lane = lanes.get((makers[m].region, region))
-            if category != category_of[part] or lane is None:
-                continue
-            for maker, week in hours:
-                early = due - week - int(lane.transit_weeks)
-                if maker != m or not -policy.max_weeks_late <= early <= policy.max_weeks_early:
-                    continue
-                base = unit_cost(c, makers[m], lane, policy, early, price["unit_value"])
-                for kind, extra in ((0, 0.0), (1, c.unit_cost * makers[m].overtime_premium)):
-                    loads.setdefault((m, week, kind), {})[len(cost)] = c.hours_per_unit
-                    terms.append(len(cost))
-                    cost.append(base + extra)
-        demanded.append(terms)
-        b_eq.append(quantity)
-    if not cost:
-        return 0.0
-    a_eq, a_ub = np.zeros((len(demanded), len(cost))), np.zeros((len(loads), len(cost)))
-    for i, terms in enumerate(demanded):
-        a_eq[i, terms] = 1.0
-    for i, terms in enumerate(loads.values()):
-        a_ub[i, list(terms)] = list(terms.values())
-    b_ub = [hours[m, week][kind] for m, week, kind in loads]
-    return linprog(cost, a_ub if loads else None, b_ub if loads else None, a_eq, b_eq).fun

@@ -23,6 +23,7 @@ from forecasting_assets.allocation.state import NEW_START, PlanningState
 from forecasting_assets.weeks import add_weeks
 
 from .cases import FIRST, ONE_SHOP, hours_of, make_demand, monday, problems
+from .part_model import lp_cost
 
 POLICY = AllocationPolicy(lateness_penalty=0.1, holding_cost=0.05, obsolescence=0, shortage_cost=2)
 #: Ten of twelve hours are used in the first week, and five in the second.
@@ -161,3 +162,52 @@ def test_after_any_plan_promises_fit_its_hours_and_displace_no_more_than_they_mu
     slots = plan.capacity_load.set_index(["manufacturer_id", "production_week"])
     most = (slots["capacity_hours"] + slots["overtime_capacity_hours"]).to_dict()
     assert all(load[key] <= most[key] + 1e-6 for key in load)
+
+
+@settings(max_examples=6, deadline=None)
+@given(problems(max_weeks=2, same_price_in_class=True), st.integers(0, 1000))
+def test_displacement_costs_what_a_program_with_the_inquiry_costs_more(problem, seed):
+    demand, network, policy, weeks = problem
+    policy = policy.model_copy(update={"max_weeks_late": 0, "lateness_penalty": 0.0})
+    rng = np.random.default_rng(seed)
+    capacity = after_plan(demand, network, policy, hours_of(network, weeks))
+    row = demand.iloc[int(rng.integers(0, len(demand)))]
+    inquiry = Inquiry(row["part_id"], row["region"], float(rng.integers(10, 60)))
+    by = week(int(rng.integers(0, weeks)))
+    instance = capacity.problem.instance
+    prices = instance.parts.set_index(["part_id", "region", "due_week"])["class"]
+    slots = instance.slots
+    hours = {
+        (s.manufacturer_id, (s.production_week - monday(0)).days // 7): [
+            s.capacity_hours,
+            s.overtime_capacity_hours,
+        ]
+        for s in slots.itertuples()
+    }
+    tables = (
+        {m.manufacturer_id: m for m in network.manufacturers.itertuples()},
+        {(c.manufacturer_id, c.part_category): c for c in network.capabilities.itertuples()},
+        {(lane.from_region, lane.to_region): lane for lane in network.lanes.itertuples()},
+    )
+    wanted = {
+        (d.part_id, d.region, (d.due_week - monday(0)).days // 7): d.quantity for d in demand.itertuples()
+    }
+    least = lp_cost(wanted, demand, policy, hours, tables, instance.classes, prices)
+    number = (by - FIRST).days // 7
+    key = ("inquiry", inquiry.region, number)
+    worth = pd.DataFrame({"unit_value": [0.0], "shortage_cost": [1e5]}, index=[len(instance.classes)])
+    first = demand.iloc[:1].assign(part_id="inquiry", part_category=row["part_category"])
+    with_inquiry = lp_cost(
+        {**wanted, key: inquiry.quantity},
+        pd.concat([demand, first]),
+        policy,
+        hours,
+        tables,
+        pd.concat([instance.classes, worth]),
+        pd.concat([prices, pd.Series({("inquiry", inquiry.region, monday(number)): len(instance.classes)})]),
+    )
+    found = capacity.baseline.displace(inquiry, by, row["part_category"], capacity.free)
+    unmet = inquiry.quantity - found.units
+    assert found.own_cost + found.extra_cost == pytest.approx(
+        with_inquiry - least - 1e5 * unmet, rel=1e-4, abs=0.05
+    )

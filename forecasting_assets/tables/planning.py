@@ -205,7 +205,10 @@ PLAN_COST = Table(
     "plan_cost",
     (
         Column(
-            "part", "string", "total, or one cost such as production_cost, shortage_cost, activation_cost"
+            "part",
+            "string",
+            "total, or one cost such as production_cost, shortage_cost, activation_cost; published_total for the "
+            "whole units of the plan with the same shortages",
         ),
         amount("amount", "Cost; of a stochastic plan the expected cost"),
     ),

@@ -1,5 +1,6 @@
 """The plan's assets and checks: rules that contradict each other, tampered tables, frozen weeks."""
 
+import pandas as pd
 import pytest
 
 from forecasting_assets.lake.freshness import freshness_of
@@ -64,11 +65,11 @@ def test_tampered_tables_fail_the_certificate(home_copy):
     assert findings(settings)["solver_certified"].passed
     plan = lake.read_pandas(ALLOCATION_PLAN, [WEEK])
     moved = plan.copy()
-    moved.loc[0, "quantity"] *= 0.99
+    moved.loc[0, "production_week"] += pd.Timedelta(weeks=1)
     lake.write_pandas(moved, ALLOCATION_PLAN, WEEK)
     found = findings(settings)["solver_certified"]
     assert not found.passed
-    assert "table_residual" in found.description
+    assert "published units that are not those of plan_flows" in found.description
     lake.write_pandas(plan, ALLOCATION_PLAN, WEEK)
     costs = lake.read_pandas(PLAN_COST, [WEEK])
     lake.write_pandas(costs.assign(amount=costs["amount"] * 0.9), PLAN_COST, WEEK)

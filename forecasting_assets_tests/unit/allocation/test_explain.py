@@ -17,6 +17,7 @@ from .test_proof import ruled_problems
 POLICY = AllocationPolicy(
     lateness_penalty=0.1, holding_cost=0.05, obsolescence=0, shortage_cost=2, max_weeks_late=1
 )
+NEVER_LATE = POLICY.model_copy(update={"max_weeks_late": 0})
 TWO_SHOPS = make_network(
     [("M1", "north", 10.0, 0.0, 0.0, 1.0), ("M2", "north", 10.0, 0.0, 0.0, 1.0)],
     [("M1", "cnc", 1.0, 4.0), ("M2", "cnc", 1.0, 6.0)],
@@ -32,7 +33,7 @@ def reason(demand, network=ONE_SHOP, policy=POLICY, state=PlanningState(), due=N
 
 def test_all_hours_are_planned():
     demand = make_demand([("a", "cnc", "north", w, 30.0, 20.0) for w in (0, 1)])
-    found = reason(demand, due=1)
+    found = reason(demand, policy=NEVER_LATE, due=1)
     assert (found["kind"], found["rule"], found["quantity"]) == ("short", "regular_hours", 18.0)
     assert (found["manufacturer_id"], found["production_week"]) == ("M1", monday(1))
     assert (found["price"], found["price_unit"]) == (pytest.approx(36.0), "hour")
@@ -50,7 +51,7 @@ def test_hours_that_serve_more_valuable_demand():
         [("M1", "cnc", 1.0, 4.0), ("M2", "cnc", 1.0, 4.0)],
         [("north", "north", 0.0, 0), ("north", "south", 1.0, 0)],
     )
-    reasons = allocate(make_demand(rows), network, POLICY).reasons.set_index("region")
+    reasons = allocate(make_demand(rows), network, NEVER_LATE).reasons.set_index("region")
     assert "a unit here would cost 21.00 more than its shortage price of 40.00" in reasons["reason"]["south"]
     assert "would cost" not in reasons["reason"]["north"]
     assert reasons["price"].tolist() == pytest.approx([56.0, 56.0])
@@ -88,8 +89,7 @@ def test_late_because_on_time_is_more_expensive():
 
 
 def test_declined_when_a_unit_costs_more_than_its_shortage():
-    policy = POLICY.model_copy(update={"shortage_price": {"default": 3.0}})
-    policy = AllocationPolicy.model_validate(policy.model_dump() | {"shortage_price": 3.0})
+    policy = AllocationPolicy(max_weeks_late=0, shortage_price=3.0)
     found = reason(make_demand([("a", "cnc", "north", 0, 5.0, 20.0)]), policy=policy)
     assert (found["rule"], found["price"]) == ("declined", pytest.approx(1.0))
     assert (
@@ -105,14 +105,13 @@ def test_maximum_share():
 
 
 def test_minimum_batch_and_activation():
-    demand = make_demand([("a", "cnc", "north", 0, 12.0, 20.0)])
-    policy = POLICY.model_copy(update={"max_weeks_late": 0})
-    batch = reason(demand, TWO_SHOPS, policy.model_copy(update={"minimum_batch": {"cnc": 9.0}}))
-    assert (batch["rule"], batch["manufacturer_id"]) == ("minimum_batch", "M2")
+    demand = make_demand([("a", "cnc", "north", 0, 5.0, 20.0)])
+    batch = reason(demand, TWO_SHOPS, NEVER_LATE.model_copy(update={"minimum_batch": {"cnc": 9.0}}))
+    assert (batch["rule"], batch["manufacturer_id"]) == ("minimum_batch", "M1")
     assert "fewer than 9 units of cnc is not allowed" in batch["reason"]
-    costly = replace(TWO_SHOPS, manufacturers=TWO_SHOPS.manufacturers.assign(activation_cost=[0.0, 500.0]))
-    unused = reason(demand, costly, policy)
-    assert (unused["rule"], unused["manufacturer_id"]) == ("activation", "M2")
+    costly = replace(TWO_SHOPS, manufacturers=TWO_SHOPS.manufacturers.assign(activation_cost=500.0))
+    unused = reason(demand, costly, NEVER_LATE)
+    assert (unused["rule"], unused["manufacturer_id"]) == ("activation", "M1")
     assert "using it costs 500.00" in unused["reason"]
 
 
@@ -177,7 +176,6 @@ def test_relaxing_what_a_reason_names_makes_the_plan_cheaper(inputs):
     policy = inputs.policy.model_copy(update={"minimum_load": {}, "shortage_floor": False})
     inputs = replace(inputs, policy=policy)
     plan = allocate(inputs.demand, inputs.network, policy, inputs.state)
-    late = plan.flows["quantity"].sum()
     assert not plan.reasons["reason"].str.contains("0.00 more").any()
     stopped = plan.reasons["rule"].str.contains("regular_hours|maximum_share")
     for _, found in plan.reasons[stopped].head(2).iterrows():
@@ -185,7 +183,6 @@ def test_relaxing_what_a_reason_names_makes_the_plan_cheaper(inputs):
         other = relaxed(inputs, found, by)
         after = allocate(other.demand, other.network, other.policy, other.state)
         saved = plan.cost["total"] - after.cost["total"]
-        assert saved > -1e-7 * plan.cost["total"]
-        assert saved > 1e-9 * plan.cost["total"], (found["reason"], saved, late)
+        assert saved > 1e-9 * plan.cost["total"], (found["reason"], saved)
         if found["rule"] == "regular_hours":
             assert saved <= found["price"] * by * (1 + 1e-4) + 1e-7 * plan.cost["total"]

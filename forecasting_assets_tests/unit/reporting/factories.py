@@ -195,7 +195,12 @@ def reasons(n: int = 4) -> pd.DataFrame:
             "region": "north",
             "due_week": ORIGIN + pd.to_timedelta(7 * (1 + i), unit="D"),
             "quantity": 12.0 + i,
-            "reason": "sheet for north: all three capable manufacturers full, next alternative 4.10 above the penalty",
+            "reason": "sheet for north: the cheapest way left is M1 in week 2026-01-05, but all 40 hours are planned",
+            "manufacturer_id": "M1",
+            "production_week": ORIGIN,
+            "rule": "regular_hours",
+            "price": 4.1,
+            "price_unit": "hour",
         }
     )
 

@@ -35,7 +35,9 @@ ORDER = [
     "series",
     "forecasting",
     "accuracy",
+    "order_book",
     "allocation",
+    "uncertainty",
     "impact",
 ]
 _TITLE = "# Results\n\nWritten by the benchmarks: `make bench` runs all, `make bench-<name>` one of them.\n"

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 #: HiGHS' codes of where a column or row stands in a basis.
 _AT_LOWER, _BASIC, _AT_UPPER = 0, 1, 2
 #: Far from a solution, the better steps of steepest edge are worth their cost, which they are not for one scenario.
-_REPAIR = {"presolve": "off", "simplex_dual_edge_weight_strategy": -1}
+_REPAIR = SIMPLEX | {"simplex_dual_edge_weight_strategy": -1}  # HiGHS chooses
 
 
 def solve_two_stage(stages: TwoStage, program: Program, time_limit: float) -> Solution:

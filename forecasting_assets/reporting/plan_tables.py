@@ -76,7 +76,7 @@ def impact_by_policy(impact: pd.DataFrame) -> TextTable:
             "on_time_rate": ("On time", percent),
             "fill_rate": ("Fill rate", percent),
             "utilisation": ("Capacity used", percent),
-            "demand_units": ("Units ordered", number),
+            "demand_units": ("Units wanted", number),
             "late_units": ("Late", number),
             "shortage_units": ("Short", number),
             "stock_units": ("In stock", number),

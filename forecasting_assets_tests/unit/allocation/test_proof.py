@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting_assets.allocation.comparison import PlanClaim
-from forecasting_assets.allocation.optimal import PlanInputs, Problem, allocate, build_problem, certify_plan
+from forecasting_assets.allocation.optimal import allocate, build_problem, certify_plan
 from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.problem import PlanInputs, Problem
 from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.allocation.verify import check_certificate
 
@@ -152,12 +153,12 @@ def test_a_plan_that_ignores_a_rule_is_found(rules):
 
 
 @st.composite
-def ruled_problems(draw):
+def ruled_problems(draw, integer=None):
     """Inputs with rules and a previous plan; programs without integers and with them."""
     demand, network, policy, weeks = draw(problems(max_weeks=3))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     makers = network.manufacturers["manufacturer_id"]
-    integer = draw(st.booleans())
+    integer = draw(st.booleans()) if integer is None else integer
     if integer:
         network.manufacturers["activation_cost"] = rng.choice([0.0, 20.0], len(makers))
     rules = {

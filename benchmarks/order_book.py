@@ -42,12 +42,12 @@ def demand_and_book(market: Marketplace) -> pd.DataFrame:
     due = lines["due_date"].fillna(lines["order_date"])
     lines["wanted"] = np.maximum(weeks_of(due).astype("datetime64[ns]"), lines["week"])
     names = [*SERIES, "part_category"]
-    wanted = lines.groupby([*names, "wanted"], as_index=False)["quantity"].sum()
+    wanted = lines.groupby([*names, "wanted"])[["quantity"]].sum().reset_index()
     tables = [wanted.rename(columns={"wanted": "week"})]
     for ahead in range(1, HORIZON + 1):
         booked_by = lines["wanted"] - pd.Timedelta(weeks=ahead)
         booked = lines[lines["week"] <= booked_by].assign(week=booked_by, due_week=lines["wanted"])
-        tables.append(booked.groupby([*names, "week", "due_week"], as_index=False)["quantity"].sum())
+        tables.append(booked.groupby([*names, "week", "due_week"])[["quantity"]].sum().reset_index())
     history = pd.concat(tables, ignore_index=True)
     history = history[history["week"] <= pd.Timestamp(market.week_starts[-1])]
     return history.astype({"quantity": float, "week": "datetime64[ns]"})

@@ -25,8 +25,7 @@ import pandas as pd
 
 from benchmarks import results
 from benchmarks.allocation import SIZES, market
-from forecasting_assets.allocation import AllocationError, AllocationPolicy, build_problem
-from forecasting_assets.allocation.optimal import Problem
+from forecasting_assets.allocation import AllocationError, AllocationPolicy, Problem, build_problem
 from forecasting_assets.allocation.program import SIMPLEX, Program, solve
 from forecasting_assets.allocation.warm_start import solve_two_stage
 from forecasting_assets.tables import QUANTILES
@@ -170,7 +169,8 @@ def main() -> None:
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(measure(*arguments.one, arguments.limit)))
+        name, method = arguments.one
+        print(json.dumps(measure(name, method, arguments.limit)))
         return
     parts = [part for name in arguments.programs for part in compare(name, arguments.limit)]
     results.section(

@@ -11,7 +11,7 @@ from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.problem import PlanInputs
 from forecasting_assets.allocation.state import PlanningState
 
-from .cases import ONE_SHOP, make_demand, make_network, monday
+from .cases import ONE_SHOP, make_demand, make_network, monday, some
 from .test_proof import ruled_problems
 
 POLICY = AllocationPolicy(
@@ -153,11 +153,12 @@ def relaxed(inputs: PlanInputs, found: pd.Series, by: float) -> PlanInputs:
     """The inputs with what a reason names relaxed: by so many hours, units of a share, or cost of a change."""
     rules, state, policy = found["rule"].split(" + "), inputs.state, inputs.policy
     if "regular_hours" in rules:
-        at = (state.capacity["manufacturer_id"] == found["manufacturer_id"]) & (
-            state.capacity["production_week"] == found["production_week"]
+        capacity = some(state.capacity)
+        at = (capacity["manufacturer_id"] == found["manufacturer_id"]) & (
+            capacity["production_week"] == found["production_week"]
         )
-        hours = state.capacity["capacity_hours"] + by * at
-        state = replace(state, capacity=state.capacity.assign(capacity_hours=hours))
+        hours = capacity["capacity_hours"] + by * at
+        state = replace(state, capacity=capacity.assign(capacity_hours=hours))
     update: dict[str, object] = {}
     if "maximum_share" in rules:
         demand = inputs.demand.groupby("part_category")["quantity"].sum()

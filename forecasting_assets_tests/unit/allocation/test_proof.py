@@ -1,6 +1,7 @@
 """The proof of a plan by labels: every plan of the solver passes, and whatever is changed in its tables is found."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -200,7 +201,8 @@ def test_every_plan_is_proved_and_any_tampering_is_found(inputs, seed):
             _with(rows, row, "quantity", more),
             _with(rows, row, "production_week", week),
         ):
-            assert violated(problem, replace(claim, **{table: changed}))
+            tampered: dict[str, Any] = {table: changed}
+            assert violated(problem, replace(claim, **tampered))
     if len(claim.shortages):
         assert violated(problem, replace(claim, shortages=claim.shortages[1:]))
     assert violated(problem, replace(claim, cost={**claim.cost, "total": claim.cost["total"] * 1.01 + 1.0}))

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
@@ -216,6 +217,7 @@ def test_weeks_after_the_last_due_week_show_no_free_capacity() -> None:
     left, right = charts.load_by_manufacturer(load).axes
     assert [t.get_text() for t in right.texts].count(MISSING) == 3
     (capacity,) = [c for c in left.collections if c.get_label() == "Regular capacity"]
+    assert isinstance(capacity, LineCollection)
     assert len(capacity.get_segments()) == 3
 
 

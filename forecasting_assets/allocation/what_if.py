@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.allocation.arguments import HOURS
 from forecasting_assets.allocation.network import Network
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import AllocationError
+from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.weeks import weeks_since
+from forecasting_assets.wording import count
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,31 @@ def changed_policy(
         kept[prices] = tables.model_copy(update={"category": by_category})
         dropped += [f"{prices} of {name}" for name in gone]
     return policy.model_copy(update=kept), dropped
+
+
+def changed_state(state: PlanningState, change: Change) -> tuple[PlanningState, list[str]]:
+    """Scale the hours that a plan starts from, and drop locks and promises of removed manufacturers.
+
+    Returns
+    -------
+    tuple
+        The state of the changed case, and what was dropped, a phrase each.
+    """
+    capacity = state.capacity
+    if capacity is not None:
+        capacity = capacity[~capacity["manufacturer_id"].isin(change.removed)].reset_index(drop=True)
+        factor = capacity["manufacturer_id"].map(change.capacity).fillna(1.0)
+        capacity = capacity.assign(**{column: capacity[column] * factor for column in HOURS})
+    kept, dropped = {}, []
+    for field, what in (("locked", "lock"), ("promised", "promised row")):
+        rows = getattr(state, field)
+        if rows is not None:
+            gone = rows["manufacturer_id"].isin(change.removed)
+            number = rows.loc[gone, "manufacturer_id"].value_counts(sort=False)
+            dropped += [f"{count(int(n), what)} of {name}" for name, n in number.items()]
+            rows = rows[~gone]
+        kept[field] = rows
+    return replace(state, capacity=capacity, **kept), dropped
 
 
 def changed_demand(demand: pd.DataFrame, change: Change, amounts: Sequence[str]) -> pd.DataFrame:

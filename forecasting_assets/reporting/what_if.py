@@ -36,7 +36,7 @@ class Difference:
     reasons
         PLAN_REASONS of the changed case.
     dropped
-        Rules that name what is removed, and so do not hold in the changed case.
+        Rules, locks and promises that name what is removed, and so do not hold in the changed case.
     """
 
     description: str
@@ -48,9 +48,9 @@ class Difference:
     dropped: Sequence[str] = ()
 
     @property
-    def without_rules(self) -> str:
-        """The dropped rules as a sentence; empty if there are none."""
-        return f"Rules that do not hold in this case: {', '.join(self.dropped)}." if self.dropped else ""
+    def no_longer_valid(self) -> str:
+        """What is dropped, as a sentence; empty if nothing is."""
+        return f"Does not hold in this case: {', '.join(self.dropped)}." if self.dropped else ""
 
 
 def what_if_text(week: date, difference: Difference) -> str:
@@ -74,7 +74,7 @@ def what_if_text(week: date, difference: Difference) -> str:
         manufacturers.append([str(manufacturer), number(before, 1), number(after, 1), signed(change, 1)])
     lines = [f"WHAT IF {difference.description} (week {week})", *aligned(rows)]
     if difference.dropped:
-        lines += ["", f"  {difference.without_rules}"]
+        lines += ["", f"  {difference.no_longer_valid}"]
     lines += ["", "HOURS BY MANUFACTURER"]
     return "\n".join(
         lines + (aligned(manufacturers) if len(moved) else ["  No manufacturer's hours change."])
@@ -93,7 +93,7 @@ def what_if_html(week: date, difference: Difference) -> str:
         "What if",
         week,
         f"{difference.description}: this case compared with the plan, which is unchanged. "
-        f"{difference.without_rules}".strip(),
+        f"{difference.no_longer_valid}".strip(),
         [
             Headline(signed(change), f"cost, which is {number(total)} in the plan"),
             Headline(f"{signed(points, 1)} points", "of units expected on time"),

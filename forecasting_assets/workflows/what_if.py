@@ -10,6 +10,7 @@ from forecasting_assets.allocation import (
     changed_demand,
     changed_network,
     changed_policy,
+    changed_state,
     hours_by_manufacturer,
     on_time_rate,
     parse_change,
@@ -88,7 +89,8 @@ def what_if(settings: Settings, lake: Lake, week: date, case: Case) -> tuple[str
         changed_network(inputs.network, change),
     )
     policy, dropped = changed_policy(inputs.policy, change, network, demand)
-    changed = allocate(demand, network, policy, inputs.state)
+    state, no_longer_held = changed_state(inputs.state, change)
+    changed = allocate(demand, network, policy, state)
     difference = Difference(
         case.description,
         {PLAN: plan.costs, CHANGED: changed.cost},
@@ -99,7 +101,7 @@ def what_if(settings: Settings, lake: Lake, week: date, case: Case) -> tuple[str
         {PLAN: float(plan.shortages["quantity"].sum()), CHANGED: float(changed.shortages["quantity"].sum())},
         hours_by_manufacturer([(PLAN, plan.capacity_load), (CHANGED, changed.capacity_load)]),
         changed.reasons,
-        dropped,
+        [*dropped, *no_longer_held],
     )
     page = what_if_html(week, difference)
     return what_if_text(week, difference), write_report(settings.reports_path, week, case.report_name, page)

@@ -274,7 +274,8 @@ def test_real_order_lines_need_a_column_mapping_and_nothing_else(tmp_path, monke
 @pytest.mark.spark
 def test_what_if_shows_the_difference_and_leaves_the_plan_as_it_is(home_copy, monkeypatch, capsys):
     monkeypatch.setenv("FORECASTING_HOME", str(home_copy.path))
-    lake = home_copy.path / "lake"
+    lake, settings = home_copy.path / "lake", home_copy.path / "forecasting.toml"
+    settings.write_text(settings.read_text() + "\n[allocation.minimum_load]\nM07 = 0.1\n")
     before = {file: file.stat().st_mtime_ns for file in lake.rglob("*.parquet")}
     week = str(PLANNED[-1])
     arguments = ["what-if", "--week", week, "--capacity", "M03=-40%", "--demand", "CNC/EU=+20%"]
@@ -282,7 +283,8 @@ def test_what_if_shows_the_difference_and_leaves_the_plan_as_it_is(home_copy, mo
     said = capsys.readouterr().out
     assert "Total cost" in said
     assert "Expected on time" in said
-    assert "M07" in said
+    assert "Does not hold in this case: minimum_load of M07" in said
+    assert "M03" in said.split("HOURS BY MANUFACTURER")[1]
     page = Path(said.rsplit("Picture and tables: ", 1)[1].strip())
     assert page.parent.name == f"week={week}"
     assert "data:image/png;base64," in page.read_text()

@@ -1,21 +1,26 @@
 """Changes in the words of the command line, and what they change."""
 
+from dataclasses import replace
+
+import pandas as pd
 import pytest
 
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import AllocationError
+from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.allocation.what_if import (
     Change,
     changed_demand,
     changed_network,
     changed_policy,
+    changed_state,
     hours_by_manufacturer,
     on_time_rate,
     parse_change,
 )
 
-from .cases import make_demand, make_network, monday
+from .cases import hours_of, make_demand, make_network, monday, some
 
 NETWORK = make_network(
     [("M1", "north", 10.0, 2.0, 0.5, 0.8), ("M2", "south", 20.0, 0.0, 0.5, 1.0)],
@@ -123,3 +128,15 @@ def test_factors_that_mean_nothing_are_refused(factor):
         Change({"M1": factor}, {}, ())
     with pytest.raises(AllocationError, match="finite factor"):
         Change({}, {("Casting", None): factor}, ())
+
+
+def test_hours_that_a_plan_starts_from_are_scaled_and_locks_of_who_is_removed_are_dropped():
+    locked = pd.DataFrame({"manufacturer_id": ["M1", "M2", "M2"], "quantity": [1.0, 2.0, 3.0]})
+    start = replace(hours_of(NETWORK, 2), locked=locked)
+    state, dropped = changed_state(start, changed(capacity=["M1=-40%"], remove=["M2"]))
+    capacity = some(state.capacity)
+    assert capacity["capacity_hours"].tolist() == pytest.approx([6.0, 3.6])
+    assert capacity["overtime_capacity_hours"].tolist() == pytest.approx([1.2, 1.2])
+    assert some(state.locked)["manufacturer_id"].tolist() == ["M1"]
+    assert dropped == ["2 locks of M2"]
+    assert changed_state(PlanningState(), changed(remove=["M2"])) == (PlanningState(), [])

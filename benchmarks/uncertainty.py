@@ -170,7 +170,8 @@ def main() -> None:
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(measure(*arguments.one, arguments.limit)))
+        name, method = arguments.one
+        print(json.dumps(measure(name, method, arguments.limit)))
         return
     parts = [part for name in arguments.programs for part in compare(name, arguments.limit)]
     results.section(

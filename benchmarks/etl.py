@@ -45,8 +45,12 @@ PEERS = ("DuckDB", "Polars")
 
 
 def market_of(lines: int, weeks: int) -> Marketplace:
-    """Return a marketplace whose number of parts grows with its orders, about 2,500 lines each."""
-    return Marketplace(weeks=weeks, parts=max(100, lines // 2_500), lines_per_week=lines // weeks)
+    """Return a marketplace whose number of parts grows with its orders, about 2,500 lines each.
+
+    Orders have no due dates: the peers count demand in the week of the order.
+    """
+    parts = max(100, lines // 2_500)
+    return Marketplace(weeks=weeks, parts=parts, lines_per_week=lines // weeks, due_dates=False)
 
 
 def write_weeks(folder: Path, market: Marketplace, weeks: range) -> pd.DataFrame:

@@ -35,6 +35,7 @@ ORDER = [
     "series",
     "forecasting",
     "accuracy",
+    "order_book",
     "allocation",
     "uncertainty",
     "impact",

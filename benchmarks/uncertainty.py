@@ -25,8 +25,7 @@ import pandas as pd
 
 from benchmarks import results
 from benchmarks.allocation import SIZES, market
-from forecasting_assets.allocation import AllocationError, AllocationPolicy, build_problem
-from forecasting_assets.allocation.optimal import Problem
+from forecasting_assets.allocation import AllocationError, AllocationPolicy, Problem, build_problem
 from forecasting_assets.allocation.program import SIMPLEX, Program, solve
 from forecasting_assets.allocation.warm_start import solve_two_stage
 from forecasting_assets.tables import QUANTILES

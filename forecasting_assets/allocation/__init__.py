@@ -45,7 +45,6 @@ from forecasting_assets.allocation.network import (
 )
 from forecasting_assets.allocation.network_files import load_network
 from forecasting_assets.allocation.optimal import (
-    Problem,
     allocate,
     build_problem,
     certify_plan,
@@ -53,6 +52,7 @@ from forecasting_assets.allocation.optimal import (
 )
 from forecasting_assets.allocation.plan import AllocationPlan, exact_plan
 from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.problem import Problem
 from forecasting_assets.allocation.program import AllocationError
 from forecasting_assets.allocation.rolling import (
     Market,

@@ -11,8 +11,8 @@ from forecasting_assets.allocation.formulate import formulate
 from forecasting_assets.allocation.free_capacity import FreeCapacity, Inquiry
 from forecasting_assets.allocation.instance import Instance, build_instance
 from forecasting_assets.allocation.network import Network
-from forecasting_assets.allocation.optimal import Problem
 from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.problem import Problem
 from forecasting_assets.allocation.program import InfeasibleError, Program, Solution, solve
 from forecasting_assets.allocation.relaxation import relaxed
 

@@ -86,18 +86,19 @@ class FixedProduction:
 
     def add_to(self, plan: AllocationPlan) -> AllocationPlan:
         """Return a plan of the reduced problem together with the fixed production."""
-        load, added = plan.capacity_load, self._added_load()
-        cost = {part: plan.cost[part] + float(self.rows[part].sum()) for part in COST_PARTS}
-        cost["activation_cost"] = plan.cost["activation_cost"] + float(self.activation_cost.sum())
-        fixed_cost = float(self.rows["cost"].sum() + self.activation_cost.sum())
+        load, spent = plan.capacity_load, self._cost()
+        added = sum(spent.values())
         totals: dict[str, float] = {
-            name: plan.cost[name] + fixed_cost for name in ("total", "published_total") if name in plan.cost
+            name: plan.cost[name] + added for name in ("total", "published_total") if name in plan.cost
         }
+        parts = {part: plan.cost[part] + amount for part, amount in spent.items()}
         return replace(
             plan,
             plan=_summed([plan.plan, self.rows]),
-            capacity_load=load.assign(**{name: load[name] + amount for name, amount in added.items()}),
-            cost={**plan.cost, **cost, **totals},
+            capacity_load=load.assign(
+                **{name: load[name] + hours for name, hours in self._added_load().items()}
+            ),
+            cost={**plan.cost, **parts, **totals},
         )
 
     def remove_from(self, plan: pd.DataFrame) -> pd.DataFrame:
@@ -121,8 +122,7 @@ class FixedProduction:
 
     def remove_from_claim(self, claim: PlanClaim) -> PlanClaim:
         """Return the tables and the cost of a plan without the fixed production."""
-        spent = {part: float(self.rows[part].sum()) for part in COST_PARTS}
-        spent["activation_cost"] = float(self.activation_cost.sum())
+        spent = self._cost()
         spent["total"] = sum(spent.values())
         return replace(
             claim,
@@ -130,6 +130,11 @@ class FixedProduction:
             capacity_load=self.remove_from_load(claim.capacity_load),
             cost={part: amount - spent.get(part, 0.0) for part, amount in claim.cost.items()},
         )
+
+    def _cost(self) -> dict[str, float]:
+        """Return what the fixed production costs, by part."""
+        cost = {part: float(self.rows[part].sum()) for part in COST_PARTS}
+        return {**cost, "activation_cost": float(self.activation_cost.sum())}
 
     def _added_load(self) -> dict[str, np.ndarray]:
         """Return what fixed production adds to each column of CAPACITY_LOAD, (slots,)."""

@@ -245,10 +245,9 @@ def _add_minimum_load(draft: _Draft) -> None:
     loaded = [m for m in policy.minimum_load if m in set(slots["manufacturer_id"])]
     if not loaded:
         return
-    # Locked production counts as load, and its hours as capacity. Beyond the horizon no demand is known that could
-    # fill the hours.
-    within = slots["beyond_horizon"] == 0
-    regular = (slots["capacity_hours"] + slots["locked_regular_hours"]).where(within, 0.0)
+    # Beyond the horizon no demand is known that could fill the hours. Locked production counts as load, and its hours
+    # as capacity.
+    regular = slots["capacity_hours"].where(slots["beyond_horizon"] == 0, 0.0) + slots["locked_regular_hours"]
     capacity, locked = (
         hours.groupby(slots["manufacturer_id"]).sum().reindex(loaded).to_numpy()
         for hours in (regular, slots["locked_hours"])

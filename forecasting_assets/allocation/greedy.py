@@ -24,7 +24,7 @@ def allocate_greedily(
     demand, network, state
         As for `allocate`; there are no frozen weeks.
     policy
-        Costs and limits; rules, uncertainty and activation costs are ignored.
+        Costs and limits; rules, uncertainty, activation costs and whole units are ignored.
 
     Returns
     -------

@@ -12,8 +12,9 @@ from forecasting_assets.allocation.displacement import Baseline, Displacement
 from forecasting_assets.allocation.free_capacity import FreeCapacity, Inquiry, Offer, unused_supply
 from forecasting_assets.allocation.instance import build_instance
 from forecasting_assets.allocation.network import Network, servable
-from forecasting_assets.allocation.optimal import Problem, build_problem
+from forecasting_assets.allocation.optimal import build_problem
 from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.problem import Problem
 from forecasting_assets.allocation.promise import find_offers
 from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.errors import PicklableError
@@ -197,9 +198,10 @@ class CapableToPromise:
         stock = unused_supply(instance, supply, policy.max_weeks_late)
         parts = demand.drop_duplicates("part_id")
         categories = dict(zip(parts["part_id"], parts["part_category"], strict=True))
-        free = FreeCapacity.of_plan(
-            published.plan, published.capacity_load, published.shortages, stock, categories
-        )
+        # Hours after the last due week look free only because what is due then is not planned yet.
+        load = published.capacity_load
+        load = load[load["production_week"] <= demand["due_week"].max()].reset_index(drop=True)
+        free = FreeCapacity.of_plan(published.plan, load, published.shortages, stock, categories)
         return cls(problem, network, state.previous, categories, free)
 
     def keeping(self, promises: pd.DataFrame) -> "CapableToPromise":

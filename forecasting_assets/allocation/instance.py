@@ -40,8 +40,8 @@ class Instance:
         (of one unit).
     slots
         Weeks of manufacturers: manufacturer_id, production_week, capacity_hours, overtime_capacity_hours (both without
-        the hours of fixed production), locked_hours, locked_regular_hours (of fixed production),
-        beyond_horizon (1 after the last due week, when only late units are made).
+        the hours of fixed production), locked_hours, locked_regular_hours (of fixed production), beyond_horizon (1
+        after the last due week, when only late units are made).
     batches
         What one manufacturer can make of one category in one week: slot, part_category, hours_per_unit, unit_cost,
         overtime_cost (premium of one unit), locked_quantity (units of fixed production).
@@ -127,7 +127,8 @@ def build_instance(
     hours = capacity[HOURS].sum(axis=1).groupby(capacity["manufacturer_id"]).sum()
     classes = price_classes(classes, existing_ways(ways, capabilities, hours), policy)
     slots = capacity.sort_values(["manufacturer_id", "production_week"], ignore_index=True)
-    slots = slots[["manufacturer_id", "production_week", "capacity_hours", "overtime_capacity_hours"]].assign(
+    slots = slots[["manufacturer_id", "production_week", "capacity_hours", "overtime_capacity_hours"]]
+    slots = slots.assign(
         locked_hours=0.0,
         locked_regular_hours=0.0,
         beyond_horizon=(slots["production_week"] > demand["due_week"].max()).astype(int),

@@ -35,7 +35,7 @@ class PlanBasis:
         The network, and the costs, limits and rules.
     capacity
         manufacturer_id, production_week, capacity_hours, overtime_capacity_hours (both without the hours of locked
-        production), locked_hours, locked_regular_hours, beyond_horizon (1 after the last due week).
+        production), locked_hours, locked_regular_hours, beyond_horizon.
     previous
         manufacturer_id, production_week, part_category, region and quantity of the previous plan, or None.
     locked
@@ -221,17 +221,11 @@ def _limits(
 
     Locked production counts: its hours as capacity and load, its units as demand and as made.
     """
-    hours = capacity.groupby("manufacturer_id")[
+    within = capacity.assign(capacity_hours=capacity["capacity_hours"] * (1 - capacity["beyond_horizon"]))
+    hours = within.groupby("manufacturer_id")[
         ["capacity_hours", "locked_regular_hours", "locked_hours"]
     ].sum()
-    # Hours beyond the last due week need not be filled: no demand is known that could.
-    within = capacity[capacity["beyond_horizon"] == 0].groupby("manufacturer_id")
-    least = (
-        within[["capacity_hours", "locked_regular_hours"]]
-        .sum()
-        .sum(axis=1)
-        .reindex(hours.index, fill_value=0.0)
-    )
+    least = hours["capacity_hours"] + hours["locked_regular_hours"]
     rows: list[tuple[str, str, str | None, float, float]] = [
         ("minimum_load", m, None, share * least[m], share * least[m] - hours.loc[m, "locked_hours"])
         for m, share in policy.minimum_load.items()

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.arguments import check_demand
 from forecasting_assets.allocation.certificate import Certificate, certify
-from forecasting_assets.allocation.comparison import PlanClaim, compare
+from forecasting_assets.allocation.comparison import Comparison, PlanClaim, compare
 from forecasting_assets.allocation.conditions import differences
 from forecasting_assets.allocation.explain import explain
-from forecasting_assets.allocation.fixed_production import FixedProduction, fix_production
-from forecasting_assets.allocation.formulate import Formulation, check_rules, formulate
+from forecasting_assets.allocation.fixed_production import fix_production
+from forecasting_assets.allocation.formulate import check_rules, formulate
 from forecasting_assets.allocation.instance import Instance, build_instance
-from forecasting_assets.allocation.label_model import PlanBasis
 from forecasting_assets.allocation.netting import Netting
 from forecasting_assets.allocation.network import Network, check_network, unservable
 from forecasting_assets.allocation.plan import (
@@ -29,6 +27,7 @@ from forecasting_assets.allocation.plan import (
     zero_small_amounts,
 )
 from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.problem import PlanInputs, Problem
 from forecasting_assets.allocation.program import (
     AllocationError,
     InfeasibleError,
@@ -45,97 +44,6 @@ from forecasting_assets.allocation.state import NEW_START, PlanningState
 from forecasting_assets.allocation.warm_start import solve_two_stage
 from forecasting_assets.tables import PLAN_RULES
 from forecasting_assets.weeks import add_weeks
-
-
-@dataclass(frozen=True)
-class PlanInputs:
-    """What a plan is made from.
-
-    Attributes
-    ----------
-    demand, network, policy, state
-        As for `allocate`.
-    """
-
-    demand: pd.DataFrame
-    network: Network
-    policy: AllocationPolicy
-    state: PlanningState
-
-
-@dataclass(frozen=True)
-class Problem:
-    """An allocation problem, as tables and as a program.
-
-    Attributes
-    ----------
-    instance
-        The problem as tables.
-    formulation
-        The program by class.
-    program
-        The program to solve: the same, or with recourse over scenarios.
-    stages
-        The program with recourse, if demand is uncertain.
-    inputs
-        What the problem was built from.
-    fixed
-        Production that is fixed, if there is any: tables and program hold the hours and the demand that it leaves.
-    """
-
-    instance: Instance
-    formulation: Formulation
-    program: Program
-    stages: TwoStage | None
-    inputs: PlanInputs
-    fixed: FixedProduction | None = None
-
-    @property
-    def policy(self) -> AllocationPolicy:
-        """Costs, limits and rules."""
-        return self.inputs.policy
-
-    @cached_property
-    def basis(self) -> PlanBasis:
-        """What the plan is proved against: the inputs, with the units planned for in place of the mean demand."""
-        inputs, parts = self.inputs, self.instance.parts
-        units = parts["share"] * self.instance.classes["quantity"].to_numpy()[parts["class"]]
-        demand = inputs.demand if "unit_price" in inputs.demand else inputs.demand.assign(unit_price=np.nan)
-        series = ["part_id", "region", "due_week"]
-        wanted = demand[[*series, "part_category", "unit_price"]].assign(weight=demand["quantity"])
-        wanted = wanted.merge(parts[series].assign(quantity=units), on=series, how="left")
-        wanted["quantity"] = wanted["quantity"].fillna(wanted["weight"])
-        locked = self.fixed.rows if self.fixed else None
-        return PlanBasis(
-            wanted, inputs.network, inputs.policy, self.instance.slots, inputs.state.previous, locked
-        )
-
-    @property
-    def base(self) -> Program:
-        """The program by class."""
-        return self.formulation.program
-
-    def expected(self, x: np.ndarray) -> np.ndarray:
-        """Return the expected solution in the columns of the program by class."""
-        return self.stages.expected(x) if self.stages else x
-
-    def family(self, x: np.ndarray, name: str) -> np.ndarray:
-        """Return the expected values of a family of columns; empty if the problem does not have it."""
-        return self.expected(x)[self.base.columns.get(name, slice(0, 0))]
-
-    def rule_rows(self) -> np.ndarray:
-        """Return the rows of a_ub that belong to rules."""
-        rows = self.formulation.rules["row"].to_numpy()
-        return self.stages.rows(rows) if self.stages else rows
-
-    def prices(self, solution: Solution) -> tuple[np.ndarray, np.ndarray]:
-        """Return the multipliers of the rows by class: equalities, inequalities."""
-        if not self.stages:
-            return solution.y_eq, solution.y_ub
-        base = self.base
-        return self.stages.prices(solution.y_eq, base.b_eq.size), self.stages.prices(
-            solution.y_ub, base.b_ub.size
-        )
 
 
 def build_problem(
@@ -255,11 +163,17 @@ def allocate(
     """
     solved = _solve_problem(build_problem(demand, network, policy, state))
     plan = replace(_published(solved), rules=_rules(solved), proof=_proof(solved))
+    claim = PlanClaim.of(plan)
     return replace(
         plan,
-        reasons=explain(solved.problem.instance, solved.decision, unservable(network, demand)),
-        certificate=certify_plan(solved.problem, PlanClaim.of(plan)),
+        reasons=explain(compare_plan(solved.problem, claim), unservable(network, demand)),
+        certificate=certify_plan(solved.problem, claim),
     )
+
+
+def compare_plan(problem: Problem, claim: PlanClaim) -> Comparison:
+    """Put the tables of a plan, without its fixed production, beside the independent model of its problem."""
+    return compare(problem.basis, problem.fixed.remove_from_claim(claim) if problem.fixed else claim)
 
 
 def certify_plan(problem: Problem, claim: PlanClaim) -> Certificate:
@@ -280,9 +194,7 @@ def certify_plan(problem: Problem, claim: PlanClaim) -> Certificate:
     Certificate
         What is violated, the cost, and the bound that no plan is below.
     """
-    if problem.fixed:
-        claim = problem.fixed.remove_from_claim(claim)
-    certificate = prove(compare(problem.basis, claim))
+    certificate = prove(compare_plan(problem, claim))
     if not problem.stages:
         return certificate
     program, proof = problem.program, claim.proof

@@ -15,7 +15,10 @@ class ShortagePrice(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    default: Price | None = Field(None, description="Price of a unit of every other part")
+    default: Price | None = Field(
+        None,
+        description="Price of a unit of every other part; `shortage_price = 100` in `[allocation]` sets only this one",
+    )
     category: dict[str, Price] = Field(default_factory=dict, description="By part category")
     part: dict[str, Price] = Field(default_factory=dict, description="By part")
 
@@ -27,7 +30,10 @@ class Priority(BaseModel):
 
     part: dict[str, Multiple] = Field(default_factory=dict, description="By part")
     category: dict[str, Multiple] = Field(default_factory=dict, description="By part category")
-    region: dict[str, Multiple] = Field(default_factory=dict, description="By region of delivery")
+    region: dict[str, Multiple] = Field(
+        default_factory=dict,
+        description="By region of delivery; multiples that apply to one unit are multiplied",
+    )
 
 
 class AllocationPolicy(BaseModel):

@@ -262,8 +262,8 @@ def rates(sums: Mapping[str, float] | pd.Series) -> dict[str, float]:
     Returns
     -------
     dict
-        on_time_rate: units on time over units ordered; fill_rate: units delivered over units delivered or given
-        up; utilisation: hours worked over regular hours.
+        on_time_rate: units delivered in the week they are wanted over units wanted; fill_rate: units delivered over
+        units delivered or given up; utilisation: hours worked over regular hours.
     """
 
     def share(part: float, of: float) -> float:

@@ -55,7 +55,7 @@ def what_if(
 @click.option("--by", default="", metavar="WEEK", help="Latest week of delivery, as the date of its Monday.")
 @click.option(
     "--file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     help="CSV file of inquiries, answered in turn: part_id, region, quantity, and by if any has a latest week.",
 )
 @click.option(
@@ -114,6 +114,8 @@ def _inquiries(
             raise click.UsageError(
                 "--file holds whole inquiries: leave out --part, --region, --quantity and --by."
             )
+        if not file.is_file():
+            raise click.UsageError(f"--file {file}: there is no such file.")
         return parse_inquiries(pd.read_csv(file, dtype=str, keep_default_na=False, skipinitialspace=True))
     if part is None or region is None or quantity is None:
         raise click.UsageError("Give --part, --region and --quantity, or --file with many inquiries.")

@@ -128,7 +128,7 @@ def _words(overrides: pd.DataFrame, winner: np.ndarray) -> np.ndarray:
     words = overrides[["reason", "author"]].to_numpy(object)
     words[pd.isna(words)] = None
     # The last row is that of position -1, which stands for no override.
-    return np.concatenate([words, np.full((1, 2), None)])[winner]
+    return np.asarray(np.concatenate([words, np.full((1, 2), None)])[winner])
 
 
 def _booked_series(book: pd.DataFrame) -> pd.DataFrame:

@@ -46,13 +46,14 @@ def units(value: float) -> str:
 def cost_of_plan(costs: dict[str, float]) -> TextTable:
     """Tabulate the parts of the cost."""
     total = costs.get("total", float("nan"))
+    totals = [name for name in ("total", "published_total") if name in costs]
     frame = pd.DataFrame(
         [
             (label(part), costs[part], costs[part] / total if total else float("nan"))
             for part in COST_PARTS
             if costs.get(part)
         ]
-        + ([("Total", total, 1.0)] if costs else []),
+        + [(label(part), costs[part], costs[part] / total if total else 1.0) for part in totals],
         columns=["part", "amount", "share"],
     )
     return table(
@@ -75,7 +76,7 @@ def impact_by_policy(impact: pd.DataFrame) -> TextTable:
             "on_time_rate": ("On time", percent),
             "fill_rate": ("Fill rate", percent),
             "utilisation": ("Capacity used", percent),
-            "demand_units": ("Units ordered", number),
+            "demand_units": ("Units wanted", number),
             "late_units": ("Late", number),
             "shortage_units": ("Short", number),
             "stock_units": ("In stock", number),

@@ -68,6 +68,7 @@ LABELS = {
     "change_cost": "Changes to the plan",
     "other_cost": "Other",
     "total": "Total",
+    "published_total": "Total in whole units",
 }
 
 #: Parts of cost in the order in which they are stacked and listed, with the palette entry of each.

@@ -205,7 +205,10 @@ PLAN_COST = Table(
     "plan_cost",
     (
         Column(
-            "part", "string", "total, or one cost such as production_cost, shortage_cost, activation_cost"
+            "part",
+            "string",
+            "total, or one cost such as production_cost, shortage_cost, activation_cost; published_total for the "
+            "whole units of the plan with the same shortages",
         ),
         amount("amount", "Cost; of a stochastic plan the expected cost"),
     ),
@@ -219,7 +222,24 @@ PLAN_REASONS = Table(
         REGION,
         _DUE_WEEK,
         amount("quantity", "Units short or late"),
-        Column("reason", "string", "The binding constraints, in words"),
+        Column("reason", "string", "What stops the cheapest way left, in words"),
+        Column("manufacturer_id", "string", "Manufacturer of the cheapest way left", nullable=True),
+        Column("production_week", "date", "Production week of the cheapest way left", nullable=True),
+        Column(
+            "rule",
+            "string",
+            "What stops that way, several joined by ' + ': regular_hours, maximum_share, frozen_weeks, activation, "
+            "minimum_batch; or what holds units where they are made late: minimum_load, minimum_batch, "
+            "frozen_weeks; or declined (it costs more than the shortage), cost (it costs more than delivering "
+            "late), horizon, unservable, gap (it is within the gap of an integer program)",
+        ),
+        Column(
+            "price",
+            "double",
+            "What relaxing the rule by one price_unit saves; of declined and cost what a unit costs more",
+            nullable=True,
+        ),
+        Column("price_unit", "string", "Unit of the price", nullable=True, values=("hour", "unit")),
     ),
     key=("kind", "part_category", "region", "due_week"),
 )

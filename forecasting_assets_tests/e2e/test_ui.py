@@ -43,7 +43,7 @@ def test_a_week_is_materialized_by_clicking(home_copy, ui, page):
     shutil.rmtree(table)
 
     page.goto(f"{ui}/assets/weekly_demand")
-    page.get_by_text("Units ordered in the week of each part in each region").first.wait_for()
+    page.get_by_text("Units wanted in the week of each part in each region").first.wait_for()
     page.get_by_role("button", name="Materialize").first.click()
     page.get_by_text("Show all partitions").click()
     weeks = page.get_by_placeholder("ex: ")

@@ -101,6 +101,7 @@ def test_the_command_answers_one_inquiry_or_a_file(before_next, tmp_path, capsys
     [
         ([], "--part, --region and --quantity"),
         (["--part", "a", "--region", "EU", "--quantity", "none"], "quantity: 'none'"),
+        (["--file", "nowhere.csv"], "no such file"),
         (
             ["--part", "a", "--region", "EU", "--quantity", "1", "--by", "2024-01-02"],
             "by: 2024-01-02 is a Tuesday",

@@ -94,7 +94,7 @@ def error_by_horizon(report: pd.DataFrame) -> "Figure":
     if wide["wape"].notna().sum() == 0:
         return no_data(title, NO_BACKTEST)
     note = (
-        "WAPE: absolute error as a share of units ordered. Pinball loss: error of the quantiles, in units."
+        "WAPE: absolute error as a share of units wanted. Pinball loss: error of the quantiles, in units."
         " Coverage: share of weeks inside the interval; the dotted line is the target."
     )
     fig = figure(title, note)

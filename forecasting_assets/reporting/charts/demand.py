@@ -67,10 +67,8 @@ def _fan(ax: "Axes", forecast: pd.DataFrame) -> None:
 
 def _note(forecast: pd.DataFrame, n_series: int, n_shown: int) -> str:
     if forecast.empty:
-        return "Units ordered. There is no forecast for this week yet."
-    note = (
-        "Black: units ordered. Blue: units forecast; four out of five weeks should fall into the dark band."
-    )
+        return "Units wanted. There is no forecast for this week yet."
+    note = "Black: units wanted. Blue: units forecast; four out of five weeks should fall into the dark band."
     if n_series > 1:
         note += (
             f" The total of all {number(n_series)} series shows the mean only: means add up, intervals"

@@ -122,8 +122,6 @@ def load_by_manufacturer(capacity_load: pd.DataFrame) -> "Figure":
     fig = figure(title, note, height=max(3.6, 1.9 + 0.24 * len(names)))
     left, right = fig.subplots(1, 2, width_ratios=[1, 2.1])
     _totals(left, capacity_load)
-    _heat_map(
-        right, hours, names, _beyond(capacity_load, hours.index.get_level_values(1).unique().sort_values())
-    )
+    _heat_map(right, hours, names, _beyond(capacity_load, hours.index.unique(1)))
     legend(fig, left)
     return fig

@@ -1,6 +1,7 @@
 """Small networks and demands to plan with, by hand and at random."""
 
 from datetime import date
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,9 @@ FIRST = date(2024, 1, 1)
 def monday(n: int) -> pd.Timestamp:
     """The n-th production week, from 0."""
     return pd.Timestamp(add_weeks(FIRST, n))
+
+
+T = TypeVar("T")
 
 
 def make_network(manufacturers, capabilities, lanes, overrides=()) -> Network:
@@ -120,3 +124,9 @@ def problems(draw, max_weeks=4, same_price_in_class=False):
         whole_units=False,
     )
     return demand, network, policy, n_weeks
+
+
+def some(value: T | None) -> T:
+    """The value, which is there."""
+    assert value is not None
+    return value

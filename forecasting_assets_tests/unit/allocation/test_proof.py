@@ -1,6 +1,7 @@
 """The proof of a plan by labels: every plan of the solver passes, and whatever is changed in its tables is found."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting_assets.allocation.comparison import PlanClaim
-from forecasting_assets.allocation.optimal import PlanInputs, Problem, allocate, build_problem, certify_plan
+from forecasting_assets.allocation.optimal import allocate, build_problem, certify_plan
 from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.problem import PlanInputs, Problem
 from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.allocation.verify import check_certificate
 
@@ -152,12 +154,12 @@ def test_a_plan_that_ignores_a_rule_is_found(rules):
 
 
 @st.composite
-def ruled_problems(draw):
+def ruled_problems(draw, integer=None):
     """Inputs with rules and a previous plan; programs without integers and with them."""
     demand, network, policy, weeks = draw(problems(max_weeks=3))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     makers = network.manufacturers["manufacturer_id"]
-    integer = draw(st.booleans())
+    integer = draw(st.booleans()) if integer is None else integer
     if integer:
         network.manufacturers["activation_cost"] = rng.choice([0.0, 20.0], len(makers))
     rules = {
@@ -199,7 +201,8 @@ def test_every_plan_is_proved_and_any_tampering_is_found(inputs, seed):
             _with(rows, row, "quantity", more),
             _with(rows, row, "production_week", week),
         ):
-            assert violated(problem, replace(claim, **{table: changed}))
+            tampered: dict[str, Any] = {table: changed}
+            assert violated(problem, replace(claim, **tampered))
     if len(claim.shortages):
         assert violated(problem, replace(claim, shortages=claim.shortages[1:]))
     assert violated(problem, replace(claim, cost={**claim.cost, "total": claim.cost["total"] * 1.01 + 1.0}))

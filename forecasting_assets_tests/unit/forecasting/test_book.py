@@ -115,7 +115,7 @@ def test_a_saved_model_keeps_the_features_of_the_book(trees, tmp_path):
 
 
 def test_without_bookings_every_number_is_the_same():
-    empty = DEMAND.assign(due_week=pd.NaT)
+    empty = DEMAND.assign(due_week=pd.Series(pd.NaT, DEMAND.index))
     pd.testing.assert_frame_equal(forecast(empty), forecast(DEMAND), check_exact=True)
     totals = GroupTotals.from_history(empty)
     plan, base = xgb.plan_training(xgb.TrainingData(TABLE, empty, totals), FITTED, HORIZON, SETTINGS)

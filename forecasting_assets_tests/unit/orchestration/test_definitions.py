@@ -39,6 +39,7 @@ COMPANIONS = {
     "error_correlations",
     "plan_choice",
     "plan_cost",
+    "plan_flows",
     "plan_proof",
     "plan_reasons",
     "plan_rules",

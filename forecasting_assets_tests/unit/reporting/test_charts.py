@@ -7,12 +7,14 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from PIL import Image
 
 from forecasting_assets.reporting import charts, png
+from forecasting_assets.reporting.formats import MISSING
 from forecasting_assets.reporting.measures import ReportInputError
 from forecasting_assets.reporting.style import COLOURS, described
 from forecasting_assets_tests.unit.reporting import factories
@@ -206,6 +208,17 @@ def test_overtime_is_orange_and_weeks_without_capacity_have_a_dash() -> None:
     assert to_hex(pixels[0, 0]) == COLOURS["overtime"].lower()
     assert to_hex(pixels[0, 1]) != COLOURS["overtime"].lower()
     assert [t.get_text() for t in heat_map.texts] == ["110", "90", "50", "\u2013"]
+
+
+def test_weeks_after_the_last_due_week_show_no_free_capacity() -> None:
+    load = factories.load(3, 4)
+    beyond = load["production_week"] == load["production_week"].max()
+    load = load.assign(beyond_horizon=beyond.astype(int), load_hours=load["load_hours"].where(~beyond, 0.0))
+    left, right = charts.load_by_manufacturer(load).axes
+    assert [t.get_text() for t in right.texts].count(MISSING) == 3
+    (capacity,) = [c for c in left.collections if c.get_label() == "Regular capacity"]
+    assert isinstance(capacity, LineCollection)
+    assert len(capacity.get_segments()) == 3
 
 
 def test_cost_parts_add_up_to_the_cost_of_each_policy() -> None:

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from forecasting_assets.reporting import PlanTables, charts
 from forecasting_assets.reporting.html import backtest_html, plan_html
 from forecasting_assets.reporting.measures import ReportInputError
-from forecasting_assets.reporting.plan_tables import cases_to_try
-from forecasting_assets.reporting.what_if import Difference, what_if_html
+from forecasting_assets.reporting.plan_tables import cases_to_try, cost_of_plan, value_of_hours
+from forecasting_assets.reporting.what_if import Difference, what_if_html, what_if_text
 from forecasting_assets_tests.unit.reporting import factories
 
 WEEK = date(2025, 3, 3)
@@ -77,21 +77,22 @@ def backtest_page(report: pd.DataFrame) -> str:
     return backtest_html(WEEK, report, [charts.error_by_horizon(report)])
 
 
-def changed_page() -> str:
+def difference() -> Difference:
     hours = pd.DataFrame({"Plan": [10.0, 5.0], "Changed": [4.0, 11.0], "change": [-6.0, 6.0]}, ["M1", "M2"])
     costs = {"total": 100.0, "production_cost": 90.0, "lane_cost": 10.0}
     changed = {"total": 130.0, "production_cost": 110.0, "lane_cost": 20.0}
-    return what_if_html(
-        WEEK,
-        Difference(
-            "M1 -40% hours",
-            {"Plan": costs, "Changed": changed},
-            {"Plan": 0.9, "Changed": 0.85},
-            {"Plan": 0.0, "Changed": 3.0},
-            hours,
-            factories.reasons(),
-        ),
+    return Difference(
+        "M1 -40% hours",
+        {"Plan": costs, "Changed": changed},
+        {"Plan": 0.9, "Changed": 0.85},
+        {"Plan": 0.0, "Changed": 3.0},
+        hours,
+        factories.reasons(),
     )
+
+
+def changed_page() -> str:
+    return what_if_html(WEEK, difference())
 
 
 EMPTY_PLAN = PlanTables(
@@ -250,6 +251,23 @@ def test_empty_tables_need_no_types() -> None:
     plan, shortages = bare(factories.plan()), bare(factories.shortages())
     empty = PlanTables(plan, load, shortages, {}, impact, factories.reasons(0), factories.rules(0))
     assert "No plan yet" in plan_html(WEEK, empty, [])
+
+
+def test_rules_that_do_not_hold_in_a_changed_case_are_named() -> None:
+    dropped = replace(difference(), dropped=["minimum_load of M1"])
+    said = "Rules that do not hold in this case: minimum_load of M1."
+    assert said in what_if_text(WEEK, dropped)
+    assert said in what_if_html(WEEK, dropped)
+    assert "Rules" not in what_if_text(WEEK, difference())
+
+
+def test_the_end_of_the_horizon_is_not_idle_and_whole_units_have_their_cost() -> None:
+    load = factories.load(2, 4)
+    last = load["production_week"] == load["production_week"].max()
+    beyond = load.assign(beyond_horizon=last.astype(int), load_hours=load["load_hours"].where(~last, 0.0))
+    assert value_of_hours(beyond).rows == value_of_hours(load[~last]).rows
+    costs = cost_of_plan({"production_cost": 90.0, "total": 90.0, "published_total": 91.0})
+    assert [row[0] for row in costs.rows] == ["Production", "Total", "Total in whole units"]
 
 
 def test_cases_to_try_are_quoted_for_a_shell() -> None:

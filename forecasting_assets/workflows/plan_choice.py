@@ -76,18 +76,19 @@ def read_policy(settings: Settings, lake: Lake, week: date) -> AllocationPolicy:
 def _replayed_choice(settings: Settings, lake: Lake, week: date, read_demand: DemandReader) -> pd.DataFrame:
     first = max(settings.calendar.first_week, add_weeks(week, 1 - REPLAYED_WEEKS))
     origins = weeks_between(add_weeks(first, -1), add_weeks(week, -1))
-    existing = set(lake.existing(DEMAND_PLAN, origins))
+    planned = set(lake.existing(DEMAND_PLAN, origins))
+    valued = weeks_between(max(settings.calendar.first_week, add_weeks(week, 1 - VALUED_WEEKS)), week)
+    ordered = lake.existing(WEEKLY_DEMAND, valued)
     unbroken: list[date] = []
     for origin in reversed(origins):
-        if origin not in existing:
+        if origin not in planned or add_weeks(origin, 1) not in ordered:
             break
         unbroken.insert(0, origin)
     forecasts = {origin: read_demand(lake, origin) for origin in unbroken}
     position = (
         lake.read_pandas(SUPPLY_POSITION, unbroken[:1], missing_ok=True) if unbroken else pd.DataFrame()
     )
-    valued = max(settings.calendar.first_week, add_weeks(week, 1 - VALUED_WEEKS))
-    orders = lake.read_pandas(WEEKLY_DEMAND, weeks_between(valued, week))
+    orders = lake.read_pandas(WEEKLY_DEMAND, ordered)
     others = [position, *forecasts.values()] if len(position) else list(forecasts.values())
     return choose_method(
         PastWeeks(

@@ -60,7 +60,7 @@ def count_stock(home, *rows):
 
 def planned(home, week, units):
     """Write a plan of `week` that makes units in the next week."""
-    row = {name: [0.0] for name in ALLOCATION_PLAN.names}
+    row: dict[str, list[object]] = {name: [0.0] for name in ALLOCATION_PLAN.names}
     row |= {"manufacturer_id": ["M1"], "part_id": ["p"], "region": ["EU"], "part_category": ["cnc"]}
     row |= {
         "production_week": [pd.Timestamp(add_weeks(week, 1))],

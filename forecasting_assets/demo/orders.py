@@ -15,7 +15,7 @@ DAY_SHARES = (0.20, 0.20, 0.19, 0.18, 0.15, 0.04, 0.04)
 #: Shape of the gamma distribution of lead times, their limit in days, and the days within which urgent orders are due.
 LEAD_SHAPE, MAX_LEAD_DAYS, URGENT_DAYS = 6.0, 56, 3
 #: Share of orders that do not say when they are wanted, and of orders with a due date before the order.
-UNDATED_RATE, PAST_DUE_RATE = 0.04, 0.002
+UNDATED_RATE, PAST_DUE_RATE = 0.04, 0.0001
 
 
 def order_lines(demand: Demand, week: int) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from forecasting_assets.allocation.inquiries import (
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.state import NEW_START, PlanningState
-from forecasting_assets.weeks import add_weeks
+from forecasting_assets.weeks import add_weeks, weeks_since
 
 from .cases import FIRST, ONE_SHOP, hours_of, make_demand, monday, problems
 from .part_model import lp_cost
@@ -177,13 +177,9 @@ def test_displacement_costs_what_a_program_with_the_inquiry_costs_more(problem, 
     instance = capacity.problem.instance
     prices = instance.parts.set_index(["part_id", "region", "due_week"])["class"]
     slots = instance.slots
-    hours = {
-        (s.manufacturer_id, (s.production_week - monday(0)).days // 7): [
-            s.capacity_hours,
-            s.overtime_capacity_hours,
-        ]
-        for s in slots.itertuples()
-    }
+    number = weeks_since(FIRST, slots["production_week"]).tolist()
+    both = slots[["capacity_hours", "overtime_capacity_hours"]].to_numpy().tolist()
+    hours = dict(zip(zip(slots["manufacturer_id"], number, strict=True), both, strict=True))
     tables = (
         {m.manufacturer_id: m for m in network.manufacturers.itertuples()},
         {(c.manufacturer_id, c.part_category): c for c in network.capabilities.itertuples()},

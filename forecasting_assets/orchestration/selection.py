@@ -63,7 +63,10 @@ def select_assets(defs: dg.Definitions, selection: str) -> list[dg.AssetKey]:
             raise _nothing_selected(
                 clause, sorted(key.to_user_string() for key in graph.get_all_asset_keys())
             )
-        selected |= keys
+        for key in keys:
+            node = graph.get(key)
+            # A table that an asset writes beside its own is selected by selecting the asset.
+            selected |= {key} if node.is_materializable or not node.parent_keys else node.parent_keys
     return sorted(selected)
 
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from forecasting_assets.orchestration.build import build_defs
+from forecasting_assets.orchestration.selection import select_assets
 from forecasting_assets.settings import load_settings
 
 #: Seconds each; what needs one of them imports it when it does.
@@ -135,3 +136,9 @@ def test_jobs_schedules_and_sensors_are_described(defs):
         "weekly_schedule"
     ]
     assert [sensor.name for sensor in repository.sensor_defs if sensor.description] == ["new_orders_sensor"]
+
+
+def test_a_table_beside_an_asset_is_selected_with_the_asset(tmp_path):
+    defs = build_defs(load_settings(tmp_path))
+    keys = select_assets(defs, "supply_position,key:demand_plan")
+    assert [key.to_user_string() for key in keys] == ["allocation_plan", "demand_plan"]

@@ -280,7 +280,7 @@ def _known(
     for origin, forecast in forecasts.items():
         later = forecast[forecast["due_week"] > pd.Timestamp(until)]
         parts = [real[real["due_week"] > pd.Timestamp(origin)], later]
-        known[origin] = pd.concat([part for part in parts if len(part)], ignore_index=True)
+        known[origin] = pd.concat([part for part in parts if len(part)] or [later], ignore_index=True)
     return known
 
 

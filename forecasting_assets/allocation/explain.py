@@ -83,6 +83,8 @@ def _outside_the_horizon(found: Comparison, cause: dict[str, Any]) -> str:
     when = "on time" if cause["kind"] == "late" else "within the allowed weeks"
     if weeks.empty:
         return "there is no production week"
+    if cause["kind"] == "late" and cause["due_week"] < weeks.min():
+        return f"overdue: it was due before {weeks.min():%Y-%m-%d}, the first week that is planned"
     return (
         f"no manufacturer that makes it can deliver {when}: it would have to be made outside the production weeks "
         f"{weeks.min():%Y-%m-%d} to {weeks.max():%Y-%m-%d}, or where no hours are planned"
@@ -122,7 +124,8 @@ def _stopped(
         words = f"the cheapest way left{on_time} is {_place(way)}, but {phrases[0]}; "
         words += f"{_RELAXED[limits[0]]} saves {price:,.2f}"
     displaced = cause["price"] - _planned_price(found, cause)
-    if displaced > _EQUAL * abs(cause["alternative"]) and limits == ["regular_hours"]:
+    # Less than a cent would be said as 0.00.
+    if displaced >= max(0.005, _EQUAL * abs(cause["alternative"])) and limits == ["regular_hours"]:
         than = f"its shortage price of {cause['alternative']:,.2f}" if cause["kind"] == "short" else "late"
         words += (
             f". The hours serve demand that they are worth more to: a unit here would cost {displaced:,.2f} more "

@@ -60,7 +60,9 @@ def test_stock_that_no_demand_uses_is_offered():
 
 
 def test_what_serving_it_first_displaces_and_at_what_cost():
-    (answer,) = answers(after_plan(), (4, week(0)))
+    # Overtime is cheaper than a week of lateness.
+    policy = POLICY.model_copy(update={"lateness_penalty": 0.2})
+    (answer,) = answers(after_plan(policy=policy), (4, week(0)))
     assert answer.taken is None
     displacement = answer.displacement
     assert displacement.units == 4.0
@@ -68,8 +70,8 @@ def test_what_serving_it_first_displaces_and_at_what_cost():
         ("late", week(0), pytest.approx(2.0))
     ]
     assert displacement.own_cost == pytest.approx(4 * 4.0)
-    # Two units in overtime at half the cost more, and two units a week late for a tenth of their value.
-    assert displacement.extra_cost == pytest.approx(2 * 2.0 + 2 * 2.0)
+    # Two units in overtime at half the cost more, and two units a week late for a fifth of their value.
+    assert displacement.extra_cost == pytest.approx(2 * 2.0 + 2 * 4.0)
 
 
 def test_more_than_all_hours_is_said():
@@ -178,7 +180,7 @@ def test_displacement_costs_what_a_program_with_the_inquiry_costs_more(problem, 
     prices = instance.parts.set_index(["part_id", "region", "due_week"])["class"]
     slots = instance.slots
     hours = {
-        (s.manufacturer_id, (s.production_week - monday(0)).days // 7): [
+        (s.manufacturer_id, (pd.Timestamp(str(s.production_week)) - monday(0)).days // 7): [
             s.capacity_hours,
             s.overtime_capacity_hours,
         ]

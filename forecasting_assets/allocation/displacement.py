@@ -147,7 +147,7 @@ class Baseline:
         penalty = float(program.c[at][last]) * unmet
         extra_cost = float(program.c @ solution.x) - penalty - own_cost - self.cost
         return Displacement(
-            units=inquiry.quantity - (unmet if unmet > _TOLERANCE else 0.0),
+            units=max(inquiry.quantity - unmet, 0.0) if unmet > _TOLERANCE else inquiry.quantity,
             displaced=(*_more("late", late, self.late), *_more("short", short, self.short)),
             own_cost=own_cost,
             extra_cost=max(extra_cost, 0.0),

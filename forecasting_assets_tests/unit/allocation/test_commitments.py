@@ -86,7 +86,7 @@ def test_units_that_come_late_serve_what_is_due_before_and_the_rest_is_made_to_s
     assert quantities(plan) == pytest.approx({(monday(1), monday(0)): 5.0, (monday(1), monday(1)): 7.0})
     assert plan.cost["lateness_cost"] == pytest.approx(5 * 0.1 * 20)
     load = plan.capacity_load.set_index("production_week")
-    assert load["load_hours"].to_dict() == pytest.approx({monday(0): 0.0, monday(1): 12.0})
+    assert load.loc[monday(1), "load_hours"] == load["load_hours"].sum() == pytest.approx(12.0)
 
 
 def test_overtime_is_used_for_what_does_not_fit_and_what_fits_neither_is_cut():
@@ -94,7 +94,7 @@ def test_overtime_is_used_for_what_does_not_fit_and_what_fits_neither_is_cut():
     plan, report = planned(DEMAND, locked=lock)
     assert report["planned"].tolist() == [7.0, 5.0]
     assert "enough for 5 units" in report["why"][1]
-    assert plan.capacity_load["overtime_hours"].tolist() == pytest.approx([2.0, 0.0])
+    assert plan.capacity_load["overtime_hours"].tolist()[:2] == pytest.approx([2.0, 0.0])
     assert plan.cost["overtime_cost"] == pytest.approx(2 * 2.0)
 
 
@@ -172,7 +172,7 @@ def test_an_activation_cost_is_paid_once():
     plan, _ = planned(DEMAND, network, locked=locks(("M1", "a", None, "north", 0, 2.0)))
     # All ten units are made in the week that is used anyway.
     assert plan.cost["activation_cost"] == pytest.approx(7.0)
-    assert plan.capacity_load["activation_cost"].tolist() == pytest.approx([7.0, 0.0])
+    assert plan.capacity_load["activation_cost"].tolist()[:2] == pytest.approx([7.0, 0.0])
 
 
 def test_keeping_what_the_previous_plan_made_is_no_change():

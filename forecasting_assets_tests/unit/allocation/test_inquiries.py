@@ -20,7 +20,7 @@ from forecasting_assets.allocation.inquiries import (
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.state import NEW_START, PlanningState
-from forecasting_assets.weeks import add_weeks, weeks_since
+from forecasting_assets.weeks import add_weeks
 
 from .cases import FIRST, ONE_SHOP, hours_of, make_demand, monday, problems
 from .part_model import lp_cost
@@ -60,7 +60,8 @@ def test_stock_that_no_demand_uses_is_offered():
 
 
 def test_what_serving_it_first_displaces_and_at_what_cost():
-    policy = POLICY.model_copy(update={"lateness_penalty": 0.15})
+    # Overtime is cheaper than a week of lateness.
+    policy = POLICY.model_copy(update={"lateness_penalty": 0.2})
     (answer,) = answers(after_plan(policy=policy), (4, week(0)))
     assert answer.taken is None
     displacement = answer.displacement
@@ -69,8 +70,8 @@ def test_what_serving_it_first_displaces_and_at_what_cost():
         ("late", week(0), pytest.approx(2.0))
     ]
     assert displacement.own_cost == pytest.approx(4 * 4.0)
-    # Two units in overtime at half the cost more, and two units a week late for 15 % of their value.
-    assert displacement.extra_cost == pytest.approx(2 * 2.0 + 2 * 3.0)
+    # Two units in overtime at half the cost more, and two units a week late for a fifth of their value.
+    assert displacement.extra_cost == pytest.approx(2 * 2.0 + 2 * 4.0)
 
 
 def test_more_than_all_hours_is_said():
@@ -178,9 +179,13 @@ def test_displacement_costs_what_a_program_with_the_inquiry_costs_more(problem, 
     instance = capacity.problem.instance
     prices = instance.parts.set_index(["part_id", "region", "due_week"])["class"]
     slots = instance.slots
-    number = weeks_since(FIRST, slots["production_week"]).tolist()
-    both = slots[["capacity_hours", "overtime_capacity_hours"]].to_numpy().tolist()
-    hours = dict(zip(zip(slots["manufacturer_id"], number, strict=True), both, strict=True))
+    hours = {
+        (s.manufacturer_id, (pd.Timestamp(str(s.production_week)) - monday(0)).days // 7): [
+            s.capacity_hours,
+            s.overtime_capacity_hours,
+        ]
+        for s in slots.itertuples()
+    }
     tables = (
         {m.manufacturer_id: m for m in network.manufacturers.itertuples()},
         {(c.manufacturer_id, c.part_category): c for c in network.capabilities.itertuples()},

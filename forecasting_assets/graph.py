@@ -27,6 +27,9 @@ class Upstream:
         Whether W can be made although some of the weeks do not exist.
     only_with
         Order column without which these weeks hold nothing, and so never change.
+    published
+        Whether these weeks are read as they were published, because they have been acted on. W does not become out of
+        date when they are, but when they have been made again.
     """
 
     asset: str
@@ -34,6 +37,7 @@ class Upstream:
     last: int = 0
     optional: bool = False
     only_with: str | None = None
+    published: bool = False
 
 
 @dataclass(frozen=True)

@@ -286,7 +286,7 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
                 # How the errors of the forecast depend on each other.
                 Upstream("backtest_report"),
                 # What the plan before started (from its own network), and the supply position that it started from.
-                Upstream("allocation_plan", planned_before, -1, optional=True),
+                Upstream("allocation_plan", planned_before, -1, optional=True, published=True),
                 # Orders since the newest count, where there is no plan before.
                 Upstream("weekly_demand", first=orders_since, optional=True),
             ),
@@ -358,7 +358,7 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
             "planning",
             (
                 Upstream("business_impact", -1, -1, optional=True),
-                Upstream("allocation_plan", first=-FORESEEN_WEEKS, optional=True),
+                Upstream("allocation_plan", first=-FORESEEN_WEEKS, optional=True, published=True),
                 Upstream("demand_plan", first=-FORESEEN_WEEKS, optional=True),
                 Upstream("manufacturer_network", first=-FORESEEN_WEEKS, optional=True),
                 Upstream("weekly_demand", first=-FORESEEN_WEEKS - NAIVE_LOOKBACK_WEEKS, optional=True),

@@ -263,6 +263,8 @@ class Freshness:
     def _causes(self, asset: str, week: date, changing: Mapping[str, Sequence[date]]) -> list[str]:
         causes = []
         for source in self.pipeline[asset].upstream:
+            if source.published:
+                continue
             if source.only_with and not self._may_hold_rows(source.asset, source.only_with):
                 continue
             weeks = changing[source.asset]
@@ -300,10 +302,15 @@ class Freshness:
         return changed
 
     def upstream(self, targets: Mapping[str, Iterable[date]]) -> dict[str, set[date]]:
-        """Return asset -> all of its weeks needed for `targets`, directly or indirectly, the targets included."""
+        """Return asset -> all of its weeks needed for `targets`, directly or indirectly, the targets included.
+
+        Weeks that are read as they were published are not among them.
+        """
         needed = {asset: set(targets.get(asset, ())) for asset in self.pipeline}
         for asset in reversed(self.pipeline):
             for source in self.pipeline[asset].upstream:
+                if source.published:
+                    continue
                 if source.asset == asset:  # its own earlier weeks, and those that these read in turn
                     new = needed[asset]
                     while new:

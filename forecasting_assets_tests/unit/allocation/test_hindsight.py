@@ -25,7 +25,7 @@ from forecasting_assets.weeks import add_weeks
 from .cases import ONE_SHOP, make_demand, make_network, monday
 
 HORIZON = 3
-POLICY = AllocationPolicy(max_weeks_early=2, max_weeks_late=1, obsolescence=0)
+POLICY = AllocationPolicy(max_weeks_early=2, max_weeks_late=1, obsolescence=0, whole_units=False)
 SHOPS = make_network(
     [("M1", "north", 12.0, 4.0, 0.5, 0.9), ("M2", "south", 8.0, 0.0, 0.0, 1.0)],
     [("M1", "cnc", 1.0, 4.0), ("M1", "laser", 1.0, 6.0), ("M2", "cnc", 1.0, 3.0)],

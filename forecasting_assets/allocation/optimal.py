@@ -33,6 +33,7 @@ from forecasting_assets.allocation.program import (
     InfeasibleError,
     Program,
     Solution,
+    relative_difference,
     solve,
 )
 from forecasting_assets.allocation.proof import prove, stored
@@ -164,10 +165,11 @@ def allocate(
     solved = _solve_problem(build_problem(demand, network, policy, state))
     plan = replace(_published(solved), rules=_rules(solved), proof=_proof(solved))
     claim = PlanClaim.of(plan)
+    found = compare_plan(solved.problem, claim)
     return replace(
         plan,
-        reasons=explain(compare_plan(solved.problem, claim), unservable(network, demand)),
-        certificate=certify_plan(solved.problem, claim),
+        reasons=explain(found, unservable(network, demand)),
+        certificate=_certificate(solved.problem, claim, found),
     )
 
 
@@ -194,7 +196,12 @@ def certify_plan(problem: Problem, claim: PlanClaim) -> Certificate:
     Certificate
         What is violated, the cost, and the bound that no plan is below.
     """
-    certificate = prove(compare_plan(problem, claim))
+    return _certificate(problem, claim, compare_plan(problem, claim))
+
+
+def _certificate(problem: Problem, claim: PlanClaim, found: Comparison) -> Certificate:
+    """Return the certificate of a plan; `found` is the result of `compare_plan`."""
+    certificate = prove(found)
     if not problem.stages:
         return certificate
     program, proof = problem.program, claim.proof
@@ -275,7 +282,11 @@ def _solve_problem(problem: Problem) -> _SolvedProblem:
         decision = balance(problem.instance, decision)
     decision = zero_small_amounts(problem.instance, decision)
     status = "relaxed" if relaxation.any() else "time_limit" if solution.status != "optimal" else "optimal"
-    plan = replace(to_plan(problem.instance, decision, status), gap=solution.gap)
+    plan = to_plan(problem.instance, decision, status)
+    total, gap = plan.cost["total"], solution.gap
+    if program.binaries and not problem.stages:
+        gap = relative_difference(total - solution.bound, total)
+    plan = replace(plan, gap=gap)
     return _SolvedProblem(
         problem, solution, decision, plan, program.b_ub - problem.program.b_ub, relaxation, contradicts
     )
@@ -305,11 +316,16 @@ def _decision(problem: Problem, solution: Solution) -> Decision:
     overtime[formulation.overtime] = problem.family(x, "overtime")
     activation = np.zeros(len(instance.slots))
     cost_of = base.c[base.columns.get("active", slice(0, 0))]
+    units = problem.family(x, "units")
+    load = np.bincount(instance.arcs["batch"], units, minlength=len(instance.batches))
+    # A search that ended at its time limit may leave a slot active in which nothing is made.
+    used = np.bincount(instance.batches["slot"], load, minlength=len(instance.slots)) > 0
     activation[formulation.active] = problem.family(x, "active") * cost_of
+    activation = np.where(used, activation, 0.0)
     changes = [base.c[base.columns[name]] @ problem.family(x, name) for name in _changes(base)]
     _, y_ub = problem.prices(solution)
     return Decision(
-        units=problem.family(x, "units"),
+        units=units,
         overtime_units=overtime,
         short=problem.family(x, "shortage"),
         activation_cost=activation,

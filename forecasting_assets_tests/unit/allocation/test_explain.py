@@ -169,7 +169,7 @@ def relaxed(inputs: PlanInputs, found: pd.Series, by: float) -> PlanInputs:
     return PlanInputs(inputs.demand, inputs.network, policy.model_copy(update=update), state)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(ruled_problems(integer=False))
 def test_relaxing_what_a_reason_names_makes_the_plan_cheaper(inputs):
     """And by no more than the price that is named for it."""

@@ -239,7 +239,7 @@ def loop_cost(demand, network, policy, weeks):
     ).fun
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(problems(max_weeks=3, same_price_in_class=True))
 def test_costs_what_the_program_part_by_part_costs(problem):
     demand, network, policy, weeks = problem
@@ -249,7 +249,7 @@ def test_costs_what_the_program_part_by_part_costs(problem):
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(problems(max_weeks=3))
 def test_parts_of_other_prices_are_planned_exactly_where_there_are_bands_for_them(problem):
     demand, network, policy, weeks = problem
@@ -292,7 +292,7 @@ def test_weeks_of_one_shape_share_a_compiled_problem(monkeypatch):
     assert costs == pytest.approx([11 * 4, 17 * 4, 24 * 4 + 4 * 2 + 37 * 40])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(problems())
 def test_every_plan_holds_and_the_greedy_one_is_never_cheaper(problem):
     demand, network, policy, weeks = problem
@@ -304,7 +304,7 @@ def test_every_plan_holds_and_the_greedy_one_is_never_cheaper(problem):
     assert (optimal.capacity_load["shadow_price"] >= 0).all()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(problems())
 def test_does_not_depend_on_the_order_of_rows(problem):
     demand, network, policy, weeks = problem

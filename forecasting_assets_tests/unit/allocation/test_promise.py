@@ -220,7 +220,7 @@ def cheapest_by_week(inquiry, category, free, network, policy):
     return found
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(inquiries())
 def test_earliest_and_cheapest_are_those_of_an_integer_program_and_hours_are_never_used_twice(case):
     free, asked, network, policy = case

@@ -215,7 +215,7 @@ def test_a_share_over_one_is_an_error_before_the_solve(share):
         policy(maximum_share={"cnc": share})
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(problems(max_weeks=3), st.integers(0, 2**32 - 1))
 def test_every_plan_under_rules_is_proved(problem, seed):
     demand, network, base, weeks = problem

@@ -25,7 +25,7 @@ NOBODY = [
 ]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=12)
 @given(problems(), st.lists(st.sampled_from(NOBODY), min_size=1, unique=True))
 def test_demand_that_nobody_can_serve_changes_nothing_for_the_rest(problem, lost):
     demand, network, policy, n_weeks = problem

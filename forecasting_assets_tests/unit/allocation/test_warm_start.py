@@ -25,7 +25,7 @@ def uncertain(demand, seed):
     )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     problems(max_weeks=3),
     st.integers(2, 7),

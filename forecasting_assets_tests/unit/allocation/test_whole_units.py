@@ -65,7 +65,7 @@ def test_exact_amounts_if_units_need_not_be_whole():
     assert "published_total" not in result.cost
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(problems(max_weeks=4))
 def test_every_published_plan_is_whole_close_and_possible(problem):
     demand, network, policy, weeks = problem
@@ -100,7 +100,7 @@ def test_every_published_plan_is_whole_close_and_possible(problem):
     assert whole.cost["total"] == pytest.approx(exact.cost["total"])
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(problems(max_weeks=3))
 def test_totals_are_kept_to_half_a_unit_where_hours_are_not_full(problem):
     demand, network, policy, weeks = problem
@@ -113,7 +113,7 @@ def test_totals_are_kept_to_half_a_unit_where_hours_are_not_full(problem):
     assert (over.abs() <= 0.5 + 1e-5).to_numpy().all()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(problems(max_weeks=3))
 def test_the_exact_plan_follows_from_its_flows(problem):
     demand, network, policy, weeks = problem

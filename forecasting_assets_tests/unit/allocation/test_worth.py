@@ -139,7 +139,7 @@ def test_prices_that_mean_nothing_are_refused(fields):
         AllocationPolicy(**fields)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(problems(max_weeks=3, same_price_in_class=True), st.integers(0, 2**32 - 1))
 def test_own_prices_and_priorities_cost_what_the_program_part_by_part_costs(problem, seed):
     demand, network, base, weeks = problem
@@ -210,7 +210,7 @@ def test_bands_of_prices_lose_less_than_half_a_percent(seed):
     assert costs[0] == pytest.approx(costs[1], rel=0.005)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 30), st.integers(1, 5)), min_size=1, max_size=7, unique_by=lambda p: p[0]

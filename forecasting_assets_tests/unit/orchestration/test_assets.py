@@ -36,7 +36,11 @@ def settings(tmp_path, monkeypatch):
 def test_an_asset_is_a_function_of_weeks_settings_and_lake(settings, tmp_path):
     lake = Lake(str(tmp_path / "lake"))
     ((week, result),) = manufacturer_network([WEEK], settings, lake)
-    assert (week, result.rows, result.metadata) == (WEEK, 1, {"manufacturers": 1, "unused_manufacturers": "", "lanes": 1})
+    assert (week, result.rows, result.metadata) == (
+        WEEK,
+        1,
+        {"manufacturers": 1, "unused_manufacturers": "", "lanes": 1},
+    )
     assert read_network(lake, WEEK).capabilities["unit_cost"].tolist() == [12.0]
 
 

@@ -58,9 +58,10 @@ def test_a_bad_week_fails_alone_and_is_mended_alone(home_copy, capsys):
     said = capsys.readouterr().out
     assert f"clean_orders: 1 of 3 weeks failed, the others are made.\n    {BAD}: " in said
     assert f"clean_orders {BAD} failed in this run" in said
-    for asset in ("clean_orders", "weekly_demand"):
+    # Orders of the bad week may be wanted in the week after.
+    for asset, after in (("clean_orders", "fresh"), ("weekly_demand", "out of date")):
         assert events(home_copy, asset) == [str(BEFORE), str(AFTER)]
-        assert states(home_copy, asset, [BEFORE, BAD, AFTER]) == ["fresh", "failed", "fresh"]
+        assert states(home_copy, asset, [BEFORE, BAD, AFTER]) == ["fresh", "failed", after]
     assert materialize(home_copy.settings, [BAD], "+key:weekly_demand")
     assert states(home_copy, "weekly_demand", [BEFORE, BAD, AFTER]) == ["fresh"] * 3
 
@@ -150,7 +151,8 @@ def test_a_late_file_puts_out_of_date_what_it_touches_and_what_follows(home_copy
     stale = freshness_of(home_copy.settings).stale()
     assert list(stale["raw_orders"]) == [week]
     assert stale["raw_orders"][week].reasons == ("order files new: late.csv",)
-    assert list(stale["weekly_demand"]) == [week]
+    # An order may be wanted in any later week; until it is read, all of them may change.
+    assert list(stale["weekly_demand"]) == WEEKS[WEEKS.index(week) :]
     assert list(stale["feature_table"]) == WEEKS[WEEKS.index(week) :]
     assert list(stale["allocation_plan"]) == PLANNED[2:]
     assert stale["allocation_plan"][PLANNED[-1]].inherited
@@ -240,7 +242,8 @@ def dagster_statuses(home, week, assets):
 
 
 def test_the_lineage_in_the_ui_begins_at_the_files_and_shows_what_has_changed(home_copy):
-    week, assets = PLANNED[-1], ["raw_orders", "clean_orders", "weekly_demand", "allocation_plan"]
+    # A plan reads weekly_demand itself: Dagster marks it when that is made again, even with the same rows.
+    week, assets = PLANNED[-1], ["raw_orders", "clean_orders", "weekly_demand"]
     assert materialize(home_copy.settings, [week], "+key:weekly_demand")
     assert dagster_statuses(home_copy, week, assets) == dict.fromkeys(assets, "FRESH")
     (home_copy.path / "landing" / "orders" / "late.csv").write_text(

@@ -27,7 +27,7 @@ from benchmarks import results
 from benchmarks.allocation import SIZES, market
 from forecasting_assets.allocation import AllocationError, AllocationPolicy, Problem, build_problem
 from forecasting_assets.allocation.program import SIMPLEX, Program, solve
-from forecasting_assets.allocation.warm_start import solve_two_stage
+from forecasting_assets.allocation.warm_start import HighsMatrix, solve_two_stage
 from forecasting_assets.tables import QUANTILES
 
 #: Program -> number of arcs of one demand, and policy.
@@ -71,22 +71,9 @@ def problem_of(name: str, limit: float) -> Problem:
 def with_highs(program: Program, limit: float, options: dict[str, Any]) -> float | None:
     """Solve with HiGHS alone; return the cost, None if it does not end in time."""
     import highspy
-    from scipy import sparse
 
-    matrix = sparse.vstack([program.a_eq, program.a_ub]).tocsc()
-    lp = highspy.HighsLp()
-    lp.num_row_, lp.num_col_ = matrix.shape
-    lp.col_cost_, lp.col_lower_ = program.c, np.zeros(program.c.size)
-    lp.col_upper_ = np.full(program.c.size, highspy.kHighsInf)
-    lp.row_lower_ = np.concatenate([program.b_eq, np.full(program.b_ub.size, -highspy.kHighsInf)])
-    lp.row_upper_ = np.concatenate([program.b_eq, program.b_ub])
-    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    lp.a_matrix_.start_, lp.a_matrix_.index_ = matrix.indptr, matrix.indices
-    lp.a_matrix_.value_ = matrix.data
-    solver = highspy.Highs()
-    for option, value in {"output_flag": False, "time_limit": limit, **options}.items():
-        solver.setOptionValue(option, value)
-    solver.passModel(lp)
+    matrix = HighsMatrix(program.a_eq, program.a_ub)
+    solver = matrix.solver(program.c, program.b_eq, program.b_ub, options, limit)
     solver.run()
     if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         return None

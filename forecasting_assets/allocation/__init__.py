@@ -63,6 +63,7 @@ from forecasting_assets.allocation.rolling import (
 from forecasting_assets.allocation.scenarios import correlations_used
 from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.allocation.supply import (
+    KINDS,
     Position,
     advance,
     all_series,
@@ -98,6 +99,7 @@ __all__ = [
     "COST_PARTS",
     "FEWEST_WEEKS",
     "FORESEEN_WEEKS",
+    "KINDS",
     "REPLAYED_WEEKS",
     "WARM_UP_WEEKS",
     "AllocationError",

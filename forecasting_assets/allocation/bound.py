@@ -18,15 +18,13 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.allocation.instance import capabilities_of, ways_to_serve
+from forecasting_assets.allocation.instance import CATEGORY_REGION, capabilities_of, ways_to_serve
 from forecasting_assets.allocation.network import weekly_capacity
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import Columns, Rows, assemble, incidence, solve
 from forecasting_assets.allocation.rolling import Market
 from forecasting_assets.allocation.supply import Position
 from forecasting_assets.weeks import weeks_since
-
-_CLASS = ["part_category", "region"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ def _pooled(
     weeks: Sequence[date], market: Market, begin: Position, end: Position
 ) -> tuple[pd.DataFrame, _Pool]:
     """Return the classes of a market, and its positions and orders by class."""
-    class_ = market.series.groupby(_CLASS).ngroup().to_numpy()
+    class_ = market.series.groupby(CATEGORY_REGION).ngroup().to_numpy()
     count, late = int(class_.max(initial=-1)) + 1, market.policy.max_weeks_late
 
     def added(units: np.ndarray) -> np.ndarray:
@@ -98,7 +96,7 @@ def _pooled(
     arriving[:, 0] += added(begin.stock)
     orders = np.column_stack([market.ordered(week) for week in weeks])
     least = market.series.groupby(class_)[["unit_cost", "unit_value", "shortage_cost"]].min()
-    return market.series.groupby(class_)[_CLASS].first(), _Pool(
+    return market.series.groupby(class_)[CATEGORY_REGION].first(), _Pool(
         ordered=np.hstack([added(begin.overdue)[:, :late][:, ::-1], added(orders)]),
         arriving=arriving,
         # Units from before the beginning that arrive after the last week are left whatever is decided.

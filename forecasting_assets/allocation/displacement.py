@@ -9,7 +9,7 @@ import pandas as pd
 
 from forecasting_assets.allocation.formulate import formulate
 from forecasting_assets.allocation.free_capacity import FreeCapacity, Inquiry
-from forecasting_assets.allocation.instance import Instance, build_instance
+from forecasting_assets.allocation.instance import SLOT, Instance, build_instance
 from forecasting_assets.allocation.network import Network
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.problem import Problem
@@ -19,7 +19,6 @@ from forecasting_assets.allocation.relaxation import relaxed
 #: Changes below this share of a unit are rounding errors of the solver.
 _TOLERANCE = 1e-6
 _GROUP = ["part_category", "region", "due_week"]
-_SLOT = ["manufacturer_id", "production_week"]
 _HOURS = ["regular_hours", "overtime_hours"]
 _CAPACITY = ["capacity_hours", "overtime_capacity_hours"]
 
@@ -158,8 +157,8 @@ class Baseline:
         """Return the problem with the inquiry as its last class, which no other demand is worth leaving short."""
         base = self.instance
         taken = self.free.slots[_HOURS].to_numpy() - free.slots[_HOURS].to_numpy()
-        row = pd.MultiIndex.from_frame(free.slots[_SLOT]).get_indexer(
-            pd.MultiIndex.from_frame(base.slots[_SLOT])
+        row = pd.MultiIndex.from_frame(free.slots[SLOT]).get_indexer(
+            pd.MultiIndex.from_frame(base.slots[SLOT])
         )
         hours = base.slots[_CAPACITY] - np.vstack([taken, np.zeros(2)])[row]
         slots = base.slots.assign(**{c: hours[c].clip(lower=0) for c in _CAPACITY})
@@ -174,7 +173,7 @@ class Baseline:
         )
         # By the week asked for, and not later; delays are no other than those of other demand.
         in_time = self.policy.model_copy(update={"max_weeks_late": 0, "value_bands": 1})
-        alone = build_instance(demand, self.network, in_time, slots[[*_SLOT, *_CAPACITY]])
+        alone = build_instance(demand, self.network, in_time, slots[[*SLOT, *_CAPACITY]])
         hours_per_unit = base.batches["hours_per_unit"]
         ratio = float(hours_per_unit.max() / hours_per_unit.min()) if len(hours_per_unit) else 1.0
         costs = np.concatenate([of["shortage_cost"].to_numpy() for of in (base.classes, alone.classes)])

@@ -11,7 +11,7 @@ import pandas as pd
 
 from forecasting_assets.allocation.commitments import Commitments, resolve_commitments
 from forecasting_assets.allocation.comparison import PlanClaim
-from forecasting_assets.allocation.instance import COST_PARTS, Instance
+from forecasting_assets.allocation.instance import COST_PARTS, LOT, Instance
 from forecasting_assets.allocation.netting import Netting
 from forecasting_assets.allocation.network import Network
 from forecasting_assets.allocation.plan import ROUNDING_TOLERANCE, AllocationPlan
@@ -85,9 +85,8 @@ class FixedProduction:
         """Return what the previous plan makes of each lot beyond what is fixed, as rows of it."""
         if previous is None or previous.empty:
             return previous
-        lot = ["manufacturer_id", "production_week", "part_category", "region"]
-        lots = previous.groupby(lot)["quantity"].sum()
-        fixed = self.rows.groupby(lot)["quantity"].sum().reindex(lots.index).fillna(0.0)
+        lots = previous.groupby(LOT)["quantity"].sum()
+        fixed = self.rows.groupby(LOT)["quantity"].sum().reindex(lots.index).fillna(0.0)
         return (lots - fixed).clip(lower=0.0).reset_index()
 
     def add_to(self, plan: AllocationPlan) -> AllocationPlan:

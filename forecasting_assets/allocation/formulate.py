@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.allocation.instance import Instance
+from forecasting_assets.allocation.instance import LOT, Instance
 from forecasting_assets.allocation.network import Network
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import (
@@ -26,8 +26,6 @@ from forecasting_assets.allocation.program import (
 )
 
 UNIT_COSTS = ["production_cost", "lane_cost", "holding_cost", "lateness_cost"]
-#: Units of one batch for one region.
-LOT = ["manufacturer_id", "production_week", "part_category", "region"]
 #: Families of rows that can be relaxed if they contradict each other; the others are arithmetic.
 RULES = ["minimum_load", "maximum_share"]
 

@@ -11,11 +11,10 @@ from forecasting_assets.allocation.certificate import Certificate
 from forecasting_assets.allocation.commitments import usable_supply
 from forecasting_assets.allocation.fixed_production import served_demand
 from forecasting_assets.allocation.held import reserve_supply
-from forecasting_assets.allocation.instance import Instance
+from forecasting_assets.allocation.instance import SLOT, Instance
 from forecasting_assets.allocation.network import Network
 from forecasting_assets.tables import SERIES
 
-_SLOT = ["manufacturer_id", "production_week"]
 #: Fewer units are rounding errors.
 _TOLERANCE = 1e-9
 
@@ -134,14 +133,14 @@ class FreeCapacity:
             part_id -> part_category of every part with demand.
         """
         in_regular = load["load_hours"] - load["overtime_hours"]
-        slots = load[_SLOT].assign(
+        slots = load[SLOT].assign(
             regular_hours=(load["capacity_hours"] - in_regular).clip(lower=0.0),
             overtime_hours=(load["overtime_capacity_hours"] - load["overtime_hours"]).clip(lower=0.0),
             is_used=load["load_hours"] > 0,
         )
         short = shortages["quantity"].groupby(shortages["part_id"].map(dict(categories))).sum()
         wanted = plan.groupby("part_category")["quantity"].sum().add(short, fill_value=0.0)
-        made = plan.groupby([*_SLOT, "part_category"])["quantity"].sum().reset_index()
+        made = plan.groupby([*SLOT, "part_category"])["quantity"].sum().reset_index()
         return cls(slots, stock, made, {str(category): float(units) for category, units in wanted.items()})
 
     def without_promises(self, promises: pd.DataFrame, network: Network) -> "FreeCapacity":
@@ -162,8 +161,8 @@ class FreeCapacity:
             network.capabilities[["manufacturer_id", "part_category", "hours_per_unit"]],
             on=["manufacturer_id", "part_category"],
         )
-        hours = (made["quantity"] * made["hours_per_unit"]).groupby([made[c] for c in _SLOT]).sum()
-        taken = hours.reindex(pd.MultiIndex.from_frame(self.slots[_SLOT])).fillna(0.0).to_numpy()
+        hours = (made["quantity"] * made["hours_per_unit"]).groupby([made[c] for c in SLOT]).sum()
+        taken = hours.reindex(pd.MultiIndex.from_frame(self.slots[SLOT])).fillna(0.0).to_numpy()
         regular = self.slots["regular_hours"].to_numpy()
         in_overtime = np.maximum(taken - regular, 0.0)
         slots = self.slots.assign(

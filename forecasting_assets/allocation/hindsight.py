@@ -33,6 +33,7 @@ import pandas as pd
 
 from forecasting_assets.allocation.bound import lower_bound
 from forecasting_assets.allocation.greedy import allocate_greedily
+from forecasting_assets.allocation.instance import CATEGORY_REGION
 from forecasting_assets.allocation.optimal import allocate_unproven
 from forecasting_assets.allocation.rolling import (
     Market,
@@ -57,8 +58,6 @@ _FORESIGHT = "perfect_foresight"
 _BOUND = "lower_bound"
 #: Weeks after which the bound begins again.
 BOUND_WEEKS = 26
-#: Units of one category and region are forecast alike by mistake, and judged together.
-_CATEGORY_REGION = ["part_category", "region"]
 #: Policies that allocate greedily.
 _GREEDY = ("status_quo", "forecast_greedy")
 
@@ -286,7 +285,7 @@ def _known(
 
 def _errors(forecast: pd.DataFrame, seed: int) -> dict[str, np.ndarray]:
     """Return factors on the rows of `forecast`, by the name of the policy that plans with them."""
-    class_, due = forecast.groupby(_CATEGORY_REGION).ngroup().to_numpy(), forecast["due_week"]
+    class_, due = forecast.groupby(CATEGORY_REGION).ngroup().to_numpy(), forecast["due_week"]
     score = np.zeros(len(forecast))
     for week in due.unique():
         rng = np.random.default_rng([seed, week_index(pd.Timestamp(week).date())])
@@ -305,4 +304,4 @@ def _scaled(forecast: pd.DataFrame, factor: np.ndarray) -> pd.DataFrame:
 
 
 def _by_class(demand: pd.DataFrame, week: date) -> pd.Series:
-    return demand[demand["due_week"] == pd.Timestamp(week)].groupby(_CATEGORY_REGION)["quantity"].sum()
+    return demand[demand["due_week"] == pd.Timestamp(week)].groupby(CATEGORY_REGION)["quantity"].sum()

@@ -19,6 +19,10 @@ from forecasting_assets.allocation.worth import price_units, value_bands_of
 from forecasting_assets.weeks import EPOCH_WEEK, add_weeks, weeks_between, weeks_since
 
 DEMAND_CLASS = ["part_category", "region", "due_week", "band"]
+#: A week of a manufacturer, and the units of one category that it makes in that week for one region.
+SLOT = ["manufacturer_id", "production_week"]
+LOT = [*SLOT, "part_category", "region"]
+CATEGORY_REGION = ["part_category", "region"]
 #: Demand of at most this many units counts as zero; the check of the balance names it.
 NEGLIGIBLE_QUANTITY = 1e-6
 COST_PARTS = ["production_cost", "overtime_cost", "lane_cost", "holding_cost", "lateness_cost"]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.certificate import Certificate
-from forecasting_assets.allocation.instance import COST_PARTS, DEMAND_CLASS, Instance
+from forecasting_assets.allocation.instance import COST_PARTS, DEMAND_CLASS, SLOT, Instance
 from forecasting_assets.allocation.split import split
 from forecasting_assets.allocation.whole_units import cheapest_overtime, whole_quantities, working_limits
 from forecasting_assets.tables import (
@@ -21,7 +21,6 @@ from forecasting_assets.tables import (
 
 #: Quantities below this share of the demand they serve are rounding errors of the solver.
 ROUNDING_TOLERANCE = 1e-9
-_SLOT = ["manufacturer_id", "production_week"]
 
 
 @dataclass(frozen=True)
@@ -281,14 +280,14 @@ def exact_plan(
     arc_key = pd.MultiIndex.from_frame(instance.arcs[["batch", "class"]])
     series = ["part_id", "region", "due_week"]
     part_key = pd.MultiIndex.from_frame(instance.parts[series])
-    slot_key = pd.MultiIndex.from_frame(instance.slots[_SLOT])
+    slot_key = pd.MultiIndex.from_frame(instance.slots[SLOT])
     batch = batch_key.get_indexer(
         pd.MultiIndex.from_frame(flows[["manufacturer_id", "production_week", "part_category"]])
     )
     class_ = class_key.get_indexer(pd.MultiIndex.from_frame(flows[DEMAND_CLASS]))
     arc = arc_key.get_indexer(pd.MultiIndex.from_arrays([batch, class_]))
     part = part_key.get_indexer(pd.MultiIndex.from_frame(shortages[series]))
-    row = pd.MultiIndex.from_frame(load[_SLOT]).get_indexer(slot_key)
+    row = pd.MultiIndex.from_frame(load[SLOT]).get_indexer(slot_key)
     if any((at < 0).any() for at in (batch, class_, arc, part, row)):
         return None
     activation_cost, shadow_price = load[["activation_cost", "shadow_price"]].to_numpy(float)[row].T

@@ -19,13 +19,15 @@ from forecasting_assets.weeks import add_weeks, weeks_since
 
 #: Columns of a position as a table, but for `source`.
 POSITION = [*SERIES, "part_category", "kind", "week_of_units", "quantity"]
+#: Kinds of units in a position.
+KINDS = ("stock", "arriving", "overdue")
 #: Weeks ahead for which arrivals are kept: the longest transit, a delay, and room.
 _ARRIVALS = 60
 #: Amounts up to this many units are rounding errors of sums.
 _NO_UNITS = 1e-9
 
 
-@dataclass
+@dataclass(frozen=True)
 class Position:
     """Units at the end of a week, by part and region (S series).
 
@@ -75,18 +77,14 @@ class Position:
         row = position.index.get_indexer(pd.MultiIndex.from_frame(rows[SERIES]))
         away = weeks_since(week, rows["week_of_units"])
         quantity, kind = rows["quantity"].to_numpy(float), rows["kind"].to_numpy()
-        stock = (kind == "stock") & (row >= 0)
-        np.add.at(position.stock, row[stock], quantity[stock])
-        arriving = (kind == "arriving") & (row >= 0)
-        np.add.at(
-            position.arriving,
-            (row[arriving], np.clip(away[arriving] - 1, 0, _ARRIVALS - 1)),
-            quantity[arriving],
-        )
-        overdue = (kind == "overdue") & (row >= 0)
-        np.add.at(
-            position.overdue, (row[overdue], np.clip(-away[overdue], 0, max_weeks_late)), quantity[overdue]
-        )
+        of_kind = {
+            "stock": (position.stock[:, None], np.zeros_like(away)),
+            "arriving": (position.arriving, np.clip(away - 1, 0, _ARRIVALS - 1)),
+            "overdue": (position.overdue, np.clip(-away, 0, max_weeks_late)),
+        }
+        for name, (units, column) in of_kind.items():
+            at = (kind == name) & (row >= 0)
+            np.add.at(units, (row[at], column[at]), quantity[at])
         return position
 
     @property
@@ -97,13 +95,13 @@ class Position:
     def table(self, week: date) -> pd.DataFrame:
         """Return the position at the end of `week` as a table with the columns POSITION; amounts of 0 have no row."""
         ages = np.arange(self.overdue.shape[1])
-        kinds = [
-            ("stock", self.stock[:, None], np.zeros(1, dtype=int)),
-            ("arriving", self.arriving, np.arange(1, _ARRIVALS + 1)),
-            ("overdue", self.overdue, -ages),
-        ]
+        of_kinds = (
+            (self.stock[:, None], np.zeros(1, dtype=int)),
+            (self.arriving, np.arange(1, _ARRIVALS + 1)),
+            (self.overdue, -ages),
+        )
         tables = []
-        for kind, units, offset in kinds:
+        for kind, (units, offset) in zip(KINDS, of_kinds, strict=True):
             row, column = np.nonzero(units > _NO_UNITS)
             weeks = np.datetime64(week, "D") + 7 * offset[column]
             rows = self.series.iloc[row].reset_index(drop=True)

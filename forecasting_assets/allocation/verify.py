@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation.certificate import Certificate
-from forecasting_assets.allocation.instance import COST_PARTS, NEGLIGIBLE_QUANTITY, Instance
+from forecasting_assets.allocation.instance import COST_PARTS, LOT, NEGLIGIBLE_QUANTITY, Instance
 from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.findings import Finding
 from forecasting_assets.tables import PLAN_SHORTAGES
@@ -14,8 +14,6 @@ from forecasting_assets.wording import count, listed
 
 #: Relative tolerance of all checks; the solver's own is 1e-7.
 TOLERANCE = 1e-6
-#: Units of one category that a manufacturer makes in a week for one region.
-LOT = ["manufacturer_id", "production_week", "part_category", "region"]
 
 
 def check_capacity(capacity_load: pd.DataFrame) -> Finding:

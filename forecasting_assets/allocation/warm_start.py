@@ -61,7 +61,7 @@ def solve_two_stage(stages: TwoStage, program: Program, time_limit: float) -> So
     """
     scaling = Scaling.of(program)
     basis = _wait_and_see(stages, program, scaling, time_limit)
-    matrix = _Matrix(scaled_rows(program.a_eq), scaled_rows(program.a_ub))
+    matrix = HighsMatrix(scaled_rows(program.a_eq), scaled_rows(program.a_ub))
     b_eq, b_ub = program.b_eq / scaling.eq / scaling.amount, program.b_ub / scaling.ub / scaling.amount
     solver = matrix.solver(program.c / scaling.cost, b_eq, b_ub, _REPAIR, time_limit)
     _set_basis(solver, basis)
@@ -83,7 +83,7 @@ class _Basis:
 
 
 @dataclass(frozen=True)
-class _Matrix:
+class HighsMatrix:
     """Equalities and inequalities of a program, each row divided by its largest coefficient."""
 
     a_eq: sparse.csr_array
@@ -125,7 +125,7 @@ def _wait_and_see(stages: TwoStage, program: Program, scaling: Scaling, time_lim
     equalities, later = base.b_eq.size, stages.later.size
     b_eq = (program.b_eq.reshape(n, -1) / of_base.eq) / scaling.amount
     b_ub = (program.b_ub[: n * base.b_ub.size].reshape(n, -1) / of_base.ub) / scaling.amount
-    matrix = _Matrix(scaled_rows(base.a_eq), scaled_rows(base.a_ub))
+    matrix = HighsMatrix(scaled_rows(base.a_eq), scaled_rows(base.a_ub))
     solver = matrix.solver(base.c / of_base.cost, b_eq[0], b_ub[0], SIMPLEX, time_limit)
     row = np.arange(equalities + base.b_ub.size, dtype=np.int32)
     free = np.full(base.b_ub.size, -np.inf)

@@ -2,6 +2,8 @@
 
 from datetime import date
 
+import pandas as pd
+
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.planning_files import PlanningFolder
@@ -36,6 +38,13 @@ def demand_sources(settings: Settings, lake: Lake, week: date) -> DemandSources:
         planning.used_by(week, OVERRIDES),
         planning.used_by(week, HELD),
     )
+
+
+def planned_demand(lake: Lake, origin: date) -> pd.DataFrame:
+    """Read the demand to plan for at the end of `origin`, as for `allocation.allocate`."""
+    columns = ["part_id", "region", "part_category", "due_week", "quantity", *QUANTILES, "unit_price"]
+    columns += ["booked", "held"]
+    return lake.read_pandas(DEMAND_PLAN, [origin], columns).drop(columns="week")
 
 
 def plan_demand_of_week(settings: Settings, lake: Lake, week: date) -> WeekResult:

@@ -34,7 +34,8 @@ from forecasting_assets.tables import (
     Table,
 )
 from forecasting_assets.weeks import add_weeks, weeks_between
-from forecasting_assets.workflows.planning import impact_figures, planned_demand, write_plan_report
+from forecasting_assets.workflows.demand import planned_demand
+from forecasting_assets.workflows.planning import impact_figures, write_plan_report
 from forecasting_assets.workflows.week_result import WeekResult
 
 

@@ -1,6 +1,6 @@
 """Decide what the plan of a week is made for, from the lake into the lake."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -28,20 +28,16 @@ from forecasting_assets.tables import (
     WEEKLY_DEMAND,
 )
 from forecasting_assets.weeks import add_weeks, weeks_between
-
-#: Reads the demand that is planned for at the end of a week.
-DemandReader = Callable[[Lake, date], pd.DataFrame]
+from forecasting_assets.workflows.demand import planned_demand
 
 
-def choose_week(settings: Settings, lake: Lake, week: date, read_demand: DemandReader) -> Mapping[str, Any]:
+def choose_week(settings: Settings, lake: Lake, week: date) -> Mapping[str, Any]:
     """Write PLAN_CHOICE of `week`: the method that is set, or the one that past weeks would have cost least with.
 
     Parameters
     ----------
     settings, lake, week
         Settings of the home, its tables, and the week that is planned.
-    read_demand
-        Reads the demand planned for at the end of an earlier week.
 
     Returns
     -------
@@ -52,7 +48,7 @@ def choose_week(settings: Settings, lake: Lake, week: date, read_demand: DemandR
     if policy.uncertainty != "auto":
         choice, reason = set_method(policy), "set"
     else:
-        choice = _replayed_choice(settings, lake, week, read_demand)
+        choice = _replayed_choice(settings, lake, week)
         replayed = int(choice["weeks"].iloc[0])
         reason = f"cheapest of {len(choice)} methods over {replayed} past weeks"
         if replayed < FEWEST_WEEKS:
@@ -73,7 +69,7 @@ def read_policy(settings: Settings, lake: Lake, week: date) -> AllocationPolicy:
     return with_choice(policy, lake.read_pandas(PLAN_CHOICE, [week]))
 
 
-def _replayed_choice(settings: Settings, lake: Lake, week: date, read_demand: DemandReader) -> pd.DataFrame:
+def _replayed_choice(settings: Settings, lake: Lake, week: date) -> pd.DataFrame:
     first = max(settings.calendar.first_week, add_weeks(week, 1 - REPLAYED_WEEKS))
     origins = weeks_between(add_weeks(first, -1), add_weeks(week, -1))
     planned = set(lake.existing(DEMAND_PLAN, origins))
@@ -84,7 +80,7 @@ def _replayed_choice(settings: Settings, lake: Lake, week: date, read_demand: De
         if origin not in planned or add_weeks(origin, 1) not in ordered:
             break
         unbroken.insert(0, origin)
-    forecasts = {origin: read_demand(lake, origin) for origin in unbroken}
+    forecasts = {origin: planned_demand(lake, origin) for origin in unbroken}
     position = (
         lake.read_pandas(SUPPLY_POSITION, unbroken[:1], missing_ok=True) if unbroken else pd.DataFrame()
     )

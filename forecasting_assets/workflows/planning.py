@@ -31,7 +31,6 @@ from forecasting_assets.tables import (
     ASSUMED_CORRELATIONS,
     BUSINESS_IMPACT,
     CAPACITY_LOAD,
-    DEMAND_PLAN,
     ERROR_CORRELATIONS,
     PLAN_COST,
     PLAN_FLOWS,
@@ -39,9 +38,9 @@ from forecasting_assets.tables import (
     PLAN_REASONS,
     PLAN_RULES,
     PLAN_SHORTAGES,
-    QUANTILES,
 )
 from forecasting_assets.weeks import add_weeks, days_of, weeks_between
+from forecasting_assets.workflows.demand import planned_demand
 from forecasting_assets.workflows.plan_choice import choose_week, read_policy
 from forecasting_assets.workflows.supply import carry_supply_forward, read_position
 from forecasting_assets.workflows.week_result import WeekResult
@@ -113,13 +112,6 @@ def planning_inputs(settings: Settings, lake: Lake, week: date) -> PlanningInput
     )
 
 
-def planned_demand(lake: Lake, origin: date) -> pd.DataFrame:
-    """Read the demand to plan for at `origin` (see `PlanningInputs`)."""
-    columns = ["part_id", "region", "part_category", "due_week", "quantity", *QUANTILES, "unit_price"]
-    columns += ["booked", "held"]
-    return lake.read_pandas(DEMAND_PLAN, [origin], columns).drop(columns="week")
-
-
 def plan_week(settings: Settings, lake: Lake, week: date) -> Mapping[str, Any]:
     """Bring the supply position to the end of a week, plan from it, and write all tables.
 
@@ -139,7 +131,7 @@ def plan_week(settings: Settings, lake: Lake, week: date) -> Mapping[str, Any]:
         If network or demand are not valid, or no plan is found.
     """
     supply = carry_supply_forward(settings, lake, week)
-    choice = choose_week(settings, lake, week, planned_demand)
+    choice = choose_week(settings, lake, week)
     inputs = planning_inputs(settings, lake, week)
     plan = allocate(inputs.demand, inputs.network, inputs.policy, inputs.state)
     _write_plan(lake, plan, week)

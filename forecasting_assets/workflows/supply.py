@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation import (
+    KINDS,
     Counts,
     Position,
     advance,
@@ -64,28 +65,21 @@ def carry_supply_forward(settings: Settings, lake: Lake, week: date) -> Mapping[
         Metadata of the week.
     """
     origin = add_weeks(week, -1)
-    counts = read_counts(settings, week)
+    planning = PlanningFolder.of(settings)
+    counts = Counts(*(planning.used_by(week, of) for of in COUNTS))
     if lake.existing(ALLOCATION_PLAN, [origin]) and lake.existing(SUPPLY_POSITION, [origin]):
-        position, flows, metadata = _next_week(settings, lake, week, counts)
+        held = planning.used_by(week, HELD)
+        position, flows, metadata = _next_week(settings, lake, week, counts, held)
     else:
         position, flows, metadata = _first_week(settings, lake, week, counts)
     lake.write_pandas(flows, SUPPLY_LEDGER, week)
     lake.write_pandas(position, SUPPLY_POSITION, week)
-    stock = position.loc[position["kind"] == "stock", "quantity"].sum()
-    arriving = position.loc[position["kind"] == "arriving", "quantity"].sum()
-    overdue = position.loc[position["kind"] == "overdue", "quantity"].sum()
-    units = {"stock_units": float(stock), "arriving_units": float(arriving), "overdue_units": float(overdue)}
-    return {**metadata, **units}
-
-
-def read_counts(settings: Settings, week: date) -> Counts:
-    """Read the counts of stock and of work in progress that are known at the end of `week`."""
-    planning = PlanningFolder.of(settings)
-    return Counts(*(planning.used_by(week, of) for of in COUNTS))
+    units = position.groupby("kind")["quantity"].sum()
+    return {**metadata, **{f"{kind}_units": float(units.get(kind, 0.0)) for kind in KINDS}}
 
 
 def _next_week(
-    settings: Settings, lake: Lake, week: date, counts: Counts
+    settings: Settings, lake: Lake, week: date, counts: Counts, held: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Carry the position of the week before forward; return SUPPLY_POSITION, SUPPLY_LEDGER and metadata."""
     origin = add_weeks(week, -1)
@@ -94,7 +88,7 @@ def _next_week(
     plan = lake.read_pandas(ALLOCATION_PLAN, [origin])
     orders = lake.read_pandas(WEEKLY_DEMAND, [week])
     network = read_network(lake, origin)
-    promised = promised_production(PlanningFolder.of(settings).used_by(week, HELD), week, network)
+    promised = promised_production(held, week, network)
     started = started_production(pd.concat([plan, promised]) if len(promised) else plan, week, network)
     series = _with_category([before, started, orders], of_week, lake, week)
     position = Position.read(before, origin, series, late)

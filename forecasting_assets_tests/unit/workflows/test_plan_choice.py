@@ -20,7 +20,7 @@ from forecasting_assets.tables import (
 )
 from forecasting_assets.weeks import add_weeks
 from forecasting_assets.workflows.plan_choice import choose_week, read_policy
-from forecasting_assets.workflows.planning import plan_week, planned_demand
+from forecasting_assets.workflows.planning import plan_week
 from forecasting_assets_tests.unit.allocation.cases import make_network
 
 FIRST = date(2024, 3, 4)
@@ -58,7 +58,7 @@ def _filled(frame, table):
 def test_past_weeks_choose_the_method(home):
     settings, lake = home
     week = add_weeks(FIRST, 4)
-    metadata = choose_week(settings, lake, week, planned_demand)
+    metadata = choose_week(settings, lake, week)
     choice = lake.read_pandas(PLAN_CHOICE, [week])
     assert (choice["weeks"] == 4).all()
     assert choice["cost"].notna().all()
@@ -70,7 +70,7 @@ def test_past_weeks_choose_the_method(home):
 def test_a_gap_ends_the_weeks_that_are_replayed(home):
     settings, lake = home
     week = add_weeks(FIRST, FEWEST_WEEKS - 1)
-    metadata = choose_week(settings, lake, week, planned_demand)
+    metadata = choose_week(settings, lake, week)
     assert lake.read_pandas(PLAN_CHOICE, [week])["weeks"].tolist() == [FEWEST_WEEKS - 1]
     assert read_policy(settings, lake, week).uncertainty == "deterministic"
     assert f"only {FEWEST_WEEKS - 1} of the {FEWEST_WEEKS} past weeks" in metadata["uncertainty/method"]
@@ -80,7 +80,7 @@ def test_a_method_that_is_set_is_not_replayed(home):
     settings, lake = home
     quantile = settings.allocation.model_copy(update={"uncertainty": "quantile", "service_level": 0.7})
     settings = settings.model_copy(update={"allocation": quantile})
-    metadata = choose_week(settings, lake, FIRST, planned_demand)
+    metadata = choose_week(settings, lake, FIRST)
     assert metadata["uncertainty/method"] == "quantile 0.7 (set)"
     assert read_policy(settings, lake, FIRST) == quantile
     assert lake.read_pandas(PLAN_CHOICE, [FIRST])["weeks"].tolist() == [0]

@@ -68,7 +68,7 @@ def candidate_forecasts(
     Parameters
     ----------
     endog
-        (series, weeks).
+        (series, weeks), NaN where it is not known.
     first
         Column in which the history of each series begins.
     candidate
@@ -90,7 +90,7 @@ def candidate_forecasts(
     forecasts = np.full((n, n_weeks, horizon), np.nan)
     for t in range(n_weeks):
         begun = t >= first
-        innovation = endog[:, t] - state @ design
+        innovation = np.nan_to_num(endog[:, t] - state @ design)
         updated = state @ transition.T + gain[np.maximum(t - first, 0)] * innovation[:, None]
         state = np.where(begun[:, None], updated, state)
         forecasts[begun, t] = state[begun] @ np.array(ahead).T

@@ -5,12 +5,14 @@ References
 Bates and Granger (1969), "The combination of forecasts".
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from forecasting_assets.features.demand_patterns import ADI_LIMIT
 from forecasting_assets.forecasting.candidates import CANDIDATES, candidate_forecasts
+from forecasting_assets.forecasting.cleaning import interruptions, outliers
 from forecasting_assets.forecasting.panel import Panel, mean_demand, to_log_scale
 
 #: Weight of an out-of-sample error relative to one a week later.
@@ -18,6 +20,8 @@ MEMORY = 0.98
 #: Number of errors that the average of all candidates, and of all series of a pattern, count for where a series has
 #: few errors of its own.
 PRIOR_ERRORS, PRIOR_SCALE_ERRORS = 50.0, 16.0
+#: A single error counts for no more than this many typical ones in the scale of the errors.
+MAX_RELATIVE_ERROR = 4.0
 #: A candidate is weighted by its mean squared error to the power of minus this.
 SHARPNESS = 4
 #: No value above this many times the largest demand so far is forecast.
@@ -33,7 +37,7 @@ class RollingForecasts:
     Attributes
     ----------
     endog
-        Log demand, (series, weeks).
+        Log demand, (series, weeks); NaN where it is an outlier (`cleaning`).
     scale
         Mean demand of each series, in units, (series,).
     pattern
@@ -45,7 +49,8 @@ class RollingForecasts:
     location
         Forecast, (series, weeks, horizon).
     error
-        Demand minus forecast, (series, weeks, horizon); NaN where the target week has not closed.
+        Demand minus forecast, (series, weeks, horizon); NaN where the target week has not closed, is an outlier, or an
+        interruption was involved (`cleaning`).
     booked, booked_share
         Of forecasts that start from the order book: units booked and their usual share of demand
         (`book.OrderBook`), (series, weeks, horizon). None if nothing is ever booked.
@@ -66,11 +71,12 @@ class RollingForecasts:
 class Season:
     """The seasonal regressor: past deviations, their coefficients, and the column they were fitted at.
 
-    `past` is (COMPONENTS, series, weeks + horizon); `coefficients` is (2, COMPONENTS), for frequent and for sparse
-    series.
+    `past` is (COMPONENTS, series, weeks + horizon); `own` (series, weeks + horizon) is the season that each series
+    shows by itself, NaN where unknown; `coefficients` is (2, COMPONENTS), for frequent and for sparse series.
     """
 
     past: np.ndarray
+    own: np.ndarray
     coefficients: np.ndarray
     fitted_at: int
 
@@ -85,40 +91,75 @@ def forecast_every_week(panel: Panel, season: Season, horizon: int) -> RollingFo
     """Forecast every series of `panel` from the end of every week, using only the weeks up to it."""
     n, n_weeks = panel.demand.shape
     first = panel.first_order
-    scale = mean_demand(panel.demand, season.fitted_at)
+    outlier = outliers(panel.demand, season.fitted_at)
+    scale = mean_demand(np.where(outlier, 0.0, panel.demand), season.fitted_at)
     coefficients = season.coefficients[is_sparse(panel, season.fitted_at).astype(int)]
-    offset = np.einsum("cnt,nc->nt", season.past, coefficients)
-    endog = to_log_scale(panel.demand, scale)
-    ahead = np.stack([offset[:, 1 + h : n_weeks + 1 + h] for h in range(horizon)], axis=-1)
-    location = np.empty((n, n_weeks, horizon))
+    shared = np.einsum("cnt,nc->nt", season.past, coefficients)
+    own = np.where(np.isnan(season.own), shared, season.own)
+    endog = np.where(outlier, np.nan, to_log_scale(panel.demand, scale))
+    location, ahead = (np.empty((n, n_weeks, horizon)) for _ in range(2))
     for begin in range(0, n, CHUNK_SERIES):
         chunk = slice(begin, begin + CHUNK_SERIES)
-        location[chunk] = _average_candidates(endog[chunk] - offset[chunk, :n_weeks], first[chunk], horizon)
-    location = np.maximum(location + ahead, 0.0)
+        offsets = [shared[chunk], own[chunk], np.zeros_like(own[chunk])]
+        location[chunk], ahead[chunk] = _average_seasons(endog[chunk], offsets, first[chunk], horizon)
+    location = np.maximum(location, 0.0)
     error = np.full_like(location, np.nan)
+    paused = interruptions(panel.demand, season.fitted_at)
     for h in range(1, horizon + 1):
-        error[:, :-h, h - 1] = endog[:, h:] - location[:, :-h, h - 1]
-    highest = to_log_scale(MAX_GROWTH * np.maximum.accumulate(panel.demand, axis=1), scale)
+        usual = ~(paused[:, h:] | paused[:, :-h])
+        error[:, :-h, h - 1] = np.where(usual, endog[:, h:] - location[:, :-h, h - 1], np.nan)
+    highest = to_log_scale(
+        MAX_GROWTH * np.maximum.accumulate(np.where(outlier, 0.0, panel.demand), axis=1), scale
+    )
     pattern = panel.patterns(np.arange(n_weeks))
     return RollingForecasts(endog, scale, pattern, highest, ahead, location, error)
+
+
+def _average_seasons(
+    endog: np.ndarray, offsets: Sequence[np.ndarray], first: np.ndarray, horizon: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Average the forecasts with each seasonal offset (series, weeks + horizon): location and season."""
+    n_weeks = endog.shape[1]
+    ahead = np.stack(
+        [np.stack([o[:, 1 + h : n_weeks + 1 + h] for h in range(horizon)], axis=-1) for o in offsets]
+    )
+    forecasts = np.stack(
+        [_average_candidates(endog - offset[:, :n_weeks], first, horizon) for offset in offsets]
+    )
+    forecasts += ahead
+    weights = _error_weights(forecasts, endog, first)
+    return np.einsum("cnt,cnth->nth", weights, forecasts), np.einsum("cnt,cnth->nth", weights, ahead)
 
 
 def _average_candidates(endog: np.ndarray, first: np.ndarray, horizon: int) -> np.ndarray:
     """Average the candidates, weighted by their errors up to each week: (series, weeks, horizon)."""
     forecasts = np.stack([candidate_forecasts(endog, first, candidate, horizon) for candidate in CANDIDATES])
+    average: np.ndarray = np.einsum("cnt,cnth->nth", _error_weights(forecasts, endog, first), forecasts)
+    return average
+
+
+def _error_weights(forecasts: np.ndarray, endog: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Weights of some forecasts (forecasts, series, weeks, horizon) of each series by their errors up to each week.
+
+    Returns
+    -------
+    numpy.ndarray
+        (forecasts, series, weeks), which add up to one.
+    """
+    horizon = forecasts.shape[-1]
     squared, count = np.zeros(forecasts.shape[:2]), np.zeros(len(endog))
-    average = np.empty(forecasts.shape[1:])
+    weights = np.empty(forecasts.shape[:3])
     for t in range(endog.shape[1]):
         squared, count = MEMORY * squared, MEMORY * count
         for h in range(1, min(horizon, t) + 1):
             error = forecasts[:, :, t - h, h - 1] - endog[:, t]
             squared += np.nan_to_num(error**2)
-            count += t - h >= first
+            count += (t - h >= first) & np.isfinite(endog[:, t])
         mean = squared.mean(axis=0) + 1e-9
         shrunk = squared / mean + PRIOR_ERRORS / np.maximum(count, 1.0)
         weight = shrunk ** -float(SHARPNESS)
-        average[:, t] = np.einsum("cn,cnh->nh", weight / weight.sum(axis=0), forecasts[:, :, t])
-    return average
+        weights[:, :, t] = weight / weight.sum(axis=0)
+    return weights
 
 
 def error_scales(rolling: RollingForecasts, by_horizon: np.ndarray, by_pattern: np.ndarray) -> np.ndarray:
@@ -141,7 +182,7 @@ def error_scales(rolling: RollingForecasts, by_horizon: np.ndarray, by_pattern: 
         (series, weeks, horizon), logarithmic.
     """
     n, n_weeks, horizon = rolling.error.shape
-    relative = np.abs(rolling.error) / by_horizon
+    relative = np.minimum(np.abs(rolling.error) / by_horizon, MAX_RELATIVE_ERROR)
     total, count = np.zeros(n), np.zeros(n)
     scale = np.empty((n, n_weeks))
     for t in range(n_weeks):

@@ -37,7 +37,7 @@ from forecasting_assets.forecasting.rolling import (
     forecast_every_week,
     is_sparse,
 )
-from forecasting_assets.forecasting.season import GroupTotals, fit_season, season_components
+from forecasting_assets.forecasting.season import GroupTotals, fit_season, own_season, season_components
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.weeks import add_weeks
 
@@ -157,7 +157,8 @@ def fit_with_forecasts(
     season = np.stack(
         [fit_season(past[:, sparse == c, :n_weeks], deviation[sparse == c]) for c in (False, True)]
     )
-    rolling = _forecast_every_week(panel, totals, Season(past, season, n_weeks - 1), horizon)
+    own = own_season(deviation, horizon)
+    rolling = _forecast_every_week(panel, totals, Season(past, own, season, n_weeks - 1), horizon)
 
     counted = np.where((np.arange(n_weeks) >= n_weeks - ERROR_WEEKS)[:, None], rolling.error, np.nan)
     by_horizon = np.array([_average(np.median, np.abs(counted[..., h]), 1.0) for h in range(horizon)])
@@ -205,8 +206,9 @@ def rolling_forecasts(model: SarimaxModel, panel: Panel, totals: GroupTotals) ->
     The panel must begin in the same week as the panel that the model was fitted to, and may end later.
     """
     fitted_at = panel.column(model.week)
-    past, _ = season_components(panel, totals, fitted_at, model.horizon)
-    return _forecast_every_week(panel, totals, Season(past, model.season, fitted_at), model.horizon)
+    past, deviation = season_components(panel, totals, fitted_at, model.horizon)
+    own = own_season(deviation, model.horizon)
+    return _forecast_every_week(panel, totals, Season(past, own, model.season, fitted_at), model.horizon)
 
 
 def _forecast_every_week(panel: Panel, totals: GroupTotals, season: Season, horizon: int) -> RollingForecasts:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.forecasting.cleaning import interruptions, outliers
 from forecasting_assets.forecasting.panel import (
     Panel,
     mean_demand,
@@ -27,12 +28,17 @@ from forecasting_assets.forecasting.panel import (
 )
 from forecasting_assets.weeks import YEAR_WEEKS
 
-#: Weeks before and after a week that its level is averaged over, in two passes. Together they are half a year, as
-#: no horizon is longer than the other half.
-HALF_WINDOW, SMOOTHING = 22, 4
+#: Weeks before and after a week that its level is averaged over: a year, so that no season is left in the level. With a
+#: week for the smoothing of the season (BESIDE) they are half a year, as no horizon is longer than the other half.
+HALF_WINDOW = 25
 #: Prior coefficients, in the order of COMPONENTS, and the weeks of data that the prior is worth. The demand of many
 #: series in a week recurs more reliably than the demand of one.
 PRIOR, PRIOR_WEEKS = (0.9, 0.3, 0.9, 0.4), 26
+#: Limits of the coefficients; where few weeks are known, the regression may return any number.
+LIMITS = -1.0, 1.25
+#: Of the season that a series shows by itself: weight of the weeks beside a week, and years that the prior of no season
+#: counts for.
+BESIDE, PRIOR_YEARS = 0.5, 0.3
 #: Lower limit on the standard deviation (logarithmic) of a series when it is weighted by how steady it is.
 MIN_DEVIATION = 0.1
 #: Parts of a deviation: of the category, of the region, of the part beyond its category, and of the series beyond
@@ -102,8 +108,6 @@ class GroupTotals:
 def deviations(demand: np.ndarray, fitted_at: int) -> np.ndarray:
     """Return the difference between log demand and its level in the weeks around.
 
-    The level is smoothed twice, so that a spike that leaves the first window leaves no step.
-
     Parameters
     ----------
     demand
@@ -114,27 +118,36 @@ def deviations(demand: np.ndarray, fitted_at: int) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        (rows, weeks), logarithmic; NaN before the first order.
+        (rows, weeks), logarithmic; NaN before the first order and in unusual weeks (`cleaning`).
     """
     begun = np.maximum.accumulate(demand > 0, axis=1)
-    log_demand = to_log_scale(demand, mean_demand(demand, fitted_at))
-    level = _moving_mean(_moving_mean(log_demand, begun, HALF_WINDOW), begun, SMOOTHING)
-    return np.where(begun, log_demand - level, np.nan)
+    unusual = outliers(demand, fitted_at) | interruptions(demand, fitted_at)
+    usual = begun & ~unusual
+    log_demand = to_log_scale(demand, mean_demand(np.where(unusual, 0.0, demand), fitted_at))
+    return np.where(usual, log_demand - _level(log_demand, usual, fitted_at), np.nan)
 
 
-def _moving_mean(x: np.ndarray, begun: np.ndarray, half: int) -> np.ndarray:
-    """Mean over the weeks up to `half` before and after each week, leaving out those before the first order."""
-    n_weeks = x.shape[1]
-    low = np.maximum(np.arange(n_weeks) - half, 0)
-    high = np.minimum(np.arange(n_weeks) + half + 1, n_weeks)
+def _level(log_demand: np.ndarray, usual: np.ndarray, fitted_at: int) -> np.ndarray:
+    """Mean over the usual weeks up to HALF_WINDOW before and after each week: (rows, weeks).
+
+    The first weeks of a series have the level of its first full window, if that has closed by the column `fitted_at`:
+    a shorter window would leave a season in the level.
+    """
+    n_weeks = log_demand.shape[1]
+    first = usual.argmax(axis=1)
+    earliest = np.where(first + 2 * HALF_WINDOW <= fitted_at, first + HALF_WINDOW, 0)
+    centre = np.maximum(np.arange(n_weeks), earliest[:, None])
+    low, high = np.maximum(centre - HALF_WINDOW, 0), np.minimum(centre + HALF_WINDOW + 1, n_weeks)
 
     def window_sum(values: np.ndarray) -> np.ndarray:
         total = np.cumsum(np.pad(values, ((0, 0), (1, 0))), axis=1)
-        window: np.ndarray = total[:, high] - total[:, low]
+        window: np.ndarray = np.take_along_axis(total, high, 1) - np.take_along_axis(total, low, 1)
         return window
 
-    mean: np.ndarray = window_sum(np.where(begun, x, 0.0)) / np.maximum(window_sum(begun.astype(float)), 1.0)
-    return mean
+    level: np.ndarray = window_sum(np.where(usual, log_demand, 0.0)) / np.maximum(
+        window_sum(usual.astype(float)), 1.0
+    )
+    return level
 
 
 def past_deviations(deviation: np.ndarray, horizon: int) -> np.ndarray:
@@ -152,6 +165,13 @@ def past_deviations(deviation: np.ndarray, horizon: int) -> np.ndarray:
     numpy.ndarray
         (rows, weeks + horizon), NaN where no year before is known.
     """
+    total, count = _sums_of_years(deviation, horizon)
+    mean: np.ndarray = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    return mean
+
+
+def _sums_of_years(deviation: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sum and number of known deviations of the same week in the years before, (rows, weeks + horizon)."""
     n, n_weeks = deviation.shape
     years = range(1, (n_weeks + horizon - 1) // YEAR_WEEKS + 1)
     total, count = (np.zeros((n, n_weeks + horizon)) for _ in range(2))
@@ -160,7 +180,7 @@ def past_deviations(deviation: np.ndarray, horizon: int) -> np.ndarray:
         then = deviation[:, : n_weeks + horizon - back]
         total[:, back : back + then.shape[1]] += np.nan_to_num(then)
         count[:, back : back + then.shape[1]] += np.isfinite(then)
-    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    return total, count
 
 
 def season_components(
@@ -183,7 +203,7 @@ def season_components(
     -------
     tuple
         Past deviations (COMPONENTS, series, weeks + horizon), zero where unknown; and the current deviations of the
-        series (series, weeks), NaN before the first order. Both are logarithmic.
+        series (series, weeks), NaN before the first order and in unusual weeks (`cleaning`). Both are logarithmic.
     """
 
     def of_group(names: pd.Series, demand: np.ndarray | None = None) -> np.ndarray:
@@ -202,6 +222,35 @@ def season_components(
     own = past_deviations(deviation, horizon)
     beyond_category = np.where(np.isnan(category), part, part - category)
     return np.nan_to_num(np.stack([category, region, beyond_category, own - part])), deviation
+
+
+def own_season(deviation: np.ndarray, horizon: int) -> np.ndarray:
+    """Return the season that each series shows by itself.
+
+    It is the mean deviation of the same week in the years before, smoothed over the weeks beside it and shrunk the
+    fewer years there are.
+
+    Parameters
+    ----------
+    deviation
+        (series, weeks), NaN where unknown.
+    horizon
+        Weeks after the last week of `deviation` to return as well, at most 26.
+
+    Returns
+    -------
+    numpy.ndarray
+        (series, weeks + horizon), logarithmic, NaN where no year before is known.
+    """
+    # One week more, so that the last week has the same weeks beside it as in a longer panel.
+    total, years = _sums_of_years(deviation, horizon + 1)
+    smooth, count = (
+        x[:, :-1] + BESIDE * (np.pad(x, ((0, 0), (1, 0)))[:, :-2] + x[:, 1:]) for x in (total, years)
+    )
+    known = years[:, :-1]
+    mean = np.divide(smooth, count, out=np.full_like(smooth, np.nan), where=known > 0)
+    season: np.ndarray = mean * known / (known + PRIOR_YEARS)
+    return season
 
 
 def fit_season(past: np.ndarray, deviation: np.ndarray) -> np.ndarray:
@@ -234,4 +283,5 @@ def fit_season(past: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     moments = (x * weight) @ x.T
     prior = np.diag(np.diag(moments) * PRIOR_WEEKS / n_weeks + 1e-6)
     coefficients: np.ndarray = np.linalg.solve(moments + prior, (x * weight) @ y + prior @ np.array(PRIOR))
-    return coefficients
+    limited: np.ndarray = np.clip(coefficients, *LIMITS)
+    return limited

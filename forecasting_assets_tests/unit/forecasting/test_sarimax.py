@@ -373,3 +373,29 @@ def test_a_sample_of_chunks_equals_the_sample_of_all_rows_and_keeps_nothing_else
     assert sample.rows.equals(of_all)
     held = sum(map(len, sample._kept))
     assert held < len(table) / 5
+
+
+@pytest.mark.parametrize("amplitude", [0.5, 0.8])
+@pytest.mark.parametrize("opposed", [False, True])
+def test_a_strong_season_is_forecast_as_well_as_by_seasonal_naive(amplitude, opposed):
+    """Alone, and with the opposite season in the same category."""
+    rng, weeks = np.random.default_rng(11), np.arange(164)
+    phase = np.where((np.arange(8) % 2 == 1) & opposed, np.pi, 0.0)[:, None]
+    demand = 200 * (1 + amplitude * np.sin(2 * np.pi * weeks / 52 + phase)) * rng.lognormal(0, 0.05, (8, 164))
+    predicted = forecasts_from(table_of(demand[:, :156]), [155])
+    actual = demand[:, 156:]
+    error = np.abs(matrix(predicted, "q50")[:, 0] - actual).sum() / actual.sum()
+    naive = np.abs(demand[:, 104:112] - actual).sum() / actual.sum()
+    assert error < 1.1 * naive
+    assert abs(matrix(predicted, "mean")[:, 0].sum() / actual.sum() - 1) < 0.05
+
+
+def test_an_absurd_quantity_a_year_ago_changes_no_other_series():
+    demand, *_ = seasonal()
+    absurd = demand[:, :156].copy()
+    absurd[0, 106] = 2e9
+    usual, other = (
+        matrix(forecasts_from(table_of(d), [155]), "mean")[:, 0] for d in (demand[:, :156], absurd)
+    )
+    np.testing.assert_allclose(other[1:], usual[1:], rtol=0.05)
+    np.testing.assert_allclose(other[0], usual[0], rtol=0.25)

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.features.demand_patterns import SEGMENTS
+from forecasting_assets.forecasting.calibration import ratio_counts, widen, width_factors
 from forecasting_assets.forecasting.combine import combination_weights, segment_codes, weighted_average
 from forecasting_assets.forecasting.correlation import MarketSums, error_correlations, normal_scores
 from forecasting_assets.forecasting.forecast_arrays import VALUES, SeriesIndex
@@ -104,27 +105,21 @@ def rolling_backtest(
     index = SeriesIndex(panel.series)
     n_origins = weeks_apart(begin, weeks[-1])
     shape = len(_SUMMED), n_origins, horizon, len(SEGMENTS), len(SUMS)
-    sums = _OriginSums(np.zeros(shape), settings.backtest_weeks)
+    sums = _OriginSums(np.zeros(shape), settings)
     judged = JudgedOverrides.of(past.overrides)
     for o in range(n_origins):
         origin = _load_origin(add_weeks(begin, o), past, index, horizon)
         if origin is not None:
-            weight = _weights(sums.known_at(o), settings).T[origin.segment]
-            combined = weighted_average(origin.sarimax, origin.xgb, weight)
-            now = panel.column(origin.week) + 1
-            history = panel.demand[origin.series, now - settings.history_weeks : now]
-            actual = np.full(weight.shape, np.nan)
-            closed = panel.demand[origin.series, now : now + horizon]
-            actual[:, : closed.shape[1]] = closed
-            sums.total[:, o] = _sums_at(origin, combined, history, actual)
-            sums.correlation[o] = MarketSums.of(normal_scores(actual, combined[..., 1:]), origin.markets)
-            if judged.groups:
-                sums.value_added[o] = judged.sums(combined[..., 0], actual, origin.markets, origin.week)
+            sums.add(o, origin, panel, judged)
     results = {}
     for week in weeks:
         o = weeks_apart(begin, week)
         correlations, added = error_correlations(sums.correlations_at(o)), sums.value_added_at(o)
-        parts = [_report(week, sums.known_at(o), settings), _home_rows(week, correlations)]
+        parts = [
+            _report(week, sums.known_at(o), settings),
+            _width_rows(week, sums.widths_at(o)),
+            _home_rows(week, correlations),
+        ]
         parts += [value_added_rows(week, judged, added)] if added is not None else []
         results[week] = Backtest(pd.concat(parts, ignore_index=True), correlations)
     return results
@@ -134,14 +129,35 @@ def rolling_backtest(
 class _OriginSums:
     """Sums of each origin, and the number of origins that count.
 
-    `total` is (_SUMMED, origins, horizons, SEGMENTS, SUMS); `correlation` has the origins with forecasts, and so has
-    `value_added` (groups of overrides, horizons, METRICS) if there are overrides.
+    `total` is (_SUMMED, origins, horizons, SEGMENTS, SUMS); `correlation` and `ratios` (see
+    `calibration.ratio_counts`) have the origins with forecasts, and so has `value_added` (groups of overrides,
+    horizons, METRICS) if there are overrides.
     """
 
     total: np.ndarray
-    window: int
+    settings: ForecastingSettings
     correlation: dict[int, MarketSums] = field(default_factory=dict)
+    ratios: dict[int, np.ndarray] = field(default_factory=dict)
     value_added: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def add(self, o: int, origin: "_Origin", panel: Panel, judged: JudgedOverrides) -> None:
+        """Judge the forecasts of the o-th origin, combined by what was known then."""
+        weight = _weights(self.known_at(o), self.settings).T[origin.segment]
+        average, equal = (
+            weighted_average(origin.sarimax, origin.xgb, w) for w in (weight, np.full(weight.shape, 0.5))
+        )
+        combined = widen(average, self.widths_at(o)[origin.segment])
+        now = panel.column(origin.week) + 1
+        history = panel.demand[origin.series, now - self.settings.history_weeks : now]
+        actual = np.full(weight.shape, np.nan)
+        closed = panel.demand[origin.series, now : now + weight.shape[1]]
+        actual[:, : closed.shape[1]] = closed
+        self.total[:, o] = _sums_at(origin, combined, equal, history, actual)
+        # Of the plain average: the weights of every origin of a window would need the window before it as well.
+        self.ratios[o] = ratio_counts(actual, equal, origin.segment)
+        self.correlation[o] = MarketSums.of(normal_scores(actual, combined[..., 1:]), origin.markets)
+        if judged.groups:
+            self.value_added[o] = judged.sums(combined[..., 0], actual, origin.markets, origin.week)
 
     def known_at(self, o: int) -> np.ndarray:
         """Sum over the window of what had closed by the o-th week: (_SUMMED, horizons, SEGMENTS, SUMS)."""
@@ -159,6 +175,12 @@ class _OriginSums:
             if n in self.correlation
         ]
 
+    def widths_at(self, o: int) -> np.ndarray:
+        """Return the factors of the interval widths that the window suggests by the o-th week, (SEGMENTS,)."""
+        closed = zip(range(self._first(o), o), self._closed(o), strict=True)
+        known = [self.ratios[n][horizons].sum(axis=0) for n, horizons in closed if n in self.ratios]
+        return width_factors(np.sum(known, axis=0), len(known)) if known else np.ones(len(SEGMENTS))
+
     def value_added_at(self, o: int) -> np.ndarray | None:
         """Sum over the window of what had closed by the o-th week, (groups, METRICS); None if there is nothing."""
         closed = zip(range(self._first(o), o), self._closed(o), strict=True)
@@ -170,7 +192,7 @@ class _OriginSums:
         return np.sum(known, axis=0) if known else None
 
     def _first(self, o: int) -> int:
-        return max(0, o - self.window)
+        return max(0, o - self.settings.backtest_weeks)
 
     def _closed(self, o: int) -> np.ndarray:
         """Whether the target of each origin of the window and horizon had closed by the o-th week."""
@@ -215,11 +237,13 @@ def _load_origin(week: date, past: PastForecasts, index: SeriesIndex, horizon: i
     return _Origin(week, active, segment, markets, sarimax[active], xgb[active])
 
 
-def _sums_at(origin: _Origin, combined: np.ndarray, past: np.ndarray, actual: np.ndarray) -> np.ndarray:
+def _sums_at(
+    origin: _Origin, combined: np.ndarray, equal: np.ndarray, past: np.ndarray, actual: np.ndarray
+) -> np.ndarray:
     """Compute the sums (_SUMMED, horizons, SEGMENTS, SUMS) of one origin.
 
-    `combined` is the combined forecast; `past` and `actual` are the demand (series, weeks) up to the origin and after
-    it, NaN where it is not known.
+    `combined` is the combined forecast, `equal` the plain average of the models; `past` and `actual` are the demand
+    (series, weeks) up to the origin and after it, NaN where it is not known.
     """
     n, horizon = actual.shape
     first = np.where(past.any(axis=1), (past > 0).argmax(axis=1), past.shape[1])
@@ -229,7 +253,7 @@ def _sums_at(origin: _Origin, combined: np.ndarray, past: np.ndarray, actual: np
         origin.xgb,
         combined,
         _mean_and_median(seasonal_naive(past, first, horizon)),
-        weighted_average(origin.sarimax, origin.xgb, np.full(actual.shape, 0.5)),
+        equal,
     )
     in_segment = (origin.segment == np.arange(len(SEGMENTS))[:, None]).astype(float)
     in_segment[SEGMENTS.index("all")] = 1.0
@@ -271,6 +295,20 @@ def _report(week: date, known: np.ndarray, settings: ForecastingSettings) -> pd.
         }
     )
     return table[table["value"].notna()].reset_index(drop=True)
+
+
+def _width_rows(week: date, widths: np.ndarray) -> pd.DataFrame:
+    """Return the factors of the interval widths (SEGMENTS,) as rows of the report."""
+    return pd.DataFrame(
+        {
+            "origin_week": pd.Timestamp(week),
+            "model": "combined",
+            "segment": SEGMENTS,
+            "horizon": 0,
+            "metric": "width",
+            "value": widths,
+        }
+    )
 
 
 def _home_rows(week: date, correlations: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,7 @@
 """demand_forecast: the average of the two models, quantile by quantile, weighted by their past losses.
 
+The intervals of the average are then calibrated (`calibration`).
+
 References
 ----------
 Bates and Granger (1969), "The combination of forecasts".
@@ -11,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.features.demand_patterns import SEGMENTS
+from forecasting_assets.forecasting.calibration import widen
 from forecasting_assets.forecasting.forecast_arrays import SeriesIndex, forecast_table
 from forecasting_assets.forecasting.metrics import SUMS, metrics
 from forecasting_assets.tables import SERIES
@@ -87,7 +90,7 @@ def combine(
     segments
         part_id, region, segment as of the origin.
     report
-        The backtest_report of the origin, of which the metric `weight` is used.
+        The backtest_report of the origin, of which the metrics `weight` and `width` are used.
 
     Returns
     -------
@@ -97,7 +100,7 @@ def combine(
     Raises
     ------
     ValueError
-        If the tables hold more than one origin, or a weight is missing.
+        If the tables hold more than one origin, or a weight or width is missing.
     """
     origins = pd.concat([sarimax["origin_week"], xgb["origin_week"]]).unique()
     if len(origins) == 0:
@@ -110,10 +113,13 @@ def combine(
     index = SeriesIndex(
         pd.concat([sarimax[SERIES], xgb[SERIES]]).drop_duplicates().sort_values(SERIES, ignore_index=True)
     )
-    weight = weights_from_report(report, horizons)[segment_codes(index, segments)]
-    values = weighted_average(
-        index.forecast_array(sarimax, horizons), index.forecast_array(xgb, horizons), weight
+    segment = segment_codes(index, segments)
+    average = weighted_average(
+        index.forecast_array(sarimax, horizons),
+        index.forecast_array(xgb, horizons),
+        weights_from_report(report, horizons)[segment],
     )
+    values = widen(average, widths_from_report(report)[segment])
     return forecast_table(index.series, np.repeat(origins, len(index)), values)
 
 
@@ -134,3 +140,21 @@ def weights_from_report(report: pd.DataFrame, horizons: int) -> np.ndarray:
             "materialize it again"
         )
     return weights
+
+
+def widths_from_report(report: pd.DataFrame) -> np.ndarray:
+    """Return the factors of the interval widths in a backtest report, (SEGMENTS,).
+
+    Raises
+    ------
+    ValueError
+        If a factor is missing.
+    """
+    rows = report[(report["metric"] == "width") & (report["model"] == "combined")]
+    widths = rows.set_index("segment")["value"].reindex(SEGMENTS).to_numpy(float)
+    if np.isnan(widths).any():
+        raise ValueError(
+            f"{np.isnan(widths).sum()} of {widths.size} interval widths are missing from the backtest report; "
+            "materialize it again"
+        )
+    return widths

@@ -1,8 +1,10 @@
 """SARIMAX: for each series an average of ARIMA models around a seasonal regressor that is fitted to all series.
 
-Demand is taken on a logarithmic scale. The season (`season.py`) is an exogenous regressor whose coefficients are
-fitted to all series. The rest of a series is forecast by a set of ARIMA models (`candidates.py`) that contains the
-classical ones, averaged by how well each did out of sample for that series (`rolling.py`). The distribution is that
+Demand is taken on a logarithmic scale. The season (`season.py`) is an exogenous regressor: one that is shared and whose
+coefficients are fitted to all series, the one that the series shows by itself, or none. The rest of a series is forecast
+by a set of ARIMA models (`candidates.py`) that contains the classical ones. Models and seasons are averaged by how well
+each did out of sample for that series (`rolling.py`). Outliers and closures are left out (`cleaning.py`). Series that
+are rarely ordered are blended with the distribution of their own last year (`own_history.py`). The distribution is that
 of past out-of-sample errors of similar series, scaled to the errors of this one, so no normal distribution is
 assumed. The mean is the mean of demand, not of its logarithm. Where orders have due dates, forecasts start from what is
 booked (`book.py`).
@@ -29,6 +31,7 @@ import pandas as pd
 from forecasting_assets.features.demand_patterns import PATTERNS
 from forecasting_assets.forecasting.book import OrderBook, start_from_book
 from forecasting_assets.forecasting.forecast_arrays import LEVELS, VALUES, forecast_table
+from forecasting_assets.forecasting.own_history import blend_own_history
 from forecasting_assets.forecasting.panel import Panel, in_units
 from forecasting_assets.forecasting.rolling import (
     RollingForecasts,
@@ -185,7 +188,7 @@ def _smearing(model: SarimaxModel, panel: Panel, rolling: RollingForecasts) -> n
     """
     last = panel.demand.shape[1] - 1
     columns = np.arange(last - 1, max(last - ERROR_WEEKS, 0), -SMEARING_STEP)
-    values = distributions(model, rolling, columns)
+    values = _at_columns(_arima_distributions, model, rolling, columns)
     median = values[..., VALUES.index("q50")]
     target = columns[:, None] + np.arange(1, model.horizon + 1)
     actual = np.where(target <= last, panel.demand[:, np.minimum(target, last)], np.nan)
@@ -253,20 +256,30 @@ def predict(
 
 def distributions(model: SarimaxModel, rolling: RollingForecasts, columns: np.ndarray) -> np.ndarray:
     """Return mean and quantiles as of the end of each of `columns`: (series, columns, horizon, VALUES) in units."""
+    return _at_columns(cell_distributions, model, rolling, columns)
+
+
+def _at_columns(
+    of_cells: Callable[[SarimaxModel, RollingForecasts, np.ndarray, Cells], np.ndarray],
+    model: SarimaxModel,
+    rolling: RollingForecasts,
+    columns: np.ndarray,
+) -> np.ndarray:
+    """Distributions by `of_cells` for every series, some columns and every horizon."""
     scales = model_error_scales(model, rolling)
     shape = len(rolling.endog), model.horizon
     series, h = (i.ravel() for i in np.indices(shape))
     values = np.empty((shape[0], len(columns), shape[1], len(VALUES)))
     for i, column in enumerate(columns):
         cells = Cells(series, np.full(len(series), column), h)
-        values[:, i] = cell_distributions(model, rolling, scales, cells).reshape(*shape, len(VALUES))
+        values[:, i] = of_cells(model, rolling, scales, cells).reshape(*shape, len(VALUES))
     return values
 
 
 def cell_distributions(
     model: SarimaxModel, rolling: RollingForecasts, scales: np.ndarray, cells: Cells
 ) -> np.ndarray:
-    """Return mean and quantiles of some cells.
+    """Return mean and quantiles of some cells; rarely ordered series are blended with their own history.
 
     Parameters
     ----------
@@ -284,6 +297,15 @@ def cell_distributions(
     numpy.ndarray
         (cells, VALUES), in units.
     """
+    values = _arima_distributions(model, rolling, scales, cells)
+    blended = blend_own_history(values, rolling, cells.series, cells.column)
+    return at_least_booked(blended, rolling, cells)
+
+
+def _arima_distributions(
+    model: SarimaxModel, rolling: RollingForecasts, scales: np.ndarray, cells: Cells
+) -> np.ndarray:
+    """Mean and quantiles of some cells by the ARIMA models alone: (cells, VALUES) in units."""
     pattern = rolling.pattern[cells.series, cells.column]
     errors = model.errors[pattern, cells.h] * cells.of(scales)[:, None]
     log_demand = cells.of(rolling.location)[:, None] + errors
@@ -292,7 +314,7 @@ def cell_distributions(
     quantiles = demand[:, AT_LEVELS]
     median = quantiles[:, VALUES.index("q50") - 1]
     mean = median + model.smearing[pattern] * (demand.mean(axis=1) - median)
-    return at_least_booked(np.column_stack([mean, quantiles]), rolling, cells)
+    return np.column_stack([mean, quantiles])
 
 
 def at_least_booked(values: np.ndarray, rolling: RollingForecasts, cells: Cells) -> np.ndarray:

@@ -50,7 +50,8 @@ BACKTEST_REPORT = Table(
         Column(
             "metric",
             "string",
-            "Metric; mape_left_out is the share of weeks without demand, which mape excludes; value_added is the "
+            "Metric; mape_left_out is the share of weeks without demand, which mape excludes; width is the factor by "
+            "which intervals of the combined forecast are widened; value_added is the "
             "absolute error in units that overrides removed from the rows they touched (touched_rows)",
             values=(
                 "rmse",
@@ -65,6 +66,7 @@ BACKTEST_REPORT = Table(
                 "coverage_90",
                 "bias",
                 "weight",
+                "width",
                 "n",
                 "value_added",
                 "touched_rows",

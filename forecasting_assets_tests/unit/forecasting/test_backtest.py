@@ -138,7 +138,8 @@ def test_the_first_report_has_equal_weights_and_no_errors():
     report = backtest([FIRST])[FIRST]
     assert report.loc[report["metric"] == "weight", "value"].eq(0.5).all()
     assert report.loc[report["metric"] == "n", "value"].eq(0).all()
-    assert set(report["metric"]) == {"weight", "n"}
+    assert report.loc[report["metric"] == "width", "value"].eq(1.0).all()
+    assert set(report["metric"]) == {"weight", "width", "n"}
 
 
 def test_keys_are_unique_and_naive_has_no_quantiles(reports):

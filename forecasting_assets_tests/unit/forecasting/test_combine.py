@@ -32,13 +32,14 @@ def table(rows, value, horizons=2):
     return forecast_table(series, np.full(len(rows), ORIGIN), np.full((len(rows), horizons, 8), float(value)))
 
 
-def report(weights, horizons=2):
+def report(weights, horizons=2, width=1.0):
+    rows = [
+        ("sarimax", segment, h, "weight", weights.get((segment, h), weights.get(segment, 0.5)))
+        for segment in SEGMENTS
+        for h in range(horizons + 1)
+    ]
     return pd.DataFrame(
-        [
-            ("sarimax", segment, h, "weight", weights.get((segment, h), weights.get(segment, 0.5)))
-            for segment in SEGMENTS
-            for h in range(horizons + 1)
-        ],
+        rows + [("combined", segment, 0, "width", width) for segment in SEGMENTS],
         columns=["model", "segment", "horizon", "metric", "value"],
     )
 
@@ -122,6 +123,16 @@ def test_several_origins_and_missing_weights_are_rejected():
         combine(table([0], 1), later, SERIES.assign(segment="new"), report({}))
     with pytest.raises(ValueError, match="6 of 12 weights"):
         weights_from_report(report({}, horizons=1), 2)
+    with pytest.raises(ValueError, match="6 of 6 interval widths"):
+        combine(
+            table([0], 1), table([0], 1), SERIES.assign(segment="new"), report({}).query("metric != 'width'")
+        )
+
+
+def test_intervals_of_the_combination_are_widened():
+    one = forecast_table(SERIES.iloc[[0]], np.full(1, ORIGIN), np.tile(np.arange(8.0) + 10, (1, 2, 1)))
+    combined = combine(one, one, SERIES.assign(segment="new"), report({}, width=1.5))
+    assert combined.loc[0, ["mean", "q05", "q50", "q95"]].tolist() == [10, 14 - 4.5, 14, 14 + 4.5]
 
 
 def test_segment_codes_follow_the_index():

@@ -1,0 +1,109 @@
+"""Width of the intervals of the combined forecast, set so that they hold the share of weeks that they promise.
+
+Averaging two models and the overfit of trees make intervals too narrow or too wide. For each demand pattern, the
+distance of past demand from the median is compared with the distance of the interval's end on the same side: the level
+of an interval is held where its quantile of these ratios is one. Both ends are moved by the same factor, as the side on
+which demand fell in a few weeks says little of the next weeks. The factor is shrunk towards one by the number of weeks
+that it was learnt from, as the errors of one week depend on each other.
+
+References
+----------
+Romano, Patterson and Candès (2019), "Conformalized quantile regression".
+"""
+
+import numpy as np
+
+from forecasting_assets.features.demand_patterns import SEGMENTS
+from forecasting_assets.forecasting.forecast_arrays import VALUES
+
+#: Positions in VALUES of the two ends of each interval, and the share of weeks that it promises to hold.
+INTERVALS = [("q10", "q90", 0.8), ("q05", "q95", 0.9)]
+_MEDIAN = VALUES.index("q50")
+#: Limits of the factor.
+NARROWEST, WIDEST = 0.8, 1.7
+#: Upper edges of the bins in which ratios are counted; larger ones are counted above the last.
+EDGES = np.exp(np.linspace(np.log(NARROWEST / 2), np.log(2 * WIDEST), 65))
+#: Number of weeks and of forecast cells at which the factor is half of what they suggest.
+PRIOR_WEEKS, PRIOR_CELLS = 6.0, 500.0
+
+
+def ratio_counts(actual: np.ndarray, values: np.ndarray, segment: np.ndarray) -> np.ndarray:
+    """Count the distances of demand from the median, relative to those of the interval's end on the same side.
+
+    Parameters
+    ----------
+    actual
+        Demand, (series, horizons), in units; NaN where the week has not closed.
+    values
+        Plain average of the forecasts of both models, (series, horizons, VALUES), in units.
+    segment
+        Position in SEGMENTS of each series, (series,).
+
+    Returns
+    -------
+    numpy.ndarray
+        (horizons, SEGMENTS, INTERVALS, EDGES + 1); the first segment holds all series.
+    """
+    horizons, bins = actual.shape[1], len(EDGES) + 1
+    counts = np.zeros((horizons, len(SEGMENTS), len(INTERVALS), bins))
+    known = np.isfinite(actual) & np.isfinite(values).all(axis=-1)
+    series, h = np.nonzero(known)
+    y, forecast = actual[known], values[known]
+    gap = np.abs(y - forecast[:, _MEDIAN])
+    for i, (low, high, _) in enumerate(INTERVALS):
+        end = np.where(
+            y >= forecast[:, _MEDIAN], forecast[:, VALUES.index(high)], forecast[:, VALUES.index(low)]
+        )
+        reach = np.abs(end - forecast[:, _MEDIAN])
+        ratio = np.divide(gap, reach, out=np.where(gap > 0, np.inf, 0.0), where=reach > 0)
+        at = np.searchsorted(EDGES, ratio)
+        np.add.at(counts, (h, segment[series], i, at), 1.0)
+    counts[:, 0] = counts.sum(axis=1)
+    return counts
+
+
+def width_factors(counts: np.ndarray, weeks: int) -> np.ndarray:
+    """Return the factor of the distance of each quantile from the median.
+
+    Parameters
+    ----------
+    counts
+        Sums of `ratio_counts` over past origins and horizons, (SEGMENTS, INTERVALS, EDGES + 1).
+    weeks
+        Number of origins that they come from.
+
+    Returns
+    -------
+    numpy.ndarray
+        (SEGMENTS,), one where nothing is known.
+    """
+    cells = counts.sum(axis=-1)
+    shares = np.cumsum(counts, axis=-1) / np.maximum(cells, 1.0)[..., None]
+    logs = np.zeros(counts.shape[:2])
+    for i, (_, _, level) in enumerate(INTERVALS):
+        at = np.minimum((shares[:, i] < level).sum(axis=-1), len(EDGES) - 1)
+        logs[:, i] = np.log(np.clip(EDGES[at], NARROWEST, WIDEST))
+    of_cells = cells[:, 0] / (cells[:, 0] + PRIOR_CELLS)
+    factors: np.ndarray = np.exp(logs.mean(axis=1) * of_cells * weeks / (weeks + PRIOR_WEEKS))
+    return factors
+
+
+def widen(values: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Multiply the distances of the quantiles from the median.
+
+    Parameters
+    ----------
+    values
+        Forecasts, (series, horizons, VALUES), in units.
+    factor
+        Factor of each series, (series,).
+
+    Returns
+    -------
+    numpy.ndarray
+        (series, horizons, VALUES), in units; the mean and the median are unchanged, no quantile is below zero.
+    """
+    median = values[..., _MEDIAN, None]
+    quantiles = median + factor[:, None, None] * (values[..., 1:] - median)
+    widened: np.ndarray = np.concatenate([values[..., :1], np.maximum(quantiles, 0.0)], axis=-1)
+    return widened

@@ -1,0 +1,95 @@
+"""Distribution of a rarely ordered series by its own last year, blended into the forecast of ARIMA models.
+
+The logarithmic scale of the ARIMA models suits demand that is mostly there. Where most weeks have no orders, the
+share of such weeks and the sizes of the orders in the last year tell more of the coming weeks than the latest level,
+and their mean is a forecast without bias.
+
+References
+----------
+Willemain, Smart and Schwarz (2004), "A new approach to forecasting intermittent demand for service parts
+inventories".
+"""
+
+import numpy as np
+
+from forecasting_assets.features.demand_patterns import PATTERNS
+from forecasting_assets.forecasting.forecast_arrays import LEVELS, VALUES
+from forecasting_assets.forecasting.panel import in_units
+from forecasting_assets.forecasting.rolling import RollingForecasts
+
+#: Patterns whose forecasts are blended, and the weight of the own history in the blend.
+BLENDED = [PATTERNS.index("intermittent"), PATTERNS.index("lumpy")]
+WEIGHT = 0.5
+#: Number of latest weeks that make the distribution.
+OWN_WEEKS = 52
+
+
+def blend_own_history(
+    values: np.ndarray, rolling: RollingForecasts, series: np.ndarray, column: np.ndarray
+) -> np.ndarray:
+    """Blend the forecasts of rarely ordered series with the distribution of their own last year.
+
+    Quantiles at levels up to the share of weeks without orders are zero.
+
+    Parameters
+    ----------
+    values
+        Forecasts (cells, VALUES), in units.
+    rolling
+        Forecasts of every week, with the demand that they are made from.
+    series, column
+        Row of the series and column of the origin of each cell.
+
+    Returns
+    -------
+    numpy.ndarray
+        (cells, VALUES), in units.
+    """
+    blended = np.flatnonzero(np.isin(rolling.pattern[series, column], BLENDED))
+    if not len(blended):
+        return values
+    # All horizons of a series and origin share one distribution.
+    origins, origin = np.unique(
+        series[blended] * rolling.pattern.shape[1] + column[blended], return_inverse=True
+    )
+    own, no_orders = own_distributions(rolling, *np.divmod(origins, rolling.pattern.shape[1]))
+    mixed = (1 - WEIGHT) * values[blended] + WEIGHT * own[origin]
+    mixed[:, 1:] = np.where(no_orders[origin, None] >= LEVELS, 0.0, mixed[:, 1:])
+    result = values.copy()
+    result[blended] = mixed
+    return result
+
+
+def own_distributions(
+    rolling: RollingForecasts, series: np.ndarray, column: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and quantiles of the demand of the OWN_WEEKS weeks that end with each origin.
+
+    Parameters
+    ----------
+    rolling
+        Forecasts of every week, with the demand that they are made from.
+    series, column
+        Row of the series and column of each origin.
+
+    Returns
+    -------
+    tuple
+        (origins, VALUES), in units; and the share of weeks without orders (origins,), by one week less than there
+        are, as the week of the first order is known to have orders.
+    """
+    week = column[:, None] - np.arange(OWN_WEEKS)
+    log_demand = rolling.endog[series[:, None], np.maximum(week, 0)]
+    first = (rolling.endog > 0).argmax(axis=1)[series]
+    demand = np.where(week >= first[:, None], in_units(log_demand, rolling.scale[series]), np.nan)
+    ordered = np.sort(demand, axis=1)  # unknown weeks come last
+    count = np.maximum(np.isfinite(ordered).sum(axis=1), 1)
+    place = LEVELS * (count - 1)[:, None]
+    low = np.floor(place).astype(int)
+    high = np.minimum(low + 1, (count - 1)[:, None])
+    below, above = (np.take_along_axis(ordered, at, axis=1) for at in (low, high))
+    values = np.empty((len(series), len(VALUES)))
+    values[:, 0] = np.nansum(demand, axis=1) / count
+    values[:, 1:] = below + (place - low) * (above - below)
+    no_orders = (demand == 0).sum(axis=1) / count * (1 - 1 / count)
+    return values, no_orders

@@ -1,0 +1,80 @@
+"""Intervals are widened or narrowed until they hold the share of weeks that they promise."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import norm
+
+from forecasting_assets.features.demand_patterns import SEGMENTS
+from forecasting_assets.forecasting.calibration import (
+    EDGES,
+    INTERVALS,
+    NARROWEST,
+    WIDEST,
+    ratio_counts,
+    widen,
+    width_factors,
+)
+from forecasting_assets.forecasting.forecast_arrays import LEVELS, VALUES
+
+SMOOTH, LUMPY = SEGMENTS.index("smooth"), SEGMENTS.index("lumpy")
+MANY_WEEKS = 10**6
+
+
+def forecasts(n, spread=1.0, centre=100.0, horizons=2):
+    quantiles = centre + 10 * spread * norm.ppf(LEVELS)
+    return np.tile([centre, *quantiles], (n, horizons, 1))
+
+
+def demand(n, seed=0, horizons=2):
+    return 100 + 10 * np.random.default_rng(seed).standard_normal((n, horizons))
+
+
+@pytest.mark.parametrize("spread", [0.7, 1.0, 1.2])
+def test_intervals_hold_what_they_promise_after_calibration(spread):
+    values, segment = forecasts(20_000, spread), np.full(20_000, SMOOTH)
+    counts = ratio_counts(demand(20_000), values, segment).sum(axis=0)
+    factor = width_factors(counts, MANY_WEEKS)[segment]
+    assert factor[0] == pytest.approx(1 / spread, rel=0.05)
+    calibrated, new = widen(values, factor), demand(20_000, seed=1)
+    for low, high, share in INTERVALS:
+        inside = (calibrated[..., VALUES.index(low)] <= new) & (new <= calibrated[..., VALUES.index(high)])
+        assert inside.mean() == pytest.approx(share, abs=0.015)
+
+
+def test_segments_are_calibrated_apart_and_unknown_ones_left_alone():
+    values = np.concatenate([forecasts(5000, 0.7), forecasts(5000, 1.0)])
+    counts = ratio_counts(demand(10_000), values, np.repeat([SMOOTH, LUMPY], 5000)).sum(axis=0)
+    factor = width_factors(counts, MANY_WEEKS)
+    assert factor[SMOOTH] > 1.25
+    assert factor[LUMPY] == pytest.approx(1, abs=0.06)
+    assert factor[LUMPY] < factor[SEGMENTS.index("all")] < factor[SMOOTH]
+    assert factor[SEGMENTS.index("erratic")] == 1
+
+
+def test_few_weeks_change_little():
+    counts = ratio_counts(demand(5000), forecasts(5000, 0.7), np.full(5000, SMOOTH)).sum(axis=0)
+    factors = [width_factors(counts, weeks)[SMOOTH] for weeks in (0, 1, 6, 100)]
+    assert factors[0] == 1
+    assert factors == sorted(factors)
+    assert np.log(factors[2]) / np.log(factors[3]) == pytest.approx(0.5 / (100 / 106))
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 40), st.integers(0, 99), st.floats(0, 3))
+def test_counts_are_of_every_known_cell_and_factors_stay_within_their_limits(n, seed, spread):
+    rng = np.random.default_rng(seed)
+    actual = np.where(rng.random((n, 3)) < 0.2, np.nan, rng.poisson(1, (n, 3)).astype(float))
+    values = forecasts(n, spread, centre=1.0, horizons=3)
+    counts = ratio_counts(actual, values, rng.integers(1, len(SEGMENTS), n))
+    assert counts.shape == (3, len(SEGMENTS), len(INTERVALS), len(EDGES) + 1)
+    np.testing.assert_array_equal(
+        counts[:, 0].sum(axis=-1), np.isfinite(actual).sum(axis=0)[:, None].repeat(2, 1)
+    )
+    np.testing.assert_array_equal(counts[:, 0], counts[:, 1:].sum(axis=1))
+    factor = width_factors(counts.sum(axis=0), 10)
+    assert ((factor >= NARROWEST) & (factor <= WIDEST)).all()
+    widened = widen(np.maximum(values, 0), factor[:1].repeat(n))
+    assert (np.diff(widened[..., 1:], axis=-1) >= 0).all()
+    np.testing.assert_array_equal(widened[..., 0], np.maximum(values, 0)[..., 0])

@@ -57,7 +57,7 @@ def ratio_counts(actual: np.ndarray, values: np.ndarray, segment: np.ndarray) ->
         reach = np.abs(end - forecast[:, _MEDIAN])
         ratio = np.divide(gap, reach, out=np.where(gap > 0, np.inf, 0.0), where=reach > 0)
         at = np.searchsorted(EDGES, ratio)
-        np.add.at(counts, (h, segment[series], i, at), 1.0)
+        np.add.at(counts[:, :, i], (h, segment[series], at), 1.0)
     counts[:, 0] = counts.sum(axis=1)
     return counts
 

@@ -52,7 +52,7 @@ def mean_reverting(ar: float, ma: float) -> Candidate:
 
 
 CANDIDATES = [
-    *(exponential_smoothing(alpha) for alpha in (0.05, 0.1, 0.2, 0.3, 0.45, 0.65, 0.9)),
+    *(exponential_smoothing(alpha) for alpha in (0.05, 0.1, 0.2, 0.3, 0.45, 0.65, 0.9, 0.99)),
     damped_trend(0.3, 0.02, 0.95),
     damped_trend(0.6, 0.1, 0.9),
     mean_reverting(0.8, -0.3),
@@ -88,9 +88,10 @@ def candidate_forecasts(
         ahead.append(ahead[-1] @ transition)
     state = np.zeros((n, len(design)))
     forecasts = np.full((n, n_weeks, horizon), np.nan)
+    known = np.isfinite(endog)
     for t in range(n_weeks):
         begun = t >= first
-        innovation = np.nan_to_num(endog[:, t] - state @ design)
+        innovation = np.where(known[:, t], endog[:, t] - state @ design, 0.0)
         updated = state @ transition.T + gain[np.maximum(t - first, 0)] * innovation[:, None]
         state = np.where(begun[:, None], updated, state)
         forecasts[begun, t] = state[begun] @ np.array(ahead).T

@@ -12,7 +12,7 @@ from forecasting_assets.weeks import YEAR_WEEKS
 #: series with at least OUTLIER_WEEKS of these.
 OUTLIER_FACTOR, OUTLIER_WEEKS = 8.0, 10
 #: A run of weeks without demand is an interruption if it has at least INTERRUPTION_WEEKS weeks, in a series with
-#: orders in at least FREQUENT of the other weeks.
+#: orders in at least FREQUENT of the weeks outside of such runs and in at least half of all weeks.
 INTERRUPTION_WEEKS, FREQUENT = 4, 0.9
 
 
@@ -68,7 +68,8 @@ def interruptions(demand: np.ndarray, known: int) -> np.ndarray:
     inside = ~ordered & (last >= 0) & (following < n_weeks)
     long = inside & (following - last - 1 >= INTERRUPTION_WEEKS)
     counted = (last >= 0) & (following < n_weeks) & ~long
-    frequent = ordered.sum(axis=1) >= FREQUENT * np.maximum(counted.sum(axis=1), 1)
+    orders = ordered.sum(axis=1)
+    frequent = (orders >= FREQUENT * counted.sum(axis=1)) & (orders >= 0.5 * (last >= 0).sum(axis=1))
     yearly = np.zeros_like(long)
     yearly[:, YEAR_WEEKS:] |= ~ordered[:, :-YEAR_WEEKS] & (last[:, :-YEAR_WEEKS] >= 0)
     yearly[:, :-YEAR_WEEKS] |= ~ordered[:, YEAR_WEEKS:]

@@ -23,9 +23,11 @@ PRIOR_ERRORS, PRIOR_SCALE_ERRORS = 50.0, 16.0
 #: A single error counts for no more than this many typical ones in the scale of the errors.
 MAX_RELATIVE_ERROR = 4.0
 #: A candidate is weighted by its mean squared error to the power of minus this.
-SHARPNESS = 4
+SHARPNESS = 6
 #: No value above this many times the largest demand so far is forecast.
 MAX_GROWTH = 3.0
+#: Prior weights of the shared season, the own one and none: holidays, which count in few weeks, are in the shared one.
+SEASON_PRIOR = np.array([2.0, 1.0, 1.0])
 #: Series whose candidates are in memory at once.
 CHUNK_SERIES = 500
 
@@ -37,7 +39,7 @@ class RollingForecasts:
     Attributes
     ----------
     endog
-        Log demand, (series, weeks); NaN where it is an outlier (`cleaning`).
+        Log demand, (series, weeks); NaN where it is an outlier or in an interruption (`cleaning`).
     scale
         Mean demand of each series, in units, (series,).
     pattern
@@ -112,6 +114,8 @@ def forecast_every_week(panel: Panel, season: Season, horizon: int) -> RollingFo
         MAX_GROWTH * np.maximum.accumulate(np.where(outlier, 0.0, panel.demand), axis=1), scale
     )
     pattern = panel.patterns(np.arange(n_weeks))
+    # The ARIMA models had to follow a closure down, but it says nothing of later demand.
+    endog = np.where(paused, np.nan, endog)
     return RollingForecasts(endog, scale, pattern, highest, ahead, location, error)
 
 
@@ -127,18 +131,19 @@ def _average_seasons(
         [_average_candidates(endog - offset[:, :n_weeks], first, horizon) for offset in offsets]
     )
     forecasts += ahead
-    weights = _error_weights(forecasts, endog, first)
+    weights = _error_weights(forecasts, endog) * SEASON_PRIOR[:, None, None]
+    weights /= weights.sum(axis=0)
     return np.einsum("cnt,cnth->nth", weights, forecasts), np.einsum("cnt,cnth->nth", weights, ahead)
 
 
 def _average_candidates(endog: np.ndarray, first: np.ndarray, horizon: int) -> np.ndarray:
     """Average the candidates, weighted by their errors up to each week: (series, weeks, horizon)."""
     forecasts = np.stack([candidate_forecasts(endog, first, candidate, horizon) for candidate in CANDIDATES])
-    average: np.ndarray = np.einsum("cnt,cnth->nth", _error_weights(forecasts, endog, first), forecasts)
+    average: np.ndarray = np.einsum("cnt,cnth->nth", _error_weights(forecasts, endog), forecasts)
     return average
 
 
-def _error_weights(forecasts: np.ndarray, endog: np.ndarray, first: np.ndarray) -> np.ndarray:
+def _error_weights(forecasts: np.ndarray, endog: np.ndarray) -> np.ndarray:
     """Weights of some forecasts (forecasts, series, weeks, horizon) of each series by their errors up to each week.
 
     Returns
@@ -146,19 +151,19 @@ def _error_weights(forecasts: np.ndarray, endog: np.ndarray, first: np.ndarray) 
     numpy.ndarray
         (forecasts, series, weeks), which add up to one.
     """
-    horizon = forecasts.shape[-1]
-    squared, count = np.zeros(forecasts.shape[:2]), np.zeros(len(endog))
-    weights = np.empty(forecasts.shape[:3])
-    for t in range(endog.shape[1]):
-        squared, count = MEMORY * squared, MEMORY * count
-        for h in range(1, min(horizon, t) + 1):
-            error = forecasts[:, :, t - h, h - 1] - endog[:, t]
-            squared += np.nan_to_num(error**2)
-            count += (t - h >= first) & np.isfinite(endog[:, t])
-        mean = squared.mean(axis=0) + 1e-9
-        shrunk = squared / mean + PRIOR_ERRORS / np.maximum(count, 1.0)
-        weight = shrunk ** -float(SHARPNESS)
-        weights[:, :, t] = weight / weight.sum(axis=0)
+    # Errors of the forecasts of a week, summed over horizons.
+    squared, count = np.zeros(forecasts.shape[:3]), np.zeros(endog.shape)
+    for h in range(1, min(forecasts.shape[-1], endog.shape[1] - 1) + 1):
+        error = forecasts[:, :, :-h, h - 1] - endog[:, h:]
+        known = np.isfinite(error)
+        squared[:, :, h:] += np.where(known, error, 0.0) ** 2
+        count[:, h:] += known[0]
+    for t in range(1, endog.shape[1]):
+        squared[:, :, t] += MEMORY * squared[:, :, t - 1]
+        count[:, t] += MEMORY * count[:, t - 1]
+    shrunk = squared / (squared.mean(axis=0) + 1e-9) + PRIOR_ERRORS / np.maximum(count, 1.0)
+    weights: np.ndarray = shrunk ** -float(SHARPNESS)
+    weights /= weights.sum(axis=0)
     return weights
 
 

@@ -1,13 +1,14 @@
 """SARIMAX: for each series an average of ARIMA models around a seasonal regressor that is fitted to all series.
 
-Demand is taken on a logarithmic scale. The season (`season.py`) is an exogenous regressor: one that is shared and whose
-coefficients are fitted to all series, the one that the series shows by itself, or none. The rest of a series is forecast
-by a set of ARIMA models (`candidates.py`) that contains the classical ones. Models and seasons are averaged by how well
-each did out of sample for that series (`rolling.py`). Outliers and closures are left out (`cleaning.py`). Series that
-are rarely ordered are blended with the distribution of their own last year (`own_history.py`). The distribution is that
-of past out-of-sample errors of similar series, scaled to the errors of this one, so no normal distribution is
-assumed. The mean is the mean of demand, not of its logarithm. Where orders have due dates, forecasts start from what is
-booked (`book.py`).
+Demand is taken on a logarithmic scale. The season (`season.py`) is an exogenous regressor: one that is shared and
+whose coefficients are fitted to all series, the one that the series shows by itself, or none. The rest of a series is
+forecast by a set of ARIMA models (`candidates.py`) that contains the classical ones. Models and seasons are averaged by
+how well each did out of sample for that series (`rolling.py`). Outliers and closures are left out (`cleaning.py`).
+
+The distribution is that of past out-of-sample errors of similar series, scaled to the errors of this one, so no normal
+distribution is assumed; series that are rarely ordered are blended with the distribution of their own last year
+(`own_history.py`). The mean is the mean of demand, not of its logarithm. Where orders have due dates, forecasts start
+from what is booked (`book.py`).
 
 What is common to all series is fitted on a fixed calendar of weeks and to a sample of parts. What concerns one series
 follows from its own history and needs no fit. So a series can be forecast by any process that also has the other

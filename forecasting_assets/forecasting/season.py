@@ -28,17 +28,16 @@ from forecasting_assets.forecasting.panel import (
 )
 from forecasting_assets.weeks import YEAR_WEEKS
 
-#: Weeks before and after a week that its level is averaged over: a year, so that no season is left in the level. With a
-#: week for the smoothing of the season (BESIDE) they are half a year, as no horizon is longer than the other half.
+#: Weeks before and after a week that its level is averaged over: about a year, so that no season is left in the level,
+#: and less than half a year ahead, as no horizon is longer than the other half.
 HALF_WINDOW = 25
 #: Prior coefficients, in the order of COMPONENTS, and the weeks of data that the prior is worth. The demand of many
 #: series in a week recurs more reliably than the demand of one.
 PRIOR, PRIOR_WEEKS = (0.9, 0.3, 0.9, 0.4), 26
 #: Limits of the coefficients; where few weeks are known, the regression may return any number.
 LIMITS = -1.0, 1.25
-#: Of the season that a series shows by itself: weight of the weeks beside a week, and years that the prior of no season
-#: counts for.
-BESIDE, PRIOR_YEARS = 0.5, 0.3
+#: Years that the prior of no season counts for in the season that a series shows by itself.
+PRIOR_YEARS = 0.3
 #: Lower limit on the standard deviation (logarithmic) of a series when it is weighted by how steady it is.
 MIN_DEVIATION = 0.1
 #: Parts of a deviation: of the category, of the region, of the part beyond its category, and of the series beyond
@@ -227,29 +226,22 @@ def season_components(
 def own_season(deviation: np.ndarray, horizon: int) -> np.ndarray:
     """Return the season that each series shows by itself.
 
-    It is the mean deviation of the same week in the years before, smoothed over the weeks beside it and shrunk the
-    fewer years there are.
+    It is the mean deviation of the same week in the years before, shrunk the fewer years there are.
 
     Parameters
     ----------
     deviation
         (series, weeks), NaN where unknown.
     horizon
-        Weeks after the last week of `deviation` to return as well, at most 26.
+        Weeks after the last week of `deviation` to return as well.
 
     Returns
     -------
     numpy.ndarray
         (series, weeks + horizon), logarithmic, NaN where no year before is known.
     """
-    # One week more, so that the last week has the same weeks beside it as in a longer panel.
-    total, years = _sums_of_years(deviation, horizon + 1)
-    smooth, count = (
-        x[:, :-1] + BESIDE * (np.pad(x, ((0, 0), (1, 0)))[:, :-2] + x[:, 1:]) for x in (total, years)
-    )
-    known = years[:, :-1]
-    mean = np.divide(smooth, count, out=np.full_like(smooth, np.nan), where=known > 0)
-    season: np.ndarray = mean * known / (known + PRIOR_YEARS)
+    total, years = _sums_of_years(deviation, horizon)
+    season: np.ndarray = np.where(years > 0, total / (years + PRIOR_YEARS), np.nan)
     return season
 
 

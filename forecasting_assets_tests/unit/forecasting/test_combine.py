@@ -132,7 +132,7 @@ def test_several_origins_and_missing_weights_are_rejected():
 def test_intervals_of_the_combination_are_widened():
     one = forecast_table(SERIES.iloc[[0]], np.full(1, ORIGIN), np.tile(np.arange(8.0) + 10, (1, 2, 1)))
     combined = combine(one, one, SERIES.assign(segment="new"), report({}, width=1.5))
-    assert combined.loc[0, ["mean", "q05", "q50", "q95"]].tolist() == [10, 14 - 4.5, 14, 14 + 4.5]
+    assert combined[["mean", "q05", "q50", "q95"]].to_numpy()[0].tolist() == [10, 14 - 4.5, 14, 14 + 4.5]
 
 
 def test_segment_codes_follow_the_index():

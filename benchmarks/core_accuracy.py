@@ -1,0 +1,87 @@
+"""Accuracy of the forecasting core on every data set of the yardstick, in minutes: no Spark, Dagster or lake.
+
+    python -m benchmarks.core_accuracy --data smooth_weekly,frat --every 4
+
+SARIMAX is fitted and forecasts at every origin that is scored; with --xgb XGBoost and the plain average of both as
+well. Weights and widths of the combination, which need earlier forecasts, are left to `benchmarks.accuracy`.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks import results
+from benchmarks.accuracy import METRICS, value, write
+from benchmarks.yardstick import Yardstick, report
+from devtools.feature_table import features
+from forecasting_assets.forecasting import sarimax, xgb
+from forecasting_assets.forecasting.forecast_arrays import VALUES
+from forecasting_assets.forecasting.season import GroupTotals
+from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.tables import SERIES
+
+SETTINGS = ForecastingSettings()
+CELL = [*SERIES, "origin_week", "target_week", "horizon"]
+
+
+def with_categories(demand: pd.DataFrame, landing: Path) -> pd.DataFrame:
+    """Add up landed order lines by series and week, with the category of each part."""
+    names = ["part_id", "part_category"]
+    files = [pd.read_csv(file, dtype=str, usecols=names) for file in sorted(landing.glob("*"))]
+    categories = pd.concat(files).drop_duplicates("part_id").set_index("part_id")["part_category"]
+    weekly = demand.groupby([*SERIES, "week"], as_index=False)["quantity"].sum()
+    return weekly.assign(part_category=weekly["part_id"].map(categories))
+
+
+def forecasts(yardstick: Yardstick, with_xgb: bool) -> dict[str, list[pd.DataFrame]]:
+    """Forecast every origin of a data set from what is landed by then."""
+    tables: dict[str, list[pd.DataFrame]] = {}
+    with tempfile.TemporaryDirectory(prefix="bench-core-") as folder:
+        for origin in yardstick.origins:
+            history = with_categories(yardstick.land(origin, Path(folder)), Path(folder))
+            totals = GroupTotals.from_history(history)
+            model = sarimax.fit(history, totals, origin, yardstick.horizon, SETTINGS)
+            linear = sarimax.predict(model, history, totals, [origin], SETTINGS)
+            tables.setdefault("sarimax", []).append(linear)
+            if with_xgb:
+                table = features(history, yardstick.horizon)
+                data = xgb.TrainingData(table, history, totals)
+                fitted = xgb.fit(data, origin, yardstick.horizon, SETTINGS)
+                now = table[table["week"] == pd.Timestamp(origin)]
+                trees = xgb.predict(fitted, now, history, totals, SETTINGS)
+                both = pd.concat([linear, trees]).groupby(CELL, as_index=False)[VALUES].mean()
+                tables.setdefault("xgb", []).append(trees)
+                tables.setdefault("average", []).append(both)
+    return tables
+
+
+def main() -> None:
+    """Run the benchmark from the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--evals", type=Path, default=os.environ.get("EVALS") or "../shared/evals")
+    parser.add_argument("--data", help="data sets, with commas between them; all by default")
+    parser.add_argument("--every", type=int, default=1, help="one series in N")
+    parser.add_argument("--xgb", action="store_true", help="XGBoost and the average as well")
+    options = parser.parse_args()
+    evals = options.evals.absolute()
+    names = (options.data or "").split(",") if options.data else None
+    for name in names or sorted(file.parent.name for file in evals.glob("data/*/meta.json")):
+        yardstick, begin = Yardstick(evals, name, options.every), time.process_time()
+        rows = []
+        for model, tables in forecasts(yardstick, options.xgb).items():
+            with tempfile.TemporaryDirectory(prefix="bench-core-") as lake:
+                for origin, table in zip(yardstick.origins, tables, strict=True):
+                    write(table, Path(lake), model, origin)
+                scores = yardstick.scores(Path(lake), model)
+            rows.append({name: model} | {metric: f"{value(scores, metric):,.4g}" for metric in METRICS})
+        report(f"{results.table(rows)}\n{time.process_time() - begin:.0f} CPU seconds\n")
+
+
+if __name__ == "__main__":
+    main()

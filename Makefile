@@ -54,7 +54,7 @@ mlflow: setup ## MLflow UI on http://127.0.0.1:5000
 test: setup-dev ## all tests
 	@sh deploy/ensure-chromium.sh
 	@sh deploy/ensure-postgresql.sh
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-matrix: setup-dev ## the same rows on a Spark cluster and through Spark Connect
 	@$(BIN)/python -m pytest -m matrix

@@ -191,7 +191,7 @@ def test_relaxing_what_a_reason_names_makes_the_plan_cheaper(inputs):
 
 def without_rules(inputs: PlanInputs, found: pd.Series) -> PlanInputs:
     """The inputs without the rules that a reason names, and with some more hours if it names hours."""
-    rules, policy, network = found["rule"].split(" + "), inputs.policy, inputs.network
+    rules, network = found["rule"].split(" + "), inputs.network
     update: dict[str, object] = {}
     if "minimum_batch" in rules:
         update["minimum_batch"] = {}

@@ -1,12 +1,41 @@
-"""Write reports: HTML files below `reports/week=…`, each replaced as a whole."""
+"""Write reports: pages and pictures below `reports/week=…`, each file replaced as a whole."""
 
 import os
 import uuid
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from urllib.parse import quote
+
+from forecasting_assets.settings import Settings
 
 
-def write_report(folder: Path, week: date, name: str, html: str) -> str:
+@dataclass(frozen=True)
+class Reports:
+    """The folder of all reports, and the address where it is served.
+
+    Attributes
+    ----------
+    folder
+        The folder.
+    url
+        Its address without a final slash; empty if nothing serves it.
+    """
+
+    folder: Path
+    url: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Reports":
+        """Return the reports of a home."""
+        return cls(settings.reports_path, settings.reports.url.rstrip("/"))
+
+    def address(self, path: str | Path) -> str:
+        """Return the address of a report by its path."""
+        return f"{self.url}/{quote(Path(path).relative_to(self.folder).as_posix())}"
+
+
+def write_report(folder: Path, week: date, name: str, content: str | bytes) -> str:
     """Write a report of a week.
 
     Parameters
@@ -16,9 +45,9 @@ def write_report(folder: Path, week: date, name: str, html: str) -> str:
     week
         Week of the report.
     name
-        File name.
-    html
-        Content.
+        File name, which may begin with folders.
+    content
+        Text of a page, or bytes of another file.
 
     Returns
     -------
@@ -27,9 +56,8 @@ def write_report(folder: Path, week: date, name: str, html: str) -> str:
     """
     target = folder / f"week={week}" / name
     target.parent.mkdir(parents=True, exist_ok=True)
-    staged = target.with_name(
-        f".{name}.{uuid.uuid4().hex}"
-    )  # two runs may write the same week at the same time
-    staged.write_text(html, encoding="utf-8")
+    # Two runs may write the same week at the same time.
+    staged = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    staged.write_bytes(content.encode() if isinstance(content, str) else content)
     os.replace(staged, target)
     return str(target)

@@ -21,6 +21,7 @@ from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.orders.formats import OrderFormat
 from forecasting_assets.storage import is_url
 from forecasting_assets.tables import ORDER_COLUMNS
+from forecasting_assets.tables.table_files import FileFormat
 from forecasting_assets.weeks import parse_week
 
 SETTINGS_FILE = "forecasting.toml"
@@ -217,6 +218,16 @@ class CheckSettings(Section):
     )
 
 
+class ReportSettings(Section):
+    """Reports and files of each plan."""
+
+    export: tuple[FileFormat, ...] = Field(
+        (),
+        description="Formats in which plan, forecast, shortages and the sheets of manufacturers are written as files "
+        "with every plan, to reports/week=…/export",
+    )
+
+
 class AutomationSettings(Section):
     """What the sensor does."""
 
@@ -247,6 +258,7 @@ class Settings(BaseSettings):
     allocation: AllocationPolicy = AllocationPolicy()
     checks: CheckSettings = CheckSettings()
     automation: AutomationSettings = AutomationSettings()
+    reports: ReportSettings = ReportSettings()
 
     @classmethod
     def settings_customise_sources(

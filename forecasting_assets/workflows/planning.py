@@ -41,6 +41,7 @@ from forecasting_assets.tables import (
 )
 from forecasting_assets.weeks import add_weeks, days_of, weeks_between
 from forecasting_assets.workflows.demand import planned_demand
+from forecasting_assets.workflows.exports import write_exports
 from forecasting_assets.workflows.plan_choice import choose_week, read_policy
 from forecasting_assets.workflows.supply import carry_supply_forward, read_position
 from forecasting_assets.workflows.week_result import WeekResult
@@ -156,8 +157,9 @@ def _correlation_metadata(inputs: PlanningInputs) -> dict[str, Any]:
 
 
 def report_plan(settings: Settings, lake: Lake, week: date, metadata: Mapping[str, Any]) -> WeekResult:
-    """Write the report of the plan of a week."""
+    """Write the report of the plan of a week, and its exports."""
     report, pictures = write_plan_report(settings, lake, week)
+    write_exports(settings, lake, week)
     return WeekResult(lake.rows(ALLOCATION_PLAN, week), metadata, pictures, report)
 
 

@@ -22,6 +22,7 @@ COMMANDS = [
     "stale",
     "what-if",
     "promise",
+    "export",
     "dev",
     "mlflow",
 ]

@@ -11,6 +11,7 @@ from forecasting_assets.cli.files import export
 from forecasting_assets.cli.plans import promise, what_if
 from forecasting_assets.cli.runs import backfill, materialize
 from forecasting_assets.cli.servers import dev, mlflow
+from forecasting_assets.cli.sql import sql
 from forecasting_assets.cli.start import demo, init
 from forecasting_assets.cli.status import stale, status
 
@@ -30,7 +31,7 @@ def app() -> None:
     """
 
 
-for command in (init, demo, materialize, backfill, status, stale, what_if, promise, export, dev, mlflow):
+for command in (init, demo, materialize, backfill, status, stale, what_if, promise, export, sql, dev, mlflow):
     app.add_command(command)
 
 

@@ -23,6 +23,7 @@ COMMANDS = [
     "what-if",
     "promise",
     "export",
+    "sql",
     "dev",
     "mlflow",
 ]

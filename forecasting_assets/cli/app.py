@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import click
 
 from forecasting_assets.cli.exit_codes import CLOSED_PIPE, INTERRUPTED, USAGE
+from forecasting_assets.cli.files import export
 from forecasting_assets.cli.plans import promise, what_if
 from forecasting_assets.cli.reports import open_reports
 from forecasting_assets.cli.runs import backfill, materialize
 from forecasting_assets.cli.servers import dev, mlflow
+from forecasting_assets.cli.sql import sql
 from forecasting_assets.cli.start import demo, init
 from forecasting_assets.cli.status import stale, status
 
@@ -40,6 +42,8 @@ for command in (
     open_reports,
     what_if,
     promise,
+    export,
+    sql,
     dev,
     mlflow,
 ):

@@ -1,13 +1,13 @@
-"""Write reports: files below the folder of reports, each replaced as a whole."""
+"""Write reports: files below `reports/week=…`, each replaced as a whole."""
 
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 
 
-def write_report(folder: Path, week: date, name: str, content: str | bytes) -> str:
+def write_report(folder: Path, week: date, name: str, html: str) -> str:
     """Write a report of a week.
 
     Parameters
@@ -17,31 +17,38 @@ def write_report(folder: Path, week: date, name: str, content: str | bytes) -> s
     week
         Week of the report.
     name
-        File name, or its path within the folder of the week.
-    content
-        Content; text is written as UTF-8.
+        File name.
+    html
+        Content.
 
     Returns
     -------
     str
         Path of the report.
     """
+    return write_report_file(folder, week, name, html.encode())
+
+
+def write_report_file(folder: Path, week: date, name: str, content: bytes) -> str:
+    """Write a file beside the reports of a week, as `write_report`; `name` may begin with a folder."""
     return write_file(folder / f"week={week}" / name, content)
 
 
-def write_file(target: Path, content: str | bytes) -> str:
-    """Replace a file as a whole; return its path."""
+def write_file(target: Path, content: bytes) -> str:
+    """Write a file, replacing it as a whole; return its path."""
     target.parent.mkdir(parents=True, exist_ok=True)
     # Two runs may write the same week at the same time.
-    staged = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    staged.write_bytes(content if isinstance(content, bytes) else content.encode())
-    os.replace(staged, target)
+    staged = target.with_name(f".{uuid.uuid4().hex}")
+    try:
+        staged.write_bytes(content)
+        os.replace(staged, target)
+    finally:
+        staged.unlink(missing_ok=True)
     return str(target)
 
 
-def keep_only(folder: Path, names: Iterable[str]) -> None:
-    """Remove the files of a folder other than `names`, so that nothing of an earlier plan is left."""
-    kept = set(names)
-    for file in folder.glob("*"):
-        if file.name not in kept and not file.name.startswith("."):
+def remove_other_files(folder: Path, week: date, subfolder: str, kept: Collection[str]) -> None:
+    """Remove the files in a folder beside the reports of a week, except those whose paths are `kept`."""
+    for file in (folder / f"week={week}" / subfolder).glob("*"):
+        if file.is_file() and str(file) not in kept:
             file.unlink(missing_ok=True)

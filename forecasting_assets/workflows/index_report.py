@@ -44,7 +44,8 @@ def write_index(settings: Settings, lake: Lake, *, with_states: bool = False) ->
         _entry(folder, lake, week, states[week].state if week in states else "", week in planned)
         for week in weeks[:_MOST_WEEKS]
     ]
-    return Path(write_file(folder / INDEX, index_html(entries, Money(settings.reports.currency))))
+    html = index_html(entries, Money(settings.reports.currency))
+    return Path(write_file(folder / INDEX, html.encode()))
 
 
 def _entry(folder: Path, lake: Lake, week: date, state: str, is_planned: bool) -> WeekEntry:

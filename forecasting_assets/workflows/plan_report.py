@@ -10,7 +10,7 @@ from forecasting_assets.allocation import build_problem, planned_units
 from forecasting_assets.allocation.changes import PlannedWeek, plan_changes
 from forecasting_assets.allocation.commitments import REPORT
 from forecasting_assets.lake.lake import Lake
-from forecasting_assets.lake.reports import keep_only, write_report
+from forecasting_assets.lake.reports import remove_other_files, write_report, write_report_file
 from forecasting_assets.reporting import (
     Commands,
     Money,
@@ -34,6 +34,7 @@ from forecasting_assets.tables import (
     PLAN_SHORTAGES,
 )
 from forecasting_assets.weeks import add_weeks, weeks_between
+from forecasting_assets.workflows.exports import write_exports
 from forecasting_assets.workflows.planning import planning_inputs, read_plan_tables
 from forecasting_assets.workflows.week_result import WeekResult
 
@@ -47,9 +48,10 @@ _SHEETS = "manufacturers"
 
 
 def report_plan(settings: Settings, lake: Lake, week: date, metadata: Mapping[str, Any]) -> WeekResult:
-    """Write the pages about the plan of a week."""
+    """Write the pages about the plan of a week, and its exports."""
     path, pictures = write_plan_report(settings, lake, week)
     write_worth_report(settings, lake, week)
+    write_exports(settings, lake, week)
     return WeekResult(lake.rows(ALLOCATION_PLAN, week), metadata, pictures, path)
 
 
@@ -60,20 +62,21 @@ def write_plan_report(settings: Settings, lake: Lake, week: date) -> tuple[str, 
     picture, narrow = (charts.load_by_manufacturer(load, narrow=narrow) for narrow in (False, True))
     path = write_report(settings.reports_path, week, "plan.html", plan_html(report, picture, narrow))
     written = [
-        name
+        path
         for sheet in sheets(week, report.tables.plan, report.capabilities)
-        for name in _write_sheet(settings, week, sheet)
+        for path in _write_sheet(settings, week, sheet)
     ]
-    keep_only(settings.reports_path / f"week={week}" / _SHEETS, written)
+    remove_other_files(settings.reports_path, week, _SHEETS, written)
     return path, {"load_against_capacity": png(picture)}
 
 
 def _write_sheet(settings: Settings, week: date, sheet: Sheet) -> list[str]:
-    """Write page and file of a sheet; return their names."""
+    """Write page and file of a sheet; return their paths."""
     contents = {f"{sheet.file}.html": sheet.html.encode(), f"{sheet.file}.csv": sheet.csv}
-    for name, content in contents.items():
-        write_report(settings.reports_path, week, f"{_SHEETS}/{name}", content)
-    return list(contents)
+    return [
+        write_report_file(settings.reports_path, week, f"{_SHEETS}/{name}", content)
+        for name, content in contents.items()
+    ]
 
 
 def read_plan_report(settings: Settings, lake: Lake, week: date) -> PlanReport:

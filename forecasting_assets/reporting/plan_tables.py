@@ -297,8 +297,9 @@ def proof_table(costs: dict[str, float], proof: pd.DataFrame, money: Money) -> T
     """
     stored = proof[proof["kind"].isin(["bound", "gap"])].set_index("kind")["value"].to_dict()
     rows: list[list[Cell]] = []
-    if stored and "total" in costs:
-        bound, gap = float(stored["bound"]), max(float(stored["gap"]), 0.0)
+    # Values of 0 are not listed.
+    if len(proof) and "total" in costs:
+        bound, gap = float(stored.get("bound", 0.0)), max(float(stored.get("gap", 0.0)), 0.0)
         free = bound * (1 + gap)
         fixed = costs["total"] - free
         rows = [["Cost of the plan", money.amount(costs["total"])]]

@@ -64,10 +64,9 @@ def judge_week(settings: Settings, lake: Lake, week: date) -> Mapping[str, Any]:
 def report_week(settings: Settings, lake: Lake, week: date, metadata: Mapping[str, Any]) -> WeekResult:
     """Write what plans were worth up to a week as a page."""
     worth = lake.read_pandas(BUSINESS_IMPACT, [week])
-    if worth.empty:
-        return WeekResult(0, metadata)
-    metadata = {**metadata, "worth": " ".join(worth_in_words(worth))}
     report, pictures = write_worth_report(settings, lake, week)
+    if len(worth):
+        metadata = {**metadata, "worth": " ".join(worth_in_words(worth))}
     return WeekResult(len(worth), metadata, pictures, report)
 
 

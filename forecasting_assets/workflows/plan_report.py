@@ -50,7 +50,6 @@ _SHEETS = "manufacturers"
 def report_plan(settings: Settings, lake: Lake, week: date, metadata: Mapping[str, Any]) -> WeekResult:
     """Write the pages about the plan of a week, and its exports."""
     path, pictures = write_plan_report(settings, lake, week)
-    write_worth_report(settings, lake, week)
     write_exports(settings, lake, week)
     return WeekResult(lake.rows(ALLOCATION_PLAN, week), metadata, pictures, path)
 

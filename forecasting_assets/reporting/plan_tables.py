@@ -312,7 +312,7 @@ def proof_table(costs: dict[str, float], proof: pd.DataFrame, money: Money) -> T
         "Proof",
         "The bound follows from the prices of hours and rules by linear programming duality. The check "
         "solver_certified computes it again from the tables, without the solver.",
-        ["", "Value"],
+        ["Measure", "Value"],
         [False, True],
         rows,
         empty="This plan has no proof: it was not made by the optimiser.",

@@ -21,6 +21,7 @@ from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.orders.formats import OrderFormat
 from forecasting_assets.storage import is_url
 from forecasting_assets.tables import ORDER_COLUMNS
+from forecasting_assets.tables.table_files import FileFormat
 from forecasting_assets.weeks import parse_week
 
 SETTINGS_FILE = "forecasting.toml"
@@ -196,7 +197,7 @@ class MlflowSettings(Section):
 
 
 class ReportSettings(Section):
-    """Pages for people."""
+    """Reports and files of each plan."""
 
     currency: str = Field(
         "",
@@ -209,6 +210,11 @@ class ReportSettings(Section):
         pattern=r"^(https?://\S+)?$",
         description="Where the pages are served, as links in Dagster lead to them; by default as "
         "`forecasting-assets dev` serves them. If empty, Dagster keeps pictures itself and shows the paths of pages",
+    )
+    export: tuple[FileFormat, ...] = Field(
+        (),
+        description="Formats in which plan, forecast, shortages and the sheets of manufacturers are written as files "
+        "with every plan, to reports/week=…/export",
     )
 
 

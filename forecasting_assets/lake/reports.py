@@ -1,7 +1,8 @@
-"""Write reports: pages and pictures below `reports/week=…`, each file replaced as a whole."""
+"""Write reports: files below `reports/week=…`, each replaced as a whole."""
 
 import os
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -45,7 +46,7 @@ def write_report(folder: Path, week: date, name: str, content: str | bytes) -> s
     week
         Week of the report.
     name
-        File name, which may begin with folders.
+        File name, which may begin with a folder.
     content
         Text of a page, or bytes of another file.
 
@@ -54,10 +55,26 @@ def write_report(folder: Path, week: date, name: str, content: str | bytes) -> s
     str
         Path of the report.
     """
-    target = folder / f"week={week}" / name
+    return write_file(
+        folder / f"week={week}" / name, content.encode() if isinstance(content, str) else content
+    )
+
+
+def write_file(target: Path, content: bytes) -> str:
+    """Write a file, replacing it as a whole; return its path."""
     target.parent.mkdir(parents=True, exist_ok=True)
     # Two runs may write the same week at the same time.
-    staged = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    staged.write_bytes(content.encode() if isinstance(content, str) else content)
-    os.replace(staged, target)
+    staged = target.with_name(f".{uuid.uuid4().hex}")
+    try:
+        staged.write_bytes(content)
+        os.replace(staged, target)
+    finally:
+        staged.unlink(missing_ok=True)
     return str(target)
+
+
+def remove_other_files(folder: Path, week: date, subfolder: str, kept: Collection[str]) -> None:
+    """Remove the files in a folder beside the reports of a week, except those whose paths are `kept`."""
+    for file in (folder / f"week={week}" / subfolder).glob("*"):
+        if file.is_file() and str(file) not in kept:
+            file.unlink(missing_ok=True)

@@ -188,7 +188,7 @@ def _table_rows(table: TextTable) -> "Markup":
     from markupsafe import Markup
 
     classes = table.classes or [[""] * len(table.heading)] * len(table.rows)
-    anchors = [Markup(' id="{}"').format(anchor) for anchor in table.anchors] or [""] * len(table.rows)
+    anchors = [str(Markup(' id="{}"').format(anchor)) for anchor in table.anchors] or [""] * len(table.rows)
     cells: dict[tuple[Cell, str], str] = {}
     lines = []
     numeric = ["n" if is_number else "" for is_number in table.numeric]

@@ -129,7 +129,8 @@ def _shrink(path: Path) -> None:
     from PIL import Image
 
     with Image.open(path) as image:
-        image.convert("RGB").quantize(128).save(path, optimize=True)
+        # The usual method loses the hue of small areas, as of keys.
+        image.convert("RGB").quantize(128, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
 
 
 @contextmanager

@@ -97,8 +97,8 @@ def _weeks(entries: Sequence[WeekEntry], money: Money) -> TextTable:
         rows.append([str(entry.week), entry.state.capitalize(), entry.planned, *amounts, *links])
     heading = [
         "Closed week",
-        "Plan",
-        "Plan for",
+        "State",
+        "Planned",
         "Units to order first",
         "Units short",
         money.heading("Cost"),

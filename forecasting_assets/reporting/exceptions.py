@@ -19,7 +19,17 @@ from forecasting_assets.wording import count
 #: Exceptions listed on the page; the tables of the lake hold all.
 SHOWN = 300
 PLANNING, NETWORK, SALES = "Planning", "Network", "Sales"
-_HEADING = ["Problem", "Category or part", "Deliver to", "Due week", "Units", "Owner", "Reason", "Remedy"]
+_HEADING = [
+    "Problem",
+    "Category or part",
+    "Deliver to",
+    "Due week",
+    "Units",
+    "Owner",
+    "Reason",
+    "Remedy",
+    "Price",
+]
 
 
 @dataclass(frozen=True)
@@ -129,6 +139,7 @@ def exception_tables(found: list[PlanException], commands: Commands) -> tuple[Te
             e.remedy.owner,
             e.reason[:1].upper() + e.reason[1:],
             Link(e.remedy.what, f"#remedy-{number_of[e.remedy]}"),
+            e.remedy.price,
         ]
         for e in found[:SHOWN]
     ]

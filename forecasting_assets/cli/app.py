@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from forecasting_assets.cli.exit_codes import CLOSED_PIPE, INTERRUPTED, USAGE
-from forecasting_assets.cli.files import export
+from forecasting_assets.cli.files import check_planning, export, template
 from forecasting_assets.cli.plans import promise, what_if
 from forecasting_assets.cli.runs import backfill, materialize
 from forecasting_assets.cli.servers import dev, mlflow
@@ -31,7 +31,22 @@ def app() -> None:
     """
 
 
-for command in (init, demo, materialize, backfill, status, stale, what_if, promise, export, sql, dev, mlflow):
+for command in (
+    init,
+    demo,
+    materialize,
+    backfill,
+    status,
+    stale,
+    what_if,
+    promise,
+    export,
+    template,
+    check_planning,
+    sql,
+    dev,
+    mlflow,
+):
     app.add_command(command)
 
 

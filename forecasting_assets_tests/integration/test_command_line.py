@@ -23,6 +23,8 @@ COMMANDS = [
     "what-if",
     "promise",
     "export",
+    "template",
+    "check-planning",
     "sql",
     "dev",
     "mlflow",

@@ -10,6 +10,7 @@ from forecasting_assets.cli.exit_codes import CLOSED_PIPE, INTERRUPTED, USAGE
 from forecasting_assets.cli.files import check_planning, export, template
 from forecasting_assets.cli.plans import promise, what_if
 from forecasting_assets.cli.runs import backfill, materialize
+from forecasting_assets.cli.scenarios import scenarios
 from forecasting_assets.cli.servers import dev, mlflow
 from forecasting_assets.cli.sql import sql
 from forecasting_assets.cli.start import demo, init
@@ -39,6 +40,7 @@ for command in (
     status,
     stale,
     what_if,
+    scenarios,
     promise,
     export,
     template,

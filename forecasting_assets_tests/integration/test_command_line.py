@@ -21,6 +21,7 @@ COMMANDS = [
     "status",
     "stale",
     "what-if",
+    "scenarios",
     "promise",
     "export",
     "template",

@@ -84,13 +84,15 @@ def adopted_overrides(change: Change, demand: pd.DataFrame, week: date) -> pd.Da
         factor[covered] *= c.factor
     overridden = demand["override"].notna().to_numpy()
     own = (hits > 1) | ((hits == 1) & overridden)
-    base = demand["override"].fillna(demand["statistical"])
-    quantities = demand.loc[own, _SCOPE].assign(
-        week_from=demand["due_week"], week_to=demand["due_week"], quantity=(base * factor)[own], factor=np.nan
+    rows = demand[own]
+    base = rows["override"].fillna(rows["statistical"])
+    quantities = rows[_SCOPE].assign(
+        week_from=rows["due_week"], week_to=rows["due_week"], quantity=base * factor[own], factor=np.nan
     )
     parts = [part for part in (factors, quantities) if len(part)] or [factors]
-    rows = pd.concat(parts, ignore_index=True).assign(entered=pd.Timestamp(days_of(week)[-1]))
-    return rows.reindex(columns=FORECAST_OVERRIDES.names)
+    entered = pd.Timestamp(days_of(week)[-1])
+    adopted = pd.concat(parts, ignore_index=True).assign(entered=entered)
+    return adopted.reindex(columns=FORECAST_OVERRIDES.names)
 
 
 def _factor_row(change: DemandChange, first: pd.Timestamp, last: pd.Timestamp) -> dict[str, object]:

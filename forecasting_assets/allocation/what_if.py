@@ -48,7 +48,9 @@ class CapacityChange:
 
     def applied(self, hours: pd.Series) -> pd.Series:
         """Return regular hours after the change."""
-        return hours * self.factor if self.hours is None else hours * 0 + self.hours
+        if self.factor is not None:
+            return hours * self.factor
+        return hours if self.hours is None else hours * 0 + self.hours
 
 
 @dataclass(frozen=True)
@@ -339,7 +341,7 @@ def _parts(text: str, form: str) -> tuple[str, date | None, float | None, float 
     factor = None if percentage is None else 1 + float(percentage) / 100
     if factor is not None and factor < 0:
         raise AllocationError(f"{text!r} cuts more than 100%: write -100% or a smaller cut")
-    return name, week and parse_week(week), factor, None if hours is None else float(hours)
+    return name, parse_week(week) if week else None, factor, None if hours is None else float(hours)
 
 
 def _check_factor(what: str, factor: float) -> None:

@@ -30,7 +30,7 @@ def _week_option(command: Any) -> Any:
     )(command)
 
 
-def _format_option(*formats: str) -> Any:
+def _format_option(*formats: str) -> Callable[[Any], Any]:
     return click.option(
         "--format",
         "file_format",

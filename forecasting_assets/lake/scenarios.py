@@ -181,5 +181,5 @@ def _content(scenario: Scenario) -> bytes:
 def _scenario(fields: dict[str, Any]) -> Scenario:
     date.fromisoformat(fields["week"])
     adopted = fields.pop("adopted")
-    outcomes = {name: Outcome(**fields.pop(name)) for name in ("plan", "changed")}
-    return Scenario(**fields, **outcomes, adopted=adopted and Adoption(**adopted))
+    plan, changed = Outcome(**fields.pop("plan")), Outcome(**fields.pop("changed"))
+    return Scenario(**fields, plan=plan, changed=changed, adopted=adopted and Adoption(**adopted))

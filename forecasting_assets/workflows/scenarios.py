@@ -133,7 +133,9 @@ def _records(rows: pd.DataFrame) -> list[Mapping[str, Any]]:
     """Return rows for JSON: days as YYYY-MM-DD, without missing values."""
     days = rows.select_dtypes("datetime").columns
     text = rows.assign(**{name: rows[name].dt.strftime("%Y-%m-%d") for name in days})
-    return [{key: value for key, value in row.items() if pd.notna(value)} for row in text.to_dict("records")]
+    return [
+        {str(key): value for key, value in row.items() if pd.notna(value)} for row in text.to_dict("records")
+    ]
 
 
 def _frame(records: list[Mapping[str, Any]], names: list[str], days: list[str]) -> pd.DataFrame:

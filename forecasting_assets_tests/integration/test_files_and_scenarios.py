@@ -139,7 +139,17 @@ def test_the_queries_of_the_guide_have_answers(at_home, capsys):
     answers = [run_query(opened.lake, lake_tables(opened.pipeline), query) for query in queries]
     assert len(answers) == 5
     assert all(len(answer) for answer in answers)
-    assert main(["sql", "select week, sum(quantity) as units from allocation_plan group by week", "--format", "json"]) == 0
+    assert (
+        main(
+            [
+                "sql",
+                "select week, sum(quantity) as units from allocation_plan group by week",
+                "--format",
+                "json",
+            ]
+        )
+        == 0
+    )
     rows = json.loads(capsys.readouterr().out)
     assert {row["week"] for row in rows} == {str(week) for week in PLANNED}
     assert main(["sql", "select * from clean_orders"]) == 0
@@ -165,7 +175,7 @@ def test_a_scenario_is_saved_compared_and_adopted(at_copy, capsys):
     assert main(["scenarios", "adopt", "more", *adopt]) == 0
     assert main(["scenarios", "adopt", "more", *adopt]) == 2
     assert main(["scenarios", "list", "--json"]) == 0
-    saved = {row["name"]: row for row in json.loads(capsys.readouterr().out.split("\n[", 1)[1].join("["))}
+    saved = {row["name"]: row for row in json.loads(said[said.index("[\n") :])}
     assert saved["more"]["adopted"]["author"] == "Ann"
     # The plan that is made again is the scenario, but for booked units, which an override does not multiply.
     list(manufacturer_network([WEEK], at_copy.settings, at_copy.lake))

@@ -66,7 +66,8 @@ TEMPLATES = {
 def test_only_the_rows_that_are_filled_in_say_something(tmp_path, kind, file_format):
     rows, column = TEMPLATES[kind]
     for position in range(-1, len(rows)):
-        filled = rows.assign(**{column: [9.0 if label == position else None for label in rows.index]})
+        filled = rows.copy()
+        filled[column] = [9.0 if label == position else None for label in rows.index]
         (tmp_path / f"{kind}.{file_format}").write_bytes(file_content(filled, file_format))
         found = PlanningFolder(str(tmp_path)).used_by(WEEK, PlanningInput(kind))
         assert found[column].tolist() == ([] if position < 0 else [9.0])

@@ -1,10 +1,10 @@
 """Write reports: files below `reports/week=…`, each replaced as a whole."""
 
-import os
-import uuid
 from collections.abc import Collection
 from datetime import date
 from pathlib import Path
+
+from forecasting_assets.lake.whole_files import replace_file
 
 
 def write_report(folder: Path, week: date, name: str, html: str) -> str:
@@ -31,19 +31,8 @@ def write_report(folder: Path, week: date, name: str, html: str) -> str:
 
 def write_report_file(folder: Path, week: date, name: str, content: bytes) -> str:
     """Write a file beside the reports of a week, as `write_report`; `name` may begin with a folder."""
-    return write_file(folder / f"week={week}" / name, content)
-
-
-def write_file(target: Path, content: bytes) -> str:
-    """Write a file, replacing it as a whole; return its path."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Two runs may write the same week at the same time.
-    staged = target.with_name(f".{uuid.uuid4().hex}")
-    try:
-        staged.write_bytes(content)
-        os.replace(staged, target)
-    finally:
-        staged.unlink(missing_ok=True)
+    target = folder / f"week={week}" / name
+    replace_file(target, content)
     return str(target)
 
 

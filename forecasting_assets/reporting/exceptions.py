@@ -210,7 +210,8 @@ def _remedy(row: dict[str, Any], problems: PlanProblems, money: Money) -> Remedy
         if pd.notna(row["price"])
         else MISSING
     )
-    more_hours = f"what-if --week {problems.week} --capacity {quote(str(row['manufacturer_id']) + '=+10%')}"
+    place = f"{row['manufacturer_id']}@{day(row['production_week'])}"
+    more_hours = f"what-if --week {problems.week} --capacity {quote(f'{place}=+10%')}"
     if " + " in rule:
         limits = rule.replace("_", " ").replace(" + ", ", ")
         return Remedy(PLANNING, f"Relax together at {at}: {limits}", saves, more_hours)

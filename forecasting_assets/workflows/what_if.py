@@ -19,7 +19,7 @@ from forecasting_assets.allocation import (
 )
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.reports import write_report
-from forecasting_assets.reporting import what_if_html, what_if_text
+from forecasting_assets.reporting import Money, what_if_html, what_if_text
 from forecasting_assets.reporting.what_if import CHANGED, PLAN, Difference
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import QUANTILES
@@ -143,7 +143,7 @@ def changed_planning_inputs(inputs: PlanningInputs, change: Change) -> tuple[Pla
 
 def report_case(settings: Settings, result: CaseResult) -> tuple[str, str]:
     """Describe a changed case in words, and write its report; return both the words and the path."""
-    page = what_if_html(result.week, result.difference)
+    page = what_if_html(result.week, result.difference, Money(settings.reports.currency))
     path = write_report(settings.reports_path, result.week, result.case.report_name, page)
     return what_if_text(result.week, result.difference), path
 

@@ -149,7 +149,7 @@ def difference() -> Difference:
 
 
 def changed_page() -> str:
-    return what_if_html(WEEK, difference())
+    return what_if_html(WEEK, difference(), Money("EUR"))
 
 
 ENTRIES = [
@@ -357,7 +357,7 @@ def test_rules_that_do_not_hold_in_a_changed_case_are_named() -> None:
     dropped = replace(difference(), dropped=["minimum_load of M1"])
     said = "Does not hold in this case: minimum_load of M1."
     assert said in what_if_text(WEEK, dropped)
-    assert said in what_if_html(WEEK, dropped)
+    assert said in what_if_html(WEEK, dropped, Money())
     assert "not hold" not in what_if_text(WEEK, difference())
 
 

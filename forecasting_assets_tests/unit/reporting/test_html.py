@@ -210,10 +210,12 @@ def test_pages_are_dated_and_have_no_raw_values(name: str) -> None:
     assert not [t for t in text if re.search(r"\.\d{3,}", t)]
 
 
-def test_pictures_have_alternative_texts() -> None:
-    images = [a for tag, a in Page(plan_page()).tags if tag == "img"]
-    assert len(images) == 1
-    assert (images[0]["alt"] or "").startswith("Load against capacity")
+def test_alternative_texts_say_what_the_pictures_show() -> None:
+    (load,) = [a["alt"] or "" for tag, a in Page(page_html("plan")).tags if tag == "img"]
+    hours = factories.load()["load_hours"].sum()
+    assert load.startswith(f"Load against capacity. {hours:,.0f} of ")
+    (worth,) = [a["alt"] or "" for tag, a in Page(page_html("worth")).tags if tag == "img"]
+    assert "97.2 % on time" in worth
 
 
 def test_names_are_escaped() -> None:

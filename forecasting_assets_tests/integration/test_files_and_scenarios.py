@@ -82,8 +82,7 @@ def test_a_sheet_that_is_confirmed_and_landed_stands_in_the_plan(at_copy, capsys
     assert main(["export", "manufacturer", manufacturer, "--to", "locked_allocations-confirmed.csv"]) == 0
     sheet = pd.read_csv("locked_allocations-confirmed.csv", parse_dates=["production_week", "entered"])
     # One quantity is raised, and another beyond all hours.
-    sheet.loc[0, "quantity"] += 7
-    sheet.loc[1, "quantity"] += 1e7
+    sheet["quantity"] += [7, 1e7, *[0] * (len(sheet) - 2)]
     Path("locked_allocations-confirmed.csv").write_bytes(file_content(sheet, "csv"))
     capsys.readouterr()
     assert main(["check-planning", "locked_allocations-confirmed.csv"]) == 0
@@ -175,6 +174,7 @@ def test_a_scenario_is_saved_compared_and_adopted(at_copy, capsys):
     assert main(["scenarios", "adopt", "more", *adopt]) == 0
     assert main(["scenarios", "adopt", "more", *adopt]) == 2
     assert main(["scenarios", "list", "--json"]) == 0
+    said = capsys.readouterr().out
     saved = {row["name"]: row for row in json.loads(said[said.index("[\n") :])}
     assert saved["more"]["adopted"]["author"] == "Ann"
     # The plan that is made again is the scenario, but for booked units, which an override does not multiply.

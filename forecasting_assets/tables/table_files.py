@@ -148,7 +148,9 @@ def _cells(sheet: Any, values: pd.Series) -> list[Any]:
         shown = values.map(
             lambda value: value if isinstance(value, str | date) or pd.isna(value) else str(value)
         )
-    cells = [None if gone else cell for cell, gone in zip(shown.tolist(), values.isna(), strict=True)]
+    cells: list[Any] = [
+        None if gone else cell for cell, gone in zip(shown.tolist(), values.isna(), strict=True)
+    ]
     if not pd.api.types.is_object_dtype(values):
         return cells
     for position in np.flatnonzero(_matches(values, _EXCEL_SPECIAL)):

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from forecasting_assets.lake.lake import Lake
     from forecasting_assets.tables.table_files import FileFormat
 
-_WHAT = ("plan", "forecast", "shortages", "manufacturer")
-_KINDS = ("forecast_overrides", "locked_allocations", "stock", "work_in_progress", "known_covariates")
+#: As the workflows name them, which are imported only when a command runs.
+EXPORTS = ("plan", "forecast", "shortages", "manufacturer")
+TEMPLATES = ("forecast_overrides", "locked_allocations", "stock", "work_in_progress", "known_covariates")
 
 
 def _week_option(command: Any) -> Any:
@@ -48,7 +49,7 @@ def _to_option(command: Any) -> Any:
 
 
 @click.command()
-@click.argument("what", type=click.Choice(_WHAT), metavar="WHAT")
+@click.argument("what", type=click.Choice(EXPORTS), metavar="WHAT")
 @click.argument("manufacturer", required=False)
 @_week_option
 @_format_option("csv", "xlsx", "parquet")
@@ -79,7 +80,7 @@ def export(
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(_KINDS), metavar="KIND")
+@click.argument("kind", type=click.Choice(TEMPLATES), metavar="KIND")
 @_week_option
 @_format_option("csv", "xlsx")
 @_to_option

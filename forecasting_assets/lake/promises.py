@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from forecasting_assets.errors import PicklableError
 from forecasting_assets.lake.whole_files import ExistingFileError, add_file
+from forecasting_assets.tables.table_files import escape_formulas
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,8 @@ def write_promises(rows: "pd.DataFrame", folder: str, name: str) -> str:
     StoreError
         If the folder cannot be written.
     """
-    content = rows.to_csv(index=False, lineterminator="\n", date_format="%Y-%m-%d").encode()
+    text = rows.apply(lambda values: escape_formulas(values) if values.dtype == object else values)
+    content = text.to_csv(index=False, lineterminator="\n", date_format="%Y-%m-%d").encode()
     try:
         return add_file(folder, f"promises_{name}.csv", content)
     except ExistingFileError as error:

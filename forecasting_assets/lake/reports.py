@@ -31,7 +31,11 @@ def write_report(folder: Path, week: date, name: str, html: str) -> str:
 
 def write_report_file(folder: Path, week: date, name: str, content: bytes) -> str:
     """Write a file beside the reports of a week, as `write_report`; `name` may begin with a folder."""
-    target = folder / f"week={week}" / name
+    return write_file(folder / f"week={week}" / name, content)
+
+
+def write_file(target: Path, content: bytes) -> str:
+    """Write a file, replacing it as a whole; return its path."""
     replace_file(target, content)
     return str(target)
 

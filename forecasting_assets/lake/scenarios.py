@@ -56,7 +56,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Adoption:
-    """By whom, when and why a scenario was adopted, and the files that were written."""
+    """How a scenario was adopted.
+
+    Attributes
+    ----------
+    author, reason
+        By whom and why, as entered with each row.
+    on
+        The day, YYYY-MM-DD.
+    files
+        The files that were written.
+    """
 
     author: str
     reason: str

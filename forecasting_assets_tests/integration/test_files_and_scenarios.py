@@ -8,16 +8,17 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from forecasting_assets.cli import main
+from forecasting_assets.cli import files, main
 from forecasting_assets.lake.home import open_home
 from forecasting_assets.lake.sql import lake_tables, run_query
 from forecasting_assets.orchestration.assets.planning import manufacturer_network
 from forecasting_assets.orchestration.checks.planning import plan_findings
-from forecasting_assets.tables import ALLOCATION_PLAN, DEMAND_PLAN, SUPPLY_POSITION
+from forecasting_assets.tables import ALLOCATION_PLAN, DEMAND_PLAN, PLANNING_FILES, SUPPLY_POSITION
 from forecasting_assets.tables.table_files import file_content
 from forecasting_assets.workflows.demand import plan_demand_of_week
-from forecasting_assets.workflows.exports import Export, read_export, write_exports
+from forecasting_assets.workflows.exports import EXPORT_KINDS, Export, read_export, write_exports
 from forecasting_assets.workflows.planning import plan_week
+from forecasting_assets.workflows.templates import TEMPLATES
 from forecasting_assets_tests.support.homes import PLANNED
 
 pytestmark = pytest.mark.spark
@@ -77,13 +78,18 @@ def test_what_cannot_be_done_is_one_line(at_home, tmp_path, capsys, arguments, s
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_commands_offer_what_there_is():
+    assert files.EXPORTS == EXPORT_KINDS
+    assert files.TEMPLATES == TEMPLATES
+    assert {"promises", *files.TEMPLATES} == {"known_covariates", *PLANNING_FILES}
+
+
 def test_a_sheet_that_is_confirmed_and_landed_stands_in_the_plan(at_copy, capsys):
     manufacturer = busiest_manufacturer(at_copy)
     assert main(["export", "manufacturer", manufacturer, "--to", "locked_allocations-confirmed.csv"]) == 0
     sheet = pd.read_csv("locked_allocations-confirmed.csv", parse_dates=["production_week", "entered"])
     # One quantity is raised, and another beyond all hours.
-    sheet.loc[0, "quantity"] += 7
-    sheet.loc[1, "quantity"] += 1e7
+    sheet["quantity"] += [7, 1e7, *[0] * (len(sheet) - 2)]
     Path("locked_allocations-confirmed.csv").write_bytes(file_content(sheet, "csv"))
     capsys.readouterr()
     assert main(["check-planning", "locked_allocations-confirmed.csv"]) == 0
@@ -175,6 +181,7 @@ def test_a_scenario_is_saved_compared_and_adopted(at_copy, capsys):
     assert main(["scenarios", "adopt", "more", *adopt]) == 0
     assert main(["scenarios", "adopt", "more", *adopt]) == 2
     assert main(["scenarios", "list", "--json"]) == 0
+    said = capsys.readouterr().out
     saved = {row["name"]: row for row in json.loads(said[said.index("[\n") :])}
     assert saved["more"]["adopted"]["author"] == "Ann"
     # The plan that is made again is the scenario, but for booked units, which an override does not multiply.

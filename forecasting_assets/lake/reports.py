@@ -1,7 +1,5 @@
 """Write reports: files below `reports/week=…`, each replaced as a whole."""
 
-import os
-import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
@@ -9,6 +7,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from forecasting_assets.settings import Settings
+
+from forecasting_assets.lake.whole_files import replace_file
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,7 @@ def write_report(folder: Path, week: date, name: str, content: str | bytes) -> s
 
 def write_file(target: Path, content: bytes) -> str:
     """Write a file, replacing it as a whole; return its path."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Two runs may write the same week at the same time.
-    staged = target.with_name(f".{uuid.uuid4().hex}")
-    try:
-        staged.write_bytes(content)
-        os.replace(staged, target)
-    finally:
-        staged.unlink(missing_ok=True)
+    replace_file(target, content)
     return str(target)
 
 

@@ -40,9 +40,13 @@ class PlanTables:
     rules: pd.DataFrame
 
 
+#: Part of a unit below which an amount is whole.
+_WHOLE = 1e-6
+
+
 def units(value: float) -> str:
     """Format units: whole ones without decimals."""
-    return number(value, 0 if float(value).is_integer() else 1)
+    return number(value, 0 if abs(value - round(value)) < _WHOLE else 1)
 
 
 def hours(value: float) -> str:

@@ -6,9 +6,8 @@ from datetime import date
 from pathlib import Path
 from urllib.parse import quote
 
-from forecasting_assets.settings import Settings
-
 from forecasting_assets.lake.whole_files import replace_file
+from forecasting_assets.settings import Settings
 
 
 @dataclass(frozen=True)

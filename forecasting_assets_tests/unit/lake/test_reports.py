@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from forecasting_assets.lake.reports import remove_other_files, write_report, write_report_file
+from forecasting_assets.lake.reports import remove_other_files, write_report
 
 WEEK = date(2025, 3, 3)
 
@@ -17,7 +17,7 @@ def test_a_report_is_replaced_and_leaves_nothing_beside_it(tmp_path):
 
 
 def test_sheets_of_manufacturers_that_no_longer_make_anything_are_removed(tmp_path):
-    paths = [write_report_file(tmp_path, WEEK, f"manufacturers/{name}.html", b"") for name in ("M1", "M2")]
+    paths = [write_report(tmp_path, WEEK, f"manufacturers/{name}.html", b"") for name in ("M1", "M2")]
     remove_other_files(tmp_path, WEEK, "manufacturers", paths[:1])
     assert [file.name for file in (tmp_path / "week=2025-03-03/manufacturers").iterdir()] == ["M1.html"]
     remove_other_files(tmp_path, WEEK, "no-such-folder", [])

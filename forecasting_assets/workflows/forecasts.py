@@ -18,6 +18,8 @@ from forecasting_assets.tables import (
     BACKTEST_REPORT,
     DEMAND_FORECAST,
     ERROR_CORRELATIONS,
+    FORECAST_ERRORS,
+    PART_ERRORS,
     QUANTILES,
     SARIMAX_MODEL,
     SERIES,
@@ -73,7 +75,7 @@ def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Map
         return lake.read_pandas(MODELS[model], [origin], _FORECAST_COLUMNS)
 
     def load_segments(origin: date) -> pd.DataFrame:
-        return lake.read_pandas(features, [origin], [*SERIES, "segment", "part_category"])
+        return lake.read_pandas(features, [origin], [*SERIES, "segment", "part_category", "mean_52", "price"])
 
     past = PastForecasts(load_forecasts, load_segments, overrides)
     return rolling_backtest(weeks, past, demand, calendar.horizon_weeks, forecasting)
@@ -83,6 +85,8 @@ def write_backtest(settings: Settings, lake: Lake, week: date, backtest: Backtes
     """Write the backtest of a week, as tables and as page."""
     report = backtest.report
     lake.write_pandas(backtest.correlations, ERROR_CORRELATIONS, week)
+    lake.write_pandas(backtest.errors, FORECAST_ERRORS, week)
+    lake.write_pandas(backtest.parts, PART_ERRORS, week)
     rows = lake.write_pandas(report, BACKTEST_REPORT, week)
     figures = {
         "error_by_horizon": charts.error_by_horizon(report),

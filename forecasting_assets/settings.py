@@ -195,6 +195,17 @@ class MlflowSettings(Section):
         return value
 
 
+class ReportSettings(Section):
+    """Pages for people."""
+
+    currency: str = Field(
+        "",
+        max_length=8,
+        pattern=r"^\S*$",
+        description="Currency of the network files, as pages name it after amounts, e.g. EUR; not named if empty",
+    )
+
+
 class CheckSettings(Section):
     """Limits beyond which checks warn."""
 
@@ -246,6 +257,7 @@ class Settings(BaseSettings):
     forecasting: ForecastingSettings = ForecastingSettings()
     allocation: AllocationPolicy = AllocationPolicy()
     checks: CheckSettings = CheckSettings()
+    reports: ReportSettings = ReportSettings()
     automation: AutomationSettings = AutomationSettings()
 
     @classmethod

@@ -1,7 +1,8 @@
 """Pictures, HTML reports and the summary of a run, from the tables of the lake."""
 
 from forecasting_assets.reporting import charts
-from forecasting_assets.reporting.html import backtest_html, plan_html
+from forecasting_assets.reporting.backtest_page import backtest_html
+from forecasting_assets.reporting.plan_page import plan_html
 from forecasting_assets.reporting.plan_tables import PlanTables
 from forecasting_assets.reporting.promise import ANSWER_HEADING, answer_rows, answer_text
 from forecasting_assets.reporting.style import png

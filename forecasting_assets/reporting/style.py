@@ -94,8 +94,14 @@ def literal(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def figure(title: str, note: str = "", height: float = 5, *, keys: bool = True) -> "Figure":
-    """Create an empty figure, 1000 pixels wide.
+#: Width of a figure in units of 100 pixels: on a screen, and on a telephone.
+WIDE, NARROW = 10.0, 4.6
+
+
+def figure(
+    title: str, note: str = "", height: float = 5, *, keys: bool = True, width: float = WIDE
+) -> "Figure":
+    """Create an empty figure.
 
     Parameters
     ----------
@@ -107,16 +113,18 @@ def figure(title: str, note: str = "", height: float = 5, *, keys: bool = True) 
         Height in units of 100 pixels.
     keys
         Whether to leave room for `legend`.
+    width
+        Width in units of 100 pixels: WIDE or NARROW.
     """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     top = 0.6 if keys else 0.36
     layout = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - top / height), h_pad=0.06, w_pad=0.06)
-    fig = Figure(figsize=(10, height), dpi=100, layout=layout, facecolor="white", label=title)
+    fig = Figure(figsize=(width, height), dpi=100, layout=layout, facecolor="white", label=title)
     fig.text(0.008, 1 - 0.07 / height, literal(title), va="top", fontsize=14, fontweight="bold", color=INK)
     if note:
-        wrapped = textwrap.fill(unbroken(note), 138)
+        wrapped = textwrap.fill(unbroken(note), int(13.8 * width))
         fig.supxlabel(literal(wrapped), x=0.008, ha="left", fontsize=9, color=MUTED)
     return fig
 
@@ -171,10 +179,7 @@ def week_axis(ax: "Axes", weeks: Iterable[Any], most: int = 9) -> None:
     years = [None, *ticks.year]
     ax.set_xticks(
         ticks,
-        [
-            f"{d.day} {d:%b}" + (f"\n{d.year}" if d.year != y else "")
-            for d, y in zip(ticks, years, strict=False)
-        ],
+        [f"{d:%m-%d}" + (f"\n{d.year}" if d.year != y else "") for d, y in zip(ticks, years, strict=False)],
     )
     ax.set_xlim(date2num(days[0]) - 5, date2num(days[-1]) + 5)
 
@@ -207,9 +212,37 @@ def bar_labels(ax: "Axes", bars: Any, texts: Iterable[str], size: float = 9) -> 
     ax.bar_label(bars, labels=list(texts), padding=3, fontsize=size, color=INK)
 
 
+#: Lightness of white in dark pictures, and how fast colours darken towards it: light text stays legible on them.
+_DARK_GROUND, _DARKENING = 0.145, 1.3
+
+
+@lru_cache(maxsize=64)
+def dark(image: bytes) -> bytes:
+    """Return a picture of `png` for dark mode: lightness is reversed, hues stay.
+
+    Its ground is #252525, the `--card` of the style sheet's dark mode.
+    """
+    from colorsys import hls_to_rgb, rgb_to_hls
+
+    from PIL import Image
+
+    with Image.open(io.BytesIO(image)) as light:
+        palette = light.getpalette() or []
+        colours = zip(palette[::3], palette[1::3], palette[2::3], strict=True)
+        reversed_palette: list[int] = []
+        for red, green, blue in colours:
+            hue, lightness, saturation = rgb_to_hls(red / 255, green / 255, blue / 255)
+            lightness = _DARK_GROUND + (1 - _DARK_GROUND) * (1 - lightness) ** _DARKENING
+            reversed_palette += (round(255 * v) for v in hls_to_rgb(hue, lightness, saturation))
+        light.putpalette(reversed_palette)
+        small = io.BytesIO()
+        light.save(small, "PNG")
+    return small.getvalue()
+
+
 @lru_cache(maxsize=16)
 def png(fig: "Figure") -> bytes:
-    """Render a figure as a PNG image 1000 pixels wide.
+    """Render a figure as a PNG image.
 
     It has 256 colours to be small, and the same bytes for the same figure. Each figure is drawn only once.
     """

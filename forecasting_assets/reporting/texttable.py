@@ -1,6 +1,6 @@
 """Tables of a report, with every cell formatted as text for the template."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -12,8 +12,27 @@ from forecasting_assets.wording import count
 
 ROWS_SHOWN = 200
 
+
+@dataclass(frozen=True)
+class Link:
+    """A cell that leads to another page, or to another place on this one."""
+
+    text: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """A cell with a command that can be pasted into a shell."""
+
+    code: str
+
+
+#: A cell as the template shows it.
+Cell: TypeAlias = str | Link | Command
+
 #: Columns to show: name -> (heading, function that formats a cell).
-Columns: TypeAlias = Mapping[Any, tuple[str, Callable[[Any], str]]]
+Columns: TypeAlias = Mapping[Any, tuple[str, Callable[[Any], Cell]]]
 
 
 @dataclass(frozen=True)
@@ -30,13 +49,22 @@ class TextTable:
         Whether each column holds numbers, which are aligned to the right.
     rows
         Cells of each row.
+    empty
+        What is said if there are no rows.
+    anchors
+        Id of each row, for links to it; empty for none.
+    classes
+        Style of each cell: `beyond`, `full`, `over` or empty; empty for no styles.
     """
 
     title: str
     note: str
     heading: list[str]
     numeric: list[bool]
-    rows: list[list[str]]
+    rows: list[list[Cell]]
+    empty: str = "Nothing to show for this week."
+    anchors: Sequence[str] = ()
+    classes: Sequence[Sequence[str]] = ()
 
 
 def text(value: object) -> str:

@@ -9,10 +9,10 @@ import pandas as pd
 from forecasting_assets.reporting import charts
 from forecasting_assets.reporting.formats import number, percent, signed
 from forecasting_assets.reporting.headlines import Headline
-from forecasting_assets.reporting.html import page
+from forecasting_assets.reporting.html import Page, Section, closed_week, render
 from forecasting_assets.reporting.plan_tables import reasons_table, units
 from forecasting_assets.reporting.style import COST_PARTS, label
-from forecasting_assets.reporting.texttable import aligned, table, text
+from forecasting_assets.reporting.texttable import TextTable, aligned, table, text
 
 PLAN, CHANGED = "Plan", "Changed"
 
@@ -89,30 +89,37 @@ def what_if_html(week: date, difference: Difference) -> str:
     points = 100 * (difference.on_time[CHANGED] - difference.on_time[PLAN])
     hours = difference.hours.reset_index(names="manufacturer_id")
     picture = charts.what_if(cost, difference.hours, difference.on_time, difference.description)
-    return page(
-        "What if",
-        week,
-        f"{difference.description}: this case compared with the plan, which is unchanged. "
-        f"{difference.no_longer_valid}".strip(),
-        [
-            Headline(signed(change), f"cost, which is {number(total)} in the plan"),
-            Headline(f"{signed(points, 1)} points", "of units expected on time"),
-            Headline(signed(difference.short[CHANGED] - difference.short[PLAN]), "units short"),
-        ],
-        [picture],
-        [
-            table(
-                "Hours by manufacturer",
-                hours,
-                {
-                    "manufacturer_id": ("Manufacturer", text),
-                    PLAN: ("Plan, h", units),
-                    CHANGED: ("This case, h", units),
-                    "change": ("Change, h", lambda v: signed(v, 1)),
-                },
-            ),
-            reasons_table(difference.reasons),
-        ],
+    return render(
+        Page(
+            "What if",
+            f"after {closed_week(week)}",
+            f"{difference.description}: this case compared with the plan, which is unchanged. "
+            f"{difference.no_longer_valid}".strip(),
+            "what-if.html",
+            [
+                Headline(signed(change), f"cost, which is {number(total)} in the plan"),
+                Headline(f"{signed(points, 1)} points", "of units expected on time"),
+                Headline(signed(difference.short[CHANGED] - difference.short[PLAN]), "units short"),
+            ],
+            [
+                Section("Difference from the plan", "difference", pictures=[picture]),
+                Section("Hours by manufacturer", "hours", tables=[_hours_table(hours)]),
+                Section("Why units are short or late", "reasons", tables=[reasons_table(difference.reasons)]),
+            ],
+        )
+    )
+
+
+def _hours_table(hours: pd.DataFrame) -> TextTable:
+    return table(
+        "Hours by manufacturer",
+        hours,
+        {
+            "manufacturer_id": ("Manufacturer", text),
+            PLAN: ("Plan, h", units),
+            CHANGED: ("This case, h", units),
+            "change": ("Change, h", lambda v: signed(v, 1)),
+        },
     )
 
 

@@ -94,7 +94,7 @@ def _heat_map(ax: "Axes", hours: pd.DataFrame, names: list[str], beyond: np.ndar
             ax.text(column, row, text, ha="center", va="center", fontsize=8.5, color=INK, fontweight=weight)
     weeks = pd.DatetimeIndex(capacity.columns)
     step = 1 + (len(weeks) - 1) // 8
-    ax.set_xticks(range(0, len(weeks), step), [f"{w.day} {w:%b}" for w in weeks[::step]])
+    ax.set_xticks(range(0, len(weeks), step), [f"{w:%m-%d}" for w in weeks[::step]])
     ax.set_yticks(range(len(capacity)), [literal(m) for m in names])
     tidy(ax, "Load as % of regular capacity", grid="", values="names")
     ax.spines["bottom"].set_visible(False)

@@ -4,8 +4,16 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
+from forecasting_assets.forecasting.backtest import Backtest
+from forecasting_assets.reporting import charts
+from forecasting_assets.reporting.accuracy_tables import (
+    accuracy_by_group,
+    bias_in_words,
+    origins_in_words,
+    verdict,
+    verdict_table,
+    worst_parts,
+)
 from forecasting_assets.reporting.backtest_tables import (
     by_horizon,
     metrics_by_segment,
@@ -13,6 +21,7 @@ from forecasting_assets.reporting.backtest_tables import (
     value_of_overrides,
     weights,
 )
+from forecasting_assets.reporting.formats import Money
 from forecasting_assets.reporting.headlines import backtest_headlines
 from forecasting_assets.reporting.html import Page, Section, closed_week, render
 
@@ -20,23 +29,26 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def backtest_html(week: date, report: pd.DataFrame, pictures: Sequence["Figure"]) -> str:
+def backtest_html(week: date, backtest: Backtest, pictures: Sequence["Figure"], money: Money) -> str:
     """Render the report on forecast accuracy, for planners and data scientists.
 
     Parameters
     ----------
     week
         Week of the report.
-    report
-        BACKTEST_REPORT of the week.
+    backtest
+        What earlier forecasts were worth, as known at the end of the week.
     pictures
-        Figures to show, in order.
+        Figures of the error by horizon and by demand pattern.
+    money
+        Format of amounts of money.
 
     Raises
     ------
     ReportInputError
         If the report lacks columns or holds several weeks.
     """
+    report, errors = backtest.report, backtest.errors
     has_overrides = (report["model"] == "override").any()
     return render(
         Page(
@@ -46,7 +58,31 @@ def backtest_html(week: date, report: pd.DataFrame, pictures: Sequence["Figure"]
             "backtest.html",
             backtest_headlines(report),
             [
-                Section("Error", "error", pictures=pictures),
+                Section(
+                    "Verdict",
+                    "verdict",
+                    f"{verdict(errors)} {bias_in_words(errors)}",
+                    tables=[verdict_table(errors)],
+                ),
+                Section(
+                    "Over time",
+                    "time",
+                    origins_in_words(errors),
+                    pictures=[charts.accuracy_over_time(errors)],
+                    narrow=[charts.accuracy_over_time(errors, narrow=True)],
+                ),
+                Section(
+                    "Where it is wrong",
+                    "groups",
+                    tables=[accuracy_by_group(errors), worst_parts(backtest.parts, money)],
+                ),
+                Section("Error by horizon and demand pattern", "error", pictures=pictures),
+                Section(
+                    "Intervals",
+                    "calibration",
+                    pictures=[charts.calibration(report)],
+                    narrow=[charts.calibration(report, narrow=True)],
+                ),
                 Section(
                     "Value added",
                     "value-added",

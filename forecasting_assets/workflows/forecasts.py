@@ -13,6 +13,7 @@ from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.lake.reports import write_report
 from forecasting_assets.pipeline import PAST_OVERRIDES
 from forecasting_assets.reporting import backtest_html, charts, png
+from forecasting_assets.reporting.formats import Money
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     BACKTEST_REPORT,
@@ -92,7 +93,7 @@ def write_backtest(settings: Settings, lake: Lake, week: date, backtest: Backtes
         "error_by_horizon": charts.error_by_horizon(report),
         "error_by_segment": charts.error_by_segment(report),
     }
-    page = backtest_html(week, report, list(figures.values()))
+    page = backtest_html(week, backtest, list(figures.values()), Money(settings.reports.currency))
     path = write_report(settings.reports_path, week, "backtest.html", page)
     home = backtest.correlations.iloc[0]
     metadata = {name: float(home[name]) for name in ("part_correlation", "week_correlation")}

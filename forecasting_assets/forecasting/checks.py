@@ -96,7 +96,8 @@ def check_unbiased(errors: pd.DataFrame) -> Finding:
     one_sided = bias[bias["one_sided"]]
     groups = [
         f"{_group_in_words(grouping, name)}: {max(below, above)} of {origins} one-week forecasts "
-        f"{'below' if below > above else 'above'} actual orders, bias {share:+.1%}"
+        f"{'below' if below > above else 'above'} actual orders, {abs(share):.1%} too {'low' if share < 0 else 'high'} "
+        "overall"
         for grouping, name, origins, below, above, share in one_sided[
             ["grouping", "name", "origins", "below", "above", "bias"]
         ].itertuples(index=False)

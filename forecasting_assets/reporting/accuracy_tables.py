@@ -131,7 +131,7 @@ def origins_in_words(errors: pd.DataFrame) -> str:
 def accuracy_by_group(errors: pd.DataFrame) -> TextTable:
     """Tabulate error and bias of the combined forecast by category, region and value class."""
     if errors.empty:
-        return table("By group", pd.DataFrame(), {})
+        return table("By category, region and value class", pd.DataFrame(), {})
     keys = ["grouping", "name"]
     sums = errors.groupby([*keys, "model"])[["absolute_error", "forecast", "actual", "cells"]].sum()
     wape = (sums["absolute_error"] / sums["actual"].where(sums["actual"] > 0)).unstack("model")
@@ -196,7 +196,7 @@ def worst_parts(parts: pd.DataFrame, money: Money) -> TextTable:
     frame = parts.sort_values("error_value", ascending=False, kind="stable").head(WORST_SHOWN)
     share = frame["error_value"].sum() / parts["error_value"].sum() if parts["error_value"].sum() > 0 else 0.0
     frame = frame.assign(
-        part=[
+        link=[
             series_link(part, region) for part, region in zip(frame["part_id"], frame["region"], strict=True)
         ],
         wape=frame["absolute_error"] / frame["actual"].where(frame["actual"] > 0),
@@ -207,7 +207,7 @@ def worst_parts(parts: pd.DataFrame, money: Money) -> TextTable:
         "Parts with the costliest errors",
         frame,
         {
-            "part": ("Part", lambda link: link),
+            "link": ("Part", lambda link: link),
             "region": ("Region", text),
             "part_category": ("Category", text),
             "error_value": (money.heading("Value of the errors"), number),

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.tables import QUANTILES
+from forecasting_assets.forecasting.backtest import Backtest
+from forecasting_assets.tables import ERROR_CORRELATIONS, FORECAST_ERRORS, QUANTILES
 
 ORIGIN = pd.Timestamp("2025-03-03")
 
@@ -84,6 +85,45 @@ def backtest(horizons: int = 8) -> pd.DataFrame:
                     metrics["weight"] = 0.6 if model == "xgb" else 0.4
                 rows += [(ORIGIN, model, segment, h, k, v) for k, v in metrics.items()]
     return pd.DataFrame(rows, columns=["origin_week", "model", "segment", "horizon", "metric", "value"])
+
+
+def forecast_errors(origins: int = 12, horizons: int = 3) -> pd.DataFrame:
+    groups = [("total", ""), ("part_category", "press"), ("region", "north"), ("value_class", "A")]
+    size = {"combined": 0.2, "xgb": 0.2, "sarimax": 0.3, "seasonal_naive": 0.9}
+    rng = np.random.default_rng(5)
+    rows = [
+        (week, *group, model, h, 40, 960.0, 1000.0, 1000 * error * rng.uniform(0.9, 1.1))
+        for week in weeks_to(ORIGIN, origins + 1)[:-1]
+        for group in groups
+        for model, error in size.items()
+        for h in range(1, horizons + 1)
+    ]
+    return pd.DataFrame(rows, columns=FORECAST_ERRORS.names)
+
+
+def part_errors(n: int = 30, part: str = "part-{:03d}") -> pd.DataFrame:
+    size = np.arange(n, 0.0, -1)
+    return pd.DataFrame(
+        {
+            "part_id": [part.format(i) for i in range(n)],
+            "region": "north",
+            "part_category": "press",
+            "value_class": "A",
+            "cells": 24,
+            "forecast": 90 * size,
+            "actual": 100 * size,
+            "absolute_error": 20 * size,
+            "error_value": 70 * size,
+            "inside_80": 19,
+            "tracking_signal": -4.0,
+        }
+    )
+
+
+def judged(report: pd.DataFrame, part: str = "part-{:03d}") -> Backtest:
+    return Backtest(
+        report, pd.DataFrame(columns=ERROR_CORRELATIONS.names), forecast_errors(), part_errors(part=part)
+    )
 
 
 def load(manufacturers: int = 12, weeks: int = 8, name: str = "manufacturer-{:02d}") -> pd.DataFrame:

@@ -21,6 +21,7 @@ from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.orders.formats import OrderFormat
 from forecasting_assets.storage import is_url
 from forecasting_assets.tables import ORDER_COLUMNS
+from forecasting_assets.tables.table_files import FileFormat
 from forecasting_assets.weeks import parse_week
 
 SETTINGS_FILE = "forecasting.toml"
@@ -196,13 +197,18 @@ class MlflowSettings(Section):
 
 
 class ReportSettings(Section):
-    """Pages for people."""
+    """Reports and files of each plan."""
 
     currency: str = Field(
         "",
         max_length=8,
         pattern=r"^\S*$",
         description="Currency of the network files, as pages name it after amounts, e.g. EUR; not named if empty",
+    )
+    export: tuple[FileFormat, ...] = Field(
+        (),
+        description="Formats in which plan, forecast, shortages and the sheets of manufacturers are written as files "
+        "with every plan, to reports/week=…/export",
     )
 
 

@@ -60,8 +60,8 @@ def plan_changes(before: PlannedWeek, now: PlannedWeek) -> pd.DataFrame:
     """Compare a plan with the plan of the week before, in the weeks that both can still plan.
 
     Units of a part for a region and due week that are made elsewhere or in another week have *moved*; what the plan
-    makes more of them is *new*, what it makes less is *dropped*. The earliest units that are taken away are matched with
-    the earliest that are added.
+    makes more of them is *new*, what it makes less is *dropped*. The earliest units that are taken away are matched
+    with the earliest that are added.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def _context(groups: pd.DataFrame, before: PlannedWeek, now: PlannedWeek) -> pd.
         short = plan.shortages.groupby(_GROUP)["quantity"].sum().rename("short")
         known = demand.set_index(_GROUP)[_DEMAND].join(short, how="outer").add_suffix(f"_{suffix}")
         context = context.join(known, on=_GROUP)
-    filled = [c for c in context if c not in _GROUP and not str(c).startswith("override")]
+    filled = [f"{name}_{suffix}" for name in ("quantity", "certain", "short") for suffix in ("before", "now")]
     context[filled] = context[filled].astype(float).fillna(0.0)
     return context.assign(planned_before=context["due_week"] <= before.demand["due_week"].max())
 

@@ -1,7 +1,8 @@
-"""Write reports: HTML files below `reports/week=…`, each replaced as a whole."""
+"""Write reports: files below `reports/week=…`, each replaced as a whole."""
 
 import os
 import uuid
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 
@@ -25,11 +26,29 @@ def write_report(folder: Path, week: date, name: str, html: str) -> str:
     str
         Path of the report.
     """
-    target = folder / f"week={week}" / name
+    return write_report_file(folder, week, name, html.encode())
+
+
+def write_report_file(folder: Path, week: date, name: str, content: bytes) -> str:
+    """Write a file beside the reports of a week, as `write_report`; `name` may begin with a folder."""
+    return write_file(folder / f"week={week}" / name, content)
+
+
+def write_file(target: Path, content: bytes) -> str:
+    """Write a file, replacing it as a whole; return its path."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    staged = target.with_name(
-        f".{name}.{uuid.uuid4().hex}"
-    )  # two runs may write the same week at the same time
-    staged.write_text(html, encoding="utf-8")
-    os.replace(staged, target)
+    # Two runs may write the same week at the same time.
+    staged = target.with_name(f".{uuid.uuid4().hex}")
+    try:
+        staged.write_bytes(content)
+        os.replace(staged, target)
+    finally:
+        staged.unlink(missing_ok=True)
     return str(target)
+
+
+def remove_other_files(folder: Path, week: date, subfolder: str, kept: Collection[str]) -> None:
+    """Remove the files in a folder beside the reports of a week, except those whose paths are `kept`."""
+    for file in (folder / f"week={week}" / subfolder).glob("*"):
+        if file.is_file() and str(file) not in kept:
+            file.unlink(missing_ok=True)

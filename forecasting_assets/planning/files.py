@@ -12,12 +12,14 @@ from forecasting_assets.orders.reading import inspect_order_file, read_order_fil
 from forecasting_assets.orders.rows import OrderFileError, Source
 from forecasting_assets.planning.rows import PlanningProblem
 from forecasting_assets.tables import PLANNING_FILES, Table
+from forecasting_assets.tables.table_files import unescape_formulas
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
 #: Endings of planning files, in lower case.
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".xlsx")
+_TEXT_ENDINGS = (".csv", ".csv.gz")
 #: Start of the names of files that belong in the planning folder but are read by nothing yet.
 _ACCEPTED = ("known_covariates",)
 _HEADER_ROWS = 1
@@ -101,6 +103,8 @@ def read_planning_file(filesystem: "FileSystem", path: str, name: str, table: Ta
     ]
     rows = pd.concat(parts).sort_index()
     cells = rows.reindex(columns=table.names).fillna("").astype(object)
+    if name.lower().endswith(_TEXT_ENDINGS):
+        cells = cells.apply(unescape_formulas)
     surplus = rows["_"][rows["_"].notna()]
     return PlanningFile(name, cells, tuple(_misshapen(name, table, row) for row in surplus.index))
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from forecasting_assets.reporting.formats import unbroken
 from forecasting_assets.reporting.headlines import Headline
 from forecasting_assets.reporting.style import dark, described, png
-from forecasting_assets.reporting.texttable import TextTable
+from forecasting_assets.reporting.texttable import Link, TextTable
 from forecasting_assets.weeks import days_of
 
 if TYPE_CHECKING:
@@ -101,6 +101,8 @@ class Page:
         Numbers shown first.
     sections
         Its parts, in order.
+    downloads
+        Files with the same content.
     """
 
     title: str
@@ -109,6 +111,7 @@ class Page:
     file: str
     headlines: Sequence[Headline]
     sections: Sequence[Section]
+    downloads: Sequence[Link] = ()
 
 
 @dataclass(frozen=True)

@@ -100,9 +100,7 @@ def literal(text: str) -> str:
 WIDE, NARROW = 10.0, 4.6
 
 
-def figure(
-    title: str, note: str = "", height: float = 5, *, keys: bool = True, width: float = WIDE
-) -> "Figure":
+def figure(title: str, note: str = "", height: float = 5, *, keys: int = 1, width: float = WIDE) -> "Figure":
     """Create an empty figure.
 
     Parameters
@@ -114,14 +112,14 @@ def figure(
     height
         Height in units of 100 pixels.
     keys
-        Whether to leave room for `legend`.
+        Rows of keys that `legend` needs room for.
     width
         Width in units of 100 pixels: WIDE or NARROW.
     """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    top = 0.6 if keys else 0.36
+    top = 0.36 + 0.24 * keys
     layout = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - top / height), h_pad=0.06, w_pad=0.06)
     fig = Figure(figsize=(width, height), dpi=100, layout=layout, facecolor="white", label=title)
     fig.text(0.008, 1 - 0.07 / height, literal(title), va="top", fontsize=14, fontweight="bold", color=INK)
@@ -133,7 +131,7 @@ def figure(
 
 def no_data(title: str, why: str) -> "Figure":
     """Create the picture for an empty table: it says that there are no data yet, and why."""
-    fig = figure(title, height=2.5, keys=False)
+    fig = figure(title, height=2.5, keys=0)
     fig.text(0.5, 0.52, "No data for this week yet", ha="center", fontsize=14, color=INK)
     fig.text(0.5, 0.36, literal(textwrap.fill(why, 110)), ha="center", va="top", fontsize=10.5, color=MUTED)
     return fig
@@ -187,7 +185,7 @@ def week_axis(ax: "Axes", weeks: Iterable[Any], most: int = 9) -> None:
 
 
 def legend(fig: "Figure", ax: "Axes", columns: int = 6) -> None:
-    """Add one row of keys above the panels for what `ax` shows."""
+    """Add keys above the panels for what `ax` shows: in at most `columns` columns, on a telephone in two."""
     handles, labels = ax.get_legend_handles_labels()
     fig.legend(
         handles,
@@ -195,7 +193,7 @@ def legend(fig: "Figure", ax: "Axes", columns: int = 6) -> None:
         loc="upper left",
         bbox_to_anchor=(0.004, 1 - 0.35 / fig.get_figheight()),
         borderpad=0,
-        ncols=columns,
+        ncols=columns if fig.get_figwidth() > NARROW else 2,
         frameon=False,
         fontsize=9.5,
         labelcolor=INK,

@@ -78,14 +78,17 @@ def day(value: object) -> str:
 
 
 def table(title: str, frame: pd.DataFrame, columns: Columns, note: str = "") -> TextTable:
-    """Format those of `columns` that `frame` has."""
+    """Format those of `columns` that `frame` has; columns of numbers that are not formatted as names are numeric."""
     shown = {name: column for name, column in columns.items() if name in frame.columns}
     cells = [[form(value) for value in frame[name]] for name, (_, form) in shown.items()]
     return TextTable(
         title,
         note,
         [heading for heading, _ in shown.values()],
-        [form not in (text, day, label) for _, form in shown.values()],
+        [
+            pd.api.types.is_numeric_dtype(frame[name]) and form not in (text, day, label)
+            for name, (_, form) in shown.items()
+        ],
         [list(row) for row in zip(*cells, strict=True)],
     )
 

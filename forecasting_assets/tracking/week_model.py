@@ -10,7 +10,9 @@ from forecasting_assets.tracking.store import prepare_store, silence_mlflow
 
 
 @contextmanager
-def week_model_files(tracking_uri: str, artifacts: str | None, model: str, week: date) -> Iterator[Path | None]:
+def week_model_files(
+    tracking_uri: str, artifacts: str | None, model: str, week: date
+) -> Iterator[Path | None]:
     """Provide a folder with the files that the model of `week` was logged with; None if MLflow has no such model.
 
     Parameters

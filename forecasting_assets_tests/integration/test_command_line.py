@@ -22,6 +22,8 @@ COMMANDS = [
     "stale",
     "what-if",
     "promise",
+    "export",
+    "sql",
     "dev",
     "mlflow",
 ]

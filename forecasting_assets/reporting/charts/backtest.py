@@ -55,7 +55,7 @@ def feature_importance(importance: pd.DataFrame) -> "Figure":
     if len(share) > FEATURES_SHOWN:
         rest = share.iloc[FEATURES_SHOWN:]
         note += f" Not shown: {count(len(rest), 'feature')} with {percent(rest.sum())} of the gain in total."
-    fig = figure(title, note, height=max(2.5, 1.4 + 0.21 * len(top)), keys=False)
+    fig = figure(title, note, height=max(2.5, 1.4 + 0.21 * len(top)), keys=0)
     ax = fig.subplots()
     bars = ax.barh([literal(shorten(f, 40)) for f in top.index], top, color=COLOURS["xgb"], height=0.7)
     bar_labels(ax, bars, (percent(v) for v in top))

@@ -51,7 +51,7 @@ def what_if(
         "most changed first. The plan itself is unchanged."
     )
     shown = hours.iloc[:MANUFACTURERS_SHOWN].iloc[::-1]
-    fig = figure(title, note, height=max(4.0, 2.2 + 0.3 * len(shown)), keys=False)
+    fig = figure(title, note, height=max(4.0, 2.2 + 0.3 * len(shown)), keys=0)
     cost, load = fig.subplots(1, 2, width_ratios=[1.15, 1])
     parts = cost_parts(costs).assign(total=costs["cost"])
     change = (parts.iloc[-1] - parts.iloc[0]).iloc[::-1]

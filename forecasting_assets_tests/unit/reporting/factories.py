@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.forecasting.backtest import Backtest
-from forecasting_assets.tables import ERROR_CORRELATIONS, FORECAST_ERRORS, QUANTILES
+from forecasting_assets.tables import ERROR_CORRELATIONS, FORECAST_ERRORS, OVERRIDE_USE, QUANTILES
 
 ORIGIN = pd.Timestamp("2025-03-03")
 
@@ -162,10 +162,13 @@ def plan(lines: int = 400, part: str = "part-{:03d}", name: str = "manufacturer-
         {
             "manufacturer_id": [name.format(k % 12) for k in i],
             "part_id": [part.format(k) for k in i],
+            "part_category": "cnc",
             "region": [["north", "south"][k % 2] for k in i],
             "production_week": ORIGIN + pd.to_timedelta(7 * (1 + i % 8), unit="D"),
             "due_week": ORIGIN + pd.to_timedelta(7 * (2 + i % 8), unit="D"),
             "quantity": quantity,
+            "locked_quantity": np.where(i % 11 == 0, quantity, 0.0),
+            "overtime_quantity": np.where(i % 7 == 0, quantity, 0.0),
             "cost": sum(parts.values()),
             **parts,
         }
@@ -257,3 +260,67 @@ def rules(n: int = 2) -> pd.DataFrame:
             "shadow_price": [1.5, 0.0][:n],
         }
     )
+
+
+def capabilities(manufacturers: int = 12, name: str = "manufacturer-{:02d}") -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "manufacturer_id": [name.format(i) for i in range(manufacturers)],
+            "part_category": "cnc",
+            "hours_per_unit": [0.1 * (i + 1) for i in range(manufacturers)],
+            "unit_cost": 9.0,
+        }
+    )
+
+
+def proof() -> pd.DataFrame:
+    return pd.DataFrame({"kind": ["bound", "gap"], "value": [1_200_000.0, 0.0001]})
+
+
+def changes() -> pd.DataFrame:
+    weeks = ORIGIN + pd.to_timedelta([7, 14, 7], unit="D")
+    return pd.DataFrame(
+        {
+            "kind": ["moved", "new", "dropped"],
+            "reason": ["capacity", "forecast", "override"],
+            "part_id": ["part-001", "part-002", "part-003"],
+            "part_category": "cnc",
+            "region": "north",
+            "due_week": weeks,
+            "from_manufacturer": ["manufacturer-01", None, "manufacturer-02"],
+            "from_week": [weeks[0], pd.NaT, weeks[2]],
+            "to_manufacturer": ["manufacturer-02", "manufacturer-03", None],
+            "to_week": [weeks[1], weeks[1], pd.NaT],
+            "quantity": [1200.0, 300.0, 45.0],
+        }
+    )
+
+
+def commitments() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "kind": ["lock", "promise", "lock"],
+            "promise_id": ["", "order 7", ""],
+            "manufacturer_id": ["manufacturer-01", "", "manufacturer-02"],
+            "part_id": ["part-001", "part-002", ""],
+            "part_category": "cnc",
+            "region": "north",
+            "production_week": ORIGIN + pd.Timedelta(weeks=1),
+            "due_week": ORIGIN + pd.Timedelta(weeks=2),
+            "quantity": [100.0, 20.0, 5.0],
+            "planned": [60.0, 0.0, 5.0],
+            "why": ["the hours left are enough for 60 units", "no stock", ""],
+        }
+    )
+
+
+def overrides() -> pd.DataFrame:
+    row = dict.fromkeys(OVERRIDE_USE.names)
+    known = {
+        "file": "overrides.csv",
+        "row": 4,
+        "part_id": "part-009",
+        "author": "Kim",
+        "problem": "no forecast",
+    }
+    return pd.DataFrame([row | known | {"week_from": ORIGIN + pd.Timedelta(weeks=1)}])

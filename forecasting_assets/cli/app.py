@@ -8,6 +8,7 @@ import click
 
 from forecasting_assets.cli.exit_codes import CLOSED_PIPE, INTERRUPTED, USAGE
 from forecasting_assets.cli.files import export
+from forecasting_assets.cli.forecasts import show
 from forecasting_assets.cli.plans import promise, what_if
 from forecasting_assets.cli.reports import open_reports
 from forecasting_assets.cli.runs import backfill, materialize
@@ -40,6 +41,7 @@ for command in (
     status,
     stale,
     open_reports,
+    show,
     what_if,
     promise,
     export,

@@ -31,7 +31,12 @@ def write_report(folder: Path, week: date, name: str, html: str) -> str:
 
 def write_report_file(folder: Path, week: date, name: str, content: bytes) -> str:
     """Write a file beside the reports of a week, as `write_report`; `name` may begin with a folder."""
-    return write_file(folder / f"week={week}" / name, content)
+    return write_file(Path(report_path(folder, week, name)), content)
+
+
+def report_path(folder: Path, week: date, name: str) -> str:
+    """Return the path of a file beside the reports of a week."""
+    return str(folder / f"week={week}" / name)
 
 
 def write_file(target: Path, content: bytes) -> str:

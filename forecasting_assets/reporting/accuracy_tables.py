@@ -195,10 +195,11 @@ def worst_parts(parts: pd.DataFrame, money: Money) -> TextTable:
     """
     frame = parts.sort_values("error_value", ascending=False, kind="stable").head(WORST_SHOWN)
     share = frame["error_value"].sum() / parts["error_value"].sum() if parts["error_value"].sum() > 0 else 0.0
+    links = [
+        series_link(part, region) for part, region in zip(frame["part_id"], frame["region"], strict=True)
+    ]
     frame = frame.assign(
-        link=[
-            series_link(part, region) for part, region in zip(frame["part_id"], frame["region"], strict=True)
-        ],
+        link=pd.Series(links, index=frame.index, dtype=object),
         wape=frame["absolute_error"] / frame["actual"].where(frame["actual"] > 0),
         bias=(frame["forecast"] - frame["actual"]) / frame["actual"].where(frame["actual"] > 0),
         inside=frame["inside_80"] / frame["cells"],

@@ -102,11 +102,10 @@ class Outlook:
             everything.assign(region=keys["region"]),
             keys[["part_category", "region"]],
         ]
-        # A home of one category or region has the same group on several levels.
         code, names = pd.factorize(pd.MultiIndex.from_frame(pd.concat(levels)))
         table = pd.DataFrame(names.tolist(), columns=["part_category", "region"])
-        code = code.reshape(len(levels), len(keys))
-        sums = {name: self._summed(getattr(self, name), code, len(table)) for name in _ARRAYS}
+        by_level = code.reshape(len(levels), len(keys))
+        sums = {name: self._summed(getattr(self, name), by_level, len(table)) for name in _ARRAYS}
         unknown = {name: np.full_like(sums[name], np.nan) for name in ("quantiles", "override")}
         return Outlook(table, **(sums | unknown))
 
@@ -132,7 +131,7 @@ def outlook(tables: ForecastTables) -> Outlook:
     columns = [*SERIES, "part_category"]
     series = pd.concat([tables.history[columns], tables.plan[columns]])
     series = series.drop_duplicates(SERIES, keep="last").sort_values(SERIES, ignore_index=True)
-    index, week, horizon = SeriesIndex(series), pd.Timestamp(tables.week), tables.horizon
+    index, horizon = SeriesIndex(series), tables.horizon
     first = add_weeks(tables.week, 1 - HISTORY_WEEKS)
 
     def arranged(
@@ -153,7 +152,7 @@ def outlook(tables: ForecastTables) -> Outlook:
         ["mean", *SHOWN_QUANTILES],
         np.nan,
     )
-    ago = ((week - tables.earlier["origin_week"]) // pd.Timedelta(days=7)).to_numpy()
+    ago = -week_numbers(tables.earlier["origin_week"], tables.week)
     flat = (EARLIER_ORIGINS - ago) * horizon + tables.earlier["horizon"].to_numpy() - 1
     flat = np.where((ago >= 1) & (ago <= EARLIER_ORIGINS), flat, -1)
     earlier = arranged(tables.earlier, flat, EARLIER_ORIGINS * horizon, ["mean"], np.nan)

@@ -36,7 +36,7 @@ def week_model_files(
     if not versions:
         yield None
         return
-    logged = versions[0].source.removeprefix("models:/")
+    logged = str(versions[0].source).removeprefix("models:/")
     location = client.get_logged_model(logged).artifact_location
     with TemporaryDirectory() as folder:
         files = download_artifacts(artifact_uri=location, dst_path=folder, tracking_uri=tracking_uri)

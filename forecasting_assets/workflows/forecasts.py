@@ -10,9 +10,10 @@ from forecasting_assets.forecasting.backtest import Backtest, PastForecasts, rol
 from forecasting_assets.forecasting.combine import combine
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.planning_files import PlanningFolder
-from forecasting_assets.lake.reports import write_report
+from forecasting_assets.lake.reports import report_path, write_report
 from forecasting_assets.pipeline import PAST_OVERRIDES
 from forecasting_assets.reporting import backtest_html, charts, png
+from forecasting_assets.reporting.forecast_page import FORECAST_PAGE
 from forecasting_assets.reporting.formats import Money
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
@@ -133,6 +134,7 @@ def combine_week(settings: Settings, lake: Lake, week: date) -> WeekResult:
     since = max(add_weeks(week, 1 - _WEEKS_SHOWN), settings.calendar.first_week)
     history = lake.read_pandas(WEEKLY_DEMAND, weeks_between(since, week), [*SERIES, "quantity"])
     picture = png(charts.demand_and_forecast(history, forecast))
-    return WeekResult(
-        rows, {"expected_units": float(forecast["mean"].sum())}, {"demand_and_forecast": picture}
-    )
+    # The demand plan of the week writes the page, as it shows bookings and overrides as well.
+    page = report_path(settings.reports_path, week, FORECAST_PAGE)
+    expected = {"expected_units": float(forecast["mean"].sum())}
+    return WeekResult(rows, expected, {"demand_and_forecast": picture}, report=page)

@@ -47,9 +47,9 @@ def accuracy_over_time(errors: pd.DataFrame, *, narrow: bool = False) -> "Figure
         return no_data(title, NO_BACKTEST)
     note = (
         "Each point is the week at whose end a forecast was made. WAPE: absolute error of all horizons that have"
-        " closed, as a share of the units ordered. Bias: forecast of the total, one week ahead, above or below actual orders."
-        " Tracking signal: sum of these errors over their mean size; an unbiased forecast stays in the grey range in 19"
-        " of 20 weeks."
+        " closed, as a share of the units ordered. Bias: forecast of the total, one week ahead, above or below actual"
+        " orders. Tracking signal: sum of these errors over their mean size; an unbiased forecast stays in the grey"
+        " range in 19 of 20 weeks."
     )
     fig = figure(title, note, height=7.4 if narrow else 6.4, width=NARROW if narrow else WIDE)
     accuracy, bias, signal = fig.subplots(3, 1, sharex=True, height_ratios=[1.5, 1, 1])

@@ -127,7 +127,7 @@ def exception_tables(found: list[PlanException], commands: Commands) -> tuple[Te
             e.week,
             units(e.units),
             e.remedy.owner,
-            e.reason,
+            e.reason[:1].upper() + e.reason[1:],
             Link(e.remedy.what, f"#remedy-{number_of[e.remedy]}"),
         ]
         for e in found[:SHOWN]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from forecasting_assets.reporting.commands import Commands
 from forecasting_assets.reporting.formats import MISSING, Money, number
 from forecasting_assets.reporting.headlines import Headline
 from forecasting_assets.reporting.html import INDEX, PAGES, Page, Section, render
@@ -41,15 +42,15 @@ class WeekEntry:
     pages: Sequence[str]
 
 
-def index_html(entries: Sequence[WeekEntry], money: Money) -> str:
+def index_html(entries: Sequence[WeekEntry], money: Money, commands: Commands) -> str:
     """Render the index.
 
     Parameters
     ----------
     entries
         The weeks, newest first.
-    money
-        How amounts are written.
+    money, commands
+        How amounts and commands are written.
     """
     period = f"{entries[-1].week} to {entries[0].week}" if entries else "no weeks yet"
     return render(
@@ -59,7 +60,14 @@ def index_html(entries: Sequence[WeekEntry], money: Money) -> str:
             f"A week is named by its Monday and planned once it has closed. {money.note}",
             INDEX,
             _headlines(entries, money),
-            [Section("Weeks", "weeks", tables=[_weeks(entries, money)])],
+            [
+                Section(
+                    "Weeks",
+                    "weeks",
+                    f"This command writes the page again, with the state of each plan: {commands.line('open')}",
+                    tables=[_weeks(entries, money)],
+                )
+            ],
         )
     )
 
@@ -89,15 +97,15 @@ def _weeks(entries: Sequence[WeekEntry], money: Money) -> TextTable:
         rows.append([str(entry.week), entry.state.capitalize(), entry.planned, *amounts, *links])
     heading = [
         "Closed week",
-        "Plan",
-        "Plan for",
+        "State",
+        "Planned",
         "Units to order first",
         "Units short",
         money.heading("Cost"),
     ]
     return TextTable(
         "Weeks",
-        "`forecasting-assets open` writes this page again, with the state of each plan at that time.",
+        "",
         [*heading, *PAGES.values()],
         [False, False, False, True, True, True, *[False] * len(PAGES)],
         rows,

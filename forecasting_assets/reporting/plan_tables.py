@@ -40,9 +40,13 @@ class PlanTables:
     rules: pd.DataFrame
 
 
+#: Part of a unit below which an amount is whole.
+_WHOLE = 1e-6
+
+
 def units(value: float) -> str:
     """Format units: whole ones without decimals."""
-    return number(value, 0 if float(value).is_integer() else 1)
+    return number(value, 0 if abs(value - round(value)) < _WHOLE else 1)
 
 
 def hours(value: float) -> str:
@@ -312,7 +316,7 @@ def proof_table(costs: dict[str, float], proof: pd.DataFrame, money: Money) -> T
         "Proof",
         "The bound follows from the prices of hours and rules by linear programming duality. The check "
         "solver_certified computes it again from the tables, without the solver.",
-        ["", "Value"],
+        ["Measure", "Value"],
         [False, True],
         rows,
         empty="This plan has no proof: it was not made by the optimiser.",

@@ -80,7 +80,7 @@ def day(value: object) -> str:
 def table(title: str, frame: pd.DataFrame, columns: Columns, note: str = "") -> TextTable:
     """Format those of `columns` that `frame` has; columns of numbers that are not formatted as names are numeric."""
     shown = {name: column for name, column in columns.items() if name in frame.columns}
-    cells = [[form(value) for value in frame[name]] for name, (_, form) in shown.items()]
+    cells = [_formatted(frame[name], form) for name, (_, form) in shown.items()]
     return TextTable(
         title,
         note,
@@ -91,6 +91,13 @@ def table(title: str, frame: pd.DataFrame, columns: Columns, note: str = "") -> 
         ],
         [list(row) for row in zip(*cells, strict=True)],
     )
+
+
+def _formatted(values: pd.Series, form: Callable[[Any], Cell]) -> list[Cell]:
+    """Format a column; equal values are formatted once, as columns of names and weeks have few."""
+    codes, unique = pd.factorize(values, use_na_sentinel=False)
+    cells = [form(value) for value in unique]
+    return [cells[code] for code in codes.tolist()]
 
 
 def largest(

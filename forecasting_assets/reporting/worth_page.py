@@ -49,7 +49,7 @@ def worth_html(
             "worth.html",
             worth_headlines(impact, money),
             [
-                Section("Policies compared", "policies", tables=[impact_by_policy(impact, money)]),
+                Section("Business impact", "impact", tables=[impact_by_policy(impact, money)]),
                 *([Section("Pictures", "pictures", pictures=pictures, narrow=narrow)] if pictures else []),
             ],
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 from forecasting_assets.lake.freshness import freshness_of
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.reports import write_file
-from forecasting_assets.reporting import Money
+from forecasting_assets.reporting import Commands, Money
 from forecasting_assets.reporting.html import INDEX, PAGES
 from forecasting_assets.reporting.index_page import WeekEntry, index_html
 from forecasting_assets.reporting.plan_page import planned_weeks
@@ -44,7 +44,7 @@ def write_index(settings: Settings, lake: Lake, *, with_states: bool = False) ->
         _entry(folder, lake, week, states[week].state if week in states else "", week in planned)
         for week in weeks[:_MOST_WEEKS]
     ]
-    html = index_html(entries, Money(settings.reports.currency))
+    html = index_html(entries, Money(settings.reports.currency), Commands.of(settings.home))
     return Path(write_file(folder / INDEX, html.encode()))
 
 

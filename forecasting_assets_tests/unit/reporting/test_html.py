@@ -166,8 +166,8 @@ PAGES = {
     "worth": lambda: worth_page(factories.impact()),
     "empty worth": lambda: worth_page(factories.impact().iloc[:0]),
     "sheet": sheet_page,
-    "index": lambda: index_html(ENTRIES, Money("EUR")),
-    "empty index": lambda: index_html([], Money()),
+    "index": lambda: index_html(ENTRIES, Money("EUR"), Commands()),
+    "empty index": lambda: index_html([], Money(), Commands()),
 }
 
 

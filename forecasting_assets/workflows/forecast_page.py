@@ -207,6 +207,7 @@ def _drivers(
     history, totals = [], []
     for rows in chain(*batches):
         totals.append(GroupTotals.from_history(rows))
-        history.append(rows[rows["part_id"].isin(chosen["part_id"])].merge(chosen, on=SERIES))
+        # All regions of a part: SARIMAX learns from them together.
+        history.append(rows[rows["part_id"].isin(chosen["part_id"])])
     joined = pd.concat(history, ignore_index=True)
     return forecast_drivers(model, features, joined, GroupTotals.joined(totals), settings.forecasting)

@@ -1,7 +1,9 @@
 "use strict";
 // Draw demand and forecast of the series or group that the address names, and find others.
 (function () {
-  const SVG = "http://www.w3.org/2000/svg";
+  const probe = document.createElement("div");
+  probe.innerHTML = "<svg></svg>";
+  const SVG = probe.firstChild.namespaceURI;
   const MOST_FOUND = 12, MOST_LISTED = 100;
 
   function element(tag, attributes, ...children) {
@@ -147,10 +149,11 @@
     function picture(entry) {
       const width = Math.max(300, Math.min(1016, place.clientWidth - 34));
       const height = width < 600 ? 260 : 340;
-      const back = Math.min(closed, long ? closed : width < 600 ? 26 : 52), left = 46, bottom = 34, top = 10;
-      const begin = closed - back, count = back + data.horizon, step = (width - left - 8) / count;
+      const back = Math.min(closed, long ? closed : width < 600 ? 26 : 52), bottom = 34, top = 10;
+      const begin = closed - back, count = back + data.horizon;
       const latest = entry.demand.slice(begin);
       const highest = Math.max(...latest, ...entry.mean, ...(entry.q90 || []), ...entry.planned, ...entry.booked, 1e-9) * 1.06;
+      const left = 14 + 6.5 * units(Math.round(highest)).length, step = (width - left - 8) / count;
       const x = (n) => left + (n - begin + 0.5) * step;
       const y = (v) => top + (height - top - bottom) * (1 - Math.min(v, highest) / highest);
       const label = `${name(entry)}: units ordered up to the week ${data.origin} and the forecast after it, ` +

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.forecasting.backtest import Backtest
+from forecasting_assets.forecasting.drivers import DRIVERS, OTHER
+from forecasting_assets.reporting.outlook import ForecastTables
 from forecasting_assets.tables import ERROR_CORRELATIONS, FORECAST_ERRORS, OVERRIDE_USE, QUANTILES
 
 ORIGIN = pd.Timestamp("2025-03-03")
@@ -123,6 +125,41 @@ def part_errors(n: int = 30, part: str = "part-{:03d}") -> pd.DataFrame:
 def judged(report: pd.DataFrame, part: str = "part-{:03d}") -> Backtest:
     return Backtest(
         report, pd.DataFrame(columns=ERROR_CORRELATIONS.names), forecast_errors(), part_errors(part=part)
+    )
+
+
+def forecast_tables(series: int = 6, part: str = "part-{:03d}") -> ForecastTables:
+    """Build what the page about forecasts shows; the first series has an override."""
+    now, past = forecast(series, part=part), history(series, part=part)
+    category = past.drop_duplicates(["part_id", "region"])[["part_id", "region", "part_category"]]
+    plan = now.merge(category, on=["part_id", "region"]).rename(columns={"target_week": "due_week"})
+    first = plan["part_id"].iloc[0]
+    override = plan["mean"].mul(2).where((plan["part_id"] == first) & (plan["horizon"] <= 2))
+    plan = plan.assign(
+        statistical=plan["mean"],
+        booked=plan["mean"] * (plan["horizon"] == 1) * 0.5,
+        override=override,
+        quantity=override.fillna(plan["mean"]),
+        unit_price=12.5,
+        reason=override.map(lambda units: "trade fair", na_action="ignore"),
+        author=override.map(lambda units: "Ann", na_action="ignore"),
+    )
+    earlier = [
+        now.assign(origin_week=ORIGIN - pd.Timedelta(days=7 * o), mean=now["mean"] + o) for o in (1, 2, 9)
+    ]
+    keys = now[["part_id", "region"]].drop_duplicates(ignore_index=True)
+    drivers = keys.assign(sarimax=1000.0, xgb=1100.0, **dict.fromkeys([*DRIVERS, OTHER], 0.0))
+    drivers = drivers.assign(season=140.0, price=-40.0)
+    return ForecastTables(
+        ORIGIN.date(),
+        8,
+        past,
+        now,
+        plan,
+        pd.concat(earlier, ignore_index=True),
+        keys.merge(part_errors(series, part).drop(columns="region"), on="part_id"),
+        forecast_errors(),
+        drivers,
     )
 
 

@@ -30,6 +30,7 @@ from forecasting_assets.reporting import (
     sheets,
     worth_html,
 )
+from forecasting_assets.reporting.forecast_page import ForecastPage, forecast_html, series_on_page
 from forecasting_assets.reporting.index_page import WeekEntry, index_html
 from forecasting_assets.reporting.measures import ReportInputError
 from forecasting_assets.reporting.plan_tables import cases_to_try, cost_of_plan, load_by_week, value_of_hours
@@ -134,6 +135,12 @@ def backtest_page(report: pd.DataFrame) -> str:
     return backtest_html(WEEK, factories.judged(report), [charts.error_by_horizon(report)], Money())
 
 
+def forecast_page(part: str = "part-{:03d}") -> str:
+    tables = factories.forecast_tables(part=part)
+    chosen = series_on_page(tables.plan, tables.parts).iloc[:3]
+    return forecast_html(ForecastPage(tables, chosen, Commands()))
+
+
 def difference() -> Difference:
     hours = pd.DataFrame({"Plan": [10.0, 5.0], "Changed": [4.0, 11.0], "change": [-6.0, 6.0]}, ["M1", "M2"])
     costs = {"total": 100.0, "production_cost": 90.0, "lane_cost": 10.0}
@@ -161,6 +168,7 @@ PAGES = {
     "what if": changed_page,
     "backtest": lambda: backtest_page(factories.backtest()),
     "plan": plan_page,
+    "forecast": forecast_page,
     "empty backtest": lambda: backtest_page(factories.backtest().iloc[:0]),
     "empty plan": lambda: plan_html(plan_report(EMPTY_TABLES)),
     "worth": lambda: worth_page(factories.impact()),
@@ -234,6 +242,13 @@ def test_names_are_escaped() -> None:
     values = {d["name"]: d["values"] for d in data["dimensions"]}
     assert (values["Manufacturer"], values["Region"]) == ([SCRIPT], [f"'\"{SCRIPT}"])
     assert data["category"]["values"] == [SCRIPT]
+
+
+def test_names_of_parts_are_data_to_the_page_of_forecasts() -> None:
+    html = forecast_page(f"'\"{SCRIPT}&amp;" + "{:03d}")
+    assert SCRIPT not in html
+    data = next(json.loads(script) for script in Page(html).scripts if script.startswith("{"))
+    assert data["series"][0]["part"] == f"'\"{SCRIPT}&amp;000"
 
 
 def test_codes_of_the_backtest_are_escaped() -> None:

@@ -52,7 +52,7 @@ def test_one_region_as_json_has_the_numbers_of_the_plan(largest, capsys):
 
 
 def test_drivers_add_up_to_what_the_model_forecast(home, largest):
-    plan, part = largest
+    _, part = largest
     lake = Lake(home.lake.path)
     shown = show_part(home.settings, lake, part, week=WEEK).tables.drivers
     made = lake.read_pandas(XGB_MODEL, [WEEK])
@@ -64,7 +64,7 @@ def test_drivers_add_up_to_what_the_model_forecast(home, largest):
 
 
 def test_names_that_are_not_known_are_named_with_what_may_be_meant(largest, home, capsys):
-    plan, part = largest
+    _, part = largest
     assert main(["show", f"{part}x"]) == 2
     assert part in capsys.readouterr().err
     with pytest.raises(UnknownSeriesError) as raised:

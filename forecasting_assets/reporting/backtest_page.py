@@ -81,7 +81,6 @@ def backtest_html(week: date, backtest: Backtest, pictures: Sequence["Figure"], 
                     "Intervals",
                     "calibration",
                     pictures=[charts.calibration(report)],
-                    narrow=[charts.calibration(report, narrow=True)],
                 ),
                 Section(
                     "Value added",

@@ -51,7 +51,9 @@ def accuracy_over_time(errors: pd.DataFrame, *, narrow: bool = False) -> "Figure
         " orders. Tracking signal: sum of these errors over their mean size; an unbiased forecast stays in the grey"
         " range in 19 of 20 weeks."
     )
-    fig = figure(title, note, height=7.4 if narrow else 6.4, width=NARROW if narrow else WIDE)
+    fig = figure(
+        title, note, height=7.4 if narrow else 6.0, keys=not narrow, width=NARROW if narrow else WIDE
+    )
     accuracy, bias, signal = fig.subplots(3, 1, sharex=True, height_ratios=[1.5, 1, 1])
     _wape(accuracy, total)
     one_week = total[(total["model"] == "combined") & (total["horizon"] == 1)].sort_values("origin_week")
@@ -59,7 +61,10 @@ def accuracy_over_time(errors: pd.DataFrame, *, narrow: bool = False) -> "Figure
         _bias(bias, one_week)
         _signal(signal, one_week)
     week_axis(signal, total["origin_week"], most=4 if narrow else 9)
-    legend(fig, accuracy, columns=2 if narrow else 6)
+    if narrow:
+        accuracy.legend(loc="best", ncols=2, frameon=False, fontsize=8, labelcolor=INK)
+    else:
+        legend(fig, accuracy)
     return fig
 
 
@@ -80,7 +85,7 @@ def _bias(ax: "Axes", one_week: pd.DataFrame) -> None:
     share = (one_week["forecast"] - one_week["actual"]) / one_week["actual"].where(one_week["actual"] > 0)
     ax.bar(one_week["origin_week"], share, 4.5, color=COLOURS["combined"])
     ax.axhline(0, color=INK, linewidth=0.8)
-    tidy(ax, "Combined forecast of the total one week ahead: above or below actual", values="percent")
+    tidy(ax, "Bias of the total, one week ahead", values="percent")
 
 
 def _signal(ax: "Axes", one_week: pd.DataFrame) -> None:
@@ -94,15 +99,13 @@ def _signal(ax: "Axes", one_week: pd.DataFrame) -> None:
     tidy(ax, "Tracking signal since the first of these weeks")
 
 
-def calibration(report: pd.DataFrame, *, narrow: bool = False) -> "Figure":
+def calibration(report: pd.DataFrame) -> "Figure":
     """Show how often demand was at or below each quantile of the combined forecast.
 
     Parameters
     ----------
     report
         BACKTEST_REPORT of one week.
-    narrow
-        Whether to draw it for a telephone.
     """
     title = "Calibration of the intervals"
     value = report.drop_duplicates("metric", keep="last").set_index("metric")["value"]
@@ -113,7 +116,7 @@ def calibration(report: pd.DataFrame, *, narrow: bool = False) -> "Figure":
         " the quantile to the share at or below it: they are long where demand is often exactly zero. Calibrated: the"
         " bars touch the dotted line. Below the line, demand was more often high than forecast."
     )
-    fig = figure(title, note, height=5.2 if narrow else 4.4, width=NARROW if narrow else WIDE, keys=False)
+    fig = figure(title, note, height=5.6, width=NARROW, keys=False)
     ax = fig.subplots()
     levels = np.array(list(QUANTILES.values()))
     below, at_most = (
@@ -123,7 +126,7 @@ def calibration(report: pd.DataFrame, *, narrow: bool = False) -> "Figure":
     ax.bar(levels, np.maximum(at_most - below, 0.006), 0.02, bottom=below, color=COLOURS["combined"])
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 1.02)
-    ax.set_xticks(levels, [percent(level, 0) for level in levels], fontsize=8 if narrow else 9)
+    ax.set_xticks(levels, [percent(level, 0) for level in levels], fontsize=8)
     ax.set_xlabel("Quantile of the forecast", fontsize=9.5, color=INK)
     tidy(ax, "Share of weeks with demand below it", values="percent")
     return fig

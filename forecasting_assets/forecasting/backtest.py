@@ -123,34 +123,32 @@ def rolling_backtest(
     for o in range(n_origins + 1):
         week = add_weeks(begin, o)
         if week in weeks:
-            results[week] = _backtest(week, sums, o, judged, settings)
+            results[week] = _backtest(week, sums, o, judged, panel, settings)
         origin = _load_origin(week, past, index, horizon) if o < n_origins else None
         if origin is not None:
             weight = _weights(sums.known_at(o), settings).T[origin.segment]
             combined = weighted_average(origin.sarimax, origin.xgb, weight)
-            now = panel.column(origin.week) + 1
-            history = panel.demand[origin.series, now - settings.history_weeks : now]
+            now = panel.column(week) + 1
             actual = np.full(weight.shape, np.nan)
             closed = panel.demand[origin.series, now : now + horizon]
             actual[:, : closed.shape[1]] = closed
-            first = np.where(history.any(axis=1), (history > 0).argmax(axis=1), history.shape[1])
-            models = {
-                "sarimax": origin.sarimax,
-                "xgb": origin.xgb,
-                "combined": combined,
-                "seasonal_naive": _mean_and_median(seasonal_naive(history, first, horizon)),
-            }
-            sums.total[:, o] = _sums_at(origin, models, naive_errors(history, first), actual)
+            models, scale = _models(origin, combined, panel.demand[origin.series, :now], settings)
+            sums.total[:, o] = _sums_at(origin, models, scale, actual)
             sums.correlation[o] = MarketSums.of(normal_scores(actual, combined[..., 1:]), origin.markets)
-            sums.errors[o] = OriginErrors.of(week, origin.markets, models, actual)
+            sums.errors[o] = OriginErrors.of(week, origin.series, origin.markets, models, actual)
             if judged.groups:
-                sums.value_added[o] = judged.sums(combined[..., 0], actual, origin.markets, origin.week)
+                sums.value_added[o] = judged.sums(combined[..., 0], actual, origin.markets, week)
         sums.errors.pop(o - settings.backtest_weeks, None)
     return results
 
 
 def _backtest(
-    week: date, sums: "_OriginSums", o: int, judged: JudgedOverrides, settings: ForecastingSettings
+    week: date,
+    sums: "_OriginSums",
+    o: int,
+    judged: JudgedOverrides,
+    panel: Panel,
+    settings: ForecastingSettings,
 ) -> Backtest:
     """Return what is known at the end of `week`, the o-th."""
     correlations, added = error_correlations(sums.correlations_at(o)), sums.value_added_at(o)
@@ -162,7 +160,9 @@ def _backtest(
     ]
     parts += [value_added_rows(week, judged, added)] if added is not None else []
     report = pd.concat(parts, ignore_index=True)
-    return Backtest(report, correlations, group_errors(origins, week), part_errors(origins, week))
+    return Backtest(
+        report, correlations, group_errors(origins, week), part_errors(origins, week, panel.series)
+    )
 
 
 @dataclass(frozen=True)
@@ -253,6 +253,22 @@ def _load_origin(week: date, past: PastForecasts, index: SeriesIndex, horizon: i
             validate="one_to_one",
         )
     return _Origin(week, active, segment, markets, sarimax[active], xgb[active])
+
+
+def _models(
+    origin: _Origin, combined: np.ndarray, past: np.ndarray, settings: ForecastingSettings
+) -> tuple[dict[str, np.ndarray], NaiveErrors]:
+    """Return the forecasts of MODELS, and the scales of their errors, from `past` demand (series, weeks)."""
+    history = past[:, past.shape[1] - settings.history_weeks :]
+    first = np.where(history.any(axis=1), (history > 0).argmax(axis=1), history.shape[1])
+    naive = _mean_and_median(seasonal_naive(history, first, combined.shape[1]))
+    models = {
+        "sarimax": origin.sarimax,
+        "xgb": origin.xgb,
+        "combined": combined,
+        "seasonal_naive": naive,
+    }
+    return models, naive_errors(history, first)
 
 
 def _sums_at(

@@ -7,6 +7,7 @@ origin counts for a report, so that a report of 20,000 series needs some tens of
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,9 @@ from forecasting_assets.forecasting.bias import tracking_signal
 from forecasting_assets.forecasting.forecast_arrays import LEVELS, VALUES
 from forecasting_assets.tables import FORECAST_ERRORS, PART_ERRORS, QUANTILES, SERIES
 from forecasting_assets.weeks import weeks_apart
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 #: What makes the groups besides the total: columns of `OriginErrors.series`.
 GROUPINGS = ("part_category", "region", "value_class")
@@ -49,8 +53,10 @@ class OriginErrors:
     ----------
     week
         The origin.
+    rows
+        Row of each series in the panel of demand.
     series
-        part_id, region, part_category, value_class and price of each series.
+        part_category, region, value_class and price of each series, among others.
     models
         Names of the models.
     groups
@@ -66,6 +72,7 @@ class OriginErrors:
     """
 
     week: date
+    rows: np.ndarray
     series: pd.DataFrame
     models: tuple[str, ...]
     groups: pd.DataFrame
@@ -78,7 +85,12 @@ class OriginErrors:
 
     @classmethod
     def of(
-        cls, week: date, series: pd.DataFrame, models: dict[str, np.ndarray], actual: np.ndarray
+        cls,
+        week: date,
+        rows: np.ndarray,
+        series: pd.DataFrame,
+        models: dict[str, np.ndarray],
+        actual: np.ndarray,
     ) -> "OriginErrors":
         """Sum the errors of one origin.
 
@@ -86,19 +98,19 @@ class OriginErrors:
         ----------
         week
             The origin.
+        rows
+            Row of each series in the panel of demand.
         series
-            part_id, region, part_category, value_class and price of each series; None where not known.
+            part_category, region, value_class and price of each series; missing where not known.
         models
             Name -> forecasts, (series, horizons, VALUES), with NaN where there is none; `combined` is one of them.
         actual
             Demand, (series, horizons), in units; NaN where it is not known.
         """
-        code, groups = _groups(series)
-        sums = np.zeros((len(models), len(groups), actual.shape[1], len(_SUMS)))
-        for total, values in zip(sums, models.values(), strict=True):
-            cells = _cells(values, actual)
-            for of_grouping in code:
-                np.add.at(total, of_grouping[of_grouping >= 0], cells[of_grouping >= 0])
+        member, groups = _groups(series)
+        shape = len(groups), actual.shape[1], len(_SUMS)
+        cells = (_cells(values, actual).reshape(len(rows), -1) for values in models.values())
+        sums = np.stack([(member @ of_model).reshape(shape) for of_model in cells])
         combined = models["combined"]
         known = np.isfinite(actual) & np.isfinite(combined).all(axis=-1)
         quantiles = combined[..., 1:]
@@ -110,6 +122,7 @@ class OriginErrors:
         )
         return cls(
             week=week,
+            rows=rows,
             series=series,
             models=tuple(models),
             groups=groups,
@@ -142,18 +155,24 @@ def group_errors(origins: Sequence[OriginErrors], week: date) -> pd.DataFrame:
     return rows.astype({"cells": np.int64, "horizon": np.int64})
 
 
-def part_errors(origins: Sequence[OriginErrors], week: date) -> pd.DataFrame:
-    """Return the rows of PART_ERRORS: the errors of each series, of the target weeks closed by the end of `week`."""
-    known = [origin.series for origin in origins]
-    keys = pd.concat(known or [pd.DataFrame(columns=[*SERIES, "part_category", "value_class"])])
-    # What is known of a series at the latest origin.
-    series = keys.drop_duplicates(SERIES, keep="last").sort_values(SERIES, ignore_index=True)
-    row_of = pd.MultiIndex.from_frame(series[SERIES])
+def part_errors(origins: Sequence[OriginErrors], week: date, series: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of PART_ERRORS: the errors of each series, of the target weeks closed by the end of `week`.
+
+    Parameters
+    ----------
+    origins
+        The origins that count.
+    week
+        Week of the report.
+    series
+        part_id and region of the rows of the panel of demand, sorted.
+    """
     totals = {name: np.zeros(len(series)) for name in (*_SUMS, "inside_80", "error_value")}
+    # What is known of a series at the latest origin.
+    known = {name: np.full(len(series), None, dtype=object) for name in ("part_category", "value_class")}
     one_week = np.full((len(series), len(origins)), np.nan)
     for n, origin in enumerate(origins):
-        row = row_of.get_indexer(pd.MultiIndex.from_frame(origin.series[SERIES]))
-        closed = slice(0, weeks_apart(origin.week, week))
+        row, closed = origin.rows, slice(0, weeks_apart(origin.week, week))
         absolute = np.nansum(origin.absolute[:, closed], axis=1, dtype=float)
         totals["cells"][row] += np.isfinite(origin.actual[:, closed]).sum(axis=1)
         totals["forecast"][row] += np.nansum(origin.forecast[:, closed], axis=1, dtype=float)
@@ -162,7 +181,9 @@ def part_errors(origins: Sequence[OriginErrors], week: date) -> pd.DataFrame:
         totals["inside_80"][row] += origin.inside[:, closed].sum(axis=1)
         totals["error_value"][row] += absolute * np.nan_to_num(origin.series["price"].to_numpy(float))
         one_week[row, n] = origin.forecast[:, 0].astype(float) - origin.actual[:, 0]
-    table = series.assign(**totals, tracking_signal=tracking_signal(one_week))
+        for name, values in known.items():
+            values[row] = origin.series[name].to_numpy(object)
+    table = series[SERIES].assign(**known, **totals, tracking_signal=tracking_signal(one_week))
     table = table[table["cells"] > 0].reset_index(drop=True)
     return table.astype({"cells": np.int64, "inside_80": np.int64})[PART_ERRORS.names]
 
@@ -190,15 +211,20 @@ def calibration_rows(origins: Sequence[OriginErrors], week: date) -> pd.DataFram
     )
 
 
-def _groups(series: pd.DataFrame) -> tuple[list[np.ndarray], pd.DataFrame]:
-    """Return the group of each series by grouping, -1 where not known, and grouping and name of all groups."""
+def _groups(series: pd.DataFrame) -> tuple["csr_array", pd.DataFrame]:
+    """Return which series belong to which group, (groups, series), and grouping and name of all groups."""
+    from scipy.sparse import csr_array
+
     codes = [np.zeros(len(series), dtype=np.int64)]
     names = [pd.DataFrame({"grouping": ["total"], "name": [""]})]
     for grouping in GROUPINGS:
         code, distinct = pd.factorize(series[grouping], sort=True)
         codes.append(np.where(code >= 0, code + sum(map(len, names)), -1))
         names.append(pd.DataFrame({"grouping": grouping, "name": np.asarray(distinct, dtype=object)}))
-    return codes, pd.concat(names, ignore_index=True)
+    groups, code = pd.concat(names, ignore_index=True), np.stack(codes)
+    level, row = np.nonzero(code >= 0)
+    member = csr_array((np.ones(row.size), (code[level, row], row)), shape=(len(groups), len(series)))
+    return member, groups
 
 
 def _cells(values: np.ndarray, actual: np.ndarray) -> np.ndarray:

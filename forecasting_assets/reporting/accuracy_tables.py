@@ -57,26 +57,30 @@ def comparisons(errors: pd.DataFrame) -> dict[str, Comparison]:
 
 
 def verdict(errors: pd.DataFrame) -> str:
-    """Say in one or two sentences whether the combined forecast is better than each model."""
+    """Say in a sentence whether the combined forecast is better than each model."""
     found = comparisons(errors)
     if not found:
         return "Too few forecasts have been compared with orders to say which model is best."
-    words = {"better": "better than", "worse": "worse than", "even": "as good as"}
-    by_result: dict[str, list[str]] = {}
-    for model, comparison in found.items():
-        by_result.setdefault(_result(comparison), []).append(label(model))
-    parts = [
-        f"{words[result]} {' and '.join(by_result[result])}"
-        + ("" if result != "even" else ", as far as can be told from chance")
-        for result in words
-        if result in by_result
-    ]
+    parts = []
+    for result, words in (
+        ("better", "better than"),
+        ("worse", "worse than"),
+        ("even", "not clearly different from"),
+    ):
+        models = [
+            label(model)
+            + ("" if result == "even" else f" by {number(100 * abs(c.difference), 1)} points of WAPE")
+            for model, c in found.items()
+            if _result(c) == result
+        ]
+        if models:
+            parts.append(f"{words} {' and '.join(models)}")
     return f"The combined forecast is {'; '.join(parts)}."
 
 
 def bias_in_words(errors: pd.DataFrame) -> str:
     """Say which forecasts of an aggregate were off to one side."""
-    return "" if errors.empty else f"Bias: {check_unbiased(errors).description}."
+    return "" if errors.empty else f"Bias: {check_unbiased(errors).description}.".replace("%", " %")
 
 
 def _result(comparison: Comparison) -> str:

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+_COMPARED = (
+    "Forecasts of earlier weeks are compared with actual orders; no number here is an in-sample error."
+)
+
+
 def backtest_html(week: date, backtest: Backtest, pictures: Sequence["Figure"], money: Money) -> str:
     """Render the report on forecast accuracy, for planners and data scientists.
 
@@ -54,14 +59,14 @@ def backtest_html(week: date, backtest: Backtest, pictures: Sequence["Figure"], 
         Page(
             "Forecast accuracy",
             f"up to {closed_week(week)}",
-            "Forecasts of earlier weeks compared with actual orders; no number here is an in-sample error.",
+            verdict(errors),
             "backtest.html",
             backtest_headlines(report),
             [
                 Section(
                     "Verdict",
                     "verdict",
-                    f"{verdict(errors)} {bias_in_words(errors)}",
+                    f"{_COMPARED} {bias_in_words(errors)}".strip(),
                     tables=[verdict_table(errors)],
                 ),
                 Section(

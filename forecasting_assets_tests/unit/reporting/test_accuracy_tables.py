@@ -34,8 +34,11 @@ def test_the_combination_is_better_than_the_models_that_are_clearly_worse():
     assert found["sarimax"].low > 0
     assert found["xgb"].low < 0 < found["xgb"].high
     words = verdict(ERRORS)
-    assert "better than SARIMAX and Seasonal naive" in words
-    assert "as good as XGBoost" in words
+    points = [f"{100 * found[model].difference:.1f}" for model in ("sarimax", "seasonal_naive")]
+    assert (
+        f"better than SARIMAX by {points[0]} points of WAPE and Seasonal naive by {points[1]} points" in words
+    )
+    assert "not clearly different from XGBoost" in words
     table = verdict_table(ERRORS)
     results = {row[0]: row[1] for row in table.rows}
     assert results == {
@@ -47,7 +50,7 @@ def test_the_combination_is_better_than_the_models_that_are_clearly_worse():
 
 def test_a_better_model_is_named():
     better = ERRORS.assign(absolute_error=ERRORS["absolute_error"].where(ERRORS["model"] != "xgb", 100.0))
-    assert "worse than XGBoost" in verdict(better)
+    assert "worse than XGBoost by" in verdict(better)
 
 
 def test_only_origins_that_both_models_forecast_count():

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import click
 
 from forecasting_assets.cli.exit_codes import CLOSED_PIPE, INTERRUPTED, USAGE
-from forecasting_assets.cli.files import export
+from forecasting_assets.cli.files import check_planning, export, template
 from forecasting_assets.cli.forecasts import show
 from forecasting_assets.cli.plans import promise, what_if
 from forecasting_assets.cli.reports import open_reports
 from forecasting_assets.cli.runs import backfill, materialize
+from forecasting_assets.cli.scenarios import scenarios
 from forecasting_assets.cli.servers import dev, mlflow
 from forecasting_assets.cli.sql import sql
 from forecasting_assets.cli.start import demo, init
@@ -43,8 +44,11 @@ for command in (
     open_reports,
     show,
     what_if,
+    scenarios,
     promise,
     export,
+    template,
+    check_planning,
     sql,
     dev,
     mlflow,

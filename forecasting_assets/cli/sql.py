@@ -55,9 +55,12 @@ def sql(query: str, output: str) -> None:
 def _records(answer: "pd.DataFrame") -> list[dict[str, Any]]:
     """Return rows for JSON: days as YYYY-MM-DD, missing values as null."""
     days = answer.select_dtypes("datetime").columns
-    text = answer.assign(**{name: answer[name].dt.strftime("%Y-%m-%d") for name in days}).astype(object)
-    records: list[dict[str, Any]] = text.where(answer.notna(), None).to_dict("records")
-    return records
+    text = answer.assign(**{name: answer[name].dt.strftime("%Y-%m-%d") for name in days})
+    missing = answer.isna().to_numpy()
+    return [
+        {str(name): None if gone else value for (name, value), gone in zip(row.items(), nothing, strict=True)}
+        for row, nothing in zip(text.to_dict("records"), missing, strict=True)
+    ]
 
 
 def _formatter(values: "pd.Series") -> Callable[[Any], str]:

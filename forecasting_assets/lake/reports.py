@@ -1,10 +1,10 @@
 """Write reports: files below `reports/week=…`, each replaced as a whole."""
 
-import os
-import uuid
 from collections.abc import Collection
 from datetime import date
 from pathlib import Path
+
+from forecasting_assets.lake.whole_files import replace_file
 
 
 def write_report(folder: Path, week: date, name: str, html: str) -> str:
@@ -41,14 +41,7 @@ def report_path(folder: Path, week: date, name: str) -> str:
 
 def write_file(target: Path, content: bytes) -> str:
     """Write a file, replacing it as a whole; return its path."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Two runs may write the same week at the same time.
-    staged = target.with_name(f".{uuid.uuid4().hex}")
-    try:
-        staged.write_bytes(content)
-        os.replace(staged, target)
-    finally:
-        staged.unlink(missing_ok=True)
+    replace_file(target, content)
     return str(target)
 
 

@@ -18,8 +18,13 @@ from forecasting_assets.tables.cells import cell_problems, typed_cells
 _FOLDED = {"part_id", "part_category", "region"}
 #: A date at midnight, as Excel and Parquet keep days.
 _MIDNIGHT = r"[T ]00:00(:00(\.0+)?)?Z?$"
-#: Kind -> the columns that a template leaves empty; other kinds have templates whose rows are complete.
-_FILLED_IN = {"forecast_overrides": ["quantity", "factor", "reason", "author"]}
+#: Kind -> the columns that a template leaves empty.
+_FILLED_IN = {
+    "forecast_overrides": ["quantity", "factor", "reason", "author"],
+    "locked_allocations": ["quantity", "reason"],
+    "stock": ["quantity"],
+    "work_in_progress": ["quantity"],
+}
 #: Kind -> the two columns of which a row has exactly one.
 _EITHER = {"forecast_overrides": ("quantity", "factor"), "locked_allocations": ("part_id", "part_category")}
 

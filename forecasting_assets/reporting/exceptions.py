@@ -19,7 +19,17 @@ from forecasting_assets.wording import count
 #: Exceptions listed on the page; the tables of the lake hold all.
 SHOWN = 300
 PLANNING, NETWORK, SALES = "Planning", "Network", "Sales"
-_HEADING = ["Problem", "Category or part", "Deliver to", "Due week", "Units", "Owner", "Reason", "Remedy"]
+_HEADING = [
+    "Problem",
+    "Category or part",
+    "Deliver to",
+    "Due week",
+    "Units",
+    "Owner",
+    "Reason",
+    "Remedy",
+    "Price",
+]
 
 
 @dataclass(frozen=True)
@@ -129,6 +139,7 @@ def exception_tables(found: list[PlanException], commands: Commands) -> tuple[Te
             e.remedy.owner,
             e.reason[:1].upper() + e.reason[1:],
             Link(e.remedy.what, f"#remedy-{number_of[e.remedy]}"),
+            e.remedy.price,
         ]
         for e in found[:SHOWN]
     ]
@@ -199,7 +210,8 @@ def _remedy(row: dict[str, Any], problems: PlanProblems, money: Money) -> Remedy
         if pd.notna(row["price"])
         else MISSING
     )
-    more_hours = f"what-if --week {problems.week} --capacity {quote(str(row['manufacturer_id']) + '=+10%')}"
+    place = f"{row['manufacturer_id']}@{day(row['production_week'])}"
+    more_hours = f"what-if --week {problems.week} --capacity {quote(f'{place}=+10%')}"
     if " + " in rule:
         limits = rule.replace("_", " ").replace(" + ", ", ")
         return Remedy(PLANNING, f"Relax together at {at}: {limits}", saves, more_hours)

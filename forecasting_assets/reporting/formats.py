@@ -84,6 +84,10 @@ class Money:
         text = number(value, digits)
         return f"{text} {self.currency}" if self.currency and text != MISSING else text
 
+    def change(self, value: float) -> str:
+        """Format a difference of amounts with its sign: `+412 EUR`."""
+        return ("+" if round(value) > 0 else "") + self.amount(value)
+
     def heading(self, text: str) -> str:
         """Name the unit in the heading of a column of amounts: `Cost, EUR`."""
         return f"{text}, {self.currency}" if self.currency else text

@@ -12,6 +12,7 @@ from datetime import date
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from forecasting_assets.reporting.formats import unbroken
@@ -185,33 +186,31 @@ def _data_uri(image: bytes) -> str:
 
 def _table_rows(table: TextTable) -> "Markup":
     """Return the rows of a table as HTML; a template would take a minute for the sheets of 20,000 series."""
-    from markupsafe import Markup
+    from markupsafe import Markup, escape
 
-    classes = table.classes or [[""] * len(table.heading)] * len(table.rows)
-    anchors = [str(Markup(' id="{}"').format(anchor)) for anchor in table.anchors] or [""] * len(table.rows)
-    cells: dict[tuple[Cell, str], str] = {}
-    lines = []
     numeric = ["n" if is_number else "" for is_number in table.numeric]
-    for row, styles, anchor in zip(table.rows, classes, anchors, strict=True):
-        keys = zip(
-            row, [f"{n} {style}".strip() for n, style in zip(numeric, styles, strict=True)], strict=True
-        )
-        line = "".join([cells.get(key) or cells.setdefault(key, _cell(*key)) for key in keys])
-        lines.append(f"<tr{anchor}>{line}</tr>")
+    styles = [
+        [f"{n} {style}".strip() for n, style in zip(numeric, row, strict=True)] for row in table.classes
+    ] or repeat(numeric, len(table.rows))
+    anchors = [f' id="{escape(anchor)}"' for anchor in table.anchors] or repeat("", len(table.rows))
+    # Cells of names and weeks repeat, so each is escaped once.
+    cell = cache(_cell)
+    lines = [
+        f"<tr{anchor}>{''.join(map(cell, row, row_styles))}</tr>"
+        for row, row_styles, anchor in zip(table.rows, styles, anchors, strict=True)
+    ]
     return Markup("\n".join(lines))
 
 
 def _cell(value: Cell, style: str) -> str:
-    from markupsafe import Markup
+    from markupsafe import escape
 
-    opening = Markup('<td class="{}">').format(style) if style else Markup("<td>")
+    content = str(escape(value)) if isinstance(value, str) else ""
     if isinstance(value, Link):
-        content = Markup('<a href="{}">{}</a>').format(value.href, value.text)
+        content = f'<a href="{escape(value.href)}">{escape(value.text)}</a>'
     elif isinstance(value, Command):
-        content = Markup("<code>{}</code>").format(value.code)
-    else:
-        content = Markup("{}").format(value)
-    return str(opening + content + Markup("</td>"))
+        content = f"<code>{escape(value.code)}</code>"
+    return f'<td class="{escape(style)}">{content}</td>' if style else f"<td>{content}</td>"
 
 
 @cache

@@ -129,6 +129,11 @@ def figure(title: str, note: str = "", height: float = 5, *, keys: int = 1, widt
     return fig
 
 
+def say_what_it_shows(fig: "Figure", text: str) -> None:
+    """Add to the alternative text of a figure what it shows, for readers who do not see it."""
+    fig.set_label(f"{fig.get_label()}. {text}")
+
+
 def no_data(title: str, why: str) -> "Figure":
     """Create the picture for an empty table: it says that there are no data yet, and why."""
     fig = figure(title, height=2.5, keys=0)
@@ -292,6 +297,6 @@ def _draw(fig: "Figure") -> bytes:
 
 
 def described(fig: "Figure") -> str:
-    """Return title and note of a figure as its alternative text."""
+    """Return the alternative text of a figure: its title, what it shows, and its note."""
     texts = [str(fig.get_label()), *(t.get_text() for t in fig.texts[1:])]
     return ". ".join(" ".join(t.replace(r"\$", "$").split()).rstrip(".") for t in texts if t)

@@ -2,7 +2,6 @@
 
 import io
 import re
-from collections.abc import Iterator
 from datetime import date
 from typing import Any, Literal, get_args
 
@@ -17,10 +16,10 @@ FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 _FORMULA = r"'*[=+\-@\t\r\n]"
 #: Rows that one sheet of Excel can hold below its header.
 _EXCEL_ROWS = 1_048_575
-#: Text that openpyxl would store as an error.
-_EXCEL_ERRORS = ("#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A")
 #: Control characters, which Excel stores as their code in the form _x0001_, and text that already has this form.
 _EXCEL_CODED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]|_(?=x[0-9A-Fa-f]{4}_)")
+#: Text that Excel or openpyxl could take for something else: formulas, errors such as #N/A, and codes.
+_EXCEL_SPECIAL = rf"^{_FORMULA}|^#|[\x00-\x08\x0b\x0c\x0e-\x1f]|_x[0-9A-Fa-f]{{4}}_"
 _WIDEST_COLUMN = 40
 
 
@@ -47,8 +46,8 @@ def escape_formulas(text: pd.Series) -> pd.Series:
     Series
         (n,).
     """
-    harmful = text.map(lambda value: isinstance(value, str) and re.match(_FORMULA, value) is not None)
-    return text.where(~harmful.astype(bool), "'" + text.astype(str))
+    harmful = _matches(text, f"^{_FORMULA}")
+    return text.where(~harmful, "'" + text.astype(str)) if harmful.any() else text
 
 
 def unescape_formulas(text: pd.Series) -> pd.Series:
@@ -138,25 +137,44 @@ def _xlsx(frame: pd.DataFrame) -> bytes:
     return sink.getvalue()
 
 
-def _cells(sheet: Any, values: pd.Series) -> Iterator[Any]:
-    """Yield the cells of a column: numbers, days, text, or nothing where a value is missing."""
+def _cells(sheet: Any, values: pd.Series) -> list[Any]:
+    """Return the cells of a column: numbers, days, text, or nothing where a value is missing."""
+    if pd.api.types.is_datetime64_dtype(values):
+        days = values.dt.normalize() == values
+        shown = values.dt.date if days[values.notna()].all() else values.dt.to_pydatetime()
+    elif pd.api.types.is_numeric_dtype(values):
+        shown = values
+    else:
+        shown = values.map(
+            lambda value: value if isinstance(value, str | date) or pd.isna(value) else str(value)
+        )
+    cells: list[Any] = [
+        None if gone else cell for cell, gone in zip(shown.tolist(), values.isna(), strict=True)
+    ]
+    if not pd.api.types.is_object_dtype(values):
+        return cells
+    for position in np.flatnonzero(_matches(values, _EXCEL_SPECIAL)):
+        cells[position] = _text_cell(sheet, cells[position])
+    return cells
+
+
+def _text_cell(sheet: Any, text: str) -> Any:
+    """Return a cell that is text whatever it looks like, also after somebody has edited it."""
     from openpyxl.cell import WriteOnlyCell
 
-    for value in values.astype(object):
-        if isinstance(value, str):
-            text = _EXCEL_CODED.sub(lambda found: f"_x{ord(found[0]):04X}_", value)
-            if re.match(_FORMULA, text) or text in _EXCEL_ERRORS:
-                cell = WriteOnlyCell(sheet, text)
-                # The mark keeps it text when somebody edits the cell.
-                cell.data_type, cell.quotePrefix = "s", True
-                yield cell
-            else:
-                yield text
-        elif value is None or pd.isna(value):
-            yield None
-        elif isinstance(value, pd.Timestamp):
-            yield value.date() if value == value.normalize() else value.tz_localize(None).to_pydatetime()
-        elif isinstance(value, date | bool | int | float | np.number):
-            yield value
-        else:
-            yield str(value)
+    cell = WriteOnlyCell(sheet, _EXCEL_CODED.sub(lambda found: f"_x{ord(found[0]):04X}_", text))
+    cell.data_type, cell.quotePrefix = "s", True
+    return cell
+
+
+def _matches(values: pd.Series, pattern: str) -> np.ndarray:
+    """Return which values are text that matches a regular expression, (n,) of bool."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pd.api.types.infer_dtype(values, skipna=True) != "string":
+        return values.map(lambda value: isinstance(value, str) and bool(re.search(pattern, value))).to_numpy(
+            bool
+        )
+    matching = pc.match_substring_regex(pa.array(values, pa.string(), from_pandas=True), pattern)
+    return np.asarray(matching.fill_null(False))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from forecasting_assets.lake.freshness import freshness_of
 from forecasting_assets.lake.lake import Lake
-from forecasting_assets.lake.reports import write_file
+from forecasting_assets.lake.whole_files import replace_file
 from forecasting_assets.reporting import Commands, Money
 from forecasting_assets.reporting.html import INDEX, PAGES
 from forecasting_assets.reporting.index_page import WeekEntry, index_html
@@ -45,7 +45,8 @@ def write_index(settings: Settings, lake: Lake, *, with_states: bool = False) ->
         for week in weeks[:_MOST_WEEKS]
     ]
     html = index_html(entries, Money(settings.reports.currency), Commands.of(settings.home))
-    return Path(write_file(folder / INDEX, html.encode()))
+    replace_file(folder / INDEX, html.encode())
+    return folder / INDEX
 
 
 def _entry(folder: Path, lake: Lake, week: date, state: str, is_planned: bool) -> WeekEntry:

@@ -26,6 +26,7 @@ from forecasting_assets.reporting.style import (
     label,
     legend,
     no_data,
+    say_what_it_shows,
     tidy,
     week_axis,
 )
@@ -103,7 +104,16 @@ def cost_by_policy(impact: pd.DataFrame, *, narrow: bool = False) -> "Figure":
         ax.set_xlim(0, max(1.0, np.nanmax([*shares, 0.0])) * 1.3)
         ax.set_xticks([0, 0.5, 1])
     legend(fig, cost, columns=8)
+    say_what_it_shows(fig, _policies_in_words(totals))
     return fig
+
+
+def _policies_in_words(totals: pd.DataFrame) -> str:
+    rows = totals.reindex(columns=["cost", "on_time_rate", "utilisation"])
+    return "; ".join(
+        f"{label(str(policy))}: cost {number(cost)}, {percent(on_time)} on time, {percent(used)} of capacity used"
+        for policy, (cost, on_time, used) in zip(rows.index, rows.to_numpy(float), strict=True)
+    )
 
 
 def impact_by_week(impact: pd.DataFrame, *, narrow: bool = False) -> "Figure":
@@ -143,6 +153,12 @@ def impact_by_week(impact: pd.DataFrame, *, narrow: bool = False) -> "Figure":
     from_zero(above)
     week_axis(below, costs.index, most=5 if narrow else 14)
     legend(fig, above)
+    if {"plan", "status_quo"} <= set(costs):
+        saved = float((costs["status_quo"] - costs["plan"]).sum())
+        words = "saves" if saved >= 0 else "costs in addition"
+        say_what_it_shows(
+            fig, f"Against the status quo the plan {words} {number(abs(saved))} in all weeks together"
+        )
     return fig
 
 
@@ -203,4 +219,10 @@ def sensitivity(impact: pd.DataFrame, *, narrow: bool = False) -> "Figure":
     tidy(cost, "Cost, in the currency of the network files")
     tidy(on_time, "Units on time", values="percent")
     legend(fig, cost)
+    cheapest = at[biased["cost"].astype(float).idxmin()]
+    say_what_it_shows(fig, f"The plan costs least with a forecast that is {_off(cheapest)}")
     return fig
+
+
+def _off(bias: float) -> str:
+    return f"{percent(abs(bias), 0)} too {'high' if bias > 0 else 'low'}" if bias else "unchanged"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.reporting.formats import MISSING, number, shorten
-from forecasting_assets.reporting.measures import require
+from forecasting_assets.reporting.measures import full_weeks, require, within_horizon
 from forecasting_assets.reporting.style import (
     COLOURS,
     EMPTY,
@@ -17,9 +17,11 @@ from forecasting_assets.reporting.style import (
     legend,
     literal,
     no_data,
+    say_what_it_shows,
     tidy,
     week_axis,
 )
+from forecasting_assets.wording import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -132,4 +134,15 @@ def load_by_manufacturer(capacity_load: pd.DataFrame, *, narrow: bool = False) -
     _totals(left, capacity_load)
     _heat_map(right, hours, names, _beyond(capacity_load, hours.index.unique(1)))
     legend(fig, left)
+    say_what_it_shows(fig, _in_words(capacity_load))
     return fig
+
+
+def _in_words(capacity_load: pd.DataFrame) -> str:
+    load = within_horizon(capacity_load)
+    full = int((full_weeks(load) > 0).sum())
+    return (
+        f"{number(load['load_hours'].sum())} of {number(load['capacity_hours'].sum())} regular hours are planned, "
+        f"{number(load['overtime_hours'].sum())} of the planned hours as overtime; {number(full)} of "
+        f"{count(load['manufacturer_id'].nunique(), 'manufacturer')} are full in at least one week"
+    )

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from PIL import Image
 from forecasting_assets.reporting import charts, png
 from forecasting_assets.reporting.formats import MISSING
 from forecasting_assets.reporting.measures import ReportInputError
-from forecasting_assets.reporting.style import COLOURS, described
+from forecasting_assets.reporting.style import COLOURS, dark, described
 from forecasting_assets.tables import QUANTILES
 from forecasting_assets_tests.unit.reporting import factories
 
@@ -85,6 +86,41 @@ def test_pictures_are_small_and_1000_pixels_wide(case: str) -> None:
     assert width == 1000
     assert 250 <= height <= 600
     assert len(image) < 120_000
+
+
+NARROW = {
+    "accuracy over time": lambda: charts.accuracy_over_time(factories.forecast_errors(), narrow=True),
+    "load": lambda: charts.load_by_manufacturer(factories.load(50, 26, LONG), narrow=True),
+    "cost": lambda: charts.cost_by_policy(factories.impact(), narrow=True),
+    "impact by week": lambda: charts.impact_by_week(factories.impact(26), narrow=True),
+    "sensitivity": lambda: charts.sensitivity(factories.impact(), narrow=True),
+}
+
+
+@pytest.mark.parametrize("case", NARROW)
+def test_pictures_for_a_telephone_have_their_panels_one_below_the_other(case: str) -> None:
+    figure = NARROW[case]()
+    width, height = Image.open(io.BytesIO(png(figure))).size
+    assert width == 460
+    assert height >= 400
+    boxes = [ax.get_position() for ax in figure.axes]
+    assert len(boxes) > 1
+    assert all(above.y0 >= below.y1 for above, below in pairwise(boxes))
+
+
+def test_dark_pictures_reverse_lightness_and_keep_hues() -> None:
+    light = png(CASES["load"]())
+    before, after = (Image.open(io.BytesIO(image)).convert("RGB") for image in (light, dark(light)))
+    assert after.size == before.size
+    assert (before.getpixel((2, 2)), after.getpixel((2, 2))) == ((255, 255, 255), (37, 37, 37))
+    pixels = [np.asarray(image, dtype=float).reshape(-1, 3) for image in (before, after)]
+    lightness = [(p.max(axis=1) + p.min(axis=1)) / 2 for p in pixels]
+    order = np.argsort(lightness[0])
+    assert (np.diff(lightness[1][order]) <= 1).all()  # colours are rounded to whole numbers
+    blue = (pixels[0] == (86, 180, 233)).all(axis=1)
+    assert blue.any()
+    red, green, blue_now = pixels[1][blue][0]
+    assert red < green < blue_now
 
 
 EMPTY = {
@@ -284,7 +320,8 @@ def test_dollar_signs_in_names_do_not_start_formulas() -> None:
 
 def test_alternative_text() -> None:
     text = described(charts.load_by_manufacturer(factories.load()))
-    assert text.startswith("Load against capacity. Orange: overtime")
+    assert text.startswith("Load against capacity. ")
+    assert "Orange: overtime" in text
     assert text.count("Orange") == 1
     empty = described(charts.cost_by_policy(factories.impact().iloc[:0]))
     assert "No data for this week yet" in empty

@@ -71,13 +71,19 @@ def test_a_remedy_has_its_price_and_a_command_that_tries_it():
     found = find_exceptions(problems, EURO)
     listed, remedies = exception_tables(found, Commands())
     assert found[0].remedy.owner == "M 1"
-    link, row = listed.rows[0][-1], remedies.rows[0]
+    link, row = listed.rows[0][-2], remedies.rows[0]
     assert isinstance(link, Link)
     assert link.href == f"#{remedies.anchors[0]}"
     assert row[1] == link.text == "More hours at M 1 in week 2025-03-03"
     assert row[3] == "412.00 EUR saved per hour"
     assert isinstance(row[5], Command)
-    assert shlex.split(row[5].code)[1:] == ["what-if", "--week", "2025-03-03", "--capacity", "M 1=+10%"]
+    assert shlex.split(row[5].code)[1:] == [
+        "what-if",
+        "--week",
+        "2025-03-03",
+        "--capacity",
+        "M 1@2025-03-03=+10%",
+    ]
 
 
 def test_problems_with_one_remedy_share_it():

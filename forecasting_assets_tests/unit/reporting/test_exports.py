@@ -44,8 +44,8 @@ def test_a_sheet_that_is_landed_locks_exactly_what_was_not_locked(tmp_path_facto
         key = (row["manufacturer_id"], row["part_id"], row["region"], row["production_week"])
         expected[key] = expected.get(key, 0.0) + row["quantity"] - row["locked_quantity"]
     locks = PlanningFolder(str(folder)).used_by(WEEK, PlanningInput("locked_allocations"))
-    key = ["manufacturer_id", "part_id", "region", "production_week"]
-    assert locks.set_index(key)["quantity"].to_dict() == pytest.approx(expected)
+    columns = ["manufacturer_id", "part_id", "region", "production_week"]
+    assert locks.set_index(columns)["quantity"].to_dict() == pytest.approx(expected)
     assert len(locks) == len(expected)
 
 

@@ -156,7 +156,7 @@ def difference() -> Difference:
 
 
 def changed_page() -> str:
-    return what_if_html(WEEK, difference())
+    return what_if_html(WEEK, difference(), Money("EUR"))
 
 
 ENTRIES = [
@@ -222,10 +222,12 @@ def test_pages_are_dated_and_have_no_raw_values(name: str) -> None:
     assert not [t for t in text if re.search(r"\.\d{3,}", t)]
 
 
-def test_pictures_have_alternative_texts() -> None:
-    images = [a for tag, a in Page(plan_page()).tags if tag == "img"]
-    assert len(images) == 1
-    assert (images[0]["alt"] or "").startswith("Load against capacity")
+def test_alternative_texts_say_what_the_pictures_show() -> None:
+    (load,) = [a["alt"] or "" for tag, a in Page(page_html("plan")).tags if tag == "img"]
+    hours = factories.load()["load_hours"].sum()
+    assert load.startswith(f"Load against capacity. {hours:,.0f} of ")
+    (worth,) = [a["alt"] or "" for tag, a in Page(page_html("worth")).tags if tag == "img"]
+    assert "97.2 % on time" in worth
 
 
 def test_names_are_escaped() -> None:
@@ -378,7 +380,7 @@ def test_rules_that_do_not_hold_in_a_changed_case_are_named() -> None:
     dropped = replace(difference(), dropped=["minimum_load of M1"])
     said = "Does not hold in this case: minimum_load of M1."
     assert said in what_if_text(WEEK, dropped)
-    assert said in what_if_html(WEEK, dropped)
+    assert said in what_if_html(WEEK, dropped, Money())
     assert "not hold" not in what_if_text(WEEK, difference())
 
 

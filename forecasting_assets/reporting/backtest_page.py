@@ -53,47 +53,51 @@ def backtest_html(week: date, backtest: Backtest, pictures: Sequence["Figure"], 
     ReportInputError
         If the report lacks columns or holds several weeks.
     """
-    report, errors = backtest.report, backtest.errors
-    has_overrides = (report["model"] == "override").any()
     return render(
         Page(
             "Forecast accuracy",
             f"up to {closed_week(week)}",
-            verdict(errors),
+            verdict(backtest.errors),
             "backtest.html",
-            backtest_headlines(report),
-            [
-                Section(
-                    "Verdict",
-                    "verdict",
-                    f"{_COMPARED} {bias_in_words(errors)}".strip(),
-                    tables=[verdict_table(errors)],
-                ),
-                Section(
-                    "Over time",
-                    "time",
-                    origins_in_words(errors),
-                    pictures=[charts.accuracy_over_time(errors)],
-                    narrow=[charts.accuracy_over_time(errors, narrow=True)],
-                ),
-                Section(
-                    "Where it is wrong",
-                    "groups",
-                    tables=[accuracy_by_group(errors), worst_parts(backtest.parts, money)],
-                ),
-                Section("Error by horizon and demand pattern", "error", pictures=pictures),
-                Section(
-                    "Intervals",
-                    "calibration",
-                    pictures=[charts.calibration(report)],
-                ),
-                Section(
-                    "Value added",
-                    "value-added",
-                    tables=[value_added(report), *([value_of_overrides(report)] if has_overrides else [])],
-                ),
-                Section("By demand pattern", "patterns", tables=[metrics_by_segment(report)]),
-                Section("By horizon", "horizons", tables=[by_horizon(report), weights(report)]),
-            ],
+            backtest_headlines(backtest.report),
+            _sections(backtest, pictures, money),
         )
     )
+
+
+def _sections(backtest: Backtest, pictures: Sequence["Figure"], money: Money) -> list[Section]:
+    report, errors = backtest.report, backtest.errors
+    has_overrides = (report["model"] == "override").any()
+    return [
+        Section(
+            "Verdict",
+            "verdict",
+            f"{_COMPARED} {bias_in_words(errors)}".strip(),
+            tables=[verdict_table(errors)],
+        ),
+        Section(
+            "Over time",
+            "time",
+            origins_in_words(errors),
+            pictures=[charts.accuracy_over_time(errors)],
+            narrow=[charts.accuracy_over_time(errors, narrow=True)],
+        ),
+        Section(
+            "Where it is wrong",
+            "groups",
+            tables=[accuracy_by_group(errors), worst_parts(backtest.parts, money)],
+        ),
+        Section("Error by horizon and demand pattern", "error", pictures=pictures),
+        Section(
+            "Intervals",
+            "calibration",
+            pictures=[charts.calibration(report)],
+        ),
+        Section(
+            "Value added",
+            "value-added",
+            tables=[value_added(report), *([value_of_overrides(report)] if has_overrides else [])],
+        ),
+        Section("By demand pattern", "patterns", tables=[metrics_by_segment(report)]),
+        Section("By horizon", "horizons", tables=[by_horizon(report), weights(report)]),
+    ]

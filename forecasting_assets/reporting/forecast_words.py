@@ -76,6 +76,8 @@ def _records(table: pd.DataFrame, keys: pd.MultiIndex) -> list[dict[str, Any]]:
 
 def _season(rows: Outlook, i: int) -> str:
     """Compare the forecast with the same weeks a year before."""
+    if not np.isfinite(rows.mean[i]).any():
+        return "There is no forecast yet, as nothing has been due before: what is booked is planned for."
     horizon = rows.mean.shape[1]
     begin = HISTORY_WEEKS - YEAR_WEEKS
     before, mean = float(rows.demand[i, begin : begin + horizon].sum()), float(np.nansum(rows.mean[i]))
@@ -131,6 +133,8 @@ def _booked(rows: Outlook, i: int) -> str:
     booked = float(rows.booked[i].sum())
     if not booked:
         return ""
+    if not np.isfinite(rows.mean[i]).any():
+        return f"Booked already: {_units(booked)}."
     share = booked / max(float(np.nansum(rows.mean[i])), booked)
     return f"Booked already: {_units(booked)}, {percent(share, 0)} of the forecast."
 

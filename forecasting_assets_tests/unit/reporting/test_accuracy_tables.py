@@ -80,7 +80,11 @@ def test_groups_have_their_error_and_bias():
 
 def test_the_worst_parts_lead_to_their_forecasts():
     parts = factories.part_errors(30).sample(frac=1, random_state=0)
-    parts.loc[parts["part_id"] == "part-003", ["part_id", "error_value"]] = ["a/b #1", 1e6]
+    is_worst = parts["part_id"] == "part-003"
+    parts = parts.assign(
+        part_id=parts["part_id"].mask(is_worst, "a/b #1"),
+        error_value=parts["error_value"].mask(is_worst, 1e6),
+    )
     table = worst_parts(parts, Money("EUR"))
     assert len(table.rows) == 20
     assert table.rows[0][0] == Link("a/b #1", "forecast.html#a%2Fb%20%231/north")

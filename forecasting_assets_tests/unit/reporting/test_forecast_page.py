@@ -123,6 +123,16 @@ def test_sentences_say_what_is_not_known():
     assert "nothing was ordered in the same weeks a year before" in about_series(outlook(new), new)[0][0]
 
 
+def test_a_part_that_is_only_booked_has_no_forecast():
+    tables = replace(TABLES, forecast=TABLES.forecast.iloc[:0], drivers=pd.DataFrame())
+    sentences = about_series(outlook(tables), tables)[0]
+    assert "no forecast yet" in sentences[0]
+    assert "Booked already: 450 units." in sentences
+    entry = page_data(tables)["series"][0]
+    assert entry["mean"] == [None] * TABLES.horizon
+    assert "q90" not in entry
+
+
 def test_the_table_for_a_terminal_has_a_row_a_week():
     heading, rows = forecast_rows(outlook(TABLES), 0, TABLES.week)
     assert len(rows) == TABLES.horizon

@@ -273,7 +273,7 @@ def test_any_part_name_survives_escaping(name: str) -> None:
 
 
 def test_headlines_of_the_backtest() -> None:
-    text = Page(backtest_page(factories.backtest())).text
+    text = Page(page_html("backtest")).text
     assert "WAPE 24.0 %" in text
     assert "Combined forecast: 20 % better than seasonal naive" in text
     assert "96,000" in text

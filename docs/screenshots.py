@@ -39,6 +39,7 @@ _PAGES = {
     "plan-load.png": "plan.html#load",
     "plan-pivot.png": "plan.html#plan",
     "worth.png": "worth.html",
+    "forecast.png": "forecast.html#P0001/EU",
     "backtest.png": "backtest.html",
 }
 _SCREEN = ViewportSize(width=1200, height=1010)

@@ -8,6 +8,7 @@ import click
 
 from forecasting_assets.cli.exit_codes import CLOSED_PIPE, INTERRUPTED, USAGE
 from forecasting_assets.cli.files import check_planning, export, template
+from forecasting_assets.cli.forecasts import show
 from forecasting_assets.cli.plans import promise, what_if
 from forecasting_assets.cli.reports import open_reports
 from forecasting_assets.cli.runs import backfill, materialize
@@ -41,6 +42,7 @@ for command in (
     status,
     stale,
     open_reports,
+    show,
     what_if,
     scenarios,
     promise,

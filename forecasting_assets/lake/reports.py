@@ -55,8 +55,13 @@ def write_report(folder: Path, week: date, name: str, content: str | bytes) -> s
         Path of the report.
     """
     return write_file(
-        folder / f"week={week}" / name, content.encode() if isinstance(content, str) else content
+        Path(report_path(folder, week, name)), content.encode() if isinstance(content, str) else content
     )
+
+
+def report_path(folder: Path, week: date, name: str) -> str:
+    """Return the path of a file beside the reports of a week."""
+    return str(folder / f"week={week}" / name)
 
 
 def write_file(target: Path, content: bytes) -> str:

@@ -4,8 +4,16 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
+from forecasting_assets.forecasting.backtest import Backtest
+from forecasting_assets.reporting import charts
+from forecasting_assets.reporting.accuracy_tables import (
+    accuracy_by_group,
+    bias_in_words,
+    origins_in_words,
+    verdict,
+    verdict_table,
+    worst_parts,
+)
 from forecasting_assets.reporting.backtest_tables import (
     by_horizon,
     metrics_by_segment,
@@ -13,6 +21,7 @@ from forecasting_assets.reporting.backtest_tables import (
     value_of_overrides,
     weights,
 )
+from forecasting_assets.reporting.formats import Money
 from forecasting_assets.reporting.headlines import backtest_headlines
 from forecasting_assets.reporting.html import Page, Section, closed_week, render
 
@@ -20,40 +29,75 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def backtest_html(week: date, report: pd.DataFrame, pictures: Sequence["Figure"]) -> str:
+_COMPARED = (
+    "Forecasts of earlier weeks are compared with actual orders; no number here is an in-sample error."
+)
+
+
+def backtest_html(week: date, backtest: Backtest, pictures: Sequence["Figure"], money: Money) -> str:
     """Render the report on forecast accuracy, for planners and data scientists.
 
     Parameters
     ----------
     week
         Week of the report.
-    report
-        BACKTEST_REPORT of the week.
+    backtest
+        What earlier forecasts were worth, as known at the end of the week.
     pictures
-        Figures to show, in order.
+        Figures of the error by horizon and by demand pattern.
+    money
+        Format of amounts of money.
 
     Raises
     ------
     ReportInputError
         If the report lacks columns or holds several weeks.
     """
-    has_overrides = (report["model"] == "override").any()
     return render(
         Page(
             "Forecast accuracy",
             f"up to {closed_week(week)}",
-            "Forecasts of earlier weeks compared with actual orders; no number here is an in-sample error.",
+            verdict(backtest.errors),
             "backtest.html",
-            backtest_headlines(report),
-            [
-                Section("Error", "error", pictures=pictures),
-                Section(
-                    "Value added",
-                    "value-added",
-                    tables=[value_added(report), *([value_of_overrides(report)] if has_overrides else [])],
-                ),
-                Section("By demand pattern", "patterns", tables=[metrics_by_segment(report)]),
-                Section("By horizon", "horizons", tables=[by_horizon(report), weights(report)]),
-            ],
+            backtest_headlines(backtest.report),
+            _sections(backtest, pictures, money),
         )
     )
+
+
+def _sections(backtest: Backtest, pictures: Sequence["Figure"], money: Money) -> list[Section]:
+    report, errors = backtest.report, backtest.errors
+    has_overrides = (report["model"] == "override").any()
+    return [
+        Section(
+            "Verdict",
+            "verdict",
+            f"{_COMPARED} {bias_in_words(errors)}".strip(),
+            tables=[verdict_table(errors)],
+        ),
+        Section(
+            "Over time",
+            "time",
+            origins_in_words(errors),
+            pictures=[charts.accuracy_over_time(errors)],
+            narrow=[charts.accuracy_over_time(errors, narrow=True)],
+        ),
+        Section(
+            "Where it is wrong",
+            "groups",
+            tables=[accuracy_by_group(errors), worst_parts(backtest.parts, money)],
+        ),
+        Section("Error by horizon and demand pattern", "error", pictures=pictures),
+        Section(
+            "Intervals",
+            "calibration",
+            pictures=[charts.calibration(report)],
+        ),
+        Section(
+            "Value added",
+            "value-added",
+            tables=[value_added(report), *([value_of_overrides(report)] if has_overrides else [])],
+        ),
+        Section("By demand pattern", "patterns", tables=[metrics_by_segment(report)]),
+        Section("By horizon", "horizons", tables=[by_horizon(report), weights(report)]),
+    ]

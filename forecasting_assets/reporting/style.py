@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import pandas as pd
 
 from forecasting_assets.reporting.formats import MINUS, unbroken
@@ -18,6 +19,7 @@ from forecasting_assets.reporting.formats import MINUS, unbroken
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
 _drawn: "WeakKeyDictionary[Figure, bytes]" = WeakKeyDictionary()
 
@@ -208,6 +210,30 @@ def legend(fig: "Figure", ax: "Axes", columns: int = 6) -> None:
 def from_zero(ax: "Axes") -> None:
     """Let the values range from 0 to a little above the largest."""
     ax.set_ylim(0, 1.06 * max(ax.dataLim.y1, 0.0) or 1.0)
+
+
+#: A value this many times the next smaller one is an outlier.
+_OUTLIER = 2.5
+
+
+def outlier_limit(values: "ArrayLike") -> float | None:
+    """Return where to cut an axis, so that a few outliers do not squash all other values.
+
+    Parameters
+    ----------
+    values
+        The values shown; NaN does not count.
+
+    Returns
+    -------
+    float or None
+        A little above the largest value below a gap among the upper half of the values; None if there is no such gap.
+    """
+    ordered = np.sort(np.asarray(values, dtype=float), axis=None)
+    ordered = ordered[np.isfinite(ordered)]
+    upper = ordered[ordered.size // 2 :]
+    gaps = np.flatnonzero((upper[:-1] > 0) & (upper[1:] > _OUTLIER * upper[:-1]))
+    return 1.15 * float(upper[gaps[0]]) if gaps.size else None
 
 
 def bar_labels(ax: "Axes", bars: Any, texts: Iterable[str], size: float = 9) -> None:

@@ -18,6 +18,7 @@ from forecasting_assets.tables import (
     QUANTILES,
     SERIES,
 )
+from forecasting_assets.workflows.forecast_page import write_forecast_page
 from forecasting_assets.workflows.week_result import WeekResult
 
 
@@ -48,7 +49,7 @@ def planned_demand(lake: Lake, origin: date) -> pd.DataFrame:
 
 
 def plan_demand_of_week(settings: Settings, lake: Lake, week: date) -> WeekResult:
-    """Plan the demand of a week and write it, and what each override did.
+    """Plan the demand of a week and write it, what each override did, and the page about the forecast.
 
     Raises
     ------
@@ -66,4 +67,6 @@ def plan_demand_of_week(settings: Settings, lake: Lake, week: date) -> WeekResul
         "overrides": len(use),
         "overrides_unused": int(use["problem"].notna().sum()),
     }
-    return WeekResult(rows, metadata)
+    page, no_drivers = write_forecast_page(settings, lake, week)
+    warnings = (f"{page} does not say what drives forecasts: {no_drivers}",) if no_drivers else ()
+    return WeekResult(rows, metadata, report=page, warnings=warnings)

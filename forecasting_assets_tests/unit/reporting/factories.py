@@ -3,7 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.tables import OVERRIDE_USE, QUANTILES
+from forecasting_assets.forecasting.backtest import Backtest
+from forecasting_assets.forecasting.drivers import DRIVERS, OTHER
+from forecasting_assets.reporting.outlook import ForecastTables
+from forecasting_assets.tables import ERROR_CORRELATIONS, FORECAST_ERRORS, OVERRIDE_USE, QUANTILES
 
 ORIGIN = pd.Timestamp("2025-03-03")
 
@@ -84,6 +87,80 @@ def backtest(horizons: int = 8) -> pd.DataFrame:
                     metrics["weight"] = 0.6 if model == "xgb" else 0.4
                 rows += [(ORIGIN, model, segment, h, k, v) for k, v in metrics.items()]
     return pd.DataFrame(rows, columns=["origin_week", "model", "segment", "horizon", "metric", "value"])
+
+
+def forecast_errors(origins: int = 12, horizons: int = 3) -> pd.DataFrame:
+    groups = [("total", ""), ("part_category", "press"), ("region", "north"), ("value_class", "A")]
+    size = {"combined": 0.2, "xgb": 0.2, "sarimax": 0.3, "seasonal_naive": 0.9}
+    rng = np.random.default_rng(5)
+    rows = [
+        (week, *group, model, h, 40, 960.0, 1000.0, 1000 * error * rng.uniform(0.9, 1.1))
+        for week in weeks_to(ORIGIN, origins + 1)[:-1]
+        for group in groups
+        for model, error in size.items()
+        for h in range(1, horizons + 1)
+    ]
+    return pd.DataFrame(rows, columns=FORECAST_ERRORS.names)
+
+
+def part_errors(n: int = 30, part: str = "part-{:03d}") -> pd.DataFrame:
+    size = np.arange(n, 0.0, -1)
+    return pd.DataFrame(
+        {
+            "part_id": [part.format(i) for i in range(n)],
+            "region": "north",
+            "part_category": "press",
+            "value_class": "A",
+            "cells": 24,
+            "forecast": 90 * size,
+            "actual": 100 * size,
+            "absolute_error": 20 * size,
+            "error_value": 70 * size,
+            "inside_80": 19,
+            "tracking_signal": -4.0,
+        }
+    )
+
+
+def judged(report: pd.DataFrame, part: str = "part-{:03d}") -> Backtest:
+    return Backtest(
+        report, pd.DataFrame(columns=ERROR_CORRELATIONS.names), forecast_errors(), part_errors(part=part)
+    )
+
+
+def forecast_tables(series: int = 6, part: str = "part-{:03d}") -> ForecastTables:
+    """Build what the page about forecasts shows; the first series has an override."""
+    now, past = forecast(series, part=part), history(series, part=part)
+    category = past.drop_duplicates(["part_id", "region"])[["part_id", "region", "part_category"]]
+    plan = now.merge(category, on=["part_id", "region"]).rename(columns={"target_week": "due_week"})
+    first = plan["part_id"].iloc[0]
+    override = plan["mean"].mul(2).where((plan["part_id"] == first) & (plan["horizon"] <= 2))
+    plan = plan.assign(
+        statistical=plan["mean"],
+        booked=plan["mean"] * (plan["horizon"] == 1) * 0.5,
+        override=override,
+        quantity=override.fillna(plan["mean"]),
+        unit_price=12.5,
+        reason=override.map(lambda units: "trade fair", na_action="ignore"),
+        author=override.map(lambda units: "Ann", na_action="ignore"),
+    )
+    earlier = [
+        now.assign(origin_week=ORIGIN - pd.Timedelta(days=7 * o), mean=now["mean"] + o) for o in (1, 2, 9)
+    ]
+    keys = now[["part_id", "region"]].drop_duplicates(ignore_index=True)
+    drivers = keys.assign(sarimax=1000.0, xgb=1100.0, **dict.fromkeys([*DRIVERS, OTHER], 0.0))
+    drivers = drivers.assign(season=140.0, price=-40.0)
+    return ForecastTables(
+        ORIGIN.date(),
+        8,
+        past,
+        now,
+        plan,
+        pd.concat(earlier, ignore_index=True),
+        keys.merge(part_errors(series, part).drop(columns="region"), on="part_id"),
+        forecast_errors(),
+        drivers,
+    )
 
 
 def load(manufacturers: int = 12, weeks: int = 8, name: str = "manufacturer-{:02d}") -> pd.DataFrame:

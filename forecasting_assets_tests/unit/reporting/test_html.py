@@ -30,6 +30,7 @@ from forecasting_assets.reporting import (
     sheets,
     worth_html,
 )
+from forecasting_assets.reporting.forecast_page import ForecastPage, forecast_html, series_on_page
 from forecasting_assets.reporting.index_page import WeekEntry, index_html
 from forecasting_assets.reporting.measures import ReportInputError
 from forecasting_assets.reporting.plan_tables import cases_to_try, cost_of_plan, load_by_week, value_of_hours
@@ -131,7 +132,13 @@ def sheet_page(manufacturer: str = "manufacturer-03") -> str:
 
 
 def backtest_page(report: pd.DataFrame) -> str:
-    return backtest_html(WEEK, report, [charts.error_by_horizon(report)])
+    return backtest_html(WEEK, factories.judged(report), [charts.error_by_horizon(report)], Money())
+
+
+def forecast_page(part: str = "part-{:03d}") -> str:
+    tables = factories.forecast_tables(part=part)
+    chosen = series_on_page(tables.plan, tables.parts).iloc[:3]
+    return forecast_html(ForecastPage(tables, chosen, Commands()))
 
 
 def difference() -> Difference:
@@ -161,6 +168,7 @@ PAGES = {
     "what if": changed_page,
     "backtest": lambda: backtest_page(factories.backtest()),
     "plan": plan_page,
+    "forecast": forecast_page,
     "empty backtest": lambda: backtest_page(factories.backtest().iloc[:0]),
     "empty plan": lambda: plan_html(plan_report(EMPTY_TABLES)),
     "worth": lambda: worth_page(factories.impact()),
@@ -185,7 +193,7 @@ def test_pages_load_nothing_and_run_only_their_own_scripts(name: str) -> None:
         assert not any(a.startswith("on") for a in attributes)
         for attribute in ("src", "srcset", "action"):
             assert (attributes.get(attribute) or "data:").startswith("data:")
-        assert re.fullmatch(r"(#|\.\./)?[\w/.=%-]*", attributes.get("href") or "")
+        assert re.fullmatch(r"(#|\.\./)?[\w/.=%-]*(#[\w/.%-]*)?", attributes.get("href") or "")
     assert not re.search(r"https?:|@import|url\(", html)
     policy = next(
         a["content"] or "" for t, a in page.tags if a.get("http-equiv") == "Content-Security-Policy"
@@ -205,7 +213,11 @@ def test_pages_are_dated_and_have_no_raw_values(name: str) -> None:
     assert not [t for t in text if re.search(r"\b(nan|none|inf|NaT|Timestamp)\b", t, re.IGNORECASE)]
     # No number of a thousand or more lacks separators, other than years.
     assert not [
-        t for t in text if re.search(r"(?<![\d,.-])\d{4,}(?!-)", t.replace("2025", "").replace("2005", ""))
+        t
+        for t in text
+        if re.search(
+            r"(?<![\d,.-])\d{4,}(?!-)", t.replace("2025", "").replace("2005", "").replace("2020", "")
+        )
     ]
     assert not [t for t in text if re.search(r"\.\d{3,}", t)]
 
@@ -234,6 +246,13 @@ def test_names_are_escaped() -> None:
     assert data["category"]["values"] == [SCRIPT]
 
 
+def test_names_of_parts_are_data_to_the_page_of_forecasts() -> None:
+    html = forecast_page(f"'\"{SCRIPT}&amp;" + "{:03d}")
+    assert SCRIPT not in html
+    data = next(json.loads(script) for script in Page(html).scripts if script.startswith("{"))
+    assert data["series"][0]["part"] == f"'\"{SCRIPT}&amp;000"
+
+
 def test_codes_of_the_backtest_are_escaped() -> None:
     report = factories.backtest(1)
     segment = report[report["segment"] == "new"].assign(segment=SCRIPT)
@@ -254,7 +273,7 @@ def test_any_part_name_survives_escaping(name: str) -> None:
 
 
 def test_headlines_of_the_backtest() -> None:
-    text = Page(backtest_page(factories.backtest())).text
+    text = Page(page_html("backtest")).text
     assert "WAPE 24.0 %" in text
     assert "Combined forecast: 20 % better than seasonal naive" in text
     assert "96,000" in text
@@ -349,7 +368,9 @@ def test_empty_tables_need_no_types() -> None:
     history, forecast = bare(factories.history()), bare(factories.forecast())
     pictures = [charts.demand_and_forecast(history, factories.forecast()), charts.cost_by_policy(impact)]
     pictures += [charts.demand_and_forecast(factories.history(), forecast), charts.load_by_manufacturer(load)]
-    assert "No backtest yet" in backtest_html(WEEK, report, pictures)
+    judged = factories.judged(report)
+    nothing = replace(judged, errors=bare(judged.errors), parts=bare(judged.parts))
+    assert "No backtest yet" in backtest_html(WEEK, nothing, pictures, Money())
     plan, shortages = bare(factories.plan()), bare(factories.shortages())
     empty = PlanTables(plan, load, shortages, {}, impact, factories.reasons(0), factories.rules(0))
     assert "No plan yet" in plan_html(plan_report(empty))

@@ -220,6 +220,11 @@ def _forecast_assets(settings: Settings) -> list[WeeklyAsset]:
                     blocking=False,
                 ),
                 Check(
+                    "intervals_calibrated",
+                    "About 80 % of actual orders lie within the 80 % intervals of the combined forecast.",
+                    blocking=False,
+                ),
+                Check(
                     "unbiased",
                     "No forecasts of the total, a category or a region are off to one side by more than chance.",
                     blocking=False,

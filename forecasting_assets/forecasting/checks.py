@@ -76,6 +76,30 @@ def check_beats_naive(report: pd.DataFrame) -> Finding:
     return Finding(combined < naive, description, {"wape": combined, "wape_seasonal_naive": naive})
 
 
+#: Points by which the share of orders within the 80 % intervals may differ from 80 % without a warning.
+_COVERAGE_TOLERANCE = 0.05
+
+
+def check_intervals(report: pd.DataFrame) -> Finding:
+    """Check that about 80 % of actual orders lay within the 80 % intervals of the combined forecast.
+
+    Over all series and horizons of the backtest. Narrower intervals are too sure of themselves, wider ones reserve more
+    than is needed.
+
+    Parameters
+    ----------
+    report
+        Rows of BACKTEST_REPORT of one week.
+    """
+    overall = (report["segment"] == "all") & (report["horizon"] == 0) & (report["model"] == "combined")
+    found = report.loc[overall & (report["metric"] == "coverage_80"), "value"].dropna()
+    if found.empty:
+        return Finding(True, "no forecast of an earlier week can be compared with orders yet")
+    coverage = float(found.iloc[0])
+    description = f"{coverage:.1%} of actual orders lay within the 80 % intervals"
+    return Finding(abs(coverage - 0.8) <= _COVERAGE_TOLERANCE, description, {"coverage_80": coverage})
+
+
 #: Groups whose bias is checked.
 _CHECKED_FOR_BIAS = ("total", "part_category", "region")
 

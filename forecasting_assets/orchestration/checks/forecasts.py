@@ -9,6 +9,7 @@ from forecasting_assets.findings import Finding
 from forecasting_assets.forecasting.checks import (
     check_beats_naive,
     check_forecast,
+    check_intervals,
     check_unbiased,
     combined_finding,
 )
@@ -47,5 +48,6 @@ def backtest_findings(settings: Settings, lake: Lake, week: date) -> dict[str, F
     return {
         "contract": check_contract(report, BACKTEST_REPORT),
         "beats_seasonal_naive": check_beats_naive(report),
+        "intervals_calibrated": check_intervals(report),
         "unbiased": check_unbiased(lake.read_pandas(FORECAST_ERRORS, [week])),
     }

@@ -34,6 +34,8 @@ PAGES = {
     "backtest.html": "Forecast accuracy",
 }
 INDEX = "index.html"
+#: Characters from which a cell is given more width, so that its row does not become as high as a screen.
+_LONG_TEXT = 60
 
 
 @dataclass(frozen=True)
@@ -205,11 +207,12 @@ def _table_rows(table: TextTable) -> "Markup":
 def _cell(value: Cell, style: str) -> str:
     from markupsafe import escape
 
-    content = str(escape(value)) if isinstance(value, str) else ""
     if isinstance(value, Link):
         content = f'<a href="{escape(value.href)}">{escape(value.text)}</a>'
     elif isinstance(value, Command):
-        content = f"<code>{escape(value.code)}</code>"
+        content, style = f"<code>{escape(value.code)}</code>", f"{style} long".strip()
+    else:
+        content, style = str(escape(value)), f"{style} long".strip() if len(value) > _LONG_TEXT else style
     return f'<td class="{escape(style)}">{content}</td>' if style else f"<td>{content}</td>"
 
 

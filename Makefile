@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export FORECASTING_HOME ?= $(CURDIR)/.forecasting
 # Homebrew keeps its JDK out of the way of the system's.
 export JAVA_HOME ?= $(shell ls -d /opt/homebrew/opt/openjdk@17 /usr/local/opt/openjdk@17 2>/dev/null | head -n 1)
-BENCHMARKS := startup backfill history etl series forecasting accuracy order_book allocation uncertainty impact pages
+BENCHMARKS := startup backfill history etl series forecasting accuracy order_book allocation uncertainty impact pages forecast_page
 DATA ?= walmart
 EVALS ?= ../shared/evals
 # uv where it is installed, else pip.

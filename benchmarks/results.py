@@ -40,6 +40,7 @@ ORDER = [
     "uncertainty",
     "impact",
     "pages",
+    "forecast_page",
 ]
 _TITLE = "# Results\n\nWritten by the benchmarks: `make bench` runs all, `make bench-<name>` one of them.\n"
 _MARK = re.compile(r"^<!-- (\w+) -->$", re.MULTILINE)

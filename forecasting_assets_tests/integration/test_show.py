@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from forecasting_assets.cli import main
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.tables import DEMAND_PLAN, XGB_MODEL
+from forecasting_assets.workflows import forecast_page
+from forecasting_assets.workflows.demand import plan_demand_of_week
 from forecasting_assets.workflows.forecast_page import UnknownSeriesError, show_part
 from forecasting_assets_tests.support.homes import PLANNED
 
@@ -72,3 +75,20 @@ def test_names_that_are_not_known_are_named_with_what_may_be_meant(largest, home
     assert (raised.value.part, raised.value.region, raised.value.week) == (part, "Atlantis", WEEK)
     assert main(["show", part, "--week", "2001-01-01"]) == 2
     assert "demand_plan" in capsys.readouterr().err
+
+
+def test_a_demand_plan_does_not_wait_for_weeks_that_only_its_page_shows(home_copy):
+    earlier = home_copy.path / "lake" / "demand_forecast" / f"week={PLANNED[-2]}" / "data.parquet"
+    earlier.write_bytes(b"damaged")
+    result = plan_demand_of_week(home_copy.settings, home_copy.lake, WEEK)
+    assert result.rows == home_copy.lake.rows(DEMAND_PLAN, WEEK)
+    assert result.report is None
+    assert str(PLANNED[-2]) in result.warnings[0]
+
+
+def test_a_page_without_a_model_says_why_no_forecast_is_explained(home_copy, monkeypatch):
+    monkeypatch.setattr(forecast_page, "week_model_files", lambda *arguments: nullcontext(None))
+    result = plan_demand_of_week(home_copy.settings, home_copy.lake, WEEK)
+    assert result.report
+    assert "MLflow has no XGBoost model of this week" in result.warnings[0]
+    assert "MLflow has no XGBoost model of this week" in Path(result.report).read_text()

@@ -102,8 +102,9 @@ class Outlook:
             everything.assign(region=keys["region"]),
             keys[["part_category", "region"]],
         ]
-        code, names = pd.factorize(pd.MultiIndex.from_frame(pd.concat(levels)))
-        table = pd.DataFrame(names.tolist(), columns=["part_category", "region"])
+        named = pd.concat(levels, ignore_index=True)
+        code = named.groupby(["part_category", "region"], sort=False).ngroup().to_numpy(np.int64)
+        table = named.drop_duplicates(ignore_index=True)
         by_level = code.reshape(len(levels), len(keys))
         sums = {name: self._summed(getattr(self, name), by_level, len(table)) for name in _ARRAYS}
         unknown = {name: np.full_like(sums[name], np.nan) for name in ("quantiles", "override")}

@@ -75,8 +75,8 @@ def _wape(ax: "Axes", total: pd.DataFrame) -> None:
     for model in shown:
         ax.plot(wape.index, wape[model], color=COLOURS[model], marker="o", markersize=3.5, label=label(model))
     limit = outlier_limit(wape[shown].to_numpy())
-    top = np.nanmax(wape[shown].to_numpy()) if limit is None else limit
-    ax.set_ylim(0, 1.1 * top if np.isfinite(top) and top > 0 else 1.0)
+    top = wape[shown].max().max() if limit is None else limit
+    ax.set_ylim(0, 1.1 * top if top > 0 else 1.0)
     cut = "" if limit is None else f"; values above {percent(limit, 0)} are cut off"
     tidy(ax, f"WAPE of all series{cut}", values="percent")
 

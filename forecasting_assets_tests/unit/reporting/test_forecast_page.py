@@ -133,6 +133,15 @@ def test_a_part_that_is_only_booked_has_no_forecast():
     assert "q90" not in entry
 
 
+def test_a_week_without_any_orders_has_an_empty_page():
+    names = ("history", "forecast", "plan", "earlier", "parts", "errors")
+    empty = replace(
+        TABLES, **{name: getattr(TABLES, name).iloc[:0] for name in names}, drivers=pd.DataFrame()
+    )
+    data = page_data(empty, series_on_page(empty.plan, empty.parts))
+    assert data["groups"] == data["series"] == data["others"] == []
+
+
 def test_the_table_for_a_terminal_has_a_row_a_week():
     heading, rows = forecast_rows(outlook(TABLES), 0, TABLES.week)
     assert len(rows) == TABLES.horizon

@@ -1,5 +1,7 @@
 """Tables of what a plan changes in the plan before."""
 
+from dataclasses import replace
+
 import pandas as pd
 
 from forecasting_assets.allocation.changes import REASONS
@@ -41,7 +43,7 @@ def changes_in_detail(changes: pd.DataFrame) -> TextTable:
     keys = ["kind", "reason", "part_category", "region", *places]
     grouped = changes.groupby(keys, dropna=False, sort=False)
     frame = grouped.agg(quantity=("quantity", "sum"), parts=("part_id", "nunique")).reset_index()
-    return largest(
+    detailed = largest(
         "In detail",
         frame.sort_values(["quantity", *keys], ascending=[False, *[True] * len(keys)]),
         {
@@ -59,3 +61,4 @@ def changes_in_detail(changes: pd.DataFrame) -> TextTable:
         "quantity",
         "units",
     )
+    return replace(detailed, folded=True)

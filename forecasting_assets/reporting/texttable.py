@@ -55,6 +55,8 @@ class TextTable:
         Id of each row, for links to it; empty for none.
     classes
         Style of each cell: `beyond`, `full`, `over` or empty; empty for no styles.
+    folded
+        Whether the rows are shown on a click only, so that what follows is near.
     """
 
     title: str
@@ -65,6 +67,7 @@ class TextTable:
     empty: str = "Nothing to show for this week."
     anchors: Sequence[str] = ()
     classes: Sequence[Sequence[str]] = ()
+    folded: bool = False
 
 
 def text(value: object) -> str:

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export FORECASTING_HOME ?= $(CURDIR)/.forecasting
 # Homebrew keeps its JDK out of the way of the system's.
 export JAVA_HOME ?= $(shell ls -d /opt/homebrew/opt/openjdk@17 /usr/local/opt/openjdk@17 2>/dev/null | head -n 1)
-BENCHMARKS := startup backfill history etl series forecasting accuracy order_book allocation uncertainty impact
+BENCHMARKS := startup backfill history etl series forecasting accuracy order_book allocation uncertainty impact pages forecast_page
 DATA ?= walmart
 EVALS ?= ../shared/evals
 # uv where it is installed, else pip.
@@ -54,7 +54,7 @@ mlflow: setup ## MLflow UI on http://127.0.0.1:5000
 test: setup-dev ## all tests
 	@sh deploy/ensure-chromium.sh
 	@sh deploy/ensure-postgresql.sh
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-matrix: setup-dev ## the same rows on a Spark cluster and through Spark Connect
 	@$(BIN)/python -m pytest -m matrix
@@ -78,6 +78,7 @@ bench-order_book: ## … accuracy with the order book compared with forecasts wi
 bench-allocation: ## … speed of planning compared with HiGHS alone, linopy and PuLP
 bench-uncertainty: ## … methods of solving by kind and size of the program
 bench-impact: ## … business impact of plans on five synthetic marketplaces
+bench-pages: ## … time and size of the pages of a large plan
 $(addprefix bench-,$(filter-out accuracy,$(BENCHMARKS))): bench-%: bench-packages
 	@$(BIN)/python -m benchmarks.$*
 

@@ -39,6 +39,8 @@ ORDER = [
     "allocation",
     "uncertainty",
     "impact",
+    "pages",
+    "forecast_page",
 ]
 _TITLE = "# Results\n\nWritten by the benchmarks: `make bench` runs all, `make bench-<name>` one of them.\n"
 _MARK = re.compile(r"^<!-- (\w+) -->$", re.MULTILINE)

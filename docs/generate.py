@@ -254,14 +254,17 @@ def commands_page() -> str:
         "",
         *_help(f"## {PROGRAM}", context),
     ]
-    for name in app.list_commands(context):
-        command = app.get_command(context, name)
+    return "\n".join([*lines, *_commands(app, context, "##")]) + "\n"
+
+
+def _commands(group: click.Group, context: click.Context, level: str, above: str = "") -> Iterator[str]:
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         assert command is not None
-        lines += _help(
-            f"## {name}",
-            click.Context(command, info_name=name, parent=context, terminal_width=100),
-        )
-    return "\n".join(lines) + "\n"
+        own = click.Context(command, info_name=name, parent=context, terminal_width=100)
+        yield from _help(f"{level} {above}{name}", own)
+        if isinstance(command, click.Group):
+            yield from _commands(command, own, f"{level}#", f"{above}{name} ")
 
 
 def _help(heading: str, context: click.Context) -> list[str]:

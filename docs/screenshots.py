@@ -1,4 +1,4 @@
-"""Take the screenshots of the documentation: a plan and the asset graph, from a home that holds the demo.
+"""Take the screenshots of the documentation: the pages and the asset graph, from a home that holds the demo.
 
 Run ``forecasting-assets demo`` first, then ``make docs-screenshots``. Needs Chromium (Debian: ``apt-get install
 chromium``) and the development requirements.
@@ -31,6 +31,19 @@ _SETTLE_SECONDS = 8
 #: High enough that the unfolded groups are in the window, which Dagster fits to the folded ones.
 _WINDOW = ViewportSize(width=2000, height=1900)
 _MARGIN = 12
+#: Image -> page within the folder of the newest planned week, and the place on it that is shown first.
+_PAGES = {
+    "index.png": "../index.html",
+    "plan.png": "plan.html",
+    "plan-exceptions.png": "plan.html#exceptions",
+    "plan-load.png": "plan.html#load",
+    "plan-pivot.png": "plan.html#plan",
+    "worth.png": "worth.html",
+    "forecast.png": "forecast.html#P0001/EU",
+    "backtest.png": "backtest.html",
+}
+_SCREEN = ViewportSize(width=1200, height=1010)
+_TELEPHONE = ViewportSize(width=390, height=844)
 _BOXES = "elements => elements.map(element => element.getBoundingClientRect().toJSON())"
 _FLAGS = [
     "--no-sandbox",
@@ -42,15 +55,16 @@ _FLAGS = [
 
 
 def main() -> None:
-    """Write both screenshots into docs/images."""
+    """Write all screenshots into docs/images."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         sys.exit("Chromium is needed for the screenshots (Debian: apt-get install chromium)")
     settings = load_settings()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
-        plan = browser.new_page(viewport={"width": 1200, "height": 1010})
-        _photograph_plan(plan, _newest_plan(settings))
+        plan = _newest_plan(settings)
+        _photograph_pages(browser.new_page(viewport=_SCREEN, color_scheme="light"), plan.parent)
+        _photograph_sheet(browser.new_page(viewport=_TELEPHONE, color_scheme="light"), plan)
         graph = browser.new_page(viewport=_WINDOW, color_scheme="light")
         with _dagster(settings) as address:
             _photograph_graph(graph, address, settings)
@@ -64,9 +78,16 @@ def _newest_plan(settings: Settings) -> Path:
     return plans[-1]
 
 
-def _photograph_plan(page: Page, plan: Path) -> None:
+def _photograph_pages(page: Page, folder: Path) -> None:
+    for image, place in _PAGES.items():
+        page.goto(f"{folder.as_uri()}/{place}")
+        _save(page, image)
+
+
+def _photograph_sheet(page: Page, plan: Path) -> None:
     page.goto(plan.as_uri())
-    _save(page, "plan.png")
+    page.locator("#this-week td a").first.click()
+    _save(page, "sheet.png")
 
 
 def _photograph_graph(page: Page, address: str, settings: Settings) -> None:
@@ -109,7 +130,8 @@ def _shrink(path: Path) -> None:
     from PIL import Image
 
     with Image.open(path) as image:
-        image.convert("RGB").quantize(128).save(path, optimize=True)
+        # The usual method loses the hue of small areas, as of keys.
+        image.convert("RGB").quantize(128, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.orders.formats import OrderFormat
 from forecasting_assets.storage import is_url
 from forecasting_assets.tables import ORDER_COLUMNS
+from forecasting_assets.tables.table_files import FileFormat
 from forecasting_assets.weeks import parse_week
 
 SETTINGS_FILE = "forecasting.toml"
@@ -195,6 +196,28 @@ class MlflowSettings(Section):
         return value
 
 
+class ReportSettings(Section):
+    """Reports and files of each plan."""
+
+    currency: str = Field(
+        "",
+        max_length=8,
+        pattern=r"^\S*$",
+        description="Currency of the network files, as pages name it after amounts, e.g. EUR; not named if empty",
+    )
+    url: str = Field(
+        "http://127.0.0.1:3001",
+        pattern=r"^(https?://\S+)?$",
+        description="Where the pages are served, as links in Dagster lead to them; by default as "
+        "`forecasting-assets dev` serves them. If empty, Dagster keeps pictures itself and shows the paths of pages",
+    )
+    export: tuple[FileFormat, ...] = Field(
+        (),
+        description="Formats in which plan, forecast, shortages and the sheets of manufacturers are written as files "
+        "with every plan, to reports/week=…/export",
+    )
+
+
 class CheckSettings(Section):
     """Limits beyond which checks warn."""
 
@@ -227,6 +250,26 @@ class AutomationSettings(Section):
     )
 
 
+class AlertSettings(Section):
+    """Messages to people when a plan needs them; off unless someone is named here, or a webhook is set.
+
+    The address of a webhook is a secret: set it as FORECASTING_ALERT_WEBHOOK, and the password of the mail server as
+    FORECASTING_SMTP_PASSWORD.
+    """
+
+    email_to: tuple[str, ...] = Field((), description="Who gets mail")
+    email_from: str = Field("forecasting-assets@localhost", description="Sender of mail")
+    smtp_server: str = Field(
+        "localhost:25", pattern=r"^[^\s:]+:\d+$", description="Mail server, as host:port"
+    )
+    smtp_user: str = Field(
+        "", description="User of the mail server; with a user the connection is encrypted by STARTTLS"
+    )
+    dagster_url: str = Field(
+        "http://127.0.0.1:3000", pattern=r"^https?://\S+$", description="Address of the UI that links lead to"
+    )
+
+
 class Settings(BaseSettings):
     """Everything a user can set. Relative paths are relative to `home`."""
 
@@ -246,7 +289,9 @@ class Settings(BaseSettings):
     forecasting: ForecastingSettings = ForecastingSettings()
     allocation: AllocationPolicy = AllocationPolicy()
     checks: CheckSettings = CheckSettings()
+    reports: ReportSettings = ReportSettings()
     automation: AutomationSettings = AutomationSettings()
+    alerts: AlertSettings = AlertSettings()
 
     @classmethod
     def settings_customise_sources(

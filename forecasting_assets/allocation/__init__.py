@@ -1,5 +1,6 @@
 """Allocate capacity: the cheapest plan for a demand, its proof, and its business impact in hindsight."""
 
+from forecasting_assets.allocation.adoption import adopted_hours, adopted_overrides, obstacles
 from forecasting_assets.allocation.arguments import DemandError, InputError
 from forecasting_assets.allocation.certificate import Certificate
 from forecasting_assets.allocation.choice import (
@@ -92,6 +93,7 @@ from forecasting_assets.allocation.what_if import (
     hours_by_manufacturer,
     on_time_rate,
     parse_change,
+    require_planned_weeks,
 )
 from forecasting_assets.allocation.worth import parts_without_demand
 
@@ -131,6 +133,8 @@ __all__ = [
     "Published",
     "PublishedPlan",
     "active_promises",
+    "adopted_hours",
+    "adopted_overrides",
     "advance",
     "all_series",
     "allocate",
@@ -163,6 +167,7 @@ __all__ = [
     "impact",
     "ledger",
     "load_network",
+    "obstacles",
     "on_time_rate",
     "parse_change",
     "parse_inquiries",
@@ -173,6 +178,7 @@ __all__ = [
     "promised_production",
     "promised_rows",
     "replayed_origins",
+    "require_planned_weeks",
     "rolling_replay",
     "set_method",
     "started_production",

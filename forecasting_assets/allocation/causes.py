@@ -7,7 +7,6 @@ import pandas as pd
 
 from forecasting_assets.allocation.comparison import ABSOLUTE, Comparison
 from forecasting_assets.allocation.label_model import BATCH, LOT, UNIT_COSTS
-from forecasting_assets.allocation.prices import priced_ways
 
 #: Limits that can stop a way, in the order in which they are named.
 LIMITS = ["regular_hours", "maximum_share", "frozen_weeks", "activation", "minimum_batch"]
@@ -171,7 +170,7 @@ def _stops(state: _State, at: np.ndarray, limit: np.ndarray) -> dict[str, np.nda
 
 def _state(found: Comparison) -> _State:
     model, policy = found.model, found.basis.policy
-    ways = priced_ways(model, found.claim.proof)
+    ways = found.priced
     ways = ways.assign(cost=ways[UNIT_COSTS].to_numpy().sum(axis=1), units=found.units)
     slot, slots = ways["slot"].to_numpy(), model.capacity
     capacity, most = (slots[c].to_numpy(float) for c in ("capacity_hours", "overtime_capacity_hours"))

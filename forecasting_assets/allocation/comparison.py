@@ -9,7 +9,7 @@ import pandas as pd
 
 from forecasting_assets.allocation.label_model import CLASS, SLOT, LabelModel, PlanBasis, label_model
 from forecasting_assets.allocation.plan import AllocationPlan
-from forecasting_assets.allocation.prices import price_of
+from forecasting_assets.allocation.prices import price_of, priced_ways
 
 #: Units or hours below which amounts are equal.
 ABSOLUTE = 1e-6
@@ -77,6 +77,11 @@ class Comparison:
     def units(self) -> np.ndarray:
         """Units on each way."""
         return self._per("way", "quantity", len(self.model.ways))
+
+    @cached_property
+    def priced(self) -> pd.DataFrame:
+        """The ways with the prices of the proof (`priced_ways`)."""
+        return priced_ways(self.model, self.claim.proof)
 
     @cached_property
     def overtime(self) -> np.ndarray:

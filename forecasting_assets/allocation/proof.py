@@ -10,7 +10,7 @@ from forecasting_assets.allocation.certificate import Certificate, Method
 from forecasting_assets.allocation.comparison import Comparison
 from forecasting_assets.allocation.conditions import feasibility, optimality
 from forecasting_assets.allocation.label_model import PlanBasis
-from forecasting_assets.allocation.prices import class_prices, lower_bound, priced_ways
+from forecasting_assets.allocation.prices import class_prices, lower_bound
 
 
 def prove(found: Comparison) -> Certificate:
@@ -36,10 +36,9 @@ def prove(found: Comparison) -> Certificate:
     elif is_integer(found.basis):
         method, allowed = "branch_and_bound", max(policy.mip_gap, stored(proof, "gap"))
     else:
-        ways = priced_ways(model, proof)
-        of_class = class_prices(model, ways)
+        of_class = class_prices(model, found.priced)
         bound = lower_bound(model, proof, of_class)
-        conditions += optimality(found, ways, of_class)
+        conditions += optimality(found, found.priced, of_class)
     violations = tuple(v for condition in conditions for v in condition.violations())
     return Certificate(float(found.claim.cost["total"]), bound, allowed, method, violations)
 

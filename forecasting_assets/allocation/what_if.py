@@ -3,50 +3,111 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.allocation.arguments import HOURS
 from forecasting_assets.allocation.network import Network
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import AllocationError
 from forecasting_assets.allocation.state import PlanningState
-from forecasting_assets.weeks import weeks_since
+from forecasting_assets.weeks import parse_week, weeks_since
 from forecasting_assets.wording import count
 
 
 @dataclass(frozen=True)
-class Change:
-    """A change of the network and of the demand.
+class CapacityChange:
+    """A change of the hours of a manufacturer.
 
     Attributes
     ----------
-    capacity
-        Factor on the hours of each manufacturer, by manufacturer_id.
-    demand
-        Factor on the demand, by (part_category, region); None stands for all categories or all regions.
-    removed
-        Manufacturers that are removed from the network.
+    manufacturer_id
+        The manufacturer.
+    factor
+        Factor on its hours: on regular and overtime hours of every week, or on the regular hours of one week.
+    hours
+        Regular hours a week, in place of a factor.
+    week
+        The production week; None for every week.
 
     Raises
     ------
     AllocationError
-        If a factor is negative or not finite.
+        If the factor is negative or not finite.
     """
 
-    capacity: dict[str, float]
-    demand: dict[tuple[str | None, str | None], float]
-    removed: tuple[str, ...]
+    manufacturer_id: str
+    factor: float | None = None
+    hours: float | None = None
+    week: date | None = None
 
     def __post_init__(self) -> None:
-        """Check the factors."""
-        for what, factors in (("capacity", self.capacity), ("demand", self.demand)):
-            for name, factor in factors.items():
-                if not 0 <= factor < np.inf:
-                    raise AllocationError(
-                        f"the {what} of {name} is multiplied by {factor}: use a finite factor, 0 or more"
-                    )
+        """Check the factor."""
+        _check_factor(f"the capacity of {self.manufacturer_id}", 1.0 if self.factor is None else self.factor)
+
+    def applied(self, hours: pd.Series) -> pd.Series:
+        """Return regular hours after the change."""
+        if self.factor is not None:
+            return hours * self.factor
+        return hours if self.hours is None else hours * 0 + self.hours
+
+
+@dataclass(frozen=True)
+class DemandChange:
+    """A factor on the demand of a scope; None stands for all parts, categories, regions or weeks.
+
+    Attributes
+    ----------
+    factor
+        The factor.
+    part_id, part_category, region, week
+        The scope; the week is the one in which the demand is due.
+
+    Raises
+    ------
+    AllocationError
+        If the factor is negative or not finite.
+    """
+
+    factor: float
+    part_id: str | None = None
+    part_category: str | None = None
+    region: str | None = None
+    week: date | None = None
+
+    def __post_init__(self) -> None:
+        """Check the factor."""
+        _check_factor(f"the demand of {self.part_id or self.part_category or 'all categories'}", self.factor)
+
+    def covers(self, demand: pd.DataFrame) -> np.ndarray:
+        """Return which rows of a demand are in the scope, (n,) of bool."""
+        hit = np.ones(len(demand), dtype=bool)
+        for column in ("part_id", "part_category", "region"):
+            if (name := getattr(self, column)) is not None:
+                hit &= (demand[column] == name).to_numpy()
+        if self.week is not None:
+            hit &= (demand["due_week"] == pd.Timestamp(self.week)).to_numpy()
+        return hit
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of the network and of the demand; several changes of the same hours or demand apply in turn.
+
+    Attributes
+    ----------
+    capacity
+        Changes of hours.
+    demand
+        Changes of demand.
+    removed
+        Manufacturers that are removed from the network.
+    """
+
+    capacity: tuple[CapacityChange, ...] = ()
+    demand: tuple[DemandChange, ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 def parse_change(
@@ -56,28 +117,29 @@ def parse_change(
     network: Network,
     known: pd.DataFrame,
 ) -> Change:
-    """Parse a change as written on the command line: `M03=-40%`, `CNC/EU=+20%`, `M07`.
+    """Parse a change as written on the command line: `M03=-40%`, `M03@2026-12-07=320h`, `CNC/EU=+20%`, `M07`.
 
     The name of a category, region or manufacturer may be shortened to its first letters if no other name begins
-    with them; case does not matter then. `*` stands for all categories or all regions.
+    with them; case does not matter then. `*` stands for all categories or all regions. A part is named in full.
 
     Parameters
     ----------
     capacity
-        Changes of the hours of manufacturers, `MANUFACTURER=-40%`.
+        Changes of the hours of manufacturers, `MANUFACTURER=-40%` or `MANUFACTURER=320h`, with `@WEEK` before the
+        equals sign for one production week.
     demand
-        Changes of the demand, `CATEGORY/REGION=+20%`.
+        Changes of the demand, `CATEGORY/REGION=+20%` or `PART/REGION=+20%`, with `@WEEK` for one due week.
     remove
         Manufacturers to remove.
     network
         The network, whose manufacturers are known.
     known
-        Demand with the columns part_category and region, whose names are known.
+        Demand with the columns part_id, part_category and region, whose names are known.
 
     Returns
     -------
     Change
-        Factors (0.6 for -40%) by full name, and the full names of the removed manufacturers.
+        Factors (0.6 for -40%) or hours with full names, and the full names of the removed manufacturers.
 
     Raises
     ------
@@ -85,36 +147,64 @@ def parse_change(
         If a change has another form, cuts more than 100%, or has an unknown or ambiguous name.
     """
     manufacturers = network.manufacturers["manufacturer_id"]
-
-    def series(text: str) -> tuple[str | None, str | None]:
-        category, slash, region = text.partition("/")
-        if not slash:
-            raise AllocationError(f"--demand {text}: write CATEGORY/REGION=+20%, with * for all")
-        return (
-            None if category == "*" else _named(category, known["part_category"], "part category"),
-            None if region == "*" else _named(region, known["region"], "region"),
-        )
-
     return Change(
-        {_named(name, manufacturers, "manufacturer"): factor for name, factor in map(_factor, capacity)},
-        {series(name): factor for name, factor in map(_factor, demand)},
+        tuple(_capacity_change(text, manufacturers) for text in capacity),
+        tuple(_demand_change(text, known) for text in demand),
         tuple(_named(name, manufacturers, "manufacturer") for name in remove),
     )
 
 
-def changed_network(network: Network, change: Change) -> Network:
-    """Scale regular hours, overtime hours and capacity overrides, and remove manufacturers."""
+def require_planned_weeks(change: Change, state: PlanningState, demand: pd.DataFrame) -> None:
+    """Require that every week of a change is one that is planned.
 
-    def scaled(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-        factor = table["manufacturer_id"].map(change.capacity).fillna(1.0).to_numpy()
-        kept = ~table["manufacturer_id"].isin(change.removed)
-        return table.assign(**{c: table[c] * factor for c in columns})[kept].reset_index(drop=True)
+    Raises
+    ------
+    AllocationError
+        If a week is not, with the weeks that are.
+    """
+    production = demand["due_week"] if state.capacity is None else state.capacity["production_week"]
+    for what, changes, weeks in (
+        ("production", change.capacity, production),
+        ("due", change.demand, demand["due_week"]),
+    ):
+        for week in (c.week for c in changes if c.week is not None):
+            if not (weeks == pd.Timestamp(week)).any():
+                raise AllocationError(
+                    f"{week} is not a {what} week of this plan: it has {weeks.min():%Y-%m-%d} to {weeks.max():%Y-%m-%d}"
+                )
+
+
+def changed_network(network: Network, change: Change) -> Network:
+    """Change regular hours, overtime hours and capacity overrides, and remove manufacturers."""
+    usual, overrides = network.manufacturers.copy(), network.capacity_overrides.copy()
+    for c in change.capacity:
+        mine = usual["manufacturer_id"] == c.manufacturer_id
+        of_week = overrides["manufacturer_id"] == c.manufacturer_id
+        if c.week is None:
+            usual.loc[mine, "capacity_hours_per_week"] = c.applied(usual.loc[mine, "capacity_hours_per_week"])
+            if c.factor is not None:
+                usual.loc[mine, "overtime_hours_per_week"] *= c.factor
+        else:
+            of_week &= overrides["week"] == pd.Timestamp(c.week)
+            if not of_week.any():
+                hours = usual.loc[mine, "capacity_hours_per_week"].to_numpy()
+                row = {
+                    "manufacturer_id": c.manufacturer_id,
+                    "week": pd.Timestamp(c.week),
+                    "capacity_hours": hours,
+                }
+                overrides = pd.concat([overrides, pd.DataFrame(row)], ignore_index=True)
+                of_week = pd.Series(np.arange(len(overrides)) == len(overrides) - 1)
+        overrides.loc[of_week, "capacity_hours"] = c.applied(overrides.loc[of_week, "capacity_hours"])
+
+    def kept(table: pd.DataFrame) -> pd.DataFrame:
+        return table[~table["manufacturer_id"].isin(change.removed)].reset_index(drop=True)
 
     return replace(
         network,
-        manufacturers=scaled(network.manufacturers, ["capacity_hours_per_week", "overtime_hours_per_week"]),
-        capabilities=scaled(network.capabilities, []),
-        capacity_overrides=scaled(network.capacity_overrides, ["capacity_hours"]),
+        manufacturers=kept(usual),
+        capabilities=kept(network.capabilities),
+        capacity_overrides=kept(overrides),
     )
 
 
@@ -155,7 +245,7 @@ def changed_policy(
 
 
 def changed_state(state: PlanningState, change: Change) -> tuple[PlanningState, list[str]]:
-    """Scale the hours that a plan starts from, and drop locks and promises of removed manufacturers.
+    """Change the hours that a plan starts from, and drop locks and promises of removed manufacturers.
 
     Returns
     -------
@@ -165,8 +255,13 @@ def changed_state(state: PlanningState, change: Change) -> tuple[PlanningState, 
     capacity = state.capacity
     if capacity is not None:
         capacity = capacity[~capacity["manufacturer_id"].isin(change.removed)].reset_index(drop=True)
-        factor = capacity["manufacturer_id"].map(change.capacity).fillna(1.0)
-        capacity = capacity.assign(**{column: capacity[column] * factor for column in HOURS})
+        for c in change.capacity:
+            hit = capacity["manufacturer_id"] == c.manufacturer_id
+            if c.week is not None:
+                hit &= capacity["production_week"] == pd.Timestamp(c.week)
+            elif c.factor is not None:
+                capacity.loc[hit, "overtime_capacity_hours"] *= c.factor
+            capacity.loc[hit, "capacity_hours"] = c.applied(capacity.loc[hit, "capacity_hours"])
     kept, dropped = {}, []
     for field, what in (("locked", "lock"), ("promised", "promised row")):
         rows = getattr(state, field)
@@ -182,13 +277,8 @@ def changed_state(state: PlanningState, change: Change) -> tuple[PlanningState, 
 def changed_demand(demand: pd.DataFrame, change: Change, amounts: Sequence[str]) -> pd.DataFrame:
     """Scale the columns `amounts` of a demand."""
     factor = np.ones(len(demand))
-    for (category, region), by in change.demand.items():
-        hit = np.ones(len(demand), dtype=bool)
-        if category is not None:
-            hit &= (demand["part_category"] == category).to_numpy()
-        if region is not None:
-            hit &= (demand["region"] == region).to_numpy()
-        factor[hit] *= by
+    for c in change.demand:
+        factor[c.covers(demand)] *= c.factor
     return demand.assign(**{c: demand[c] * factor for c in amounts})
 
 
@@ -214,14 +304,49 @@ def hours_by_manufacturer(plans: Iterable[tuple[str, pd.DataFrame]]) -> pd.DataF
     return table.assign(change=change).loc[change.abs().sort_values(ascending=False, kind="stable").index]
 
 
-def _factor(text: str) -> tuple[str, float]:
-    match = re.fullmatch(r"(.+)=([+-]?\d+(?:\.\d+)?)%", text.strip())
+def _capacity_change(text: str, manufacturers: pd.Series) -> CapacityChange:
+    name, week, factor, hours = _parts(text, "write NAME=-40%, NAME=+20% or NAME=320h")
+    return CapacityChange(_named(name, manufacturers, "manufacturer"), factor, hours, week)
+
+
+def _demand_change(text: str, known: pd.DataFrame) -> DemandChange:
+    name, week, factor, _ = _parts(text, "write NAME=-40% or NAME=+20%")
+    if factor is None:
+        raise AllocationError(f"--demand {text}: demand is changed by a percentage, as +20%")
+    scope, slash, region = name.rpartition("/")
+    if not slash:
+        raise AllocationError(
+            f"--demand {text}: write CATEGORY/REGION=+20% or PART/REGION=+20%, with * for all"
+        )
+    part, category = None, None
+    if (known["part_id"] == scope).any():
+        if (known["part_category"] == scope).any():
+            raise AllocationError(f"--demand {text}: {scope!r} is both a part and a category")
+        part = scope
+    elif scope != "*":
+        category = _named(scope, known["part_category"], "part or part category")
+    return DemandChange(
+        factor, part, category, None if region == "*" else _named(region, known["region"], "region"), week
+    )
+
+
+def _parts(text: str, form: str) -> tuple[str, date | None, float | None, float | None]:
+    """Split `NAME@WEEK=CHANGE` into name, week, and a factor or hours."""
+    match = re.fullmatch(
+        r"(.+?)(?:@(\d{4}-\d{2}-\d{2}))?=(?:([+-]?\d+(?:\.\d+)?)%|(\d+(?:\.\d+)?)h)", text.strip()
+    )
     if not match:
-        raise AllocationError(f"{text!r} is not a valid change: write NAME=-40% or NAME=+20%")
-    factor = 1 + float(match[2]) / 100
-    if factor < 0:
+        raise AllocationError(f"{text!r} is not a valid change: {form}, or NAME@WEEK=… for one week")
+    name, week, percentage, hours = match.groups()
+    factor = None if percentage is None else 1 + float(percentage) / 100
+    if factor is not None and factor < 0:
         raise AllocationError(f"{text!r} cuts more than 100%: write -100% or a smaller cut")
-    return match[1], factor
+    return name, parse_week(week) if week else None, factor, None if hours is None else float(hours)
+
+
+def _check_factor(what: str, factor: float) -> None:
+    if not 0 <= factor < np.inf:
+        raise AllocationError(f"{what} is multiplied by {factor}: use a finite factor, 0 or more")
 
 
 def _named(text: str, names: pd.Series, what: str) -> str:

@@ -7,9 +7,14 @@ from collections.abc import Sequence
 import click
 
 from forecasting_assets.cli.exit_codes import CLOSED_PIPE, INTERRUPTED, USAGE
+from forecasting_assets.cli.files import check_planning, export, template
+from forecasting_assets.cli.forecasts import show
 from forecasting_assets.cli.plans import promise, what_if
+from forecasting_assets.cli.reports import open_reports
 from forecasting_assets.cli.runs import backfill, materialize
+from forecasting_assets.cli.scenarios import scenarios
 from forecasting_assets.cli.servers import dev, mlflow
+from forecasting_assets.cli.sql import sql
 from forecasting_assets.cli.start import demo, init
 from forecasting_assets.cli.status import stale, status
 
@@ -29,7 +34,25 @@ def app() -> None:
     """
 
 
-for command in (init, demo, materialize, backfill, status, stale, what_if, promise, dev, mlflow):
+for command in (
+    init,
+    demo,
+    materialize,
+    backfill,
+    status,
+    stale,
+    open_reports,
+    show,
+    what_if,
+    scenarios,
+    promise,
+    export,
+    template,
+    check_planning,
+    sql,
+    dev,
+    mlflow,
+):
     app.add_command(command)
 
 

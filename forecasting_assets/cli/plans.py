@@ -17,34 +17,55 @@ if TYPE_CHECKING:
 @click.command("what-if")
 @click.option("--week", required=True, metavar="WEEK", help="Planned week, as the date of its Monday.")
 @click.option(
-    "--capacity", multiple=True, metavar="MANUFACTURER=-40%", help="More or fewer hours; repeatable."
+    "--capacity",
+    multiple=True,
+    metavar="MANUFACTURER=-40%",
+    help="More or fewer hours, or MANUFACTURER=320h for regular hours a week; MANUFACTURER@WEEK= changes the regular "
+    "hours of one production week; repeatable.",
 )
 @click.option(
     "--demand",
     multiple=True,
     metavar="CATEGORY/REGION=+20%",
-    help="More or less demand; * means all; repeatable.",
+    help="More or less demand; PART/REGION= changes one part, CATEGORY/REGION@WEEK= one due week; * means all; "
+    "repeatable.",
 )
 @click.option("--remove", multiple=True, metavar="MANUFACTURER", help="Plan without it; repeatable.")
+@click.option("--save", metavar="NAME", help="Save the case, to compare and adopt it with `scenarios`.")
 @json_option
 def what_if(
-    week: str, capacity: tuple[str, ...], demand: tuple[str, ...], remove: tuple[str, ...], as_json: bool
+    week: str,
+    capacity: tuple[str, ...],
+    demand: tuple[str, ...],
+    remove: tuple[str, ...],
+    save: str | None,
+    as_json: bool,
 ) -> None:
-    """Plan a changed case of a week and show the difference; the plan itself stays as it is."""
+    """Plan a changed case of a week and show the difference; the plan itself stays as it is.
+
+    Changes of prices and promotions cannot be tried: no forecast depends on them yet.
+    """
     from forecasting_assets.lake.lake import Lake
+    from forecasting_assets.lake.scenarios import check_name
     from forecasting_assets.weeks import parse_week
-    from forecasting_assets.workflows.what_if import Case
-    from forecasting_assets.workflows.what_if import what_if as plan_case
+    from forecasting_assets.workflows.scenarios import save_case
+    from forecasting_assets.workflows.what_if import Case, plan_case, report_case
 
     if not (capacity or demand or remove):
         raise click.UsageError("Nothing is changed: give --capacity, --demand or --remove.")
     settings = load_existing_settings()
-    case = Case(capacity, demand, remove)
-    text, page = plan_case(settings, Lake(settings.lake_path), parse_week(week), case)
+    if save is not None:
+        check_name(settings.home, save)
+    lake = Lake(settings.lake_path)
+    result = plan_case(settings, lake, parse_week(week), Case(capacity, demand, remove))
+    saved = save_case(settings, lake, save, result) if save is not None else None
+    text, page = report_case(settings, result)
     if as_json:
-        print_json({"week": week, "summary": text, "report": page})
+        print_json({"week": week, "summary": text, "report": page, "scenario": saved})
         return
     print_line(text)
+    if saved:
+        print_line(f"Saved as {save}: {saved}")
     print_line(f"Picture and tables: {page}")
 
 

@@ -5,6 +5,7 @@ import sys
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
@@ -30,6 +31,7 @@ def dev(port: int) -> int:
     settings = load_existing_settings()
     _set_home(settings)
     os.environ[DAGSTER_URL] = f"http://{_HOST}:{port}"
+    _serve_pages(settings, port + 1)
     prepare_queue(settings.home)
     if settings.spark.warm_server and not settings.spark.remote:
         from forecasting_assets.runtime.spark_server import start_server
@@ -67,6 +69,25 @@ def _set_home(settings: Settings) -> None:
 
     dagster_home = prepare_home(settings.home)
     os.environ |= {"FORECASTING_HOME": str(settings.home), "DAGSTER_HOME": str(dagster_home)}
+
+
+def _serve_pages(settings: Settings, port: int) -> None:
+    """Serve the reports beside the UI, where links lead to: on the next port unless the settings say otherwise."""
+    from forecasting_assets.runtime.page_server import serve_pages
+
+    url = settings.reports.url
+    if "url" not in settings.reports.model_fields_set:
+        url = os.environ["FORECASTING__REPORTS__URL"] = f"http://{_HOST}:{port}"
+    address = urlsplit(url)
+    if address.hostname not in (_HOST, "localhost"):
+        return
+    try:
+        serve_pages(settings.reports_path, address.port or 80)
+        print_line(f"Pages are served at {url}")
+    except OSError as error:
+        print_line(
+            f"Pages are not served at {url} ({error.strerror}): set [reports] url to a free port", err=True
+        )
 
 
 def _serve(command: Sequence[str], port: int, health: str, name: str) -> int:

@@ -50,6 +50,7 @@ def init(
 
     Detects the weeks of the orders and the format of dates, numbers and text.
     """
+    from forecasting_assets.reporting.commands import Commands
     from forecasting_assets.storage import is_url
     from forecasting_assets.workflows.new_home import absolute, set_up_home
 
@@ -79,7 +80,8 @@ def init(
         print_line("No network yet: planning assets cannot run until [network] path names its folder.")
     closed = [week for week in history.weeks if week <= newest_closed_week()]
     if closed:
-        print_line(f"Next: forecasting-assets materialize --from {closed[0]} --to {closed[-1]}")
+        command = Commands.of(file.parent).line(f"materialize --from {closed[0]} --to {closed[-1]}")
+        print_line(f"Next: {command}")
     else:
         print_line(
             f"No week of these orders has closed yet; the newest closed week is {newest_closed_week()}."

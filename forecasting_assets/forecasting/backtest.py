@@ -20,8 +20,15 @@ from forecasting_assets.features.demand_patterns import SEGMENTS
 from forecasting_assets.forecasting.calibration import ratio_counts, widen, width_factors
 from forecasting_assets.forecasting.combine import combination_weights, segment_codes, weighted_average
 from forecasting_assets.forecasting.correlation import MarketSums, error_correlations, normal_scores
+from forecasting_assets.forecasting.error_groups import (
+    OriginErrors,
+    calibration_rows,
+    group_errors,
+    part_errors,
+    value_classes,
+)
 from forecasting_assets.forecasting.forecast_arrays import VALUES, SeriesIndex
-from forecasting_assets.forecasting.metrics import SUMS, error_sums, metrics, naive_errors
+from forecasting_assets.forecasting.metrics import SUMS, NaiveErrors, error_sums, metrics, naive_errors
 from forecasting_assets.forecasting.naive import seasonal_naive
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.forecasting.settings import ForecastingSettings
@@ -43,7 +50,7 @@ class PastForecasts:
     forecasts
         Model ("sarimax" or "xgb") and origin to a forecast table.
     segments
-        Origin to part_id, region, segment, part_category as of then.
+        Origin to part_id, region, segment, part_category, mean_52 and price as of then.
     overrides
         Rows of FORECAST_OVERRIDES that planners have entered, of which an origin uses those known by its end.
     """
@@ -64,10 +71,16 @@ class Backtest:
         together.
     correlations
         Rows of ERROR_CORRELATIONS, of the combined forecast.
+    errors
+        Rows of FORECAST_ERRORS.
+    parts
+        Rows of PART_ERRORS.
     """
 
     report: pd.DataFrame
     correlations: pd.DataFrame
+    errors: pd.DataFrame
+    parts: pd.DataFrame
 
 
 def rolling_backtest(
@@ -105,59 +118,74 @@ def rolling_backtest(
     index = SeriesIndex(panel.series)
     n_origins = weeks_apart(begin, weeks[-1])
     shape = len(_SUMMED), n_origins, horizon, len(SEGMENTS), len(SUMS)
-    sums = _OriginSums(np.zeros(shape), settings)
+    sums = _OriginSums(np.zeros(shape), settings.backtest_weeks)
     judged = JudgedOverrides.of(past.overrides)
-    for o in range(n_origins):
-        origin = _load_origin(add_weeks(begin, o), past, index, horizon)
-        if origin is not None:
-            sums.add(o, origin, panel, judged)
     results = {}
-    for week in weeks:
-        o = weeks_apart(begin, week)
-        correlations, added = error_correlations(sums.correlations_at(o)), sums.value_added_at(o)
-        parts = [
-            _report(week, sums.known_at(o), settings),
-            _width_rows(week, sums.widths_at(o)),
-            _home_rows(week, correlations),
-        ]
-        parts += [value_added_rows(week, judged, added)] if added is not None else []
-        results[week] = Backtest(pd.concat(parts, ignore_index=True), correlations)
+    for o in range(n_origins + 1):
+        week = add_weeks(begin, o)
+        if week in weeks:
+            results[week] = _backtest(week, sums, o, judged, panel, settings)
+        origin = _load_origin(week, past, index, horizon) if o < n_origins else None
+        if origin is not None:
+            weight = _weights(sums.known_at(o), settings).T[origin.segment]
+            width = sums.widths_at(o)[origin.segment]
+            combined = widen(weighted_average(origin.sarimax, origin.xgb, weight), width)
+            now = panel.column(week) + 1
+            actual = np.full(weight.shape, np.nan)
+            closed = panel.demand[origin.series, now : now + horizon]
+            actual[:, : closed.shape[1]] = closed
+            models, scale = _models(origin, combined, panel.demand[origin.series, :now], settings)
+            equal = weighted_average(origin.sarimax, origin.xgb, np.full(weight.shape, 0.5))
+            sums.total[:, o] = _sums_at(origin, [*models.values(), equal], scale, actual)
+            sums.ratios[o] = ratio_counts(actual, equal, origin.segment)
+            sums.correlation[o] = MarketSums.of(normal_scores(actual, combined[..., 1:]), origin.markets)
+            sums.errors[o] = OriginErrors.of(week, origin.series, origin.markets, models, actual)
+            if judged.groups:
+                sums.value_added[o] = judged.sums(combined[..., 0], actual, origin.markets, week)
+        sums.errors.pop(o - settings.backtest_weeks, None)
     return results
+
+
+def _backtest(
+    week: date,
+    sums: "_OriginSums",
+    o: int,
+    judged: JudgedOverrides,
+    panel: Panel,
+    settings: ForecastingSettings,
+) -> Backtest:
+    """Return what is known at the end of `week`, the o-th."""
+    correlations, added = error_correlations(sums.correlations_at(o)), sums.value_added_at(o)
+    origins = list(sums.errors.values())
+    parts = [
+        _report(week, sums.known_at(o), settings),
+        _width_rows(week, sums.widths_at(o)),
+        _home_rows(week, correlations),
+        calibration_rows(origins, week),
+    ]
+    parts += [value_added_rows(week, judged, added)] if added is not None else []
+    report = pd.concat(parts, ignore_index=True)
+    return Backtest(
+        report, correlations, group_errors(origins, week), part_errors(origins, week, panel.series)
+    )
 
 
 @dataclass(frozen=True)
 class _OriginSums:
     """Sums of each origin, and the number of origins that count.
 
-    `total` is (_SUMMED, origins, horizons, SEGMENTS, SUMS); `correlation` and `ratios` (see
-    `calibration.ratio_counts`) have the origins with forecasts, and so has `value_added` (groups of overrides,
-    horizons, METRICS) if there are overrides.
+    `total` is (_SUMMED, origins, horizons, SEGMENTS, SUMS); `correlation` has the origins with forecasts, and so has
+    `value_added` (groups of overrides, horizons, METRICS) if there are overrides. `errors` has those of the window.
+    `ratios` has the counts of `calibration.ratio_counts` for the plain average, because the weights of every origin of
+    the window would need the window before it as well.
     """
 
     total: np.ndarray
-    settings: ForecastingSettings
+    window: int
     correlation: dict[int, MarketSums] = field(default_factory=dict)
-    ratios: dict[int, np.ndarray] = field(default_factory=dict)
     value_added: dict[int, np.ndarray] = field(default_factory=dict)
-
-    def add(self, o: int, origin: "_Origin", panel: Panel, judged: JudgedOverrides) -> None:
-        """Judge the forecasts of the o-th origin, combined by what was known then."""
-        weight = _weights(self.known_at(o), self.settings).T[origin.segment]
-        average, equal = (
-            weighted_average(origin.sarimax, origin.xgb, w) for w in (weight, np.full(weight.shape, 0.5))
-        )
-        combined = widen(average, self.widths_at(o)[origin.segment])
-        now = panel.column(origin.week) + 1
-        history = panel.demand[origin.series, now - self.settings.history_weeks : now]
-        actual = np.full(weight.shape, np.nan)
-        closed = panel.demand[origin.series, now : now + weight.shape[1]]
-        actual[:, : closed.shape[1]] = closed
-        self.total[:, o] = _sums_at(origin, combined, equal, history, actual)
-        # Of the plain average: the weights of every origin of a window would need the window before it as well.
-        self.ratios[o] = ratio_counts(actual, equal, origin.segment)
-        self.correlation[o] = MarketSums.of(normal_scores(actual, combined[..., 1:]), origin.markets)
-        if judged.groups:
-            self.value_added[o] = judged.sums(combined[..., 0], actual, origin.markets, origin.week)
+    ratios: dict[int, np.ndarray] = field(default_factory=dict)
+    errors: dict[int, OriginErrors] = field(default_factory=dict)
 
     def known_at(self, o: int) -> np.ndarray:
         """Sum over the window of what had closed by the o-th week: (_SUMMED, horizons, SEGMENTS, SUMS)."""
@@ -192,7 +220,7 @@ class _OriginSums:
         return np.sum(known, axis=0) if known else None
 
     def _first(self, o: int) -> int:
-        return max(0, o - self.settings.backtest_weeks)
+        return max(0, o - self.window)
 
     def _closed(self, o: int) -> np.ndarray:
         """Whether the target of each origin of the window and horizon had closed by the o-th week."""
@@ -205,7 +233,7 @@ class _OriginSums:
 class _Origin:
     """Forecasts from one origin: of the rows `series` of the panel, as arrays (series, horizons, VALUES).
 
-    `markets` has the part_category and region of each series, missing where they are not known.
+    `markets` has the part_category, region, value_class and price of each series, missing where they are not known.
     """
 
     week: date
@@ -229,36 +257,47 @@ def _load_origin(week: date, past: PastForecasts, index: SeriesIndex, horizon: i
     segment = segment_codes(index, known)[active]
     markets = index.series.iloc[active][SERIES]
     if known is None:
-        markets = markets.assign(part_category=None)
+        markets = markets.assign(part_category=None, value_class=None, price=np.nan)
     else:
+        known = known.assign(value_class=value_classes((known["mean_52"] * known["price"]).to_numpy(float)))
         markets = markets.merge(
-            known[[*SERIES, "part_category"]], how="left", on=SERIES, validate="one_to_one"
+            known[[*SERIES, "part_category", "value_class", "price"]],
+            how="left",
+            on=SERIES,
+            validate="one_to_one",
         )
     return _Origin(week, active, segment, markets, sarimax[active], xgb[active])
 
 
+def _models(
+    origin: _Origin, combined: np.ndarray, past: np.ndarray, settings: ForecastingSettings
+) -> tuple[dict[str, np.ndarray], NaiveErrors]:
+    """Return the forecasts of MODELS in their order and their error scales, from `past` demand (series, weeks)."""
+    history = past[:, past.shape[1] - settings.history_weeks :]
+    first = np.where(history.any(axis=1), (history > 0).argmax(axis=1), history.shape[1])
+    naive = _mean_and_median(seasonal_naive(history, first, combined.shape[1]))
+    models = {
+        "sarimax": origin.sarimax,
+        "xgb": origin.xgb,
+        "combined": combined,
+        "seasonal_naive": naive,
+    }
+    return models, naive_errors(history, first)
+
+
 def _sums_at(
-    origin: _Origin, combined: np.ndarray, equal: np.ndarray, past: np.ndarray, actual: np.ndarray
+    origin: _Origin, forecasts: Sequence[np.ndarray], scale: NaiveErrors, actual: np.ndarray
 ) -> np.ndarray:
     """Compute the sums (_SUMMED, horizons, SEGMENTS, SUMS) of one origin.
 
-    `combined` is the combined forecast, `equal` the plain average of the models; `past` and `actual` are the demand
-    (series, weeks) up to the origin and after it, NaN where it is not known.
+    `forecasts` are those of _SUMMED, `scale` has the scales of their errors, and `actual` the demand (series, weeks)
+    after the origin, NaN where it is not known.
     """
-    n, horizon = actual.shape
-    first = np.where(past.any(axis=1), (past > 0).argmax(axis=1), past.shape[1])
-    scale = naive_errors(past, first)
-    models = (
-        origin.sarimax,
-        origin.xgb,
-        combined,
-        _mean_and_median(seasonal_naive(past, first, horizon)),
-        equal,
-    )
+    n = len(actual)
     in_segment = (origin.segment == np.arange(len(SEGMENTS))[:, None]).astype(float)
     in_segment[SEGMENTS.index("all")] = 1.0
-    by_segment = [in_segment @ error_sums(actual, values, scale).reshape(n, -1) for values in models]
-    return np.stack(by_segment).reshape(len(_SUMMED), len(SEGMENTS), horizon, -1).swapaxes(1, 2)
+    by_segment = [in_segment @ error_sums(actual, values, scale).reshape(n, -1) for values in forecasts]
+    return np.stack(by_segment).reshape(len(_SUMMED), len(SEGMENTS), actual.shape[1], -1).swapaxes(1, 2)
 
 
 def _weights(known: np.ndarray, settings: ForecastingSettings) -> np.ndarray:

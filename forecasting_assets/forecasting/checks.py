@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.findings import Finding
+from forecasting_assets.forecasting.bias import FALSE_ALARMS, group_bias
 from forecasting_assets.tables import QUANTILES, SERIES, Table
 from forecasting_assets.tables.contract import check_contract
 
@@ -73,3 +74,72 @@ def check_beats_naive(report: pd.DataFrame) -> Finding:
     combined, naive = float(wape["combined"]), float(wape["seasonal_naive"])
     description = f"WAPE {combined:.1%}, seasonal naive {naive:.1%}"
     return Finding(combined < naive, description, {"wape": combined, "wape_seasonal_naive": naive})
+
+
+#: Points by which the share of orders within the 80 % intervals may differ from 80 % without a warning.
+_COVERAGE_TOLERANCE = 0.05
+
+
+def check_intervals(report: pd.DataFrame) -> Finding:
+    """Check that about 80 % of actual orders lay within the 80 % intervals of the combined forecast.
+
+    Over all series and horizons of the backtest. Narrower intervals are too sure of themselves, wider ones reserve more
+    than is needed.
+
+    Parameters
+    ----------
+    report
+        Rows of BACKTEST_REPORT of one week.
+    """
+    overall = (report["segment"] == "all") & (report["horizon"] == 0) & (report["model"] == "combined")
+    found = report.loc[overall & (report["metric"] == "coverage_80"), "value"].dropna()
+    if found.empty:
+        return Finding(True, "no forecast of an earlier week can be compared with orders yet")
+    coverage = float(found.iloc[0])
+    description = f"{coverage:.1%} of actual orders lay within the 80 % intervals"
+    return Finding(abs(coverage - 0.8) <= _COVERAGE_TOLERANCE, description, {"coverage_80": coverage})
+
+
+#: Groups whose bias is checked.
+_CHECKED_FOR_BIAS = ("total", "part_category", "region")
+
+
+def check_unbiased(errors: pd.DataFrame) -> Finding:
+    """Check that no forecasts of an aggregate, one week ahead, are off to one side by more than chance.
+
+    A sign test of each group, together with a probability of false alarms of `bias.FALSE_ALARMS`.
+
+    Parameters
+    ----------
+    errors
+        Rows of FORECAST_ERRORS of one week.
+    """
+    if errors.empty:
+        return Finding(True, "no forecast of an earlier week can be compared with orders yet")
+    bias = group_bias(errors, _CHECKED_FOR_BIAS)
+    one_sided = bias[bias["one_sided"]]
+    groups = [
+        f"{_group_in_words(grouping, name)}: {max(below, above)} of {origins} one-week forecasts "
+        f"{'below' if below > above else 'above'} actual orders, {abs(share):.1%} too {'low' if share < 0 else 'high'} "
+        "overall"
+        for grouping, name, origins, below, above, share in one_sided[
+            ["grouping", "name", "origins", "below", "above", "bias"]
+        ].itertuples(index=False)
+    ]
+    total = bias.iloc[0]
+    within = (
+        f"no group is off to one side; the total was below actual orders in {total['below']} of {total['origins']} "
+        "weeks"
+    )
+    metadata = {
+        "groups": len(bias),
+        "groups_off": len(one_sided),
+        "bias_of_total": float(total["bias"]),
+        "false_alarm_rate": FALSE_ALARMS,
+    }
+    return Finding(not groups, "; ".join(groups) or within, metadata)
+
+
+def _group_in_words(grouping: str, name: str) -> str:
+    kinds = {"total": "total", "part_category": "category", "region": "region"}
+    return f"{kinds[grouping]} {name}".strip()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from forecasting_assets.lake.files import DATA_FILE, WeekFiles
 from forecasting_assets.lake.record_store import RecordStore
@@ -88,6 +88,13 @@ class Lake(WeekFiles):
                 for batch in file.iter_batches(_BATCH_ROWS, columns=own):
                     week_column = pa.repeat(pa.scalar(week, pa.date32()), len(batch))
                     yield pa.Table.from_batches([batch]).append_column("week", week_column)
+
+    def first_rows(self, table: Table, week: date, rows: int = 5) -> dict[str, list[Any]]:
+        """Read the first rows of a week: column -> values, in the order of the table's columns."""
+        with self.damage_as_error(table.name, week), self.open_parquet(table, week) as file:
+            names = [name for name in table.names if name in file.schema_arrow.names]
+            batch = next(file.iter_batches(rows, columns=names), None)
+        return {} if batch is None else {name: batch.column(name).to_pylist() for name in names}
 
     def rows_id(self, table: Table, week: date) -> str:
         """Return a hash of the rows of a week; unlike the bytes of its file, they do not depend on who wrote it."""

@@ -8,18 +8,55 @@ import pandas as pd
 from forecasting_assets.allocation import Network
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.records import fingerprint
+from forecasting_assets.lake.whole_files import replace_file
 from forecasting_assets.tables import (
     CAPABILITIES,
+    CAPACITY_OVERRIDES,
     CAPACITY_OVERRIDES_KNOWN,
     LANES,
     MANUFACTURER_NETWORK,
     Table,
 )
+from forecasting_assets.tables.table_files import escape_formulas
 
 
 def network_contents(folder: Path) -> dict[str, str]:
     """Return network file -> what identifies its content."""
     return {file.name: fingerprint(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.csv"))}
+
+
+def override_capacity(folder: Path, rows: pd.DataFrame) -> str:
+    """Put rows into capacity_overrides.csv, in place of those of the same manufacturer and week.
+
+    Parameters
+    ----------
+    folder
+        The network folder, whose files are valid.
+    rows
+        Columns of CAPACITY_OVERRIDES, author and reason.
+
+    Returns
+    -------
+    str
+        Path of the file, which is replaced as a whole; its other rows stay as they are.
+    """
+    file = folder / f"{CAPACITY_OVERRIDES.name}.csv"
+    text = rows.assign(
+        week=rows["week"].dt.strftime("%Y-%m-%d"),
+        capacity_hours=rows["capacity_hours"].map("{:.12g}".format),
+        author=escape_formulas(rows["author"]),
+        reason=escape_formulas(rows["reason"]),
+    )
+    present = pd.DataFrame(columns=CAPACITY_OVERRIDES.names, dtype=str)
+    if file.is_file():
+        present = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        present.columns = present.columns.str.strip()
+    key = list(CAPACITY_OVERRIDES.key)
+    known = pd.MultiIndex.from_arrays([present[name].str.strip() for name in key])
+    replaced = known.isin(pd.MultiIndex.from_frame(text[key]))
+    merged = pd.concat([present[~replaced], text], ignore_index=True).fillna("")
+    replace_file(file, merged.to_csv(index=False, lineterminator="\n").encode())
+    return str(file)
 
 
 def write_network(lake: Lake, network: Network, week: date) -> None:

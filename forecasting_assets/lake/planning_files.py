@@ -12,6 +12,7 @@ import pandas as pd
 from forecasting_assets.graph import PlanningInput
 from forecasting_assets.lake.records import fingerprint
 from forecasting_assets.planning.files import (
+    PlanningFile,
     describe_unrecognised,
     is_unrecognised,
     kind_of,
@@ -20,7 +21,7 @@ from forecasting_assets.planning.files import (
 from forecasting_assets.planning.rows import PlanningProblem, PlanningRows, parse_rows
 from forecasting_assets.settings import Settings
 from forecasting_assets.storage import content_id, open_filesystem, store_errors
-from forecasting_assets.tables import PLANNING_FILES
+from forecasting_assets.tables import PLANNING_FILES, Table
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, FileSystem
@@ -89,6 +90,10 @@ class PlanningFolder:
         """
         return self._rows_of(of.kind).used_by(week, of.past, of.weeks)
 
+    def rows_with(self, file: PlanningFile, table: Table) -> PlanningRows:
+        """Return the rows of a kind as if `file` were in the folder, in place of one with its name."""
+        return self._parse(table, [*self._read_files(table.name, without=file.name), file])
+
     def versions(self, week: date, inputs: Sequence[PlanningInput]) -> dict[str, str]:
         """Return what identifies the rows that a week uses: kind -> version, without kinds that have no rows.
 
@@ -124,12 +129,16 @@ class PlanningFolder:
         return self._rows[kind]
 
     def _read(self, kind: str) -> PlanningRows:
-        filesystem, table = self._storage[0], PLANNING_FILES[kind]
-        files = [
-            read_planning_file(filesystem, info.path, name, table)
+        return self._parse(PLANNING_FILES[kind], self._read_files(kind))
+
+    def _read_files(self, kind: str, without: str = "") -> list[PlanningFile]:
+        return [
+            read_planning_file(self._storage[0], info.path, name, PLANNING_FILES[kind])
             for name, info in self._files.items()
-            if kind_of(name) == kind
+            if kind_of(name) == kind and name != without
         ]
+
+    def _parse(self, table: Table, files: Sequence[PlanningFile]) -> PlanningRows:
         empty = pd.DataFrame(columns=[*table.names, "file", "row"], dtype=object)
         cells = [file.cells.assign(file=file.name, row=file.cells.index) for file in files if len(file.cells)]
         problems = [problem for file in files for problem in file.problems]

@@ -1,12 +1,10 @@
 """Promises in the planning folder: written whole or not at all, and never over another."""
 
-import os
-import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forecasting_assets.errors import PicklableError
-from forecasting_assets.storage import open_filesystem, store_errors
+from forecasting_assets.lake.whole_files import ExistingFileError, add_file
+from forecasting_assets.tables.table_files import escape_formulas
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,35 +48,9 @@ def write_promises(rows: "pd.DataFrame", folder: str, name: str) -> str:
     StoreError
         If the folder cannot be written.
     """
-    from pyarrow import fs
-
-    content = rows.to_csv(index=False, lineterminator="\n", date_format="%Y-%m-%d").encode()
-    filesystem, root = open_filesystem(folder)
-    file = f"promises_{name}.csv"
-    with store_errors(folder):
-        filesystem.create_dir(root)
-        if isinstance(filesystem, fs.LocalFileSystem):
-            _write_new(Path(root) / file, content)
-        else:
-            # An object appears whole when its stream is closed.
-            if filesystem.get_file_info(f"{root}/{file}").type is not fs.FileType.NotFound:
-                raise PromiseExistsError(f"{folder}/{file}")
-            with filesystem.open_output_stream(f"{root}/{file}") as stream:
-                stream.write(content)
-    return f"{folder.rstrip('/')}/{file}"
-
-
-def _write_new(file: Path, content: bytes) -> None:
-    """Write a file that must not exist: a link to a finished file, unlike a move, replaces nothing."""
-    staged = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
+    text = rows.apply(lambda values: escape_formulas(values) if values.dtype == object else values)
+    content = text.to_csv(index=False, lineterminator="\n", date_format="%Y-%m-%d").encode()
     try:
-        with staged.open("xb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        try:
-            os.link(staged, file)
-        except FileExistsError:
-            raise PromiseExistsError(str(file)) from None
-    finally:
-        staged.unlink(missing_ok=True)
+        return add_file(folder, f"promises_{name}.csv", content)
+    except ExistingFileError as error:
+        raise PromiseExistsError(error.file) from None

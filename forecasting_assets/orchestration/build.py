@@ -10,6 +10,7 @@ import dagster as dg
 from forecasting_assets.lake.home import Home, open_home
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.landing import Landing
+from forecasting_assets.orchestration.alerts import alert_sensor
 from forecasting_assets.orchestration.assets import forecasts, models, orders, planning
 from forecasting_assets.orchestration.assets.landing import file_assets
 from forecasting_assets.orchestration.checks import forecasts as forecast_checks
@@ -21,6 +22,7 @@ from forecasting_assets.orchestration.jobs import weekly_plan
 from forecasting_assets.orchestration.resources import WEEKS_MADE, WeeksMade, tracking_resource
 from forecasting_assets.orchestration.schedules import weekly_schedule
 from forecasting_assets.orchestration.sensors import new_orders_sensor
+from forecasting_assets.runtime.messages import Channels
 from forecasting_assets.runtime.spark import Spark
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import DEMAND_FORECAST, SARIMAX_MODEL, XGB_MODEL
@@ -85,6 +87,7 @@ def build_defs(
 
 def _assemble(home: Home, resources: dict[str, Any]) -> dg.Definitions:
     pipeline, settings = home.pipeline, home.settings
+    channels = Channels.of(settings.alerts)
     assets = [weekly_asset(home, asset, ASSET_FUNCTIONS[name]) for name, asset in pipeline.items()]
     companions = [spec for asset in pipeline.values() for spec in companion_specs(home, asset)]
     return dg.Definitions(
@@ -92,7 +95,7 @@ def _assemble(home: Home, resources: dict[str, Any]) -> dg.Definitions:
         asset_checks=[weekly_checks(home, asset, ASSET_CHECKS[name]) for name, asset in pipeline.items()],
         jobs=[weekly_plan()],
         schedules=[weekly_schedule()],
-        sensors=[new_orders_sensor(home)],
+        sensors=[new_orders_sensor(home), *([alert_sensor(home, channels)] if channels.any else [])],
         executor=_executor(),
         resources={
             WEEKS_MADE: WeeksMade(landing=home.landing),

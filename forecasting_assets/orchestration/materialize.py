@@ -16,7 +16,8 @@ from forecasting_assets.lake.blockers import OVERRIDE, Attempt, blockers
 from forecasting_assets.lake.freshness import Freshness
 from forecasting_assets.lake.home import Home
 from forecasting_assets.lake.records import UNCHECKED, Failure, Inputs, Record, fingerprint
-from forecasting_assets.orchestration.week_metadata import add_week_metadata, week_metadata
+from forecasting_assets.lake.reports import Reports
+from forecasting_assets.orchestration.week_metadata import add_week_metadata, preview, week_metadata
 from forecasting_assets.runtime.lock import exclusive_lock
 from forecasting_assets.runtime.spark import retry_if_server_lost
 from forecasting_assets.workflows.isolation import BlockedWeekError, InputsChangedError, failures_by_week
@@ -97,13 +98,16 @@ class _Step:
         record = Record(version, inputs, content, seen, unchecked(asset))
         freshness.keep(asset.name, week, record)
         result = self.results[week]
-        metadata = week_metadata(result) | _provenance(record, self.overridden)
+        reports = Reports.of(self.home.settings)
+        metadata = week_metadata(result, week, reports) | preview(lake.first_rows(asset.table, week))
+        metadata |= _provenance(record, self.overridden)
         add_week_metadata(self.context, week, metadata)
         for line in result.warnings:
             self.context.log.warning(line)
         for table in asset.also_writes:
             rows = {"dagster/partition_row_count": lake.rows(table, week)}
-            self.context.log_event(dg.AssetMaterialization(table.name, partition=str(week), metadata=rows))
+            shown = rows | preview(lake.first_rows(table, week))
+            self.context.log_event(dg.AssetMaterialization(table.name, partition=str(week), metadata=shown))
 
 
 def materialize_weeks(
@@ -180,11 +184,10 @@ def _provenance(record: Record, overridden: Sequence[str]) -> dict[str, Any]:
         name: next(iter(items.values())) if len(items) == 1 else f"{len(items)} inputs {fingerprint(items)}"
         for name, items in record.inputs.items()
     }
-    provenance: dict[str, Any] = {
-        "version": record.version,
-        "made_from": dg.MetadataValue.json(made_from),
-    }
-    return provenance | ({"overridden_checks": ", ".join(overridden)} if overridden else {})
+    provenance = {"version": record.version, "made_from": made_from}
+    return {"provenance": dg.MetadataValue.json(provenance)} | (
+        {"overridden_checks": ", ".join(overridden)} if overridden else {}
+    )
 
 
 def _raise(

@@ -12,7 +12,7 @@ import dagster as dg
 from forecasting_assets.lake.landing import Landing
 from forecasting_assets.orchestration.assets.landing import observations
 from forecasting_assets.orchestration.dagster_internals import narrow_to_partitions
-from forecasting_assets.orchestration.run_tags import weeks_of_run
+from forecasting_assets.orchestration.run_tags import WEEKS_TAG, weeks_of_run
 from forecasting_assets.runtime.orphans import PROCESS, this_process
 from forecasting_assets.tracking.client import Tracking, dagster_tags
 from forecasting_assets.tracking.store import EXPERIMENT, prepare_store, silence_mlflow
@@ -41,6 +41,8 @@ class WeeksMade(dg.ConfigurableIOManager):
         # The tags of a run that is repeated name the process of the earlier run.
         if run.tags.get(PROCESS) != this_process()[PROCESS]:
             instance.add_run_tags(run.run_id, this_process())
+        if weeks := format_weeks(weeks_of_run(run.tags)):
+            instance.add_run_tags(run.run_id, {WEEKS_TAG: weeks})
         if run.asset_selection is None or dg.AssetKey("raw_orders") in run.asset_selection:
             # Before any step: at its start Dagster notes which version of the files a step reads.
             with suppress(ValueError):  # the asset itself says what is wrong with the landing zone

@@ -9,6 +9,8 @@ from forecasting_assets.weeks import parse_week, weeks_between
 PARTITION = "dagster/partition"
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
+#: Tag by which people read the weeks of a run in the list of runs.
+WEEKS_TAG = "weeks"
 
 
 def tags_of_weeks(first: date, last: date) -> dict[str, str]:

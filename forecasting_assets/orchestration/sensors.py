@@ -11,6 +11,7 @@ from forecasting_assets.orchestration.assets.landing import observations
 from forecasting_assets.orchestration.checks.factory import up_to_date
 from forecasting_assets.orchestration.jobs import WEEKLY_PLAN
 from forecasting_assets.orchestration.run_tags import tags_of_weeks, weeks_of_run
+from forecasting_assets.weeks import add_weeks, newest_closed_week
 from forecasting_assets.workflows.arrivals import Cursor, Request, decide
 
 _IN_PROGRESS = [
@@ -51,9 +52,18 @@ def new_orders_sensor(home: Home) -> dg.SensorDefinition:
             )
         unreadable = describe_errors(files)
         lines = [*decision.messages, *([unreadable] if unreadable else [])]
-        return dg.SensorResult(skip_reason="\n".join(lines) or "No new order files.", cursor=after)
+        return dg.SensorResult(skip_reason="\n".join(lines) or _waiting_for(now), cursor=after)
 
     return new_orders_sensor
+
+
+def _waiting_for(now: datetime) -> str:
+    """Say what the sensor waits for when every landed file is in the lake."""
+    current = add_weeks(newest_closed_week(now), 1)
+    return (
+        "No new files: every week is made from the order files that touch it. Waiting for new or changed files; orders "
+        f"of the week of {current} are planned with once it closes on {add_weeks(current, 1)}, 00:00 UTC."
+    )
 
 
 def _weeks_in_progress(instance: dg.DagsterInstance) -> set[date]:

@@ -12,14 +12,15 @@ from forecasting_assets.orders.reading import inspect_order_file, read_order_fil
 from forecasting_assets.orders.rows import OrderFileError, Source
 from forecasting_assets.planning.rows import PlanningProblem
 from forecasting_assets.tables import PLANNING_FILES, Table
+from forecasting_assets.tables.planning_files import KNOWN_COVARIATES
+from forecasting_assets.tables.table_files import unescape_formulas
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
 #: Endings of planning files, in lower case.
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".xlsx")
-#: Start of the names of files that belong in the planning folder but are read by nothing yet.
-_ACCEPTED = ("known_covariates",)
+_TEXT_ENDINGS = (".csv", ".csv.gz")
 _HEADER_ROWS = 1
 
 
@@ -53,8 +54,16 @@ def kind_of(name: str) -> str | None:
 
 def is_unrecognised(name: str) -> bool:
     """Return whether a file of the planning folder is read by nothing although it looks like a planning file."""
-    accepted = name.lower().rsplit("/", maxsplit=1)[-1].startswith(_ACCEPTED)
+    accepted = name.lower().rsplit("/", maxsplit=1)[-1].startswith(KNOWN_COVARIATES.name)
     return kind_of(name) is None and not accepted and not is_ignored(name)
+
+
+def table_of(name: str) -> Table | None:
+    """Return the table of a planning file by its name, also of a kind that no asset reads; None if it is of no kind."""
+    if kind := kind_of(name):
+        return PLANNING_FILES[kind]
+    is_covariates = name.lower().startswith(KNOWN_COVARIATES.name) and name.lower().endswith(ENDINGS)
+    return KNOWN_COVARIATES if is_covariates else None
 
 
 def describe_unrecognised(names: Sequence[str]) -> list[str]:
@@ -101,6 +110,8 @@ def read_planning_file(filesystem: "FileSystem", path: str, name: str, table: Ta
     ]
     rows = pd.concat(parts).sort_index()
     cells = rows.reindex(columns=table.names).fillna("").astype(object)
+    if name.lower().endswith(_TEXT_ENDINGS):
+        cells = cells.apply(unescape_formulas)
     surplus = rows["_"][rows["_"].notna()]
     return PlanningFile(name, cells, tuple(_misshapen(name, table, row) for row in surplus.index))
 

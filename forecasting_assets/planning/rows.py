@@ -18,6 +18,13 @@ from forecasting_assets.tables.cells import cell_problems, typed_cells
 _FOLDED = {"part_id", "part_category", "region"}
 #: A date at midnight, as Excel and Parquet keep days.
 _MIDNIGHT = r"[T ]00:00(:00(\.0+)?)?Z?$"
+#: Kind -> the columns that a template leaves empty.
+_FILLED_IN = {
+    "forecast_overrides": ["quantity", "factor", "reason", "author"],
+    "locked_allocations": ["quantity", "reason"],
+    "stock": ["quantity"],
+    "work_in_progress": ["quantity"],
+}
 #: Kind -> the two columns of which a row has exactly one.
 _EITHER = {"forecast_overrides": ("quantity", "factor"), "locked_allocations": ("part_id", "part_category")}
 
@@ -163,7 +170,8 @@ def parse_rows(
     """
     place = cells[["file", "row"]]
     text = pd.DataFrame({c.name: _spelled(cells[c.name], c, fold_case) for c in table.columns})
-    filled = (text != "").any(axis=1)
+    # A row of a template that nobody has filled in says nothing, like an empty row.
+    filled = (text[_FILLED_IN.get(table.name, table.names)] != "").any(axis=1)
     text, place = text[filled].reset_index(drop=True), place[filled].reset_index(drop=True)
     typed = pd.DataFrame({c.name: typed_cells(text[c.name], c) for c in table.columns})
     places = list(zip(place["file"].tolist(), map(int, place["row"]), strict=True))

@@ -1,6 +1,7 @@
 """Format numbers for people: thousands separators, a true minus sign and a dash for missing values."""
 
 import math
+from dataclasses import dataclass
 
 MISSING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -64,3 +65,36 @@ def shorten(name: object, width: int = 28) -> str:
         return text
     tail = width // 3
     return f"{text[: width - tail - 1]}…{text[-tail:]}"
+
+
+@dataclass(frozen=True)
+class Money:
+    """How amounts of money are written.
+
+    Attributes
+    ----------
+    currency
+        Code that follows the amounts, as EUR; empty if the settings do not name it, as it is never guessed.
+    """
+
+    currency: str = ""
+
+    def amount(self, value: float | None, digits: int = 0) -> str:
+        """Format `1234.5` as `1,235 EUR`."""
+        text = number(value, digits)
+        return f"{text} {self.currency}" if self.currency and text != MISSING else text
+
+    def change(self, value: float) -> str:
+        """Format a difference of amounts with its sign: `+412 EUR`."""
+        return ("+" if round(value) > 0 else "") + self.amount(value)
+
+    def heading(self, text: str) -> str:
+        """Name the unit in the heading of a column of amounts: `Cost, EUR`."""
+        return f"{text}, {self.currency}" if self.currency else text
+
+    @property
+    def note(self) -> str:
+        """The currency of all amounts of a page, as a sentence."""
+        if self.currency:
+            return f"Costs are in {self.currency}."
+        return "Costs are in the currency of the network files, which [reports] currency can name."

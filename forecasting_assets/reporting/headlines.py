@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from forecasting_assets.reporting.formats import compared, number, percent, signed
+from forecasting_assets.reporting.formats import Money, compared, number, percent, signed
 from forecasting_assets.reporting.measures import (
     cost_by_accuracy,
     full_weeks,
@@ -16,6 +16,7 @@ from forecasting_assets.reporting.measures import (
 )
 from forecasting_assets.reporting.plan_tables import PlanTables
 from forecasting_assets.reporting.style import label
+from forecasting_assets.reporting.texttable import day
 from forecasting_assets.wording import count
 
 
@@ -53,40 +54,71 @@ def backtest_headlines(report: pd.DataFrame) -> list[Headline]:
     return headlines
 
 
-def plan_headlines(tables: PlanTables) -> list[Headline]:
-    """Return units planned and short, full manufacturers, cost, and how earlier plans performed."""
-    require(tables.plan, ["quantity"], "allocation_plan")
+def plan_headlines(
+    tables: PlanTables, changes: pd.DataFrame | None, exceptions: int, money: Money
+) -> list[Headline]:
+    """Return what a planner has to know first: this week, what is not met, what changed, what needs a decision, cost.
+
+    Parameters
+    ----------
+    tables
+        Tables of the plan.
+    changes
+        What the plan changes in the plan before; None if there was none.
+    exceptions
+        Number of exceptions.
+    money
+        How amounts are written.
+    """
+    require(tables.plan, ["quantity", "production_week"], "allocation_plan")
     require(tables.shortages, ["quantity"], "plan_shortages")
-    headlines = [_coverage(tables.plan["quantity"].sum(), tables.shortages["quantity"].sum())]
     load = tables.capacity_load
-    if manufacturers := load["manufacturer_id"].nunique():
-        full = int((full_weeks(load) > 0).sum())
-        overtime = number(load["overtime_hours"].sum())
-        headlines.append(
-            Headline(f"{number(full)} of {number(manufacturers)}", "manufacturers full in at least one week")
-        )
-        headlines.append(Headline(f"{overtime} h", "of overtime"))
+    planned, short = tables.plan["quantity"].sum(), tables.shortages["quantity"].sum()
+    if planned + short <= 0:
+        return [Headline("No plan yet", "there was no demand to plan for")]
+    first = load["production_week"].min()
+    now = tables.plan.loc[tables.plan["production_week"] == first, "quantity"].sum()
+    full = int((full_weeks(load) > 0).sum())
+    headlines = [
+        Headline(f"{number(now)} units", f"to order for production in week {day(first)}"),
+        _coverage(planned, short),
+        Headline(number(exceptions), "exceptions to look at"),
+        Headline(
+            f"{number(full)} of {number(load['manufacturer_id'].nunique())}",
+            "manufacturers full in at least one week",
+        ),
+        Headline(f"{number(load['overtime_hours'].sum())} h", "of overtime"),
+    ]
+    if changes is not None:
+        changed = changes.loc[changes["reason"] != "horizon", "quantity"].sum()
+        headlines.insert(2, Headline(f"{number(changed)} units", "moved, new or dropped since the last plan"))
     if "total" in tables.costs:
-        headlines.append(
-            Headline(number(tables.costs["total"]), "cost of the plan, expected penalties included")
-        )
-    return headlines + _performance(tables.impact)
+        caption = "cost of the plan, expected penalties included"
+        headlines.append(Headline(money.amount(tables.costs["total"]), caption))
+    return headlines
 
 
 def _coverage(planned: float, short: float) -> Headline:
-    if planned + short > 0:
-        return Headline(
-            percent(planned / (planned + short)),
-            f"of {count(planned + short, 'unit')} assigned to a manufacturer, {number(short)} not assigned",
-        )
-    return Headline("No plan yet", "there was no demand to plan for")
+    return Headline(
+        percent(planned / (planned + short)),
+        f"of {count(planned + short, 'unit')} assigned to a manufacturer, {number(short)} not assigned",
+    )
 
 
-def _performance(impact: pd.DataFrame) -> list[Headline]:
+def worth_headlines(impact: pd.DataFrame, money: Money) -> list[Headline]:
+    """Return how earlier plans performed.
+
+    Parameters
+    ----------
+    impact
+        BUSINESS_IMPACT of any weeks.
+    money
+        How amounts are written.
+    """
     totals = policy_totals(impact)
     by_policy = totals.to_dict("index")
     if "plan" not in by_policy:
-        return []
+        return [Headline("Nothing to compare yet", "no planned week has closed")]
     headlines = []
     plan = by_policy["plan"]
     period = f"over {count(plan['weeks'], 'evaluated week')}"
@@ -106,5 +138,5 @@ def _performance(impact: pd.DataFrame) -> list[Headline]:
         )
     value = value_of_a_point(cost_by_accuracy(impact))
     if pd.notna(value):
-        headlines.append(Headline(number(value), "saved per week by each percentage point of WAPE"))
+        headlines.append(Headline(money.amount(value), "saved per week by each percentage point of WAPE"))
     return headlines

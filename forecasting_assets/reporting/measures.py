@@ -239,8 +239,12 @@ def within_horizon(capacity_load: pd.DataFrame) -> pd.DataFrame:
     return capacity_load[capacity_load["beyond_horizon"] == 0]
 
 
+#: Share of the regular hours from which a week is full: what is left is less than one whole unit takes.
+FULL = 0.995
+
+
 def full_weeks(capacity_load: pd.DataFrame) -> pd.Series:
-    """Count the weeks in which each manufacturer uses all of its regular hours, if it has any."""
+    """Count the weeks in which each manufacturer uses all of its regular hours (`FULL`), if it has any."""
     load, capacity = capacity_load["load_hours"], capacity_load["capacity_hours"]
-    full = (capacity > 0) & (load >= capacity * (1 - 1e-6))
+    full = (capacity > 0) & (load >= capacity * FULL)
     return full.groupby(capacity_load["manufacturer_id"]).sum()

@@ -1,15 +1,17 @@
 """Tables of the report on the plan."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from shlex import quote
 
 import pandas as pd
 
-from forecasting_assets.reporting.formats import number, percent
-from forecasting_assets.reporting.measures import full_weeks, policy_totals, require, within_horizon
+from forecasting_assets.reporting.commands import Commands
+from forecasting_assets.reporting.formats import MISSING, Money, number, percent
+from forecasting_assets.reporting.measures import FULL, policy_totals, require, within_horizon
 from forecasting_assets.reporting.style import COST_PARTS, label
-from forecasting_assets.reporting.texttable import TextTable, day, largest, table, text
+from forecasting_assets.reporting.texttable import Cell, Command, Link, TextTable, day, largest, table, text
 from forecasting_assets.reporting.worth import worth_in_words
 from forecasting_assets.tables import CAPACITY_LOAD, PLAN_REASONS, PLAN_RULES, PLAN_SHORTAGES
 from forecasting_assets.wording import count
@@ -38,12 +40,21 @@ class PlanTables:
     rules: pd.DataFrame
 
 
+#: Part of a unit below which an amount is whole.
+_WHOLE = 1e-6
+
+
 def units(value: float) -> str:
-    """Format units or hours."""
+    """Format units: whole ones without decimals."""
+    return number(value, 0 if abs(value - round(value)) < _WHOLE else 1)
+
+
+def hours(value: float) -> str:
+    """Format hours."""
     return number(value, 1)
 
 
-def cost_of_plan(costs: dict[str, float]) -> TextTable:
+def cost_of_plan(costs: dict[str, float], money: Money) -> TextTable:
     """Tabulate the parts of the cost."""
     total = costs.get("total", float("nan"))
     totals = [name for name in ("total", "published_total") if name in costs]
@@ -59,11 +70,11 @@ def cost_of_plan(costs: dict[str, float]) -> TextTable:
     return table(
         "Cost of the plan",
         frame,
-        {"part": ("Part", text), "amount": ("Cost", number), "share": ("Share", percent)},
+        {"part": ("Part", text), "amount": (money.heading("Cost"), number), "share": ("Share", percent)},
     )
 
 
-def impact_by_policy(impact: pd.DataFrame) -> TextTable:
+def impact_by_policy(impact: pd.DataFrame, money: Money) -> TextTable:
     """Tabulate cost and service of each policy, replayed against actual orders."""
     totals = policy_totals(impact)
     weeks = int(totals["weeks"].iloc[0]) if len(totals) else 0
@@ -72,14 +83,14 @@ def impact_by_policy(impact: pd.DataFrame) -> TextTable:
         totals.reset_index(),
         {
             "policy": ("Policy", label),
-            "cost": ("Cost", number),
+            "cost": (money.heading("Cost"), number),
             "on_time_rate": ("On time", percent),
             "fill_rate": ("Fill rate", percent),
             "utilisation": ("Capacity used", percent),
             "demand_units": ("Units wanted", number),
-            "late_units": ("Late", number),
-            "shortage_units": ("Short", number),
-            "stock_units": ("In stock", number),
+            "late_units": ("Units late", number),
+            "shortage_units": ("Units short", number),
+            "stock_units": ("Units in stock", number),
         },
         f"Planned week by week and replayed against the actual orders of {count(weeks, 'week')}: production that"
         " has started is kept, the rest is planned again. In stock: units at the end of a week, on average. "
@@ -87,37 +98,86 @@ def impact_by_policy(impact: pd.DataFrame) -> TextTable:
     )
 
 
-def load_by_manufacturer(capacity_load: pd.DataFrame, plan: pd.DataFrame) -> TextTable:
-    """Tabulate load, capacity and cost of each manufacturer."""
+def this_week(
+    capacity_load: pd.DataFrame, plan: pd.DataFrame, sheets: Mapping[str, str], money: Money
+) -> TextTable:
+    """Tabulate what each manufacturer makes in the first week of the plan.
+
+    Parameters
+    ----------
+    capacity_load, plan
+        CAPACITY_LOAD and ALLOCATION_PLAN.
+    sheets
+        Manufacturer -> address of its sheet.
+    money
+        How amounts are written.
+    """
     require(capacity_load, CAPACITY_LOAD.names, "capacity_load")
-    capacity_load = within_horizon(capacity_load)
-    by_manufacturer = capacity_load.groupby("manufacturer_id")
-    frame = by_manufacturer[
-        ["load_hours", "capacity_hours", "overtime_hours", "overtime_capacity_hours"]
-    ].sum()
+    first = capacity_load["production_week"].min()
+    load = capacity_load[capacity_load["production_week"] == first].set_index("manufacturer_id")
+    now = plan["production_week"] == first
+    made = plan[now].groupby("manufacturer_id")
+    frame = load[["load_hours", "capacity_hours", "overtime_hours"]].copy()
     frame["used"] = frame["load_hours"] / frame["capacity_hours"].where(frame["capacity_hours"] > 0)
-    frame["full"] = full_weeks(capacity_load)
-    frame["shadow_price"] = by_manufacturer["shadow_price"].max()
-    frame["cost"] = plan.groupby("manufacturer_id")["cost"].sum()
-    frame["cost"] = frame["cost"].fillna(0.0)
-    return largest(
-        "Manufacturers",
+    frame["units"], frame["parts"] = made["quantity"].sum(), made["part_id"].nunique()
+    frame["cost"], frame["later"] = (
+        made["cost"].sum(),
+        plan[~now].groupby("manufacturer_id")["quantity"].sum(),
+    )
+    frame = frame.fillna(dict.fromkeys(("units", "parts", "cost", "later"), 0.0))
+    return table(
+        f"Production of week {day(first)}",
         frame.sort_values("load_hours", ascending=False, kind="stable").reset_index(),
         {
-            "manufacturer_id": ("Manufacturer", text),
-            "load_hours": ("Load, h", units),
-            "capacity_hours": ("Regular capacity, h", units),
-            "used": ("Load / capacity", percent),
-            "overtime_hours": ("Overtime, h", units),
-            "overtime_capacity_hours": ("Overtime available, h", units),
-            "full": ("Full weeks", number),
-            "shadow_price": ("Shadow price per h", lambda v: number(v, 2)),
-            "cost": ("Cost", number),
+            "manufacturer_id": ("Manufacturer", lambda m: Link(str(m), sheets[m]) if m in sheets else str(m)),
+            "units": ("Units", units),
+            "parts": ("Parts", number),
+            "load_hours": ("Hours", hours),
+            "capacity_hours": ("Regular hours available", hours),
+            "used": ("Load", percent),
+            "overtime_hours": ("Overtime hours", hours),
+            "cost": (money.heading("Cost"), number),
+            "later": ("Units in later weeks", units),
         },
-        "load_hours",
-        "hours of load",
-        "All weeks of the plan together. Shadow price: what one more regular hour would save, in the week in which"
-        " it saves most.",
+        "The name of a manufacturer opens its sheet: what it makes, when and for where, by part.",
+    )
+
+
+def load_by_week(capacity_load: pd.DataFrame, money: Money) -> TextTable:
+    """Tabulate the load of each manufacturer in each week, as a share of its regular hours."""
+    require(capacity_load, CAPACITY_LOAD.names, "capacity_load")
+    load = capacity_load.set_index(["manufacturer_id", "production_week"])
+    share = load["load_hours"] / load["capacity_hours"].where(load["capacity_hours"] > 0)
+    beyond = ((load["beyond_horizon"] == 1) & (load["load_hours"] <= 0)).unstack()
+    overtime = (load["overtime_hours"] > 1e-6).unstack()
+    wide = share.unstack()
+    order = (
+        load["load_hours"].groupby("manufacturer_id").sum().sort_values(ascending=False, kind="stable").index
+    )
+    price = within_horizon(capacity_load).groupby("manufacturer_id")["shadow_price"].max()
+    rows: list[list[Cell]] = []
+    classes: list[list[str]] = []
+    for manufacturer in order:
+        cells = zip(*(t.loc[manufacturer].tolist() for t in (wide, beyond, overtime)), strict=True)
+        styles = [
+            "beyond" if late else "over" if extra else "full" if used >= FULL else ""
+            for used, late, extra in cells
+        ]
+        texts = [
+            MISSING if style == "beyond" else percent(used, 0)
+            for used, style in zip(wide.loc[manufacturer], styles, strict=True)
+        ]
+        rows.append([str(manufacturer), *texts, number(price.get(manufacturer), 2)])
+        classes.append(["", *styles, ""])
+    weeks = [day(week) for week in wide.columns]
+    return TextTable(
+        "Load as % of regular capacity",
+        "Blue: full. Orange: with overtime. Grey: beyond the horizon, where only late units are made and free hours "
+        "mean nothing. Last column: what one more regular hour would save, in the week in which it saves most.",
+        ["Manufacturer", *weeks, money.heading("An hour more saves at most")],
+        [False, *[True] * (len(weeks) + 1)],
+        rows,
+        classes=classes,
     )
 
 
@@ -138,28 +198,7 @@ def unmet_demand(shortages: pd.DataFrame) -> TextTable:
     )
 
 
-def plan_lines(plan: pd.DataFrame) -> TextTable:
-    """Tabulate the plan by manufacturer, category, region and production week."""
-    columns = {
-        "manufacturer_id": ("Manufacturer", text),
-        "part_category": ("Category", text),
-        "region": ("Deliver to", text),
-        "production_week": ("Production week", day),
-        "quantity": ("Units", units),
-        "cost": ("Cost", number),
-        "unit_cost": ("Cost per unit", lambda v: number(v, 2)),
-    }
-    require(plan, [c for c in columns if c not in ("part_category", "unit_cost")], "allocation_plan")
-    keys = [c for c in list(columns)[:4] if c in plan.columns]
-    lines = plan.groupby(keys, dropna=False)[["quantity", "cost"]].sum().reset_index()
-    lines["unit_cost"] = lines["cost"] / lines["quantity"].where(lines["quantity"] > 0)
-    lines = lines.sort_values(["quantity", *keys], ascending=[False, *[True] * len(keys)])
-    return largest(
-        "Plan", lines, columns, "quantity", "units", "Each line is the sum of its parts. Largest first."
-    )
-
-
-def value_of_hours(capacity_load: pd.DataFrame) -> TextTable:
+def value_of_hours(capacity_load: pd.DataFrame, money: Money) -> TextTable:
     """Tabulate where more capacity would save most, and where capacity is idle."""
     require(capacity_load, CAPACITY_LOAD.names, "capacity_load")
     load = within_horizon(capacity_load)
@@ -176,10 +215,10 @@ def value_of_hours(capacity_load: pd.DataFrame) -> TextTable:
         frame.sort_values(["every_week", "idle"], ascending=[False, True], kind="stable").reset_index(),
         {
             "manufacturer_id": ("Manufacturer", text),
-            "every_week": ("One more hour every week saves", lambda v: number(v, 2)),
-            "best": ("Best week, saving per h", lambda v: number(v, 2)),
+            "every_week": (money.heading("One more hour every week saves"), lambda v: number(v, 2)),
+            "best": (money.heading("An hour more in the best week saves"), lambda v: number(v, 2)),
             "best_week": ("Best week", day),
-            "idle": ("Idle, h", units),
+            "idle": ("Idle hours", hours),
             "idle_share": ("Idle share", percent),
         },
         "What one more regular hour saves at the margin (shadow price), most first; manufacturers with idle hours"
@@ -187,7 +226,7 @@ def value_of_hours(capacity_load: pd.DataFrame) -> TextTable:
     )
 
 
-def cases_to_try(week: date, capacity_load: pd.DataFrame) -> TextTable:
+def cases_to_try(week: date, capacity_load: pd.DataFrame, commands: Commands) -> TextTable:
     """Tabulate commands that plan a changed case.
 
     The cases are more demand, the loss of the busiest manufacturer, and more hours where they save most.
@@ -201,12 +240,14 @@ def cases_to_try(week: date, capacity_load: pd.DataFrame) -> TextTable:
         if by_manufacturer["shadow_price"].max() > 0:
             change = quote(f"{scarcest}=+10%")
             rows.append((f"10 % more hours at {scarcest}, where they save most", f"--capacity {change}"))
-    command = f"forecasting-assets what-if --week {week}"
-    frame = pd.DataFrame([(case, f"{command} {how}") for case, how in rows], columns=["case", "command"])
+    frame = pd.DataFrame(
+        [(case, commands.line(f"what-if --week {week} {how}")) for case, how in rows],
+        columns=["case", "command"],
+    )
     return table(
         "What if",
         frame,
-        {"case": ("Case", text), "command": ("Command", text)},
+        {"case": ("Case", text), "command": ("Command", Command)},
         "Each command writes a page with the difference from this plan and leaves the plan unchanged.",
     )
 
@@ -227,7 +268,7 @@ def reasons_table(reasons: pd.DataFrame) -> TextTable:
     )
 
 
-def rules_table(rules: pd.DataFrame) -> TextTable:
+def rules_table(rules: pd.DataFrame, money: Money) -> TextTable:
     """Tabulate the rules of the marketplace and what keeping them costs."""
     require(rules, PLAN_RULES.names, "plan_rules")
     return table(
@@ -240,7 +281,43 @@ def rules_table(rules: pd.DataFrame) -> TextTable:
             "planned": ("Planned", units),
             "eased": ("Relaxed by", units),
             "contradicts": ("In conflict with", text),
-            "shadow_price": ("Relaxing it by 1 saves", lambda v: number(v, 2)),
+            "shadow_price": (money.heading("Relaxing it by 1 saves"), lambda v: number(v, 2)),
         },
         "Minimum loads are in hours, maximum shares in units, both over the horizon.",
+    )
+
+
+def proof_table(costs: dict[str, float], proof: pd.DataFrame, money: Money) -> TextTable:
+    """Tabulate what proves the plan: its cost, and the lower bound that no plan can go below.
+
+    Parameters
+    ----------
+    costs
+        Cost of the plan: `total` and its parts.
+    proof
+        PLAN_PROOF.
+    money
+        How amounts are written.
+    """
+    stored = proof[proof["kind"].isin(["bound", "gap"])].set_index("kind")["value"].to_dict()
+    rows: list[list[Cell]] = []
+    # Values of 0 are not listed.
+    if len(proof) and "total" in costs:
+        bound, gap = float(stored.get("bound", 0.0)), max(float(stored.get("gap", 0.0)), 0.0)
+        free = bound * (1 + gap)
+        fixed = costs["total"] - free
+        rows = [["Cost of the plan", money.amount(costs["total"])]]
+        if fixed > 1e-6 * costs["total"]:
+            rows.append(["of it: production fixed by locks and promises", money.amount(fixed)])
+            rows.append(["of it: what was free to be planned", money.amount(free)])
+        rows.append(["Lower bound: no plan of what was free can cost less", money.amount(bound)])
+        rows.append(["Most that the plan can be above the cheapest", percent(gap, 2)])
+    return TextTable(
+        "Proof",
+        "The bound follows from the prices of hours and rules by linear programming duality. The check "
+        "solver_certified computes it again from the tables, without the solver.",
+        ["Measure", "Value"],
+        [False, True],
+        rows,
+        empty="This plan has no proof: it was not made by the optimiser.",
     )

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import pandas as pd
 
 from forecasting_assets.reporting.formats import MINUS, unbroken
@@ -18,6 +19,7 @@ from forecasting_assets.reporting.formats import MINUS, unbroken
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
 _drawn: "WeakKeyDictionary[Figure, bytes]" = WeakKeyDictionary()
 
@@ -94,8 +96,12 @@ def literal(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def figure(title: str, note: str = "", height: float = 5, *, keys: bool = True) -> "Figure":
-    """Create an empty figure, 1000 pixels wide.
+#: Width of a figure in units of 100 pixels: on a screen, and on a telephone.
+WIDE, NARROW = 10.0, 4.6
+
+
+def figure(title: str, note: str = "", height: float = 5, *, keys: int = 1, width: float = WIDE) -> "Figure":
+    """Create an empty figure.
 
     Parameters
     ----------
@@ -106,24 +112,31 @@ def figure(title: str, note: str = "", height: float = 5, *, keys: bool = True) 
     height
         Height in units of 100 pixels.
     keys
-        Whether to leave room for `legend`.
+        Rows of keys that `legend` needs room for.
+    width
+        Width in units of 100 pixels: WIDE or NARROW.
     """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    top = 0.6 if keys else 0.36
+    top = 0.36 + 0.24 * keys
     layout = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - top / height), h_pad=0.06, w_pad=0.06)
-    fig = Figure(figsize=(10, height), dpi=100, layout=layout, facecolor="white", label=title)
+    fig = Figure(figsize=(width, height), dpi=100, layout=layout, facecolor="white", label=title)
     fig.text(0.008, 1 - 0.07 / height, literal(title), va="top", fontsize=14, fontweight="bold", color=INK)
     if note:
-        wrapped = textwrap.fill(unbroken(note), 138)
+        wrapped = textwrap.fill(unbroken(note), int(13.8 * width))
         fig.supxlabel(literal(wrapped), x=0.008, ha="left", fontsize=9, color=MUTED)
     return fig
 
 
+def say_what_it_shows(fig: "Figure", text: str) -> None:
+    """Add to the alternative text of a figure what it shows, for readers who do not see it."""
+    fig.set_label(f"{fig.get_label()}. {text}")
+
+
 def no_data(title: str, why: str) -> "Figure":
     """Create the picture for an empty table: it says that there are no data yet, and why."""
-    fig = figure(title, height=2.5, keys=False)
+    fig = figure(title, height=2.5, keys=0)
     fig.text(0.5, 0.52, "No data for this week yet", ha="center", fontsize=14, color=INK)
     fig.text(0.5, 0.36, literal(textwrap.fill(why, 110)), ha="center", va="top", fontsize=10.5, color=MUTED)
     return fig
@@ -171,16 +184,13 @@ def week_axis(ax: "Axes", weeks: Iterable[Any], most: int = 9) -> None:
     years = [None, *ticks.year]
     ax.set_xticks(
         ticks,
-        [
-            f"{d.day} {d:%b}" + (f"\n{d.year}" if d.year != y else "")
-            for d, y in zip(ticks, years, strict=False)
-        ],
+        [f"{d:%m-%d}" + (f"\n{d.year}" if d.year != y else "") for d, y in zip(ticks, years, strict=False)],
     )
     ax.set_xlim(date2num(days[0]) - 5, date2num(days[-1]) + 5)
 
 
 def legend(fig: "Figure", ax: "Axes", columns: int = 6) -> None:
-    """Add one row of keys above the panels for what `ax` shows."""
+    """Add keys above the panels for what `ax` shows: in at most `columns` columns, on a telephone in two."""
     handles, labels = ax.get_legend_handles_labels()
     fig.legend(
         handles,
@@ -188,7 +198,7 @@ def legend(fig: "Figure", ax: "Axes", columns: int = 6) -> None:
         loc="upper left",
         bbox_to_anchor=(0.004, 1 - 0.35 / fig.get_figheight()),
         borderpad=0,
-        ncols=columns,
+        ncols=columns if fig.get_figwidth() > NARROW else 2,
         frameon=False,
         fontsize=9.5,
         labelcolor=INK,
@@ -202,14 +212,66 @@ def from_zero(ax: "Axes") -> None:
     ax.set_ylim(0, 1.06 * max(ax.dataLim.y1, 0.0) or 1.0)
 
 
+#: A value this many times the next smaller one is an outlier.
+_OUTLIER = 2.5
+
+
+def outlier_limit(values: "ArrayLike") -> float | None:
+    """Return where to cut an axis, so that a few outliers do not squash all other values.
+
+    Parameters
+    ----------
+    values
+        The values shown; NaN does not count.
+
+    Returns
+    -------
+    float or None
+        A little above the largest value below a gap among the upper half of the values; None if there is no such gap.
+    """
+    ordered = np.sort(np.asarray(values, dtype=float), axis=None)
+    ordered = ordered[np.isfinite(ordered)]
+    upper = ordered[ordered.size // 2 :]
+    gaps = np.flatnonzero((upper[:-1] > 0) & (upper[1:] > _OUTLIER * upper[:-1]))
+    return 1.15 * float(upper[gaps[0]]) if gaps.size else None
+
+
 def bar_labels(ax: "Axes", bars: Any, texts: Iterable[str], size: float = 9) -> None:
     """Label each bar at its end."""
     ax.bar_label(bars, labels=list(texts), padding=3, fontsize=size, color=INK)
 
 
+#: Lightness of white in dark pictures, and how fast colours darken towards it: light text stays legible on them.
+_DARK_GROUND, _DARKENING = 0.145, 1.3
+
+
+@lru_cache(maxsize=64)
+def dark(image: bytes) -> bytes:
+    """Return a picture of `png` for dark mode: lightness is reversed, hues stay.
+
+    Its ground is #252525, the `--card` of the style sheet's dark mode.
+    """
+    from colorsys import hls_to_rgb, rgb_to_hls
+
+    from PIL import Image
+
+    with Image.open(io.BytesIO(image)) as light:
+        palette = light.getpalette() or []
+        colours = zip(palette[::3], palette[1::3], palette[2::3], strict=True)
+        reversed_palette: list[int] = []
+        for red, green, blue in colours:
+            hue, lightness, saturation = rgb_to_hls(red / 255, green / 255, blue / 255)
+            lightness = _DARK_GROUND + (1 - _DARK_GROUND) * (1 - lightness) ** _DARKENING
+            reversed_palette += (round(255 * v) for v in hls_to_rgb(hue, lightness, saturation))
+        light.putpalette(reversed_palette)
+        small = io.BytesIO()
+        light.save(small, "PNG")
+    return small.getvalue()
+
+
 @lru_cache(maxsize=16)
 def png(fig: "Figure") -> bytes:
-    """Render a figure as a PNG image 1000 pixels wide.
+    """Render a figure as a PNG image.
 
     It has 256 colours to be small, and the same bytes for the same figure. Each figure is drawn only once.
     """
@@ -235,6 +297,6 @@ def _draw(fig: "Figure") -> bytes:
 
 
 def described(fig: "Figure") -> str:
-    """Return title and note of a figure as its alternative text."""
+    """Return the alternative text of a figure: its title, what it shows, and its note."""
     texts = [str(fig.get_label()), *(t.get_text() for t in fig.texts[1:])]
     return ". ".join(" ".join(t.replace(r"\$", "$").split()).rstrip(".") for t in texts if t)

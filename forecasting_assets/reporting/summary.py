@@ -33,7 +33,7 @@ def summary(
     costs
         Cost of the newest plan: `total` and its parts.
     reports
-        Paths of the reports.
+        Paths of the reports, and the command that opens them.
     open_ui
         How to open the UI.
     """

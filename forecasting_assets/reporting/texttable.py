@@ -1,6 +1,6 @@
 """Tables of a report, with every cell formatted as text for the template."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -12,8 +12,27 @@ from forecasting_assets.wording import count
 
 ROWS_SHOWN = 200
 
+
+@dataclass(frozen=True)
+class Link:
+    """A cell that leads to another page, or to another place on this one."""
+
+    text: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """A cell with a command that can be pasted into a shell."""
+
+    code: str
+
+
+#: A cell as the template shows it.
+Cell: TypeAlias = str | Link | Command
+
 #: Columns to show: name -> (heading, function that formats a cell).
-Columns: TypeAlias = Mapping[Any, tuple[str, Callable[[Any], str]]]
+Columns: TypeAlias = Mapping[Any, tuple[str, Callable[[Any], Cell]]]
 
 
 @dataclass(frozen=True)
@@ -30,13 +49,25 @@ class TextTable:
         Whether each column holds numbers, which are aligned to the right.
     rows
         Cells of each row.
+    empty
+        What is said if there are no rows.
+    anchors
+        Id of each row, for links to it; empty for none.
+    classes
+        Style of each cell: `beyond`, `full`, `over` or empty; empty for no styles.
+    folded
+        Whether the rows are shown on a click only, so that what follows is near.
     """
 
     title: str
     note: str
     heading: list[str]
     numeric: list[bool]
-    rows: list[list[str]]
+    rows: list[list[Cell]]
+    empty: str = "Nothing to show for this week."
+    anchors: Sequence[str] = ()
+    classes: Sequence[Sequence[str]] = ()
+    folded: bool = False
 
 
 def text(value: object) -> str:
@@ -50,16 +81,26 @@ def day(value: object) -> str:
 
 
 def table(title: str, frame: pd.DataFrame, columns: Columns, note: str = "") -> TextTable:
-    """Format those of `columns` that `frame` has."""
+    """Format those of `columns` that `frame` has; columns of numbers that are not formatted as names are numeric."""
     shown = {name: column for name, column in columns.items() if name in frame.columns}
-    cells = [[form(value) for value in frame[name]] for name, (_, form) in shown.items()]
+    cells = [_formatted(frame[name], form) for name, (_, form) in shown.items()]
     return TextTable(
         title,
         note,
         [heading for heading, _ in shown.values()],
-        [form not in (text, day, label) for _, form in shown.values()],
+        [
+            pd.api.types.is_numeric_dtype(frame[name]) and form not in (text, day, label)
+            for name, (_, form) in shown.items()
+        ],
         [list(row) for row in zip(*cells, strict=True)],
     )
+
+
+def _formatted(values: pd.Series, form: Callable[[Any], Cell]) -> list[Cell]:
+    """Format a column; equal values are formatted once, as columns of names and weeks have few."""
+    codes, unique = pd.factorize(values, use_na_sentinel=False)
+    cells = [form(value) for value in unique]
+    return [cells[code] for code in codes.tolist()]
 
 
 def largest(

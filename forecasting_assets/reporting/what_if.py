@@ -7,12 +7,12 @@ from datetime import date
 import pandas as pd
 
 from forecasting_assets.reporting import charts
-from forecasting_assets.reporting.formats import number, percent, signed
+from forecasting_assets.reporting.formats import Money, number, percent, signed
 from forecasting_assets.reporting.headlines import Headline
-from forecasting_assets.reporting.html import page
+from forecasting_assets.reporting.html import Page, Section, closed_week, render
 from forecasting_assets.reporting.plan_tables import reasons_table, units
 from forecasting_assets.reporting.style import COST_PARTS, label
-from forecasting_assets.reporting.texttable import aligned, table, text
+from forecasting_assets.reporting.texttable import TextTable, aligned, table, text
 
 PLAN, CHANGED = "Plan", "Changed"
 
@@ -81,38 +81,48 @@ def what_if_text(week: date, difference: Difference) -> str:
     )
 
 
-def what_if_html(week: date, difference: Difference) -> str:
-    """Render the difference as a page for planners."""
+def what_if_html(week: date, difference: Difference, money: Money) -> str:
+    """Render the difference as a page for planners; `money` says how amounts are written."""
     cost = _costs(difference)
     total = difference.cost[PLAN]["total"]
     change = difference.cost[CHANGED]["total"] - total
     points = 100 * (difference.on_time[CHANGED] - difference.on_time[PLAN])
     hours = difference.hours.reset_index(names="manufacturer_id")
-    picture = charts.what_if(cost, difference.hours, difference.on_time, difference.description)
-    return page(
-        "What if",
-        week,
-        f"{difference.description}: this case compared with the plan, which is unchanged. "
-        f"{difference.no_longer_valid}".strip(),
-        [
-            Headline(signed(change), f"cost, which is {number(total)} in the plan"),
-            Headline(f"{signed(points, 1)} points", "of units expected on time"),
-            Headline(signed(difference.short[CHANGED] - difference.short[PLAN]), "units short"),
-        ],
-        [picture],
-        [
-            table(
-                "Hours by manufacturer",
-                hours,
-                {
-                    "manufacturer_id": ("Manufacturer", text),
-                    PLAN: ("Plan, h", units),
-                    CHANGED: ("This case, h", units),
-                    "change": ("Change, h", lambda v: signed(v, 1)),
-                },
-            ),
-            reasons_table(difference.reasons),
-        ],
+    picture, narrow = (
+        charts.what_if(cost, difference.hours, difference.on_time, difference.description, narrow=narrow)
+        for narrow in (False, True)
+    )
+    return render(
+        Page(
+            "What if",
+            f"after {closed_week(week)}",
+            f"{difference.description}: this case compared with the plan, which is unchanged. "
+            f"{difference.no_longer_valid} {money.note}",
+            "what-if.html",
+            [
+                Headline(money.change(change), f"cost, which is {money.amount(total)} in the plan"),
+                Headline(f"{signed(points, 1)} points", "of units expected on time"),
+                Headline(signed(difference.short[CHANGED] - difference.short[PLAN]), "units short"),
+            ],
+            [
+                Section("Difference from the plan", "difference", pictures=[picture], narrow=[narrow]),
+                Section("Hours by manufacturer", "hours", tables=[_hours_table(hours)]),
+                Section("Why units are short or late", "reasons", tables=[reasons_table(difference.reasons)]),
+            ],
+        )
+    )
+
+
+def _hours_table(hours: pd.DataFrame) -> TextTable:
+    return table(
+        "Hours by manufacturer",
+        hours,
+        {
+            "manufacturer_id": ("Manufacturer", text),
+            PLAN: ("Plan, h", units),
+            CHANGED: ("This case, h", units),
+            "change": ("Change, h", lambda v: signed(v, 1)),
+        },
     )
 
 

@@ -52,7 +52,8 @@ BACKTEST_REPORT = Table(
             "string",
             "Metric; mape_left_out is the share of weeks without demand, which mape excludes; width is the factor by "
             "which intervals of the combined forecast are widened; value_added is the "
-            "absolute error in units that overrides removed from the rows they touched (touched_rows)",
+            "absolute error in units that overrides removed from the rows they touched (touched_rows); below_q05 and "
+            "at_most_q05 are the shares of weeks with demand below and at or below the quantile q05",
             values=(
                 "rmse",
                 "mape",
@@ -72,11 +73,59 @@ BACKTEST_REPORT = Table(
                 "touched_rows",
                 "part_correlation",
                 "week_correlation",
+                *(f"{kind}_{q}" for kind in ("below", "at_most") for q in QUANTILES),
             ),
         ),
         Column("value", "double", "Value of the metric", nullable=True),
     ),
     key=("model", "segment", "horizon", "metric"),
+)
+FORECAST_ERRORS = Table(
+    "forecast_errors",
+    (
+        Column("origin_week", "date", "Week at whose end the forecast was made"),
+        Column(
+            "grouping",
+            "string",
+            "What the group has in common",
+            values=("total", "part_category", "region", "value_class"),
+        ),
+        Column("name", "string", "Category, region or value class (A, B or C); empty for the total"),
+        Column("model", "string", "sarimax, xgb, combined or seasonal_naive"),
+        Column("horizon", "long", "Weeks from origin to target", minimum=1),
+        Column("cells", "long", "Series compared", minimum=1),
+        amount("forecast", "Units forecast: mean"),
+        amount("actual", "Units ordered"),
+        amount("absolute_error", "Absolute errors of the median of each series, added up, in units"),
+    ),
+    key=("origin_week", "grouping", "name", "model", "horizon"),
+)
+PART_ERRORS = Table(
+    "part_errors",
+    (
+        PART,
+        REGION,
+        Column("part_category", "string", "Category of the part at the latest origin", nullable=True),
+        Column(
+            "value_class",
+            "string",
+            "A: the series with the first 80 % of the value of demand, B: the next 15 %, C: the rest",
+            nullable=True,
+            values=("A", "B", "C"),
+        ),
+        Column("cells", "long", "Forecasts of this series compared with actual orders", minimum=1),
+        amount("forecast", "Units forecast by the combined forecast: mean"),
+        amount("actual", "Units ordered"),
+        amount("absolute_error", "Absolute errors of the median, in units"),
+        amount("error_value", "Absolute errors of the median, each valued at the price known at its origin"),
+        Column("inside_80", "long", "Forecasts whose 80 % interval held the demand", minimum=0),
+        Column(
+            "tracking_signal",
+            "double",
+            "Sum of the errors one week ahead over their mean size; negative where forecasts are too low",
+        ),
+    ),
+    key=("part_id", "region"),
 )
 ERROR_CORRELATIONS = Table(
     "error_correlations",

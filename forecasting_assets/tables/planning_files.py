@@ -95,6 +95,20 @@ PROMISES = Table(
     ),
     optional=True,
 )
+#: Read by no asset yet; files of this kind are accepted and can be checked.
+KNOWN_COVARIATES = Table(
+    "known_covariates",
+    (
+        _ANY_PART,
+        _ANY_REGION,
+        Column("week", "date", "Monday of the week that it is about", is_week=True),
+        Column(
+            "published", "date", "Day on which it became known; empty if it was always known", nullable=True
+        ),
+    ),
+    open=True,
+    optional=True,
+)
 #: The kinds of planning files, by name: `<name>*.csv`, `.csv.gz`, `.parquet` or `.xlsx` in the planning folder.
 PLANNING_FILES = {
     table.name: table for table in (FORECAST_OVERRIDES, LOCKED_ALLOCATIONS, STOCK, WORK_IN_PROGRESS, PROMISES)

@@ -5,10 +5,12 @@ from datetime import date
 import pandas as pd
 
 from forecasting_assets.features.build import feature_columns
+from forecasting_assets.lake.files import DamagedWeekError, MissingWeeksError
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.pipeline import HELD, OVERRIDES
 from forecasting_assets.planning.demand import DemandSources, plan_demand
+from forecasting_assets.reporting.forecast_page import FORECAST_PAGE
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     DEMAND_FORECAST,
@@ -18,6 +20,7 @@ from forecasting_assets.tables import (
     QUANTILES,
     SERIES,
 )
+from forecasting_assets.workflows.forecast_page import write_forecast_page
 from forecasting_assets.workflows.week_result import WeekResult
 
 
@@ -48,7 +51,7 @@ def planned_demand(lake: Lake, origin: date) -> pd.DataFrame:
 
 
 def plan_demand_of_week(settings: Settings, lake: Lake, week: date) -> WeekResult:
-    """Plan the demand of a week and write it, and what each override did.
+    """Plan the demand of a week and write it, what each override did, and the page about the forecast.
 
     Raises
     ------
@@ -66,4 +69,15 @@ def plan_demand_of_week(settings: Settings, lake: Lake, week: date) -> WeekResul
         "overrides": len(use),
         "overrides_unused": int(use["problem"].notna().sum()),
     }
-    return WeekResult(rows, metadata)
+    page, warning = _forecast_page(settings, lake, week)
+    return WeekResult(rows, metadata, report=page, warnings=(warning,) if warning else ())
+
+
+def _forecast_page(settings: Settings, lake: Lake, week: date) -> tuple[str | None, str]:
+    """Write the page about the forecast; return its path, if it was written, and what to warn of."""
+    try:
+        page, no_drivers = write_forecast_page(settings, lake, week)
+    except (DamagedWeekError, MissingWeeksError) as error:
+        # The page shows weeks that the demand plan is not made from; the plan does not wait for them.
+        return None, f"{FORECAST_PAGE} of {week} was not written: {error}"
+    return page, f"{page} does not say what drives forecasts: {no_drivers}" if no_drivers else ""

@@ -10,14 +10,18 @@ from forecasting_assets.forecasting.backtest import Backtest, PastForecasts, rol
 from forecasting_assets.forecasting.combine import combine
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.planning_files import PlanningFolder
-from forecasting_assets.lake.reports import write_report
+from forecasting_assets.lake.reports import report_path, write_report
 from forecasting_assets.pipeline import PAST_OVERRIDES
 from forecasting_assets.reporting import backtest_html, charts, png
+from forecasting_assets.reporting.forecast_page import FORECAST_PAGE
+from forecasting_assets.reporting.formats import Money
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     BACKTEST_REPORT,
     DEMAND_FORECAST,
     ERROR_CORRELATIONS,
+    FORECAST_ERRORS,
+    PART_ERRORS,
     QUANTILES,
     SARIMAX_MODEL,
     SERIES,
@@ -73,7 +77,7 @@ def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Map
         return lake.read_pandas(MODELS[model], [origin], _FORECAST_COLUMNS)
 
     def load_segments(origin: date) -> pd.DataFrame:
-        return lake.read_pandas(features, [origin], [*SERIES, "segment", "part_category"])
+        return lake.read_pandas(features, [origin], [*SERIES, "segment", "part_category", "mean_52", "price"])
 
     past = PastForecasts(load_forecasts, load_segments, overrides)
     return rolling_backtest(weeks, past, demand, calendar.horizon_weeks, forecasting)
@@ -83,12 +87,14 @@ def write_backtest(settings: Settings, lake: Lake, week: date, backtest: Backtes
     """Write the backtest of a week, as tables and as page."""
     report = backtest.report
     lake.write_pandas(backtest.correlations, ERROR_CORRELATIONS, week)
+    lake.write_pandas(backtest.errors, FORECAST_ERRORS, week)
+    lake.write_pandas(backtest.parts, PART_ERRORS, week)
     rows = lake.write_pandas(report, BACKTEST_REPORT, week)
     figures = {
         "error_by_horizon": charts.error_by_horizon(report),
         "error_by_segment": charts.error_by_segment(report),
     }
-    page = backtest_html(week, report, list(figures.values()))
+    page = backtest_html(week, backtest, list(figures.values()), Money(settings.reports.currency))
     path = write_report(settings.reports_path, week, "backtest.html", page)
     home = backtest.correlations.iloc[0]
     metadata = {name: float(home[name]) for name in ("part_correlation", "week_correlation")}
@@ -128,6 +134,7 @@ def combine_week(settings: Settings, lake: Lake, week: date) -> WeekResult:
     since = max(add_weeks(week, 1 - _WEEKS_SHOWN), settings.calendar.first_week)
     history = lake.read_pandas(WEEKLY_DEMAND, weeks_between(since, week), [*SERIES, "quantity"])
     picture = png(charts.demand_and_forecast(history, forecast))
-    return WeekResult(
-        rows, {"expected_units": float(forecast["mean"].sum())}, {"demand_and_forecast": picture}
-    )
+    # The demand plan of the week writes the page, as it shows bookings and overrides as well.
+    page = report_path(settings.reports_path, week, FORECAST_PAGE)
+    expected = {"expected_units": float(forecast["mean"].sum())}
+    return WeekResult(rows, expected, {"demand_and_forecast": picture}, report=page)

@@ -20,7 +20,7 @@ from forecasting_assets.forecasting import naive
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import read_network
 from forecasting_assets.pipeline import NAIVE_LOOKBACK_WEEKS
-from forecasting_assets.reporting import png, worth_in_words
+from forecasting_assets.reporting import worth_in_words
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     ALLOCATION_PLAN,
@@ -35,7 +35,7 @@ from forecasting_assets.tables import (
 )
 from forecasting_assets.weeks import add_weeks, weeks_between
 from forecasting_assets.workflows.demand import planned_demand
-from forecasting_assets.workflows.planning import impact_figures, write_plan_report
+from forecasting_assets.workflows.plan_report import write_worth_report
 from forecasting_assets.workflows.week_result import WeekResult
 
 
@@ -62,15 +62,11 @@ def judge_week(settings: Settings, lake: Lake, week: date) -> Mapping[str, Any]:
 
 
 def report_week(settings: Settings, lake: Lake, week: date, metadata: Mapping[str, Any]) -> WeekResult:
-    """Write the report of the plan of a judged week again, now with what plans were worth up to it."""
+    """Write what plans were worth up to a week as a page."""
     worth = lake.read_pandas(BUSINESS_IMPACT, [week])
-    if worth.empty:
-        return WeekResult(0, metadata)
-    metadata = {**metadata, "worth": " ".join(worth_in_words(worth))}
-    if not lake.existing(ALLOCATION_PLAN, [week]):
-        pictures = {name: png(figure) for name, figure in impact_figures(worth).items()}
-        return WeekResult(len(worth), metadata, pictures)
-    report, pictures = write_plan_report(settings, lake, week)
+    report, pictures = write_worth_report(settings, lake, week)
+    if len(worth):
+        metadata = {**metadata, "worth": " ".join(worth_in_words(worth))}
     return WeekResult(len(worth), metadata, pictures, report)
 
 

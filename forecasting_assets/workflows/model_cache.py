@@ -34,7 +34,10 @@ _SOURCES = Path(__file__).parent.parent
 #: Modules whose code changes what models forecast.
 _CODE = ["forecasting/**/*.py", "features/*.py", "workflows/model_cache.py", "tables/*.py", "weeks.py"]
 #: Modules of forecasting that work on finished forecasts.
-_NO_MODEL_CODE = {"backtest.py", "calibration.py", "checks.py", "combine.py", "metrics.py"}
+_NO_MODEL_CODE = {
+    *("backtest.py", "bias.py", "calibration.py", "checks.py", "combine.py"),
+    *("comparison.py", "drivers.py", "error_groups.py", "metrics.py"),
+}
 _LIBRARIES = ["holidays", "numpy", "pandas", "scipy", "statsmodels", "xgboost"]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -22,9 +22,8 @@ from forecasting_assets.allocation import (
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import read_network
 from forecasting_assets.lake.planning_files import PlanningFolder
-from forecasting_assets.lake.reports import write_report
 from forecasting_assets.pipeline import HELD, LOCKS
-from forecasting_assets.reporting import PlanTables, charts, plan_html, png
+from forecasting_assets.reporting import PlanTables
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     ALLOCATION_PLAN,
@@ -43,10 +42,6 @@ from forecasting_assets.weeks import add_weeks, days_of, weeks_between
 from forecasting_assets.workflows.demand import planned_demand
 from forecasting_assets.workflows.plan_choice import choose_week, read_policy
 from forecasting_assets.workflows.supply import carry_supply_forward, read_position
-from forecasting_assets.workflows.week_result import WeekResult
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 #: Weeks of business impact that the report of a plan shows.
 _IMPACT_WEEKS = 26
@@ -155,12 +150,6 @@ def _correlation_metadata(inputs: PlanningInputs) -> dict[str, Any]:
     }
 
 
-def report_plan(settings: Settings, lake: Lake, week: date, metadata: Mapping[str, Any]) -> WeekResult:
-    """Write the report of the plan of a week."""
-    report, pictures = write_plan_report(settings, lake, week)
-    return WeekResult(lake.rows(ALLOCATION_PLAN, week), metadata, pictures, report)
-
-
 def _write_plan(lake: Lake, plan: AllocationPlan, week: date) -> None:
     """Write the tables of a plan; ALLOCATION_PLAN is published last."""
     lake.write_pandas(plan.capacity_load, CAPACITY_LOAD, week)
@@ -188,23 +177,3 @@ def read_plan_tables(lake: Lake, week: date) -> PlanTables:
     )
     impact = lake.read_pandas(BUSINESS_IMPACT, earlier, missing_ok=True)
     return PlanTables(plan, load, shortages, read_plan_costs(lake, week), impact, reasons, rules)
-
-
-def write_plan_report(settings: Settings, lake: Lake, week: date) -> tuple[str, dict[str, bytes]]:
-    """Write plan.html of a plan in the lake; return its path, and its pictures by name."""
-    tables = read_plan_tables(lake, week)
-    figures = {"load_against_capacity": charts.load_by_manufacturer(tables.capacity_load)}
-    if len(tables.impact):
-        figures |= impact_figures(tables.impact)
-    page = plan_html(week, tables, list(figures.values()))
-    path = write_report(settings.reports_path, week, "plan.html", page)
-    return path, {name: png(figure) for name, figure in figures.items()}
-
-
-def impact_figures(impact: pd.DataFrame) -> "dict[str, Figure]":
-    """Draw what plans were worth, from rows of BUSINESS_IMPACT."""
-    return {
-        "cost_by_policy": charts.cost_by_policy(impact),
-        "impact_by_week": charts.impact_by_week(impact),
-        "sensitivity": charts.sensitivity(impact),
-    }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from forecasting_assets.allocation import (
+    Change,
     allocate,
     changed_demand,
     changed_network,
@@ -14,14 +15,15 @@ from forecasting_assets.allocation import (
     hours_by_manufacturer,
     on_time_rate,
     parse_change,
+    require_planned_weeks,
 )
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.reports import write_report
-from forecasting_assets.reporting import what_if_html, what_if_text
+from forecasting_assets.reporting import Money, what_if_html, what_if_text
 from forecasting_assets.reporting.what_if import CHANGED, PLAN, Difference
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import QUANTILES
-from forecasting_assets.workflows.planning import planning_inputs, read_plan_tables
+from forecasting_assets.workflows.planning import PlanningInputs, planning_inputs, read_plan_tables
 
 #: Longest name of a report, as file systems limit names.
 _LONGEST_NAME = 80
@@ -34,9 +36,9 @@ class Case:
     Attributes
     ----------
     capacity
-        More or fewer hours, as `M03=-40%`.
+        More or fewer hours, as `M03=-40%` or `M03@2026-12-07=320h`.
     demand
-        More or less demand, as `cnc/north=+20%`.
+        More or less demand, as `cnc/north=+20%` or `P0001/north@2026-12-07=+20%`.
     remove
         Manufacturers to plan without.
     """
@@ -50,8 +52,8 @@ class Case:
         """The changes in words."""
         return ", ".join(
             [
-                *(f"{text.replace('=', ' ')} hours" for text in self.capacity),
-                *(f"{text.replace('=', ' ')} demand" for text in self.demand),
+                *(f"{_in_words(text).removesuffix('h')} hours" for text in self.capacity),
+                *(f"{_in_words(text)} demand" for text in self.demand),
                 *(f"without {name}" for name in self.remove),
             ]
         )
@@ -59,11 +61,37 @@ class Case:
     @property
     def report_name(self) -> str:
         """File name of its report."""
-        words = re.findall("[a-z0-9]+", self.description.lower().replace("-", "minus "))
+        words = re.findall("[a-z0-9]+", re.sub(r"(?<!\w)-", "minus ", self.description.lower()))
         return f"{'-'.join(['what-if', *words])[:_LONGEST_NAME]}.html"
 
 
-def what_if(settings: Settings, lake: Lake, week: date, case: Case) -> tuple[str, str]:
+@dataclass(frozen=True)
+class CaseResult:
+    """A changed case and its difference from the plan.
+
+    Attributes
+    ----------
+    case, week
+        The changes, and the planned week.
+    change
+        The changes with the full names of what they concern.
+    inputs
+        What the plan was made from.
+    difference
+        The difference.
+    changed_inputs
+        What the changed case was made from.
+    """
+
+    case: Case
+    week: date
+    change: Change
+    inputs: PlanningInputs
+    difference: Difference
+    changed_inputs: PlanningInputs
+
+
+def plan_case(settings: Settings, lake: Lake, week: date, case: Case) -> CaseResult:
     """Plan a changed case of `week` and compare it with the plan.
 
     Parameters
@@ -77,20 +105,18 @@ def what_if(settings: Settings, lake: Lake, week: date, case: Case) -> tuple[str
     case
         The changes.
 
-    Returns
-    -------
-    tuple
-        The difference in words, and the path of the report.
+    Raises
+    ------
+    AllocationError
+        If a change cannot be read, or has a name or a week that the plan does not know.
     """
     inputs, plan = planning_inputs(settings, lake, week), read_plan_tables(lake, week)
     change = parse_change(case.capacity, case.demand, case.remove, inputs.network, inputs.demand)
-    demand, network = (
-        changed_demand(inputs.demand, change, ["quantity", *QUANTILES]),
-        changed_network(inputs.network, change),
+    require_planned_weeks(change, inputs.state, inputs.demand)
+    changed_inputs, dropped = changed_planning_inputs(inputs, change)
+    changed = allocate(
+        changed_inputs.demand, changed_inputs.network, changed_inputs.policy, changed_inputs.state
     )
-    policy, dropped = changed_policy(inputs.policy, change, network, demand)
-    state, no_longer_held = changed_state(inputs.state, change)
-    changed = allocate(demand, network, policy, state)
     difference = Difference(
         case.description,
         {PLAN: plan.costs, CHANGED: changed.cost},
@@ -101,7 +127,28 @@ def what_if(settings: Settings, lake: Lake, week: date, case: Case) -> tuple[str
         {PLAN: float(plan.shortages["quantity"].sum()), CHANGED: float(changed.shortages["quantity"].sum())},
         hours_by_manufacturer([(PLAN, plan.capacity_load), (CHANGED, changed.capacity_load)]),
         changed.reasons,
-        [*dropped, *no_longer_held],
+        dropped,
     )
-    page = what_if_html(week, difference)
-    return what_if_text(week, difference), write_report(settings.reports_path, week, case.report_name, page)
+    return CaseResult(case, week, change, inputs, difference, changed_inputs)
+
+
+def changed_planning_inputs(inputs: PlanningInputs, change: Change) -> tuple[PlanningInputs, list[str]]:
+    """Return what a changed case is planned from, and the rules, locks and promises that do not hold in it."""
+    demand = changed_demand(inputs.demand, change, ["quantity", *QUANTILES])
+    network = changed_network(inputs.network, change)
+    policy, rules = changed_policy(inputs.policy, change, network, demand)
+    state, held = changed_state(inputs.state, change)
+    return PlanningInputs(demand, network, state, policy), [*rules, *held]
+
+
+def report_case(settings: Settings, result: CaseResult) -> tuple[str, str]:
+    """Describe a changed case in words, and write its report; return both the words and the path."""
+    page = what_if_html(result.week, result.difference, Money(settings.reports.currency))
+    path = write_report(settings.reports_path, result.week, result.case.report_name, page)
+    return what_if_text(result.week, result.difference), path
+
+
+def _in_words(text: str) -> str:
+    scope, _, change = text.rpartition("=")
+    name, at, week = scope.partition("@")
+    return f"{name} in week {week} {change}" if at else f"{name} {change}"

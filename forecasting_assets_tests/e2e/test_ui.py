@@ -12,8 +12,6 @@ from forecasting_assets_tests.support.homes import WEEKS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.spark]
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
 
 @pytest.fixture
 def ui(home_copy, tmp_path):
@@ -22,22 +20,7 @@ def ui(home_copy, tmp_path):
         yield address
 
 
-@pytest.fixture
-def page():
-    from playwright.sync_api import sync_playwright
-
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*flags, *quiet])
-        page = browser.new_page(viewport={"width": 1500, "height": 1000})
-        page.set_default_timeout(60_000)
-        yield page
-        browser.close()
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)")
-def test_a_week_is_materialized_by_clicking(home_copy, ui, page):
+def test_a_week_is_materialized_by_clicking(home_copy, page, ui):
     week = str(WEEKS[-1])
     table = home_copy.path / "lake" / "weekly_demand" / f"week={week}"
     shutil.rmtree(table)

@@ -1,6 +1,7 @@
 """The chain from landed files to the plan, run as users run it."""
 
 import shutil
+from urllib.parse import unquote
 
 import dagster as dg
 import numpy as np
@@ -37,6 +38,7 @@ from forecasting_assets.tables import (
     XGB_MODEL,
 )
 from forecasting_assets_tests.support.homes import PLANNED, WEEKS, rows
+from forecasting_assets_tests.support.spark import spark_session
 
 pytestmark = pytest.mark.spark
 
@@ -132,10 +134,8 @@ def test_features_say_what_the_demand_was(home):
 
 
 def test_series_without_recent_orders_have_no_features(home):
-    from pyspark.sql import SparkSession
-
     week, ended = WEEKS[-1], WEEKS[-53]
-    demand = read_weeks(SparkSession.builder.getOrCreate(), home.lake, WEEKLY_DEMAND, [ended])
+    demand = read_weeks(spark_session(home.settings.spark), home.lake, WEEKLY_DEMAND, [ended])
     assert demand.count()
     for history in (demand, demand.limit(0)):
         made = build_features(history, FeatureWeeks(week, week, WEEKS[0], ("US",)), 6, 2)
@@ -254,7 +254,10 @@ def test_metadata_and_checks_are_recorded_for_each_week_of_a_range(home):
             metadata = record.asset_materialization.metadata
             made = home.lake.rows(DEMAND_FORECAST, week)
             assert metadata["dagster/partition_row_count"].value == made
-            assert "data:image/png;base64," in str(metadata["demand_and_forecast"].value)
+            picture = str(metadata["demand_and_forecast"].value)
+            address = unquote(picture.rpartition("(")[2].rstrip(")").removeprefix(home.settings.reports.url))
+            assert (home.settings.reports_path / address.lstrip("/")).read_bytes().startswith(b"\x89PNG")
+            assert len(str(metadata["first_rows"].value)) < 1000
         history = instance.event_log_storage.get_asset_check_execution_history(
             dg.AssetCheckKey(dg.AssetKey("allocation_plan"), "solver_certified"), limit=100
         )

@@ -21,7 +21,12 @@ COMMANDS = [
     "status",
     "stale",
     "what-if",
+    "scenarios",
     "promise",
+    "export",
+    "template",
+    "check-planning",
+    "sql",
     "dev",
     "mlflow",
 ]
@@ -110,6 +115,17 @@ def test_json_keeps_progress_off_standard_output(home_copy, monkeypatch, capsys)
 
 
 @pytest.mark.spark
+def test_open_writes_the_index_and_prints_its_path_without_a_browser(home_copy, monkeypatch, capsys):
+    monkeypatch.setenv("FORECASTING_HOME", str(home_copy.path))
+    monkeypatch.setattr("webbrowser.open", lambda address: False)
+    index = home_copy.settings.reports_path / "index.html"
+    index.unlink()
+    assert main(["open"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(index)
+    assert f"week={PLANNED[-1]}/plan.html" in index.read_text()
+    assert "Fresh" in index.read_text()
+
+
 def test_output_into_a_pipe_has_no_colour_and_the_pipe_may_close(at_home):
     environment = {**os.environ, "FORECASTING_HOME": str(at_home.path)}
     piped = subprocess.run([*PROGRAM, "status"], env=environment, capture_output=True, text=True, timeout=120)

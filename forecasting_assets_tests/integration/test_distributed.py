@@ -15,12 +15,12 @@ from forecasting_assets.forecasting import on_spark, xgb
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.orchestration.runs import materialize
-from forecasting_assets.runtime.spark import jvm_environment, spark_conf
 from forecasting_assets.settings import SparkSettings
 from forecasting_assets.tables import QUANTILES, SERIES, XGB_MODEL
 from forecasting_assets.weeks import add_weeks
 from forecasting_assets_tests.support.homes import PLANNED, Home, rows, written_at
 from forecasting_assets_tests.support.market import FIRST, market
+from forecasting_assets_tests.support.spark import spark_session
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -105,11 +105,7 @@ def alone() -> xgb.XgbModel:
 @pytest.fixture(scope="module")
 def frames() -> tuple["DataFrame", "DataFrame"]:
     """Demand and features as Spark has them."""
-    from pyspark.sql import SparkSession
-
-    settings = SparkSettings(master="local[2]")
-    os.environ |= jvm_environment(settings)
-    session = SparkSession.builder.config(map=dict(spark_conf(settings))).getOrCreate()
+    session = spark_session(SparkSettings(master="local[2]"))
     demand, known = (
         session.createDataFrame(table.assign(week=table["week"].dt.date)) for table in (HISTORY, FEATURES)
     )

@@ -1,6 +1,8 @@
 """Homes for the tests: small synthetic marketplaces, materialized with the real Spark, Dagster and MLflow."""
 
 import functools
+import os
+import pickle
 import shutil
 from dataclasses import dataclass
 from datetime import date
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 from forecasting_assets.demo import Marketplace, WrittenOrders, write_marketplace
 from forecasting_assets.lake.lake import Lake
@@ -65,17 +68,24 @@ def new_home(path: Path) -> Home:
 
 @functools.cache
 def _materialized_home(folder: Path) -> Home:
-    new = new_home(folder)
-    assert materialize(new.settings, WEEKS, "+key:feature_table")
-    assert materialize(new.settings, PLANNED, "group:forecasts or group:planning")
-    return new
+    finished = folder.with_suffix(".pickle")
+    with FileLock(folder.with_suffix(".lock")):
+        if not finished.exists():
+            new = new_home(folder)
+            assert materialize(new.settings, WEEKS, "+key:feature_table")
+            assert materialize(new.settings, PLANNED, "group:forecasts or group:planning")
+            finished.write_bytes(pickle.dumps(new))
+        home: Home = pickle.loads(finished.read_bytes())
+        return home
 
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory) -> Home:
     """Provide all weeks of orders and features, and eight weeks of models and plans; tests must not change it."""
-    # Several conftest files provide this fixture; the cache lets them share one home.
-    return _materialized_home(tmp_path_factory.getbasetemp() / "home")
+    # The cache shares one home between the conftest files that provide this fixture, the lock between the
+    # processes that run tests side by side, whose folders have one parent.
+    folder = tmp_path_factory.getbasetemp()
+    return _materialized_home((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "home")
 
 
 @pytest.fixture

@@ -8,8 +8,10 @@ from forecasting_assets.lake.network import write_network
 from forecasting_assets.settings import Settings
 from forecasting_assets.workflows.demand import plan_demand_of_week
 from forecasting_assets.workflows.impact import judge_week, report_week
+from forecasting_assets.workflows.index_report import write_index
 from forecasting_assets.workflows.parallel import each_week
-from forecasting_assets.workflows.planning import plan_week, report_plan
+from forecasting_assets.workflows.plan_report import report_plan
+from forecasting_assets.workflows.planning import plan_week
 from forecasting_assets.workflows.week_result import WeekResult, WeekResults
 
 
@@ -47,6 +49,7 @@ def allocation_plan(weeks: list[date], settings: Settings, lake: Lake) -> WeekRe
     # Each plan starts from what the plan before it has started; the reports can be written side by side.
     planned = ((settings, lake, week, plan_week(settings, lake, week)) for week in weeks)
     yield from each_week(report_plan, weeks, planned)
+    write_index(settings, lake)
 
 
 def business_impact(weeks: list[date], settings: Settings, lake: Lake) -> WeekResults:

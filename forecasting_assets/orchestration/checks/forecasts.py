@@ -6,10 +6,16 @@ import pandas as pd
 
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.findings import Finding
-from forecasting_assets.forecasting.checks import check_beats_naive, check_forecast, combined_finding
+from forecasting_assets.forecasting.checks import (
+    check_beats_naive,
+    check_forecast,
+    check_intervals,
+    check_unbiased,
+    combined_finding,
+)
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.settings import Settings
-from forecasting_assets.tables import BACKTEST_REPORT, SERIES, Table
+from forecasting_assets.tables import BACKTEST_REPORT, FORECAST_ERRORS, SERIES, Table
 from forecasting_assets.tables.contract import check_contract
 
 #: Rows of a forecast table that are checked at once.
@@ -37,9 +43,11 @@ def _of_group(rows: pd.DataFrame, group: int, groups: int) -> pd.DataFrame:
 
 
 def backtest_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Finding]:
-    """Check the backtest of a week, and that the combined forecast is better than seasonal naive."""
+    """Check the backtest of a week, and that the combined forecast is better than seasonal naive and unbiased."""
     report = lake.read_pandas(BACKTEST_REPORT, [week])
     return {
         "contract": check_contract(report, BACKTEST_REPORT),
         "beats_seasonal_naive": check_beats_naive(report),
+        "intervals_calibrated": check_intervals(report),
+        "unbiased": check_unbiased(lake.read_pandas(FORECAST_ERRORS, [week])),
     }

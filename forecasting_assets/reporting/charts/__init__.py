@@ -3,6 +3,7 @@
 For an empty table, every chart says that there are no data yet, and why.
 """
 
+from forecasting_assets.reporting.charts.accuracy import accuracy_over_time, calibration
 from forecasting_assets.reporting.charts.backtest import (
     error_by_horizon,
     error_by_segment,
@@ -14,6 +15,8 @@ from forecasting_assets.reporting.charts.load import load_by_manufacturer
 from forecasting_assets.reporting.charts.what_if import what_if
 
 __all__ = [
+    "accuracy_over_time",
+    "calibration",
     "cost_by_policy",
     "demand_and_forecast",
     "error_by_horizon",

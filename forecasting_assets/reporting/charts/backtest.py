@@ -18,12 +18,14 @@ from forecasting_assets.reporting.style import (
     legend,
     literal,
     no_data,
+    outlier_limit,
     tidy,
 )
 from forecasting_assets.wording import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.container import BarContainer
     from matplotlib.figure import Figure
 
 NO_BACKTEST = "A backtest compares earlier forecasts with weeks that have closed since; there are none yet."
@@ -53,7 +55,7 @@ def feature_importance(importance: pd.DataFrame) -> "Figure":
     if len(share) > FEATURES_SHOWN:
         rest = share.iloc[FEATURES_SHOWN:]
         note += f" Not shown: {count(len(rest), 'feature')} with {percent(rest.sum())} of the gain in total."
-    fig = figure(title, note, height=max(2.5, 1.4 + 0.21 * len(top)), keys=False)
+    fig = figure(title, note, height=max(2.5, 1.4 + 0.21 * len(top)), keys=0)
     ax = fig.subplots()
     bars = ax.barh([literal(shorten(f, 40)) for f in top.index], top, color=COLOURS["xgb"], height=0.7)
     bar_labels(ax, bars, (percent(v) for v in top))
@@ -118,8 +120,18 @@ def error_by_horizon(report: pd.DataFrame) -> "Figure":
         ax.set_xlabel("Weeks ahead", fontsize=9.5, color=INK)
     for ax in (wape, pinball):
         from_zero(ax)
+    if (limit := outlier_limit(wide["wape"])) is not None:
+        wape.set_ylim(0, limit)
+        wape.set_title(f"WAPE (lower is better), cut at {percent(limit, 0)}", loc="left", fontsize=10.5)
     legend(fig, wape)
     return fig
+
+
+def _label_bars(ax: "Axes", bars: "BarContainer", values: pd.Series, limit: float | None) -> None:
+    """Label bars with their values in percent, with an arrow where they are cut at `limit`."""
+    cut = values > (np.inf if limit is None else limit)
+    texts = [number(100 * v) if pd.notna(v) else "" for v in values]
+    bar_labels(ax, bars, (f"{t} ↑" if c else t for t, c in zip(texts, cut, strict=True)), size=8.5)
 
 
 def error_by_segment(report: pd.DataFrame) -> "Figure":
@@ -146,15 +158,22 @@ def error_by_segment(report: pd.DataFrame) -> "Figure":
         "Lower is better. Smooth and erratic parts are ordered in most weeks, intermittent and lumpy ones rarely"
         " (Syntetos, Boylan and Croston 2005); with few orders, WAPE is high for any model. n: forecasts compared."
     )
+    limit = outlier_limit(error)
+    if limit is not None:
+        note += f" Bars with an arrow are cut at {percent(limit, 0)}."
     fig = figure(title, note)
     ax = fig.subplots()
     at, width = np.arange(len(error)), 0.82 / error.shape[1]
     for i, model in enumerate(map(str, error)):
         offset = (i - (error.shape[1] - 1) / 2) * width
         bars = ax.bar(
-            at + offset, error[model], 0.94 * width, color=COLOURS.get(model, MUTED), label=label(model)
+            at + offset,
+            error[model].clip(upper=limit),
+            0.94 * width,
+            color=COLOURS.get(model, MUTED),
+            label=label(model),
         )
-        bar_labels(ax, bars, (number(100 * v) if pd.notna(v) else "" for v in error[model]), size=8.5)
+        _label_bars(ax, bars, error[model], limit)
     names = [
         literal(label(s)) + (f"\nn = {number(compared[s])}" if s in compared else "") for s in error.index
     ]

@@ -18,12 +18,15 @@ from forecasting_assets.reporting.style import (
     COLOURS,
     COST_PARTS,
     INK,
+    NARROW,
+    WIDE,
     bar_labels,
     figure,
     from_zero,
     label,
     legend,
     no_data,
+    say_what_it_shows,
     tidy,
     week_axis,
 )
@@ -49,13 +52,15 @@ def cost_parts(totals: pd.DataFrame) -> pd.DataFrame:
     return parts.loc[:, parts.abs().sum() > 0]
 
 
-def cost_by_policy(impact: pd.DataFrame) -> "Figure":
+def cost_by_policy(impact: pd.DataFrame, *, narrow: bool = False) -> "Figure":
     """Show cost, on-time rate and utilisation of each policy.
 
     Parameters
     ----------
     impact
         BUSINESS_IMPACT of one or more weeks.
+    narrow
+        Whether to stack the panels, for a telephone.
     """
     title = "Business impact by policy"
     totals = policy_totals(impact)
@@ -67,8 +72,12 @@ def cost_by_policy(impact: pd.DataFrame) -> "Figure":
         " Perfect foresight: the plan if demand had been known. Cost is in the currency of the network files;"
         " production counts the units delivered."
     )
-    fig = figure(title, note, height=3.9)
-    cost, on_time, utilisation = fig.subplots(1, 3, width_ratios=[2.4, 1, 1], sharey=True)
+    if narrow:
+        fig = figure(title, note, height=8.6, keys=4, width=NARROW)
+        cost, on_time, utilisation = fig.subplots(3, 1)
+    else:
+        fig = figure(title, note, height=3.9)
+        cost, on_time, utilisation = fig.subplots(1, 3, width_ratios=[2.4, 1, 1], sharey=True)
     at = np.arange(len(totals))
     left = pd.Series(0.0, totals.index)
     for part, amount in cost_parts(totals).items():
@@ -79,10 +88,11 @@ def cost_by_policy(impact: pd.DataFrame) -> "Figure":
         left += amount
     bar_labels(cost, bars, (number(v) for v in totals["cost"]))
     tidy(cost, "Cost", grid="x")
-    cost.set_yticks(at, [label(p) for p in totals.index])
-    cost.locator_params(axis="x", nbins=5)
-    cost.margins(x=0.16)
-    cost.invert_yaxis()
+    for ax in (cost, on_time, utilisation) if narrow else (cost,):
+        ax.set_yticks(at, [label(p) for p in totals.index])
+        ax.invert_yaxis()
+    cost.locator_params(axis="x", nbins=3 if narrow else 5)
+    cost.margins(x=0.3 if narrow else 0.16)
     for ax, metric, name in (
         (on_time, "on_time_rate", "Units on time"),
         (utilisation, "utilisation", "Capacity used"),
@@ -94,16 +104,27 @@ def cost_by_policy(impact: pd.DataFrame) -> "Figure":
         ax.set_xlim(0, max(1.0, np.nanmax([*shares, 0.0])) * 1.3)
         ax.set_xticks([0, 0.5, 1])
     legend(fig, cost, columns=8)
+    say_what_it_shows(fig, _policies_in_words(totals))
     return fig
 
 
-def impact_by_week(impact: pd.DataFrame) -> "Figure":
+def _policies_in_words(totals: pd.DataFrame) -> str:
+    rows = totals.reindex(columns=["cost", "on_time_rate", "utilisation"])
+    return "; ".join(
+        f"{label(str(policy))}: cost {number(cost)}, {percent(on_time)} on time, {percent(used)} of capacity used"
+        for policy, (cost, on_time, used) in zip(rows.index, rows.to_numpy(float), strict=True)
+    )
+
+
+def impact_by_week(impact: pd.DataFrame, *, narrow: bool = False) -> "Figure":
     """Show the cost of each policy by week, and the cumulative saving against the status quo.
 
     Parameters
     ----------
     impact
         BUSINESS_IMPACT of one or more weeks.
+    narrow
+        Whether to stack the panels, for a telephone.
     """
     title = "Business impact by week"
     totals = policy_totals(impact)
@@ -118,7 +139,7 @@ def impact_by_week(impact: pd.DataFrame) -> "Figure":
             f"Over {count(len(costs), 'week')} the plan closes {percent(closed, 0)} of the cost gap from status quo"
             f" to perfect foresight. {note}"
         )
-    fig = figure(title, note, height=4.6)
+    fig = figure(title, note, height=4.6, keys=2 if narrow else 1, width=NARROW if narrow else WIDE)
     above, below = fig.subplots(2, 1, sharex=True)
     marker = "o" if len(costs) <= 30 else ""
     for policy in (p for p in POLICIES if p in costs):
@@ -130,18 +151,26 @@ def impact_by_week(impact: pd.DataFrame) -> "Figure":
     tidy(above, "Cost per week")
     tidy(below, "Saving since the first week")
     from_zero(above)
-    week_axis(below, costs.index, most=14)
+    week_axis(below, costs.index, most=5 if narrow else 14)
     legend(fig, above)
+    if {"plan", "status_quo"} <= set(costs):
+        saved = float((costs["status_quo"] - costs["plan"]).sum())
+        words = "saves" if saved >= 0 else "costs in addition"
+        say_what_it_shows(
+            fig, f"Against the status quo the plan {words} {number(abs(saved))} in all weeks together"
+        )
     return fig
 
 
-def sensitivity(impact: pd.DataFrame) -> "Figure":
+def sensitivity(impact: pd.DataFrame, *, narrow: bool = False) -> "Figure":
     """Show how cost and on-time rate of the plan depend on forecast error.
 
     Parameters
     ----------
     impact
         BUSINESS_IMPACT with the policies plan_bias_±NN (every forecast NN % off) and plan_noise_NN (noisy forecasts).
+    narrow
+        Whether to stack the panels, for a telephone.
     """
     title = "Cost of forecast error"
     require(impact, ["week", "policy", "metric", "value"], "business_impact")
@@ -160,10 +189,14 @@ def sensitivity(impact: pd.DataFrame) -> "Figure":
     by_accuracy = cost_by_accuracy(impact)
     value = value_of_a_point(by_accuracy)
     if len(by_accuracy):
-        note += " Right: with increasing noise on the forecast of each category and region; each percentage point of"
-        note += f" WAPE costs {number(value)} per week."
-    fig = figure(title, note, height=4.2)
-    cost, on_time, accuracy = fig.subplots(1, 3, width_ratios=[1.4, 1.1, 1])
+        note += " Last panel: with increasing noise on the forecast of each category and region; each percentage point"
+        note += f" of WAPE costs {number(value)} per week."
+    if narrow:
+        fig = figure(title, note, height=9.5, keys=2, width=NARROW)
+        cost, on_time, accuracy = fig.subplots(3, 1)
+    else:
+        fig = figure(title, note, height=4.2)
+        cost, on_time, accuracy = fig.subplots(1, 3, width_ratios=[1.4, 1.1, 1])
     biased = totals[totals.index.isin(bias.index)]
     at = bias.reindex(biased.index) / 100
     for ax, metric in ((cost, "cost"), (on_time, "on_time_rate")):
@@ -186,4 +219,10 @@ def sensitivity(impact: pd.DataFrame) -> "Figure":
     tidy(cost, "Cost, in the currency of the network files")
     tidy(on_time, "Units on time", values="percent")
     legend(fig, cost)
+    cheapest = at[biased["cost"].astype(float).idxmin()]
+    say_what_it_shows(fig, f"The plan costs least with a forecast that is {_off(cheapest)}")
     return fig
+
+
+def _off(bias: float) -> str:
+    return f"{percent(abs(bias), 0)} too {'high' if bias > 0 else 'low'}" if bias else "unchanged"

@@ -6,19 +6,22 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.reporting.formats import MISSING, number, shorten
-from forecasting_assets.reporting.measures import require
+from forecasting_assets.reporting.measures import full_weeks, require, within_horizon
 from forecasting_assets.reporting.style import (
     COLOURS,
     EMPTY,
     INK,
+    NARROW,
     figure,
     label,
     legend,
     literal,
     no_data,
+    say_what_it_shows,
     tidy,
     week_axis,
 )
+from forecasting_assets.wording import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,10 +32,10 @@ WEEKS_WITH_NUMBERS = 16
 HOURS = ["capacity_hours", "load_hours", "overtime_hours"]
 
 
-def _largest(load: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def _largest(load: pd.DataFrame, width: int) -> tuple[pd.DataFrame, list[str]]:
     """Return hours by (row of the picture, week) and the names of the rows: most load first, the others combined."""
     by_load = load.groupby("manufacturer_id")["load_hours"].sum().sort_values(ascending=False, kind="stable")
-    names = [shorten(m, 22) for m in by_load.index]
+    names = [shorten(m, width) for m in by_load.index]
     if len(names) > MANUFACTURERS_SHOWN + 1:
         names = [*names[:MANUFACTURERS_SHOWN], f"{number(len(names) - MANUFACTURERS_SHOWN)} others"]
     row = by_load.index.get_indexer(pd.Index(load["manufacturer_id"])).clip(max=len(names) - 1)
@@ -94,7 +97,7 @@ def _heat_map(ax: "Axes", hours: pd.DataFrame, names: list[str], beyond: np.ndar
             ax.text(column, row, text, ha="center", va="center", fontsize=8.5, color=INK, fontweight=weight)
     weeks = pd.DatetimeIndex(capacity.columns)
     step = 1 + (len(weeks) - 1) // 8
-    ax.set_xticks(range(0, len(weeks), step), [f"{w.day} {w:%b}" for w in weeks[::step]])
+    ax.set_xticks(range(0, len(weeks), step), [f"{w:%m-%d}" for w in weeks[::step]])
     ax.set_yticks(range(len(capacity)), [literal(m) for m in names])
     tidy(ax, "Load as % of regular capacity", grid="", values="names")
     ax.spines["bottom"].set_visible(False)
@@ -104,24 +107,42 @@ def _heat_map(ax: "Axes", hours: pd.DataFrame, names: list[str], beyond: np.ndar
     ax.tick_params(which="minor", length=0)
 
 
-def load_by_manufacturer(capacity_load: pd.DataFrame) -> "Figure":
+def load_by_manufacturer(capacity_load: pd.DataFrame, *, narrow: bool = False) -> "Figure":
     """Show planned hours and regular capacity, by week and by manufacturer.
 
     Parameters
     ----------
     capacity_load
         CAPACITY_LOAD of one plan.
+    narrow
+        Whether to stack the panels, for a telephone.
     """
     title = "Load against capacity"
     require(capacity_load, ["manufacturer_id", "production_week", *HOURS, "beyond_horizon"], "capacity_load")
     if capacity_load.empty:
         return no_data(title, "There is no plan for this week, or the network has no manufacturers.")
-    hours, names = _largest(capacity_load)
+    hours, names = _largest(capacity_load, 12 if narrow else 22)
     note = "Orange: overtime, above 100 % of regular capacity. Grey: no regular capacity in that week, "
     note += "or a week after the last due week without late units."
-    fig = figure(title, note, height=max(3.6, 1.9 + 0.24 * len(names)))
-    left, right = fig.subplots(1, 2, width_ratios=[1, 2.1])
+    rows = max(1.7, 0.24 * len(names))
+    if narrow:
+        fig = figure(title, note, height=5.2 + rows, keys=2, width=NARROW)
+        left, right = fig.subplots(2, 1, height_ratios=[2.2, rows])
+    else:
+        fig = figure(title, note, height=1.9 + rows)
+        left, right = fig.subplots(1, 2, width_ratios=[1, 2.1])
     _totals(left, capacity_load)
     _heat_map(right, hours, names, _beyond(capacity_load, hours.index.unique(1)))
     legend(fig, left)
+    say_what_it_shows(fig, _in_words(capacity_load))
     return fig
+
+
+def _in_words(capacity_load: pd.DataFrame) -> str:
+    load = within_horizon(capacity_load)
+    full = int((full_weeks(load) > 0).sum())
+    return (
+        f"{number(load['load_hours'].sum())} of {number(load['capacity_hours'].sum())} regular hours are planned, "
+        f"{number(load['overtime_hours'].sum())} of the planned hours as overtime; {number(full)} of "
+        f"{count(load['manufacturer_id'].nunique(), 'manufacturer')} are full in at least one week"
+    )

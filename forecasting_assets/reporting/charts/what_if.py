@@ -11,6 +11,7 @@ from forecasting_assets.reporting.style import (
     COLOURS,
     COST_PARTS,
     MUTED,
+    NARROW,
     bar_labels,
     figure,
     label,
@@ -26,7 +27,12 @@ MANUFACTURERS_SHOWN = 12
 
 
 def what_if(
-    costs: pd.DataFrame, hours: pd.DataFrame, on_time: dict[str, float], description: str
+    costs: pd.DataFrame,
+    hours: pd.DataFrame,
+    on_time: dict[str, float],
+    description: str,
+    *,
+    narrow: bool = False,
 ) -> "Figure":
     """Show the change of cost by part, and the hours of each manufacturer.
 
@@ -40,6 +46,8 @@ def what_if(
         Expected share of units on time in each case.
     description
         What is changed, as a phrase for titles.
+    narrow
+        Whether to stack the panels, for a telephone.
     """
     title = f"What if {description}"
     if costs.empty:
@@ -47,12 +55,17 @@ def what_if(
     cases = list(costs.index)
     rates = ", ".join(f"{case.lower()} {percent(on_time[case])}" for case in cases)
     note = (
-        f"Units expected on time: {rates}. Right: hours by manufacturer over the horizon and their change, "
+        f"Units expected on time: {rates}. Second panel: hours by manufacturer over the horizon and their change, "
         "most changed first. The plan itself is unchanged."
     )
     shown = hours.iloc[:MANUFACTURERS_SHOWN].iloc[::-1]
-    fig = figure(title, note, height=max(4.0, 2.2 + 0.3 * len(shown)), keys=False)
-    cost, load = fig.subplots(1, 2, width_ratios=[1.15, 1])
+    rows_height = max(1.8, 0.3 * len(shown))
+    if narrow:
+        fig = figure(shorten(title, 44), note, height=6.0 + rows_height, keys=0, width=NARROW)
+        cost, load = fig.subplots(2, 1)
+    else:
+        fig = figure(title, note, height=2.2 + rows_height, keys=0)
+        cost, load = fig.subplots(1, 2, width_ratios=[1.15, 1])
     parts = cost_parts(costs).assign(total=costs["cost"])
     change = (parts.iloc[-1] - parts.iloc[0]).iloc[::-1]
     at = np.arange(len(change))

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from forecasting_assets.allocation.optimal import allocate
+from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.problem import PlanInputs
 from forecasting_assets.allocation.state import PlanningState
@@ -186,3 +187,47 @@ def test_relaxing_what_a_reason_names_makes_the_plan_cheaper(inputs):
         assert saved > 1e-9 * plan.cost["total"], (found["reason"], saved)
         if found["rule"] == "regular_hours":
             assert saved <= found["price"] * by * (1 + 1e-4) + 1e-7 * plan.cost["total"]
+
+
+def without_rules(inputs: PlanInputs, found: pd.Series) -> PlanInputs:
+    """The inputs without the rules that a reason names, and with some more hours if it names hours."""
+    rules, network = found["rule"].split(" + "), inputs.network
+    update: dict[str, object] = {}
+    if "minimum_batch" in rules:
+        update["minimum_batch"] = {}
+    if "frozen_weeks" in rules:
+        update["change_penalty"] = 0.0
+    if "activation" in rules:
+        free = network.manufacturers["manufacturer_id"] == found["manufacturer_id"]
+        costs = network.manufacturers["activation_cost"].mask(free, 0.0)
+        network = replace(network, manufacturers=network.manufacturers.assign(activation_cost=costs))
+    other = relaxed(inputs, found, by=1.0)
+    return PlanInputs(other.demand, network, other.policy.model_copy(update=update), other.state)
+
+
+def cost_without_rules(plan: AllocationPlan, inputs: PlanInputs, found: pd.Series) -> float:
+    """What the same plan costs where the rules that a reason names cost nothing."""
+    cost = plan.cost["total"]
+    if "frozen_weeks" in found["rule"]:
+        cost -= plan.cost["change_cost"]
+    if "activation" in found["rule"]:
+        made = plan.plan[plan.plan["manufacturer_id"] == found["manufacturer_id"]]
+        makers = inputs.network.manufacturers.set_index("manufacturer_id")["activation_cost"]
+        cost -= made["production_week"].nunique() * float(makers[found["manufacturer_id"]])
+    return cost
+
+
+@settings(max_examples=15, deadline=None)
+@given(ruled_problems(integer=True))
+def test_without_the_rule_that_a_reason_names_the_plan_is_cheaper(inputs):
+    policy = inputs.policy.model_copy(
+        update={"minimum_load": {}, "shortage_floor": False, "whole_units": False, "mip_gap": 0.0}
+    )
+    inputs = replace(inputs, policy=policy)
+    plan = allocate(inputs.demand, inputs.network, policy, inputs.state)
+    stopped = plan.reasons["rule"].str.contains("minimum_batch|activation|frozen_weeks")
+    for _, found in plan.reasons[stopped & plan.reasons["kind"].eq("short")].head(2).iterrows():
+        other = without_rules(inputs, found)
+        after = allocate(other.demand, other.network, other.policy, other.state)
+        before = cost_without_rules(plan, inputs, found)
+        assert after.cost["total"] < before * (1 - 1e-9), found["reason"]

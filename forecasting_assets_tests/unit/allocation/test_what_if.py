@@ -4,13 +4,18 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from forecasting_assets.allocation.network import weekly_capacity
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.program import AllocationError
 from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.allocation.what_if import (
+    CapacityChange,
     Change,
+    DemandChange,
     changed_demand,
     changed_network,
     changed_policy,
@@ -18,9 +23,11 @@ from forecasting_assets.allocation.what_if import (
     hours_by_manufacturer,
     on_time_rate,
     parse_change,
+    require_planned_weeks,
 )
+from forecasting_assets.weeks import WeekError, add_weeks
 
-from .cases import hours_of, make_demand, make_network, monday, some
+from .cases import FIRST, hours_of, make_demand, make_network, monday, some
 
 NETWORK = make_network(
     [("M1", "north", 10.0, 2.0, 0.5, 0.8), ("M2", "south", 20.0, 0.0, 0.5, 1.0)],
@@ -69,12 +76,16 @@ def test_demand_is_scaled_where_category_and_region_match():
         ({"capacity": ["M=-40%"]}, "'M' is more than one manufacturer: there are M1, M2"),
         ({"remove": ["X"]}, "'X' is not a manufacturer: there are M1, M2"),
         ({"demand": ["CNC=+5%"]}, "write CATEGORY/REGION"),
-        ({"demand": ["C/north=+5%"]}, "'C' is more than one part category"),
+        ({"demand": ["C/north=+5%"]}, "'C' is more than one part or part category"),
+        ({"demand": ["p9/north=+5%"]}, "'p9' is not a part or part category"),
+        ({"demand": ["CNC/north=320h"]}, "changed by a percentage"),
+        ({"capacity": ["M1=-5h"]}, "NAME=320h"),
+        ({"capacity": ["M1@2024-01-02=+5%"]}, "2024-01-02 is a Tuesday"),
         ({"demand": ["CNC/moon=+5%"]}, "'moon' is not a region: there are north"),
     ],
 )
 def test_invalid_changes_are_refused(words, message):
-    with pytest.raises(AllocationError, match=message):
+    with pytest.raises((AllocationError, WeekError), match=message):
         changed(**words)
 
 
@@ -125,9 +136,9 @@ def test_rules_of_who_is_removed_are_dropped_and_named():
 @pytest.mark.parametrize("factor", [-0.1, float("nan"), float("inf")])
 def test_factors_that_mean_nothing_are_refused(factor):
     with pytest.raises(AllocationError, match="M1"):
-        Change({"M1": factor}, {}, ())
+        CapacityChange("M1", factor)
     with pytest.raises(AllocationError, match="finite factor"):
-        Change({}, {("Casting", None): factor}, ())
+        DemandChange(factor, part_category="Casting")
 
 
 def test_hours_that_a_plan_starts_from_are_scaled_and_locks_of_who_is_removed_are_dropped():
@@ -140,3 +151,53 @@ def test_hours_that_a_plan_starts_from_are_scaled_and_locks_of_who_is_removed_ar
     assert some(state.locked)["manufacturer_id"].tolist() == ["M1"]
     assert dropped == ["2 locks of M2"]
     assert changed_state(PlanningState(), changed(remove=["M2"])) == (PlanningState(), [])
+
+
+def test_a_week_and_absolute_hours():
+    assert changed(capacity=[f"M1@{FIRST}=320h"]).capacity == (CapacityChange("M1", hours=320.0, week=FIRST),)
+    network = changed_network(NETWORK, changed(capacity=[f"M1@{FIRST}=-50%", "M2=8h"]))
+    hours = weekly_capacity(network, [FIRST, add_weeks(FIRST, 1)])
+    assert hours["capacity_hours"].tolist() == pytest.approx([5.0, 6.0, 8.0, 8.0])
+    # The hours of one week, and hours that are given, are regular hours.
+    assert hours["overtime_capacity_hours"].tolist() == pytest.approx([2.0, 2.0, 0.0, 0.0])
+
+
+def test_demand_of_one_part_in_one_week():
+    week = add_weeks(FIRST, 1)
+    assert changed(demand=[f"a/n@{week}=+50%"]).demand == (DemandChange(1.5, "a", None, "north", week),)
+    found = changed_demand(DEMAND, changed(demand=[f"a/*@{week}=+50%", "*/*=-50%"]), ["quantity"])
+    assert found["quantity"].tolist() == pytest.approx([4.0, 6.0, 2.0])
+
+
+def test_a_week_that_is_not_planned_is_refused():
+    state = hours_of(NETWORK, 2)
+    require_planned_weeks(changed(capacity=[f"M1@{FIRST}=5h"], demand=[f"a/*@{FIRST}=+5%"]), state, DEMAND)
+    for words in ({"capacity": ["M1@2030-01-07=5h"]}, {"demand": ["a/*@2030-01-07=+5%"]}):
+        with pytest.raises(
+            AllocationError, match=r"2030-01-07 is not a .* week of this plan: it has 2024-01-01"
+        ):
+            require_planned_weeks(changed(**words), state, DEMAND)
+
+
+capacity_changes = st.builds(
+    CapacityChange,
+    st.sampled_from(["M1", "M2"]),
+    st.none(),
+    st.floats(0, 500),
+    st.sampled_from([None, FIRST, add_weeks(FIRST, 1)]),
+) | st.builds(
+    CapacityChange,
+    st.sampled_from(["M1", "M2"]),
+    st.floats(0, 3),
+    st.none(),
+    st.sampled_from([None, FIRST, add_weeks(FIRST, 1)]),
+)
+
+
+@given(st.lists(capacity_changes, max_size=4))
+@settings(max_examples=40)
+def test_hours_of_the_network_and_of_the_state_change_alike(changes):
+    change = Change(tuple(changes))
+    state, _ = changed_state(hours_of(NETWORK, 2), change)
+    expected = weekly_capacity(changed_network(NETWORK, change), [FIRST, add_weeks(FIRST, 1)])
+    pd.testing.assert_frame_equal(some(state.capacity), expected)

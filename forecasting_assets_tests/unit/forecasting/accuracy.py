@@ -119,9 +119,8 @@ def measure() -> pd.DataFrame:
                 forecasts[model, origin] = forecast[forecast["origin_week"] == pd.Timestamp(origin)]
 
     def segments(origin: date) -> pd.DataFrame:
-        return table.loc[
-            table["week"] == pd.Timestamp(origin), ["part_id", "region", "segment", "part_category"]
-        ]
+        columns = ["part_id", "region", "segment", "part_category", "mean_52"]
+        return table.loc[table["week"] == pd.Timestamp(origin), columns].assign(price=1.0)
 
     results = rolling_backtest(
         [last],

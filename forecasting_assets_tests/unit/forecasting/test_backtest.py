@@ -9,19 +9,21 @@ from forecasting_assets.forecasting.combine import combine
 from forecasting_assets.forecasting.forecast_arrays import LEVELS, forecast_table
 from forecasting_assets.forecasting.naive import seasonal_naive
 from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.tables import QUANTILES
 from forecasting_assets.weeks import add_weeks, week_index
 from forecasting_assets_tests.support.market import FIRST, market
 
 HISTORY = market(weeks=100)
-FEATURES = features(HISTORY, 3)
+FEATURES = features(HISTORY, 3).assign(price=lambda f: 1.0 + f["part_id"].str.len())
 SETTINGS = ForecastingSettings(backtest_weeks=8, weight_prior_cells=20)
 HORIZON = 3
 WEEKS = [add_weeks(FIRST, w) for w in range(90, 100)]
+KNOWN = ["part_id", "region", "segment", "part_category", "mean_52", "price"]
 KEY = ["origin_week", "model", "segment", "horizon", "metric"]
 
 
 def segments(origin):
-    return FEATURES.loc[FEATURES["week"] == str(origin), ["part_id", "region", "segment", "part_category"]]
+    return FEATURES.loc[FEATURES["week"] == str(origin), KNOWN]
 
 
 def forecasts(model, origin):
@@ -95,14 +97,17 @@ def test_a_single_week_is_the_same_as_in_a_range(results):
         alone = judged([week], HISTORY[HISTORY["week"] <= str(week)].sample(frac=1, random_state=0))[week]
         pd.testing.assert_frame_equal(alone.report, results[week].report, rtol=1e-9)
         pd.testing.assert_frame_equal(alone.correlations, results[week].correlations, rtol=1e-9)
+        pd.testing.assert_frame_equal(alone.errors, results[week].errors, rtol=1e-9)
+        pd.testing.assert_frame_equal(alone.parts, results[week].parts, rtol=1e-9)
 
 
-def test_nothing_after_the_week_changes_its_report(reports):
+def test_nothing_after_the_week_changes_its_report(results, reports):
     week = WEEKS[4]
     poisoned = HISTORY.assign(quantity=HISTORY["quantity"].where(HISTORY["week"] <= str(week), 1e6))
-    changed = backtest(WEEKS, poisoned)
-    pd.testing.assert_frame_equal(changed[week], reports[week], rtol=1e-9)
-    assert value(changed[WEEKS[5]], "xgb", "rmse") > 10 * value(reports[WEEKS[5]], "xgb", "rmse")
+    changed = judged(WEEKS, poisoned)
+    for table in ("report", "errors", "parts"):
+        pd.testing.assert_frame_equal(getattr(changed[week], table), getattr(results[week], table), rtol=1e-9)
+    assert value(changed[WEEKS[5]].report, "xgb", "rmse") > 10 * value(reports[WEEKS[5]], "xgb", "rmse")
 
 
 def test_combined_uses_the_report_of_each_origin(reports):
@@ -140,6 +145,44 @@ def test_the_first_report_has_equal_weights_and_no_errors():
     assert report.loc[report["metric"] == "n", "value"].eq(0).all()
     assert report.loc[report["metric"] == "width", "value"].eq(1.0).all()
     assert set(report["metric"]) == {"weight", "width", "n"}
+    first = judged([FIRST])[FIRST]
+    assert first.errors.empty
+    assert first.parts.empty
+
+
+def test_errors_by_group_add_up_to_the_report(results):
+    result = results[WEEKS[-1]]
+    table = cells(WEEKS[-1], "sarimax")
+    sarimax = result.errors[result.errors["model"] == "sarimax"]
+    for grouping, rows in sarimax.groupby("grouping"):
+        assert rows["cells"].sum() == len(table), grouping
+        assert rows["absolute_error"].sum() == pytest.approx((table["q50"] - table["actual"]).abs().sum())
+    key = ["origin_week", "horizon"]
+    region = sarimax[sarimax["grouping"] == "region"].groupby(["name", *key])[["forecast", "actual"]].sum()
+    expected = table.groupby(["region", *key])[["mean", "actual"]].sum()
+    assert region["forecast"].to_numpy() == pytest.approx(expected["mean"].to_numpy())
+    assert region["actual"].to_numpy() == pytest.approx(expected["actual"].to_numpy())
+
+
+def test_errors_by_part_add_up_to_those_of_the_total(results):
+    result = results[WEEKS[-1]]
+    total = result.errors[(result.errors["grouping"] == "total") & (result.errors["model"] == "combined")]
+    for column in ("cells", "forecast", "actual", "absolute_error"):
+        assert result.parts[column].sum() == pytest.approx(total[column].sum(), rel=1e-6)
+    price = 1.0 + result.parts["part_id"].str.len()
+    assert (result.parts["absolute_error"] * price).to_numpy() == pytest.approx(
+        result.parts["error_value"].to_numpy()
+    )
+    coverage = result.parts["inside_80"].sum() / result.parts["cells"].sum()
+    assert coverage == pytest.approx(value(result.report, "combined", "coverage_80"))
+
+
+def test_calibration_counts_demand_below_each_quantile(reports):
+    report = reports[WEEKS[-1]]
+    levels = [value(report, "combined", f"{kind}_q50") for kind in ("below", "at_most")]
+    assert 0 < levels[0] <= levels[1] < 1
+    below = [value(report, "combined", f"below_{q}") for q in QUANTILES]
+    assert below == sorted(below)
 
 
 def test_keys_are_unique_and_naive_has_no_quantiles(reports):

@@ -10,10 +10,13 @@ from forecasting_assets.forecasting.backtest import PastForecasts, rolling_backt
 from forecasting_assets.forecasting.forecast_arrays import LEVELS, forecast_table
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.reporting import backtest_html
+from forecasting_assets.reporting.backtest_tables import value_of_overrides
+from forecasting_assets.reporting.formats import Money
 from forecasting_assets.tables import BACKTEST_REPORT, FORECAST_OVERRIDES
 from forecasting_assets.tables.contract import check_contract
 from forecasting_assets.weeks import add_weeks, weeks_between
 from forecasting_assets_tests.support.market import FIRST, market
+from forecasting_assets_tests.unit.reporting import factories
 
 HISTORY = market(weeks=60)
 HORIZON = 3
@@ -93,7 +96,7 @@ def test_the_error_that_an_override_removed_is_counted_by_author_and_reason():
     assert found["Ann: fair", "touched_rows"] == all_touched - taken
     assert found["Ann: fair", "value_added"] == pytest.approx(all_value - taken_value)
     assert check_contract(report, BACKTEST_REPORT).passed
-    page = backtest_html(WEEK, report, [])
+    page = backtest_html(WEEK, factories.judged(report), [], Money())
     assert "Value added by overrides" in page
     assert "Bo: no reason" in page
 
@@ -103,7 +106,7 @@ def test_without_overrides_in_closed_weeks_the_report_is_the_same():
     coming = override(week_from=pd.Timestamp(add_weeks(WEEK, 1)), week_to=pd.Timestamp(add_weeks(WEEK, 2)))
     unknown = override(entered=pd.Timestamp(WEEK))
     pd.testing.assert_frame_equal(reports(table(coming, unknown))[WEEK], plain)
-    assert "Value added by overrides" not in backtest_html(WEEK, plain, [])
+    assert value_of_overrides(plain).rows == []
 
 
 def test_a_report_is_the_same_alone_and_in_a_range():

@@ -4,6 +4,7 @@ import pytest
 
 from devtools.feature_table import features
 from forecasting_assets.forecasting import sarimax, xgb
+from forecasting_assets.forecasting.drivers import DRIVERS, OTHER, forecast_drivers
 from forecasting_assets.forecasting.forecast_arrays import FORECAST_COLUMNS, VALUES
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
@@ -209,3 +210,15 @@ def test_importance_is_a_share_of_each_model(model):
     table = xgb.importance(model)
     assert set(table["feature"]) <= set(xgb.FEATURES)
     np.testing.assert_allclose(table.groupby("model")["gain"].sum(), 1.0)
+
+
+def test_drivers_add_up_from_sarimax_to_the_forecast(model):
+    now = FEATURES[FEATURES["week"] == str(WEEK)]
+    table = forecast_drivers(model, now, HISTORY, TOTALS, SETTINGS).set_index(["part_id", "region"])
+    forecast = predict(model, now).groupby(["part_id", "region"])["mean"].sum()
+    assert table["xgb"].to_numpy() == pytest.approx(forecast.loc[table.index].to_numpy(), rel=1e-4)
+    units = table[[*DRIVERS, OTHER]]
+    assert (table["sarimax"] + units.sum(axis=1)).to_numpy() == pytest.approx(table["xgb"].to_numpy())
+    assert units["order book"].eq(0).all()  # the model has none
+    assert units[["recent orders", "season"]].ne(0).any().all()
+    assert {feature for group in DRIVERS.values() for feature in group} <= set(xgb.feature_names(True))

@@ -1,8 +1,12 @@
 """Promises in the planning folder: whole files that replace nothing."""
 
+from datetime import date
+
 import pandas as pd
 import pytest
 
+from forecasting_assets.graph import PlanningInput
+from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.lake.promises import PromiseExistsError, write_promises
 
 ROWS = pd.DataFrame({"promise_id": ["p-1"], "part_id": ["a"], "quantity": [3.0]})
@@ -22,6 +26,28 @@ def test_a_promise_never_replaces_another(tmp_path):
     assert error.value.file == file
     pd.testing.assert_frame_equal(pd.read_csv(file), ROWS)
     assert [f.name for f in tmp_path.iterdir()] == ["promises_p.csv"]
+
+
+def test_names_in_a_promise_never_run_as_formulas_and_are_read_back(tmp_path):
+    rows = pd.DataFrame(
+        {
+            "promise_id": "p",
+            "manufacturer_id": None,
+            "part_id": ["=a", "'=a"],
+            "part_category": "CNC",
+            "region": "+EU",
+            "production_week": pd.NaT,
+            "due_week": pd.Timestamp(2026, 11, 23),
+            "quantity": 3.0,
+            "expires": pd.Timestamp(2026, 12, 31),
+            "reason": None,
+            "entered": pd.Timestamp(2026, 11, 16),
+        }
+    )
+    write_promises(rows, str(tmp_path), "p")
+    assert ",'=a,CNC,'+EU," in (tmp_path / "promises_p.csv").read_text()
+    found = PlanningFolder(str(tmp_path)).used_by(date(2026, 11, 16), PlanningInput("promises"))
+    assert found[["part_id", "region"]].to_numpy().tolist() == [["=a", "+EU"], ["'=a", "+EU"]]
 
 
 def test_a_promise_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):

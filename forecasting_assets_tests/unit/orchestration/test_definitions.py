@@ -38,6 +38,8 @@ COMPANIONS = {
     "capacity_overrides",
     "capacity_load",
     "error_correlations",
+    "forecast_errors",
+    "part_errors",
     "plan_choice",
     "plan_cost",
     "plan_flows",

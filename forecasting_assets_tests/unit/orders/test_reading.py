@@ -94,7 +94,7 @@ def test_numbers_in_json_keep_their_text(tmp_path, values, texts):
     ("name", "content", "line", "kind"),
     [
         ("empty.csv", b"", None, "empty"),
-        ("cut.csv.gz", gzip.compress(b"id,n\n" + b"1,x\n" * 5000)[:-40], None, "unreadable"),
+        ("cut.csv.gz", gzip.compress(b"id,n\n" + b"1,x\n" * 5000, mtime=0)[:-40], None, "unreadable"),
         ("no.csv.gz", b"not gzip", None, "unreadable"),
         ("no.parquet", b"not parquet", None, "unreadable"),
         ("no.xlsx", b"PK", None, "workbook"),

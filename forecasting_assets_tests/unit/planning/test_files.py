@@ -213,3 +213,17 @@ def test_a_file_that_may_not_be_opened_is_a_problem_and_no_failure(folder):
     with pytest.raises(PlanningFileError) as error:
         planning.used_by(W, STOCK)
     assert [p.kind for p in error.value.problems] == ["unreadable_file"]
+
+
+def test_rows_of_a_template_that_are_not_filled_in_say_nothing(folder):
+    untouched = "P1,CNC,EU,2026-09-28,2026-10-05,,,,,2026-09-23\n"
+    write(folder, "forecast_overrides.csv", HEADER + untouched + ROW + untouched)
+    assert rows(folder)["row"].tolist() == [3]
+    write(folder, "forecast_overrides.csv", HEADER + untouched.replace(",,,,", ",,,fair,"))
+    (problem,) = problems(folder)
+    assert problem.kind == "either_or"
+
+
+def test_text_that_an_export_has_escaped_is_read_as_it_was(folder):
+    write(folder, "stock.csv", "counted_on,part_id,region,quantity\n2026-09-20,'=P1,''+EU,3\n")
+    assert rows(folder, STOCK)[["part_id", "region"]].to_numpy().tolist() == [["=P1", "'+EU"]]

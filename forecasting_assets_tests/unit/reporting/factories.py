@@ -3,7 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.tables import QUANTILES
+from forecasting_assets.forecasting.backtest import Backtest
+from forecasting_assets.forecasting.drivers import DRIVERS, OTHER
+from forecasting_assets.reporting.outlook import ForecastTables
+from forecasting_assets.tables import ERROR_CORRELATIONS, FORECAST_ERRORS, OVERRIDE_USE, QUANTILES
 
 ORIGIN = pd.Timestamp("2025-03-03")
 
@@ -86,6 +89,80 @@ def backtest(horizons: int = 8) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["origin_week", "model", "segment", "horizon", "metric", "value"])
 
 
+def forecast_errors(origins: int = 12, horizons: int = 3) -> pd.DataFrame:
+    groups = [("total", ""), ("part_category", "press"), ("region", "north"), ("value_class", "A")]
+    size = {"combined": 0.2, "xgb": 0.2, "sarimax": 0.3, "seasonal_naive": 0.9}
+    rng = np.random.default_rng(5)
+    rows = [
+        (week, *group, model, h, 40, 960.0, 1000.0, 1000 * error * rng.uniform(0.9, 1.1))
+        for week in weeks_to(ORIGIN, origins + 1)[:-1]
+        for group in groups
+        for model, error in size.items()
+        for h in range(1, horizons + 1)
+    ]
+    return pd.DataFrame(rows, columns=FORECAST_ERRORS.names)
+
+
+def part_errors(n: int = 30, part: str = "part-{:03d}") -> pd.DataFrame:
+    size = np.arange(n, 0.0, -1)
+    return pd.DataFrame(
+        {
+            "part_id": [part.format(i) for i in range(n)],
+            "region": "north",
+            "part_category": "press",
+            "value_class": "A",
+            "cells": 24,
+            "forecast": 90 * size,
+            "actual": 100 * size,
+            "absolute_error": 20 * size,
+            "error_value": 70 * size,
+            "inside_80": 19,
+            "tracking_signal": -4.0,
+        }
+    )
+
+
+def judged(report: pd.DataFrame, part: str = "part-{:03d}") -> Backtest:
+    return Backtest(
+        report, pd.DataFrame(columns=ERROR_CORRELATIONS.names), forecast_errors(), part_errors(part=part)
+    )
+
+
+def forecast_tables(series: int = 6, part: str = "part-{:03d}") -> ForecastTables:
+    """Build what the page about forecasts shows; the first series has an override."""
+    now, past = forecast(series, part=part), history(series, part=part)
+    category = past.drop_duplicates(["part_id", "region"])[["part_id", "region", "part_category"]]
+    plan = now.merge(category, on=["part_id", "region"]).rename(columns={"target_week": "due_week"})
+    first = plan["part_id"].iloc[0]
+    override = plan["mean"].mul(2).where((plan["part_id"] == first) & (plan["horizon"] <= 2))
+    plan = plan.assign(
+        statistical=plan["mean"],
+        booked=plan["mean"] * (plan["horizon"] == 1) * 0.5,
+        override=override,
+        quantity=override.fillna(plan["mean"]),
+        unit_price=12.5,
+        reason=override.map(lambda units: "trade fair", na_action="ignore"),
+        author=override.map(lambda units: "Ann", na_action="ignore"),
+    )
+    earlier = [
+        now.assign(origin_week=ORIGIN - pd.Timedelta(days=7 * o), mean=now["mean"] + o) for o in (1, 2, 9)
+    ]
+    keys = now[["part_id", "region"]].drop_duplicates(ignore_index=True)
+    drivers = keys.assign(sarimax=1000.0, xgb=1100.0, **dict.fromkeys([*DRIVERS, OTHER], 0.0))
+    drivers = drivers.assign(season=140.0, price=-40.0)
+    return ForecastTables(
+        ORIGIN.date(),
+        8,
+        past,
+        now,
+        plan,
+        pd.concat(earlier, ignore_index=True),
+        keys.merge(part_errors(series, part).drop(columns="region"), on="part_id"),
+        forecast_errors(),
+        drivers,
+    )
+
+
 def load(manufacturers: int = 12, weeks: int = 8, name: str = "manufacturer-{:02d}") -> pd.DataFrame:
     rng = np.random.default_rng(2)
     days = pd.date_range(ORIGIN + pd.Timedelta(weeks=1), periods=weeks, freq="7D")
@@ -122,10 +199,13 @@ def plan(lines: int = 400, part: str = "part-{:03d}", name: str = "manufacturer-
         {
             "manufacturer_id": [name.format(k % 12) for k in i],
             "part_id": [part.format(k) for k in i],
+            "part_category": "cnc",
             "region": [["north", "south"][k % 2] for k in i],
             "production_week": ORIGIN + pd.to_timedelta(7 * (1 + i % 8), unit="D"),
             "due_week": ORIGIN + pd.to_timedelta(7 * (2 + i % 8), unit="D"),
             "quantity": quantity,
+            "locked_quantity": np.where(i % 11 == 0, quantity, 0.0),
+            "overtime_quantity": np.where(i % 7 == 0, quantity, 0.0),
             "cost": sum(parts.values()),
             **parts,
         }
@@ -217,3 +297,67 @@ def rules(n: int = 2) -> pd.DataFrame:
             "shadow_price": [1.5, 0.0][:n],
         }
     )
+
+
+def capabilities(manufacturers: int = 12, name: str = "manufacturer-{:02d}") -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "manufacturer_id": [name.format(i) for i in range(manufacturers)],
+            "part_category": "cnc",
+            "hours_per_unit": [0.1 * (i + 1) for i in range(manufacturers)],
+            "unit_cost": 9.0,
+        }
+    )
+
+
+def proof() -> pd.DataFrame:
+    return pd.DataFrame({"kind": ["bound", "gap"], "value": [1_200_000.0, 0.0001]})
+
+
+def changes() -> pd.DataFrame:
+    weeks = ORIGIN + pd.to_timedelta([7, 14, 7], unit="D")
+    return pd.DataFrame(
+        {
+            "kind": ["moved", "new", "dropped"],
+            "reason": ["capacity", "forecast", "override"],
+            "part_id": ["part-001", "part-002", "part-003"],
+            "part_category": "cnc",
+            "region": "north",
+            "due_week": weeks,
+            "from_manufacturer": ["manufacturer-01", None, "manufacturer-02"],
+            "from_week": [weeks[0], pd.NaT, weeks[2]],
+            "to_manufacturer": ["manufacturer-02", "manufacturer-03", None],
+            "to_week": [weeks[1], weeks[1], pd.NaT],
+            "quantity": [1200.0, 300.0, 45.0],
+        }
+    )
+
+
+def commitments() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "kind": ["lock", "promise", "lock"],
+            "promise_id": ["", "order 7", ""],
+            "manufacturer_id": ["manufacturer-01", "", "manufacturer-02"],
+            "part_id": ["part-001", "part-002", ""],
+            "part_category": "cnc",
+            "region": "north",
+            "production_week": ORIGIN + pd.Timedelta(weeks=1),
+            "due_week": ORIGIN + pd.Timedelta(weeks=2),
+            "quantity": [100.0, 20.0, 5.0],
+            "planned": [60.0, 0.0, 5.0],
+            "why": ["the hours left are enough for 60 units", "no stock", ""],
+        }
+    )
+
+
+def overrides() -> pd.DataFrame:
+    row = dict.fromkeys(OVERRIDE_USE.names)
+    known = {
+        "file": "overrides.csv",
+        "row": 4,
+        "part_id": "part-009",
+        "author": "Kim",
+        "problem": "no forecast",
+    }
+    return pd.DataFrame([row | known | {"week_from": ORIGIN + pd.Timedelta(weeks=1)}])

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,8 @@ from PIL import Image
 from forecasting_assets.reporting import charts, png
 from forecasting_assets.reporting.formats import MISSING
 from forecasting_assets.reporting.measures import ReportInputError
-from forecasting_assets.reporting.style import COLOURS, described
+from forecasting_assets.reporting.style import COLOURS, dark, described
+from forecasting_assets.tables import QUANTILES
 from forecasting_assets_tests.unit.reporting import factories
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -52,6 +54,8 @@ CASES = {
     "one horizon": lambda: charts.error_by_horizon(factories.backtest(1)),
     "26 horizons": lambda: charts.error_by_horizon(factories.backtest(26)),
     "segment": lambda: charts.error_by_segment(factories.backtest()),
+    "accuracy over time": lambda: charts.accuracy_over_time(factories.forecast_errors()),
+    "accuracy of one origin": lambda: charts.accuracy_over_time(factories.forecast_errors(1, 1)),
     "load": lambda: charts.load_by_manufacturer(factories.load()),
     "load of one": lambda: charts.load_by_manufacturer(factories.load(1, 1)),
     "load of 50": lambda: charts.load_by_manufacturer(factories.load(50, 26, LONG)),
@@ -84,7 +88,43 @@ def test_pictures_are_small_and_1000_pixels_wide(case: str) -> None:
     assert len(image) < 120_000
 
 
+NARROW = {
+    "accuracy over time": lambda: charts.accuracy_over_time(factories.forecast_errors(), narrow=True),
+    "load": lambda: charts.load_by_manufacturer(factories.load(50, 26, LONG), narrow=True),
+    "cost": lambda: charts.cost_by_policy(factories.impact(), narrow=True),
+    "impact by week": lambda: charts.impact_by_week(factories.impact(26), narrow=True),
+    "sensitivity": lambda: charts.sensitivity(factories.impact(), narrow=True),
+}
+
+
+@pytest.mark.parametrize("case", NARROW)
+def test_pictures_for_a_telephone_have_their_panels_one_below_the_other(case: str) -> None:
+    figure = NARROW[case]()
+    width, height = Image.open(io.BytesIO(png(figure))).size
+    assert width == 460
+    assert height >= 400
+    boxes = [ax.get_position() for ax in figure.axes]
+    assert len(boxes) > 1
+    assert all(above.y0 >= below.y1 for above, below in pairwise(boxes))
+
+
+def test_dark_pictures_reverse_lightness_and_keep_hues() -> None:
+    light = png(CASES["load"]())
+    before, after = (Image.open(io.BytesIO(image)).convert("RGB") for image in (light, dark(light)))
+    assert after.size == before.size
+    assert (before.getpixel((2, 2)), after.getpixel((2, 2))) == ((255, 255, 255), (37, 37, 37))
+    pixels = [np.asarray(image, dtype=float).reshape(-1, 3) for image in (before, after)]
+    lightness = [(p.max(axis=1) + p.min(axis=1)) / 2 for p in pixels]
+    order = np.argsort(lightness[0])
+    assert (np.diff(lightness[1][order]) <= 1).all()  # colours are rounded to whole numbers
+    blue = (pixels[0] == (86, 180, 233)).all(axis=1)
+    assert blue.any()
+    red, green, blue_now = pixels[1][blue][0]
+    assert red < green < blue_now
+
+
 EMPTY = {
+    "accuracy over time": lambda: charts.accuracy_over_time(factories.forecast_errors().iloc[:0]),
     "demand": lambda: charts.demand_and_forecast(factories.history(0), factories.forecast(0)),
     "importance": lambda: charts.feature_importance(factories.importance(0)),
     "importance unknown": lambda: charts.feature_importance(
@@ -151,6 +191,40 @@ def test_a_week_missing_from_history_is_a_gap_and_a_series_without_orders_is_zer
     first = np.asarray(axes.lines[0].get_ydata())
     assert np.isnan(first[4])
     assert first[6] == 0
+
+
+def test_bars_that_squash_all_others_are_cut_and_labelled() -> None:
+    report = factories.backtest()
+    outlier = (
+        (report["model"] == "seasonal_naive") & (report["segment"] == "lumpy") & (report["horizon"] == 0)
+    )
+    report.loc[outlier & (report["metric"] == "wape"), "value"] = 10.01
+    figure = charts.error_by_segment(report)
+    ax = figure.axes[0]
+    assert ax.get_ylim()[1] < 2
+    assert "1,001 ↑" in texts(figure)
+    assert "cut at" in described(figure)
+    assert "cut at" not in described(charts.error_by_segment(factories.backtest()))
+
+
+def test_bias_and_tracking_signal_are_those_of_the_total_one_week_ahead() -> None:
+    errors = factories.forecast_errors()
+    _, bias, signal = charts.accuracy_over_time(errors).axes
+    bars = [bar.get_height() for bar in bias.patches if isinstance(bar, Rectangle)]
+    assert bars == pytest.approx([-0.04] * 12)
+    assert np.asarray(signal.lines[0].get_ydata()) == pytest.approx(np.arange(-1.0, -13, -1))
+
+
+def test_calibration_shows_shares_below_and_at_or_below_each_quantile() -> None:
+    below = {f"below_{q}": level - 0.04 for q, level in QUANTILES.items()}
+    at_most = {f"at_most_{q}": level + 0.02 for q, level in QUANTILES.items()}
+    rows = [(factories.ORIGIN, "combined", "all", 0, name, v) for name, v in (below | at_most).items()]
+    report = pd.concat([factories.backtest(), pd.DataFrame(rows, columns=factories.backtest().columns)])
+    bars = [bar for bar in charts.calibration(report).axes[0].patches if isinstance(bar, Rectangle)]
+    levels = list(QUANTILES.values())
+    assert [bar.get_y() for bar in bars] == pytest.approx([level - 0.04 for level in levels])
+    assert [bar.get_height() for bar in bars] == pytest.approx([0.06] * len(levels))
+    assert "No data for this week yet" in texts(charts.calibration(factories.backtest()))
 
 
 def test_bars_by_segment_are_the_errors_of_the_report() -> None:
@@ -246,7 +320,8 @@ def test_dollar_signs_in_names_do_not_start_formulas() -> None:
 
 def test_alternative_text() -> None:
     text = described(charts.load_by_manufacturer(factories.load()))
-    assert text.startswith("Load against capacity. Orange: overtime")
+    assert text.startswith("Load against capacity. ")
+    assert "Orange: overtime" in text
     assert text.count("Orange") == 1
     empty = described(charts.cost_by_policy(factories.impact().iloc[:0]))
     assert "No data for this week yet" in empty

@@ -1,0 +1,113 @@
+"""What drives the XGBoost forecast of a series: the contribution of each group of features, in units.
+
+On its way from the root of a tree to a leaf, a forecast changes with every split; the change counts for the feature
+that the split asks for. These contributions add up to the logarithm of the mean. Units are shared out in proportion to
+them (by the logarithmic mean), so that the SARIMAX forecast, which the trees start from, and the units of all drivers
+add up to the XGBoost forecast.
+
+References
+----------
+Saabas (2014), "Interpreting random forests" (contributions along the path of a tree).
+Ang (2004), "Decomposition analysis for policymaking in energy" (the logarithmic mean Divisia index).
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.forecasting.season import GroupTotals
+from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.forecasting.xgb import SARIMAX_ERRORS, Baseline, XgbModel, design, order_size
+from forecasting_assets.tables import SERIES
+
+OTHER = "other features"
+#: What the trees add to every forecast counts for this driver.
+LEVEL = "level of the past months"
+#: Features of each driver; those that no driver names are OTHER.
+DRIVERS: Mapping[str, tuple[str, ...]] = {
+    "recent orders": (
+        "quantity",
+        *(f"lag_{k}" for k in range(1, 9)),
+        "mean_4",
+        "weeks_since_order",
+        "sarimax_change",
+        *(f"sarimax_error_{k}" for k in SARIMAX_ERRORS),
+    ),
+    LEVEL: (
+        *("lag_13", "lag_26", "mean_13", "mean_26", "mean_52", "std_13", "std_52", "log_order_size"),
+        *("sarimax_location", "sarimax_log_ratio", "sarimax_spread"),
+    ),
+    "season": (
+        *("last_year_before", "last_year", "last_year_after", "last_year_ratio"),
+        *("sarimax_season", "target_holidays"),
+    ),
+    "order book": ("booked", "booked_share", "booked_log_ratio"),
+    "price": ("price_ratio",),
+    "category and region": ("part_category", "region", "category_ratio", "region_ratio"),
+    "how regularly it is ordered": ("age_weeks", "order_weeks_52", "adi", "cv2", "segment"),
+    "weeks ahead": ("horizon",),
+}
+
+
+def forecast_drivers(
+    model: XgbModel,
+    features: pd.DataFrame,
+    history: pd.DataFrame,
+    totals: GroupTotals,
+    settings: ForecastingSettings,
+) -> pd.DataFrame:
+    """Explain the mean forecast of each row of `features`, all horizons together.
+
+    Parameters
+    ----------
+    model
+        The model that made the forecasts.
+    features
+        Rows of the feature table of one week, the origin.
+    history, totals
+        As for `sarimax.predict`.
+    settings
+        Settings of the forecasts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each row of `features`, sorted by series: part_id, region, `sarimax` (units the trees start from),
+        a column for each driver (units added) and `xgb` (their sum), before units booked already are a lower limit.
+    """
+    import xgboost
+
+    features = features.sort_values(SERIES, ignore_index=True)
+    horizon = model.sarimax.horizon
+    names = [*DRIVERS, OTHER]
+    if features.empty:
+        return pd.DataFrame(columns=[*SERIES, "sarimax", *names, "xgb"])
+    base = Baseline.from_history(model.sarimax, history, totals, features["week"].max().date(), settings)
+    rows = features.iloc[np.repeat(np.arange(len(features)), horizon)]
+    ahead = np.tile(np.arange(horizon), len(features)) + 1
+    size = order_size(rows)
+    start = base.mean_start(base.cells(rows, ahead), size)
+    x = design(rows, ahead, base, model.categories, model.countries, model.with_book)
+    data = xgboost.DMatrix(x, base_margin=start, nthread=1)
+    # Shapley values would take a hundred times as long, for the same sum.
+    steps = model.mean.predict(data, pred_contribs=True, approx_contribs=True)
+    by_driver = _by_driver(steps[:, :-1].astype(float), model.features)
+    by_driver[:, names.index(LEVEL)] += steps[:, -1] - start
+    change = by_driver.sum(axis=1)
+    before, after = np.exp(start) * size, np.exp(start + change) * size
+    per_log = before.copy()
+    np.divide(after - before, change, out=per_log, where=np.abs(change) > 1e-9)
+    units = (by_driver * per_log[:, None]).reshape(len(features), horizon, -1).sum(axis=1)
+    table = features[SERIES].assign(sarimax=before.reshape(len(features), horizon).sum(axis=1))
+    table[names] = units
+    return table.assign(xgb=after.reshape(len(features), horizon).sum(axis=1))
+
+
+def _by_driver(steps: np.ndarray, features: list[str]) -> np.ndarray:
+    """Add up the contributions of features (rows, features) by driver: (rows, drivers), OTHER last."""
+    driver_of = {feature: i for i, of_driver in enumerate(DRIVERS.values()) for feature in of_driver}
+    member = np.zeros((len(features), len(DRIVERS) + 1))
+    member[np.arange(len(features)), [driver_of.get(name, len(DRIVERS)) for name in features]] = 1.0
+    summed: np.ndarray = steps @ member
+    return summed

@@ -1,0 +1,103 @@
+"""The page about forecast accuracy."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+from forecasting_assets.forecasting.backtest import Backtest
+from forecasting_assets.reporting import charts
+from forecasting_assets.reporting.accuracy_tables import (
+    accuracy_by_group,
+    bias_in_words,
+    origins_in_words,
+    verdict,
+    verdict_table,
+    worst_parts,
+)
+from forecasting_assets.reporting.backtest_tables import (
+    by_horizon,
+    metrics_by_segment,
+    value_added,
+    value_of_overrides,
+    weights,
+)
+from forecasting_assets.reporting.formats import Money
+from forecasting_assets.reporting.headlines import backtest_headlines
+from forecasting_assets.reporting.html import Page, Section, closed_week, render
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+_COMPARED = (
+    "Forecasts of earlier weeks are compared with actual orders; no number here is an in-sample error."
+)
+
+
+def backtest_html(week: date, backtest: Backtest, pictures: Sequence["Figure"], money: Money) -> str:
+    """Render the report on forecast accuracy, for planners and data scientists.
+
+    Parameters
+    ----------
+    week
+        Week of the report.
+    backtest
+        What earlier forecasts were worth, as known at the end of the week.
+    pictures
+        Figures of the error by horizon and by demand pattern.
+    money
+        Format of amounts of money.
+
+    Raises
+    ------
+    ReportInputError
+        If the report lacks columns or holds several weeks.
+    """
+    return render(
+        Page(
+            "Forecast accuracy",
+            f"up to {closed_week(week)}",
+            verdict(backtest.errors),
+            "backtest.html",
+            backtest_headlines(backtest.report),
+            _sections(backtest, pictures, money),
+        )
+    )
+
+
+def _sections(backtest: Backtest, pictures: Sequence["Figure"], money: Money) -> list[Section]:
+    report, errors = backtest.report, backtest.errors
+    has_overrides = (report["model"] == "override").any()
+    return [
+        Section(
+            "Verdict",
+            "verdict",
+            f"{_COMPARED} {bias_in_words(errors)}".strip(),
+            tables=[verdict_table(errors)],
+        ),
+        Section(
+            "Over time",
+            "time",
+            origins_in_words(errors),
+            pictures=[charts.accuracy_over_time(errors)],
+            narrow=[charts.accuracy_over_time(errors, narrow=True)],
+        ),
+        Section(
+            "Where it is wrong",
+            "groups",
+            tables=[accuracy_by_group(errors), worst_parts(backtest.parts, money)],
+        ),
+        Section("Error by horizon and demand pattern", "error", pictures=pictures),
+        Section(
+            "Intervals",
+            "calibration",
+            pictures=[charts.calibration(report)],
+        ),
+        Section(
+            "Value added",
+            "value-added",
+            tables=[value_added(report), *([value_of_overrides(report)] if has_overrides else [])],
+        ),
+        Section("By demand pattern", "patterns", tables=[metrics_by_segment(report)]),
+        Section("By horizon", "horizons", tables=[by_horizon(report), weights(report)]),
+    ]

@@ -1,0 +1,119 @@
+"""Check a planning file before it is put into the planning folder."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+
+import pandas as pd
+from pyarrow import fs
+
+from forecasting_assets.errors import PicklableError
+from forecasting_assets.lake.lake import Lake
+from forecasting_assets.lake.planning_files import PlanningFolder
+from forecasting_assets.planning.files import describe_unrecognised, read_planning_file, table_of
+from forecasting_assets.planning.rows import PlanningProblem
+from forecasting_assets.tables import (
+    ALLOCATION_PLAN,
+    DEMAND_PLAN,
+    LAST_USE,
+    MANUFACTURER_NETWORK,
+)
+
+#: Names of one column that a result lists at most; a file with another spelling throughout has thousands.
+_MOST_NAMED = 20
+
+
+class PlanningFileNameError(PicklableError, ValueError):
+    """A file that cannot be checked because it does not exist or its name names no kind; `file` is its name."""
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(reason)
+        self.file = file
+
+
+@dataclass(frozen=True)
+class FileCheck:
+    """What a planning file would do in the planning folder.
+
+    Attributes
+    ----------
+    file, kind
+        Name of the file and its kind.
+    rows
+        Number of rows that say something.
+    unfilled
+        Number of rows that say nothing, as those of a template that are not filled in.
+    problems
+        Why it cannot be used, with row and column.
+    warnings
+        Rows that can be read but will change nothing, one sentence each.
+    """
+
+    file: str
+    kind: str
+    rows: int
+    unfilled: int
+    problems: list[PlanningProblem]
+    warnings: list[str]
+
+
+def check_planning_file(folder: PlanningFolder, lake: Lake, path: Path) -> FileCheck:
+    """Check a planning file together with the files that are already in the folder.
+
+    Parameters
+    ----------
+    folder
+        The planning folder. A file in it with the same name counts as replaced.
+    lake
+        The tables; parts, regions and manufacturers of the newest plan are known.
+    path
+        The file. Its name begins with its kind, as in the folder.
+
+    Raises
+    ------
+    PlanningFileNameError
+        If the file does not exist, or its name does not begin with a kind.
+    """
+    name = path.name
+    table = table_of(name)
+    if table is None:
+        raise PlanningFileNameError(name, describe_unrecognised([name])[0])
+    if not path.is_file():
+        raise PlanningFileNameError(name, f"{path}: there is no such file")
+    file = read_planning_file(fs.LocalFileSystem(), str(path.absolute()), name, table)
+    parsed = folder.rows_with(file, table)
+    own = parsed.frame[parsed.frame["file"] == name]
+    problems = [
+        *(problem for problem in parsed.file_problems if problem.file == name),
+        *(problem for _, problem in parsed.problems if problem.file == name),
+    ]
+    weeks = lake.existing_weeks(ALLOCATION_PLAN)
+    warnings = list(_without_effect(own, table.name, lake, weeks[-1])) if weeks else []
+    return FileCheck(name, table.name, len(own), len(file.cells) - len(own), problems, warnings)
+
+
+def _without_effect(rows: pd.DataFrame, kind: str, lake: Lake, week: date) -> Iterator[str]:
+    """Say which rows name what the newest plan does not know, or weeks that it has passed."""
+    known = lake.read_pandas(DEMAND_PLAN, [week], ["part_id", "part_category", "region"])
+    manufacturers = lake.read_pandas(MANUFACTURER_NETWORK, [week], ["manufacturer_id"])
+    for names in (*known.drop(columns="week").items(), *manufacturers.drop(columns="week").items()):
+        yield from _unknown_names(rows, str(names[0]), names[1])
+    if column := LAST_USE.get(kind):
+        for row in rows.loc[rows[column] <= pd.Timestamp(week), "row"]:
+            yield f"row {row}, column {column}: the newest plan begins after {week}, so the row changes nothing"
+
+
+def _unknown_names(rows: pd.DataFrame, column: str, known: pd.Series) -> Iterator[str]:
+    if column not in rows:
+        return
+    unknown = rows[rows[column].notna() & ~rows[column].isin(known)]
+    first = unknown.drop_duplicates(column)
+    names = sorted(known.unique())
+    for row, name in first[["row", column]].head(_MOST_NAMED).itertuples(index=False):
+        near = get_close_matches(str(name), names, n=1)
+        remedy = f"did you mean {near[0]!r}?" if near else "write it as in the orders"
+        yield f"row {row}, column {column}: the newest plan does not know {name!r}; {remedy}"
+    if len(first) > _MOST_NAMED:
+        yield f"column {column}: {len(first) - _MOST_NAMED:,} more names that the newest plan does not know"

@@ -1,0 +1,75 @@
+"""Templates of planning files, filled with the parts and forecasts of a planned week."""
+
+from datetime import date
+
+import pandas as pd
+
+from forecasting_assets.allocation import started_production
+from forecasting_assets.lake.lake import Lake
+from forecasting_assets.lake.network import read_network
+from forecasting_assets.planning.templates import (
+    covariates_template,
+    locks_template,
+    overrides_template,
+    stock_template,
+    work_template,
+)
+from forecasting_assets.tables import ALLOCATION_PLAN, DEMAND_PLAN, MANUFACTURER_NETWORK, SUPPLY_POSITION
+from forecasting_assets.weeks import add_weeks
+
+#: Kinds of planning files that have a template; promises are written by the command promise.
+TEMPLATES = ("forecast_overrides", "locked_allocations", "stock", "work_in_progress", "known_covariates")
+
+
+def read_template(lake: Lake, kind: str, week: date) -> pd.DataFrame:
+    """Return the template of a kind of planning file.
+
+    Parameters
+    ----------
+    lake
+        The tables.
+    kind
+        One of TEMPLATES.
+    week
+        A planned week.
+
+    Raises
+    ------
+    MissingWeeksError
+        If the week has not been planned.
+    """
+    if kind == "locked_allocations":
+        return locks_template(lake.read_pandas(ALLOCATION_PLAN, [week]), week)
+    if kind == "work_in_progress":
+        return work_template(_started(lake, week), week)
+    demand = lake.read_pandas(DEMAND_PLAN, [week])
+    if kind == "forecast_overrides":
+        return overrides_template(demand, week)
+    if kind == "stock":
+        return stock_template(demand, lake.read_pandas(SUPPLY_POSITION, [week]), week)
+    return covariates_template(demand)
+
+
+def _started(lake: Lake, week: date) -> pd.DataFrame:
+    """Return the production that the plans of earlier weeks have started and that may still be on its way."""
+    lake.require(SUPPLY_POSITION, [week])
+    longest = int(read_network(lake, week).lanes["transit_weeks"].max()) + 1
+    origins = [add_weeks(week, -weeks) for weeks in range(1, longest + 1)]
+    parts = [
+        started_production(lake.read_pandas(ALLOCATION_PLAN, [origin]), add_weeks(origin, 1), network)
+        for origin in lake.existing(MANUFACTURER_NETWORK, lake.existing(ALLOCATION_PLAN, origins))
+        for network in [read_network(lake, origin)]
+    ]
+    columns = [
+        "manufacturer_id",
+        "part_id",
+        "region",
+        "production_week",
+        "quantity",
+        "transit",
+        "on_time_rate",
+    ]
+    empty = pd.DataFrame({name: pd.Series(dtype=float) for name in columns}).astype(
+        {"production_week": "datetime64[ns]"}
+    )
+    return pd.concat(parts, ignore_index=True)[columns] if parts else empty

@@ -117,8 +117,7 @@ def rolling_backtest(
     panel = Panel.from_history(demand, add_weeks(begin, 1 - settings.history_weeks), weeks[-1])
     index = SeriesIndex(panel.series)
     n_origins = weeks_apart(begin, weeks[-1])
-    shape = len(_SUMMED), n_origins, horizon, len(SEGMENTS), len(SUMS)
-    sums = _OriginSums(np.zeros(shape), settings.backtest_weeks)
+    sums = _OriginSums.empty(n_origins, horizon, settings.backtest_weeks)
     judged = JudgedOverrides.of(past.overrides)
     results = {}
     for o in range(n_origins + 1):
@@ -128,8 +127,8 @@ def rolling_backtest(
         origin = _load_origin(week, past, index, horizon) if o < n_origins else None
         if origin is not None:
             weight = _weights(sums.known_at(o), settings).T[origin.segment]
-            width = sums.widths_at(o)[origin.segment]
-            combined = widen(weighted_average(origin.sarimax, origin.xgb, weight), width)
+            combined = weighted_average(origin.sarimax, origin.xgb, weight)
+            combined = widen(combined, sums.widths_at(o)[origin.segment])
             now = panel.column(week) + 1
             actual = np.full(weight.shape, np.nan)
             closed = panel.demand[origin.series, now : now + horizon]
@@ -186,6 +185,11 @@ class _OriginSums:
     value_added: dict[int, np.ndarray] = field(default_factory=dict)
     ratios: dict[int, np.ndarray] = field(default_factory=dict)
     errors: dict[int, OriginErrors] = field(default_factory=dict)
+
+    @classmethod
+    def empty(cls, origins: int, horizon: int, window: int) -> "_OriginSums":
+        """Return sums to which no origin has contributed yet."""
+        return cls(np.zeros((len(_SUMMED), origins, horizon, len(SEGMENTS), len(SUMS))), window)
 
     def known_at(self, o: int) -> np.ndarray:
         """Sum over the window of what had closed by the o-th week: (_SUMMED, horizons, SEGMENTS, SUMS)."""

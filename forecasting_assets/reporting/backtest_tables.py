@@ -76,7 +76,8 @@ def value_added(report: pd.DataFrame) -> TextTable:
 def value_of_overrides(report: pd.DataFrame) -> TextTable:
     """Tabulate by author and reason how much error planners' overrides removed or added."""
     rows = report[report["model"] == "override"]
-    wide = rows.pivot(index="segment", columns="metric", values="value").reset_index()
+    wide = rows.pivot(index="segment", columns="metric", values="value")
+    wide = wide.reindex(columns=["touched_rows", "value_added"]).reset_index()
     return table(
         "Value added by overrides",
         wide.sort_values("value_added", ascending=False),

@@ -205,6 +205,7 @@ def _forecast_assets(settings: Settings) -> list[WeeklyAsset]:
                 Upstream("sarimax_model", first=origins, optional=True),
                 Upstream("xgb_model", first=origins, optional=True),
                 Upstream("feature_table", first=origins, optional=True),
+                Upstream("order_book", first=origins, optional=True),
                 Upstream(
                     "weekly_demand", first=1 + origins - settings.forecasting.history_weeks, optional=True
                 ),
@@ -239,6 +240,7 @@ def _forecast_assets(settings: Settings) -> list[WeeklyAsset]:
                 Upstream("sarimax_model"),
                 Upstream("xgb_model"),
                 Upstream("feature_table"),
+                Upstream("order_book"),
             ),
             checks=(_FORECAST_CONTRACT,),
         ),

@@ -43,7 +43,7 @@ _SUMMED = [*MODELS, "equal"]
 
 @dataclass(frozen=True)
 class PastForecasts:
-    """What was forecast at earlier origins; both functions return None where there is nothing.
+    """What was forecast at earlier origins; the functions return None where there is nothing.
 
     Attributes
     ----------
@@ -51,12 +51,15 @@ class PastForecasts:
         Model ("sarimax" or "xgb") and origin to a forecast table.
     segments
         Origin to part_id, region, segment, part_category, mean_52 and price as of then.
+    book
+        Origin to part_id, region, due_week, quantity that were booked then.
     overrides
         Rows of FORECAST_OVERRIDES that planners have entered, of which an origin uses those known by its end.
     """
 
     forecasts: Callable[[str, date], pd.DataFrame | None]
     segments: Callable[[date], pd.DataFrame | None]
+    book: Callable[[date], pd.DataFrame | None] = lambda origin: None
     overrides: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=FORECAST_OVERRIDES.names))
 
 
@@ -128,7 +131,7 @@ def rolling_backtest(
         if origin is not None:
             weight = _weights(sums.known_at(o), settings).T[origin.segment]
             combined = weighted_average(origin.sarimax, origin.xgb, weight)
-            combined = widen(combined, sums.widths_at(o)[origin.segment])
+            combined = widen(combined, sums.widths_at(o)[origin.segment], origin.booked)
             now = panel.column(week) + 1
             actual = np.full(weight.shape, np.nan)
             closed = panel.demand[origin.series, now : now + horizon]
@@ -237,6 +240,7 @@ class _OriginSums:
 class _Origin:
     """Forecasts from one origin: of the rows `series` of the panel, as arrays (series, horizons, VALUES).
 
+    `booked` has the units that were ordered by then, (series, horizons).
     `markets` has the part_category, region, value_class and price of each series, missing where they are not known.
     """
 
@@ -246,6 +250,7 @@ class _Origin:
     markets: pd.DataFrame
     sarimax: np.ndarray
     xgb: np.ndarray
+    booked: np.ndarray
 
 
 def _load_origin(week: date, past: PastForecasts, index: SeriesIndex, horizon: int) -> _Origin | None:
@@ -270,7 +275,8 @@ def _load_origin(week: date, past: PastForecasts, index: SeriesIndex, horizon: i
             on=SERIES,
             validate="one_to_one",
         )
-    return _Origin(week, active, segment, markets, sarimax[active], xgb[active])
+    booked = index.booked_array(past.book(week), week, horizon)
+    return _Origin(week, active, segment, markets, sarimax[active], xgb[active], booked[active])
 
 
 def _models(

@@ -88,7 +88,7 @@ def width_factors(counts: np.ndarray, weeks: int) -> np.ndarray:
     return factors
 
 
-def widen(values: np.ndarray, factor: np.ndarray) -> np.ndarray:
+def widen(values: np.ndarray, factor: np.ndarray, booked: np.ndarray) -> np.ndarray:
     """Multiply the distances of the quantiles from the median.
 
     Parameters
@@ -97,13 +97,15 @@ def widen(values: np.ndarray, factor: np.ndarray) -> np.ndarray:
         Forecasts, (series, horizons, VALUES), in units.
     factor
         Factor of each series, (series,).
+    booked
+        Units that are ordered already, (series, horizons).
 
     Returns
     -------
     numpy.ndarray
-        (series, horizons, VALUES), in units; the mean and the median are unchanged, no quantile is below zero.
+        (series, horizons, VALUES), in units; mean and median are unchanged, no quantile is below what is booked.
     """
     median = values[..., _MEDIAN, None]
     quantiles = median + factor[:, None, None] * (values[..., 1:] - median)
-    widened: np.ndarray = np.concatenate([values[..., :1], np.maximum(quantiles, 0.0)], axis=-1)
+    widened: np.ndarray = np.concatenate([values[..., :1], np.maximum(quantiles, booked[..., None])], axis=-1)
     return widened

@@ -79,7 +79,11 @@ def segment_codes(index: SeriesIndex, segments: pd.DataFrame | None) -> np.ndarr
 
 
 def combine(
-    sarimax: pd.DataFrame, xgb: pd.DataFrame, segments: pd.DataFrame, report: pd.DataFrame
+    sarimax: pd.DataFrame,
+    xgb: pd.DataFrame,
+    segments: pd.DataFrame,
+    report: pd.DataFrame,
+    book: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Combine the forecasts of both models from one origin.
 
@@ -91,6 +95,9 @@ def combine(
         part_id, region, segment as of the origin.
     report
         The backtest_report of the origin, of which the metrics `weight` and `width` are used.
+    book
+        part_id, region, due_week, quantity: what is booked at the origin, below which no value lies. None if there is
+        no order book.
 
     Returns
     -------
@@ -119,7 +126,8 @@ def combine(
         index.forecast_array(xgb, horizons),
         weights_from_report(report, horizons)[segment],
     )
-    values = widen(average, widths_from_report(report)[segment])
+    booked = index.booked_array(book, pd.Timestamp(origins[0]).date(), horizons)
+    values = widen(average, widths_from_report(report)[segment], booked)
     return forecast_table(index.series, np.repeat(origins, len(index)), values)
 
 

@@ -4,12 +4,14 @@ A forecast array has the axes (series, horizon, value), where the values are the
 Arithmetic is done on arrays; the lake stores tables.
 """
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 
 from forecasting_assets.forecasting.panel import ForecastDataError
 from forecasting_assets.tables import QUANTILES, SERIES
-from forecasting_assets.weeks import add_weeks_to_all
+from forecasting_assets.weeks import add_weeks_to_all, weeks_since
 
 #: The last axis of a forecast array.
 VALUES = ["mean", *QUANTILES]
@@ -116,6 +118,18 @@ class SeriesIndex:
             row, h = self.rows(forecasts), forecasts["horizon"].to_numpy()
             known = (row >= 0) & (h <= horizons)
             array[row[known], h[known] - 1] = forecasts[VALUES].to_numpy(float)[known]
+        return array
+
+    def booked_array(self, book: pd.DataFrame | None, origin: date, horizons: int) -> np.ndarray:
+        """Arrange the order book of one origin as units booked, (series, horizons).
+
+        `book` has part_id, region, due_week and quantity; None if there is no order book.
+        """
+        array = np.zeros((len(self), horizons))
+        if book is not None and len(book):
+            row, h = self.rows(book), weeks_since(origin, book["due_week"])
+            known = (row >= 0) & (h >= 1) & (h <= horizons)
+            array[row[known], h[known] - 1] = book["quantity"].to_numpy(float)[known]
         return array
 
 

@@ -21,6 +21,7 @@ from forecasting_assets.tables import (
     DEMAND_FORECAST,
     ERROR_CORRELATIONS,
     FORECAST_ERRORS,
+    ORDER_BOOK,
     PART_ERRORS,
     QUANTILES,
     SARIMAX_MODEL,
@@ -33,6 +34,7 @@ from forecasting_assets.workflows.week_result import WeekResult
 
 #: Name of a model in the backtest -> table of its forecasts.
 MODELS = {"sarimax": SARIMAX_MODEL, "xgb": XGB_MODEL}
+_BOOK_COLUMNS = [*SERIES, "due_week", "quantity"]
 _FORECAST_COLUMNS = [*SERIES, "origin_week", "horizon", "mean", *QUANTILES]
 #: Weeks of demand in the picture beside the forecast.
 _WEEKS_SHOWN = 52
@@ -79,7 +81,10 @@ def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Map
     def load_segments(origin: date) -> pd.DataFrame:
         return lake.read_pandas(features, [origin], [*SERIES, "segment", "part_category", "mean_52", "price"])
 
-    past = PastForecasts(load_forecasts, load_segments, overrides)
+    def load_book(origin: date) -> pd.DataFrame:
+        return lake.read_pandas(ORDER_BOOK, [origin], _BOOK_COLUMNS, missing_ok=True)
+
+    past = PastForecasts(load_forecasts, load_segments, load_book, overrides)
     return rolling_backtest(weeks, past, demand, calendar.horizon_weeks, forecasting)
 
 
@@ -129,6 +134,7 @@ def combine_week(settings: Settings, lake: Lake, week: date) -> WeekResult:
         lake.read_pandas(XGB_MODEL, [week], _FORECAST_COLUMNS),
         lake.read_pandas(features, [week], [*SERIES, "segment"]),
         lake.read_pandas(BACKTEST_REPORT, [week]),
+        lake.read_pandas(ORDER_BOOK, [week], _BOOK_COLUMNS),
     )
     rows = lake.write_pandas(forecast, DEMAND_FORECAST, week)
     since = max(add_weeks(week, 1 - _WEEKS_SHOWN), settings.calendar.first_week)

@@ -37,7 +37,7 @@ def test_intervals_hold_what_they_promise_after_calibration(spread):
     counts = ratio_counts(demand(20_000), values, segment).sum(axis=0)
     factor = width_factors(counts, MANY_WEEKS)[segment]
     assert factor[0] == pytest.approx(1 / spread, rel=0.05)
-    calibrated, new = widen(values, factor), demand(20_000, seed=1)
+    calibrated, new = widen(values, factor, np.zeros((20_000, 2))), demand(20_000, seed=1)
     for low, high, share in INTERVALS:
         inside = (calibrated[..., VALUES.index(low)] <= new) & (new <= calibrated[..., VALUES.index(high)])
         assert inside.mean() == pytest.approx(share, abs=0.015)
@@ -75,6 +75,9 @@ def test_counts_are_of_every_known_cell_and_factors_stay_within_their_limits(n, 
     np.testing.assert_array_equal(counts[:, 0], counts[:, 1:].sum(axis=1))
     factor = width_factors(counts.sum(axis=0), 10)
     assert ((factor >= NARROWEST) & (factor <= WIDEST)).all()
-    widened = widen(np.maximum(values, 0), factor[:1].repeat(n))
+    booked = rng.uniform(0, 1, (n, 3))
+    values = np.maximum(values, booked[..., None])
+    widened = widen(values, factor[:1].repeat(n), booked)
+    assert (widened >= booked[..., None]).all()
     assert (np.diff(widened[..., 1:], axis=-1) >= 0).all()
-    np.testing.assert_array_equal(widened[..., 0], np.maximum(values, 0)[..., 0])
+    np.testing.assert_array_equal(widened[..., 0], values[..., 0])

@@ -29,12 +29,18 @@ def dev_server(
 ) -> Iterator[str]:
     """Serve `home` until the block ends; provide the address of the UI and write the log into `folder`."""
     port, log = free_port(), folder / "dev.log"
+    pages = f"http://127.0.0.1:{free_port()}"
     command = [str(Path(sys.executable).parent / "forecasting-assets"), "dev", "--port", str(port)]
     with log.open("w") as out:
         # A group of its own, so that webserver, daemon, code server and runs end together.
         server = subprocess.Popen(
             command,
-            env={**os.environ, "FORECASTING_HOME": str(home), **environment},
+            env={
+                **os.environ,
+                "FORECASTING_HOME": str(home),
+                "FORECASTING__REPORTS__URL": pages,
+                **environment,
+            },
             cwd=folder,
             stdout=out,
             stderr=out,

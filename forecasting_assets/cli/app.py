@@ -19,7 +19,6 @@ from forecasting_assets.cli.start import demo, init
 from forecasting_assets.cli.status import stale, status
 
 PROGRAM = "forecasting-assets"
-#: Exit codes: a run or check failed, a command with wrong arguments or settings, Ctrl-C, a closed pipe.
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -138,7 +138,11 @@ def _write(
 
     chosen = _chosen_format(file_format, to)
     target = to or Path(f"{name}.{chosen}")
-    write_new_file(target, file_content(read(), chosen))
+    content = file_content(read(), chosen)
+    try:
+        write_new_file(target, content)
+    except OSError as error:
+        raise click.ClickException(f"{target} cannot be written: {error.strerror or error}") from None
     if as_json:
         print_json({"format": chosen, "file": target})
     else:

@@ -31,7 +31,9 @@ def dev(port: int) -> int:
     settings = load_existing_settings()
     _set_home(settings)
     os.environ[DAGSTER_URL] = f"http://{_HOST}:{port}"
-    _serve_pages(settings, port + 1)
+    if "dagster_url" not in settings.alerts.model_fields_set:
+        os.environ["FORECASTING__ALERTS__DAGSTER_URL"] = os.environ[DAGSTER_URL]
+    _serve_pages(settings)
     prepare_queue(settings.home)
     if settings.spark.warm_server and not settings.spark.remote:
         from forecasting_assets.runtime.spark_server import start_server
@@ -71,23 +73,20 @@ def _set_home(settings: Settings) -> None:
     os.environ |= {"FORECASTING_HOME": str(settings.home), "DAGSTER_HOME": str(dagster_home)}
 
 
-def _serve_pages(settings: Settings, port: int) -> None:
-    """Serve the reports beside the UI, where links lead to: on the next port unless the settings say otherwise."""
+def _serve_pages(settings: Settings) -> None:
+    """Serve the reports where links lead to, if that is on this machine."""
     from forecasting_assets.runtime.page_server import serve_pages
 
-    url = settings.reports.url
-    if "url" not in settings.reports.model_fields_set:
-        url = os.environ["FORECASTING__REPORTS__URL"] = f"http://{_HOST}:{port}"
-    address = urlsplit(url)
+    address = urlsplit(settings.reports.url)
     if address.hostname not in (_HOST, "localhost"):
         return
     try:
         serve_pages(settings.reports_path, address.port or 80)
-        print_line(f"Pages are served at {url}")
+        print_line(f"Pages are served at {settings.reports.url}")
     except OSError as error:
-        print_line(
-            f"Pages are not served at {url} ({error.strerror}): set [reports] url to a free port", err=True
-        )
+        # Links would lead to whatever else is served there.
+        os.environ["FORECASTING__REPORTS__URL"] = ""
+        print_line(f"Pages are not served at {settings.reports.url} ({error}): set [reports] url", err=True)
 
 
 def _serve(command: Sequence[str], port: int, health: str, name: str) -> int:

@@ -1,13 +1,18 @@
 """Write reports: files below `reports/week=…`, each replaced as a whole."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
+from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import quote
 
 from forecasting_assets.lake.whole_files import replace_file
 from forecasting_assets.settings import Settings
+
+#: Longest part of a file name that is readable.
+_LONGEST_NAME = 60
 
 
 @dataclass(frozen=True)
@@ -75,3 +80,9 @@ def remove_other_files(folder: Path, week: date, subfolder: str, kept: Collectio
     for file in (folder / f"week={week}" / subfolder).glob("*"):
         if file.is_file() and str(file) not in kept:
             file.unlink(missing_ok=True)
+
+
+def unique_name(name: str) -> str:
+    """Return a file name, without ending, of its own for any name or description."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", name)[:_LONGEST_NAME].strip("-").lower()
+    return f"{plain}-{blake2b(name.encode(), digest_size=4).hexdigest()}"

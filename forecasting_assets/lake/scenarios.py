@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ class ScenarioError(PicklableError, ValueError):
     name
         Name of the scenario.
     kind
-        What is wrong, as one word: `bad_name`, `exists`, `missing`, `damaged`, `other_week`, `adopted` or
+        What is wrong, as one word: `bad_name`, `exists`, `missing`, `damaged`, `other_week`, `other_plan`, `adopted` or
         `not_adoptable`.
     """
 
@@ -159,8 +159,9 @@ def read_scenario(home: Path, name: str) -> Scenario:
         known = ", ".join(_names(home)) or "none: save one with what-if --save"
         raise ScenarioError(name, "missing", f"there is no scenario {name!r}; there are {known}")
     try:
-        return _scenario(json.loads(_file(home, name).read_text(encoding="utf-8")))
-    except (ValueError, TypeError, KeyError) as error:
+        # The name of the file counts: it may be a copy.
+        return replace(_scenario(json.loads(_file(home, name).read_text(encoding="utf-8"))), name=name)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         remedy = "remove it and save the scenario again"
         raise ScenarioError(name, "damaged", f"{_file(home, name)} is damaged ({error}): {remedy}") from None
 

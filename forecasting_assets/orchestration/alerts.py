@@ -9,7 +9,7 @@ import dagster as dg
 from forecasting_assets.lake.freshness import Freshness
 from forecasting_assets.lake.home import Home
 from forecasting_assets.runtime.messages import Channels, SendError
-from forecasting_assets.workflows.alerts import Alert, as_text, asset_path, describe, find_alerts, unsent
+from forecasting_assets.workflows.alerts import Alert, as_text, asset_path, find_alerts
 
 #: Checks that do not block, but that people are told of when they fail for the newest week of their asset.
 ALERTED_CHECKS = (
@@ -31,19 +31,22 @@ def alert_sensor(home: Home, channels: Channels) -> dg.SensorDefinition:
     def alert_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         freshness = Freshness(home)
         alerts = [*find_alerts(freshness, datetime.now(UTC)), *_failed_checks(freshness, context.instance)]
-        sent = json.loads(context.cursor or "[]")
-        new, problems = unsent(alerts, sent), []
-        for alert in new:
-            try:
-                channels.send(alert.title, as_text(alert, home.settings.alerts.dagster_url))
-                sent.append(alert.key)
-            except SendError as error:
-                problems.append(f"Not sent, to be tried again: {alert.title} ({error})")
-        # A cause that has gone may come back, and is then told of again.
-        lasting = {alert.key for alert in alerts}
-        lines = problems or [f"Sent: {describe(new)}" if new else "Nothing new to tell."]
+        # What was sent is remembered by channel: one that refuses does not repeat messages on the other.
+        messages = {
+            f"{channel} {alert.key}": (channel, alert) for alert in alerts for channel in channels.names
+        }
+        sent = [key for key in json.loads(context.cursor or "[]") if key in messages]
+        lines = []
+        for key, (channel, alert) in messages.items():
+            if key not in sent:
+                try:
+                    channels.send(channel, alert.title, as_text(alert, home.settings.alerts.dagster_url))
+                    sent.append(key)
+                    lines.append(f"Sent by {channel}: {alert.title}")
+                except SendError as error:
+                    lines.append(f"Not sent, to be tried again: {alert.title} ({error})")
         return dg.SensorResult(
-            skip_reason="\n".join(lines), cursor=json.dumps([key for key in sent if key in lasting])
+            skip_reason="\n".join(lines) or "Nothing new to tell.", cursor=json.dumps(sent)
         )
 
     return alert_sensor

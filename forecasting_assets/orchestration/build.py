@@ -95,7 +95,7 @@ def _assemble(home: Home, resources: dict[str, Any]) -> dg.Definitions:
         asset_checks=[weekly_checks(home, asset, ASSET_CHECKS[name]) for name, asset in pipeline.items()],
         jobs=[weekly_plan()],
         schedules=[weekly_schedule()],
-        sensors=[new_orders_sensor(home), *([alert_sensor(home, channels)] if channels.any else [])],
+        sensors=[new_orders_sensor(home), *([alert_sensor(home, channels)] if channels.names else [])],
         executor=_executor(),
         resources={
             WEEKS_MADE: WeeksMade(landing=home.landing),

@@ -87,7 +87,15 @@ def _sections(backtest: Backtest, pictures: Sequence["Figure"], money: Money) ->
             "groups",
             tables=[accuracy_by_group(errors), worst_parts(backtest.parts, money)],
         ),
-        Section("Error by horizon and demand pattern", "error", pictures=pictures),
+        Section(
+            "Error by horizon and demand pattern",
+            "error",
+            pictures=pictures,
+            narrow=[
+                charts.error_by_horizon(report, narrow=True),
+                charts.error_by_segment(report, narrow=True),
+            ],
+        ),
         Section(
             "Intervals",
             "calibration",

@@ -23,6 +23,8 @@ class WeekEntry:
         State of its plan: `planned` (it exists), `fresh`, `out of date`, `missing` or `failed`.
     planned
         Weeks that the plan is for, in words.
+    first
+        First of them; None without a plan.
     to_order
         Units that the plan makes in its first week; None without a plan.
     short
@@ -36,6 +38,7 @@ class WeekEntry:
     week: date
     state: str
     planned: str
+    first: date | None
     to_order: float | None
     short: float | None
     cost: float | None
@@ -77,13 +80,15 @@ def _headlines(entries: Sequence[WeekEntry], money: Money) -> list[Headline]:
     if not planned:
         return [Headline("No plan yet", "materialize a week, or run the demo")]
     newest = planned[0]
-    unsettled = sum(entry.state not in ("fresh", "planned") for entry in entries)
-    return [
-        Headline(f"{number(newest.to_order)} units", f"to order by the newest plan, for {newest.planned}"),
-        Headline(f"{number(newest.short)} units", "short in it"),
-        Headline(money.amount(newest.cost), "cost of it, expected penalties included"),
-        Headline(number(unsettled), "weeks whose plan is missing, failed or out of date"),
+    unsettled = sum(entry.state != "fresh" for entry in entries)
+    headlines = [
+        Headline(f"{number(newest.to_order)} units", f"to order for production in week {newest.first}"),
+        Headline(f"{number(newest.short)} units", "short in the newest plan"),
+        Headline(money.amount(newest.cost), "cost of the newest plan, including expected penalties"),
     ]
+    if all(entry.state != "planned" for entry in entries):
+        headlines.append(Headline(number(unsettled), "weeks whose plan is missing, failed or out of date"))
+    return headlines
 
 
 def _weeks(entries: Sequence[WeekEntry], money: Money) -> TextTable:

@@ -8,30 +8,19 @@ from hashlib import sha256
 
 import pandas as pd
 
+from forecasting_assets.reporting.exports import manufacturer_export
 from forecasting_assets.reporting.formats import number
 from forecasting_assets.reporting.headlines import Headline
 from forecasting_assets.reporting.html import Page, Section, closed_week, render
 from forecasting_assets.reporting.measures import require
 from forecasting_assets.reporting.plan_tables import hours, units
 from forecasting_assets.reporting.texttable import Link, TextTable, day, table, text
-from forecasting_assets.tables import ALLOCATION_PLAN
+from forecasting_assets.tables import ALLOCATION_PLAN, LOCKED_ALLOCATIONS
 from forecasting_assets.tables.table_files import file_content
 
 #: Longest file name without its ending, as file systems limit names.
 _LONGEST_NAME = 60
-#: Columns of the file of a manufacturer.
-SHEET_COLUMNS = [
-    "manufacturer_id",
-    "part_id",
-    "part_category",
-    "region",
-    "production_week",
-    "due_week",
-    "quantity",
-    "hours",
-    "overtime_quantity",
-    "locked_quantity",
-]
+_KEY = ["manufacturer_id", "part_id", "part_category", "region", "production_week", "due_week"]
 
 
 @dataclass(frozen=True)
@@ -41,15 +30,16 @@ class Sheet:
     Attributes
     ----------
     file
-        Name of its files, without ending.
+        Name of its page, without ending.
     html
         The page.
-    csv
-        The same rows as a CSV file, in the columns SHEET_COLUMNS.
+    csv_name, csv
+        The units to confirm as a CSV file, which the planning folder takes (`manufacturer_export`).
     """
 
     file: str
     html: str
+    csv_name: str
     csv: bytes
 
 
@@ -85,15 +75,17 @@ def sheets(week: date, plan: pd.DataFrame, capabilities: pd.DataFrame) -> Iterat
     rate = ["manufacturer_id", "part_category"]
     rows = plan.merge(capabilities[[*rate, "hours_per_unit"]], on=rate, how="left")
     rows["hours"] = (rows["quantity"] * rows["hours_per_unit"]).round(3)
-    rows = rows[SHEET_COLUMNS].sort_values(SHEET_COLUMNS[:6], ignore_index=True)
+    rows = rows.sort_values(_KEY, ignore_index=True)
     files = sheet_files(plan["manufacturer_id"])
     for manufacturer, own in rows.groupby("manufacturer_id"):
         own = own.reset_index(drop=True)
-        file = files[str(manufacturer)]
-        yield Sheet(file, _html(week, str(manufacturer), file, own), file_content(own, "csv"))
+        name, file = str(manufacturer), files[str(manufacturer)]
+        csv_name = f"{LOCKED_ALLOCATIONS.name}-{file}-{week}.csv"
+        to_confirm = file_content(manufacturer_export(own, name, week), "csv")
+        yield Sheet(file, _html(week, name, file, csv_name, own), csv_name, to_confirm)
 
 
-def _html(week: date, manufacturer: str, file: str, rows: pd.DataFrame) -> str:
+def _html(week: date, manufacturer: str, file: str, csv_name: str, rows: pd.DataFrame) -> str:
     first = rows["production_week"].min()
     now = rows["production_week"] == first
     weeks = rows.groupby("production_week")[["quantity", "hours"]].sum()
@@ -114,7 +106,9 @@ def _html(week: date, manufacturer: str, file: str, rows: pd.DataFrame) -> str:
                 Section(f"Week {day(first)}", "this-week", tables=[_lines(f"Week {day(first)}", rows[now])]),
                 Section("Later weeks", "later", tables=[_lines("Later weeks", rows[~now])]),
             ],
-            downloads=[Link("These rows as a CSV file", f"{file}.csv")],
+            downloads=[
+                Link("This sheet as a CSV file, to confirm or change quantities and send back", csv_name)
+            ],
         )
     )
 

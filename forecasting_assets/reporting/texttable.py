@@ -72,7 +72,7 @@ class TextTable:
 
 def text(value: object) -> str:
     """Format a name."""
-    return MISSING if pd.isna(value) else str(value)  # type: ignore[call-overload]
+    return MISSING if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)  # type: ignore[call-overload]
 
 
 def day(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Send messages to people: mail by SMTP, and webhooks of Slack, Microsoft Teams and others."""
+"""Send messages to people: mail by SMTP, and webhooks as those of Slack."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from email.message import EmailMessage
+from http.client import HTTPException
 
 from forecasting_assets.settings import AlertSettings
 
@@ -29,7 +30,7 @@ class Channels:
     mail
         The settings of mail.
     webhook
-        Address that takes JSON with `text`, as Slack and Teams do; empty if there is none.
+        Address that takes JSON with `text`, as Slack does; empty if there is none.
     """
 
     mail: AlertSettings
@@ -41,30 +42,23 @@ class Channels:
         return cls(settings, os.environ.get(WEBHOOK, ""))
 
     @property
-    def any(self) -> bool:
-        """Whether there is a channel."""
-        return bool(self.mail.email_to or self.webhook)
+    def names(self) -> list[str]:
+        """The channels that are set: `mail`, `webhook`."""
+        there = {"mail": self.mail.email_to, "webhook": self.webhook}
+        return [name for name, setting in there.items() if setting]
 
-    def send(self, title: str, text: str) -> None:
-        """Send a message over all channels.
+    def send(self, channel: str, title: str, text: str) -> None:
+        """Send a message over a channel.
 
         Raises
         ------
         SendError
-            If a channel does not take it. The others have been tried.
+            If the channel does not take it.
         """
-        problems = []
-        for name, there, send in (
-            ("mail", self.mail.email_to, self._mail),
-            ("webhook", self.webhook, self._post),
-        ):
-            if there:
-                try:
-                    send(title, text)
-                except (OSError, smtplib.SMTPException, ValueError) as error:
-                    problems.append(f"{name}: {_reason(error)}")
-        if problems:
-            raise SendError("; ".join(problems))
+        try:
+            (self._mail if channel == "mail" else self._post)(title, text)
+        except (OSError, HTTPException, smtplib.SMTPException, ValueError) as error:
+            raise SendError(f"{channel}: {_reason(channel, error)}") from None
 
     def _mail(self, title: str, text: str) -> None:
         mail = EmailMessage()
@@ -89,10 +83,10 @@ class Channels:
             pass
 
 
-def _reason(error: Exception) -> str:
+def _reason(channel: str, error: Exception) -> str:
     # The address of a webhook is a secret, which other texts of urllib may hold.
     if isinstance(error, urllib.error.HTTPError):
         return f"the server answered {error.code}"
-    if isinstance(error, ValueError):
-        return f"{WEBHOOK} is not an address as https://…"
+    if channel == "webhook" and isinstance(error, ValueError | HTTPException):
+        return f"{WEBHOOK} is not an address as https://…, or no web server answers there"
     return str(getattr(error, "reason", error)) or type(error).__name__

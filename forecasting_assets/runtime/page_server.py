@@ -16,6 +16,11 @@ class _Pages(SimpleHTTPRequestHandler):
         self.send_error(HTTPStatus.NOT_FOUND, "There is no such page")
         return None
 
+    def end_headers(self) -> None:
+        """Let browsers ask each time, as a page is replaced when its week is made again."""
+        self.send_header("Cache-Control", "no-cache")
+        super().end_headers()
+
     def log_message(self, *args: object) -> None:
         """Say nothing."""
 

@@ -1,12 +1,13 @@
 """What people are told of when it happens: weeks that fail or are held back, and plans that are missing."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from forecasting_assets.lake.freshness import Freshness
 from forecasting_assets.lake.records import UNCHECKED
 from forecasting_assets.weeks import add_weeks, format_weeks, newest_closed_week
+from forecasting_assets.wording import count
 
 #: By this time of Monday, in UTC, the week that has closed should be planned.
 PLAN_DUE = time(12)
@@ -93,11 +94,12 @@ def _missing_plan(freshness: Freshness, now: datetime) -> Iterator[Alert]:
     due = datetime.combine(add_weeks(week, 1), PLAN_DUE, UTC)
     records = freshness.records("allocation_plan")
     if now >= due and records and week not in [w for w, record in records.items() if record.data]:
-        late = (now - due) // timedelta(hours=1)
+        hours = (now - due) // timedelta(hours=1)
+        late = f"{count(hours, 'hour')} ago" if hours else "just now"
         yield Alert(
             f"no plan/{week}",
             f"There is no plan of the week of {week}",
-            f"It was due on {due:%Y-%m-%d at %H:%M} UTC, {late} hours ago. Look for runs that failed, for order files "
+            f"It was due on {due:%Y-%m-%d at %H:%M} UTC, {late}. Look for runs that failed, for order files "
             "that did not arrive, and whether the sensor and the schedule are on.",
             asset_path("allocation_plan", "partitions"),
         )
@@ -108,17 +110,6 @@ def asset_path(asset: str, view: str) -> str:
     return f"/assets/{asset}?view={view}"
 
 
-def unsent(alerts: Iterable[Alert], sent: Iterable[str]) -> list[Alert]:
-    """Return the alerts that nobody was told of yet, one for each cause."""
-    known = set(sent)
-    return [alert for key, alert in {alert.key: alert for alert in alerts}.items() if key not in known]
-
-
 def as_text(alert: Alert, dagster_url: str) -> str:
     """Return the message without its title."""
     return f"{alert.text}\n\n{dagster_url.rstrip('/')}{alert.path}"
-
-
-def describe(alerts: Sequence[Alert]) -> str:
-    """Return the titles, one a line."""
-    return "\n".join(alert.title for alert in alerts)

@@ -25,7 +25,7 @@ from forecasting_assets.tables import (
     PLAN_REASONS,
     PLAN_SHORTAGES,
 )
-from forecasting_assets.tables.table_files import FileFormat, file_content
+from forecasting_assets.tables.table_files import file_content
 
 ExportKind = Literal["plan", "forecast", "shortages", "manufacturer"]
 EXPORT_KINDS: tuple[ExportKind, ...] = get_args(ExportKind)
@@ -114,28 +114,20 @@ def read_export(lake: Lake, export: Export) -> pd.DataFrame:
     return manufacturer_export(plan, export.manufacturer, export.week)
 
 
-def write_export(settings: Settings, lake: Lake, export: Export, file_format: FileFormat) -> str:
-    """Write one export into the reports of its week; return its path."""
-    content = file_content(read_export(lake, export), file_format)
-    name = f"{export.name}.{file_format}"
-    return write_report(settings.reports_path, export.week, f"{_FOLDER}/{name}", content)
-
-
 def write_exports(settings: Settings, lake: Lake, week: date) -> list[str]:
     """Write all exports of a plan in the formats of `[reports] export`; return their paths.
 
     Files of an earlier plan of the week that this one does not have, as of a manufacturer that makes nothing any more,
     are removed.
     """
-    formats = settings.reports.export
-    if not formats:
-        return []
-    written = [
-        write_export(settings, lake, export, file_format)
-        for export in _all_exports(lake, week)
-        for file_format in formats
-    ]
-    remove_other_files(settings.reports_path, week, _FOLDER, written)
+    formats, folder = settings.reports.export, settings.reports_path
+    written = []
+    for export in _all_exports(lake, week) if formats else ():
+        rows = read_export(lake, export)
+        for file_format in formats:
+            name = f"{_FOLDER}/{export.name}.{file_format}"
+            written.append(write_report(folder, week, name, file_content(rows, file_format)))
+    remove_other_files(folder, week, _FOLDER, written)
     return written
 
 

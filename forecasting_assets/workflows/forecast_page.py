@@ -1,11 +1,9 @@
 """The page about the forecasts of a week, from the lake and MLflow into the folder of reports."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from difflib import get_close_matches
-from hashlib import blake2b
 from itertools import chain
 
 import pandas as pd
@@ -16,7 +14,7 @@ from forecasting_assets.forecasting.drivers import forecast_drivers
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.xgb import XgbModel
 from forecasting_assets.lake.lake import Lake
-from forecasting_assets.lake.reports import write_report
+from forecasting_assets.lake.reports import unique_name, write_report
 from forecasting_assets.reporting.commands import Commands
 from forecasting_assets.reporting.forecast_page import (
     FORECAST_PAGE,
@@ -41,9 +39,6 @@ from forecasting_assets.tracking.week_model import week_model_files
 from forecasting_assets.weeks import add_weeks, weeks_between
 from forecasting_assets.workflows.model_cache import history_weeks, load_xgb
 from forecasting_assets.workflows.order_book import books_with_rows
-
-#: Longest part of a name in the name of a file.
-_LONGEST_NAME = 60
 
 
 class UnknownSeriesError(PicklableError, ValueError):
@@ -129,7 +124,7 @@ def show_part(
     chosen = tables.plan[SERIES].drop_duplicates(ignore_index=True)
     # Errors of groups are those of all series, which the page of a part does not show.
     tables = replace(_explained(settings, lake, tables, chosen), errors=tables.errors.iloc[:0])
-    file = f"forecast-{_file_name(part if region is None else f'{part} {region}')}.html"
+    file = f"forecast-{unique_name(part if region is None else f'{part} {region}')}.html"
     page = forecast_html(ForecastPage(tables, chosen, Commands.of(settings.home), part), file)
     return ShownPart(tables, write_report(settings.reports_path, week, file, page))
 
@@ -141,12 +136,6 @@ def _similar(lake: Lake, week: date, part: str, region: str | None) -> list[str]
     if region and regions:
         return [f"{part} in {name}" for name in regions]
     return get_close_matches(part, names["part_id"].unique().tolist(), 3)
-
-
-def _file_name(name: str) -> str:
-    """Return a file name of its own for any name."""
-    plain = re.sub(r"[^A-Za-z0-9]+", "-", name)[:_LONGEST_NAME].strip("-").lower()
-    return f"{plain}-{blake2b(name.encode(), digest_size=4).hexdigest()}"
 
 
 def _read(
@@ -185,9 +174,8 @@ def _explained(
             if folder is None:
                 return replace(tables, no_drivers="MLflow has no XGBoost model of this week.")
             model = load_xgb(folder)
-    except (
-        Exception
-    ) as error:  # whatever keeps MLflow's files from being read; the page is whole without them
+    # Whatever keeps MLflow's files from being read: the page is whole without them.
+    except Exception as error:
         reason = f"the XGBoost model of this week cannot be read from MLflow ({error})."
         return replace(tables, no_drivers=reason)
     return replace(tables, drivers=_drivers(settings, lake, week, model, chosen))

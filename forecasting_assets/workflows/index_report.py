@@ -1,5 +1,7 @@
 """The index of all reports, from the lake into the folder of reports."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -35,9 +37,7 @@ def write_index(settings: Settings, lake: Lake, *, with_states: bool = False) ->
         The page.
     """
     folder = settings.reports_path
-    weeks = sorted(
-        (parse_week(path.name.removeprefix("week=")) for path in folder.glob("week=*")), reverse=True
-    )
+    weeks = sorted(_weeks(folder), reverse=True)
     states = freshness_of(settings).states("allocation_plan") if with_states else {}
     planned = set(lake.existing(ALLOCATION_PLAN, weeks))
     entries = [
@@ -49,18 +49,26 @@ def write_index(settings: Settings, lake: Lake, *, with_states: bool = False) ->
     return folder / INDEX
 
 
+def _weeks(folder: Path) -> Iterator[date]:
+    """Yield the weeks of a folder of reports; people may keep other folders there."""
+    for path in folder.glob("week=*"):
+        with suppress(ValueError):
+            yield parse_week(path.name.removeprefix("week="))
+
+
 def _entry(folder: Path, lake: Lake, week: date, state: str, is_planned: bool) -> WeekEntry:
     pages = [name for name in PAGES if (folder / f"week={week}" / name).exists()]
     if not is_planned:
-        return WeekEntry(week, state or "missing", "no weeks", None, None, None, pages)
+        return WeekEntry(week, state or "missing", "no weeks", None, None, None, None, pages)
     load = lake.read_pandas(CAPACITY_LOAD, [week], ["production_week", "beyond_horizon"])
     plan = lake.read_pandas(ALLOCATION_PLAN, [week], ["production_week", "quantity"])
-    first = plan["production_week"] == load["production_week"].min()
+    first = load["production_week"].min()
     return WeekEntry(
         week,
         state or "planned",
         planned_weeks(load),
-        float(plan.loc[first, "quantity"].sum()),
+        first.date(),
+        float(plan.loc[plan["production_week"] == first, "quantity"].sum()),
         float(lake.read_pandas(PLAN_SHORTAGES, [week], ["quantity"])["quantity"].sum()),
         read_plan_costs(lake, week).get("total"),
         pages,

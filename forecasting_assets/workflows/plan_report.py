@@ -71,7 +71,7 @@ def write_plan_report(settings: Settings, lake: Lake, week: date) -> tuple[str, 
 
 def _write_sheet(settings: Settings, week: date, sheet: Sheet) -> list[str]:
     """Write page and file of a sheet; return their paths."""
-    contents = {f"{sheet.file}.html": sheet.html.encode(), f"{sheet.file}.csv": sheet.csv}
+    contents = {f"{sheet.file}.html": sheet.html.encode(), sheet.csv_name: sheet.csv}
     return [
         write_report(settings.reports_path, week, f"{_SHEETS}/{name}", content)
         for name, content in contents.items()

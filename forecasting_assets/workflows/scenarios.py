@@ -74,13 +74,14 @@ def adopt(settings: Settings, lake: Lake, name: str, author: str, reason: str) -
     Raises
     ------
     ScenarioError
-        If there is no such scenario, it is of another week than the newest plan, it was adopted already, or no file can
+        If there is no such scenario, it is of another plan than the newest, it was adopted already, or no file can
         express one of its changes.
     NetworkError
         If the network files are not valid.
     """
     scenario = read_scenario(settings.home, name)
-    _require_adoptable(scenario, newest_plan(lake))
+    newest = newest_plan(lake)
+    _require_adoptable(scenario, newest, lake.rows_id(ALLOCATION_PLAN, newest))
     files = []
     if scenario.hours:
         load_network(settings.network_path, settings.orders.fold_case)
@@ -95,7 +96,7 @@ def adopt(settings: Settings, lake: Lake, name: str, author: str, reason: str) -
     return adoption
 
 
-def _require_adoptable(scenario: Scenario, newest: date) -> None:
+def _require_adoptable(scenario: Scenario, newest: date, plan_id: str) -> None:
     name, week = scenario.name, scenario.week
     if scenario.adopted:
         by = f"by {scenario.adopted.author} on {scenario.adopted.on}: {', '.join(scenario.adopted.files)}"
@@ -105,6 +106,10 @@ def _require_adoptable(scenario: Scenario, newest: date) -> None:
         raise ScenarioError(
             name, "other_week", f"scenario {name!r} is of week {week}, the newest plan of {newest}: {remedy}"
         )
+    if scenario.plan_id != plan_id:
+        message = f"the plan of {week} was made again since scenario {name!r} was saved"
+        remedy = f"try it again with what-if --week {week} --save NEWNAME"
+        raise ScenarioError(name, "other_plan", f"{message}: {remedy}")
     if scenario.obstacles:
         raise ScenarioError(
             name, "not_adoptable", f"scenario {name!r} cannot be adopted: {'; '.join(scenario.obstacles)}"

@@ -1,6 +1,5 @@
 """Plan a changed case of a week beside its plan; the plan itself stays as it is."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,15 +17,12 @@ from forecasting_assets.allocation import (
     require_planned_weeks,
 )
 from forecasting_assets.lake.lake import Lake
-from forecasting_assets.lake.reports import write_report
+from forecasting_assets.lake.reports import unique_name, write_report
 from forecasting_assets.reporting import Money, what_if_html, what_if_text
 from forecasting_assets.reporting.what_if import CHANGED, PLAN, Difference
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import QUANTILES
 from forecasting_assets.workflows.planning import PlanningInputs, planning_inputs, read_plan_tables
-
-#: Longest name of a report, as file systems limit names.
-_LONGEST_NAME = 80
 
 
 @dataclass(frozen=True)
@@ -61,8 +57,7 @@ class Case:
     @property
     def report_name(self) -> str:
         """File name of its report."""
-        words = re.findall("[a-z0-9]+", re.sub(r"(?<!\w)-", "minus ", self.description.lower()))
-        return f"{'-'.join(['what-if', *words])[:_LONGEST_NAME]}.html"
+        return f"what-if-{unique_name(self.description)}.html"
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ import shutil
 import dagster as dg
 import pytest
 
-from devtools.dev_server import dev_server
+from devtools.dev_server import click, dev_server, ended_run
 from devtools.servers import wait_until
 from forecasting_assets.tables import WEEKLY_DEMAND
-from forecasting_assets_tests.support.homes import WEEKS
+from forecasting_assets_tests.support.homes import PLANNED, WEEKS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.spark]
 
@@ -46,3 +46,17 @@ def test_a_week_is_materialized_by_clicking(home_copy, page, ui):
         assert newest().status is dg.DagsterRunStatus.SUCCESS
     page.goto(f"{ui}/assets/weekly_demand?view=partitions&partition={week}")
     page.get_by_text("dagster/partition_row_count").first.wait_for()
+
+
+def test_the_page_of_an_asset_shows_pictures_and_leads_to_the_plan(home_copy, page, ui):
+    week = str(PLANNED[-1])
+    assert ended_run(ui, click(ui, ["allocation_plan"], week))["status"] == "SUCCESS"
+    page.goto(f"{ui}/assets/allocation_plan?view=partitions&partition={week}")
+    link = page.locator("a", has_text="plan.html").first
+    picture = page.get_by_alt_text("load against capacity").first
+    picture.wait_for()
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+    page.get_by_text("production_week").first.wait_for()  # of the first rows
+    with page.expect_popup() as opened:
+        link.click()
+    assert opened.value.locator("h1").inner_text().startswith("Capacity plan")

@@ -62,3 +62,4 @@ def business_impact(weeks: list[date], settings: Settings, lake: Lake) -> WeekRe
     # Each week starts from the state of the week before; the reports can be written side by side.
     judged = ((settings, lake, week, judge_week(settings, lake, week)) for week in weeks)
     yield from each_week(report_week, weeks, judged)
+    write_index(settings, lake)

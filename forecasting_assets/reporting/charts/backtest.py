@@ -1,6 +1,6 @@
 """Charts of forecast accuracy and of what the model learned from."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from forecasting_assets.reporting.style import (
     COLOURS,
     INK,
     MUTED,
+    NARROW,
     bar_labels,
     figure,
     from_zero,
@@ -81,13 +82,15 @@ def _lines(ax: "Axes", wide: pd.DataFrame, metric: str, style: str = "-") -> Non
         )
 
 
-def error_by_horizon(report: pd.DataFrame) -> "Figure":
+def error_by_horizon(report: pd.DataFrame, *, narrow: bool = False) -> "Figure":
     """Show WAPE, pinball loss and coverage of each model by horizon.
 
     Parameters
     ----------
     report
         BACKTEST_REPORT of one week.
+    narrow
+        Whether to stack the panels, for a telephone.
     """
     title = "Forecast error by horizon"
     wide = scores(report)
@@ -99,8 +102,12 @@ def error_by_horizon(report: pd.DataFrame) -> "Figure":
         "WAPE: absolute error as a share of units wanted. Pinball loss: error of the quantiles, in units."
         " Coverage: share of weeks inside the interval; the dotted line is the target."
     )
-    fig = figure(title, note)
-    axes = fig.subplot_mosaic([["wape", "pinball"], ["wape", "coverage"]], width_ratios=[1.5, 1])
+    if narrow:
+        fig = figure(title, note, height=10, keys=2, width=NARROW)
+        axes = fig.subplot_mosaic([["wape"], ["pinball"], ["coverage"]])
+    else:
+        fig = figure(title, note)
+        axes = fig.subplot_mosaic([["wape", "pinball"], ["wape", "coverage"]], width_ratios=[1.5, 1])
     wape, pinball, coverage = axes["wape"], axes["pinball"], axes["coverage"]
     _lines(wape, wide, "wape")
     _lines(pinball, wide, "pinball")
@@ -134,13 +141,15 @@ def _label_bars(ax: "Axes", bars: "BarContainer", values: pd.Series, limit: floa
     bar_labels(ax, bars, (f"{t} ↑" if c else t for t, c in zip(texts, cut, strict=True)), size=8.5)
 
 
-def error_by_segment(report: pd.DataFrame) -> "Figure":
+def error_by_segment(report: pd.DataFrame, *, narrow: bool = False) -> "Figure":
     """Show WAPE of each model by demand pattern.
 
     Parameters
     ----------
     report
         BACKTEST_REPORT of one week.
+    narrow
+        Whether the bars lie, for a telephone.
     """
     title = "Forecast error by demand pattern"
     wide = scores(report)
@@ -161,12 +170,14 @@ def error_by_segment(report: pd.DataFrame) -> "Figure":
     limit = outlier_limit(error)
     if limit is not None:
         note += f" Bars with an arrow are cut at {percent(limit, 0)}."
-    fig = figure(title, note)
+    shape: dict[str, Any] = {"height": 2.2 + 1.1 * len(error), "keys": 2, "width": NARROW} if narrow else {}
+    fig = figure(title, note, **shape)
     ax = fig.subplots()
+    draw = ax.barh if narrow else ax.bar
     at, width = np.arange(len(error)), 0.82 / error.shape[1]
     for i, model in enumerate(map(str, error)):
         offset = (i - (error.shape[1] - 1) / 2) * width
-        bars = ax.bar(
+        bars = draw(
             at + offset,
             error[model].clip(upper=limit),
             0.94 * width,
@@ -177,8 +188,13 @@ def error_by_segment(report: pd.DataFrame) -> "Figure":
     names = [
         literal(label(s)) + (f"\nn = {number(compared[s])}" if s in compared else "") for s in error.index
     ]
-    tidy(ax, "WAPE", values="percent")
-    ax.set_xticks(at, names)
-    ax.margins(y=0.1)
+    tidy(ax, "WAPE", grid="x" if narrow else "y", values="percent")
+    if narrow:
+        ax.set_yticks(at, names)
+        ax.invert_yaxis()
+        ax.margins(x=0.15)
+    else:
+        ax.set_xticks(at, names)
+        ax.margins(y=0.1)
     legend(fig, ax)
     return fig

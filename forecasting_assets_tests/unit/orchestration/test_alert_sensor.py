@@ -9,7 +9,7 @@ import pytest
 from forecasting_assets.lake.freshness import freshness_of
 from forecasting_assets.lake.records import Failure
 from forecasting_assets.orchestration.build import build_defs
-from forecasting_assets.runtime.messages import Channels, SendError
+from forecasting_assets.runtime.messages import WEBHOOK, Channels, SendError
 from forecasting_assets.settings import load_settings
 from forecasting_assets.tables import ALLOCATION_PLAN, RAW_ORDERS
 from forecasting_assets.weeks import newest_closed_week
@@ -21,7 +21,7 @@ from forecasting_assets_tests.support.sensor import zone as zone
 def messages(monkeypatch):
     """Collects messages in place of the network, which the tests of the channels use."""
     sent = []
-    monkeypatch.setattr(Channels, "send", lambda channels, title, text: sent.append((title, text)))
+    monkeypatch.setattr(Channels, "send", lambda channels, channel, title, text: sent.append((title, text)))
     return sent
 
 
@@ -64,16 +64,22 @@ def test_each_cause_is_told_once_and_again_when_it_comes_back(home, messages):
         assert json.loads(tick(home, instance, cursor).cursor) == []
 
 
-def test_what_could_not_be_sent_is_tried_again(home, monkeypatch):
-    def refuse(channels, title, text):
-        raise SendError("mail: refused")
+def test_what_one_channel_refuses_is_tried_again_there_alone(home, monkeypatch):
+    tried = []
 
-    monkeypatch.setattr(Channels, "send", refuse)
+    def refuse_mail(channels, channel, title, text):
+        tried.append(channel)
+        if channel == "mail":
+            raise SendError("mail: refused")
+
+    monkeypatch.setattr(Channels, "send", refuse_mail)
+    monkeypatch.setenv(WEBHOOK, "https://example.com/hook")
     with dg.DagsterInstance.ephemeral() as instance:
         fail(home, Failure("run-1", "x"))
         result = tick(home, instance)
-    assert "Not sent, to be tried again" in result.skip_reason.skip_message
-    assert json.loads(result.cursor) == []
+        assert "Not sent, to be tried again" in result.skip_reason.skip_message
+        tick(home, instance, result.cursor)
+    assert tried == ["mail", "webhook", "mail"]
 
 
 def test_a_failed_check_of_the_newest_plan_is_told(home, messages):

@@ -132,7 +132,12 @@ def sheet_page(manufacturer: str = "manufacturer-03") -> str:
 
 
 def backtest_page(report: pd.DataFrame) -> str:
-    return backtest_html(WEEK, factories.judged(report), [charts.error_by_horizon(report)], Money())
+    return backtest_html(
+        WEEK,
+        factories.judged(report),
+        [charts.error_by_horizon(report), charts.error_by_segment(report)],
+        Money(),
+    )
 
 
 def forecast_page(part: str = "part-{:03d}") -> str:
@@ -160,8 +165,17 @@ def changed_page() -> str:
 
 
 ENTRIES = [
-    WeekEntry(WEEK, "fresh", "weeks 2025-03-10 to 2025-04-28", 9100.0, 0.0, 1_234_567.8, ["plan.html"]),
-    WeekEntry(date(2025, 2, 24), "failed", "no weeks", None, None, None, ["backtest.html"]),
+    WeekEntry(
+        WEEK,
+        "fresh",
+        "weeks 2025-03-10 to 2025-04-28",
+        date(2025, 3, 10),
+        9100.0,
+        0.0,
+        1_234_567.8,
+        ["plan.html"],
+    ),
+    WeekEntry(date(2025, 2, 24), "failed", "no weeks", None, None, None, None, ["backtest.html"]),
 ]
 
 PAGES = {

@@ -9,7 +9,7 @@ from forecasting_assets.lake.freshness import freshness_of
 from forecasting_assets.lake.records import UNCHECKED, Failure
 from forecasting_assets.settings import load_settings
 from forecasting_assets.tables import ALLOCATION_PLAN, CLEAN_ORDERS, RAW_ORDERS
-from forecasting_assets.workflows.alerts import find_alerts, unsent
+from forecasting_assets.workflows.alerts import find_alerts
 from forecasting_assets_tests.support.sensor import W1, W2, made
 from forecasting_assets_tests.support.sensor import zone as zone
 
@@ -66,10 +66,3 @@ def test_a_plan_is_missing_from_monday_noon(zone):
 
 def test_a_home_without_any_plan_is_not_late(zone):
     assert alerts(zone.parents[1], NOON) == []
-
-
-def test_a_cause_is_told_once(home):
-    change(home, "raw_orders", W2, failure=Failure("run-1", "x"))
-    found = alerts(home)
-    assert unsent([*found, *found], []) == found
-    assert unsent(found, [found[0].key]) == []

@@ -72,6 +72,12 @@ def home(tmp_path):
     return settings
 
 
+def saved(settings, **changes) -> None:
+    """Save FAIR with changes, of the plan that the home has."""
+    plan_id = Lake(settings.lake_path).rows_id(ALLOCATION_PLAN, WEEK)
+    save_scenario(settings.home, replace(FAIR, **{"plan_id": plan_id, **changes}))
+
+
 def enter(settings, name="fair", author="Ann", reason="=trade fair"):
     return adopt(settings, Lake(settings.lake_path), name, author, reason)
 
@@ -102,7 +108,7 @@ def test_names_that_cannot_be_are_refused(tmp_path):
 
 
 def test_adopting_enters_overrides_and_hours_with_author_and_reason(home):
-    save_scenario(home.home, FAIR)
+    saved(home)
     adoption = enter(home)
     (row,) = PlanningFolder.of(home).used_by(WEEK, PlanningInput("forecast_overrides")).to_dict("records")
     assert (row["part_category"], row["region"], row["factor"]) == ("CNC", "EU", 1.2)
@@ -118,7 +124,7 @@ def test_adopting_enters_overrides_and_hours_with_author_and_reason(home):
 
 
 def test_adopting_twice_is_refused_and_changes_nothing(home):
-    save_scenario(home.home, FAIR)
+    saved(home)
     enter(home)
     before = {file: file.read_bytes() for file in home.home.rglob("*.*") if file.is_file()}
     assert kind_of_error(enter, home) == "adopted"
@@ -126,7 +132,7 @@ def test_adopting_twice_is_refused_and_changes_nothing(home):
 
 
 def test_an_adoption_that_was_interrupted_is_completed(home, monkeypatch):
-    save_scenario(home.home, FAIR)
+    saved(home)
     with monkeypatch.context() as broken:
         broken.setattr(scenarios, "mark_adopted", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
@@ -141,14 +147,14 @@ def test_an_adoption_that_was_interrupted_is_completed(home, monkeypatch):
 
 
 def test_what_cannot_be_adopted_writes_nothing(home):
-    save_scenario(home.home, replace(FAIR, week="2026-11-09"))
-    save_scenario(home.home, replace(FAIR, name="without", obstacles=["remove M1 by hand"]))
+    saved(home, week="2026-11-09")
+    saved(home, name="without", obstacles=["remove M1 by hand"])
     before = sorted(home.home.rglob("*"))
     assert kind_of_error(enter, home) == "other_week"
     assert kind_of_error(enter, home, "without") == "not_adoptable"
     assert kind_of_error(enter, home, "unknown") == "missing"
     (home.network_path / "lanes.csv").write_text("nothing\n")
-    save_scenario(home.home, replace(FAIR, name="broken"))
+    saved(home, name="broken")
     with pytest.raises(ValueError, match="lanes"):
         enter(home, "broken")
     assert not list(home.home.rglob("forecast_overrides*"))
@@ -175,3 +181,15 @@ def test_a_network_without_overrides_gets_a_file(tmp_path):
             "reason": "fair",
         }
     ]
+
+
+def test_a_scenario_of_a_plan_that_was_made_again_is_refused(home):
+    saved(home, plan_id="of the plan before")
+    assert kind_of_error(enter, home) == "other_plan"
+
+
+def test_a_copied_scenario_has_the_name_of_its_file(home):
+    saved(home)
+    folder = home.home / "scenarios"
+    (folder / "copy.json").write_bytes((folder / "fair.json").read_bytes())
+    assert [scenario.name for scenario in read_scenarios(home.home)] == ["copy", "fair"]

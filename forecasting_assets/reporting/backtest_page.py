@@ -34,7 +34,13 @@ _COMPARED = (
 )
 
 
-def backtest_html(week: date, backtest: Backtest, pictures: Sequence["Figure"], money: Money) -> str:
+def backtest_html(
+    week: date,
+    backtest: Backtest,
+    money: Money,
+    pictures: Sequence["Figure"] = (),
+    narrow: Sequence["Figure"] = (),
+) -> str:
     """Render the report on forecast accuracy, for planners and data scientists.
 
     Parameters
@@ -43,10 +49,10 @@ def backtest_html(week: date, backtest: Backtest, pictures: Sequence["Figure"], 
         Week of the report.
     backtest
         What earlier forecasts were worth, as known at the end of the week.
-    pictures
-        Figures of the error by horizon and by demand pattern.
     money
-        Format of amounts of money.
+        How amounts are written.
+    pictures, narrow
+        Figures of the error by horizon and by demand pattern, for a screen and for a telephone.
 
     Raises
     ------
@@ -60,12 +66,14 @@ def backtest_html(week: date, backtest: Backtest, pictures: Sequence["Figure"], 
             verdict(backtest.errors),
             "backtest.html",
             backtest_headlines(backtest.report),
-            _sections(backtest, pictures, money),
+            _sections(backtest, money, pictures, narrow),
         )
     )
 
 
-def _sections(backtest: Backtest, pictures: Sequence["Figure"], money: Money) -> list[Section]:
+def _sections(
+    backtest: Backtest, money: Money, pictures: Sequence["Figure"], narrow: Sequence["Figure"]
+) -> list[Section]:
     report, errors = backtest.report, backtest.errors
     has_overrides = (report["model"] == "override").any()
     return [
@@ -87,15 +95,7 @@ def _sections(backtest: Backtest, pictures: Sequence["Figure"], money: Money) ->
             "groups",
             tables=[accuracy_by_group(errors), worst_parts(backtest.parts, money)],
         ),
-        Section(
-            "Error by horizon and demand pattern",
-            "error",
-            pictures=pictures,
-            narrow=[
-                charts.error_by_horizon(report, narrow=True),
-                charts.error_by_segment(report, narrow=True),
-            ],
-        ),
+        Section("Error by horizon and demand pattern", "error", pictures=pictures, narrow=narrow),
         Section(
             "Intervals",
             "calibration",

@@ -95,11 +95,11 @@ def write_backtest(settings: Settings, lake: Lake, week: date, backtest: Backtes
     lake.write_pandas(backtest.errors, FORECAST_ERRORS, week)
     lake.write_pandas(backtest.parts, PART_ERRORS, week)
     rows = lake.write_pandas(report, BACKTEST_REPORT, week)
-    figures = {
-        "error_by_horizon": charts.error_by_horizon(report),
-        "error_by_segment": charts.error_by_segment(report),
-    }
-    page = backtest_html(week, backtest, list(figures.values()), Money(settings.reports.currency))
+    draw = {"error_by_horizon": charts.error_by_horizon, "error_by_segment": charts.error_by_segment}
+    figures = {name: chart(report) for name, chart in draw.items()}
+    narrow = [chart(report, narrow=True) for chart in draw.values()]
+    money = Money(settings.reports.currency)
+    page = backtest_html(week, backtest, money, list(figures.values()), narrow)
     path = write_report(settings.reports_path, week, "backtest.html", page)
     home = backtest.correlations.iloc[0]
     metadata = {name: float(home[name]) for name in ("part_correlation", "week_correlation")}

@@ -96,7 +96,7 @@ def test_the_error_that_an_override_removed_is_counted_by_author_and_reason():
     assert found["Ann: fair", "touched_rows"] == all_touched - taken
     assert found["Ann: fair", "value_added"] == pytest.approx(all_value - taken_value)
     assert check_contract(report, BACKTEST_REPORT).passed
-    page = backtest_html(WEEK, factories.judged(report), [], Money())
+    page = backtest_html(WEEK, factories.judged(report), Money())
     assert "Value added by overrides" in page
     assert "Bo: no reason" in page
 

@@ -53,9 +53,7 @@ CASES = {
     "horizon": lambda: charts.error_by_horizon(factories.backtest()),
     "one horizon": lambda: charts.error_by_horizon(factories.backtest(1)),
     "26 horizons": lambda: charts.error_by_horizon(factories.backtest(26)),
-    "horizon, narrow": lambda: charts.error_by_horizon(factories.backtest(), narrow=True),
     "segment": lambda: charts.error_by_segment(factories.backtest()),
-    "segment, narrow": lambda: charts.error_by_segment(factories.backtest(), narrow=True),
     "accuracy over time": lambda: charts.accuracy_over_time(factories.forecast_errors()),
     "accuracy of one origin": lambda: charts.accuracy_over_time(factories.forecast_errors(1, 1)),
     "load": lambda: charts.load_by_manufacturer(factories.load()),
@@ -93,6 +91,8 @@ def test_pictures_are_small_and_1000_pixels_wide(case: str) -> None:
 NARROW = {
     "accuracy over time": lambda: charts.accuracy_over_time(factories.forecast_errors(), narrow=True),
     "load": lambda: charts.load_by_manufacturer(factories.load(50, 26, LONG), narrow=True),
+    "horizon": lambda: charts.error_by_horizon(factories.backtest(), narrow=True),
+    "segment": lambda: charts.error_by_segment(factories.backtest(), narrow=True),
     "cost": lambda: charts.cost_by_policy(factories.impact(), narrow=True),
     "impact by week": lambda: charts.impact_by_week(factories.impact(26), narrow=True),
     "sensitivity": lambda: charts.sensitivity(factories.impact(), narrow=True),
@@ -106,7 +106,7 @@ def test_pictures_for_a_telephone_have_their_panels_one_below_the_other(case: st
     assert width == 460
     assert height >= 400
     boxes = [ax.get_position() for ax in figure.axes]
-    assert len(boxes) > 1
+    assert len(boxes) > 1 or case == "segment"  # whose bars are all in one panel
     assert all(above.y0 >= below.y1 for above, below in pairwise(boxes))
 
 

@@ -132,12 +132,7 @@ def sheet_page(manufacturer: str = "manufacturer-03") -> str:
 
 
 def backtest_page(report: pd.DataFrame) -> str:
-    return backtest_html(
-        WEEK,
-        factories.judged(report),
-        [charts.error_by_horizon(report), charts.error_by_segment(report)],
-        Money(),
-    )
+    return backtest_html(WEEK, factories.judged(report), Money(), [charts.error_by_horizon(report)])
 
 
 def forecast_page(part: str = "part-{:03d}") -> str:
@@ -384,7 +379,7 @@ def test_empty_tables_need_no_types() -> None:
     pictures += [charts.demand_and_forecast(factories.history(), forecast), charts.load_by_manufacturer(load)]
     judged = factories.judged(report)
     nothing = replace(judged, errors=bare(judged.errors), parts=bare(judged.parts))
-    assert "No backtest yet" in backtest_html(WEEK, nothing, pictures, Money())
+    assert "No backtest yet" in backtest_html(WEEK, nothing, Money(), pictures)
     plan, shortages = bare(factories.plan()), bare(factories.shortages())
     empty = PlanTables(plan, load, shortages, {}, impact, factories.reasons(0), factories.rules(0))
     assert "No plan yet" in plan_html(plan_report(empty))

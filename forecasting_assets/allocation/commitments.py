@@ -128,12 +128,11 @@ def usable_supply(supply: pd.DataFrame | None, instance: Instance) -> pd.DataFra
 
 def _asked(state: PlanningState, demand: pd.DataFrame) -> pd.DataFrame:
     """Return locks and promises as one table with the category of each, those entered first first."""
-    nothing = pd.Series(pd.NaT, dtype="datetime64[ns]")
     kinds = [pd.DataFrame(columns=["kind", "entered", *REPORT[1:9]])]
     if state.promised is not None:
         kinds.append(state.promised.assign(kind="promise"))
     if state.locked is not None:
-        kinds.append(state.locked.assign(kind="lock", due_week=nothing))
+        kinds.append(state.locked.assign(kind="lock", due_week=pd.NaT))
     asked = pd.concat([kind for kind in kinds if len(kind)] or kinds, ignore_index=True)
     asked = asked.reindex(columns=kinds[0].columns)
     weeks = ["production_week", "due_week", "entered"]

@@ -140,6 +140,13 @@ def test_a_promise_keeps_its_units_for_its_own_week():
     assert quantities(plan, "quantity")[monday(0), monday(0)] == pytest.approx(5.0)
 
 
+def test_a_table_of_locks_without_rows_is_no_lock():
+    demand = make_demand([("a", "cnc", "north", w, 5.0, 20.0) for w in (0, 1)])
+    promised = promises(("M1", "a", "north", 0, 1, 2.0))
+    report = report_of(demand, promised=promised, locked=locks(("M1", "a", None, "north", 0, 1.0))[:0])
+    assert report["kind"].tolist() == ["promise"]
+
+
 def test_a_promise_from_stock_leaves_demand_due_before_it_to_be_made():
     stock = pd.DataFrame({"part_id": ["a"], "region": ["north"], "week": [monday(0)], "quantity": [5.0]})
     plan, report = planned(DEMAND, supply=stock, promised=promises((None, "a", "north", None, 1, 4.0)))

@@ -132,7 +132,7 @@ def _asked(state: PlanningState, demand: pd.DataFrame) -> pd.DataFrame:
     if state.promised is not None:
         kinds.append(state.promised.assign(kind="promise"))
     if state.locked is not None:
-        kinds.append(state.locked.assign(kind="lock", due_week=pd.NaT))
+        kinds.append(state.locked.assign(kind="lock", due_week=np.datetime64("NaT", "ns")))
     asked = pd.concat([kind for kind in kinds if len(kind)] or kinds, ignore_index=True)
     asked = asked.reindex(columns=kinds[0].columns)
     weeks = ["production_week", "due_week", "entered"]

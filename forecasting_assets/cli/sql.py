@@ -42,7 +42,9 @@ def sql(query: str, output: str) -> None:
     if output == "csv":
         print_line(file_content(answer, "csv").decode().removesuffix("\n"))
     elif output == "json":
-        print_json(_records(answer))
+        from forecasting_assets.tables.table_files import json_records
+
+        print_json(json_records(answer))
     else:
         shown = answer.head(_ROWS_SHOWN)
         cells = [list(map(_formatter(values), values)) for _, values in shown.items()]
@@ -50,17 +52,6 @@ def sql(query: str, output: str) -> None:
         if len(answer) > len(shown):
             rest = count(len(answer) - len(shown), "more row")
             print_line(f"… and {rest}: add a limit, or print all rows with --format csv")
-
-
-def _records(answer: "pd.DataFrame") -> list[dict[str, Any]]:
-    """Return rows for JSON: days as YYYY-MM-DD, missing values as null."""
-    days = answer.select_dtypes("datetime").columns
-    text = answer.assign(**{name: answer[name].dt.strftime("%Y-%m-%d") for name in days})
-    missing = answer.isna().to_numpy()
-    return [
-        {str(name): None if gone else value for (name, value), gone in zip(row.items(), nothing, strict=True)}
-        for row, nothing in zip(text.to_dict("records"), missing, strict=True)
-    ]
 
 
 def _formatter(values: "pd.Series") -> Callable[[Any], str]:

@@ -158,6 +158,17 @@ def _cells(sheet: Any, values: pd.Series) -> list[Any]:
     return cells
 
 
+def json_records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows for JSON: days as YYYY-MM-DD, missing values as None."""
+    days = rows.select_dtypes("datetime").columns
+    text = rows.assign(**{name: rows[name].dt.strftime("%Y-%m-%d") for name in days})
+    missing = rows.isna().to_numpy()
+    return [
+        {str(name): None if gone else value for (name, value), gone in zip(row.items(), nothing, strict=True)}
+        for row, nothing in zip(text.to_dict("records"), missing, strict=True)
+    ]
+
+
 def _text_cell(sheet: Any, text: str) -> Any:
     """Return a cell that is text whatever it looks like, also after somebody has edited it."""
     from openpyxl.cell import WriteOnlyCell

@@ -24,7 +24,7 @@ from forecasting_assets.reporting.what_if import CHANGED, PLAN, Difference
 from forecasting_assets.settings import Settings
 from forecasting_assets.storage import open_filesystem, stored_blocks
 from forecasting_assets.tables import ALLOCATION_PLAN, CAPACITY_OVERRIDES, DEMAND_PLAN, FORECAST_OVERRIDES
-from forecasting_assets.tables.table_files import file_content
+from forecasting_assets.tables.table_files import file_content, json_records
 from forecasting_assets.workflows.exports import newest_plan
 from forecasting_assets.workflows.what_if import CaseResult
 
@@ -135,12 +135,8 @@ def _outcome(difference: Difference, case: str) -> Outcome:
 
 
 def _records(rows: pd.DataFrame) -> list[Mapping[str, Any]]:
-    """Return rows for JSON: days as YYYY-MM-DD, without missing values."""
-    days = rows.select_dtypes("datetime").columns
-    text = rows.assign(**{name: rows[name].dt.strftime("%Y-%m-%d") for name in days})
-    return [
-        {str(key): value for key, value in row.items() if pd.notna(value)} for row in text.to_dict("records")
-    ]
+    """Return rows for JSON, without missing values."""
+    return [{name: value for name, value in row.items() if value is not None} for row in json_records(rows)]
 
 
 def _frame(records: list[Mapping[str, Any]], names: list[str], days: list[str]) -> pd.DataFrame:

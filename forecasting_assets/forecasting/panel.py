@@ -41,12 +41,16 @@ class Panel:
     bookings
         Rows of the order book: series (row of `demand`), week (column at whose end they were booked), ahead (weeks
         from there to the week they are wanted in) and quantity in units.
+    covariates
+        What is known ahead: part_id and region (missing for all of them), week, covariate (its name), value, and known
+        (the week at whose end it became known). None if nothing is.
     """
 
     series: pd.DataFrame
     first: date
     demand: np.ndarray
     bookings: pd.DataFrame | None = None
+    covariates: pd.DataFrame | None = None
 
     @classmethod
     def from_history(cls, history: pd.DataFrame, first: date, last: date) -> "Panel":
@@ -57,7 +61,8 @@ class Panel:
         history
             part_id, region, week, quantity, only weeks with orders, and optionally part_category; without it every
             part is of the category "default". Rows with a `due_week` are no demand, but units that were booked at the
-            end of `week` for that week; only series with demand keep them.
+            end of `week` for that week; only series with demand keep them. Rows with a `covariate` say what is
+            known of `week` before it comes, see `covariates`.
         first, last
             First and last week, both included.
 
@@ -72,6 +77,7 @@ class Panel:
             raise ForecastDataError(
                 f"demand has no column {names}; it has {', '.join(history.columns)}", missing[0]
             )
+        history, covariates = split_covariates(history)
         history, booked = split_history(history)
         week = week_numbers(history["week"], first)
         n_weeks = len(weeks_between(first, last))
@@ -89,7 +95,7 @@ class Panel:
         series["part_category"] = _first_category(history, inside, week, rows, len(series))
         ordered = demand.any(axis=1)
         series = series.iloc[np.flatnonzero(ordered)].reset_index(drop=True)
-        return cls(series, first, demand[ordered], _bookings(booked, series, first, n_weeks))
+        return cls(series, first, demand[ordered], _bookings(booked, series, first, n_weeks), covariates)
 
     def rows(self, which: np.ndarray) -> "Panel":
         """Return the panel of some of its series, by row number."""
@@ -171,6 +177,24 @@ def in_units(log_demand: np.ndarray, scale: np.ndarray) -> np.ndarray:
     by_series = scale.reshape(-1, *[1] * (log_demand.ndim - 1))
     units: np.ndarray = np.expm1(np.maximum(log_demand, 0.0)) * by_series / LOG_GAIN
     return units
+
+
+def split_covariates(history: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Return the rows without known covariates, and these (rows with a `covariate`), None if there are none."""
+    if "covariate" not in history:
+        return history, None
+    known = history["covariate"].notna()
+    if not known.any():
+        return history, None
+    return history[~known], history.loc[known, [*SERIES, "week", "covariate", "value", "known"]]
+
+
+def known_at(history: pd.DataFrame, week: date) -> pd.DataFrame:
+    """Return the rows of demand, of the order book and of known covariates that were known at the end of `week`."""
+    since = history["week"]
+    if "covariate" in history:
+        since = since.where(history["covariate"].isna(), history["known"])
+    return history[since <= pd.Timestamp(week)]
 
 
 def split_history(history: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.forecasting.panel import split_covariates
 from forecasting_assets.tables import SERIES
 
 _RANK = "_rank"
@@ -38,12 +39,18 @@ class PartSample:
         """The rows in the sample."""
         return self._sampled(pd.concat(self._kept)).drop(columns=_RANK)
 
+    def covariates(self, known: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of known covariates that are about parts in the sample, or about all parts."""
+        of_all = known["part_id"].isna().to_numpy()
+        rank = pd.util.hash_array(known["part_id"].fillna("").to_numpy(object))
+        return known[of_all | (rank <= self._last_rank)]
+
     def _sampled(self, rows: pd.DataFrame) -> pd.DataFrame:
         return rows[(rows[_RANK] <= self._last_rank).to_numpy(bool)]
 
 
 def sample_parts(history: pd.DataFrame, n_series: int) -> pd.DataFrame:
-    """Return the rows of about `n_series` series of `history`; see PartSample."""
-    sample = PartSample(n_series)
-    sample.add(history)
-    return sample.rows
+    """Return the rows of about `n_series` series of `history`, and the covariates known of them; see PartSample."""
+    sample, (demand, covariates) = PartSample(n_series), split_covariates(history)
+    sample.add(demand)
+    return sample.rows if covariates is None else pd.concat([sample.rows, sample.covariates(covariates)])

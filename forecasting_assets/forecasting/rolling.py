@@ -13,6 +13,7 @@ import numpy as np
 from forecasting_assets.features.demand_patterns import ADI_LIMIT
 from forecasting_assets.forecasting.candidates import CANDIDATES, candidate_forecasts
 from forecasting_assets.forecasting.cleaning import interruptions, outliers
+from forecasting_assets.forecasting.covariate_effect import Regressors
 from forecasting_assets.forecasting.panel import Panel, mean_demand, to_log_scale
 
 #: Weight of an out-of-sample error relative to one a week later.
@@ -56,6 +57,8 @@ class RollingForecasts:
     booked, booked_share
         Of forecasts that start from the order book: units booked and their usual share of demand
         (`book.OrderBook`), (series, weeks, horizon). None if nothing is ever booked.
+    regressors
+        Of forecasts that use known covariates: these and their effect. Errors are NaN where not all were known.
     """
 
     endog: np.ndarray
@@ -67,6 +70,7 @@ class RollingForecasts:
     error: np.ndarray
     booked: np.ndarray | None = None
     booked_share: np.ndarray | None = None
+    regressors: Regressors | None = None
 
 
 @dataclass(frozen=True)
@@ -89,8 +93,14 @@ def is_sparse(panel: Panel, fitted_at: int) -> np.ndarray:
     return np.asarray(weeks > ADI_LIMIT * (panel.demand[:, : fitted_at + 1] > 0).sum(axis=1))
 
 
-def forecast_every_week(panel: Panel, season: Season, horizon: int) -> RollingForecasts:
-    """Forecast every series of `panel` from the end of every week, using only the weeks up to it."""
+def forecast_every_week(
+    panel: Panel, season: Season, horizon: int, regressors: Regressors | None = None
+) -> RollingForecasts:
+    """Forecast every series of `panel` from the end of every week, using only the weeks up to it.
+
+    The effect of known covariates (`regressors`) is taken out of past demand, and added to the forecast as it is known
+    at the origin.
+    """
     n, n_weeks = panel.demand.shape
     first = panel.first_order
     outlier = outliers(panel.demand, season.fitted_at)
@@ -99,24 +109,29 @@ def forecast_every_week(panel: Panel, season: Season, horizon: int) -> RollingFo
     shared = np.einsum("cnt,nc->nt", season.past, coefficients)
     own = np.where(np.isnan(season.own), shared, season.own)
     endog = np.where(outlier, np.nan, to_log_scale(panel.demand, scale))
+    cleaned = endog if regressors is None else endog - regressors.past
     location, ahead = (np.empty((n, n_weeks, horizon)) for _ in range(2))
     for begin in range(0, n, CHUNK_SERIES):
         chunk = slice(begin, begin + CHUNK_SERIES)
         offsets = [shared[chunk], own[chunk], np.zeros_like(own[chunk])]
-        location[chunk], ahead[chunk] = _average_seasons(endog[chunk], offsets, first[chunk], horizon)
+        location[chunk], ahead[chunk] = _average_seasons(cleaned[chunk], offsets, first[chunk], horizon)
+    if regressors is not None:
+        location += regressors.ahead
     location = np.maximum(location, 0.0)
     error = np.full_like(location, np.nan)
     paused = interruptions(panel.demand, season.fitted_at)
     for h in range(1, horizon + 1):
         usual = ~(paused[:, h:] | paused[:, :-h])
         error[:, :-h, h - 1] = np.where(usual, endog[:, h:] - location[:, :-h, h - 1], np.nan)
+    if regressors is not None:
+        error[~regressors.covariates.complete] = np.nan
     highest = to_log_scale(
         MAX_GROWTH * np.maximum.accumulate(np.where(outlier, 0.0, panel.demand), axis=1), scale
     )
     pattern = panel.patterns(np.arange(n_weeks))
     # The ARIMA models had to follow a closure down, but it says nothing of later demand.
     endog = np.where(paused, np.nan, endog)
-    return RollingForecasts(endog, scale, pattern, highest, ahead, location, error)
+    return RollingForecasts(endog, scale, pattern, highest, ahead, location, error, regressors=regressors)
 
 
 def _average_seasons(

@@ -10,6 +10,10 @@ distribution is assumed; series that are rarely ordered are blended with the dis
 (`own_history.py`). The mean is the mean of demand, not of its logarithm. Where orders have due dates, forecasts start
 from what is booked (`book.py`).
 
+Where covariates such as prices and promotions are known ahead, a second model is fitted with these as regressors
+(`covariate_effect.py`). It makes the forecasts of the target weeks whose covariates are all known; all others are
+those of the model without covariates.
+
 What is common to all series is fitted on a fixed calendar of weeks and to a sample of parts. What concerns one series
 follows from its own history and needs no fit. So a series can be forecast by any process that also has the other
 regions of its part.
@@ -22,7 +26,7 @@ Xu and Xie (2021), "Conformal prediction interval for dynamic time-series".
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -31,6 +35,8 @@ import pandas as pd
 
 from forecasting_assets.features.demand_patterns import PATTERNS
 from forecasting_assets.forecasting.book import OrderBook, start_from_book
+from forecasting_assets.forecasting.covariate_effect import CovariateEffect, Regressors
+from forecasting_assets.forecasting.covariates import KnownCovariates
 from forecasting_assets.forecasting.forecast_arrays import LEVELS, VALUES, forecast_table
 from forecasting_assets.forecasting.own_history import blend_own_history
 from forecasting_assets.forecasting.panel import Panel, in_units
@@ -76,6 +82,10 @@ class SarimaxModel:
     smearing
         How far the mean forecast lies between the median (0) and the mean (1) of the distribution, as estimated from
         past demand, (PATTERNS,).
+    effect
+        The effect of known covariates, of a model that uses them.
+    planned
+        Of a model without covariates: the model that forecasts weeks whose covariates are known. None if too few were.
     """
 
     week: date
@@ -84,6 +94,8 @@ class SarimaxModel:
     spread: np.ndarray
     errors: np.ndarray
     smearing: np.ndarray
+    effect: CovariateEffect | None = None
+    planned: "SarimaxModel | None" = None
 
     @property
     def horizon(self) -> int:
@@ -92,14 +104,26 @@ class SarimaxModel:
 
     def to_dict(self) -> dict[str, Any]:
         """Convert the model to values that JSON can hold."""
-        arrays = {f.name: getattr(self, f.name).tolist() for f in fields(self) if f.name != "week"}
-        return {"week": self.week.isoformat(), **arrays}
+        saved: dict[str, Any] = {name: getattr(self, name).tolist() for name in _ARRAYS}
+        saved |= {"week": self.week.isoformat()}
+        for name in ("effect", "planned"):
+            part = getattr(self, name)
+            saved |= {name: part.to_dict()} if part is not None else {}
+        return saved
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> "SarimaxModel":
         """Restore a model from `to_dict`."""
-        arrays = {name: np.array(values) for name, values in saved.items() if name != "week"}
-        return cls(week=date.fromisoformat(saved["week"]), **arrays)
+        return cls(
+            week=date.fromisoformat(saved["week"]),
+            **{name: np.array(saved[name]) for name in _ARRAYS},
+            effect=CovariateEffect.from_dict(saved["effect"]) if "effect" in saved else None,
+            planned=cls.from_dict(saved["planned"]) if "planned" in saved else None,
+        )
+
+
+#: Fields of a model that are arrays.
+_ARRAYS = ("season", "error_by_horizon", "spread", "errors", "smearing")
 
 
 @dataclass(frozen=True)
@@ -147,22 +171,43 @@ def fit(
     ForecastDataError
         If `history` cannot be used.
     """
-    return fit_with_forecasts(history, totals, week, horizon, settings)[0]
+    model = fit_with_forecasts(history, totals, week, horizon, settings)[0]
+    planned = fit_planned_with_forecasts(history, totals, week, horizon, settings)
+    return replace(model, planned=planned[0]) if planned else model
 
 
 def fit_with_forecasts(
     history: pd.DataFrame, totals: GroupTotals, week: date, horizon: int, settings: ForecastingSettings
 ) -> tuple[SarimaxModel, Panel, RollingForecasts]:
-    """Fit the model as `fit` does; also return its panel and the rolling forecasts of the panel."""
+    """Fit the model without covariates; also return its panel and the rolling forecasts of the panel."""
     panel = Panel.from_history(history, add_weeks(week, 1 - settings.history_weeks), week)
+    return _fit_panel(panel, totals, week, horizon, None)
+
+
+def fit_planned_with_forecasts(
+    history: pd.DataFrame, totals: GroupTotals, week: date, horizon: int, settings: ForecastingSettings
+) -> tuple[SarimaxModel, Panel, RollingForecasts] | None:
+    """Fit the model with covariates, as `fit_with_forecasts`; None if they were known of too few past weeks."""
+    panel = Panel.from_history(history, add_weeks(week, 1 - settings.history_weeks), week)
+    known = KnownCovariates.of(panel, horizon)
+    if known is None or known.complete[:, -ERROR_WEEKS - 1 : -1, 0].sum() < MIN_ERRORS:
+        return None
+    return _fit_panel(panel, totals, week, horizon, known)
+
+
+def _fit_panel(
+    panel: Panel, totals: GroupTotals, week: date, horizon: int, known: KnownCovariates | None
+) -> tuple[SarimaxModel, Panel, RollingForecasts]:
     n_weeks = panel.demand.shape[1]
-    past, deviation = season_components(panel, totals, n_weeks - 1, horizon)
+    effect = CovariateEffect.fit(panel, known, n_weeks - 1) if known else None
+    regressors = effect.on(panel, known, n_weeks - 1) if effect and known else None
+    past, deviation = _season_components(panel, totals, n_weeks - 1, horizon, regressors)
     sparse = is_sparse(panel, n_weeks - 1)
     season = np.stack(
         [fit_season(past[:, sparse == c, :n_weeks], deviation[sparse == c]) for c in (False, True)]
     )
     own = own_season(deviation, horizon)
-    rolling = _forecast_every_week(panel, totals, Season(past, own, season, n_weeks - 1), horizon)
+    rolling = _forecast_every_week(panel, totals, Season(past, own, season, n_weeks - 1), horizon, regressors)
 
     counted = np.where((np.arange(n_weeks) >= n_weeks - ERROR_WEEKS)[:, None], rolling.error, np.nan)
     by_horizon = np.array([_average(np.median, np.abs(counted[..., h]), 1.0) for h in range(horizon)])
@@ -177,7 +222,7 @@ def fit_with_forecasts(
             for p in range(len(PATTERNS))
         ]
     )
-    model = SarimaxModel(week, season, by_horizon, spread, errors, np.ones(len(PATTERNS)))
+    model = SarimaxModel(week, season, by_horizon, spread, errors, np.ones(len(PATTERNS)), effect)
     return replace(model, smearing=_smearing(model, panel, rolling)), panel, rolling
 
 
@@ -210,14 +255,27 @@ def rolling_forecasts(model: SarimaxModel, panel: Panel, totals: GroupTotals) ->
     The panel must begin in the same week as the panel that the model was fitted to, and may end later.
     """
     fitted_at = panel.column(model.week)
-    past, deviation = season_components(panel, totals, fitted_at, model.horizon)
-    own = own_season(deviation, model.horizon)
-    return _forecast_every_week(panel, totals, Season(past, own, model.season, fitted_at), model.horizon)
+    regressors = None
+    if model.effect and (known := KnownCovariates.of(panel, model.horizon, model.effect.names)):
+        regressors = model.effect.on(panel, known, fitted_at)
+    past, deviation = _season_components(panel, totals, fitted_at, model.horizon, regressors)
+    season = Season(past, own_season(deviation, model.horizon), model.season, fitted_at)
+    return _forecast_every_week(panel, totals, season, model.horizon, regressors)
 
 
-def _forecast_every_week(panel: Panel, totals: GroupTotals, season: Season, horizon: int) -> RollingForecasts:
+def _season_components(
+    panel: Panel, totals: GroupTotals, fitted_at: int, horizon: int, regressors: Regressors | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Components of the season of `panel` without the effect of covariates."""
+    usual = regressors.removed_from(panel, fitted_at) if regressors else panel
+    return season_components(usual, totals, fitted_at, horizon)
+
+
+def _forecast_every_week(
+    panel: Panel, totals: GroupTotals, season: Season, horizon: int, regressors: Regressors | None
+) -> RollingForecasts:
     """Forecast from every week of `panel`, starting from what is booked."""
-    rolling = forecast_every_week(panel, season, horizon)
+    rolling = forecast_every_week(panel, season, horizon, regressors)
     return start_from_book(rolling, OrderBook.of(panel, totals, rolling.scale, horizon))
 
 
@@ -250,6 +308,11 @@ def predict(
     panel = Panel.from_history(history, add_weeks(model.week, 1 - settings.history_weeks), origins[-1])
     columns = np.array([panel.column(o) for o in origins])
     values = distributions(model, rolling_forecasts(model, panel, totals), columns)
+    if model.planned:
+        planned = rolling_forecasts(model.planned, panel, totals)
+        if planned.regressors:
+            complete = planned.regressors.covariates.complete[:, columns]
+            values = np.where(complete[..., None], distributions(model.planned, planned, columns), values)
     series, origin = np.nonzero(np.stack([panel.active(c) for c in columns], axis=1))
     weeks = np.array(origins, dtype="datetime64[ns]")
     return forecast_table(panel.series.iloc[series], weeks[origin], values[series, origin])

@@ -22,6 +22,7 @@ from forecasting_assets.forecasting.cleaning import interruptions, outliers
 from forecasting_assets.forecasting.panel import (
     Panel,
     mean_demand,
+    split_covariates,
     split_history,
     to_log_scale,
     week_numbers,
@@ -64,7 +65,7 @@ class GroupTotals:
     @classmethod
     def from_history(cls, history: pd.DataFrame) -> "GroupTotals":
         """Add up part_category, region, week, quantity (and due_week, see `Panel.from_history`) of every series."""
-        history, bookings = split_history(history)
+        history, bookings = split_history(split_covariates(history)[0])
         booked = None
         if bookings is not None:
             sums = bookings.groupby(["part_category", "week", "due_week"], observed=True)["quantity"].sum()

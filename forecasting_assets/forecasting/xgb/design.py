@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.features.calendar import calendar_features
+from forecasting_assets.forecasting.covariate_effect import Regressors
+from forecasting_assets.forecasting.covariates import covariate_feature_names, covariate_features
 from forecasting_assets.forecasting.panel import in_units
 from forecasting_assets.forecasting.sarimax import Cells
 from forecasting_assets.forecasting.xgb.baseline import MIN_START, Baseline
@@ -46,9 +48,14 @@ FEATURES = [
 BOOK_FEATURES = ["booked", "booked_share", "booked_log_ratio"]
 
 
-def feature_names(with_book: bool) -> list[str]:
-    """Return the columns of the feature matrix, with those of the order book or without."""
-    return [*FEATURES, *BOOK_FEATURES] if with_book else FEATURES
+#: Effect of known covariates on log demand in the target week and in the origin week, of models that use covariates.
+EFFECT_FEATURES = ["covariate_effect", "covariate_effect_origin"]
+
+
+def feature_names(with_book: bool, covariates: tuple[str, ...] = ()) -> list[str]:
+    """Return the columns of the feature matrix, with those of the order book or without, and those of covariates."""
+    names = [*FEATURES, *BOOK_FEATURES] if with_book else FEATURES
+    return [*names, *EFFECT_FEATURES, *covariate_feature_names(covariates)] if covariates else names
 
 
 def order_size(features: pd.DataFrame) -> np.ndarray:
@@ -84,7 +91,8 @@ def design(
     Returns
     -------
     numpy.ndarray
-        (rows, `feature_names(with_book)`), float32; unknown values are NaN.
+        (rows, `feature_names`), float32; unknown values are NaN. It has the columns of known covariates if the SARIMAX
+        forecasts use them.
     """
     size, cells = order_size(features), base.cells(features, horizon)
     columns = {
@@ -96,7 +104,9 @@ def design(
         **_sarimax_columns(base, cells, size),
         **(_book_columns(base, cells, size) if with_book else {}),
     }
-    return np.column_stack([columns[c].astype(np.float32) for c in feature_names(with_book)])
+    x = np.column_stack([columns[c].astype(np.float32) for c in feature_names(with_book)])
+    regressors = base.rolling.regressors
+    return x if regressors is None else np.column_stack([x, _covariate_columns(regressors, cells)])
 
 
 def _demand_columns(features: pd.DataFrame, horizon: np.ndarray, size: np.ndarray) -> dict[str, np.ndarray]:
@@ -149,6 +159,15 @@ def _sarimax_columns(base: Baseline, cells: Cells, size: np.ndarray) -> dict[str
         error = rolling.error[series, np.maximum(column - k, 0), min(k, rolling.error.shape[2]) - 1]
         columns[f"sarimax_error_{k}"] = np.where(known, error / scale, np.nan)
     return columns
+
+
+def _covariate_columns(regressors: Regressors, cells: Cells) -> np.ndarray:
+    """EFFECT_FEATURES, and the features of the covariates in the target week: (cells, columns)."""
+    known = regressors.covariates
+    target = regressors.effect[cells.h + 1, cells.series, cells.column + cells.h + 1]
+    origin = regressors.past[cells.series, cells.column]
+    features = covariate_features(known, cells.series, cells.column, cells.h + 1)
+    return np.column_stack([target, origin, features])
 
 
 def _book_columns(base: Baseline, cells: Cells, size: np.ndarray) -> dict[str, np.ndarray]:

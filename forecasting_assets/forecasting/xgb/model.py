@@ -14,6 +14,8 @@ from forecasting_assets.forecasting.xgb.design import feature_names
 #: One thread each: two threads save a third of the time on an idle machine, but take twenty times as long where they
 #: compete for the same core.
 COMMON_PARAMETERS = {"tree_method": "hist", "max_bin": 128, "nthread": 1, "verbosity": 0}
+#: Folder of the model with covariates, within that of the model without.
+_PLANNED = "planned"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,9 @@ class XgbModel:
         Number of rows that the mean was trained on.
     with_book
         Whether the order book is a feature.
+    planned
+        The model that forecasts weeks whose covariates are known; it starts from SARIMAX with covariates. None if they
+        were known of too few past weeks.
     """
 
     sarimax: SarimaxModel
@@ -43,11 +48,12 @@ class XgbModel:
     countries: tuple[str, ...]
     rows: int
     with_book: bool = False
+    planned: "XgbModel | None" = None
 
     @property
     def features(self) -> list[str]:
         """Names of the features, in the order of the feature matrix."""
-        return feature_names(self.with_book)
+        return _features(self.sarimax, self.with_book)
 
     @property
     def week(self) -> date:
@@ -73,7 +79,7 @@ def importance(model: XgbModel) -> pd.DataFrame:
 
 
 def save(model: XgbModel, folder: Path) -> None:
-    """Write mean.ubj, quantiles.ubj and model.json to `folder`, which is created if necessary."""
+    """Write mean.ubj, quantiles.ubj and model.json to `folder`, and its model with covariates to a folder in it."""
     folder.mkdir(parents=True, exist_ok=True)
     model.mean.save_model(folder / "mean.ubj")
     model.quantiles.save_model(folder / "quantiles.ubj")
@@ -86,6 +92,8 @@ def save(model: XgbModel, folder: Path) -> None:
         "baseline": model.sarimax.to_dict(),
     }
     (folder / "model.json").write_text(json.dumps(description, indent=1))
+    if model.planned:
+        save(model.planned, folder / _PLANNED)
 
 
 def load(folder: Path) -> XgbModel:
@@ -97,19 +105,25 @@ def load(folder: Path) -> XgbModel:
         If the model was trained on other features.
     """
     description = json.loads((folder / "model.json").read_text())
-    expected = feature_names(description["with_book"])
+    sarimax = SarimaxModel.from_dict(description["baseline"])
+    expected = _features(sarimax, description["with_book"])
     if description["features"] != expected:
         changed = sorted(set(description["features"]) ^ set(expected)) or "their order"
         raise ValueError(f"{folder / 'model.json'}: features differ ({changed}); fit the model again")
     return XgbModel(
-        SarimaxModel.from_dict(description["baseline"]),
+        sarimax,
         load_booster(folder / "mean.ubj"),
         load_booster(folder / "quantiles.ubj"),
         description["categories"],
         tuple(description["countries"]),
         description["rows"],
         description["with_book"],
+        load(folder / _PLANNED) if (folder / _PLANNED).exists() else None,
     )
+
+
+def _features(sarimax: SarimaxModel, with_book: bool) -> list[str]:
+    return feature_names(with_book, sarimax.effect.names if sarimax.effect else ())
 
 
 def load_booster(saved: Path | bytearray) -> Any:

@@ -48,11 +48,25 @@ def predict(
     if len(features):
         last = features["week"].max().date()
         base = Baseline.from_history(model.sarimax, history, totals, last, settings)
-        step = max(1, CHUNK_ROWS // horizon)
-        for begin in range(0, len(features), step):
-            rows = features.iloc[begin : begin + step]
-            values[begin : begin + step] = _distributions(model, rows, base).reshape(len(rows), horizon, -1)
+        _fill(values, model, features, base)
+        if model.planned:
+            with_plan = Baseline.from_history(model.planned.sarimax, history, totals, last, settings)
+            if with_plan.rolling.regressors:
+                complete = with_plan.rolling.regressors.covariates.complete[with_plan.locate(features)]
+                some = np.flatnonzero(complete.any(axis=1))
+                planned = np.empty((len(some), *values.shape[1:]))
+                _fill(planned, model.planned, features.iloc[some], with_plan)
+                values[some] = np.where(complete[some, :, None], planned, values[some])
     return forecast_table(features[SERIES], features["week"].to_numpy(), values)
+
+
+def _fill(values: np.ndarray, model: XgbModel, features: pd.DataFrame, base: Baseline) -> None:
+    """Write the forecasts of the rows of `features` to `values` (rows, horizon, VALUES), some rows at a time."""
+    step = max(1, CHUNK_ROWS // model.sarimax.horizon)
+    for begin in range(0, len(features), step):
+        rows = features.iloc[begin : begin + step]
+        chunk = _distributions(model, rows, base)
+        values[begin : begin + step] = chunk.reshape(len(rows), model.sarimax.horizon, -1)
 
 
 def _distributions(model: XgbModel, features: pd.DataFrame, base: Baseline) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Training of the boosters of the mean and of the quantiles."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -11,7 +11,9 @@ import pandas as pd
 from forecasting_assets.errors import PicklableError
 from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.forecast_arrays import LEVELS
+from forecasting_assets.forecasting.panel import Panel, known_at
 from forecasting_assets.forecasting.part_sample import sample_parts
+from forecasting_assets.forecasting.rolling import RollingForecasts
 from forecasting_assets.forecasting.sarimax import SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
@@ -212,6 +214,26 @@ def fit(
         If there are fewer than `xgb_min_rows` pairs to train on.
     """
     plan, base = plan_training(data, week, horizon, settings, countries)
+    model = train(plan, data.features, base, settings)
+    return replace(model, planned=fit_planned(data, week, horizon, settings, countries))
+
+
+def fit_planned(
+    data: TrainingData,
+    week: date,
+    horizon: int,
+    settings: ForecastingSettings,
+    countries: tuple[str, ...] = (),
+) -> XgbModel | None:
+    """Fit the model with covariates, as `fit` fits the one without; None if they were known of too few past weeks."""
+    sample = sample_parts(known_at(data.history, week), settings.fit_series)
+    fitted = sarimax.fit_planned_with_forecasts(sample, data.totals, week, horizon, settings)
+    if fitted is None:
+        return None
+    try:
+        plan, base = _plan_training(fitted, data.features, settings, countries)
+    except NotEnoughHistory:
+        return None
     return train(plan, data.features, base, settings)
 
 
@@ -239,16 +261,25 @@ def plan_training(
     NotEnoughHistory
         If there are fewer than `xgb_min_rows` pairs to train on.
     """
-    history = data.history
-    sample = sample_parts(history[history["week"] <= pd.Timestamp(week)], settings.fit_series)
+    sample = sample_parts(known_at(data.history, week), settings.fit_series)
     fitted = sarimax.fit_with_forecasts(sample, data.totals, week, horizon, settings)
+    return _plan_training(fitted, data.features, settings, countries)
+
+
+def _plan_training(
+    fitted: tuple[SarimaxModel, Panel, RollingForecasts],
+    features: pd.DataFrame,
+    settings: ForecastingSettings,
+    countries: tuple[str, ...],
+) -> tuple[TrainingPlan, Baseline]:
+    """Plan the training on the SARIMAX forecasts of a sample of series."""
     base = Baseline.from_forecasts(*fitted)
-    features = _training_rows(data.features, base, settings)
+    features = _training_rows(features, base, settings)
     pairs = closed_pairs(features, base)
     first = first_target(pairs, base.panel, settings.xgb_min_rows)
     pairs = pairs.where(pairs.target >= first)
     if len(pairs) < settings.xgb_min_rows:
-        raise NotEnoughHistory(week, len(pairs), settings.xgb_min_rows)
+        raise NotEnoughHistory(base.model.week, len(pairs), settings.xgb_min_rows)
     of_mean = pairs.sample(settings.xgb_max_rows)
     plan = TrainingPlan(
         sarimax=base.model,

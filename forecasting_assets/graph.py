@@ -4,6 +4,7 @@ The graph itself is in `pipeline`.
 """
 
 from dataclasses import dataclass
+from datetime import date
 
 from forecasting_assets.tables import Table
 
@@ -53,11 +54,16 @@ class PlanningInput:
         about weeks that have passed. If not, it reads the rows known by the end of W that are about later weeks.
     weeks
         Number of weeks up to W, within which rows became known; None if rows may be older.
+    ahead, since
+        Of known covariates: the number of weeks after W that they may be about, and the first week of history. W reads
+        the rows that become known in W, so that all that is known then is in the weeks up to W.
     """
 
     kind: str
     past: bool = False
     weeks: int | None = None
+    ahead: int | None = None
+    since: date | None = None
 
 
 @dataclass(frozen=True)

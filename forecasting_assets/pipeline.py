@@ -32,6 +32,7 @@ from forecasting_assets.tables import (
     DEMAND_PLAN,
     ERROR_CORRELATIONS,
     FORECAST_ERRORS,
+    KNOWN_COVARIATES,
     LANES,
     MANUFACTURER_NETWORK,
     ORDER_BOOK,
@@ -73,6 +74,14 @@ COUNTS = (
     PlanningInput("stock", weeks=COUNT_WEEKS + 1),
     PlanningInput("work_in_progress", weeks=COUNT_WEEKS + 1),
 )
+
+
+def covariates_input(settings: Settings) -> PlanningInput:
+    """Return the rows of known covariates that become known in a week."""
+    calendar = settings.calendar
+    return PlanningInput("known_covariates", ahead=calendar.horizon_weeks, since=calendar.first_week)
+
+
 #: Production that planners have fixed, and units that are held for customers.
 LOCKS = PlanningInput("locked_allocations")
 HELD = PlanningInput("promises")
@@ -161,6 +170,23 @@ def _order_assets(settings: Settings) -> list[WeeklyAsset]:
                 Check("contract", "Each active series has one row; every feature is present and finite."),
             ),
         ),
+        WeeklyAsset(
+            KNOWN_COVARIATES,
+            "features",
+            (Upstream("feature_table"),),
+            planning=(covariates_input(settings),),
+            settings=("calendar.first_week", "calendar.horizon_weeks", "orders.fold_case"),
+            checks=(
+                Check("contract", "Each covariate has one value for a part, region and week, known in time."),
+                Check("names_known", "Every part and region is that of an active series.", blocking=False),
+                Check(
+                    "plan_complete",
+                    "What is known of the week is known of all weeks that are forecast.",
+                    blocking=False,
+                ),
+            ),
+            versioned_by_rows=True,
+        ),
     ]
 
 
@@ -175,19 +201,21 @@ def _model_assets(settings: Settings) -> list[WeeklyAsset]:
     before_refit = settings.forecasting.refit_weeks - 1
     history = Upstream("weekly_demand", first=1 - settings.forecasting.history_weeks - before_refit)
     book = Upstream("order_book", first=history.first)
+    # A week may become known as long before it as forecasts are made.
+    covariates = Upstream("known_covariates", first=history.first - settings.calendar.horizon_weeks)
     training = Upstream("feature_table", first=-settings.forecasting.xgb_train_weeks - before_refit)
     return [
         WeeklyAsset(
             SARIMAX_MODEL,
             "forecasts",
-            (Upstream("feature_table"), history, book),
+            (Upstream("feature_table"), history, book, covariates),
             settings=MODEL_SETTINGS,
             checks=(_FORECAST_CONTRACT,),
         ),
         WeeklyAsset(
             XGB_MODEL,
             "forecasts",
-            (training, history, book),
+            (training, history, book, covariates),
             settings=MODEL_SETTINGS,
             checks=(_FORECAST_CONTRACT,),
         ),

@@ -156,7 +156,7 @@ def _log_demand(panel: Panel, fitted_at: int) -> tuple[np.ndarray, np.ndarray]:
 def _moments(
     panel: Panel, known: KnownCovariates, fitted_at: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sums over the weeks of each series, which is weighted by how steady it is.
+    """Add up the weeks of each series, which is weighted by how steady it is.
 
     Returns
     -------

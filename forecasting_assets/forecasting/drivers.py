@@ -18,12 +18,21 @@ import pandas as pd
 
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
-from forecasting_assets.forecasting.xgb import SARIMAX_ERRORS, Baseline, XgbModel, design, order_size
+from forecasting_assets.forecasting.xgb import (
+    SARIMAX_ERRORS,
+    Baseline,
+    XgbModel,
+    design,
+    feature_names,
+    order_size,
+)
 from forecasting_assets.tables import SERIES
 
 OTHER = "other features"
 #: What the trees add to every forecast counts for this driver.
 LEVEL = "level of the past months"
+#: The features of known covariates, whatever their names.
+COVARIATES = "plan of prices and promotions"
 #: Features of each driver; those that no driver names are OTHER.
 DRIVERS: Mapping[str, tuple[str, ...]] = {
     "recent orders": (
@@ -47,6 +56,7 @@ DRIVERS: Mapping[str, tuple[str, ...]] = {
     "category and region": ("part_category", "region", "category_ratio", "region_ratio"),
     "how regularly it is ordered": ("age_weeks", "order_weeks_52", "adi", "cv2", "segment"),
     "weeks ahead": ("horizon",),
+    COVARIATES: (),
 }
 
 
@@ -76,14 +86,27 @@ def forecast_drivers(
         A row for each row of `features`, sorted by series: part_id, region, `sarimax` (units the trees start from),
         a column for each driver (units added) and `xgb` (their sum), before units booked already are a lower limit.
     """
-    import xgboost
-
     features = features.sort_values(SERIES, ignore_index=True)
-    horizon = model.sarimax.horizon
     names = [*DRIVERS, OTHER]
     if features.empty:
         return pd.DataFrame(columns=[*SERIES, "sarimax", *names, "xgb"])
-    base = Baseline.from_history(model.sarimax, history, totals, features["week"].max().date(), settings)
+    last = features["week"].max().date()
+    base = Baseline.from_history(model.sarimax, history, totals, last, settings)
+    units = _units(model, features, base)
+    if model.planned:
+        base = Baseline.from_history(model.planned.sarimax, history, totals, last, settings)
+        if base.rolling.regressors:
+            planned = base.rolling.regressors.covariates.complete[base.locate(features)]
+            units = np.where(planned[..., None], _units(model.planned, features, base), units)
+    columns = ["sarimax", *names, "xgb"]
+    return features[SERIES].assign(**dict(zip(columns, units.sum(axis=1).T, strict=True)))
+
+
+def _units(model: XgbModel, features: pd.DataFrame, base: Baseline) -> np.ndarray:
+    """Units by SARIMAX, of each driver and by XGBoost: (rows of `features`, horizon, columns of `forecast_drivers`)."""
+    import xgboost
+
+    horizon, names = model.sarimax.horizon, [*DRIVERS, OTHER]
     rows = features.iloc[np.repeat(np.arange(len(features)), horizon)]
     ahead = np.tile(np.arange(horizon), len(features)) + 1
     size = order_size(rows)
@@ -98,16 +121,18 @@ def forecast_drivers(
     before, after = np.exp(start) * size, np.exp(start + change) * size
     per_log = before.copy()
     np.divide(after - before, change, out=per_log, where=np.abs(change) > 1e-9)
-    units = (by_driver * per_log[:, None]).reshape(len(features), horizon, -1).sum(axis=1)
-    table = features[SERIES].assign(sarimax=before.reshape(len(features), horizon).sum(axis=1))
-    table[names] = units
-    return table.assign(xgb=after.reshape(len(features), horizon).sum(axis=1))
+    columns = np.column_stack([before, by_driver * per_log[:, None], after])
+    return columns.reshape(len(features), horizon, -1)
 
 
 def _by_driver(steps: np.ndarray, features: list[str]) -> np.ndarray:
     """Add up the contributions of features (rows, features) by driver: (rows, drivers), OTHER last."""
     driver_of = {feature: i for i, of_driver in enumerate(DRIVERS.values()) for feature in of_driver}
+    of_covariates = list(DRIVERS).index(COVARIATES)
+    others = {name: len(DRIVERS) for name in feature_names(with_book=True)}
+    place = others | driver_of
+    drivers = [place.get(name, of_covariates) for name in features]
     member = np.zeros((len(features), len(DRIVERS) + 1))
-    member[np.arange(len(features)), [driver_of.get(name, len(DRIVERS)) for name in features]] = 1.0
+    member[np.arange(len(features)), drivers] = 1.0
     summed: np.ndarray = steps @ member
     return summed

@@ -36,6 +36,8 @@ _TIMEOUT = 600
 #: The last line of a traceback.
 _PYTHON_ERROR = re.compile(r"Traceback \(most recent call last\):\n(?:\s.*\n)+(.+)")
 _HISTORY = [*SERIES, "part_category", "week", "quantity"]
+#: Columns of the history where orders have due dates, and where covariates are known.
+_BOOK, _COVARIATES = ["due_week"], ["covariate", "value", "known"]
 
 
 class DistributedFitError(PicklableError, RuntimeError):
@@ -64,6 +66,8 @@ def group_totals(demand: "DataFrame") -> GroupTotals:
     from pyspark.sql import functions as F
 
     weeks = ["week", "due_week"] if "due_week" in demand.columns else ["week"]
+    if "covariate" in demand.columns:
+        demand = demand.filter("covariate IS NULL")
     by_both = demand.groupBy("part_category", "region", *weeks).agg(F.sum("quantity").alias("quantity"))
     table = by_both.toPandas()
     return GroupTotals.from_history(table.astype(dict.fromkeys(weeks, "datetime64[ns]")))
@@ -97,11 +101,11 @@ def sarimax_forecasts(
     pyspark.sql.DataFrame
         Rows of SARIMAX_MODEL with `week`.
     """
-    totals = group_totals(demand)
+    totals, of_all_parts = group_totals(demand), _covariates_of_all_parts(demand)
 
     def forecast(batches: Iterator["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
         if received := list(batches):
-            history = _joined(received)
+            history = pd.concat([_joined(received), of_all_parts])
             for fitted_at, weeks in groups.items():
                 forecasts = sarimax.predict(models[fitted_at], history, totals, weeks, settings)
                 yield from _to_arrow(forecasts, SARIMAX_MODEL).to_batches()
@@ -132,10 +136,10 @@ def xgb_forecasts(
     pyspark.sql.DataFrame
         Rows of XGB_MODEL with `week`.
     """
-    totals = group_totals(demand)
+    totals, of_all_parts = group_totals(demand), _covariates_of_all_parts(demand)
 
     def forecast(history: "pa.Table", known: "pa.Table") -> "pa.Table":
-        rows, past = to_pandas(known), to_pandas(history)
+        rows, past = to_pandas(known), pd.concat([to_pandas(history), of_all_parts])
         forecasts = []
         for fitted_at, weeks in groups.items():
             model = models[fitted_at]
@@ -264,7 +268,18 @@ def _communicator(task: "BarrierTaskContext") -> Iterator[None]:
 
 
 def _history(demand: "DataFrame") -> "DataFrame":
-    return demand.select(*_HISTORY, *(["due_week"] if "due_week" in demand.columns else []))
+    """Select what forecasts of a part are made from, without covariates of all parts."""
+    others = [name for name in (*_BOOK, *_COVARIATES) if name in demand.columns]
+    return demand.filter("part_id IS NOT NULL").select(*_HISTORY, *others)
+
+
+def _covariates_of_all_parts(demand: "DataFrame") -> pd.DataFrame:
+    """Return the known covariates that are about all parts, which every task needs."""
+    if "covariate" not in demand.columns:
+        return pd.DataFrame()
+    columns = ["part_id", "region", "week", *_COVARIATES]
+    table = demand.filter("part_id IS NULL").select(*columns).toPandas()
+    return table.astype(dict.fromkeys(["week", "known"], "datetime64[ns]"))
 
 
 def _by_part(frame: "DataFrame", tasks: int) -> "GroupedData":

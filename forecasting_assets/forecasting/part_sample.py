@@ -41,9 +41,9 @@ class PartSample:
 
     def covariates(self, known: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of known covariates that are about parts in the sample, or about all parts."""
-        of_all = known["part_id"].isna().to_numpy()
-        rank = pd.util.hash_array(known["part_id"].fillna("").to_numpy(object))
-        return known[of_all | (rank <= self._last_rank)]
+        part = known["part_id"].astype(object)
+        rank = pd.util.hash_array(part.fillna("").to_numpy(object))
+        return known[part.isna().to_numpy() | (rank <= self._last_rank)]
 
     def _sampled(self, rows: pd.DataFrame) -> pd.DataFrame:
         return rows[(rows[_RANK] <= self._last_rank).to_numpy(bool)]

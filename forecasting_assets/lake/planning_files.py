@@ -7,10 +7,12 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from forecasting_assets.graph import PlanningInput
 from forecasting_assets.lake.records import fingerprint
+from forecasting_assets.planning.covariates import first_known, with_values
 from forecasting_assets.planning.files import (
     PlanningFile,
     describe_unrecognised,
@@ -88,7 +90,8 @@ class PlanningFolder:
         PlanningFileError
             If a file, or one of these rows, cannot be used.
         """
-        return self._rows_of(of.kind).used_by(week, of.past, of.weeks)
+        rows = self._rows_of(of.kind)
+        return rows.used_by(week, of.past, of.weeks, _since(rows, of))
 
     def rows_with(self, file: PlanningFile, table: Table) -> PlanningRows:
         """Return the rows of a kind as if `file` were in the folder, in place of one with its name."""
@@ -113,7 +116,7 @@ class PlanningFolder:
 
     def _version(self, week: date, of: PlanningInput) -> str:
         rows = self._rows_of(of.kind)
-        version = rows.version(week, of.past, of.weeks)
+        version = rows.version(week, of.past, of.weeks, _since(rows, of))
         broken = sorted({problem.file for problem in rows.file_problems})
         return fingerprint([version, *map(self._content, broken)]) if broken else version
 
@@ -142,6 +145,12 @@ class PlanningFolder:
         empty = pd.DataFrame(columns=[*table.names, "file", "row"], dtype=object)
         cells = [file.cells.assign(file=file.name, row=file.cells.index) for file in files if len(file.cells)]
         problems = [problem for file in files for problem in file.problems]
-        return parse_rows(
-            table, pd.concat(cells, ignore_index=True) if cells else empty, problems, self.fold_case
-        )
+        joined = pd.concat(cells, ignore_index=True) if cells else empty
+        return parse_rows(with_values(table, joined), joined.fillna(""), problems, self.fold_case)
+
+
+def _since(rows: PlanningRows, of: PlanningInput) -> np.ndarray | None:
+    """Return the week in which each row becomes known, of an input that reads those of one week."""
+    if of.ahead is None or of.since is None:
+        return None
+    return first_known(rows.frame, of.ahead, of.since)

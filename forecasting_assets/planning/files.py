@@ -12,7 +12,6 @@ from forecasting_assets.orders.reading import inspect_order_file, read_order_fil
 from forecasting_assets.orders.rows import OrderFileError, Source
 from forecasting_assets.planning.rows import PlanningProblem
 from forecasting_assets.tables import PLANNING_FILES, Table
-from forecasting_assets.tables.planning_files import KNOWN_COVARIATES
 from forecasting_assets.tables.table_files import unescape_formulas
 
 if TYPE_CHECKING:
@@ -54,16 +53,7 @@ def kind_of(name: str) -> str | None:
 
 def is_unrecognised(name: str) -> bool:
     """Return whether a file of the planning folder is read by nothing although it looks like a planning file."""
-    accepted = name.lower().rsplit("/", maxsplit=1)[-1].startswith(KNOWN_COVARIATES.name)
-    return kind_of(name) is None and not accepted and not is_ignored(name)
-
-
-def table_of(name: str) -> Table | None:
-    """Return the table of a planning file by its name, also of a kind that no asset reads; None if it is of no kind."""
-    if kind := kind_of(name):
-        return PLANNING_FILES[kind]
-    is_covariates = name.lower().startswith(KNOWN_COVARIATES.name) and name.lower().endswith(ENDINGS)
-    return KNOWN_COVARIATES if is_covariates else None
+    return kind_of(name) is None and not is_ignored(name)
 
 
 def describe_unrecognised(names: Sequence[str]) -> list[str]:
@@ -84,7 +74,7 @@ def read_planning_file(filesystem: "FileSystem", path: str, name: str, table: Ta
     name
         Its name for people.
     table
-        The table of its kind. Other columns are ignored, and optional ones may be absent.
+        The table of its kind. Other columns are ignored, unless the table is open; optional ones may be absent.
 
     Returns
     -------
@@ -109,7 +99,8 @@ def read_planning_file(filesystem: "FileSystem", path: str, name: str, table: Ta
         for batch in batches
     ]
     rows = pd.concat(parts).sort_index()
-    cells = rows.reindex(columns=table.names).fillna("").astype(object)
+    others = [c for c in found if c not in table.names] if table.open else []
+    cells = rows.reindex(columns=[*table.names, *others]).fillna("").astype(object)
     if name.lower().endswith(_TEXT_ENDINGS):
         cells = cells.apply(unescape_formulas)
     surplus = rows["_"][rows["_"].notna()]

@@ -97,7 +97,9 @@ class PlanningRows:
     problems: Sequence[tuple[int, PlanningProblem]]
     file_problems: Sequence[PlanningProblem]
 
-    def used_by(self, week: date, past: bool = False, weeks: int | None = None) -> pd.DataFrame:
+    def used_by(
+        self, week: date, past: bool = False, weeks: int | None = None, since: np.ndarray | None = None
+    ) -> pd.DataFrame:
         """Return the rows that a week uses.
 
         Parameters
@@ -109,6 +111,8 @@ class PlanningRows:
             If True, all rows known by the end of the week before W.
         weeks
             Number of weeks up to W within which rows became known; None if they may be older.
+        since
+            The week in which each row becomes known, (n,): only the rows of W are used, and those where it is missing.
 
         Returns
         -------
@@ -120,22 +124,26 @@ class PlanningRows:
         PlanningFileError
             If one of these rows, or a file, cannot be used.
         """
-        used = self._uses(week, past, weeks)
+        used = self._uses(week, past, weeks, since)
         problems = [*self.file_problems, *(problem for label, problem in self.problems if used[label])]
         if problems:
             raise PlanningFileError(problems)
         return self.frame[used].reset_index(drop=True)
 
-    def version(self, week: date, past: bool = False, weeks: int | None = None) -> str:
+    def version(
+        self, week: date, past: bool = False, weeks: int | None = None, since: np.ndarray | None = None
+    ) -> str:
         """Return what identifies the rows of `used_by`; an empty text if there are none.
 
         The content of files that cannot be read is not part of it.
         """
-        used = self.content[self._uses(week, past, weeks)]
+        used = self.content[self._uses(week, past, weeks, since)]
         return blake2b(used.tobytes(), digest_size=6).hexdigest() if len(used) else ""
 
-    def _uses(self, week: date, past: bool, weeks: int | None) -> np.ndarray:
+    def _uses(self, week: date, past: bool, weeks: int | None, since: np.ndarray | None) -> np.ndarray:
         """Return which rows a week uses; a row without a valid date is used by every week."""
+        if since is not None:
+            return np.asarray(np.isnat(since) | (since == np.datetime64(week)))
         known = self.frame[KNOWN_ON[self.table.name]]
         before, sunday = (pd.Timestamp(week + timedelta(days=days)) for days in (-1, 6))
         if past:
@@ -191,12 +199,24 @@ def parse_rows(
         file, row = places[label]
         message = f"{file}, row {row}: {reason}"
         problems.append((label, PlanningProblem(kind, message, table.name, file, row)))
-    content = (
-        pd.util.hash_pandas_object(text, index=False).to_numpy() if len(text) else np.empty(0, np.uint64)
-    )
+    content = _content(text, table)
     problems.sort(key=lambda labelled: labelled[0])
     whole = [problem for problem in file_problems if (problem.file, problem.row) not in labels]
     return PlanningRows(table, typed.join(place), content, problems, whole)
+
+
+def _content(text: pd.DataFrame, table: Table) -> np.ndarray:
+    """Return what identifies the content of each row, (n,) of uint64."""
+    if not len(text):
+        return np.empty(0, np.uint64)
+    if not table.open:
+        return pd.util.hash_pandas_object(text, index=False).to_numpy()
+    # A file with more columns leaves the rows of other files, which have empty cells in them, as they were.
+    content = np.zeros(len(text), np.uint64)
+    for name, cells in text.items():
+        named = (str(name) + "=" + cells).to_numpy(object)
+        content += np.where(cells != "", pd.util.hash_array(named), np.uint64(0))
+    return content
 
 
 def _spelled(text: pd.Series, column: Column, fold_case: bool) -> pd.Series:

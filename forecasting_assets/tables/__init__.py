@@ -26,6 +26,7 @@ from forecasting_assets.tables.network import (
 from forecasting_assets.tables.orders import (
     CLEAN_ORDERS,
     DEMAND_HISTORY,
+    KNOWN_COVARIATES,
     OPTIONAL_ORDER_COLUMNS,
     ORDER_BOOK,
     ORDER_COLUMNS,
@@ -52,6 +53,7 @@ from forecasting_assets.tables.planning import (
     SUPPLY_POSITION,
 )
 from forecasting_assets.tables.planning_files import (
+    COVARIATE_FILE,
     FORECAST_OVERRIDES,
     KNOWN_ON,
     LAST_USE,
@@ -85,12 +87,14 @@ __all__ = [
     "CAPACITY_OVERRIDES_KNOWN",
     "CATEGORY",
     "CLEAN_ORDERS",
+    "COVARIATE_FILE",
     "DEMAND_FORECAST",
     "DEMAND_HISTORY",
     "DEMAND_PLAN",
     "ERROR_CORRELATIONS",
     "FORECAST_ERRORS",
     "FORECAST_OVERRIDES",
+    "KNOWN_COVARIATES",
     "KNOWN_ON",
     "LANES",
     "LAST_USE",

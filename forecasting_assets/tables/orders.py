@@ -137,6 +137,20 @@ WEEKLY_DEMAND = Table(
     ),
     key=("part_id", "region"),
 )
+KNOWN_COVARIATES = Table(
+    "known_covariates",
+    (
+        Column("part_id", "string", "Part; empty for all parts", nullable=True),
+        Column("region", "string", "Region; empty for all regions", nullable=True),
+        Column("target_week", "date", "Week that the value is about"),
+        Column("covariate", "string", "Name of the covariate: a column of the planning files"),
+        Column("value", "double", "Its value"),
+        Column(
+            "published", "date", "Day on which it became known; empty if it was always known", nullable=True
+        ),
+    ),
+    key=("part_id", "region", "target_week", "covariate"),
+)
 #: The history that forecasts are made from: weekly_demand of many weeks, in which weeks without orders have no row, and
 #: order_book of these weeks, in which the week is that of the book.
 DEMAND_HISTORY = Table(

@@ -95,8 +95,8 @@ PROMISES = Table(
     ),
     optional=True,
 )
-#: Read by no asset yet; files of this kind are accepted and can be checked.
-KNOWN_COVARIATES = Table(
+#: A file has any number of further columns, each with the values of one covariate.
+COVARIATE_FILE = Table(
     "known_covariates",
     (
         _ANY_PART,
@@ -111,7 +111,15 @@ KNOWN_COVARIATES = Table(
 )
 #: The kinds of planning files, by name: `<name>*.csv`, `.csv.gz`, `.parquet` or `.xlsx` in the planning folder.
 PLANNING_FILES = {
-    table.name: table for table in (FORECAST_OVERRIDES, LOCKED_ALLOCATIONS, STOCK, WORK_IN_PROGRESS, PROMISES)
+    table.name: table
+    for table in (
+        FORECAST_OVERRIDES,
+        LOCKED_ALLOCATIONS,
+        STOCK,
+        WORK_IN_PROGRESS,
+        PROMISES,
+        COVARIATE_FILE,
+    )
 }
 
 #: Kind -> column with the day on which a row became known: week W uses the rows known by its Sunday.
@@ -121,6 +129,7 @@ KNOWN_ON = {
     "stock": "counted_on",
     "work_in_progress": "counted_on",
     "promises": "entered",
+    "known_covariates": "published",
 }
 #: Kind -> column with the last week or day that a row is about: once it is over, later weeks no longer use the row.
 LAST_USE = {"forecast_overrides": "week_to", "locked_allocations": "production_week", "promises": "expires"}

@@ -37,7 +37,7 @@ from forecasting_assets.tables import (
 )
 from forecasting_assets.tracking.week_model import week_model_files
 from forecasting_assets.weeks import add_weeks, weeks_between
-from forecasting_assets.workflows.model_cache import history_weeks, load_xgb
+from forecasting_assets.workflows.model_cache import history_weeks, known_covariates, load_xgb
 from forecasting_assets.workflows.order_book import books_with_rows
 
 
@@ -197,5 +197,9 @@ def _drivers(
         totals.append(GroupTotals.from_history(rows))
         # All regions of a part: SARIMAX learns from them together.
         history.append(rows[rows["part_id"].isin(chosen["part_id"])])
+    history += [
+        rows[rows["part_id"].isin(chosen["part_id"]) | rows["part_id"].isna()]
+        for rows in known_covariates(settings, lake, model.week, week)
+    ]
     joined = pd.concat(history, ignore_index=True)
     return forecast_drivers(model, features, joined, GroupTotals.joined(totals), settings.forecasting)

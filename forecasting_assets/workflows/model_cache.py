@@ -22,10 +22,17 @@ from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.records import fingerprint
 from forecasting_assets.pipeline import MODEL_SETTINGS
 from forecasting_assets.settings import Settings
-from forecasting_assets.tables import ORDER_BOOK, SARIMAX_MODEL, SERIES, WEEKLY_DEMAND, XGB_MODEL
+from forecasting_assets.tables import (
+    KNOWN_COVARIATES,
+    ORDER_BOOK,
+    SARIMAX_MODEL,
+    SERIES,
+    WEEKLY_DEMAND,
+    XGB_MODEL,
+)
 from forecasting_assets.tracking.client import Tracking
 from forecasting_assets.weeks import add_weeks, weeks_between
-from forecasting_assets.workflows.order_book import books_with_rows
+from forecasting_assets.workflows.order_book import books_with_rows, weeks_with_rows
 from forecasting_assets.workflows.parallel import each_week
 
 #: File of a logged model with what it needs to predict besides its trees.
@@ -87,10 +94,13 @@ class UntrainedMean:
         What it is to be trained on.
     quantiles
         Its trained quantiles.
+    planned
+        Its trained model with covariates, if there is one; one process trains it on a sample of these rows.
     """
 
     plan: xgb.TrainingPlan
     quantiles: Any
+    planned: xgb.XgbModel | None = None
 
 
 def fit_sarimax(settings: Settings, lake: Lake, fitted_at: date) -> sarimax.SarimaxModel:
@@ -106,20 +116,17 @@ def fit_xgb(
     calendar, forecasting = settings.calendar, settings.forecasting
     history, totals = _sample(settings, lake, fitted_at)
     features = _training_features(history["part_id"].unique(), settings, lake, fitted_at)
+    data = xgb.TrainingData(features, history, totals)
+    of_week = fitted_at, calendar.horizon_weeks, forecasting, calendar.holiday_countries
     try:
-        plan, base = xgb.plan_training(
-            xgb.TrainingData(features, history, totals),
-            fitted_at,
-            calendar.horizon_weeks,
-            forecasting,
-            calendar.holiday_countries,
-        )
+        plan, base = xgb.plan_training(data, *of_week)
     except xgb.NotEnoughHistory as reason:
         model = sarimax.fit(history, totals, fitted_at, calendar.horizon_weeks, forecasting)
         return SarimaxFallback(model, str(reason))
+    planned = xgb.fit_planned(data, *of_week)
     if plan.rows > forecasting.xgb_distributed_rows:
-        return UntrainedMean(plan, plan.train_quantiles(features, base, forecasting))
-    return xgb.train(plan, features, base, forecasting)
+        return UntrainedMean(plan, plan.train_quantiles(features, base, forecasting), planned)
+    return replace(xgb.train(plan, features, base, forecasting), planned=planned)
 
 
 def load_sarimax(folder: Path) -> sarimax.SarimaxModel:
@@ -133,7 +140,13 @@ def load_xgb(folder: Path) -> xgb.XgbModel:
 
 
 def _sample(settings: Settings, lake: Lake, fitted_at: date) -> tuple[pd.DataFrame, GroupTotals]:
-    """Read demand and bookings of the parts that a model is trained on, and the totals of all; no more is in memory."""
+    """Read what a model is trained on.
+
+    Returns
+    -------
+    tuple
+        Demand, bookings and known covariates of a sample of the parts, and the totals of all; no more is in memory.
+    """
     weeks, columns = history_weeks(settings, fitted_at, fitted_at), [*SERIES, "part_category", "quantity"]
     sample, totals = PartSample(settings.forecasting.fit_series), []
     batches = [lake.batches(WEEKLY_DEMAND, weeks, columns)]
@@ -142,7 +155,16 @@ def _sample(settings: Settings, lake: Lake, fitted_at: date) -> tuple[pd.DataFra
     for rows in chain(*batches):
         sample.add(rows)
         totals.append(GroupTotals.from_history(rows))
-    return sample.rows, GroupTotals.joined(totals)
+    covariates = [sample.covariates(rows) for rows in known_covariates(settings, lake, fitted_at, fitted_at)]
+    return pd.concat([sample.rows, *covariates], ignore_index=True), GroupTotals.joined(totals)
+
+
+def known_covariates(settings: Settings, lake: Lake, fitted_at: date, last: date) -> Iterator[pd.DataFrame]:
+    """Read the covariates that forecasts up to the week `last` may use, as rows of the history, if there are any."""
+    weeks = weeks_with_rows(lake, KNOWN_COVARIATES, covariate_weeks(settings, fitted_at, last))
+    if weeks:
+        for rows in lake.batches(KNOWN_COVARIATES, weeks, [*SERIES, "target_week", "covariate", "value"]):
+            yield rows.rename(columns={"week": "known", "target_week": "week"})
 
 
 def _training_features(parts: np.ndarray, settings: Settings, lake: Lake, fitted_at: date) -> pd.DataFrame:
@@ -156,6 +178,13 @@ def history_weeks(settings: Settings, fitted_at: date, last: date) -> list[date]
     """Return the weeks of demand that forecasts up to the week `last` may use with a model of `fitted_at`."""
     first = add_weeks(fitted_at, 1 - settings.forecasting.history_weeks)
     return weeks_between(max(first, settings.calendar.first_week), last)
+
+
+def covariate_weeks(settings: Settings, fitted_at: date, last: date) -> list[date]:
+    """Return the weeks in which covariates of the history of `history_weeks`, and of weeks ahead, became known."""
+    calendar = settings.calendar
+    first = add_weeks(fitted_at, 1 - settings.forecasting.history_weeks - calendar.horizon_weeks)
+    return weeks_between(max(first, calendar.first_week), last)
 
 
 def training_weeks(settings: Settings, fitted_at: date) -> list[date]:
@@ -218,14 +247,15 @@ def fit_ids(settings: Settings, lake: Lake, weeks: Sequence[date]) -> dict[date,
     """Return by week what is equal for models trained on the same files, by the same settings and code."""
     features = feature_columns(settings.calendar.horizon_weeks)
     # Not the versions of weeks: these do not tell by which code or in which order of files the weeks were made.
-    demand_files, book_files, feature_files = map(
-        lake.records.content_ids, (WEEKLY_DEMAND, ORDER_BOOK, features)
+    demand_files, book_files, covariate_files, feature_files = map(
+        lake.records.content_ids, (WEEKLY_DEMAND, ORDER_BOOK, KNOWN_COVARIATES, features)
     )
     values = {name: getattr(settings, name).model_dump(mode="json") for name in MODEL_SETTINGS}
     ids = {}
     for week in weeks:
         history = history_weeks(settings, week, week)
         files = [known.get(w) for known in (demand_files, book_files) for w in history]
+        files += [covariate_files.get(w) for w in covariate_weeks(settings, week, week)]
         files += [feature_files.get(w) for w in training_weeks(settings, week)]
         ids[week] = fingerprint([str(week), files, values, code()])
     return ids

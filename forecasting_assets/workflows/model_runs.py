@@ -17,7 +17,14 @@ from forecasting_assets.lake.spark_tables import read_weeks
 from forecasting_assets.reporting import charts, png
 from forecasting_assets.settings import Settings
 from forecasting_assets.spark_partitions import shuffle_tasks
-from forecasting_assets.tables import DEMAND_HISTORY, ORDER_BOOK, WEEKLY_DEMAND, XGB_MODEL, Table
+from forecasting_assets.tables import (
+    DEMAND_HISTORY,
+    KNOWN_COVARIATES,
+    ORDER_BOOK,
+    WEEKLY_DEMAND,
+    XGB_MODEL,
+    Table,
+)
 from forecasting_assets.tracking.client import Tracking
 from forecasting_assets.tracking.week_run import DataUsed, LoggedModel
 from forecasting_assets.weeks import format_weeks
@@ -26,10 +33,11 @@ from forecasting_assets.workflows.model_cache import (
     Fit,
     SarimaxFallback,
     UntrainedMean,
+    covariate_weeks,
     history_weeks,
     training_weeks,
 )
-from forecasting_assets.workflows.order_book import books_with_rows
+from forecasting_assets.workflows.order_book import books_with_rows, weeks_with_rows
 from forecasting_assets.workflows.week_result import Link, WeekResult, WeekResults
 
 if TYPE_CHECKING:
@@ -52,13 +60,19 @@ class ForecastJob:
         return feature_columns(self.settings.calendar.horizon_weeks)
 
     def demand(self, groups: Mapping[date, Sequence[date]]) -> "DataFrame":
-        """Read the demand that forecasts of `groups` (refit week -> weeks) use, and the order book if there is one."""
-        weeks = history_weeks(self.settings, min(groups), max(map(max, groups.values())))
+        """Read the demand that forecasts of `groups` (refit week -> weeks) use, and what is booked and known ahead."""
+        first, last = min(groups), max(map(max, groups.values()))
+        weeks = history_weeks(self.settings, first, last)
         demand = read_weeks(self.spark, self.lake, WEEKLY_DEMAND, weeks)
-        if not (booked := list(books_with_rows(self.lake, weeks))):
-            return demand
-        book = read_weeks(self.spark, self.lake, ORDER_BOOK, booked)
-        return demand.unionByName(book, allowMissingColumns=True)
+        if booked := list(books_with_rows(self.lake, weeks)):
+            book = read_weeks(self.spark, self.lake, ORDER_BOOK, booked)
+            demand = demand.unionByName(book, allowMissingColumns=True)
+        known = covariate_weeks(self.settings, first, last)
+        if known := weeks_with_rows(self.lake, KNOWN_COVARIATES, known):
+            rows = read_weeks(self.spark, self.lake, KNOWN_COVARIATES, known)
+            rows = rows.withColumnsRenamed({"week": "known", "target_week": "week"})
+            demand = demand.unionByName(rows, allowMissingColumns=True)
+        return demand
 
     def features(self, weeks: Sequence[date]) -> "DataFrame":
         """Read feature_table."""
@@ -81,7 +95,7 @@ class ForecastJob:
         demand = self.demand({fitted_at: [fitted_at]})
         features = self.features(training_weeks(self.settings, fitted_at))
         mean = on_spark.train_mean(demand, features, model.plan, self.settings.forecasting)
-        return model.plan.model(mean, model.quantiles)
+        return replace(model.plan.model(mean, model.quantiles), planned=model.planned)
 
 
 @dataclass(frozen=True)

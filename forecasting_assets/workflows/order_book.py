@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.spark_tables import map_weeks
 from forecasting_assets.orders.demand import has_due_dates, new_bookings, roll_forward
-from forecasting_assets.tables import CLEAN_ORDERS, ORDER_BOOK
+from forecasting_assets.tables import CLEAN_ORDERS, ORDER_BOOK, Table
 from forecasting_assets.tables.arrow import arrow_schema, to_pandas
 from forecasting_assets.weeks import add_weeks
 from forecasting_assets.workflows.week_result import WeekResult, WeekResults
@@ -55,10 +55,15 @@ def missing_book(lake: Lake, week: date, first_week: date) -> dict[str, str]:
 
 def books_with_rows(lake: Lake, weeks: Sequence[date]) -> dict[date, str]:
     """Return the files of the order books at the end of `weeks`, of those that exist and are not empty."""
+    return {week: lake.file(ORDER_BOOK.name, week) for week in weeks_with_rows(lake, ORDER_BOOK, weeks)}
+
+
+def weeks_with_rows(lake: Lake, table: Table, weeks: Sequence[date]) -> list[date]:
+    """Return those of `weeks` in which `table` exists and is not empty."""
     with ThreadPoolExecutor(16) as pool:
-        existing = lake.existing(ORDER_BOOK, weeks)
-        rows = pool.map(lambda week: lake.rows(ORDER_BOOK, week), existing)
-        return {week: lake.file(ORDER_BOOK.name, week) for week, n in zip(existing, rows, strict=True) if n}
+        existing = lake.existing(table, weeks)
+        rows = pool.map(lambda week: lake.rows(table, week), existing)
+        return [week for week, n in zip(existing, rows, strict=True) if n]
 
 
 def _bookings(

@@ -12,13 +12,14 @@ from pyarrow import fs
 from forecasting_assets.errors import PicklableError
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.planning_files import PlanningFolder
-from forecasting_assets.planning.files import describe_unrecognised, read_planning_file, table_of
+from forecasting_assets.planning.files import describe_unrecognised, kind_of, read_planning_file
 from forecasting_assets.planning.rows import PlanningProblem
 from forecasting_assets.tables import (
     ALLOCATION_PLAN,
     DEMAND_PLAN,
     LAST_USE,
     MANUFACTURER_NETWORK,
+    PLANNING_FILES,
 )
 
 #: Names of one column that a result lists at most; a file with another spelling throughout has thousands.
@@ -77,9 +78,10 @@ def check_planning_file(folder: PlanningFolder, lake: Lake, path: Path) -> FileC
         If the file does not exist, or its name does not begin with a kind.
     """
     name = path.name
-    table = table_of(name)
-    if table is None:
+    kind = kind_of(name)
+    if kind is None:
         raise PlanningFileNameError(name, describe_unrecognised([name])[0])
+    table = PLANNING_FILES[kind]
     if not path.is_file():
         raise PlanningFileNameError(name, f"{path}: there is no such file")
     file = read_planning_file(fs.LocalFileSystem(), str(path.absolute()), name, table)

@@ -81,7 +81,7 @@ def test_what_cannot_be_done_is_one_line(at_home, tmp_path, capsys, arguments, s
 def test_the_commands_offer_what_there_is():
     assert files.EXPORTS == EXPORT_KINDS
     assert files.TEMPLATES == TEMPLATES
-    assert {"promises", *files.TEMPLATES} == {"known_covariates", *PLANNING_FILES}
+    assert {"promises", *files.TEMPLATES} == set(PLANNING_FILES)
 
 
 def test_a_sheet_that_is_confirmed_and_landed_stands_in_the_plan(at_copy, capsys):

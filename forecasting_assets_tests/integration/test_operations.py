@@ -226,7 +226,7 @@ def test_names_that_mean_harm_stay_data(home_copy):
     (zone / "`a` <b> %2e%2e.csv").write_text(text)
     (zone / f"{'x' * 230}.csv").write_bytes(b"")
     before = {path.name for path in home_copy.path.iterdir()}
-    assert materialize(home_copy.settings, [week], "+key:feature_table")
+    assert materialize(home_copy.settings, [week], "+key:known_covariates")
     assert set(names) <= set(home_copy.lake.read_pandas(WEEKLY_DEMAND, [week])["part_id"])
     assert {path.name for path in home_copy.path.iterdir()} - before <= {"locks"}
     (listed,) = (home_copy.path / "landing" / "quarantine").iterdir()

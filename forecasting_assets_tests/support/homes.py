@@ -72,7 +72,7 @@ def _materialized_home(folder: Path) -> Home:
     with FileLock(folder.with_suffix(".lock")):
         if not finished.exists():
             new = new_home(folder)
-            assert materialize(new.settings, WEEKS, "+key:feature_table")
+            assert materialize(new.settings, WEEKS, "+key:known_covariates")
             assert materialize(new.settings, PLANNED, "group:forecasts or group:planning")
             finished.write_bytes(pickle.dumps(new))
         home: Home = pickle.loads(finished.read_bytes())

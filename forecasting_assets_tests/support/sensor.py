@@ -21,6 +21,7 @@ from forecasting_assets.tables import (
     CLEAN_ORDERS,
     DEMAND_FORECAST,
     DEMAND_PLAN,
+    KNOWN_COVARIATES,
     MANUFACTURER_NETWORK,
     ORDER_BOOK,
     RAW_ORDERS,
@@ -46,8 +47,8 @@ PLANNING = (
 )
 #: Marks a run of all assets.
 PLAN = "to the plan"
-ORDERS = "raw_orders, clean_orders, order_book, weekly_demand, feature_table"
-MODELS = "feature_table, sarimax_model, xgb_model"
+ORDERS = "raw_orders, clean_orders, order_book, weekly_demand, feature_table, known_covariates"
+MODELS = "feature_table, known_covariates, sarimax_model, xgb_model"
 HEADER = "order_id,order_date,part_id,region,quantity,unit_price\n"
 
 
@@ -90,7 +91,7 @@ def ranges(result) -> list[tuple[str, ...]]:
     for request in result.run_requests or []:
         weeks = weeks_of_run(request.tags)
         names = [key.to_user_string() for key in request.asset_selection]
-        scope = PLAN if len(names) == 5 + len(PLANNING) else ", ".join(names)
+        scope = PLAN if len(names) == 6 + len(PLANNING) else ", ".join(names)
         asked.append((str(weeks[0]), str(weeks[-1]), scope))
     return asked
 
@@ -98,7 +99,7 @@ def ranges(result) -> list[tuple[str, ...]]:
 def made(zone: Path, weeks: list[date], *tables: Table) -> None:
     """Write records as if a run had made `weeks` of `tables`, in the order of the graph."""
     settings = load_settings(zone.parents[1])
-    for table in tables or (RAW_ORDERS, CLEAN_ORDERS, ORDER_BOOK, WEEKLY_DEMAND, FEATURES):
+    for table in tables or (RAW_ORDERS, CLEAN_ORDERS, ORDER_BOOK, WEEKLY_DEMAND, FEATURES, KNOWN_COVARIATES):
         freshness = freshness_of(settings)
         empty = pd.DataFrame({c.name: pd.Series(dtype=object) for c in table.columns if c.name != "week"})
         for week in weeks:

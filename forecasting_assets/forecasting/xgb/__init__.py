@@ -36,6 +36,7 @@ from forecasting_assets.forecasting.xgb.training import (
     TrainingData,
     TrainingPlan,
     fit,
+    fit_planned,
     plan_training,
     train,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "feature_names",
     "first_target",
     "fit",
+    "fit_planned",
     "importance",
     "load",
     "load_booster",

@@ -6,6 +6,7 @@ from forecasting_assets.allocation import load_network, unused_manufacturers
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import write_network
 from forecasting_assets.settings import Settings
+from forecasting_assets.workflows.covariates import write_covariates
 from forecasting_assets.workflows.demand import plan_demand_of_week
 from forecasting_assets.workflows.impact import judge_week, report_week
 from forecasting_assets.workflows.index_report import write_index
@@ -29,6 +30,14 @@ def manufacturer_network(weeks: list[date], settings: Settings, lake: Lake) -> W
     for week in weeks:
         write_network(lake, network, week)
         yield week, WeekResult(len(network.manufacturers), sizes)
+
+
+def known_covariates(weeks: list[date], settings: Settings, lake: Lake) -> WeekResults:
+    """What became known of coming weeks, such as prices and promotions: each value when a forecast could first use it.
+
+    All that is known at the end of a week is in the weeks up to it. A value published later replaces an earlier one.
+    """
+    yield from write_covariates(settings, lake, weeks)
 
 
 def demand_plan(weeks: list[date], settings: Settings, lake: Lake) -> WeekResults:

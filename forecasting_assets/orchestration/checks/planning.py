@@ -28,17 +28,20 @@ from forecasting_assets.allocation import (
     unservable,
     unused_manufacturers,
 )
+from forecasting_assets.features.build import feature_columns
 from forecasting_assets.findings import Finding
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import read_network
 from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.planning.checks import check_demand_plan, check_overrides, check_planning_files
+from forecasting_assets.planning.covariates import check_covariates, check_names_known, check_plan_complete
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     ALLOCATION_PLAN,
     BUSINESS_IMPACT,
     CAPACITY_LOAD,
     DEMAND_PLAN,
+    KNOWN_COVARIATES,
     MANUFACTURER_NETWORK,
     OVERRIDE_USE,
     PLAN_FLOWS,
@@ -49,8 +52,22 @@ from forecasting_assets.tables import (
     SUPPLY_LEDGER,
 )
 from forecasting_assets.tables.contract import check_contract
-from forecasting_assets.weeks import add_weeks
+from forecasting_assets.weeks import add_weeks, weeks_between
 from forecasting_assets.workflows.planning import planning_inputs, read_plan_costs
+
+
+def covariate_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Finding]:
+    """Check what became known of covariates in a week, and what is known of the coming weeks by then."""
+    horizon = settings.calendar.horizon_weeks
+    rows = lake.read_pandas(KNOWN_COVARIATES, [week]).drop(columns="week")
+    active = lake.read_pandas(feature_columns(horizon), [week], SERIES)
+    since = max(add_weeks(week, -horizon), settings.calendar.first_week)
+    known = lake.read_pandas(KNOWN_COVARIATES, weeks_between(since, week), missing_ok=True)
+    return {
+        "contract": check_covariates(rows, week, horizon),
+        "names_known": check_names_known(rows, active),
+        "plan_complete": check_plan_complete(known, week, horizon),
+    }
 
 
 def demand_plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Finding]:

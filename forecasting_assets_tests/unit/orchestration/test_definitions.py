@@ -19,6 +19,7 @@ ASSETS = {
     "order_book",
     "weekly_demand",
     "feature_table",
+    "known_covariates",
     "sarimax_model",
     "xgb_model",
     "backtest_report",

@@ -23,6 +23,7 @@ from forecasting_assets.workflows.arrivals import Cursor, decide
 from forecasting_assets_tests.support.opened_files import OpenedFiles
 from forecasting_assets_tests.support.sensor import (
     FEATURES,
+    KNOWN_COVARIATES,
     MODELS,
     ORDERS,
     PLAN,
@@ -98,7 +99,7 @@ def test_late_orders_refresh_their_weeks_and_all_that_the_newest_plan_reads(zone
     asked = arrived(zone)
     assert ranges(asked) == [
         ("2024-03-04", "2024-03-04", ORDERS),
-        ("2024-03-11", "2024-03-11", "feature_table"),
+        ("2024-03-11", "2024-03-11", "feature_table, known_covariates"),
         ("2024-03-18", "2024-03-18", f"{ORDERS}, sarimax_model, xgb_model"),
         ("2024-03-25", "2024-04-01", MODELS),
         (
@@ -108,7 +109,15 @@ def test_late_orders_refresh_their_weeks_and_all_that_the_newest_plan_reads(zone
         ),
     ]
     for first, last, assets in ranges(asked):
-        for table in (RAW_ORDERS, CLEAN_ORDERS, ORDER_BOOK, WEEKLY_DEMAND, FEATURES, *PLANNING):
+        for table in (
+            RAW_ORDERS,
+            CLEAN_ORDERS,
+            ORDER_BOOK,
+            WEEKLY_DEMAND,
+            FEATURES,
+            KNOWN_COVARIATES,
+            *PLANNING,
+        ):
             if table.name in assets.split(", "):
                 made(zone, weeks_between(date.fromisoformat(first), date.fromisoformat(last)), table)
     freshness = freshness_of(load_settings(zone.parents[1]))
@@ -137,7 +146,7 @@ def test_late_orders_refresh_all_that_changes_with_them_if_so_set(zone):
     land(zone, "late.csv", "2024-03-12")
     assert ranges(arrived(zone)) == [
         ("2024-03-11", "2024-03-11", ORDERS),
-        ("2024-03-18", "2024-03-18", "feature_table"),
+        ("2024-03-18", "2024-03-18", "feature_table, known_covariates"),
         (
             "2024-03-25",
             "2024-04-08",

@@ -1,0 +1,158 @@
+"""Known covariates: from the rows of planning files to one value of each covariate, and from when on it is known."""
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.findings import Finding
+from forecasting_assets.planning.rows import PlanningFileError, PlanningProblem
+from forecasting_assets.tables import COVARIATE_FILE, KNOWN_COVARIATES, SERIES, Column, Table
+from forecasting_assets.tables.contract import check_contract
+from forecasting_assets.weeks import add_weeks
+from forecasting_assets.wording import count, listed
+
+_CELL = [*SERIES, "target_week", "covariate"]
+#: Covariates or parts that a description names.
+_MOST_NAMED = 10
+
+
+def with_values(table: Table, cells: pd.DataFrame) -> Table:
+    """Return an open table with a column of numbers for each further column of `cells`; another table unchanged."""
+    if not table.open:
+        return table
+    names = [c for c in cells if c not in (*table.names, "file", "row")]
+    values = (Column(str(name), "double", "Value of the covariate", nullable=True) for name in names)
+    return replace(table, columns=(*table.columns, *values))
+
+
+def covariate_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each value of a covariate.
+
+    Parameters
+    ----------
+    rows
+        Rows of planning files that became known in the same week: the columns of the files, `file` and `row`.
+
+    Returns
+    -------
+    DataFrame
+        Columns of KNOWN_COVARIATES. Empty cells have no row. Of several values of the same covariate, the one that was
+        published last counts; one that was always known is the oldest.
+
+    Raises
+    ------
+    PlanningFileError
+        If two values of the same covariate were published on the same day.
+    """
+    names = [c for c in rows if c not in (*COVARIATE_FILE.names, "file", "row")]
+    place = ["published", "file", "row"]
+    values = rows.rename(columns={"week": "target_week"}).melt(
+        [*SERIES, "target_week", *place], names, "covariate", "value"
+    )
+    values = values[values["value"].notna()].drop_duplicates([*_CELL, "published", "value"])
+    ambiguous = values.duplicated([*_CELL, "published"])
+    if ambiguous.any():
+        raise PlanningFileError(_ambiguous(row) for row in values[ambiguous].itertuples())
+    newest = values.sort_values("published", na_position="first", kind="stable")
+    newest = newest.drop_duplicates(_CELL, keep="last")
+    return newest.sort_values(_CELL, ignore_index=True)[KNOWN_COVARIATES.names]
+
+
+def _ambiguous(row: Any) -> PlanningProblem:
+    reason = (
+        f"{row.file}, row {row.row}, column {row.covariate}: another row has another value for the same part, region, "
+        "week and day of publication; keep one of them"
+    )
+    return PlanningProblem(
+        "two_values", reason, COVARIATE_FILE.name, row.file, row.row, row.covariate, f"{row.value:g}"
+    )
+
+
+def check_covariates(rows: pd.DataFrame, week: date, horizon: int) -> Finding:
+    """Check the rows that became known in a week: one value of each covariate, of a week that had not closed.
+
+    Parameters
+    ----------
+    rows
+        Rows of KNOWN_COVARIATES.
+    week
+        Their week.
+    horizon
+        Weeks ahead that forecasts are made for.
+    """
+    contract = check_contract(rows, KNOWN_COVARIATES)
+    if not contract.passed:
+        return contract
+    last = pd.Timestamp(add_weeks(week, horizon))
+    outside = int((~rows["target_week"].between(pd.Timestamp(week), last)).sum())
+    fault = f"{count(outside, 'row')} about weeks before {week} or after {last:%Y-%m-%d}"
+    metadata = {**contract.metadata, "rows_outside": outside}
+    return Finding(not outside, fault if outside else contract.description, metadata)
+
+
+def check_names_known(rows: pd.DataFrame, active: pd.DataFrame) -> Finding:
+    """Check that parts and regions of covariates are among the active series (part_id, region)."""
+    unknown = []
+    for name, noun in (("part_id", "part"), ("region", "region")):
+        named = rows[name].dropna().unique()
+        unknown += [f"{noun} {value!r}" for value in sorted(set(named) - set(active[name]))]
+    description = f"not among the active series: {listed(unknown, _MOST_NAMED)}"
+    named_all = "every part and region is that of an active series"
+    return Finding(not unknown, description if unknown else named_all, {"unknown_names": len(unknown)})
+
+
+def check_plan_complete(known: pd.DataFrame, week: date, horizon: int) -> Finding:
+    """Check that what is known of the last weeks is known of all coming weeks as well.
+
+    Parameters
+    ----------
+    known
+        Rows of KNOWN_COVARIATES, of all weeks in which something about `week` or later weeks may have become known.
+    week
+        The week that has closed.
+    horizon
+        Weeks ahead that forecasts are made for.
+
+    Returns
+    -------
+    Finding
+        Failed if a covariate that is known of `week`, for a part and a region or for all, is missing in a later week.
+    """
+    current = known[known["target_week"] == pd.Timestamp(week)]
+    coming = known[known["target_week"] > pd.Timestamp(week)]
+    key = [*SERIES, "covariate"]
+    weeks = coming.drop_duplicates(_CELL).groupby(key, dropna=False).size().rename("weeks").reset_index()
+    scopes = current[key].drop_duplicates().merge(weeks, on=key, how="left")
+    short = scopes[scopes["weeks"].fillna(0) < horizon]
+    missing = int((horizon - short["weeks"].fillna(0)).sum())
+    names = listed(sorted(short["covariate"].unique()), _MOST_NAMED)
+    fault = (
+        f"{names}: {count(missing, 'value')} of the next {count(horizon, 'week')} missing for "
+        f"{count(len(short), 'row')} of the plan of {week}; these weeks are forecast without covariates"
+    )
+    metadata = {"covariates": int(current["covariate"].nunique()), "values_missing": missing}
+    if current.empty:
+        return Finding(True, "no covariates are known", metadata)
+    return Finding(not missing, fault if missing else f"known of the next {count(horizon, 'week')}", metadata)
+
+
+def first_known(frame: pd.DataFrame, ahead: int, since: date) -> np.ndarray:
+    """Return the week at whose end each row of the planning files becomes known to forecasts, (rows,) datetime64.
+
+    Parameters
+    ----------
+    frame
+        week and published of the rows; missing where they cannot be read.
+    ahead
+        Weeks ahead that forecasts are made for: a row is not used before its week is among them.
+    since
+        First week of history.
+    """
+    entered = frame["week"] - pd.Timedelta(weeks=ahead)
+    published = frame["published"] - pd.to_timedelta(frame["published"].dt.weekday, unit="D")
+    latest = entered.where(~(published > entered), published)
+    known: np.ndarray = latest.where(~(latest < pd.Timestamp(since)), pd.Timestamp(since)).to_numpy()
+    return known

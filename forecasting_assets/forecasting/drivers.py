@@ -1,14 +1,12 @@
 """What drives the XGBoost forecast of a series: the contribution of each group of features, in units.
 
 On its way from the root of a tree to a leaf, a forecast changes with every split; the change counts for the feature
-that the split asks for. These contributions add up to the logarithm of the mean. Units are shared out in proportion to
-them (by the logarithmic mean), so that the SARIMAX forecast, which the trees start from, and the units of all drivers
-add up to the XGBoost forecast.
+that the split asks for. These contributions add up to the distance of the mean from the level of the series, so that
+the units at this level and the units of all drivers add up to the XGBoost forecast.
 
 References
 ----------
 Saabas (2014), "Interpreting random forests" (contributions along the path of a tree).
-Ang (2004), "Decomposition analysis for policymaking in energy" (the logarithmic mean Divisia index).
 """
 
 from collections.abc import Mapping
@@ -18,14 +16,8 @@ import pandas as pd
 
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
-from forecasting_assets.forecasting.xgb import (
-    SARIMAX_ERRORS,
-    Baseline,
-    XgbModel,
-    design,
-    feature_names,
-    order_size,
-)
+from forecasting_assets.forecasting.xgb import Baseline, XgbModel, design, feature_names
+from forecasting_assets.forecasting.xgb.design import CALENDAR, SEASON
 from forecasting_assets.tables import SERIES
 
 OTHER = "other features"
@@ -35,23 +27,11 @@ LEVEL = "level of the past months"
 COVARIATES = "plan of prices and promotions"
 #: Features of each driver; those that no driver names are OTHER.
 DRIVERS: Mapping[str, tuple[str, ...]] = {
-    "recent orders": (
-        "quantity",
-        *(f"lag_{k}" for k in range(1, 9)),
-        "mean_4",
-        "weeks_since_order",
-        "sarimax_change",
-        *(f"sarimax_error_{k}" for k in SARIMAX_ERRORS),
-    ),
-    LEVEL: (
-        *("lag_13", "lag_26", "mean_13", "mean_26", "mean_52", "std_13", "std_52", "log_order_size"),
-        *("sarimax_location", "sarimax_log_ratio", "sarimax_spread"),
-    ),
-    "season": (
-        *("last_year_before", "last_year", "last_year_after", "last_year_ratio"),
-        *("sarimax_season", "target_holidays"),
-    ),
-    "order book": ("booked", "booked_share", "booked_log_ratio"),
+    "recent orders": ("quantity", *(f"lag_{k}" for k in range(1, 9)), "mean_4", "weeks_since_order"),
+    LEVEL: ("lag_13", "lag_26", "mean_13", "mean_52", "std_13", "std_52", "log_volatility"),
+    "season": (*SEASON, *CALENDAR),
+    "SARIMAX forecast": ("sarimax",),
+    "order book": ("booked", "booked_share", "booked_suggests"),
     "price": ("price_ratio",),
     "category and region": ("part_category", "region", "category_ratio", "region_ratio"),
     "how regularly it is ordered": ("age_weeks", "order_weeks_52", "adi", "cv2", "segment"),
@@ -83,13 +63,13 @@ def forecast_drivers(
     Returns
     -------
     pandas.DataFrame
-        A row for each row of `features`, sorted by series: part_id, region, `sarimax` (units the trees start from),
-        a column for each driver (units added) and `xgb` (their sum), before units booked already are a lower limit.
+        A row for each row of `features`, sorted by series: part_id, region, `level` (units at the level of the
+        last half year), a column for each driver (units added) and `xgb` (their sum), before units booked already are a lower limit.
     """
     features = features.sort_values(SERIES, ignore_index=True)
     names = [*DRIVERS, OTHER]
     if features.empty:
-        return pd.DataFrame(columns=[*SERIES, "sarimax", *names, "xgb"])
+        return pd.DataFrame(columns=[*SERIES, "level", *names, "xgb"])
     last = features["week"].max().date()
     base = Baseline.from_history(model.sarimax, history, totals, last, settings)
     units = _units(model, features, base)
@@ -98,30 +78,28 @@ def forecast_drivers(
         if base.rolling.regressors:
             planned = base.rolling.regressors.covariates.complete[base.locate(features)]
             units = np.where(planned[..., None], _units(model.planned, features, base), units)
-    columns = ["sarimax", *names, "xgb"]
+    columns = ["level", *names, "xgb"]
     return features[SERIES].assign(**dict(zip(columns, units.sum(axis=1).T, strict=True)))
 
 
 def _units(model: XgbModel, features: pd.DataFrame, base: Baseline) -> np.ndarray:
-    """Units by SARIMAX, of each driver and by XGBoost: (rows of `features`, horizon, columns of `forecast_drivers`)."""
+    """Units at the level, of each driver and by XGBoost: (rows of `features`, horizon, columns of `forecast_drivers`)."""
     import xgboost
 
     horizon, names = model.sarimax.horizon, [*DRIVERS, OTHER]
     rows = features.iloc[np.repeat(np.arange(len(features)), horizon)]
     ahead = np.tile(np.arange(horizon), len(features)) + 1
-    size = order_size(rows)
-    start = base.mean_start(base.cells(rows, ahead), size)
+    cells = base.cells(rows, ahead)
     x = design(rows, ahead, base, model.categories, model.countries, model.with_book)
-    data = xgboost.DMatrix(x, base_margin=start, nthread=1)
     # Shapley values would take a hundred times as long, for the same sum.
-    steps = model.mean.predict(data, pred_contribs=True, approx_contribs=True)
+    steps = model.mean.predict(xgboost.DMatrix(x, nthread=1), pred_contribs=True, approx_contribs=True)
     by_driver = _by_driver(steps[:, :-1].astype(float), model.features)
-    by_driver[:, names.index(LEVEL)] += steps[:, -1] - start
+    by_driver[:, names.index(LEVEL)] += steps[:, -1]
     change = by_driver.sum(axis=1)
-    before, after = np.exp(start) * size, np.exp(start + change) * size
-    per_log = before.copy()
-    np.divide(after - before, change, out=per_log, where=np.abs(change) > 1e-9)
-    columns = np.column_stack([before, by_driver * per_log[:, None], after])
+    before, after = (base.in_units(relative, cells) for relative in (np.zeros(len(cells)), change))
+    per_step = np.zeros(len(cells))
+    np.divide(after - before, change, out=per_step, where=np.abs(change) > 1e-9)
+    columns = np.column_stack([before, by_driver * per_step[:, None], after])
     return columns.reshape(len(features), horizon, -1)
 
 

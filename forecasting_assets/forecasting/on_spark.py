@@ -207,7 +207,7 @@ def train_mean(
 def _mean_rows(
     demand: "DataFrame", features: "DataFrame", plan: TrainingPlan, settings: ForecastingSettings
 ) -> "DataFrame":
-    """MeanRows as a table: the features, target, start, weight, rank."""
+    """MeanRows as a table: the features, target, weight, rank."""
     from pyspark.sql import functions as F
 
     totals, names = group_totals(demand), xgb.feature_names(plan.with_book)
@@ -219,13 +219,13 @@ def _mean_rows(
         base = plan.baseline(to_pandas(history), totals, settings)
         rows = plan.mean_rows(to_pandas(known), base, settings)
         columns = dict(zip(names, rows.x.T, strict=True))
-        others = {name: getattr(rows, name) for name in ("target", "start", "weight")}
+        others = {name: getattr(rows, name) for name in ("target", "weight")}
         return pa.table({**columns, **others, "rank": rows.rank.view("int64")})
 
     tasks = task_count(slots(demand.sparkSession), len(plan.parts), plan.rows)
     sampled = [frame.join(F.broadcast(parts), "part_id", "left_semi") for frame in (demand, features)]
     schema = [f"`{name}` FLOAT" for name in names]
-    schema += ["target DOUBLE", "start DOUBLE", "weight DOUBLE", "rank BIGINT"]
+    schema += ["target DOUBLE", "weight DOUBLE", "rank BIGINT"]
     return (
         _by_part(_history(sampled[0]), tasks)
         .cogroup(_by_part(sampled[1], tasks))
@@ -241,7 +241,7 @@ def _sorted_rows(batches: Iterable["pa.RecordBatch"], features: Sequence[str]) -
     order = np.argsort(table["rank"].to_numpy())
     columns = {name: table[name].to_numpy()[order] for name in table.column_names}
     x = np.column_stack([columns[name] for name in features])
-    return MeanRows(x, columns["target"], columns["start"], columns["weight"], columns["rank"].view("uint64"))
+    return MeanRows(x, columns["target"], columns["weight"], columns["rank"].view("uint64"))
 
 
 @contextmanager

@@ -117,11 +117,12 @@ def _drivers(row: Mapping[str, Any] | None, combined: float, tables: ForecastTab
     by_size = sorted(units.items(), key=lambda driver: -abs(driver[1]))
     largest = {name: value for name, value in by_size[:_DRIVERS_NAMED] if abs(value) >= smallest}
     named = [f"{name} {_signed_units(value)}" for name, value in largest.items()]
-    rest = float(row["xgb"] - row["sarimax"]) - sum(largest.values())
+    rest = float(row["xgb"] - row["level"]) - sum(largest.values())
     named += [f"all else {_signed_units(rest)}"] if abs(rest) >= 0.05 else []
     return (
-        f"What drives it: SARIMAX expects {_units(row['sarimax'])}; XGBoost makes it {_units(row['xgb'])}"
-        f" ({_listed(named)}). The forecast averages both by their accuracy: {_units(combined)}."
+        f"What drives it: at the level of the last half year it would be {_units(row['level'])}; XGBoost makes it"
+        f" {_units(row['xgb'])} ({_listed(named)}). The forecast averages it with SARIMAX by their accuracy:"
+        f" {_units(combined)}."
     )
 
 

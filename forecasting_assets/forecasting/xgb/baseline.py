@@ -1,25 +1,21 @@
-"""The SARIMAX forecasts that the trees start from."""
+"""What the trees know of a panel beside the feature table: SARIMAX forecasts, and the usual demand of its series."""
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.forecast_arrays import SeriesIndex
-from forecasting_assets.forecasting.panel import Panel, week_numbers
+from forecasting_assets.forecasting.panel import LOG_GAIN, Panel, in_units, week_numbers
 from forecasting_assets.forecasting.rolling import RollingForecasts
 from forecasting_assets.forecasting.sarimax import Cells, SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.forecasting.xgb.usual import UsualDemand
 from forecasting_assets.weeks import add_weeks
-
-#: Lower limit of the start of the mean, as a share of the order size.
-MIN_START = 0.02
-#: Cells whose distribution is in memory at once.
-START_CELLS = 50_000
-
 
 @dataclass(frozen=True)
 class Baseline:
@@ -33,8 +29,6 @@ class Baseline:
         Demand of the series.
     rolling
         Forecasts from every week.
-    scales
-        Scales of the errors, (series, weeks, horizon).
     index
         Row numbers of the series.
     """
@@ -42,7 +36,6 @@ class Baseline:
     model: SarimaxModel
     panel: Panel
     rolling: RollingForecasts
-    scales: np.ndarray
     index: SeriesIndex
 
     @classmethod
@@ -61,8 +54,7 @@ class Baseline:
     @classmethod
     def from_forecasts(cls, model: SarimaxModel, panel: Panel, rolling: RollingForecasts) -> "Baseline":
         """Build the baseline from rolling forecasts of `panel` by `model`."""
-        scales = sarimax.model_error_scales(model, rolling)
-        return cls(model, panel, rolling, scales, SeriesIndex(panel.series))
+        return cls(model, panel, rolling, SeriesIndex(panel.series))
 
     def locate(self, features: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Return the row and the column of the panel for each row of the feature table."""
@@ -73,17 +65,29 @@ class Baseline:
         series, column = self.locate(features)
         return Cells(series, column, horizon - 1)
 
-    def mean_start(self, cells: Cells, size: np.ndarray) -> np.ndarray:
-        """Return the log of the SARIMAX mean over the order size `size`, for each cell."""
-        start = np.empty(len(cells))
-        for begin in range(0, len(cells), START_CELLS):
-            some = slice(begin, begin + START_CELLS)
-            start[some] = sarimax.cell_distributions(self.model, self.rolling, self.scales, cells[some])[:, 0]
-        logs: np.ndarray = np.log(np.maximum(start / size, MIN_START))
-        return logs
+    @cached_property
+    def usual(self) -> UsualDemand:
+        """Level and volatility of the series, without the effect of known covariates and without unusual weeks."""
+        log_demand = self.rolling.endog
+        if self.rolling.regressors is not None:
+            log_demand = log_demand - self.rolling.regressors.past
+        begun = np.arange(log_demand.shape[1]) >= self.panel.first_order[:, None]
+        return UsualDemand.of(np.where(begun, in_units(log_demand, self.rolling.scale), np.nan))
 
-    def error_quantiles(self, cells: Cells) -> np.ndarray:
-        """Return the quantiles of the standardised errors of SARIMAX, (cells, LEVELS)."""
-        pattern = self.rolling.pattern[cells.series, cells.column]
-        quantiles: np.ndarray = self.model.errors[pattern[:, None], cells.h[:, None], sarimax.AT_LEVELS]
-        return quantiles
+    def relative(self, units: np.ndarray, cells: Cells) -> np.ndarray:
+        """Express demand of some cells, without the effect of known covariates, as `UsualDemand.relative`."""
+        return self.usual.relative(self._shifted(units, cells, -1.0), cells.series, cells.column)
+
+    def in_units(self, relative: np.ndarray, cells: Cells) -> np.ndarray:
+        """Convert `relative` values of some cells (cells, ...) back to units."""
+        return self._shifted(self.usual.in_units(relative, cells.series, cells.column), cells, 1.0)
+
+    def _shifted(self, units: np.ndarray, cells: Cells, sign: float) -> np.ndarray:
+        """Add the effect of known covariates to demand (cells, ...), or take it out if `sign` is negative."""
+        if self.rolling.regressors is None:
+            return units
+        effect = self.rolling.regressors.effect[cells.h + 1, cells.series, cells.column + cells.h + 1]
+        by_cell = effect.astype(float).reshape(-1, *[1] * (units.ndim - 1))
+        scale = self.rolling.scale[cells.series]
+        log_units = np.log1p(LOG_GAIN * units / scale.reshape(by_cell.shape))
+        return in_units(log_units + sign * by_cell, scale)

@@ -8,46 +8,34 @@ from forecasting_assets.forecasting.covariate_effect import Regressors
 from forecasting_assets.forecasting.covariates import covariate_feature_names, covariate_features
 from forecasting_assets.forecasting.panel import in_units
 from forecasting_assets.forecasting.sarimax import Cells
-from forecasting_assets.forecasting.xgb.baseline import MIN_START, Baseline
-from forecasting_assets.weeks import add_weeks_to_all
+from forecasting_assets.forecasting.xgb.baseline import Baseline
+from forecasting_assets.forecasting.xgb.usual import YEARS
+from forecasting_assets.weeks import YEAR_WEEKS, add_weeks_to_all
 
-#: Features in units of demand; they are divided by the order size.
-IN_UNITS = [
-    "quantity",
-    *(f"lag_{k}" for k in (1, 2, 3, 4, 5, 6, 7, 8, 13, 26)),
-    *(f"mean_{k}" for k in (4, 13, 26, 52)),
-    *(f"std_{k}" for k in (13, 52)),
-]
-#: Demand of the target week a year ago and of the weeks beside it. The lag depends on the horizon; this is the lag at
-#: horizon 0. Also in units.
-LAST_YEAR = {"last_year_before": 53, "last_year": 52, "last_year_after": 51}
+#: Demand of the feature table that is expressed relative to the level of the series (`usual`).
+DEMAND = ["quantity", *(f"lag_{k}" for k in (*range(1, 9), 13, 26)), *(f"mean_{k}" for k in (4, 13, 52))]
+#: Standard deviations, in volatilities.
+DEVIATIONS = ["std_13", "std_52"]
+#: The same weeks of earlier years: the week itself, and the three weeks around it for each year and for all years.
+SEASON = ["last_year", *(f"season_{year}" for year in YEARS), "season"]
 UNCHANGED = ["age_weeks", "weeks_since_order", "order_weeks_52", "adi", "cv2", "price_ratio"]
 #: Demand of the group in the week over its mean of 13 weeks.
 GROUP_RATIOS = {"category_ratio": "category", "region_ratio": "region"}
 CATEGORIES = ["part_category", "region", "segment"]
-#: Horizons of the latest SARIMAX errors: of the forecasts of the origin week made this many weeks before.
-SARIMAX_ERRORS = (1, 2, 4)
+#: Place of the target week in the year, and the public holidays in it and in the weeks beside it.
+CALENDAR = ["sin_target", "cos_target", "holidays_before", "holidays_target", "holidays_after"]
 FEATURES = [
-    *IN_UNITS,
-    *LAST_YEAR,
-    "last_year_ratio",
+    *DEMAND,
+    *DEVIATIONS,
+    "log_volatility",
+    *SEASON,
     *UNCHANGED,
-    *GROUP_RATIOS,
     *CATEGORIES,
-    "log_order_size",
     "horizon",
-    "target_holidays",
-    "sarimax_log_ratio",
-    "sarimax_location",
-    "sarimax_season",
-    "sarimax_spread",
-    "sarimax_change",
-    *(f"sarimax_error_{k}" for k in SARIMAX_ERRORS),
+    *CALENDAR,
 ]
 #: Features of the order book, of models that are trained where orders have due dates.
-BOOK_FEATURES = ["booked", "booked_share", "booked_log_ratio"]
-
-
+BOOK_FEATURES = ["booked", "booked_share", "booked_suggests"]
 #: Effect of known covariates on log demand in the target week and in the origin week, of models that use covariates.
 EFFECT_FEATURES = ["covariate_effect", "covariate_effect_origin"]
 
@@ -56,11 +44,6 @@ def feature_names(with_book: bool, covariates: tuple[str, ...] = ()) -> list[str
     """Return the columns of the feature matrix, with those of the order book or without, and those of covariates."""
     names = [*FEATURES, *BOOK_FEATURES] if with_book else FEATURES
     return [*names, *EFFECT_FEATURES, *covariate_feature_names(covariates)] if covariates else names
-
-
-def order_size(features: pd.DataFrame) -> np.ndarray:
-    """Return the mean units of the weeks with orders among the last 52, by which a series is scaled."""
-    return (features["mean_52"] * features["adi"]).to_numpy(float)
 
 
 def design(
@@ -94,38 +77,47 @@ def design(
         (rows, `feature_names`), float32; unknown values are NaN. It has the columns of known covariates if the SARIMAX
         forecasts use them.
     """
-    size, cells = order_size(features), base.cells(features, horizon)
+    cells = base.cells(features, horizon)
     columns = {
-        **_demand_columns(features, horizon, size),
+        **_demand_columns(features, base, cells),
+        **_season_columns(base, cells),
         **_series_columns(features, categories),
-        "log_order_size": np.log(size),
         "horizon": horizon,
-        "target_holidays": _target_holidays(features, horizon, countries),
-        **_sarimax_columns(base, cells, size),
-        **(_book_columns(base, cells, size) if with_book else {}),
+        **_calendar_columns(features, horizon, countries),
+        **(_book_columns(base, cells) if with_book else {}),
     }
     x = np.column_stack([columns[c].astype(np.float32) for c in feature_names(with_book)])
     regressors = base.rolling.regressors
     return x if regressors is None else np.column_stack([x, _covariate_columns(regressors, cells)])
 
 
-def _demand_columns(features: pd.DataFrame, horizon: np.ndarray, size: np.ndarray) -> dict[str, np.ndarray]:
-    columns = {c: features[c].to_numpy(float) / size for c in IN_UNITS}
-    for name, weeks in LAST_YEAR.items():
-        lag = np.full(len(features), np.nan)
-        for h in np.unique(horizon):
-            if f"lag_{weeks - h}" in features:
-                at = horizon == h
-                lag[at] = features[f"lag_{weeks - h}"].to_numpy(float)[at]
-        columns[name] = lag / size
-    # Mean demand of the three weeks around the origin a year ago.
-    year_ago = features[["lag_51", "lag_52", "lag_53"]].to_numpy(float).mean(axis=1)
-    columns["last_year_ratio"] = _ratio(columns["last_year"] * size, year_ago)
-    return columns
+def _scale(base: Baseline, cells: Cells) -> np.ndarray:
+    scale: np.ndarray = base.rolling.scale[cells.series]
+    return scale
+
+
+def _demand_columns(features: pd.DataFrame, base: Baseline, cells: Cells) -> dict[str, np.ndarray]:
+    usual, at = base.usual, (cells.series, cells.column)
+    volatility = usual.volatility[at]
+    columns = {name: usual.relative(features[name].to_numpy(float), *at) for name in DEMAND}
+    for name in DEVIATIONS:
+        columns[name] = features[name].to_numpy(float) / (usual.level[at] * volatility)
+    return {**columns, "log_volatility": np.log(volatility)}
+
+
+def _season_columns(base: Baseline, cells: Cells) -> dict[str, np.ndarray]:
+    last_year, by_year = base.usual.season(cells.series, cells.column, cells.h + 1)
+    years = np.isfinite(by_year).sum(axis=0)
+    mean = np.divide(
+        np.nansum(by_year, axis=0), years, out=np.full(len(cells), np.nan), where=years > 0
+    )
+    return dict(zip(SEASON, [last_year, *by_year, mean], strict=True))
 
 
 def _series_columns(features: pd.DataFrame, categories: dict[str, list[str]]) -> dict[str, np.ndarray]:
     columns = {c: features[c].to_numpy(float) for c in UNCHANGED}
+    # All series of a market that began together would show the trees by their age which week it is.
+    columns["age_weeks"] = np.minimum(columns["age_weeks"], YEAR_WEEKS)
     for name, group in GROUP_RATIOS.items():
         columns[name] = _ratio(
             features[f"{group}_quantity"].to_numpy(float), features[f"{group}_mean_13"].to_numpy(float)
@@ -136,29 +128,18 @@ def _series_columns(features: pd.DataFrame, categories: dict[str, list[str]]) ->
     return columns
 
 
-def _target_holidays(features: pd.DataFrame, horizon: np.ndarray, countries: tuple[str, ...]) -> np.ndarray:
+def _calendar_columns(
+    features: pd.DataFrame, horizon: np.ndarray, countries: tuple[str, ...]
+) -> dict[str, np.ndarray]:
     target = add_weeks_to_all(features["week"].to_numpy("datetime64[D]"), horizon)
-    weeks, week = np.unique(target, return_inverse=True)
-    calendar = calendar_features(weeks.astype(object).tolist(), countries)
-    return calendar["holidays"].to_numpy(float)[week]
 
+    def of_weeks(weeks: np.ndarray, *names: str) -> list[np.ndarray]:
+        distinct, week = np.unique(weeks, return_inverse=True)
+        calendar = calendar_features(distinct.astype(object).tolist(), countries)
+        return [calendar[name].to_numpy(float)[week] for name in names]
 
-def _sarimax_columns(base: Baseline, cells: Cells, size: np.ndarray) -> dict[str, np.ndarray]:
-    rolling, series, column = base.rolling, cells.series, cells.column
-    location, scale = cells.of(rolling.location), cells.of(base.scales)
-    median = in_units(location, rolling.scale[series])
-    columns = {
-        "sarimax_log_ratio": np.log(np.maximum(median / size, MIN_START)),
-        "sarimax_location": location,
-        "sarimax_spread": scale,
-        "sarimax_season": cells.of(rolling.season),
-        "sarimax_change": (rolling.endog[series, column] - location) / scale,
-    }
-    for k in SARIMAX_ERRORS:
-        known = (column >= k) & (k <= rolling.error.shape[2])
-        error = rolling.error[series, np.maximum(column - k, 0), min(k, rolling.error.shape[2]) - 1]
-        columns[f"sarimax_error_{k}"] = np.where(known, error / scale, np.nan)
-    return columns
+    holidays = [of_weeks(add_weeks_to_all(target, np.array(shift)), "holidays")[0] for shift in (-1, 0, 1)]
+    return dict(zip(CALENDAR, [*of_weeks(target, "sin_1", "cos_1"), *holidays], strict=True))
 
 
 def _covariate_columns(regressors: Regressors, cells: Cells) -> np.ndarray:
@@ -170,21 +151,14 @@ def _covariate_columns(regressors: Regressors, cells: Cells) -> np.ndarray:
     return np.column_stack([target, origin, features])
 
 
-def _book_columns(base: Baseline, cells: Cells, size: np.ndarray) -> dict[str, np.ndarray]:
-    """Units booked, their usual share of demand, and what both suggest relative to the SARIMAX forecast."""
+def _book_columns(base: Baseline, cells: Cells) -> dict[str, np.ndarray]:
+    """Units booked, their usual share of demand, and the demand that both suggest."""
     rolling = base.rolling
     if rolling.booked is None or rolling.booked_share is None:
         return dict.fromkeys(BOOK_FEATURES, np.full(len(cells), np.nan))
     booked, share = cells.of(rolling.booked), cells.of(rolling.booked_share)
-    median = in_units(cells.of(rolling.location), rolling.scale[cells.series])
-    suggested = _ratio(booked, share)
-    return {
-        "booked": booked / size,
-        "booked_share": share,
-        "booked_log_ratio": np.log(
-            np.maximum(suggested / size, MIN_START) / np.maximum(median / size, MIN_START)
-        ),
-    }
+    columns = [base.relative(booked, cells), share, base.relative(_ratio(booked, share), cells)]
+    return dict(zip(BOOK_FEATURES, columns, strict=True))
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.forecasting.panel import Panel, week_numbers
+from forecasting_assets.forecasting.panel import week_numbers
 from forecasting_assets.forecasting.xgb.baseline import Baseline
-from forecasting_assets.weeks import EPOCH_WEEK, YEAR_WEEKS
+from forecasting_assets.weeks import EPOCH_WEEK
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,6 @@ def closed_pairs(features: pd.DataFrame, base: Baseline) -> TrainingPairs:
     week = week_numbers(features["week"].iloc[row], EPOCH_WEEK)
     rank = _mix(key[row] ^ _mix((week * 64 + h + 1).astype("uint64")))
     return TrainingPairs(row, h + 1, column[row] + h + 1, rank)
-
-
-def first_target(pairs: TrainingPairs, panel: Panel, at_least: int) -> int:
-    """Return the first column of the panel whose pairs are trained on.
-
-    Without a year of data there is no season to start from. Pairs from that time would teach the trees to add a
-    season that SARIMAX knows by now, so they are left out, provided that `at_least` other pairs remain.
-    """
-    seasonal = panel.first_order.min(initial=panel.demand.shape[1]) + YEAR_WEEKS
-    return int(seasonal) if (pairs.target >= seasonal).sum() >= at_least else 0
 
 
 def _mix(x: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from forecasting_assets.forecasting.panel import in_units
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb.baseline import Baseline
-from forecasting_assets.forecasting.xgb.design import design, order_size
+from forecasting_assets.forecasting.xgb.design import design
 from forecasting_assets.forecasting.xgb.model import XgbModel
 from forecasting_assets.tables import SERIES
 
@@ -74,13 +74,8 @@ def _distributions(model: XgbModel, features: pd.DataFrame, base: Baseline) -> n
     repeated = features.iloc[np.repeat(np.arange(len(features)), model.sarimax.horizon)]
     horizon = np.tile(np.arange(model.sarimax.horizon), len(features)) + 1
     x = design(repeated, horizon, base, model.categories, model.countries, model.with_book)
-    size = order_size(repeated)
     cells = base.cells(repeated, horizon)
-    mean = model.mean.inplace_predict(x, base_margin=base.mean_start(cells, size)) * size
-
-    error = model.quantiles.inplace_predict(x, base_margin=base.error_quantiles(cells))
-    location, scale = cells.of(base.rolling.location)[:, None], cells.of(base.scales)[:, None]
-    highest = base.rolling.highest[cells.series, cells.column, None]
-    log_demand = np.minimum(location + scale * np.sort(error, axis=1), highest)
-    values = np.column_stack([mean, in_units(log_demand, base.rolling.scale[cells.series])])
+    relative = np.column_stack([booster.inplace_predict(x) for booster in (model.mean, model.quantiles)])
+    highest = in_units(base.rolling.highest[cells.series, cells.column], base.rolling.scale[cells.series])
+    values = np.minimum(base.in_units(relative, cells), highest[:, None])
     return sarimax.at_least_booked(values, base.rolling, cells)

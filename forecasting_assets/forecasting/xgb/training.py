@@ -14,33 +14,23 @@ from forecasting_assets.forecasting.forecast_arrays import LEVELS
 from forecasting_assets.forecasting.panel import Panel, known_at
 from forecasting_assets.forecasting.part_sample import sample_parts
 from forecasting_assets.forecasting.rolling import RollingForecasts
-from forecasting_assets.forecasting.sarimax import SarimaxModel
+from forecasting_assets.forecasting.sarimax import Cells, SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb.baseline import Baseline
-from forecasting_assets.forecasting.xgb.design import CATEGORIES, design, order_size
+from forecasting_assets.forecasting.xgb.design import CATEGORIES, design
 from forecasting_assets.forecasting.xgb.model import COMMON_PARAMETERS, XgbModel
-from forecasting_assets.forecasting.xgb.pairs import TrainingPairs, closed_pairs, first_target
+from forecasting_assets.forecasting.xgb.pairs import TrainingPairs, closed_pairs
 from forecasting_assets.tables import SERIES
 from forecasting_assets.weeks import add_weeks
 
-MEAN_ROUNDS, QUANTILE_ROUNDS = 80, 24
-MEAN_PARAMETERS = COMMON_PARAMETERS | {
-    "objective": "reg:tweedie",
-    "tweedie_variance_power": 1.6,
-    "max_depth": 8,
-    "eta": 0.1,
-    "min_child_weight": 20,
-    "subsample": 0.8,
-    "colsample_bytree": 0.7,
-}
-QUANTILE_PARAMETERS = COMMON_PARAMETERS | {
+MEAN_ROUNDS, QUANTILE_ROUNDS = 60, 40
+_TREES = COMMON_PARAMETERS | {"max_depth": 6, "eta": 0.15, "colsample_bytree": 0.6}
+MEAN_PARAMETERS = _TREES | {"objective": "reg:squarederror", "min_child_weight": 20, "subsample": 0.8}
+QUANTILE_PARAMETERS = _TREES | {
     "objective": "reg:quantileerror",
     "quantile_alpha": LEVELS.tolist(),
-    "max_depth": 6,
-    "eta": 0.125,
-    "min_child_weight": 100,
-    "colsample_bytree": 0.7,
+    "min_child_weight": 50,
 }
 #: All training parameters by name, as MLflow shows them.
 TRAINING_PARAMETERS = {
@@ -50,9 +40,9 @@ TRAINING_PARAMETERS = {
     **{f"quantile_{name}": value for name, value in QUANTILE_PARAMETERS.items()},
 }
 #: Rows of the training sample of the quantiles, whose leaves cost ten times those of the mean.
-QUANTILE_ROWS = 50_000
-#: Upper limit of the targets: of the mean in order sizes, of the quantiles in expected errors.
-MAX_TARGET, MAX_ERROR = 20.0, 20.0
+QUANTILE_ROWS = 60_000
+#: Limit of the targets of the mean and of the quantiles, in volatilities.
+MAX_MEAN_TARGET, MAX_QUANTILE_TARGET = 10.0, 20.0
 
 
 class NotEnoughHistory(PicklableError, ValueError):
@@ -95,8 +85,6 @@ class TrainingPlan:
         As in XgbModel.
     parts
         Parts to train on.
-    first_target
-        First column of the panel whose pairs are trained on.
     last_rank, last_quantile_rank
         Highest rank of the pairs that the mean and the quantiles are trained on.
     """
@@ -106,7 +94,6 @@ class TrainingPlan:
     countries: tuple[str, ...]
     rows: int
     parts: list[str]
-    first_target: int
     last_rank: np.uint64
     last_quantile_rank: np.uint64
     with_book: bool = False
@@ -123,37 +110,31 @@ class TrainingPlan:
 
     def mean_rows(self, features: pd.DataFrame, base: Baseline, settings: ForecastingSettings) -> "MeanRows":
         """Return the training rows of the mean, from `features` of the series of `base`."""
-        pairs, rows = self._pairs(features, base, settings, self.last_rank)
-        cells, size = base.cells(rows, pairs.horizon), order_size(rows)
+        pairs, cells, x = self._rows(features, base, settings, self.last_rank)
         return MeanRows(
-            x=self._design(rows, pairs.horizon, base),
-            target=np.minimum(base.panel.demand[cells.series, pairs.target] / size, MAX_TARGET),
-            start=base.mean_start(cells, size),
-            # An error counts relative to how much its series varies, as it does in the scaled metrics.
-            weight=size / np.maximum(rows["std_52"].to_numpy(float), 0.05 * size),
+            x=x,
+            target=_targets(base, pairs, cells, MAX_MEAN_TARGET),
+            # Between an error relative to the volatility of its series, and one relative to its level.
+            weight=np.minimum(base.usual.volatility[cells.series, cells.column], 1.0),
             rank=pairs.rank,
         )
 
     def train_quantiles(self, features: pd.DataFrame, base: Baseline, settings: ForecastingSettings) -> Any:
         """Train the booster of the quantiles on `features` of the series of `base`."""
-        pairs, rows = self._pairs(features, base, settings, self.last_quantile_rank)
-        cells = base.cells(rows, pairs.horizon)
-        error = cells.of(base.rolling.error) / cells.of(base.scales)
-        x = self._design(rows, pairs.horizon, base)
-        data = _matrix(x, np.clip(error, -MAX_ERROR, MAX_ERROR), base.error_quantiles(cells))
+        pairs, cells, x = self._rows(features, base, settings, self.last_quantile_rank)
+        data = _matrix(x, _targets(base, pairs, cells, MAX_QUANTILE_TARGET))
         return _train(QUANTILE_PARAMETERS, data, QUANTILE_ROUNDS, settings.seed)
 
-    def _design(self, rows: pd.DataFrame, horizon: np.ndarray, base: Baseline) -> np.ndarray:
-        return design(rows, horizon, base, self.categories, self.countries, self.with_book)
-
-    def _pairs(
+    def _rows(
         self, features: pd.DataFrame, base: Baseline, settings: ForecastingSettings, last_rank: np.uint64
-    ) -> tuple[TrainingPairs, pd.DataFrame]:
-        """Pairs to train on, and the row of `features` of each."""
+    ) -> tuple[TrainingPairs, Cells, np.ndarray]:
+        """Pairs to train on, their cells and their features."""
         features = _training_rows(features, base, settings)
         pairs = closed_pairs(features, base)
-        pairs = pairs.where((pairs.target >= self.first_target) & (pairs.rank <= last_rank))
-        return pairs, features.iloc[pairs.row]
+        pairs = pairs.where(pairs.rank <= last_rank)
+        rows = features.iloc[pairs.row]
+        x = design(rows, pairs.horizon, base, self.categories, self.countries, self.with_book)
+        return pairs, base.cells(rows, pairs.horizon), x
 
 
 @dataclass(frozen=True)
@@ -165,9 +146,7 @@ class MeanRows:
     x
         (rows, features), float32.
     target
-        Demand in order sizes.
-    start
-        Log of the SARIMAX mean in order sizes.
+        Demand, as `Baseline.relative`.
     weight
         Weight of the row.
     rank
@@ -176,13 +155,12 @@ class MeanRows:
 
     x: np.ndarray
     target: np.ndarray
-    start: np.ndarray
     weight: np.ndarray
     rank: np.ndarray
 
     def train(self, settings: ForecastingSettings) -> Any:
         """Train the booster of the mean; within a communicator of xgboost, on the rows of all its workers."""
-        data = _matrix(self.x, self.target, self.start, self.weight)
+        data = _matrix(self.x, self.target, self.weight)
         return _train(MEAN_PARAMETERS, data, MEAN_ROUNDS, settings.seed)
 
 
@@ -276,8 +254,6 @@ def _plan_training(
     base = Baseline.from_forecasts(*fitted)
     features = _training_rows(features, base, settings)
     pairs = closed_pairs(features, base)
-    first = first_target(pairs, base.panel, settings.xgb_min_rows)
-    pairs = pairs.where(pairs.target >= first)
     if len(pairs) < settings.xgb_min_rows:
         raise NotEnoughHistory(base.model.week, len(pairs), settings.xgb_min_rows)
     of_mean = pairs.sample(settings.xgb_max_rows)
@@ -287,7 +263,6 @@ def _plan_training(
         countries=countries,
         rows=len(of_mean),
         parts=base.panel.series["part_id"].unique().tolist(),
-        first_target=first,
         last_rank=of_mean.rank.max(),
         last_quantile_rank=pairs.sample(QUANTILE_ROWS).rank.max(),
         with_book=base.rolling.booked is not None,
@@ -315,11 +290,18 @@ def _training_rows(features: pd.DataFrame, base: Baseline, settings: Forecasting
     return features[base.index.rows(features) >= 0].sort_values(["week", *SERIES], ignore_index=True)
 
 
-def _matrix(x: np.ndarray, target: np.ndarray, start: np.ndarray, weight: np.ndarray | None = None) -> Any:
+def _targets(base: Baseline, pairs: TrainingPairs, cells: Cells, limit: float) -> np.ndarray:
+    """Demand of the target weeks as `Baseline.relative`."""
+    demand = base.panel.demand[cells.series, pairs.target]
+    targets: np.ndarray = np.clip(base.relative(demand, cells), -limit, limit)
+    return targets
+
+
+def _matrix(x: np.ndarray, target: np.ndarray, weight: np.ndarray | None = None) -> Any:
     import xgboost
 
     bins = COMMON_PARAMETERS["max_bin"]
-    return xgboost.QuantileDMatrix(x, target, weight=weight, base_margin=start, max_bin=bins, nthread=1)
+    return xgboost.QuantileDMatrix(x, target, weight=weight, max_bin=bins, nthread=1)
 
 
 def _train(parameters: dict[str, Any], data: Any, rounds: int, seed: int) -> Any:

@@ -1,0 +1,142 @@
+"""The usual demand of each series, relative to which the trees see it, so that features and targets have no unit.
+
+Demand is expressed as its distance from the level of the series, in units of how much the series varies from week to
+week. So a share price that moves by one percent and a spare part that is ordered twice a year share parameters.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecasting_assets.weeks import YEAR_WEEKS
+
+#: Weeks that the level is averaged over; a year where nothing was ordered in them.
+LEVEL_WEEKS = 26
+#: Limits of the volatility, and what it is shrunk towards as if that many weeks had shown it.
+MIN_VOLATILITY, MAX_VOLATILITY = 0.005, 3.0
+PRIOR_VOLATILITY, PRIOR_WEEKS = 0.5, 2.0
+#: Weeks before and after a week of an earlier year that its level is averaged over: a quarter on each side.
+HALF_WINDOW = 13
+#: Earlier years whose season is used.
+YEARS = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class UsualDemand:
+    """Level and volatility of some series as of the end of every week.
+
+    Attributes
+    ----------
+    demand
+        Demand without the effect of known covariates, (series, weeks), in units; NaN before the first order and in
+        unusual weeks (`cleaning`).
+    level
+        Mean demand of the last LEVEL_WEEKS weeks, (series, weeks), in units; 1 for a series that is not active.
+    volatility
+        Mean absolute change of demand over one and over four weeks, relative to the level, (series, weeks).
+    """
+
+    demand: np.ndarray
+    level: np.ndarray
+    volatility: np.ndarray
+
+    @classmethod
+    def of(cls, demand: np.ndarray) -> "UsualDemand":
+        """Compute level and volatility of `demand` (series, weeks), NaN in weeks that are not to count."""
+        level, year = (trailing_mean(demand, weeks)[0] for weeks in (LEVEL_WEEKS, YEAR_WEEKS))
+        level = np.where(level > 0, level, np.where(year > 0, year, 1.0))
+        changes, weeks_known = np.zeros_like(level), np.zeros_like(level)
+        for lag in (1, 4):
+            change, count = trailing_mean(_absolute_change(demand, lag), YEAR_WEEKS)
+            changes += np.nan_to_num(change) / 2
+            weeks_known += count / 2
+        volatility = np.clip(changes / level, MIN_VOLATILITY, MAX_VOLATILITY)
+        logs = weeks_known * np.log(volatility) + PRIOR_WEEKS * np.log(PRIOR_VOLATILITY)
+        return cls(demand, level, np.exp(logs / (weeks_known + PRIOR_WEEKS)))
+
+    def relative(self, units: np.ndarray, series: np.ndarray, column: np.ndarray) -> np.ndarray:
+        """Express `units` of some series and origins as their distance from the level, in volatilities."""
+        distance: np.ndarray = (units / self.level[series, column] - 1) / self.volatility[series, column]
+        return distance
+
+    def in_units(self, relative: np.ndarray, series: np.ndarray, column: np.ndarray) -> np.ndarray:
+        """Convert `relative` values (rows, ...) of some series and origins back to units; never below zero."""
+        shape = (-1, *[1] * (relative.ndim - 1))
+        level, volatility = (of[series, column].reshape(shape) for of in (self.level, self.volatility))
+        units: np.ndarray = np.maximum(relative * volatility + 1, 0.0) * level
+        return units
+
+    def season(
+        self, series: np.ndarray, column: np.ndarray, horizon: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return how target weeks differed from the level around their origin in earlier years.
+
+        Parameters
+        ----------
+        series, column
+            Row of the series and column of the origin of each forecast.
+        horizon
+            Its horizon, from 1.
+
+        Returns
+        -------
+        tuple
+            Of the week a year before the target, and of the three weeks around it in each of YEARS: (forecasts,) and
+            (YEARS, forecasts), in volatilities; NaN where unknown.
+        """
+        centre = _centred_mean(self.demand, HALF_WINDOW)
+        three_weeks = _centred_mean(self.demand, 1)
+        volatility = self.volatility[series, column]
+
+        def deviation(values: np.ndarray, year: int) -> np.ndarray:
+            origin = column - year * YEAR_WEEKS
+            at = np.maximum(origin + horizon, 0)
+            level = np.where(origin >= 0, centre[series, np.maximum(origin, 0)], np.nan)
+            usable = np.where(level > 0, level, np.nan)
+            difference: np.ndarray = (values[series, at] / usable - 1) / volatility
+            return difference
+
+        return deviation(self.demand, 1), np.stack([deviation(three_weeks, year) for year in YEARS])
+
+
+def trailing_mean(values: np.ndarray, weeks: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and number of the known values among the last `weeks` of each week; the mean is NaN if none is.
+
+    `values` and both results are (series, weeks).
+    """
+    total, count = _sums(values)
+    last = np.arange(values.shape[1]) + 1
+    first = np.maximum(last - weeks, 0)
+    return _mean(total, count, first, last)
+
+
+def _centred_mean(values: np.ndarray, half: int) -> np.ndarray:
+    """Mean of the weeks up to `half` before and after each week, NaN unless the first and last of them are known."""
+    total, count = _sums(values)
+    weeks = np.arange(values.shape[1])
+    first, last = weeks - half, weeks + half
+    inside = (first >= 0) & (last < len(weeks))
+    mean, _ = _mean(total, count, np.maximum(first, 0), np.minimum(last + 1, len(weeks)))
+    begun = np.maximum.accumulate(np.isfinite(values), axis=1)[:, np.maximum(first, 0)]
+    return np.where(inside & begun, mean, np.nan)
+
+
+def _sums(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cumulative sums of the known values and of their number, each with a column of zeros before."""
+    known = np.isfinite(values)
+    padded = [np.pad(x, ((0, 0), (1, 0))) for x in (np.where(known, values, 0.0), known.astype(float))]
+    return np.cumsum(padded[0], axis=1), np.cumsum(padded[1], axis=1)
+
+
+def _mean(
+    total: np.ndarray, count: np.ndarray, first: np.ndarray, last: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    summed, number = total[:, last] - total[:, first], count[:, last] - count[:, first]
+    mean = np.divide(summed, number, out=np.full_like(summed, np.nan), where=number > 0)
+    return np.maximum(mean, 0.0), number
+
+
+def _absolute_change(values: np.ndarray, lag: int) -> np.ndarray:
+    change = np.full_like(values, np.nan)
+    change[:, lag:] = np.abs(values[:, lag:] - values[:, :-lag])
+    return change

@@ -43,9 +43,10 @@ def with_categories(demand: pd.DataFrame, landing: Path) -> pd.DataFrame:
 
 def known_covariates(plan: pd.DataFrame, first: date, horizon: int) -> pd.DataFrame:
     """Return a plan as rows of the history, each known as many weeks ahead as forecasts are made."""
-    rows = covariate_rows(plan.assign(published=pd.NaT, file="plan", row=range(len(plan))))
+    always = pd.Series(pd.NaT, plan.index, dtype="datetime64[ns]")
+    rows = covariate_rows(plan.assign(published=always, file="plan", row=range(len(plan))))
     rows = rows.rename(columns={"target_week": "week"})
-    return rows.assign(known=first_known(rows.astype({"published": "datetime64[ns]"}), horizon, first))
+    return rows.assign(known=first_known(rows, horizon, first))
 
 
 def forecasts(yardstick: Yardstick, with_xgb: bool, with_plan: bool) -> dict[str, list[pd.DataFrame]]:

@@ -80,8 +80,10 @@ class Yardstick:
         """Land the plan that is known at `origin`; return it as part_id, region, week and a column a covariate."""
         with tempfile.TemporaryDirectory() as orders:
             self._land(origin, "--dest", orders, "--plan-dest", str(folder))
-        names = {"part_id": str, "region": str}
-        files = [pd.read_csv(f, dtype=names, parse_dates=["week"]) for f in sorted(folder.glob("*"))]
+        files = [
+            pd.read_csv(file, dtype={"part_id": str, "region": str}, parse_dates=["week"])
+            for file in sorted(folder.glob("*"))
+        ]
         rows = pd.concat(files, ignore_index=True)
         return rows[sampled(rows, self.every)].astype({"week": "datetime64[ns]"})
 

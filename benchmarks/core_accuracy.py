@@ -1,15 +1,18 @@
 """Accuracy of the forecasting core on every data set of the yardstick, in minutes: no Spark, Dagster or lake.
 
     python -m benchmarks.core_accuracy --data smooth_weekly,frat --every 4
+    python -m benchmarks.core_accuracy --plan --xgb
 
 SARIMAX is fitted and forecasts at every origin that is scored; with --xgb XGBoost and the plain average of both as
-well. Weights and widths of the combination, which need earlier forecasts, are left to `benchmarks.accuracy`.
+well. With --plan both use what is known ahead, of the data sets that have such a plan. Weights and widths of the
+combination, which need earlier forecasts, are left to `benchmarks.accuracy`.
 """
 
 import argparse
 import os
 import tempfile
 import time
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -22,6 +25,7 @@ from forecasting_assets.forecasting import sarimax, xgb
 from forecasting_assets.forecasting.forecast_arrays import VALUES
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.planning.covariates import covariate_rows, first_known
 from forecasting_assets.tables import SERIES
 
 SETTINGS = ForecastingSettings()
@@ -37,18 +41,31 @@ def with_categories(demand: pd.DataFrame, landing: Path) -> pd.DataFrame:
     return weekly.assign(part_category=weekly["part_id"].map(categories))
 
 
-def forecasts(yardstick: Yardstick, with_xgb: bool) -> dict[str, list[pd.DataFrame]]:
+def known_covariates(plan: pd.DataFrame, first: date, horizon: int) -> pd.DataFrame:
+    """Return a plan as rows of the history, each known as many weeks ahead as forecasts are made."""
+    always = pd.Series(pd.NaT, plan.index, dtype="datetime64[ns]")
+    rows = covariate_rows(plan.assign(published=always, file="plan", row=range(len(plan))))
+    rows = rows.rename(columns={"target_week": "week"})
+    return rows.assign(known=first_known(rows, horizon, first))
+
+
+def forecasts(yardstick: Yardstick, with_xgb: bool, with_plan: bool) -> dict[str, list[pd.DataFrame]]:
     """Forecast every origin of a data set from what is landed by then."""
     tables: dict[str, list[pd.DataFrame]] = {}
-    with tempfile.TemporaryDirectory(prefix="bench-core-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-core-") as folder, tempfile.TemporaryDirectory() as plans:
         for origin in yardstick.origins:
-            history = with_categories(yardstick.land(origin, Path(folder)), Path(folder))
+            demand = with_categories(yardstick.land(origin, Path(folder)), Path(folder))
+            history = demand
+            if with_plan:
+                plan = yardstick.land_plan(origin, Path(plans))
+                known = known_covariates(plan, demand["week"].min().date(), yardstick.horizon)
+                history = pd.concat([demand, known], ignore_index=True)
             totals = GroupTotals.from_history(history)
             model = sarimax.fit(history, totals, origin, yardstick.horizon, SETTINGS)
             linear = sarimax.predict(model, history, totals, [origin], SETTINGS)
             tables.setdefault("sarimax", []).append(linear)
             if with_xgb:
-                table = features(history, yardstick.horizon)
+                table = features(demand, yardstick.horizon)
                 data = xgb.TrainingData(table, history, totals)
                 fitted = xgb.fit(data, origin, yardstick.horizon, SETTINGS)
                 now = table[table["week"] == pd.Timestamp(origin)]
@@ -68,13 +85,16 @@ def main() -> None:
     parser.add_argument("--data", help="data sets, with commas between them; all by default")
     parser.add_argument("--every", type=int, default=1, help="one series in N")
     parser.add_argument("--xgb", action="store_true", help="XGBoost and the average as well")
+    parser.add_argument("--plan", action="store_true", help="with prices and promotions known ahead")
     options = parser.parse_args()
     evals = options.evals.absolute()
     names = (options.data or "").split(",") if options.data else None
     for name in names or sorted(file.parent.name for file in evals.glob("data/*/meta.json")):
         yardstick, begin = Yardstick(evals, name, options.every), time.process_time()
+        if options.plan and not yardstick.has_plan:
+            continue
         rows = []
-        for model, tables in forecasts(yardstick, options.xgb).items():
+        for model, tables in forecasts(yardstick, options.xgb, options.plan).items():
             with tempfile.TemporaryDirectory(prefix="bench-core-") as lake:
                 for origin, table in zip(yardstick.origins, tables, strict=True):
                     write(table, Path(lake), model, origin)

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -70,13 +71,30 @@ class Yardstick:
         """Number of weeks ahead."""
         return int(self.meta["horizon"])
 
+    @property
+    def has_plan(self) -> bool:
+        """Whether prices and promotions are known ahead."""
+        return "plan" in self.meta
+
+    def land_plan(self, origin: date, folder: Path) -> pd.DataFrame:
+        """Land the plan that is known at `origin`; return it as part_id, region, week and a column a covariate."""
+        with tempfile.TemporaryDirectory() as orders:
+            self._land(origin, "--dest", orders, "--plan-dest", str(folder))
+        files = [
+            pd.read_csv(file, dtype={"part_id": str, "region": str}, parse_dates=["week"])
+            for file in sorted(folder.glob("*"))
+        ]
+        rows = pd.concat(files, ignore_index=True)
+        return rows[sampled(rows, self.every)].astype({"week": "datetime64[ns]"})
+
+    def _land(self, origin: date, *options: str) -> None:
+        command = [sys.executable, str(self.folder / "land.py"), "--dataset", self.name]
+        subprocess.run([*command, "--origin", str(origin), *options], check=True, stdout=subprocess.DEVNULL)
+
     def land(self, origin: date, folder: Path) -> pd.DataFrame:
         """Land what may be known at `origin`; return everything landed as part_id, region, week, quantity."""
         before = {file.name for file in folder.glob("*")}
-        command = [sys.executable, str(self.folder / "land.py"), "--dataset", self.name]
-        subprocess.run(
-            [*command, "--origin", str(origin), "--dest", str(folder)], check=True, stdout=subprocess.DEVNULL
-        )
+        self._land(origin, "--dest", str(folder))
         tables = []
         for file in sorted(folder.glob("*")):
             lines = pd.read_csv(file, dtype={"part_id": str, "region": str})

@@ -64,22 +64,11 @@ COUNT_WEEKS = 8
 VALUED_WEEKS = 26
 #: Settings that change what the models forecast.
 MODEL_SETTINGS = ("calendar", "forecasting")
-
-
 #: Overrides of coming weeks, and those that are judged once the weeks that they are about have closed.
 OVERRIDES = PlanningInput("forecast_overrides")
 PAST_OVERRIDES = PlanningInput("forecast_overrides", past=True)
 #: Counts that the supply position of a week is made from.
-COUNTS = (
-    PlanningInput("stock", weeks=COUNT_WEEKS + 1),
-    PlanningInput("work_in_progress", weeks=COUNT_WEEKS + 1),
-)
-
-
-def covariates_input(settings: Settings) -> PlanningInput:
-    """Return the rows of known covariates that become known in a week."""
-    calendar = settings.calendar
-    return PlanningInput("known_covariates", ahead=calendar.horizon_weeks, since=calendar.first_week)
+COUNTS = tuple(PlanningInput(kind, weeks=COUNT_WEEKS + 1) for kind in ("stock", "work_in_progress"))
 
 
 #: Production that planners have fixed, and units that are held for customers.
@@ -100,6 +89,7 @@ def build_pipeline(settings: Settings) -> Pipeline:
 
 def _order_assets(settings: Settings) -> list[WeeklyAsset]:
     # The book of a week follows from that of the week before, so it may change with orders of any earlier week.
+    calendar = settings.calendar
     book_before = Upstream("order_book", -1, -1, optional=True, only_with="due_date")
     return [
         WeeklyAsset(
@@ -162,7 +152,7 @@ def _order_assets(settings: Settings) -> list[WeeklyAsset]:
             ),
         ),
         WeeklyAsset(
-            feature_columns(settings.calendar.horizon_weeks),
+            feature_columns(calendar.horizon_weeks),
             "features",
             (Upstream("weekly_demand", first=1 - LOOKBACK_WEEKS),),
             settings=("calendar",),
@@ -174,16 +164,14 @@ def _order_assets(settings: Settings) -> list[WeeklyAsset]:
             KNOWN_COVARIATES,
             "features",
             (Upstream("feature_table"),),
-            planning=(covariates_input(settings),),
+            planning=(
+                PlanningInput("known_covariates", ahead=calendar.horizon_weeks, since=calendar.first_week),
+            ),
             settings=("calendar.first_week", "calendar.horizon_weeks", "orders.fold_case"),
             checks=(
                 Check("contract", "Each covariate has one value for a part, region and week, known in time."),
                 Check("names_known", "Every part and region is that of an active series.", blocking=False),
-                Check(
-                    "plan_complete",
-                    "What is known of the week is known of all weeks that are forecast.",
-                    blocking=False,
-                ),
+                Check("plan_complete", "What is known of the week is known of those ahead.", blocking=False),
             ),
             versioned_by_rows=True,
         ),

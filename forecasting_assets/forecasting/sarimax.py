@@ -10,13 +10,11 @@ distribution is assumed; series that are rarely ordered are blended with the dis
 (`own_history.py`). The mean is the mean of demand, not of its logarithm. Where orders have due dates, forecasts start
 from what is booked (`book.py`).
 
-Where covariates such as prices and promotions are known ahead, a second model is fitted with these as regressors
-(`covariate_effect.py`). It makes the forecasts of the target weeks whose covariates are all known; all others are
-those of the model without covariates.
+Where covariates such as prices are known ahead, a second model is fitted with these as regressors
+(`covariate_effect.py`). It forecasts the weeks whose covariates are all known; the model without forecasts all others.
 
-What is common to all series is fitted on a fixed calendar of weeks and to a sample of parts. What concerns one series
-follows from its own history and needs no fit. So a series can be forecast by any process that also has the other
-regions of its part.
+What is common to all series is fitted to a sample of parts. What concerns one series follows from its own history. So a
+series can be forecast by any process that also has the other regions of its part.
 
 References
 ----------
@@ -104,12 +102,9 @@ class SarimaxModel:
 
     def to_dict(self) -> dict[str, Any]:
         """Convert the model to values that JSON can hold."""
-        saved: dict[str, Any] = {name: getattr(self, name).tolist() for name in _ARRAYS}
-        saved |= {"week": self.week.isoformat()}
-        for name in ("effect", "planned"):
-            part = getattr(self, name)
-            saved |= {name: part.to_dict()} if part is not None else {}
-        return saved
+        arrays = {name: getattr(self, name).tolist() for name in _ARRAYS}
+        parts = {"effect": self.effect, "planned": self.planned}
+        return {"week": self.week.isoformat(), **arrays} | {k: v.to_dict() for k, v in parts.items() if v}
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> "SarimaxModel":
@@ -201,7 +196,8 @@ def _fit_panel(
     n_weeks = panel.demand.shape[1]
     effect = CovariateEffect.fit(panel, known, n_weeks - 1) if known else None
     regressors = effect.on(panel, known, n_weeks - 1) if effect and known else None
-    past, deviation = _season_components(panel, totals, n_weeks - 1, horizon, regressors)
+    usual = regressors.removed_from(panel, n_weeks - 1) if regressors else panel
+    past, deviation = season_components(usual, totals, n_weeks - 1, horizon)
     sparse = is_sparse(panel, n_weeks - 1)
     season = np.stack(
         [fit_season(past[:, sparse == c, :n_weeks], deviation[sparse == c]) for c in (False, True)]
@@ -255,20 +251,13 @@ def rolling_forecasts(model: SarimaxModel, panel: Panel, totals: GroupTotals) ->
     The panel must begin in the same week as the panel that the model was fitted to, and may end later.
     """
     fitted_at = panel.column(model.week)
-    regressors = None
-    if model.effect and (known := KnownCovariates.of(panel, model.horizon, model.effect.names)):
-        regressors = model.effect.on(panel, known, fitted_at)
-    past, deviation = _season_components(panel, totals, fitted_at, model.horizon, regressors)
+    effect = model.effect
+    known = KnownCovariates.of(panel, model.horizon, effect.names) if effect else None
+    regressors = effect.on(panel, known, fitted_at) if effect and known else None
+    usual = regressors.removed_from(panel, fitted_at) if regressors else panel
+    past, deviation = season_components(usual, totals, fitted_at, model.horizon)
     season = Season(past, own_season(deviation, model.horizon), model.season, fitted_at)
     return _forecast_every_week(panel, totals, season, model.horizon, regressors)
-
-
-def _season_components(
-    panel: Panel, totals: GroupTotals, fitted_at: int, horizon: int, regressors: Regressors | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Components of the season of `panel` without the effect of covariates."""
-    usual = regressors.removed_from(panel, fitted_at) if regressors else panel
-    return season_components(usual, totals, fitted_at, horizon)
 
 
 def _forecast_every_week(

@@ -70,6 +70,10 @@ class PlanningFolder:
     def _rows(self) -> dict[str, PlanningRows]:
         return {}
 
+    @cached_property
+    def _known(self) -> dict[PlanningInput, np.ndarray]:
+        return {}
+
     def unrecognised(self) -> list[str]:
         """Return the names of files that are of no kind."""
         return [name for name in self._files if is_unrecognised(name)]
@@ -91,7 +95,7 @@ class PlanningFolder:
             If a file, or one of these rows, cannot be used.
         """
         rows = self._rows_of(of.kind)
-        return rows.used_by(week, of.past, of.weeks, _since(rows, of))
+        return rows.used_by(week, of.past, of.weeks, self._since(rows, of))
 
     def rows_with(self, file: PlanningFile, table: Table) -> PlanningRows:
         """Return the rows of a kind as if `file` were in the folder, in place of one with its name."""
@@ -116,7 +120,7 @@ class PlanningFolder:
 
     def _version(self, week: date, of: PlanningInput) -> str:
         rows = self._rows_of(of.kind)
-        version = rows.version(week, of.past, of.weeks, _since(rows, of))
+        version = rows.version(week, of.past, of.weeks, self._since(rows, of))
         broken = sorted({problem.file for problem in rows.file_problems})
         return fingerprint([version, *map(self._content, broken)]) if broken else version
 
@@ -148,9 +152,10 @@ class PlanningFolder:
         joined = pd.concat(cells, ignore_index=True) if cells else empty
         return parse_rows(with_values(table, joined), joined.fillna(""), problems, self.fold_case)
 
-
-def _since(rows: PlanningRows, of: PlanningInput) -> np.ndarray | None:
-    """Return the week in which each row becomes known, of an input that reads those of one week."""
-    if of.ahead is None or of.since is None:
-        return None
-    return first_known(rows.frame, of.ahead, of.since)
+    def _since(self, rows: PlanningRows, of: PlanningInput) -> np.ndarray | None:
+        """Return the week in which each row becomes known, of an input that reads those of one week."""
+        if of.ahead is None or of.since is None:
+            return None
+        if of not in self._known:
+            self._known[of] = first_known(rows.frame, of.ahead, of.since)
+        return self._known[of]

@@ -121,10 +121,12 @@ def check_plan_complete(known: pd.DataFrame, week: date, horizon: int) -> Findin
     Finding
         Failed if a covariate that is known of `week`, for a part and a region or for all, is missing in a later week.
     """
+    # Rows for all parts or regions are compared with each other, as those of one part are.
+    known = known.fillna(dict.fromkeys(SERIES, ""))
     current = known[known["target_week"] == pd.Timestamp(week)]
     coming = known[known["target_week"] > pd.Timestamp(week)]
     key = [*SERIES, "covariate"]
-    weeks = coming.drop_duplicates(_CELL).groupby(key, dropna=False).size().rename("weeks").reset_index()
+    weeks = coming.drop_duplicates(_CELL)[key].value_counts().rename("weeks").reset_index()
     scopes = current[key].drop_duplicates().merge(weeks, on=key, how="left")
     short = scopes[scopes["weeks"].fillna(0) < horizon]
     missing = int((horizon - short["weeks"].fillna(0)).sum())

@@ -8,6 +8,7 @@ from hashlib import blake2b
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from forecasting_assets.errors import PicklableError
 from forecasting_assets.orders.text import normalise_ids, normalise_names
@@ -225,7 +226,9 @@ def _spelled(text: pd.Series, column: Column, fold_case: bool) -> pd.Series:
     fold = fold_case and column.name in _FOLDED
     names = normalise_ids(array, fold) if column.name == "part_id" else normalise_names(array, fold)
     spelled = pd.Series(names.to_pylist(), text.index, dtype=object).fillna("")
-    return spelled.str.replace(_MIDNIGHT, "", regex=True) if column.type == "date" else spelled
+    if column.type != "date" or not pc.any(pc.match_substring_regex(names, _MIDNIGHT)).as_py():
+        return spelled
+    return spelled.str.replace(_MIDNIGHT, "", regex=True)
 
 
 def _either_or(table: Table, text: pd.DataFrame) -> Iterator[tuple[int, str, str]]:

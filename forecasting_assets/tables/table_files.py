@@ -52,6 +52,9 @@ def escape_formulas(text: pd.Series) -> pd.Series:
 
 def unescape_formulas(text: pd.Series) -> pd.Series:
     """Remove the apostrophe that `escape_formulas` has put before text, (n,)."""
+    # Large files rarely hold any, and are searched much faster than they are rewritten.
+    if not _matches(text, f"^'{_FORMULA}").any():
+        return text
     return text.str.replace(rf"^'(?={_FORMULA})", "", regex=True)
 
 

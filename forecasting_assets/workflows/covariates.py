@@ -7,7 +7,7 @@ import pandas as pd
 
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.planning_files import PlanningFolder
-from forecasting_assets.pipeline import covariates_input
+from forecasting_assets.pipeline import build_pipeline
 from forecasting_assets.planning.covariates import covariate_rows
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import KNOWN_COVARIATES
@@ -22,7 +22,8 @@ def write_covariates(settings: Settings, lake: Lake, weeks: Sequence[date]) -> W
     PlanningFileError
         If a planning file cannot be used.
     """
-    folder, rows_of = PlanningFolder.of(settings), covariates_input(settings)
+    folder = PlanningFolder.of(settings)
+    (rows_of,) = build_pipeline(settings)[KNOWN_COVARIATES.name].planning
     for week in weeks:
         rows = covariate_rows(folder.used_by(week, rows_of))
         # Forecasts of a week that has closed could not have used what was published after it.

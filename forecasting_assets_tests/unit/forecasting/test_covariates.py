@@ -113,6 +113,12 @@ def weeks_apart(weeks: pd.Series) -> np.ndarray:
     return (weeks - pd.Timestamp(FIRST)).dt.days.to_numpy() // 7
 
 
+def known_of(panel: Panel) -> KnownCovariates:
+    known = KnownCovariates.of(panel, HORIZON)
+    assert known is not None
+    return known
+
+
 def noisy_demand(rng: np.random.Generator, series: int, weeks: int) -> np.ndarray:
     return rng.uniform(50, 200, (series, 1)) * rng.lognormal(0, 0.05, (series, weeks))
 
@@ -129,6 +135,8 @@ def test_a_promotion_that_doubles_demand_is_forecast_with_the_plan():
     forecast = sarimax.predict(model, history, totals, [origin], SETTINGS)
     expected = (base.mean(axis=1)[:, None] * 2 ** promotion[:, weeks:]).ravel()
     np.testing.assert_allclose(forecast["q50"], expected, rtol=0.1)
+    assert model.planned is not None
+    assert model.planned.effect is not None
     np.testing.assert_allclose(model.planned.effect.overall, np.log(2), rtol=0.1)
     # Without the plan, a forecast cannot know which week it is.
     blind = sarimax.predict(model, history[history["covariate"].isna()], totals, [origin], SETTINGS)
@@ -142,7 +150,7 @@ def test_the_elasticity_of_a_price_is_found():
     panel = Panel.from_history(
         pd.concat([demand_of(demand), plan_of(price, "unit_price")]), FIRST, week(79).date()
     )
-    known = KnownCovariates.of(panel, HORIZON)
+    known = known_of(panel)
     effect = CovariateEffect.fit(panel, known, 79)
     # Demand d is on the scale of log(1 + 10 d), whose slope is 10/11 of that of the logarithm at its mean of 1.
     np.testing.assert_allclose(effect.overall, -1.5 * 10 / 11, rtol=0.05)
@@ -216,7 +224,7 @@ def test_the_features_of_a_target_week_follow_from_what_is_known_at_its_origin()
     panel = Panel.from_history(
         pd.concat([demand_of(np.ones((1, weeks))), plan]), FIRST, week(weeks - 1).date()
     )
-    known = KnownCovariates.of(panel, HORIZON)
+    known = known_of(panel)
     horizon = np.arange(1, HORIZON + 1)
     at = np.zeros(HORIZON, dtype=int)
     table = pd.DataFrame(
@@ -236,7 +244,7 @@ def test_the_features_of_a_target_week_follow_from_what_is_known_at_its_origin()
 def test_origins_before_the_plan_are_incomplete(market):
     history, _ = market
     panel = Panel.from_history(history, FIRST, week(89).date())
-    known = KnownCovariates.of(panel, HORIZON)
+    known = known_of(panel)
     planned = panel.series["part_id"].isin([f"P{i:03}" for i in range(20)]).to_numpy()
     complete = known.complete
     assert not complete[~planned].any()

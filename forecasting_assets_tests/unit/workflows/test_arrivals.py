@@ -14,6 +14,7 @@ from forecasting_assets.settings import load_settings
 from forecasting_assets.storage import StoreError
 from forecasting_assets.tables import (
     CLEAN_ORDERS,
+    KNOWN_COVARIATES,
     ORDER_BOOK,
     RAW_ORDERS,
     WEEKLY_DEMAND,
@@ -23,7 +24,6 @@ from forecasting_assets.workflows.arrivals import Cursor, decide
 from forecasting_assets_tests.support.opened_files import OpenedFiles
 from forecasting_assets_tests.support.sensor import (
     FEATURES,
-    KNOWN_COVARIATES,
     MODELS,
     ORDERS,
     PLAN,

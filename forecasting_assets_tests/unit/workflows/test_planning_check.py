@@ -74,10 +74,13 @@ def test_a_row_that_the_folder_has_already_is_a_problem_unless_its_file_is_repla
     assert [(p.kind, p.row, p.file) for p in again.problems] == [("repeated_key", 2, "stock-again.csv")]
 
 
-def test_known_covariates_can_be_checked_although_no_asset_reads_them_yet(tmp_path, lake):
-    text = "part_id,region,week,promotion\nP0001,,2026-11-23,1\n,,2026-11-24,1\n"
+def test_known_covariates_of_any_name_are_checked(tmp_path, lake):
+    text = (
+        "part_id,region,week,promotion,fair\nP0001,,2026-11-23,1,2\n,,2026-11-24,1,\nP0001,,2026-11-30,,big\n"
+    )
     found = check(tmp_path, lake, "known_covariates.csv", text)
-    assert [(p.kind, p.row) for p in found.problems] == [("bad_week", 3)]
+    problems = [(p.kind, p.row, p.column) for p in found.problems]
+    assert problems == [("bad_week", 3, "week"), ("not_a_number", 4, "fair")]
 
 
 @pytest.mark.parametrize("name", ["overrides.csv", "stock.txt"])

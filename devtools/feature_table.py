@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.features.demand_patterns import NEW_WEEKS
-from forecasting_assets.features.window import ACTIVE_WEEKS, feature_lags
+from forecasting_assets.features.window import ACTIVE_WEEKS, LOOKBACK_WEEKS, feature_lags
 
 
 def features(history: pd.DataFrame, horizon: int = 8) -> pd.DataFrame:
@@ -24,7 +24,7 @@ def features(history: pd.DataFrame, horizon: int = 8) -> pd.DataFrame:
         table = wide.index[alive].to_frame(index=False)
         table["part_category"] = category.reindex(wide.index[alive]).to_numpy()
         table["week"], table["quantity"] = week, demand[alive, w]
-        table["age_weeks"] = w + 1 - born[alive]
+        table["age_weeks"] = np.minimum(w + 1 - born[alive], LOOKBACK_WEEKS)
         table["weeks_since_order"] = (recent[alive, ::-1] > 0).argmax(axis=1)
         table["order_weeks_52"] = (recent[alive] > 0).sum(axis=1)
         for k in feature_lags(horizon):

@@ -30,10 +30,9 @@ DRIVERS: Mapping[str, tuple[str, ...]] = {
     "recent orders": ("quantity", *(f"lag_{k}" for k in range(1, 9)), "mean_4", "weeks_since_order"),
     LEVEL: ("lag_13", "lag_26", "mean_13", "mean_52", "std_13", "std_52", "log_volatility"),
     "season": (*SEASON, *CALENDAR),
-    "SARIMAX forecast": ("sarimax",),
     "order book": ("booked", "booked_share", "booked_suggests"),
     "price": ("price_ratio",),
-    "category and region": ("part_category", "region", "category_ratio", "region_ratio"),
+    "category and region": ("part_category", "region"),
     "how regularly it is ordered": ("age_weeks", "order_weeks_52", "adi", "cv2", "segment"),
     "weeks ahead": ("horizon",),
     COVARIATES: (),
@@ -64,7 +63,8 @@ def forecast_drivers(
     -------
     pandas.DataFrame
         A row for each row of `features`, sorted by series: part_id, region, `level` (units at the level of the
-        last half year), a column for each driver (units added) and `xgb` (their sum), before units booked already are a lower limit.
+        last half year), a column for each driver (units added) and `xgb` (their sum), before units booked already are
+        a lower limit.
     """
     features = features.sort_values(SERIES, ignore_index=True)
     names = [*DRIVERS, OTHER]
@@ -83,7 +83,7 @@ def forecast_drivers(
 
 
 def _units(model: XgbModel, features: pd.DataFrame, base: Baseline) -> np.ndarray:
-    """Units at the level, of each driver and by XGBoost: (rows of `features`, horizon, columns of `forecast_drivers`)."""
+    """Units at the level, of each driver and by XGBoost: (rows of `features`, horizon, columns of the result)."""
     import xgboost
 
     horizon, names = model.sarimax.horizon, [*DRIVERS, OTHER]

@@ -17,6 +17,7 @@ from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb.usual import UsualDemand
 from forecasting_assets.weeks import add_weeks
 
+
 @dataclass(frozen=True)
 class Baseline:
     """SARIMAX forecasts for every series and week of a panel.

@@ -6,7 +6,6 @@ import pandas as pd
 from forecasting_assets.features.calendar import calendar_features
 from forecasting_assets.forecasting.covariate_effect import Regressors
 from forecasting_assets.forecasting.covariates import covariate_feature_names, covariate_features
-from forecasting_assets.forecasting.panel import in_units
 from forecasting_assets.forecasting.sarimax import Cells
 from forecasting_assets.forecasting.xgb.baseline import Baseline
 from forecasting_assets.forecasting.xgb.usual import YEARS
@@ -19,8 +18,6 @@ DEVIATIONS = ["std_13", "std_52"]
 #: The same weeks of earlier years: the week itself, and the three weeks around it for each year and for all years.
 SEASON = ["last_year", *(f"season_{year}" for year in YEARS), "season"]
 UNCHANGED = ["age_weeks", "weeks_since_order", "order_weeks_52", "adi", "cv2", "price_ratio"]
-#: Demand of the group in the week over its mean of 13 weeks.
-GROUP_RATIOS = {"category_ratio": "category", "region_ratio": "region"}
 CATEGORIES = ["part_category", "region", "segment"]
 #: Place of the target week in the year, and the public holidays in it and in the weeks beside it.
 CALENDAR = ["sin_target", "cos_target", "holidays_before", "holidays_target", "holidays_after"]
@@ -91,11 +88,6 @@ def design(
     return x if regressors is None else np.column_stack([x, _covariate_columns(regressors, cells)])
 
 
-def _scale(base: Baseline, cells: Cells) -> np.ndarray:
-    scale: np.ndarray = base.rolling.scale[cells.series]
-    return scale
-
-
 def _demand_columns(features: pd.DataFrame, base: Baseline, cells: Cells) -> dict[str, np.ndarray]:
     usual, at = base.usual, (cells.series, cells.column)
     volatility = usual.volatility[at]
@@ -108,9 +100,7 @@ def _demand_columns(features: pd.DataFrame, base: Baseline, cells: Cells) -> dic
 def _season_columns(base: Baseline, cells: Cells) -> dict[str, np.ndarray]:
     last_year, by_year = base.usual.season(cells.series, cells.column, cells.h + 1)
     years = np.isfinite(by_year).sum(axis=0)
-    mean = np.divide(
-        np.nansum(by_year, axis=0), years, out=np.full(len(cells), np.nan), where=years > 0
-    )
+    mean = np.divide(np.nansum(by_year, axis=0), years, out=np.full(len(cells), np.nan), where=years > 0)
     return dict(zip(SEASON, [last_year, *by_year, mean], strict=True))
 
 
@@ -118,10 +108,6 @@ def _series_columns(features: pd.DataFrame, categories: dict[str, list[str]]) ->
     columns = {c: features[c].to_numpy(float) for c in UNCHANGED}
     # All series of a market that began together would show the trees by their age which week it is.
     columns["age_weeks"] = np.minimum(columns["age_weeks"], YEAR_WEEKS)
-    for name, group in GROUP_RATIOS.items():
-        columns[name] = _ratio(
-            features[f"{group}_quantity"].to_numpy(float), features[f"{group}_mean_13"].to_numpy(float)
-        )
     for c in CATEGORIES:
         code = pd.Categorical(features[c], categories=categories[c]).codes
         columns[c] = np.where(code >= 0, code, np.nan)

@@ -65,7 +65,7 @@ def test_a_saved_model_forecasts_the_same_with_covariates(model, history, tmp_pa
 
 def test_drivers_add_up_to_the_forecast_with_covariates(model, history):
     table = forecast_drivers(model, NOW, history, TOTALS, SETTINGS)
-    np.testing.assert_allclose(table["sarimax"] + table[[*DRIVERS, OTHER]].sum(axis=1), table["xgb"])
+    np.testing.assert_allclose(table["level"] + table[[*DRIVERS, OTHER]].sum(axis=1), table["xgb"])
     mean = xgb.predict(model, NOW, history, TOTALS, SETTINGS).groupby(SERIES)["mean"].sum()
     np.testing.assert_allclose(table["xgb"], mean, rtol=1e-5)
     planned = table["part_id"].isin(PLANNED)

@@ -1,0 +1,80 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forecasting_assets.forecasting.xgb.usual import (
+    HALF_WINDOW,
+    MIN_VOLATILITY,
+    PRIOR_VOLATILITY,
+    PRIOR_WEEKS,
+    UsualDemand,
+    trailing_mean,
+)
+
+WEEKS = 130
+RNG = np.random.default_rng(0)
+DEMAND = RNG.gamma(2.0, 5.0, (3, WEEKS))
+DEMAND[1, :40] = np.nan
+DEMAND[2, [70, 100]] = np.nan
+
+
+def test_level_and_volatility_are_those_of_pandas():
+    usual = UsualDemand.of(DEMAND)
+    for series, demand in enumerate(DEMAND):
+        values = pd.Series(demand)
+        level = values.rolling(26, min_periods=1).mean()
+        begun = level.notna()
+        np.testing.assert_allclose(usual.level[series][begun], level[begun])
+        changes = [values.diff(lag).abs().rolling(52, min_periods=1) for lag in (1, 4)]
+        weeks = sum(change.count() for change in changes) / 2
+        mean = sum(change.mean().fillna(0.0) for change in changes) / 2
+        raw = (mean / level).clip(MIN_VOLATILITY, 3.0)
+        logs = weeks * np.log(raw) + PRIOR_WEEKS * np.log(PRIOR_VOLATILITY)
+        expected = np.exp(logs / (weeks + PRIOR_WEEKS))
+        np.testing.assert_allclose(usual.volatility[series][begun], expected[begun])
+
+
+def test_no_later_week_changes_level_volatility_or_season():
+    late = DEMAND.copy()
+    late[:, 120:] = 1e9
+    before, after = UsualDemand.of(DEMAND), UsualDemand.of(late)
+    np.testing.assert_array_equal(before.level[:, :120], after.level[:, :120])
+    np.testing.assert_array_equal(before.volatility[:, :120], after.volatility[:, :120])
+    series, column, horizon = (i.ravel() for i in np.indices((3, 120, 13)))
+    seasons = [usual.season(series, column, horizon + 1) for usual in (before, after)]
+    for known, poisoned in zip(*seasons, strict=True):
+        np.testing.assert_array_equal(known, poisoned)
+
+
+def test_a_part_that_was_not_ordered_for_half_a_year_has_the_level_of_the_year():
+    demand = np.zeros((1, 60))
+    demand[0, 10] = 52.0
+    assert UsualDemand.of(demand).level[0, 45] == pytest.approx(52 / 46)
+
+
+@given(st.floats(0, 1e6), st.integers(0, 2), st.integers(60, WEEKS - 1))
+def test_units_return_from_relative_values(units, series, column):
+    usual = UsualDemand.of(DEMAND)
+    at = np.array([series]), np.array([column])
+    returned = usual.in_units(usual.relative(np.array([units]), *at), *at)
+    assert returned[0] == pytest.approx(units, abs=1e-6)
+
+
+def test_a_season_is_seen_relative_to_the_level_of_its_year():
+    """Demand doubles each year and has one peak of three times the level."""
+    weeks = np.arange(WEEKS)
+    demand = (np.where(weeks % 52 == 30, 3.0, 1.0) * 2.0 ** (weeks // 52))[None]
+    usual = UsualDemand.of(demand)
+    column = np.array([52 + 26])
+    last_year, _ = usual.season(np.array([0]), column, np.array([4]))
+    around = demand[0, 26 - HALF_WINDOW : 26 + HALF_WINDOW + 1].mean()
+    assert last_year[0] * usual.volatility[0, column[0]] == pytest.approx(3 / around - 1)
+
+
+def test_means_leave_out_unknown_weeks():
+    values = np.array([[1.0, np.nan, 3.0, np.nan, np.nan]])
+    mean, known = trailing_mean(values, 2)
+    np.testing.assert_array_equal(mean, [[1.0, 1.0, 3.0, 3.0, np.nan]])
+    np.testing.assert_array_equal(known, [[1, 1, 1, 1, 0]])

@@ -39,6 +39,8 @@ PRIOR, PRIOR_WEEKS = (0.9, 0.3, 0.9, 0.4), 26
 LIMITS = -1.0, 1.25
 #: Years that the prior of no season counts for in the season that a series shows by itself.
 PRIOR_YEARS = 0.3
+#: First weeks of a category, region or part that are left out of its season, as few of its series have begun.
+FIRST_WEEKS = 8
 #: Lower limit on the standard deviation (logarithmic) of a series when it is weighted by how steady it is.
 MIN_DEVIATION = 0.1
 #: Parts of a deviation: of the category, of the region, of the part beyond its category, and of the series beyond
@@ -214,7 +216,7 @@ def season_components(
         else:
             total = np.zeros((len(distinct), demand.shape[1]))
             np.add.at(total, code, demand)
-        return past_deviations(deviations(total, fitted_at), horizon)[code]
+        return past_deviations(_group_deviations(total, fitted_at), horizon)[code]
 
     category, region = of_group(panel.series["part_category"]), of_group(panel.series["region"])
     part = of_group(panel.series["part_id"], panel.demand)
@@ -222,6 +224,14 @@ def season_components(
     own = past_deviations(deviation, horizon)
     beyond_category = np.where(np.isnan(category), part, part - category)
     return np.nan_to_num(np.stack([category, region, beyond_category, own - part])), deviation
+
+
+def _group_deviations(demand: np.ndarray, fitted_at: int) -> np.ndarray:
+    """Deviations of groups of series; also NaN in the first weeks of a group that began after the history."""
+    first = (demand > 0).argmax(axis=1)
+    begun = np.where(first > 0, first + FIRST_WEEKS, 0)
+    known: np.ndarray = np.arange(demand.shape[1]) >= begun[:, None]
+    return np.where(known, deviations(demand, fitted_at), np.nan)
 
 
 def own_season(deviation: np.ndarray, horizon: int) -> np.ndarray:

@@ -9,7 +9,7 @@ class ForecastingSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     history_weeks: int = Field(
-        156, ge=78, description="Weeks of demand before a refit that a forecast may use"
+        208, ge=78, description="Weeks of demand before a refit that a forecast may use"
     )
     refit_weeks: int = Field(4, ge=1, le=26, description="Weeks between two fits of the models")
     fit_series: int = Field(

@@ -25,7 +25,7 @@ class XgbModel:
     Attributes
     ----------
     sarimax
-        The model whose forecasts the trees start from.
+        The model by which unusual weeks, the order book and the effect of covariates are known.
     mean, quantiles
         The boosters.
     categories
@@ -37,8 +37,7 @@ class XgbModel:
     with_book
         Whether the order book is a feature.
     planned
-        The model that forecasts weeks whose covariates are known; it starts from SARIMAX with covariates. None if they
-        were known of too few past weeks.
+        The model that forecasts weeks whose covariates are known. None if they were known of too few past weeks.
     """
 
     sarimax: SarimaxModel

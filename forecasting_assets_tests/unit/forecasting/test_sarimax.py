@@ -251,6 +251,15 @@ def seasonal(weeks=156 + 8, series=30, seed=6):
     return [200 * np.exp(season + rng.normal(0, 0.1, season.shape)) for _ in range(3)]
 
 
+def test_a_category_that_begins_series_by_series_has_no_season_from_it():
+    """The total of the category rises in its first weeks, a year ago, and in no series."""
+    demand = 100 * np.random.default_rng(8).lognormal(0, 0.02, (25, 118))
+    demand *= np.arange(118) >= 60 + np.arange(25)[:, None] % 5
+    predicted = forecasts_from(table_of(demand[:, :110]), [109])
+    error = np.abs(matrix(predicted, "q50")[:, 0] / demand[:, 110:] - 1)
+    assert error.mean() < 0.05
+
+
 def test_a_season_is_forecast():
     demand, *_ = seasonal()
     predicted = forecasts_from(table_of(demand[:, :156]), [155])

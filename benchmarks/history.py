@@ -7,9 +7,9 @@ with the models of the 52 weeks before W, which the backtest needs, and the plan
 and copied to the others, as only their presence matters). W is materialized through all assets by the command line,
 in a process and a JVM of its own, in all homes in turn.
 
-With 52 weeks the windows of the models (208 weeks of demand, 104 of training) are a quarter to a half full, so there is less to
-compute; with 208 weeks they are full. The ratio of 520 to 52 weeks therefore mixes the effect of growing history
-with that of more training data; the ratio of 520 to 208 shows the effect of history alone.
+With 52 weeks the windows of the models (208 weeks of demand, 104 of training) are a quarter to a half full, so there
+is less to compute; with 208 weeks they are full. The ratio of 520 to 52 weeks therefore mixes the effect of growing
+history with that of more training data; the ratio of 520 to 208 shows the effect of history alone.
 """
 
 import argparse

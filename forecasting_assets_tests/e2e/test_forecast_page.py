@@ -41,7 +41,7 @@ def test_a_part_is_found_and_its_forecast_is_seen(home, page):
     heading = page.locator("#demand thead th").all_inner_texts()
     planned = [number(r.locator("td").all_inner_texts()[heading.index("Planned for")]) for r in shown]
     assert planned == pytest.approx(rows.sort_values("due_week")["quantity"].tolist(), abs=0.51)
-    assert "What drives it: SARIMAX expects" in page.locator("#demand").inner_text()
+    assert "What drives it: at the level of the last half year" in page.locator("#demand").inner_text()
 
     # Up to the category, and down to another part of it.
     page.get_by_role("link", name=wanted["part_category"], exact=True).click()

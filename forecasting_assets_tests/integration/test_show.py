@@ -35,7 +35,7 @@ def test_all_regions_of_a_part_are_shown(largest, capsys):
     regions = plan.loc[plan["part_id"] == part, "region"].unique()
     for region in regions:
         assert f"{part}, {region}: forecast after the week {WEEK}" in out
-    assert out.count("What drives it: SARIMAX expects") == len(regions)
+    assert out.count("What drives it: at the level of the last half year") == len(regions)
     assert len(re.findall(r"^20\d\d-\d\d-\d\d ", out, re.MULTILINE)) == 6 * len(regions)
     page = Path(out.rsplit("Picture and table: ")[1].strip())
     assert page.parent.name == f"week={WEEK}"

@@ -148,7 +148,7 @@ def forecast_tables(series: int = 6, part: str = "part-{:03d}") -> ForecastTable
         now.assign(origin_week=ORIGIN - pd.Timedelta(days=7 * o), mean=now["mean"] + o) for o in (1, 2, 9)
     ]
     keys = now[["part_id", "region"]].drop_duplicates(ignore_index=True)
-    drivers = keys.assign(sarimax=1000.0, xgb=1100.0, **dict.fromkeys([*DRIVERS, OTHER], 0.0))
+    drivers = keys.assign(level=1000.0, xgb=1100.0, **dict.fromkeys([*DRIVERS, OTHER], 0.0))
     drivers = drivers.assign(season=140.0, price=-40.0)
     return ForecastTables(
         ORIGIN.date(),

@@ -222,8 +222,9 @@ def season_components(
     part = of_group(panel.series["part_id"], panel.demand)
     deviation = deviations(panel.demand, fitted_at)
     own = past_deviations(deviation, horizon)
-    beyond_category = np.where(np.isnan(category), part, part - category)
-    return np.nan_to_num(np.stack([category, region, beyond_category, own - part])), deviation
+    beyond_category = part - np.nan_to_num(category)
+    beyond_part = own - np.where(np.isnan(part), np.nan_to_num(category), part)
+    return np.nan_to_num(np.stack([category, region, beyond_category, beyond_part])), deviation
 
 
 def _group_deviations(demand: np.ndarray, fitted_at: int) -> np.ndarray:

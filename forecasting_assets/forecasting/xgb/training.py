@@ -24,9 +24,14 @@ from forecasting_assets.forecasting.xgb.pairs import TrainingPairs, closed_pairs
 from forecasting_assets.tables import SERIES
 from forecasting_assets.weeks import add_weeks
 
-MEAN_ROUNDS, QUANTILE_ROUNDS = 60, 40
+MEAN_ROUNDS, QUANTILE_ROUNDS = 40, 40
 _TREES = COMMON_PARAMETERS | {"max_depth": 6, "eta": 0.15, "colsample_bytree": 0.6}
-MEAN_PARAMETERS = _TREES | {"objective": "reg:squarederror", "min_child_weight": 20, "subsample": 0.8}
+MEAN_PARAMETERS = _TREES | {
+    "objective": "reg:squarederror",
+    "min_child_weight": 50,
+    "reg_lambda": 20,
+    "subsample": 0.8,
+}
 QUANTILE_PARAMETERS = _TREES | {
     "objective": "reg:quantileerror",
     "quantile_alpha": LEVELS.tolist(),

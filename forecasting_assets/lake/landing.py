@@ -118,7 +118,7 @@ class Landing:
             withdrawn = known.keys() - order_files.keys()
             index.update(entries, withdrawn, others)
         if error:
-            raise StoreError.from_os_error(self.path, error) from error
+            raise StoreError.from_os_error(self.path, error) from None
         entries_now = {**known, **{entry.file.name: entry for entry in entries}}
         files = [entries_now[name].file for name in sorted(entries_now.keys() & order_files.keys())]
         if changed or withdrawn:

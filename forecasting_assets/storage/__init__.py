@@ -18,12 +18,15 @@ from forecasting_assets.storage.files import (
     stored_blocks,
 )
 from forecasting_assets.storage.filesystems import is_local, is_url, joined, open_filesystem
+from forecasting_assets.storage.locks import LockLostError, exclusive_lock
 
 __all__ = [
     "ExistingFileError",
+    "LockLostError",
     "StoreError",
     "add_file",
     "content_id",
+    "exclusive_lock",
     "folder_exists",
     "is_local",
     "is_store_error",

@@ -10,7 +10,7 @@ from forecasting_assets.errors import PicklableError
 #: Pattern of a store's message, the kind of error and its remedy; the first match counts.
 _ERRORS = [
     (
-        r"no.?such.?bucket|specified bucket does not exist|container.?not.?found|specified container does not exist",
+        r"no.?such.?bucket|container.?not.?found|bucket +not found|specified (bucket|container) does not exist",
         "missing",
         "check the name of the bucket, or create it",
     ),

@@ -4,6 +4,7 @@ A file of this machine is finished beside its place and then renamed. An object 
 been sent, so it is put to its final key at once.
 """
 
+import errno
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 _BLOCK_BYTES = 8 << 20
 #: Times that an object is read if it is replaced each time in the middle.
-_READS = 5
+_READS = 10
 _Parsed = TypeVar("_Parsed")
 
 
@@ -113,32 +114,47 @@ def open_unmixed(
 ) -> _Parsed:
     """Parse a file of which all that is read belongs to one version, even if it is replaced meanwhile.
 
-    An open file of this machine stays what it was. An object is fetched by one request, before which another had asked
-    for its size: if it is replaced between the two, it is read again.
+    An open file of this machine stays what it was. An object may be replaced between two requests, and pyarrow hides
+    that one has become shorter: the version is looked up before and after, and the object read again if it differs.
 
     Parameters
     ----------
     filesystem, path
         The file.
     parse
-        Called with the open file. It must raise a ValueError for a file that has been cut off.
+        Called with the open file.
     whole
-        Whether the file is read as a whole; otherwise `parse` reads the few bytes that it needs.
+        Whether an object is fetched as a whole first; otherwise `parse` fetches the few bytes that it needs.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read, or is replaced each time that it is read.
     """
     import pyarrow as pa
 
     if is_local(filesystem):
         return parse(filesystem.open_input_file(path))
     for _ in range(_READS):
-        with filesystem.open_input_file(path) as object_file:
-            size = object_file.size()
+        failure: Exception | None = None
+        with filesystem.open_input_file(path) as file:
+            before = _version(file)
             try:
-                return parse(pa.BufferReader(object_file.read_buffer()) if whole else object_file)
+                parsed = parse(pa.BufferReader(file.read_buffer()) if whole else file)
             except ValueError as error:
-                if filesystem.get_file_info(path).size == size:
-                    raise
-                mixed = error
-    raise mixed
+                failure = error
+        with filesystem.open_input_file(path) as file:
+            if _version(file) != before:
+                continue
+        if failure:
+            raise failure
+        return parsed
+    raise OSError(errno.EAGAIN, f"{path} was replaced each of the {_READS} times that it was read")
+
+
+def _version(file: "pa.NativeFile") -> tuple[object, ...]:
+    """Return what tells the version of an open object from others: its size and, where the store has one, its tag."""
+    return file.size(), (file.metadata() or {}).get(b"ETag")
 
 
 # ---------------------------------------------------------------------- writing

@@ -90,6 +90,13 @@ class OrderSettings(Section):
     """Order files."""
 
     landing: str = Field(default="landing/orders", description="Folder or URL where order files arrive")
+    index: str = Field(
+        default="landing.db", description="File or URL that remembers what each order file holds"
+    )
+    quarantine: str = Field(
+        default="landing/quarantine",
+        description="Folder or URL where order files that cannot be read are listed",
+    )
     columns: dict[str, str] = Field(
         default_factory=dict, description="Landed name of a column that is named otherwise"
     )

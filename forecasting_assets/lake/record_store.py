@@ -120,7 +120,7 @@ class RecordStore:
         try:
             with store_errors(self.files.path):
                 record = open_unmixed(
-                    self.files.storage[0], info.path, lambda file: Record.from_json(file.read())
+                    self.files.storage[0], info.path, lambda file: Record.from_json(file.read()), whole=False
                 )
         except StoreError:
             raise

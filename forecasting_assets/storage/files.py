@@ -115,7 +115,7 @@ def open_unmixed(
     """Parse a file of which all that is read belongs to one version, even if it is replaced meanwhile.
 
     An open file of this machine stays what it was. An object may be replaced between two requests, and pyarrow hides
-    that one has become shorter: the version is looked up before and after, and the object read again if it differs.
+    that one has become shorter: if its version has changed meanwhile, it is read again.
 
     Parameters
     ----------
@@ -124,7 +124,8 @@ def open_unmixed(
     parse
         Called with the open file.
     whole
-        Whether an object is fetched as a whole first; otherwise `parse` fetches the few bytes that it needs.
+        Whether an object is fetched as a whole first, and its version always looked up again. Otherwise `parse` fetches
+        what it needs, and must itself raise a ValueError for bytes that do not belong together.
 
     Raises
     ------
@@ -143,9 +144,10 @@ def open_unmixed(
                 parsed = parse(pa.BufferReader(file.read_buffer()) if whole else file)
             except ValueError as error:
                 failure = error
-        with filesystem.open_input_file(path) as file:
-            if _version(file) != before:
-                continue
+        if whole or failure:
+            with filesystem.open_input_file(path) as file:
+                if _version(file) != before:
+                    continue
         if failure:
             raise failure
         return parsed

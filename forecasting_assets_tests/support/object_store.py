@@ -57,16 +57,15 @@ def store(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     s3.create_bucket(Bucket=BUCKET)
     yield s3
     ask_for_credentials(server, NEVER)
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
-        if found := [{"Key": item["Key"]} for item in page.get("Contents", [])]:
-            s3.delete_objects(Bucket=BUCKET, Delete={"Objects": found})
+    left = [{"Key": key} for key in keys(s3)]
+    for begin in range(0, len(left), 1000):
+        s3.delete_objects(Bucket=BUCKET, Delete={"Objects": left[begin : begin + 1000]})
 
 
 def keys(s3: Any, prefix: str = "") -> list[str]:
-    """Return the keys of the bucket below `prefix`, sorted; at most a thousand."""
-    return sorted(
-        item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
-    )
+    """Return the keys of the bucket below `prefix`, sorted."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+    return sorted(item["Key"] for page in pages for item in page.get("Contents", []))
 
 
 def upload(s3: Any, folder: Path, prefix: str) -> None:

@@ -125,7 +125,7 @@ def open_unmixed(
         Called with the open file.
     whole
         Whether an object is fetched as a whole first, and its version always looked up again. Otherwise `parse` fetches
-        what it needs, and must itself raise a ValueError for bytes that do not belong together.
+        what it needs, and must itself raise an error for bytes that do not belong together.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def open_unmixed(
             before = _version(file)
             try:
                 parsed = parse(pa.BufferReader(file.read_buffer()) if whole else file)
-            except ValueError as error:
+            except (ValueError, OSError) as error:  # pyarrow's errors about content are either
                 failure = error
         if whole or failure:
             with filesystem.open_input_file(path) as file:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import fsspec
 import pytest
@@ -153,3 +154,29 @@ def test_an_error_is_found_again_in_what_quotes_it(real, action, around):
     assert found is not None
     assert (str(found), found.kind, found.store, found.action) == (str(error), kind, error.store, action)
     assert StoreError.from_text(around) is None
+
+
+class Busy(BaseHTTPRequestHandler):
+    """An S3 server that refuses the first two requests."""
+
+    requests = 0
+
+    def do_HEAD(self) -> None:
+        Busy.requests += 1
+        self.send_response(503 if Busy.requests <= 2 else 200)
+        self.send_header("Content-Length", "4")
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+def test_what_a_store_refuses_for_the_moment_is_tried_again(store, monkeypatch):
+    busy = HTTPServer(("127.0.0.1", 0), Busy)
+    threading.Thread(target=busy.serve_forever, daemon=True).start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{busy.server_port}")
+    filesystem, root = open_filesystem("s3://shop/lake")
+    assert filesystem.get_file_info(f"{root}/data").size == 4
+    assert Busy.requests == 3
+    busy.shutdown()
+    busy.server_close()

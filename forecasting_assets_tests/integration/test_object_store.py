@@ -14,7 +14,6 @@ import pytest
 
 from devtools.servers import free_port
 from forecasting_assets.lake.landing import Landing
-from forecasting_assets.pipeline import build_pipeline
 from forecasting_assets.storage import StoreError, list_files, read_file
 from forecasting_assets.tables import ALLOCATION_PLAN, ORDER_COLUMNS
 from forecasting_assets_tests.faults.harness import assert_same_lake, every_table
@@ -29,6 +28,8 @@ from forecasting_assets_tests.support.object_store import (
 )
 from forecasting_assets_tests.support.object_store import server as server
 from forecasting_assets_tests.support.object_store import store as store
+from forecasting_assets_tests.support.runs import Run, span
+from forecasting_assets_tests.support.sensor import tick, weeks_asked
 
 HEADER = "order_id,order_date,part_id,region,quantity,unit_price\n"
 NAMES = {name: name for name in ORDER_COLUMNS}
@@ -176,8 +177,8 @@ def run(*commands: list[str]) -> list[Result]:
     return [Result(*result) for result in json.loads(done.stdout.splitlines()[-1])]
 
 
-#: A week of the assets that read and write in all the ways there are; and one of all assets, which takes minutes.
-WAYS = "+key:feature_table or key:demand_plan or key:allocation_plan"
+#: Assets that read and write in all the ways there are.
+SOME = "+key:feature_table or key:demand_plan or key:allocation_plan"
 _MADE = (
     "raw_orders",
     "clean_orders",
@@ -210,15 +211,8 @@ def moved(home: Home, store, path: Path, without: Callable[[str], bool]) -> Home
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize(
-    ("selected", "without"),
-    [
-        pytest.param(WAYS, _MADE.__contains__, id="some"),
-        pytest.param("*", lambda table: True, id="all", marks=pytest.mark.matrix),
-    ],
-)
-def test_everything_is_in_a_bucket(home, store, tmp_path, selected, without):
-    there = moved(home, store, tmp_path / "home", without)
+def test_everything_is_in_a_bucket(home, store, tmp_path):
+    there = moved(home, store, tmp_path / "home", _MADE.__contains__)
     week, new, plan = ["--from", str(WEEK), "--to", str(WEEK)], tmp_path / "new", tmp_path / "plan.csv"
     lines = home.lake.read_pandas(ALLOCATION_PLAN, [WEEK])
     line = lines.iloc[0]
@@ -229,7 +223,7 @@ def test_everything_is_in_a_bucket(home, store, tmp_path, selected, without):
         ["init", "--orders", "s3a://shop/orders", "--network", "s3://shop/landing/network"],
         [f"FORECASTING_HOME={there.path}"],
         ["stale"],
-        ["materialize", *week, "--select", selected],
+        ["materialize", *week, "--select", SOME],
         ["backfill", *week, "--resume"],
         ["stale"],
         ["status"],
@@ -245,7 +239,7 @@ def test_everything_is_in_a_bucket(home, store, tmp_path, selected, without):
     # What was copied is fresh; of the newest week only what is missing has to be made.
     assets = [text for text in copied.text.splitlines() if not text.startswith(" ")]
     assert all(text.endswith(f": 1 week, {WEEK}") for text in assets)
-    assert copied.text.count(f"  missing ({WEEK})") == sum(map(without, build_pipeline(home.settings)))
+    assert copied.text.count(f"  missing ({WEEK})") == len(_MADE)
     assert made.code == 0, made.text
     assert (resumed.code, "every week is fresh" in resumed.text) == (0, True)
     assert (stale.text, status.code) == ("Nothing is out of date.\n", 0)
@@ -265,3 +259,25 @@ def test_everything_is_in_a_bucket(home, store, tmp_path, selected, without):
         "data.parquet",
         "_record.json",
     }
+
+
+@pytest.mark.spark
+@pytest.mark.matrix
+def test_a_killed_run_in_a_bucket_is_resumed_and_all_assets_are_those_of_a_disk(home, store, tmp_path):
+    there, week = moved(home, store, tmp_path / "home", lambda table: True), span([WEEK])
+    killed = Run(there, ["materialize", *week])
+    killed.wait_for_step("feature_table")
+    killed.kill(everything=True)
+    resumed, stale = run([f"FORECASTING_HOME={there.path}"], ["backfill", *week, "--resume"], ["stale"])
+    assert resumed.code == 0, resumed.text
+    assert stale.text == "Nothing is out of date.\n"
+    assert_same_lake(home, there, [WEEK], every_table(home))
+
+
+def test_the_sensor_requests_weeks_whose_orders_arrive_in_a_bucket(store, tmp_path):
+    text = '[calendar]\nfirst_week = 2024-03-04\n[orders]\nlanding = "s3://shop/orders"\n'
+    (tmp_path / "forecasting.toml").write_text(text + '[lake]\npath = "s3://shop/lake"\n')
+    zone = tmp_path / "landing" / "orders"  # by which `tick` finds the home
+    first = tick(zone)
+    assert weeks_asked(first) == []
+    assert [str(week) for week in weeks_asked(tick(zone, first.cursor))] == ["2024-03-04", "2024-03-11"]

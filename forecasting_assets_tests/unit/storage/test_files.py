@@ -8,6 +8,7 @@ import fsspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import fs
 
 from forecasting_assets.storage import (
     ExistingFileError,
@@ -78,6 +79,19 @@ def test_a_process_opens_a_store_once_and_again_in_another_environment(store, mo
     assert (path, other) == ("shop/orders", "shop/lake")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "renewed")
     assert open_filesystem("s3://shop/orders")[0] is not first
+
+
+@pytest.mark.parametrize(
+    ("url", "client", "path"),
+    [
+        ("gs://bucket/lake/", fs.GcsFileSystem, "bucket/lake"),
+        ("abfss://container@account.dfs.core.windows.net/lake", fs.AzureFileSystem, "container/lake"),
+        ("dbfs:/mnt/lake", fs.LocalFileSystem, "/dbfs/mnt/lake"),
+    ],
+)
+def test_other_stores_are_opened_by_their_url(url, client, path):
+    filesystem, inner = open_filesystem(url)
+    assert (type(filesystem), inner) == (client, path)
 
 
 def test_a_reader_during_rewrites_sees_one_version(store):

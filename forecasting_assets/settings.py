@@ -90,16 +90,9 @@ class OrderSettings(Section):
     """Order files."""
 
     landing: str = Field(default="landing/orders", description="Folder or URL where order files arrive")
-    index: str = Field(
-        default="landing.db", description="File or URL that remembers what each order file holds"
-    )
-    quarantine: str = Field(
-        default="landing/quarantine",
-        description="Folder or URL where order files that cannot be read are listed",
-    )
-    columns: dict[str, str] = Field(
-        default_factory=dict, description="Landed name of a column that is named otherwise"
-    )
+    index: str = Field("landing.db", description="File or URL that remembers what each order file holds")
+    quarantine: str = Field("landing/quarantine", description="Folder or URL that lists unreadable order files")
+    columns: dict[str, str] = Field({}, description="Landed name of a column that is named otherwise")
     format: OrderFormat = Field(
         default_factory=OrderFormat, description="How dates, numbers and text are written in order files"
     )
@@ -129,9 +122,7 @@ class OrderSettings(Section):
 class NetworkSettings(Section):
     """Files of the manufacturer network."""
 
-    path: str = Field(
-        "landing/network", description="Folder or URL of manufacturers.csv, capabilities.csv, lanes.csv"
-    )
+    path: str = Field("landing/network", description="Folder or URL of manufacturers, capabilities, lanes")
 
 
 class PlanningSettings(Section):

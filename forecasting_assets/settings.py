@@ -91,7 +91,9 @@ class OrderSettings(Section):
 
     landing: str = Field(default="landing/orders", description="Folder or URL where order files arrive")
     index: str = Field("landing.db", description="File or URL that remembers what each order file holds")
-    quarantine: str = Field("landing/quarantine", description="Folder or URL that lists unreadable order files")
+    quarantine: str = Field(
+        "landing/quarantine", description="Folder or URL that lists unreadable order files"
+    )
     columns: dict[str, str] = Field({}, description="Landed name of a column that is named otherwise")
     format: OrderFormat = Field(
         default_factory=OrderFormat, description="How dates, numbers and text are written in order files"

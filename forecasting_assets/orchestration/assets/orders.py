@@ -17,7 +17,7 @@ from forecasting_assets.orders.raw import LandingZone, read_raw_orders, weeks_by
 from forecasting_assets.runtime.spark import Spark
 from forecasting_assets.settings import Settings
 from forecasting_assets.spark_partitions import shuffle_tasks
-from forecasting_assets.storage import open_filesystem
+from forecasting_assets.storage import StoreError, open_filesystem
 from forecasting_assets.tables import (
     CLEAN_ORDERS,
     ORDER_FILE_SUMMARY,
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 #: Approximate rows of weekly_demand that a task makes features of; they are in memory together.
 DEMAND_PER_TASK = 500_000
-#: Errors of Spark's workers that a file may have caused; Spark reports no more than their names.
-_ERRORS_OF_FILES = ("OrderFileError", "FileNotFoundError")
+#: Error of Spark's workers that a file has caused; Spark reports no more than its name.
+_ERROR_OF_FILE = "OrderFileError"
 #: Files of a week that its metadata names.
 _FILES_NAMED = 100
 
@@ -54,7 +54,8 @@ def raw_orders(
             lines = read_raw_orders(spark.spark_session, zone, touching(files, group), columns, group)
             rows |= write_weeks(lines, lake, RAW_ORDERS, group)
     except Exception as error:
-        if any(name in str(error) for name in _ERRORS_OF_FILES) and landing.recheck(files):
+        withdrawn = isinstance(error, StoreError) and error.kind == "missing"
+        if (withdrawn or _ERROR_OF_FILE in str(error)) and landing.recheck(files):
             raise InputsChangedError(f"order files have changed while they were read: {error}") from error
         raise
     for week in weeks:

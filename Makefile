@@ -56,7 +56,7 @@ test: setup-dev ## all tests
 	@sh deploy/ensure-postgresql.sh
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-test-matrix: setup-dev ## the same rows on a Spark cluster and through Spark Connect
+test-matrix: setup-dev ## the same rows on a Spark cluster, through Spark Connect and in an object store
 	@$(BIN)/python -m pytest -m matrix
 
 test-faults: setup-dev ## kill runs, fill the disk, damage files …: nothing may be lost (half an hour)

@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def _newest_plan(settings: Settings) -> Path:
-    plans = sorted(settings.reports_path.glob("week=*/plan.html"))
+    plans = sorted(Path(settings.reports_path).glob("week=*/plan.html"))
     if not plans:
         sys.exit(f"There is no plan in {settings.reports_path}: run `forecasting-assets demo` first")
     return plans[-1]

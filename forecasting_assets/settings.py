@@ -90,9 +90,11 @@ class OrderSettings(Section):
     """Order files."""
 
     landing: str = Field(default="landing/orders", description="Folder or URL where order files arrive")
-    columns: dict[str, str] = Field(
-        default_factory=dict, description="Landed name of a column that is named otherwise"
+    index: str = Field("landing.db", description="File or URL that remembers what each order file holds")
+    quarantine: str = Field(
+        "landing/quarantine", description="Folder or URL that lists unreadable order files"
     )
+    columns: dict[str, str] = Field({}, description="Landed name of a column that is named otherwise")
     format: OrderFormat = Field(
         default_factory=OrderFormat, description="How dates, numbers and text are written in order files"
     )
@@ -122,9 +124,7 @@ class OrderSettings(Section):
 class NetworkSettings(Section):
     """Files of the manufacturer network."""
 
-    path: str = Field(
-        "landing/network", description="Folder of manufacturers.csv, capabilities.csv, lanes.csv"
-    )
+    path: str = Field("landing/network", description="Folder or URL of manufacturers, capabilities, lanes")
 
 
 class PlanningSettings(Section):
@@ -132,7 +132,7 @@ class PlanningSettings(Section):
 
     path: str = Field(
         "landing/planning",
-        description="Folder of forecast overrides, locked allocations, stock, work in progress and promises",
+        description="Folder or URL of forecast overrides, locked allocations, stock, work in progress and promises",
     )
 
 
@@ -199,6 +199,7 @@ class MlflowSettings(Section):
 class ReportSettings(Section):
     """Reports and files of each plan."""
 
+    path: str = Field("reports", description="Folder or URL of the pages and files of each week")
     currency: str = Field(
         "",
         max_length=8,
@@ -320,9 +321,9 @@ class Settings(BaseSettings):
         return self.resolve(self.lake.path)
 
     @property
-    def network_path(self) -> Path:
-        """Folder of network files."""
-        return Path(self.resolve(self.network.path))
+    def network_path(self) -> str:
+        """Folder or URL of network files."""
+        return self.resolve(self.network.path)
 
     @property
     def planning_path(self) -> str:
@@ -330,9 +331,9 @@ class Settings(BaseSettings):
         return self.resolve(self.planning.path)
 
     @property
-    def reports_path(self) -> Path:
-        """Folder of reports."""
-        return self.home / "reports"
+    def reports_path(self) -> str:
+        """Folder or URL of reports."""
+        return self.resolve(self.reports.path)
 
     @property
     def artifacts_uri(self) -> str | None:

@@ -20,7 +20,7 @@ def shuffle_tasks(spark: "SparkSession") -> int:
 def by_week(frame: "DataFrame", weeks: Sequence[date]) -> "DataFrame":
     """Repartition `frame` so that all rows of a week are in one partition.
 
-    `Lake.write` needs this, as it writes one file for each week. `weeks` are the weeks in the column `week`.
+    `weeks` are the weeks in the column `week`.
     """
     tasks = min(len(weeks), shuffle_tasks(frame.sparkSession))
     return frame.repartition(max(-(-len(weeks) // _WEEKS_PER_PARTITION), tasks), "week")

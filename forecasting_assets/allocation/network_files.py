@@ -1,5 +1,6 @@
 """Read the manufacturer network from the CSV files of its folder, and name every problem in them."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import pyarrow as pa
 
 from forecasting_assets.allocation.network import Network, NetworkError, NetworkProblem
 from forecasting_assets.orders.text import normalise_names
+from forecasting_assets.storage import folder_exists, read_file
 from forecasting_assets.tables import CAPABILITIES, LANES, MANUFACTURERS, NETWORK_TABLES, Column, Table
 from forecasting_assets.tables.cells import cell_problems, typed_cells
 
@@ -16,13 +18,13 @@ from forecasting_assets.tables.cells import cell_problems, typed_cells
 _FOLDED = {"part_category", "region", "from_region", "to_region"}
 
 
-def load_network(path: Path, fold_case: bool = False) -> Network:
+def load_network(path: str | Path, fold_case: bool = False) -> Network:
     """Read and validate the CSV files of a network folder, each sorted by its key.
 
     Parameters
     ----------
     path
-        The folder.
+        The folder, or a URL.
     fold_case
         Whether categories and regions that differ only by case or inner white space are one, as in the orders.
 
@@ -30,8 +32,10 @@ def load_network(path: Path, fold_case: bool = False) -> Network:
     ------
     NetworkError
         With all problems of all files at once.
+    StoreError
+        If the files cannot be read, whatever is in them.
     """
-    if not path.is_dir():
+    if not folder_exists(path):
         files = ", ".join(f"{t.name}.csv" for t in (MANUFACTURERS, CAPABILITIES, LANES))
         raise NetworkError(
             [NetworkProblem("missing_folder", f"{path}: folder not found; create it and put {files} there")]
@@ -62,7 +66,7 @@ class _NetworkFile:
     problems: list[NetworkProblem]
 
 
-def _read(path: Path, table: Table, fold_case: bool) -> _NetworkFile:
+def _read(path: str | Path, table: Table, fold_case: bool) -> _NetworkFile:
     """Read the file of one table."""
     raw, problem = _read_text(path, table)
     if problem:
@@ -84,7 +88,7 @@ def _read(path: Path, table: Table, fold_case: bool) -> _NetworkFile:
     return _NetworkFile(table, typed, [*problems, *_repeated_keys(table, raw)])
 
 
-def _read_text(path: Path, table: Table) -> tuple[pd.DataFrame, NetworkProblem | None]:
+def _read_text(path: str | Path, table: Table) -> tuple[pd.DataFrame, NetworkProblem | None]:
     """Read the cells of a file as text, indexed by line, or say why that is impossible.
 
     An absent optional file has no rows.
@@ -92,7 +96,9 @@ def _read_text(path: Path, table: Table) -> tuple[pd.DataFrame, NetworkProblem |
     file = f"{table.name}.csv"
     required = [c.name for c in table.columns if c.default is None]
     empty = pd.DataFrame(columns=required, dtype=str)
-    if not (path / file).is_file():
+    try:
+        content = io.BytesIO(read_file(path, file))
+    except FileNotFoundError:
         if table.optional:
             return empty, None
         text = f"{file}: not found in {path}; create it with the columns {', '.join(required)}"
@@ -100,7 +106,7 @@ def _read_text(path: Path, table: Table) -> tuple[pd.DataFrame, NetworkProblem |
     try:
         # Blank lines are kept until the line numbers are known.
         raw = pd.read_csv(
-            path / file, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig"
+            content, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig"
         )
     except (ValueError, UnicodeError) as error:  # pandas' parser errors are ValueErrors
         text = f"{file}: not a readable CSV file ({error}); save it as UTF-8 with the columns {', '.join(required)}"

@@ -133,16 +133,12 @@ def _write(
     read: "Callable[[], pd.DataFrame]", name: str, file_format: str | None, to: Path | None, as_json: bool
 ) -> None:
     """Write a table to a new file, in the working directory unless `to` says where, and print its path."""
-    from forecasting_assets.lake.whole_files import write_new_file
+    from forecasting_assets.storage import add_file
     from forecasting_assets.tables.table_files import file_content
 
     chosen = _chosen_format(file_format, to)
     target = to or Path(f"{name}.{chosen}")
-    content = file_content(read(), chosen)
-    try:
-        write_new_file(target, content)
-    except OSError as error:
-        raise click.ClickException(f"{target} cannot be written: {error.strerror or error}") from None
+    add_file(target.parent, target.name, file_content(read(), chosen))
     if as_json:
         print_json({"format": chosen, "file": target})
     else:

@@ -1,5 +1,7 @@
 """The command that opens the reports."""
 
+from pathlib import Path
+
 import click
 
 from forecasting_assets.cli.home import load_existing_settings
@@ -16,6 +18,7 @@ def open_reports(as_json: bool) -> None:
     import webbrowser
 
     from forecasting_assets.lake.lake import Lake
+    from forecasting_assets.storage import is_url
     from forecasting_assets.workflows.index_report import write_index
 
     settings = load_existing_settings()
@@ -23,6 +26,6 @@ def open_reports(as_json: bool) -> None:
     if as_json:
         print_json({"index": index})
         return
-    if not webbrowser.open(index.as_uri()):
+    if not webbrowser.open(index if is_url(index) else Path(index).as_uri()):
         print_line("There is no browser here: open this file in one.")
-    print_line(str(index))
+    print_line(index)

@@ -76,12 +76,20 @@ def _set_home(settings: Settings) -> None:
 def _serve_pages(settings: Settings) -> None:
     """Serve the reports where links lead to, if that is on this machine."""
     from forecasting_assets.runtime.page_server import serve_pages
+    from forecasting_assets.storage import is_url
 
     address = urlsplit(settings.reports.url)
     if address.hostname not in (_HOST, "localhost"):
         return
+    if is_url(settings.reports_path):
+        os.environ["FORECASTING__REPORTS__URL"] = ""
+        print_line(
+            f"Pages in {settings.reports_path} are not served here: set [reports] url to the address of a server "
+            "that shows them"
+        )
+        return
     try:
-        serve_pages(settings.reports_path, address.port or 80)
+        serve_pages(Path(settings.reports_path), address.port or 80)
         print_line(f"Pages are served at {settings.reports.url}")
     except OSError as error:
         # Links would lead to whatever else is served there.

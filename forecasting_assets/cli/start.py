@@ -26,7 +26,7 @@ DEMO_MARK = "# The synthetic marketplace of forecasting-assets demo."
 @click.command()
 @click.option("--orders", required=True, help="Folder or URL of the order files.")
 @click.option(
-    "--network", help="Folder of manufacturers.csv, capabilities.csv and lanes.csv; can be set later."
+    "--network", help="Folder or URL of manufacturers.csv, capabilities.csv and lanes.csv; can be set later."
 )
 @click.option(
     "--column",

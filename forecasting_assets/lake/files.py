@@ -1,7 +1,7 @@
 """Files of the lake: one Parquet file for each table and week, `<table>/week=YYYY-MM-DD/data.parquet`.
 
-A week is published by moving one finished file into place, so that a reader sees the week as it was or as it is, never
-half of it.
+A week is published by one finished file that appears at once, so that a reader sees the week as it was or as it is,
+never half of it. On disks the file is finished elsewhere and moved into place; an object is put to its final key.
 """
 
 import re
@@ -15,11 +15,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from forecasting_assets.errors import PicklableError
-from forecasting_assets.lake.week_files import DAMAGED
-from forecasting_assets.storage import open_filesystem
+from forecasting_assets.lake.week_files import DAMAGED, open_parquet, store_failed
+from forecasting_assets.storage import (
+    StoreError,
+    is_local,
+    open_filesystem,
+    open_unmixed,
+    put_object,
+    store_errors,
+)
 from forecasting_assets.tables import Table
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyarrow.fs import FileInfo, FileSystem
     from pyarrow.parquet import ParquetFile
 
@@ -27,6 +35,8 @@ DATA_FILE = "data.parquet"
 #: Beside the data file. Spark and pyarrow ignore names that begin with an underscore.
 RECORD_FILE = "_record.json"
 _STAGING = "_staging"
+#: Weeks of a store beyond which listing all of a table takes less time than asking for each.
+_FEW_WEEKS = 4
 _UNREADABLE = re.compile(rf"{DAMAGED}.*?/(\w+)/week=([0-9-]+)/{DATA_FILE}")
 
 
@@ -80,7 +90,13 @@ class WeekFiles:
     @cached_property
     def storage(self) -> "tuple[FileSystem, str]":
         """The file system of the lake and the path within it."""
-        return open_filesystem(self.path)
+        with store_errors(self.path):
+            return open_filesystem(self.path)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the lake is on a disk of this machine."""
+        return is_local(self.storage[0])
 
     def file(self, table: str, week: date) -> str:
         """Return the path of the data file of a week within the file system."""
@@ -90,19 +106,11 @@ class WeekFiles:
 
     def existing_weeks(self, table: Table) -> list[date]:
         """Return the materialized weeks of `table`, sorted; weeks with zero rows are among them."""
-        return sorted(
-            week_of_path(info.path) for info in self.infos(table) if info.path.endswith(f"/{DATA_FILE}")
-        )
+        return self._weeks(self.infos(table))
 
     def existing(self, table: Table, weeks: Iterable[date]) -> list[date]:
         """Return those of `weeks` that have been materialized, sorted; no other week is looked up."""
-        from pyarrow import fs
-
-        wanted = sorted(set(weeks))
-        infos = self.storage[0].get_file_info([self.file(table.name, week) for week in wanted])
-        return [
-            week for week, info in zip(wanted, infos, strict=True) if info.type is not fs.FileType.NotFound
-        ]
+        return self._weeks(self.infos(table, weeks, (DATA_FILE,)))
 
     def require(self, table: Table, weeks: Iterable[date]) -> None:
         """Require that all `weeks` of `table` have been materialized.
@@ -116,17 +124,36 @@ class WeekFiles:
         if missing := sorted(wanted - set(self.existing(table, wanted))):
             raise MissingWeeksError(table, missing)
 
-    def infos(self, table: Table, weeks: Iterable[date] | None = None) -> "list[FileInfo]":
-        """List the data and record files of `table`, or of the given `weeks` alone."""
+    def infos(
+        self,
+        table: Table,
+        weeks: Iterable[date] | None = None,
+        names: Sequence[str] = (DATA_FILE, RECORD_FILE),
+    ) -> "list[FileInfo]":
+        """List the files of `table` that have one of `names`, or those of the given `weeks` alone."""
         from pyarrow import fs
 
         filesystem, root = self.storage
-        if weeks is None:
-            selector = fs.FileSelector(f"{root}/{table.name}", recursive=True, allow_not_found=True)
-            return list(filesystem.get_file_info(selector))
-        data = [self.file(table.name, week) for week in set(weeks)]
-        infos = filesystem.get_file_info([*data, *(file.replace(DATA_FILE, RECORD_FILE) for file in data)])
-        return [info for info in infos if info.type is not fs.FileType.NotFound]
+        paths = None
+        if weeks is not None:
+            folders = [self.file(table.name, week).removesuffix(DATA_FILE) for week in set(weeks)]
+            paths = {folder + name for folder in folders for name in names}
+        with store_errors(self.path):
+            if paths is not None and (self.is_local or len(paths) <= _FEW_WEEKS * len(names)):
+                infos = filesystem.get_file_info(list(paths))
+            else:
+                selector = fs.FileSelector(f"{root}/{table.name}", recursive=True, allow_not_found=True)
+                infos = filesystem.get_file_info(selector)
+        return [
+            info
+            for info in infos
+            if info.type is fs.FileType.File
+            and (info.path in paths if paths is not None else info.base_name in names)
+        ]
+
+    @staticmethod
+    def _weeks(infos: "Iterable[FileInfo]") -> list[date]:
+        return sorted(week_of_path(info.path) for info in infos if info.base_name == DATA_FILE)
 
     # ------------------------------------------------------------------ footers and damage
 
@@ -135,7 +162,9 @@ class WeekFiles:
         import pyarrow.parquet as pq
 
         with self.damage_as_error(table.name, week):
-            metadata = pq.read_metadata(self.file(table.name, week), filesystem=self.storage[0])
+            metadata = open_unmixed(
+                self.storage[0], self.file(table.name, week), pq.read_metadata, whole=False
+            )
             return int(metadata.num_rows)
 
     def total_rows(self, table: Table, weeks: Iterable[date]) -> int:
@@ -148,15 +177,12 @@ class WeekFiles:
         import pyarrow.parquet as pq
 
         with self.damage_as_error(table.name, week):
-            return tuple(pq.read_schema(self.file(table.name, week), filesystem=self.storage[0]).names)
+            schema = open_unmixed(self.storage[0], self.file(table.name, week), pq.read_schema, whole=False)
+            return tuple(schema.names)
 
     def open_parquet(self, table: Table, week: date) -> "ParquetFile":
         """Open the file of a week; checksums are verified as its pages are read."""
-        import pyarrow.parquet as pq
-
-        return pq.ParquetFile(
-            self.file(table.name, week), filesystem=self.storage[0], page_checksum_verification=True
-        )
+        return open_parquet(self.storage[0], self.file(table.name, week))
 
     @contextmanager
     def damage_as_error(self, table: str, week: date) -> Iterator[None]:
@@ -166,30 +192,36 @@ class WeekFiles:
         ------
         DamagedWeekError
             Instead of an error of Arrow or of the operating system.
+        StoreError
+            Instead of an error of the store, which says nothing about the file.
         """
         from pyarrow import ArrowException
 
         try:
             yield
         except (ArrowException, OSError) as error:
+            if store_failed(error):
+                raise StoreError.from_os_error(self.path, error) from None
             raise self._damaged(table, week, error) from error
 
     @contextmanager
-    def spark_damage_as_error(self) -> Iterator[None]:
-        """Translate what Spark raises within the block because of a damaged file.
+    def errors_of_workers(self) -> Iterator[None]:
+        """Translate what Spark raises within the block because of a damaged file or a store that fails.
 
-        Damage within a file shows only when Spark reads it, and Spark names neither table nor week.
+        Either shows only when a worker uses a file, and Spark quotes the error of the worker in one of its own.
 
         Raises
         ------
-        DamagedWeekError
-            Instead of Spark's error, with table and week.
+        DamagedWeekError, StoreError
+            Instead of Spark's error.
         """
         try:
             yield
         except Exception as error:
             if unreadable := _UNREADABLE.search(str(error)):
                 raise self._damaged(unreadable[1], date.fromisoformat(unreadable[2]), error) from None
+            if store_error := StoreError.from_text(str(error)):
+                raise store_error from None
             raise
 
     def _damaged(self, table: str, week: date, error: Exception) -> DamagedWeekError:
@@ -199,45 +231,69 @@ class WeekFiles:
 
     # ------------------------------------------------------------------ publishing
 
-    @contextmanager
-    def staging(self) -> Iterator[str]:
-        """Provide a folder of its own, relative to the lake, that is deleted after the block."""
-        filesystem, root = self.storage
-        folder = f"{_STAGING}/{uuid.uuid4().hex}"
-        filesystem.create_dir(f"{root}/{folder}", recursive=True)
-        try:
-            yield folder
-        finally:
-            self._discard(folder)
+    def write_table(self, rows: "pa.Table", table: str, week: date) -> None:
+        """Replace a week of a table; a reader sees it as it was or as it is.
 
-    def publish(self, staged: str, table: Table, week: date) -> None:
-        """Move a finished file into place as the data of a week."""
-        self.move(staged, self.file(table.name, week))
+        Raises
+        ------
+        StoreError
+            If it cannot be written.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
-    def move(self, staged: str, target: str) -> None:
-        """Move a file to `target`, replacing what is there."""
-        filesystem, _ = self.storage
-        filesystem.create_dir(target.rpartition("/")[0], recursive=True)
-        filesystem.move(staged, target)
+        target = self.file(table, week)
+        options = {"compression": "zstd", "write_page_checksum": True}
+        with store_errors(self.path, "written"):
+            if self.is_local:
+                with self._moved_to(target) as staged:
+                    pq.write_table(rows, staged, **options)
+            else:
+                content = pa.BufferOutputStream()
+                pq.write_table(rows, content, **options)
+                put_object(self.storage[0], target, content.getvalue())
 
     def write_whole(self, target: str, content: bytes) -> None:
-        """Replace a small file as a whole."""
+        """Replace a small file as a whole.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written.
+        """
+        with store_errors(self.path, "written"):
+            if self.is_local:
+                with self._moved_to(target) as staged:
+                    staged.write(content)
+            else:
+                put_object(self.storage[0], target, content)
+
+    @contextmanager
+    def _moved_to(self, target: str) -> "Iterator[pa.NativeFile]":
+        """Provide a new file that is moved to `target` at the end of the block, or deleted if the block fails."""
         filesystem, root = self.storage
         staged = f"{root}/{_STAGING}/{uuid.uuid4().hex}"
         filesystem.create_dir(f"{root}/{_STAGING}", recursive=True)
-        with filesystem.open_output_stream(staged) as stream:
-            stream.write(content)
-        self.move(staged, target)
+        try:
+            with filesystem.open_output_stream(staged) as stream:
+                yield stream
+            filesystem.create_dir(target.rpartition("/")[0], recursive=True)
+            filesystem.move(staged, target)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                filesystem.delete_file(staged)
+            raise
+        self._sweep()
 
-    def _discard(self, staging: str) -> None:
-        """Delete a staging folder, and what killed runs have left in others."""
+    def _sweep(self) -> None:
+        """Delete what killed runs have left unfinished."""
         from pyarrow import fs
 
         filesystem, root = self.storage
         left_over = datetime.now(UTC) - timedelta(days=1)
         for info in filesystem.get_file_info(fs.FileSelector(f"{root}/{_STAGING}", allow_not_found=True)):
-            if info.path.endswith(staging) or (info.mtime and info.mtime < left_over):
-                is_folder = info.type is fs.FileType.Directory
+            if info.mtime and info.mtime < left_over:
+                is_folder = info.type is fs.FileType.Directory  # of versions before 0.2
                 with suppress(FileNotFoundError):  # another run may delete it at the same time
                     (filesystem.delete_dir if is_folder else filesystem.delete_file)(info.path)
 

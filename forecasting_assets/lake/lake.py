@@ -7,7 +7,7 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from forecasting_assets.lake.files import DATA_FILE, WeekFiles
+from forecasting_assets.lake.files import WeekFiles
 from forecasting_assets.lake.record_store import RecordStore
 from forecasting_assets.tables import Table
 from forecasting_assets.tables.arrow import arrow_schema, to_pandas
@@ -126,7 +126,6 @@ class Lake(WeekFiles):
             If a column is missing.
         """
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         missing = [name for name in table.names if name not in frame and name != "week"]
         if missing:
@@ -135,16 +134,8 @@ class Lake(WeekFiles):
         columns = [name for name in frame.columns if name != "week"]
         inferred = pa.Schema.from_pandas(frame[columns], preserve_index=False)
         schema = pa.schema([declared.field(c) if c in table.names else inferred.field(c) for c in columns])
-        filesystem, root = self.storage
-        with self.staging() as folder:
-            file = f"{root}/{folder}/{DATA_FILE}"
-            pq.write_table(
-                pa.Table.from_pandas(frame[columns], schema, preserve_index=False),
-                file,
-                filesystem=filesystem,
-                write_page_checksum=True,  # as Spark does
-            )
-            self.publish(file, table, week)
+        rows = pa.Table.from_pandas(frame[columns], schema, preserve_index=False)
+        self.write_table(rows, table.name, week)
         return len(frame)
 
 

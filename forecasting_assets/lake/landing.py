@@ -23,7 +23,15 @@ from forecasting_assets.orders.formats import OrderFormat
 from forecasting_assets.orders.landing import FileContent, required_columns, scan_order_file
 from forecasting_assets.orders.reading import FORMATS, read_order_file
 from forecasting_assets.orders.rows import OrderFileError, Source
-from forecasting_assets.storage import StoreError, content_id, open_filesystem, store_errors
+from forecasting_assets.storage import (
+    StoreError,
+    content_id,
+    list_files,
+    open_filesystem,
+    remove_file,
+    replace_file,
+    store_errors,
+)
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, FileSystem
@@ -32,6 +40,8 @@ if TYPE_CHECKING:
 
 #: Longest name of a file in quarantine, in bytes: file systems take 255, and an ending is added.
 _LONGEST_NAME = 240
+#: How the names of files in quarantine end.
+_LISTED = ".error.txt"
 #: Version of the readers. Raise it when they find something else in the same file: known files are then read again.
 _READERS = 1
 
@@ -45,9 +55,9 @@ class Landing:
     path
         Folder or URL.
     index
-        SQLite file that remembers what each file holds.
+        Path or URL of the SQLite file that remembers what each file holds.
     quarantine
-        Folder in which files that cannot be read are listed.
+        Folder or URL in which files that cannot be read are listed.
     landed_names
         Platform name -> landed name, for every order column.
     order_format
@@ -64,7 +74,13 @@ class Landing:
     def of(cls, settings: "Settings") -> "Landing":
         """Return the landing zone that `settings` name."""
         orders = settings.orders
-        return cls.at(settings.home, settings.landing, orders.landed_names, orders.format)
+        return cls(
+            path=settings.landing,
+            index=settings.resolve(orders.index),
+            quarantine=settings.resolve(orders.quarantine),
+            landed_names=orders.landed_names,
+            order_format=orders.format,
+        )
 
     @classmethod
     def at(
@@ -118,7 +134,7 @@ class Landing:
             withdrawn = known.keys() - order_files.keys()
             index.update(entries, withdrawn, others)
         if error:
-            raise StoreError.from_os_error(self.path, error) from error
+            raise StoreError.from_os_error(self.path, error) from None
         entries_now = {**known, **{entry.file.name: entry for entry in entries}}
         files = [entries_now[name].file for name in sorted(entries_now.keys() & order_files.keys())]
         if changed or withdrawn:
@@ -255,17 +271,18 @@ class Landing:
 
     def _list_quarantine(self, files: Sequence[LandedFile]) -> None:
         """Replace the list of files with errors or faults; the folder holds nothing else."""
-        folder = Path(self.quarantine)
-        for old in folder.glob("*.error.txt"):
-            old.unlink(missing_ok=True)
+        listed = set()
         for file in files:
             if not (wrong := file.error or file.fault):
                 continue
-            folder.mkdir(parents=True, exist_ok=True)
             name = file.name.replace("/", "__").replace("\\", "__")
             if len(name.encode()) > _LONGEST_NAME:
                 name = f"{fingerprint(name)}-{name[-50:]}"
-            (folder / f"{name}.error.txt").write_text(f"{wrong}\n", encoding="utf-8")
+            listed.add(f"{name}{_LISTED}")
+            replace_file(self.quarantine, f"{name}{_LISTED}", f"{wrong}\n".encode())
+        for name in list_files(self.quarantine):
+            if name.endswith(_LISTED) and name not in listed:
+                remove_file(self.quarantine, name)
 
 
 def _look_at(

@@ -4,13 +4,16 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from forecasting_assets.lake.landed_files import FileError, LandedFile
+from forecasting_assets.storage import is_url, read_file, replace_file
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS order_files (
@@ -119,11 +122,33 @@ class LandingIndex:
 
 @contextmanager
 def open_index(path: str) -> Iterator[LandingIndex]:
-    """Open the index at `path`, creating it if need be; changes are committed at the end of the block."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    """Open the index at `path`, creating it if need be; changes are committed at the end of the block.
+
+    An index in a store is worked on in a copy. Of two processes that change it at the same time one wins; what the
+    other has found out about order files is found out again.
+    """
+    if not is_url(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with _database(path) as database:
+            yield LandingIndex(database)
+        return
+    folder, _, name = path.rpartition("/")
+    with TemporaryDirectory() as scratch:
+        copy, before = Path(scratch, name), b""
+        with suppress(FileNotFoundError):
+            before = read_file(folder, name)
+            copy.write_bytes(before)
+        with _database(str(copy)) as database:
+            yield LandingIndex(database)
+        if (now := copy.read_bytes()) != before:
+            replace_file(folder, name, now)
+
+
+@contextmanager
+def _database(path: str) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(path, timeout=60)) as database, database:
         database.executescript(_SCHEMA)
-        yield LandingIndex(database)
+        yield database
 
 
 # Thousands of files have the same columns, and the same weeks.

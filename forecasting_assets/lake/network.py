@@ -1,5 +1,7 @@
 """The manufacturer network as the lake keeps it for each week, and what identifies its files."""
 
+import io
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pandas as pd
 from forecasting_assets.allocation import Network
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.records import fingerprint
-from forecasting_assets.lake.whole_files import replace_file
+from forecasting_assets.storage import list_files, read_file, replace_file
 from forecasting_assets.tables import (
     CAPABILITIES,
     CAPACITY_OVERRIDES,
@@ -20,27 +22,29 @@ from forecasting_assets.tables import (
 from forecasting_assets.tables.table_files import escape_formulas
 
 
-def network_contents(folder: Path) -> dict[str, str]:
-    """Return network file -> what identifies its content."""
-    return {file.name: fingerprint(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.csv"))}
+def network_contents(folder: str | Path) -> dict[str, str]:
+    """Return network file -> what identifies its content, whichever way its lines end."""
+    names = [name for name in list_files(folder) if name.endswith(".csv") and "/" not in name]
+    texts = {name: io.TextIOWrapper(io.BytesIO(read_file(folder, name)), "utf-8") for name in names}
+    return {name: fingerprint(text.read()) for name, text in texts.items()}
 
 
-def override_capacity(folder: Path, rows: pd.DataFrame) -> str:
+def override_capacity(folder: str | Path, rows: pd.DataFrame) -> str:
     """Put rows into capacity_overrides.csv, in place of those of the same manufacturer and week.
 
     Parameters
     ----------
     folder
-        The network folder, whose files are valid.
+        The network folder or URL, whose files are valid.
     rows
         Columns of CAPACITY_OVERRIDES, author and reason.
 
     Returns
     -------
     str
-        Path of the file, which is replaced as a whole; its other rows stay as they are.
+        Path or URL of the file, which is replaced as a whole; its other rows stay as they are.
     """
-    file = folder / f"{CAPACITY_OVERRIDES.name}.csv"
+    file = f"{CAPACITY_OVERRIDES.name}.csv"
     text = rows.assign(
         week=rows["week"].dt.strftime("%Y-%m-%d"),
         capacity_hours=rows["capacity_hours"].map("{:.12g}".format),
@@ -48,15 +52,15 @@ def override_capacity(folder: Path, rows: pd.DataFrame) -> str:
         reason=escape_formulas(rows["reason"]),
     )
     present = pd.DataFrame(columns=CAPACITY_OVERRIDES.names, dtype=str)
-    if file.is_file():
-        present = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    with suppress(FileNotFoundError):
+        content = io.BytesIO(read_file(folder, file))
+        present = pd.read_csv(content, dtype=str, keep_default_na=False, encoding="utf-8-sig")
         present.columns = present.columns.str.strip()
     key = list(CAPACITY_OVERRIDES.key)
     known = pd.MultiIndex.from_arrays([present[name].str.strip() for name in key])
     replaced = known.isin(pd.MultiIndex.from_frame(text[key]))
     merged = pd.concat([present[~replaced], text], ignore_index=True).fillna("")
-    replace_file(file, merged.to_csv(index=False, lineterminator="\n").encode())
-    return str(file)
+    return replace_file(folder, file, merged.to_csv(index=False, lineterminator="\n").encode())
 
 
 def write_network(lake: Lake, network: Network, week: date) -> None:

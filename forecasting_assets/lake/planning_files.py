@@ -1,7 +1,6 @@
 """The planning folder: rows that planners have entered, as each week knew them, and what identifies them."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -22,7 +21,14 @@ from forecasting_assets.planning.files import (
 )
 from forecasting_assets.planning.rows import PlanningProblem, PlanningRows, parse_rows
 from forecasting_assets.settings import Settings
-from forecasting_assets.storage import content_id, open_filesystem, store_errors
+from forecasting_assets.storage import (
+    StoreError,
+    content_id,
+    is_local,
+    list_files,
+    open_filesystem,
+    store_errors,
+)
 from forecasting_assets.tables import PLANNING_FILES, Table
 
 if TYPE_CHECKING:
@@ -56,15 +62,7 @@ class PlanningFolder:
     @cached_property
     def _files(self) -> "dict[str, FileInfo]":
         """Name -> file, sorted by name."""
-        from pyarrow import fs
-
-        filesystem, root = self._storage
-        with store_errors(self.path):
-            listed = filesystem.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
-        files = {
-            info.path.removeprefix(root).lstrip("/"): info for info in listed if info.type is fs.FileType.File
-        }
-        return dict(sorted(files.items()))
+        return list_files(self.path)
 
     @cached_property
     def _rows(self) -> dict[str, PlanningRows]:
@@ -126,9 +124,13 @@ class PlanningFolder:
 
     def _content(self, name: str) -> str:
         """Return what identifies the content of a file; its size and time of change if it cannot be read at all."""
-        with suppress(OSError):
-            return content_id(self._storage[0], self._files[name].path)
-        return self.states()[name]
+        filesystem, _ = self._storage
+        try:
+            return content_id(filesystem, self._files[name].path)
+        except OSError as error:
+            if not is_local(filesystem):  # a store that fails says nothing about the file
+                raise StoreError.from_os_error(self.path, error) from None
+            return self.states()[name]
 
     def _rows_of(self, kind: str) -> PlanningRows:
         if kind not in self._rows:
@@ -139,11 +141,12 @@ class PlanningFolder:
         return self._parse(PLANNING_FILES[kind], self._read_files(kind))
 
     def _read_files(self, kind: str, without: str = "") -> list[PlanningFile]:
-        return [
-            read_planning_file(self._storage[0], info.path, name, PLANNING_FILES[kind])
-            for name, info in self._files.items()
-            if kind_of(name) == kind and name != without
-        ]
+        with store_errors(self.path):
+            return [
+                read_planning_file(self._storage[0], info.path, name, PLANNING_FILES[kind])
+                for name, info in self._files.items()
+                if kind_of(name) == kind and name != without
+            ]
 
     def _parse(self, table: Table, files: Sequence[PlanningFile]) -> PlanningRows:
         empty = pd.DataFrame(columns=[*table.names, "file", "row"], dtype=object)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from forecasting_assets.errors import PicklableError
-from forecasting_assets.lake.whole_files import ExistingFileError, add_file
+from forecasting_assets.storage import ExistingFileError, add_file
 from forecasting_assets.tables.table_files import escape_formulas
 
 if TYPE_CHECKING:

@@ -7,12 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING
 
 from forecasting_assets.lake.files import DATA_FILE, RECORD_FILE, DamagedWeekError, WeekFiles, week_of_path
 from forecasting_assets.lake.records import Record
-from forecasting_assets.storage import content_id
+from forecasting_assets.storage import StoreError, content_id, open_unmixed, store_errors
 from forecasting_assets.tables import Table
 
 if TYPE_CHECKING:
@@ -64,9 +63,8 @@ class RecordStore:
 
     def identity(self, table: Table, week: date) -> tuple[str, str]:
         """Return the content id of a week's data file, and the size and time by which it is known unread."""
-        filesystem = self.files.storage[0]
-        (info,) = filesystem.get_file_info([self.files.file(table.name, week)])
-        return content_id(filesystem, info.path), _size_and_time(info)
+        (info,) = self.files.infos(table, [week], (DATA_FILE,))
+        return self._content_id(info.path), self._size_and_time(info)
 
     def describe_change(self, table: Table, week: date) -> str:
         """Say what has happened to a data file that differs from its record."""
@@ -90,7 +88,7 @@ class RecordStore:
         for week, info in data.items():
             record = records.get(week, Record())
             # Records of version 0.1.0 hold size and time in place of a content id.
-            if _size_and_time(info) in (record.seen, record.data):
+            if self._size_and_time(info) in (record.seen, record.data):
                 contents[week] = record.data
             else:
                 unknown.append(info)
@@ -103,26 +101,29 @@ class RecordStore:
         filesystem, root = self.files.storage
         cache = f"{root}/{_CONTENTS}/{table.name}.json"
         known: dict[str, str] = {}
-        with suppress(OSError, ValueError), filesystem.open_input_stream(cache) as stream:
-            known = json.loads(stream.read())
-        keys = {info.path: f"{week_of_path(info.path)} {_size_and_time(info)}" for info in infos}
+        with suppress(OSError, ValueError):
+            known = open_unmixed(filesystem, cache, lambda file: json.loads(file.read()))
+        keys = {info.path: f"{week_of_path(info.path)} {self._size_and_time(info)}" for info in infos}
         new = [path for path, key in keys.items() if key not in known]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            ids = pool.map(partial(content_id, filesystem), new)
+            ids = pool.map(self._content_id, new)
             known |= zip(map(keys.__getitem__, new), ids, strict=True)
         if new:
-            with suppress(OSError):  # a lake that is read-only can still be read
+            with suppress(StoreError):  # a lake that is read-only can still be read
                 self.files.write_whole(cache, json.dumps(known).encode())
         return {week_of_path(path): known[key] for path, key in keys.items()}
 
     def _read_record(self, info: "FileInfo") -> Record:
-        stamp, cached = _size_and_time(info), _cache.get((self.files.path, info.path))
+        stamp, cached = self._size_and_time(info), _cache.get((self.files.path, info.path))
         if cached and cached[0] == stamp:
             return cached[1]
-        with self.files.storage[0].open_input_stream(info.path) as stream:
-            text = stream.read()
         try:
-            record = Record.from_json(text)
+            with store_errors(self.files.path):
+                record = open_unmixed(
+                    self.files.storage[0], info.path, lambda file: Record.from_json(file.read()), whole=False
+                )
+        except StoreError:
+            raise
         except ValueError:
             record = Record()  # the week counts as out of date and is made again
         # Within the resolution of a file system's clock another record may follow with the same size and time.
@@ -130,10 +131,14 @@ class RecordStore:
             _cache[self.files.path, info.path] = stamp, record
         return record
 
+    def _content_id(self, path: str) -> str:
+        with store_errors(self.files.path):
+            return content_id(self.files.storage[0], path)
+
+    def _size_and_time(self, info: "FileInfo") -> str:
+        # Some stores list objects with fractions of a second and leave them out when asked for one.
+        return f"{info.size}-{info.mtime_ns if self.files.is_local else int(info.mtime.timestamp())}"
+
 
 def _matching(record: Record, content: str) -> Record:
     return record if record.data == content else Record(content, data=content, failure=record.failure)
-
-
-def _size_and_time(info: "FileInfo") -> str:
-    return f"{info.size}-{info.mtime_ns}"

@@ -8,8 +8,8 @@ from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import quote
 
-from forecasting_assets.lake.whole_files import replace_file
 from forecasting_assets.settings import Settings
+from forecasting_assets.storage import joined, list_files, remove_file, replace_file
 
 #: Longest part of a file name that is readable.
 _LONGEST_NAME = 60
@@ -22,12 +22,12 @@ class Reports:
     Attributes
     ----------
     folder
-        The folder.
+        The folder, or a URL of a store.
     url
         Its address without a final slash; empty if nothing serves it.
     """
 
-    folder: Path
+    folder: str
     url: str
 
     @classmethod
@@ -35,18 +35,18 @@ class Reports:
         """Return the reports of a home."""
         return cls(settings.reports_path, settings.reports.url.rstrip("/"))
 
-    def address(self, path: str | Path) -> str:
-        """Return the address of a report by its path."""
-        return f"{self.url}/{quote(Path(path).relative_to(self.folder).as_posix())}"
+    def address(self, path: str) -> str:
+        """Return the address of a report by its path or URL."""
+        return f"{self.url}/{quote(path.removeprefix(self.folder).lstrip('/'))}"
 
 
-def write_report(folder: Path, week: date, name: str, content: str | bytes) -> str:
+def write_report(folder: str | Path, week: date, name: str, content: str | bytes) -> str:
     """Write a report of a week.
 
     Parameters
     ----------
     folder
-        Folder of all reports.
+        Folder or URL of all reports.
     week
         Week of the report.
     name
@@ -57,29 +57,24 @@ def write_report(folder: Path, week: date, name: str, content: str | bytes) -> s
     Returns
     -------
     str
-        Path of the report.
+        Path or URL of the report.
     """
-    return write_file(
-        Path(report_path(folder, week, name)), content.encode() if isinstance(content, str) else content
+    return replace_file(
+        folder, f"week={week}/{name}", content.encode() if isinstance(content, str) else content
     )
 
 
-def report_path(folder: Path, week: date, name: str) -> str:
-    """Return the path of a file beside the reports of a week."""
-    return str(folder / f"week={week}" / name)
+def report_path(folder: str | Path, week: date, name: str) -> str:
+    """Return the path or URL of a file beside the reports of a week."""
+    return joined(folder, f"week={week}/{name}")
 
 
-def write_file(target: Path, content: bytes) -> str:
-    """Write a file, replacing it as a whole; return its path."""
-    replace_file(target, content)
-    return str(target)
-
-
-def remove_other_files(folder: Path, week: date, subfolder: str, kept: Collection[str]) -> None:
+def remove_other_files(folder: str | Path, week: date, subfolder: str, kept: Collection[str]) -> None:
     """Remove the files in a folder beside the reports of a week, except those whose paths are `kept`."""
-    for file in (folder / f"week={week}" / subfolder).glob("*"):
-        if file.is_file() and str(file) not in kept:
-            file.unlink(missing_ok=True)
+    within = report_path(folder, week, subfolder)
+    for name in list_files(within):
+        if joined(within, name) not in kept:
+            remove_file(within, name)
 
 
 def unique_name(name: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from forecasting_assets.errors import PicklableError
-from forecasting_assets.lake.whole_files import ExistingFileError, replace_file, write_new_file
+from forecasting_assets.storage import ExistingFileError, add_file, replace_file
 
 _FOLDER = "scenarios"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
@@ -136,7 +136,7 @@ def save_scenario(home: Path, scenario: Scenario) -> str:
     """
     check_name(home, scenario.name)
     try:
-        write_new_file(_file(home, scenario.name), _content(scenario))
+        add_file(home / _FOLDER, f"{scenario.name}.json", _content(scenario))
     except ExistingFileError:
         raise _exists(home, scenario.name) from None
     return str(_file(home, scenario.name))
@@ -144,7 +144,7 @@ def save_scenario(home: Path, scenario: Scenario) -> str:
 
 def mark_adopted(home: Path, scenario: Scenario) -> None:
     """Replace a saved scenario by itself with its adoption."""
-    replace_file(_file(home, scenario.name), _content(scenario))
+    replace_file(home / _FOLDER, f"{scenario.name}.json", _content(scenario))
 
 
 def read_scenario(home: Path, name: str) -> Scenario:

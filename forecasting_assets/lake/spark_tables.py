@@ -1,61 +1,54 @@
 """Weeks of the lake read and written by Spark.
 
-Spark's Python workers read and write whole weeks with Arrow where they can: that is several times as fast as moving
-rows between tasks.
+Spark's Python workers read and write whole weeks with Arrow. So a store needs no connector among the JVM's jars, and
+rows that are made in a worker need not move to another task.
 """
 
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
-from itertools import chain
 from typing import TYPE_CHECKING
 
-from forecasting_assets.lake.files import DATA_FILE
+from forecasting_assets.lake.files import WeekFiles
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.week_files import read_each_week
 from forecasting_assets.spark_partitions import by_week
-from forecasting_assets.storage import open_filesystem
-from forecasting_assets.tables import Table, texts_ddl
+from forecasting_assets.tables import Table
+from forecasting_assets.tables.arrow import arrow_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
     from pyspark.sql import DataFrame, SparkSession
 
-#: Options of Spark's writer. With dictionaries as large as its default of 1 MB, values that hardly repeat (order
-#: numbers) are first gathered in one and then written all the same.
-_SPARK_OPTIONS = {"parquet.dictionary.page.size": str(128 << 10), "compression": "zstd"}
-#: Options of Arrow's writer for what Spark's workers make.
-_ARROW_OPTIONS = {"compression": "zstd", "write_page_checksum": True}
-
 
 def read_weeks(spark: "SparkSession", lake: Lake, table: Table, weeks: Sequence[date]) -> "DataFrame":
-    """Read the rows of `weeks` with a date column `week`.
-
-    An `open` table comes with all columns that its files hold.
-
-    Parameters
-    ----------
-    spark
-        Session to read with.
-    lake, table, weeks
-        What to read.
+    """Read the declared columns of `weeks`, with a date column `week` as the last.
 
     Raises
     ------
-    MissingWeeksError, DamagedWeekError
-        If a week does not exist or its footer cannot be read.
+    MissingWeeksError
+        If a week does not exist. A file that cannot be read fails the job (`Lake.errors_of_workers`).
     """
-    lake.require(table, weeks)
-    # Footers are read here, as Spark names a damaged file but neither its table nor a remedy.
-    with ThreadPoolExecutor(16) as pool:
-        columns = set(chain.from_iterable(pool.map(lambda week: lake.columns(table, week), weeks)))
-    more = sorted(columns.difference(table.names)) if table.open else []
-    week_column = [] if "week" in table.names else ["week DATE"]
-    paths = [f"{lake.path}/{table.name}/week={week}" for week in sorted(set(weeks))]
-    reader = spark.read.option("basePath", f"{lake.path}/{table.name}")
-    return reader.schema(", ".join([*texts_ddl(more), table.ddl, *week_column])).parquet(*paths)
+    columns = [column for column in table.columns if column.name != "week"]
+    schema = arrow_schema(table)
+    schema = schema.remove(schema.get_field_index("week")) if "week" in table.names else schema
+
+    def rows(file: "ParquetFile", week: date) -> "pa.Table":
+        import pyarrow as pa
+
+        stored = file.read(columns=schema.names)
+        # Weeks of earlier versions may lack a column.
+        missing = pa.nulls(len(stored))
+        return pa.table(
+            [
+                (stored[field.name] if field.name in stored.column_names else missing).cast(field.type)
+                for field in schema
+            ],
+            schema=schema,
+        )
+
+    ddl = ", ".join(f"`{column.name}` {column.spark_type}" for column in columns)
+    return map_weeks(spark, lake, table, weeks, rows, ddl)
 
 
 def write_weeks(frame: "DataFrame", lake: Lake, table: Table, weeks: Sequence[date]) -> dict[date, int]:
@@ -66,7 +59,7 @@ def write_weeks(frame: "DataFrame", lake: Lake, table: Table, weeks: Sequence[da
     Parameters
     ----------
     frame
-        With a column `week`, and all rows of a week in one Spark partition (`spark_partitions.by_week`).
+        With a date column `week`.
 
     Returns
     -------
@@ -76,20 +69,36 @@ def write_weeks(frame: "DataFrame", lake: Lake, table: Table, weeks: Sequence[da
     Raises
     ------
     ValueError
-        If `frame` holds rows of other weeks, or rows of one week in several partitions.
+        If `frame` holds rows of other weeks.
+    DamagedWeekError, StoreError
+        If a file that `frame` is made from cannot be read, or the store fails.
     """
-    with lake.staging() as folder:
-        writer = frame.write.options(**_SPARK_OPTIONS).partitionBy("week").mode("overwrite")
-        with lake.spark_damage_as_error():
-            writer.parquet(f"{lake.path}/{folder}")
-        staged = _staged_files(lake, folder)
-        if unexpected := sorted(set(staged) - set(weeks)):
-            raise ValueError(f"{table.name}: rows of weeks that were not to be written: {unexpected}")
-        for week in weeks:
-            if week not in staged:
-                staged[week] = _stage_empty(lake, folder, frame.drop("week"))
-            lake.publish(staged[week], table, week)
-    return {week: lake.rows(table, week) for week in weeks}
+    from pyspark.sql.pandas.types import to_arrow_schema
+
+    files, name, expected = WeekFiles(lake.path), table.name, frozenset(weeks)
+    schema = to_arrow_schema(frame.schema, timezone="UTC")
+    schema = schema.remove(schema.get_field_index("week"))
+
+    def write(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+        import pyarrow as pa
+
+        for week, rows in _split_by_week(batches):
+            if week not in expected:
+                raise ValueError(f"{name}: rows of a week that was not to be written: {week}")
+            files.write_table(rows.rename_columns(schema.names), name, week)
+            yield pa.RecordBatch.from_pydict({"week": [week], "rows": [len(rows)]})
+
+    with lake.errors_of_workers():
+        # Landed columns may have names that Spark takes for expressions.
+        plain = [column if column == "week" else f"column_{i}" for i, column in enumerate(frame.columns)]
+        # All rows of a week are in one partition, one after the other.
+        sorted_rows = by_week(frame.toDF(*plain), weeks).sortWithinPartitions("week")
+        written = sorted_rows.mapInArrow(write, "week DATE, rows BIGINT").toArrow()
+    counts = dict.fromkeys(weeks, 0) | {row["week"]: row["rows"] for row in written.to_pylist()}
+    for week in weeks:
+        if not counts[week]:
+            lake.write_table(schema.empty_table(), name, week)
+    return counts
 
 
 def map_weeks(
@@ -118,13 +127,12 @@ def map_weeks(
     DataFrame
         The rows of all weeks: the columns of `ddl` and a date column `week`.
     """
-    root = lake.path
+    files = WeekFiles(lake.path)
 
     def rows(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
         import pyarrow as pa
 
-        filesystem, _ = open_filesystem(root)
-        for week, result in read_each_week(filesystem, batches, function):
+        for week, result in read_each_week(files.storage[0], batches, function):
             yield from result.append_column("week", pa.repeat(week, len(result))).to_batches()
 
     return _in_workers(spark, lake, table, weeks, rows, f"{ddl}, week DATE")
@@ -156,32 +164,23 @@ def transform_weeks(
 
     Raises
     ------
-    MissingWeeksError, DamagedWeekError
-        If a week of `table` does not exist or cannot be read.
+    MissingWeeksError, DamagedWeekError, StoreError
+        If a week of `table` does not exist or cannot be read, or the store fails.
     """
-    root, names = lake.path, [target.name for target in targets]
-    with lake.staging() as staging:
+    files, names = WeekFiles(lake.path), [target.name for target in targets]
 
-        def write_week(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
-            import pyarrow as pa
-            import pyarrow.parquet as pq
+    def write_week(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+        import pyarrow as pa
 
-            filesystem, folder = open_filesystem(root)
-            for week, tables in read_each_week(filesystem, batches, function):
-                for name, rows in zip(names, tables, strict=True):
-                    target = f"{folder}/{staging}/{name}/week={week}"
-                    filesystem.create_dir(target, recursive=True)
-                    pq.write_table(rows, f"{target}/{DATA_FILE}", filesystem=filesystem, **_ARROW_OPTIONS)
-                counts = pa.array([[len(rows) for rows in tables]], pa.list_(pa.int64()))
-                yield pa.RecordBatch.from_arrays([pa.array([week]), counts], ["week", "rows"])
+        for week, tables in read_each_week(files.storage[0], batches, function):
+            for name, rows in zip(names, tables, strict=True):
+                files.write_table(rows, name, week)
+            counts = pa.array([[len(rows) for rows in tables]], pa.list_(pa.int64()))
+            yield pa.RecordBatch.from_arrays([pa.array([week]), counts], ["week", "rows"])
 
-        frame = _in_workers(spark, lake, table, weeks, write_week, "week DATE, rows ARRAY<BIGINT>")
-        with lake.spark_damage_as_error():
-            written = frame.toArrow()
-        for target in targets:
-            for week in weeks:
-                staged = f"{lake.storage[1]}/{staging}/{target.name}/week={week}/{DATA_FILE}"
-                lake.publish(staged, target, week)
+    frame = _in_workers(spark, lake, table, weeks, write_week, "week DATE, rows ARRAY<BIGINT>")
+    with lake.errors_of_workers():
+        written = frame.toArrow()
     return {row["week"]: tuple(row["rows"]) for row in written.to_pylist()}
 
 
@@ -200,27 +199,23 @@ def _in_workers(
     return by_week(files, weeks).mapInArrow(rows, ddl)
 
 
-def _staged_files(lake: Lake, staging: str) -> dict[date, str]:
-    from pyarrow import fs
+def _split_by_week(batches: "Iterable[pa.RecordBatch]") -> "Iterator[tuple[date, pa.Table]]":
+    """Yield each week and its rows, from batches that are sorted by the column `week`."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    filesystem, root = lake.storage
-    selector = fs.FileSelector(f"{root}/{staging}", recursive=True, allow_not_found=True)
-    paths = [info.path for info in filesystem.get_file_info(selector)]
-    files = [path for path in paths if path.endswith(".parquet") and "/week=" in path]
-    staged = {date.fromisoformat(file.split("/week=")[1][:10]): file for file in files}
-    if len(staged) != len(files):
-        raise ValueError(
-            f"{lake.path}/{staging} holds several files of one week: partition by_week(frame, weeks) first"
-        )
-    return staged
-
-
-def _stage_empty(lake: Lake, staging: str, frame: "DataFrame") -> str:
-    import pyarrow.parquet as pq
-    from pyspark.sql.pandas.types import to_arrow_schema
-
-    filesystem, root = lake.storage
-    file = f"{root}/{staging}/{uuid.uuid4().hex}.parquet"
-    schema = to_arrow_schema(frame.schema, timezone="UTC")
-    pq.write_table(schema.empty_table(), file, filesystem=filesystem)
-    return file
+    current: date | None = None
+    pending: list[pa.RecordBatch] = []
+    for batch in batches:
+        weeks, rows = batch.column("week"), batch.drop_columns(["week"])
+        runs = pc.run_end_encode(weeks)
+        begin = 0
+        for week, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+            if week != current and current is not None:
+                yield current, pa.Table.from_batches(pending)
+                pending = []
+            current = week
+            pending.append(rows.slice(begin, end - begin))
+            begin = end
+    if current is not None:
+        yield current, pa.Table.from_batches(pending)

@@ -102,7 +102,8 @@ def _dataset(lake: Lake, table: Table) -> "Dataset":
     return ds.dataset(
         [info.path for info in lake.infos(table) if info.path.endswith(f"/{DATA_FILE}")],
         schema=schema,
-        format="parquet",
+        # A file that is damaged, or replaced in a store while it is read, is an error and not a wrong number.
+        format=ds.ParquetFileFormat(page_checksum_verification=True),
         filesystem=lake.storage[0],
         partitioning=ds.partitioning(pa.schema([week]), flavor="hive"),
     )

@@ -3,16 +3,31 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, TypeGuard, TypeVar
+
+from forecasting_assets.storage import StoreError, is_store_error, open_unmixed
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.fs import FileSystem
     from pyarrow.parquet import ParquetFile
 
-#: What Spark says of a file of the lake that it cannot read.
+#: How the message about a damaged file begins.
 DAMAGED = "FAILED_READ_FILE"
 _Made = TypeVar("_Made")
+
+
+def open_parquet(filesystem: "FileSystem", path: str) -> "ParquetFile":
+    """Open a file of the lake; checksums are verified as its pages are read."""
+    import pyarrow.parquet as pq
+
+    return open_unmixed(filesystem, path, partial(pq.ParquetFile, page_checksum_verification=True))
+
+
+def store_failed(error: Exception) -> TypeGuard[OSError]:
+    """Return whether an error while a file of the lake is read is one of the store, and not of the file."""
+    return isinstance(error, OSError) and not isinstance(error, FileNotFoundError) and is_store_error(error)
 
 
 @contextmanager
@@ -22,18 +37,20 @@ def open_week(filesystem: "FileSystem", path: str) -> "Iterator[ParquetFile]":
     Raises
     ------
     OSError
-        If the file cannot be read within the block. The message has Spark's own words, so that it is recognised in the
-        same way.
+        If the file is damaged. The message names it, as Spark quotes nothing but messages.
+    StoreError
+        If the store fails.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path, filesystem=filesystem, page_checksum_verification=True) as file:
+        with open_parquet(filesystem, path) as file:
             yield file
     except (pa.ArrowInvalid, OSError) as error:
         if str(error).startswith(DAMAGED):  # it names another file, opened within the block
             raise
+        if store_failed(error):
+            raise StoreError.from_os_error(path, error) from None
         raise OSError(f"{DAMAGED} {path}\nCaused by: {error}") from error
 
 
@@ -55,7 +72,7 @@ def read_each_week(
 
     Raises
     ------
-    OSError
+    OSError, StoreError
         If a file cannot be read (`open_week`).
     """
     import pyarrow as pa

@@ -18,8 +18,8 @@ from forecasting_assets.lake.home import Home
 from forecasting_assets.lake.records import UNCHECKED, Failure, Inputs, Record, fingerprint
 from forecasting_assets.lake.reports import Reports
 from forecasting_assets.orchestration.week_metadata import add_week_metadata, preview, week_metadata
-from forecasting_assets.runtime.lock import exclusive_lock
 from forecasting_assets.runtime.spark import retry_if_server_lost
+from forecasting_assets.storage import exclusive_lock
 from forecasting_assets.workflows.isolation import BlockedWeekError, InputsChangedError, failures_by_week
 from forecasting_assets.workflows.week_result import WeekResult, WeekResults
 
@@ -135,7 +135,7 @@ def materialize_weeks(
         step = _Step(home, asset, function, context)
         waiting = f"Waiting for another run, which is making {asset.name}."
         # Without the lock a record could describe what another run has written meanwhile.
-        with exclusive_lock(home.settings.home, asset.name, lambda: context.log.info(waiting)):
+        with exclusive_lock(home.lake.path, asset.name, lambda: context.log.info(waiting)):
             freshness = step.make(weeks)
             if again := [w for w, error in step.failed.items() if isinstance(error, InputsChangedError)]:
                 freshness = step.make(again)

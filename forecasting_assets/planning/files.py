@@ -11,6 +11,7 @@ from forecasting_assets.orders.formats import OrderFormat
 from forecasting_assets.orders.reading import inspect_order_file, read_order_file
 from forecasting_assets.orders.rows import OrderFileError, Source
 from forecasting_assets.planning.rows import PlanningProblem
+from forecasting_assets.storage import is_local
 from forecasting_assets.tables import PLANNING_FILES, Table
 from forecasting_assets.tables.table_files import unescape_formulas
 
@@ -80,6 +81,11 @@ def read_planning_file(filesystem: "FileSystem", path: str, name: str, table: Ta
     -------
     PlanningFile
         Its rows; of a file that cannot be read, none and the reason.
+
+    Raises
+    ------
+    OSError
+        If the store of the file fails.
     """
     try:
         source = inspect_order_file(Source(filesystem, path, OrderFormat(), required=_required(table)))
@@ -89,6 +95,8 @@ def read_planning_file(filesystem: "FileSystem", path: str, name: str, table: Ta
     except OrderFileError as error:
         return _unusable(name, table, "unreadable_file", f"{error.reason}; save it again as CSV (UTF-8)")
     except OSError as error:
+        if not is_local(filesystem):  # a store that fails says nothing about the file
+            raise
         return _unusable(name, table, "unreadable_file", f"it cannot be opened ({error}); allow to read it")
     found = batches[0].rows.schema.names
     if missing := [column for column in _required(table) if column not in found]:

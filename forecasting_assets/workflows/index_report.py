@@ -1,18 +1,17 @@
 """The index of all reports, from the lake into the folder of reports."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from datetime import date
-from pathlib import Path
 
 from forecasting_assets.lake.freshness import freshness_of
 from forecasting_assets.lake.lake import Lake
-from forecasting_assets.lake.whole_files import replace_file
 from forecasting_assets.reporting import Commands, Money
 from forecasting_assets.reporting.html import INDEX, PAGES
 from forecasting_assets.reporting.index_page import WeekEntry, index_html
 from forecasting_assets.reporting.plan_page import planned_weeks
 from forecasting_assets.settings import Settings
+from forecasting_assets.storage import list_files, replace_file
 from forecasting_assets.tables import ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES
 from forecasting_assets.weeks import parse_week
 from forecasting_assets.workflows.planning import read_plan_costs
@@ -21,7 +20,7 @@ from forecasting_assets.workflows.planning import read_plan_costs
 _MOST_WEEKS = 52
 
 
-def write_index(settings: Settings, lake: Lake, *, with_states: bool = False) -> Path:
+def write_index(settings: Settings, lake: Lake, *, with_states: bool = False) -> str:
     """Write the index of all reports.
 
     Parameters
@@ -33,31 +32,31 @@ def write_index(settings: Settings, lake: Lake, *, with_states: bool = False) ->
 
     Returns
     -------
-    Path
-        The page.
+    str
+        Path or URL of the page.
     """
     folder = settings.reports_path
-    weeks = sorted(_weeks(folder), reverse=True)
+    files = list_files(folder)
+    weeks = sorted(_weeks(files), reverse=True)
     states = freshness_of(settings).states("allocation_plan") if with_states else {}
     planned = set(lake.existing(ALLOCATION_PLAN, weeks))
     entries = [
-        _entry(folder, lake, week, states[week].state if week in states else "", week in planned)
+        _entry(files, lake, week, states[week].state if week in states else "", week in planned)
         for week in weeks[:_MOST_WEEKS]
     ]
     html = index_html(entries, Money(settings.reports.currency), Commands.of(settings.home))
-    replace_file(folder / INDEX, html.encode())
-    return folder / INDEX
+    return replace_file(folder, INDEX, html.encode())
 
 
-def _weeks(folder: Path) -> Iterator[date]:
-    """Yield the weeks of a folder of reports; people may keep other folders there."""
-    for path in folder.glob("week=*"):
+def _weeks(files: Collection[str]) -> Iterator[date]:
+    """Yield the weeks of which there are reports; people may keep other folders there."""
+    for name in {file.partition("/")[0] for file in files if file.startswith("week=")}:
         with suppress(ValueError):
-            yield parse_week(path.name.removeprefix("week="))
+            yield parse_week(name.removeprefix("week="))
 
 
-def _entry(folder: Path, lake: Lake, week: date, state: str, is_planned: bool) -> WeekEntry:
-    pages = [name for name in PAGES if (folder / f"week={week}" / name).exists()]
+def _entry(files: Collection[str], lake: Lake, week: date, state: str, is_planned: bool) -> WeekEntry:
+    pages = [name for name in PAGES if f"week={week}/{name}" in files]
     if not is_planned:
         return WeekEntry(week, state or "missing", "no weeks", None, None, None, None, pages)
     load = lake.read_pandas(CAPACITY_LOAD, [week], ["production_week", "beyond_horizon"])

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 
 from forecasting_assets.errors import PicklableError
+from forecasting_assets.storage import StoreError
 
 #: Stop after this many single-week failures plus the last week: the others would most likely fail as well.
 _MOST_FAILURES = 3
@@ -50,7 +51,8 @@ def failures_by_week(weeks: Sequence[date], work: Callable[[list[date]], None]) 
         try:
             work(part)
             any_succeeded = True
-        except InputsChangedError as error:
+        except (InputsChangedError, StoreError) as error:
+            # Every part of the weeks would fail in the same way.
             failed |= dict.fromkeys(part, error)
         except Exception as error:
             if len(part) > 1:

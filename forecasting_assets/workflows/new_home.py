@@ -69,7 +69,7 @@ def set_up_home(
         If files cannot be reached, cannot be read, or do not say how they are written.
     """
     if network:
-        load_network(Path(network))
+        load_network(network)
     names = OrderSettings(columns=dict(columns)).landed_names
     with TemporaryDirectory() as scratch:
         known = home / Path(Landing.at(home, orders, names).index).name

@@ -90,7 +90,7 @@ def _add_up_bookings(spark: "SparkSession", weeks: Sequence[date], lake: Lake) -
     """Add up the orders of each week for later weeks, all weeks in one Spark job."""
     import pyarrow.compute as pc
 
-    with lake.spark_damage_as_error():
+    with lake.errors_of_workers():
         job = map_weeks(spark, lake, CLEAN_ORDERS, weeks, new_bookings, ORDER_BOOK.ddl)
         rows = job.toArrow()
     schema = arrow_schema(ORDER_BOOK)

@@ -19,10 +19,9 @@ from forecasting_assets.lake.scenarios import (
     read_scenario,
     save_scenario,
 )
-from forecasting_assets.lake.whole_files import ExistingFileError, add_file
 from forecasting_assets.reporting.what_if import CHANGED, PLAN, Difference
 from forecasting_assets.settings import Settings
-from forecasting_assets.storage import open_filesystem, stored_blocks
+from forecasting_assets.storage import ExistingFileError, add_file, read_file
 from forecasting_assets.tables import ALLOCATION_PLAN, CAPACITY_OVERRIDES, DEMAND_PLAN, FORECAST_OVERRIDES
 from forecasting_assets.tables.table_files import file_content, json_records
 from forecasting_assets.workflows.exports import newest_plan
@@ -122,8 +121,7 @@ def _add_overrides(folder: str, scenario: Scenario, content: bytes) -> str:
     try:
         return add_file(folder, file, content)
     except ExistingFileError as error:
-        filesystem, root = open_filesystem(folder)
-        if b"".join(stored_blocks(filesystem, f"{root}/{file}")) != content:
+        if read_file(folder, file) != content:
             raise ScenarioError(scenario.name, "exists", str(error)) from None
         return error.file
 

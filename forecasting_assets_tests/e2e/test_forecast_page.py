@@ -1,5 +1,7 @@
 """The pages about forecasts in a real browser: a planner finds one part and sees its forecast."""
 
+from pathlib import Path
+
 import pytest
 
 from forecasting_assets.tables import DEMAND_PLAN
@@ -11,7 +13,7 @@ WEEK = PLANNED[-1]
 
 
 def address(home, name):
-    path = home.settings.reports_path / f"week={WEEK}" / name
+    path = Path(home.settings.reports_path) / f"week={WEEK}" / name
     assert path.exists()
     return path.as_uri()
 

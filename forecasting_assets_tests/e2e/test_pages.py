@@ -20,7 +20,7 @@ VIOLATIONS = {"resultTypes": ["violations"]}
 
 
 def report(home, name: str) -> str:
-    path: Path = home.settings.reports_path / f"week={PLANNED[-1]}" / name
+    path: Path = Path(home.settings.reports_path) / f"week={PLANNED[-1]}" / name
     assert path.exists()
     return path.as_uri()
 
@@ -57,7 +57,7 @@ def test_the_pivot_of_the_plan_filters_searches_and_sorts(home, page):
 
 
 def test_an_exception_leads_to_its_remedy(home, page):
-    pages = [home.settings.reports_path / f"week={week}" / "plan.html" for week in reversed(PLANNED)]
+    pages = [Path(home.settings.reports_path) / f"week={week}" / "plan.html" for week in reversed(PLANNED)]
     concerned = next(path for path in pages if "#remedy-1" in path.read_text())
     page.goto(concerned.as_uri())
     link = page.locator('#exceptions a[href="#remedy-1"]').first
@@ -101,7 +101,7 @@ def test_all_pages_are_linked_dark_and_legible(home_copy, browser):
     from axe_playwright_python.sync_playwright import Axe
 
     home = home_copy
-    index = write_index(home.settings, home.lake, with_states=True)
+    index = Path(write_index(home.settings, home.lake, with_states=True))
     findings: list[str] = []
     for scheme, width in (("light", 1200), ("dark", TELEPHONE["width"])):
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
@@ -125,7 +125,7 @@ def test_all_pages_are_linked_dark_and_legible(home_copy, browser):
 
 
 def test_the_index_names_every_planned_week(home, page):
-    page.goto((home.settings.reports_path / "index.html").as_uri())
+    page.goto((Path(home.settings.reports_path) / "index.html").as_uri())
     weeks = page.locator("tbody td:first-child").all_inner_texts()
     assert weeks[: len(PLANNED)] == [str(week) for week in reversed(PLANNED)]
     page.locator("tbody a").first.click()

@@ -1,6 +1,7 @@
 """The chain from landed files to the plan, run as users run it."""
 
 import shutil
+from pathlib import Path
 from urllib.parse import unquote
 
 import dagster as dg
@@ -256,7 +257,9 @@ def test_metadata_and_checks_are_recorded_for_each_week_of_a_range(home):
             assert metadata["dagster/partition_row_count"].value == made
             picture = str(metadata["demand_and_forecast"].value)
             address = unquote(picture.rpartition("(")[2].rstrip(")").removeprefix(home.settings.reports.url))
-            assert (home.settings.reports_path / address.lstrip("/")).read_bytes().startswith(b"\x89PNG")
+            assert (
+                (Path(home.settings.reports_path) / address.lstrip("/")).read_bytes().startswith(b"\x89PNG")
+            )
             assert len(str(metadata["first_rows"].value)) < 1000
         history = instance.event_log_storage.get_asset_check_execution_history(
             dg.AssetCheckKey(dg.AssetKey("allocation_plan"), "solver_certified"), limit=100

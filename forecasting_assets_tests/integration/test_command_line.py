@@ -118,7 +118,7 @@ def test_json_keeps_progress_off_standard_output(home_copy, monkeypatch, capsys)
 def test_open_writes_the_index_and_prints_its_path_without_a_browser(home_copy, monkeypatch, capsys):
     monkeypatch.setenv("FORECASTING_HOME", str(home_copy.path))
     monkeypatch.setattr("webbrowser.open", lambda address: False)
-    index = home_copy.settings.reports_path / "index.html"
+    index = Path(home_copy.settings.reports_path) / "index.html"
     index.unlink()
     assert main(["open"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == str(index)

@@ -109,7 +109,7 @@ def test_a_sheet_that_is_confirmed_and_landed_stands_in_the_plan(at_copy, capsys
 def test_every_plan_is_exported_where_that_is_set(at_copy):
     file = at_copy.path / "forecasting.toml"
     file.write_text(file.read_text() + '\n[reports]\nexport = ["csv", "parquet"]\n')
-    folder = at_copy.settings.reports_path / f"week={WEEK}" / "export"
+    folder = Path(at_copy.settings.reports_path) / f"week={WEEK}" / "export"
     folder.mkdir(parents=True)
     (folder / "locked_allocations-M99.csv").write_text("of an earlier plan")
     written = write_exports(at_copy.settings, at_copy.lake, WEEK)

@@ -8,9 +8,11 @@ import pytest
 from forecasting_assets.cli import main
 from forecasting_assets.lake import landing
 from forecasting_assets.lake.freshness import freshness_of
+from forecasting_assets.orchestration.assets import orders as assets
 from forecasting_assets.orders.landing import scan_order_file
+from forecasting_assets.orders.raw import read_raw_orders
 from forecasting_assets.settings import load_settings
-from forecasting_assets.tables import CLEAN_ORDERS
+from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS
 from forecasting_assets.weeks import parse_week
 
 HEADER = "order_id,order_date,part_id,region,quantity,unit_price\n"
@@ -91,3 +93,20 @@ def test_a_file_that_breaks_while_a_week_is_made_is_left_out_of_it(orders, monke
         assert freshness.state("clean_orders", week).state == "fresh"
         assert list(freshness.records("raw_orders")[week].inputs["order files"]) == ["a.csv"]
         assert freshness.home.lake.rows(CLEAN_ORDERS, week) == 1
+
+
+@pytest.mark.spark
+def test_a_file_that_is_withdrawn_while_a_week_is_made_is_left_out_of_it(orders, monkeypatch):
+    (orders / "withdrawn.csv").write_text(HEADER + "9,2024-03-06,p,EU,2,3.5\n")
+    assert init(orders) == 0
+
+    def read_after_it_is_withdrawn(*arguments):
+        (orders / "withdrawn.csv").unlink(missing_ok=True)
+        return read_raw_orders(*arguments)
+
+    monkeypatch.setattr(assets, "read_raw_orders", read_after_it_is_withdrawn)
+    week = "2024-03-04"
+    assert main(["materialize", "--from", week, "--to", week, "--select", "key:raw_orders"]) == 0
+    freshness = freshness_of(load_settings())
+    assert list(freshness.records("raw_orders")[parse_week(week)].inputs["order files"]) == ["a.csv"]
+    assert freshness.home.lake.rows(RAW_ORDERS, parse_week(week)) == 1

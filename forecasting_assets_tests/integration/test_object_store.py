@@ -1,74 +1,58 @@
-"""Order files in an object store: a real S3 server, with and without what it takes to read it."""
+"""Everything in an object store: a real S3 server, with and without what it takes to read it."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-import urllib.request
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
-import boto3
+import pandas as pd
 import pytest
-from moto.server import ThreadedMotoServer
-from werkzeug.serving import WSGIRequestHandler
 
 from devtools.servers import free_port
-from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.landing import Landing
-from forecasting_assets.settings import load_settings
-from forecasting_assets.storage import StoreError
-from forecasting_assets.tables import ORDER_COLUMNS, WEEKLY_DEMAND
-from forecasting_assets.weeks import parse_week
+from forecasting_assets.storage import StoreError, list_files, read_file
+from forecasting_assets.tables import ALLOCATION_PLAN, ORDER_COLUMNS
+from forecasting_assets_tests.faults.harness import assert_same_lake, every_table
+from forecasting_assets_tests.support.homes import PLANNED, SETTINGS, Home
+from forecasting_assets_tests.support.object_store import (
+    AT_ONCE,
+    ask_for_credentials,
+    keys,
+    upload,
+    use,
+    user,
+)
+from forecasting_assets_tests.support.object_store import server as server
+from forecasting_assets_tests.support.object_store import store as store
+from forecasting_assets_tests.support.runs import Run, span
+from forecasting_assets_tests.support.sensor import tick, weeks_asked
 
 HEADER = "order_id,order_date,part_id,region,quantity,unit_price\n"
 NAMES = {name: name for name in ORDER_COLUMNS}
-#: Requests that the server answers without asking who makes them, if it asks at all.
-NEVER, AT_ONCE = "inf", "0"
+WEEK = PLANNED[-1]
+#: Runs commands one after the other in one process; `NAME=value` sets a variable of the environment.
+COMMANDS = """
+import contextlib, io, json, os, sys
+from forecasting_assets.cli import main
+results = []
+for arguments in json.loads(sys.argv[1]):
+    if "=" in arguments[0]:
+        name, _, os.environ[name] = arguments[0].partition("=")
+        continue
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(out):
+        code = main(arguments)
+    results.append([code, out.getvalue()])
+print(json.dumps(results))
+"""
 
 
-@pytest.fixture(scope="module")
-def server():
-    WSGIRequestHandler.log_request = lambda *_, **__: None  # type: ignore[method-assign]
-    started = ThreadedMotoServer(ip_address="127.0.0.1", port=free_port(), verbose=False)
-    started.start()
-    host, port = started.get_host_and_port()
-    yield f"http://{host}:{port}"
-    started.stop()
-
-
-def client(server: str, service: str, key: str = "test", secret: str = "test"):
-    return boto3.client(
-        service, "us-east-1", endpoint_url=server, aws_access_key_id=key, aws_secret_access_key=secret
-    )
-
-
-def ask_for_credentials(server: str, after: str) -> None:
-    text = {"Content-Type": "text/plain"}  # a form would be taken apart
-    request = urllib.request.Request(f"{server}/moto-api/reset-auth", after.encode(), text, method="POST")
-    urllib.request.urlopen(request).read()
-
-
-@pytest.fixture
-def store(server, monkeypatch, tmp_path):
-    """A bucket `shop` with an order file, and an environment that may read it."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    use(monkeypatch, "test", "test")
-    s3 = client(server, "s3")
-    s3.create_bucket(Bucket="shop")
-    put(s3, "orders/a.csv", "2024-03-04", "2024-03-12")
-    yield s3
-    ask_for_credentials(server, NEVER)
-    for item in s3.list_objects_v2(Bucket="shop").get("Contents", []):
-        s3.delete_object(Bucket="shop", Key=item["Key"])
-
-
-def use(monkeypatch, key: str, secret: str) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+@pytest.fixture(autouse=True)
+def with_an_order_file(store):
+    put(store, "orders/a.csv", "2024-03-04", "2024-03-12")
 
 
 def put(s3, key: str, *dates: str) -> None:
@@ -98,6 +82,22 @@ def test_an_object_that_is_put_again_is_the_file_it_was(store, tmp_path):
     store.put_object(Bucket="shop", Key="orders/a.csv", Body=content)
     store.delete_object(Bucket="shop", Key="orders/later.csv")
     assert landing.refresh() == before
+
+
+def test_index_and_quarantine_may_be_in_a_bucket_too(store):
+    state = "s3://shop/state"
+    store.put_object(Bucket="shop", Key="orders/2024/bad.parquet", Body=b"PAR1")
+    landing = Landing("s3://shop/orders", f"{state}/landing.db", f"{state}/quarantine", NAMES)
+    files = landing.refresh()
+    assert [(file.name, file.error is None) for file in files] == [
+        ("2024/bad.parquet", False),
+        ("a.csv", True),
+    ]
+    assert list(list_files(f"{state}/quarantine")) == ["2024__bad.parquet.error.txt"]
+    assert landing.files() == landing.refresh() == files  # known from the index
+    store.delete_object(Bucket="shop", Key="orders/2024/bad.parquet")
+    assert [file.name for file in landing.refresh()] == ["a.csv"]
+    assert list(list_files(state)) == ["landing.db"]
 
 
 def without_bucket(server, monkeypatch) -> str:
@@ -136,18 +136,6 @@ def without_server(server, monkeypatch) -> str:
     return "s3://shop/orders"
 
 
-def user(server: str, name: str, actions: list[str]) -> tuple[str, str]:
-    """Key and secret of a new user who may do `actions`."""
-    iam = client(server, "iam")
-    iam.create_user(UserName=name)
-    if actions:
-        rule = {"Effect": "Allow", "Action": actions, "Resource": "*"}
-        document = json.dumps({"Version": "2012-10-17", "Statement": [rule]})
-        iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=document)
-    key = iam.create_access_key(UserName=name)["AccessKey"]
-    return key["AccessKeyId"], key["SecretAccessKey"]
-
-
 @pytest.mark.parametrize(
     ("spoil", "kind"),
     [
@@ -174,27 +162,122 @@ def test_a_store_that_does_not_answer_changes_nothing_that_is_known(
     assert not os.path.exists(spoiled.quarantine)
 
 
-def run(*arguments: str) -> tuple[int, str]:
-    """A command in a process of its own, as Spark's workers keep the environment in which Spark was started."""
-    tool = Path(sys.executable).parent / "forecasting-assets"
-    done = subprocess.run([tool, *arguments], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    return done.returncode, done.stdout
+class Result(NamedTuple):
+    """What a command returned and printed."""
+
+    code: int
+    text: str
+
+
+def run(*commands: list[str]) -> list[Result]:
+    """Run commands in a process of their own: Spark's workers keep the environment in which Spark was started."""
+    done = subprocess.run(
+        [sys.executable, "-c", COMMANDS, json.dumps(commands)], text=True, stdout=subprocess.PIPE
+    )
+    return [Result(*result) for result in json.loads(done.stdout.splitlines()[-1])]
+
+
+#: Assets that read and write in all the ways there are.
+SOME = "+key:feature_table or key:demand_plan or key:allocation_plan"
+_MADE = (
+    "raw_orders",
+    "clean_orders",
+    "order_book",
+    "weekly_demand",
+    "feature_table",
+    "demand_plan",
+    "allocation_plan",
+)
+
+
+def moved(home: Home, store, path: Path, without: Callable[[str], bool]) -> Home:
+    """A home with everything of `home` in the bucket, but without the newest week of some tables."""
+    upload(store, home.path / "landing", "landing")
+    for folder in (home.path / "lake").glob("*/week=*"):
+        if not (folder.name == f"week={WEEK}" and without(folder.parent.name)):
+            upload(store, folder, f"lake/{folder.parent.name}/{folder.name}")
+    path.mkdir()
+    shutil.copy(home.path / "landing.db", path)  # which of two files with the same order was landed last
+    places = {
+        "orders": 'landing = "s3a://shop/landing/orders"',
+        "network": 'path = "s3://shop/landing/network"',
+        "planning": 'path = "s3://shop/landing/planning/"',
+        "lake": 'path = "s3a://shop/lake"',
+        "reports": 'path = "s3://shop/reports"',
+    }
+    text = "".join(f"[{section}]\n{place}\n" for section, place in places.items())
+    (path / "forecasting.toml").write_text(SETTINGS + text)
+    return Home(path, home.known)
 
 
 @pytest.mark.spark
-def test_weeks_are_made_from_a_bucket(store, tmp_path, monkeypatch):
-    home = tmp_path / "home"
-    monkeypatch.setenv("FORECASTING_HOME", str(home))
-    code, text = run("init", "--orders", "s3://nobody/orders")
-    assert (code, "check the name of the bucket" in text) == (2, True)
-    assert not home.exists()
-    assert run("init", "--orders", "s3a://shop/orders")[0] == 0
-    weeks = ["2024-03-04", "2024-03-11"]
-    code, text = run("materialize", "--from", weeks[0], "--to", weeks[1], "--select", "+key:weekly_demand")
-    assert code == 0, text
-    demand = Lake(path=load_settings().lake_path).read_pandas(WEEKLY_DEMAND, map(parse_week, weeks))
-    assert demand["quantity"].tolist() == [5.0, 5.0]
-    put(store, "orders/late.csv", "2024-03-05")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
-    code, text = run("status")
-    assert (code, "s3a://shop/orders cannot be read" in text) == (0, True)
+def test_everything_is_in_a_bucket(home, store, tmp_path):
+    there = moved(home, store, tmp_path / "home", _MADE.__contains__)
+    week, new, plan = ["--from", str(WEEK), "--to", str(WEEK)], tmp_path / "new", tmp_path / "plan.csv"
+    lines = home.lake.read_pandas(ALLOCATION_PLAN, [WEEK])
+    line = lines.iloc[0]
+    inquiry = ["--part", line["part_id"], "--region", line["region"], "--quantity", "1"]
+    nobody, initialised, copied, made, resumed, stale, status, total, exported, tried, held, offline = run(
+        [f"FORECASTING_HOME={new}"],
+        ["init", "--orders", "s3://nobody/orders"],
+        ["init", "--orders", "s3a://shop/orders", "--network", "s3://shop/landing/network"],
+        [f"FORECASTING_HOME={there.path}"],
+        ["stale"],
+        ["materialize", *week, "--select", SOME],
+        ["backfill", *week, "--resume"],
+        ["stale"],
+        ["status"],
+        ["sql", f"SELECT round(sum(quantity)) AS units FROM allocation_plan WHERE week = '{WEEK}'"],
+        ["export", "plan", "--to", str(plan)],
+        ["what-if", "--week", str(WEEK), "--remove", line["manufacturer_id"]],
+        ["promise", *inquiry, "--hold", "30"],
+        [f"AWS_ENDPOINT_URL=http://127.0.0.1:{free_port()}"],
+        ["status"],
+    )
+    assert (nobody.code, "check the name of the bucket" in nobody.text) == (2, True)
+    assert (initialised.code, (new / "forecasting.toml").exists()) == (0, True)
+    # What was copied is fresh; of the newest week only what is missing has to be made.
+    assets = [text for text in copied.text.splitlines() if not text.startswith(" ")]
+    assert all(text.endswith(f": 1 week, {WEEK}") for text in assets)
+    assert copied.text.count(f"  missing ({WEEK})") == len(_MADE)
+    assert made.code == 0, made.text
+    assert (resumed.code, "every week is fresh" in resumed.text) == (0, True)
+    assert (stale.text, status.code) == ("Nothing is out of date.\n", 0)
+    assert f"{lines['quantity'].sum():,.0f}" in total.text
+    assert (exported.code, len(pd.read_csv(plan))) == (0, len(lines))
+    page = tried.text.rpartition("s3://shop/reports/")[2].strip()
+    assert b"<!doctype html>" in read_file("s3://shop/reports", page)
+    promises = held.text.rpartition("s3://shop/landing/planning/")[2].strip()
+    assert promises in list_files("s3://shop/landing/planning")
+    assert (offline.code, offline.text.count("\n")) == (2, 1)
+    assert "check the network and the endpoint" in offline.text
+
+    assert_same_lake(home, there, [WEEK], every_table(home))
+    assert f"week={WEEK}/plan.html" in list_files("s3://shop/reports")
+    assert {name for name in keys(store) if name.endswith("/") and "/_locks/" not in name} == set()
+    assert {name.rpartition("/")[2] for name in keys(store, f"lake/raw_orders/week={WEEK}")} == {
+        "data.parquet",
+        "_record.json",
+    }
+
+
+@pytest.mark.spark
+@pytest.mark.matrix
+def test_a_killed_run_in_a_bucket_is_resumed_and_all_assets_are_those_of_a_disk(home, store, tmp_path):
+    there, week = moved(home, store, tmp_path / "home", lambda table: True), span([WEEK])
+    killed = Run(there, ["materialize", *week])
+    killed.wait_for_step("feature_table")
+    killed.kill(everything=True)
+    resumed, stale = run([f"FORECASTING_HOME={there.path}"], ["backfill", *week, "--resume"], ["stale"])
+    assert resumed.code == 0, resumed.text
+    assert stale.text == "Nothing is out of date.\n"
+    assert_same_lake(home, there, [WEEK], every_table(home))
+
+
+def test_the_sensor_requests_weeks_whose_orders_arrive_in_a_bucket(store, tmp_path):
+    text = '[calendar]\nfirst_week = 2024-03-04\n[orders]\nlanding = "s3://shop/orders"\n'
+    (tmp_path / "forecasting.toml").write_text(text + '[lake]\npath = "s3://shop/lake"\n')
+    zone = tmp_path / "landing" / "orders"  # by which `tick` finds the home
+    first = tick(zone)
+    assert weeks_asked(first) == []
+    assert [str(week) for week in weeks_asked(tick(zone, first.cursor))] == ["2024-03-04", "2024-03-11"]

@@ -12,7 +12,6 @@ from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.spark_tables import write_weeks
 from forecasting_assets.runtime.spark import Spark
 from forecasting_assets.settings import Settings
-from forecasting_assets.spark_partitions import by_week
 from forecasting_assets.tables import SARIMAX_MODEL, XGB_MODEL
 from forecasting_assets.tracking.client import Tracking
 from forecasting_assets.weeks import refit_week
@@ -41,7 +40,7 @@ def sarimax_model(
         job.tasks(weeks),
         settings.forecasting,
     )
-    rows = write_weeks(by_week(forecasts, weeks), lake, SARIMAX_MODEL, weeks)
+    rows = write_weeks(forecasts, lake, SARIMAX_MODEL, weeks)
     tracker = ModelTracker(settings, lake, tracking)
     for fit in trained:
         with TemporaryDirectory() as folder:
@@ -71,7 +70,7 @@ def xgb_model(
             job.tasks(origins),
             settings.forecasting,
         )
-        rows = write_weeks(by_week(forecasts, origins), lake, XGB_MODEL, origins)
+        rows = write_weeks(forecasts, lake, XGB_MODEL, origins)
         for fit in batch:
             if isinstance(fit.model, SarimaxFallback):
                 yield from tracker.fallback(fit, groups[fit.week], rows)

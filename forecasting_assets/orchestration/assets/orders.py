@@ -16,8 +16,8 @@ from forecasting_assets.orders.demand import weekly_demand as demand_of
 from forecasting_assets.orders.raw import LandingZone, read_raw_orders, weeks_by_columns
 from forecasting_assets.runtime.spark import Spark
 from forecasting_assets.settings import Settings
-from forecasting_assets.spark_partitions import by_week, shuffle_tasks
-from forecasting_assets.storage import open_filesystem
+from forecasting_assets.spark_partitions import shuffle_tasks
+from forecasting_assets.storage import StoreError, open_filesystem
 from forecasting_assets.tables import (
     CLEAN_ORDERS,
     ORDER_FILE_SUMMARY,
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 #: Approximate rows of weekly_demand that a task makes features of; they are in memory together.
 DEMAND_PER_TASK = 500_000
-#: Errors of Spark's workers that a file may have caused; Spark reports no more than their names.
-_ERRORS_OF_FILES = ("OrderFileError", "FileNotFoundError")
+#: Error of Spark's workers that a file has caused; Spark reports no more than its name.
+_ERROR_OF_FILE = "OrderFileError"
 #: Files of a week that its metadata names.
 _FILES_NAMED = 100
 
@@ -52,9 +52,10 @@ def raw_orders(
     try:
         for columns, group in weeks_by_columns(files, weeks).items():
             lines = read_raw_orders(spark.spark_session, zone, touching(files, group), columns, group)
-            rows |= write_weeks(by_week(lines, group), lake, RAW_ORDERS, group)
+            rows |= write_weeks(lines, lake, RAW_ORDERS, group)
     except Exception as error:
-        if any(name in str(error) for name in _ERRORS_OF_FILES) and landing.recheck(files):
+        withdrawn = isinstance(error, StoreError) and error.kind == "missing"
+        if (withdrawn or _ERROR_OF_FILE in str(error)) and landing.recheck(files):
             raise InputsChangedError(f"order files have changed while they were read: {error}") from error
         raise
     for week in weeks:
@@ -124,12 +125,12 @@ def feature_table(weeks: list[date], settings: Settings, lake: Lake, spark: Spar
     history = weeks_between(first, weeks[-1])
     demand = read_weeks(session, lake, WEEKLY_DEMAND, history)
     n_rows = lake.total_rows(WEEKLY_DEMAND, history)
-    with lake.spark_damage_as_error():
+    with lake.errors_of_workers():
         rows = build_features(
             demand,
             FeatureWeeks(weeks[0], weeks[-1], calendar.first_week, calendar.holiday_countries),
             calendar.horizon_weeks,
             max(shuffle_tasks(session), n_rows // DEMAND_PER_TASK),
         )
-    for week, count in write_weeks(by_week(rows, weeks), lake, features, weeks).items():
+    for week, count in write_weeks(rows, lake, features, weeks).items():
         yield week, WeekResult(count)

@@ -14,7 +14,7 @@ from forecasting_assets.lake.home import Home
 from forecasting_assets.lake.records import Record
 from forecasting_assets.orchestration.materialize import weeks_of
 from forecasting_assets.orchestration.shared import SPARK_POOL, resource_names, weekly_partitions
-from forecasting_assets.runtime.lock import exclusive_lock
+from forecasting_assets.storage import StoreError, exclusive_lock
 from forecasting_assets.weeks import format_weeks, newest_closed_week
 from forecasting_assets.workflows.isolation import failures_by_week
 from forecasting_assets.workflows.parallel import each_week
@@ -119,13 +119,21 @@ def _records_to_check(
 def _findings(
     home: Home, asset: WeeklyAsset, how: CheckFunction, weeks: list[date], resources: Mapping[str, Any]
 ) -> dict[date, Findings]:
-    """Return the findings of each of `weeks`; a week whose check raises an error fails all checks."""
+    """Return the findings of each of `weeks`; a week whose check raises an error fails all checks.
+
+    Raises
+    ------
+    StoreError
+        If the store fails.
+    """
     findings: dict[date, Findings] = {}
 
     def look(part: list[date]) -> None:
         findings.update(how.findings(home, part, resources))
 
     for week, error in failures_by_week(weeks, look).items():
+        if isinstance(error, StoreError):  # it says nothing about the week, whose checks remain to be run
+            raise error
         failed = Finding(False, f"could not be checked: {error}")
         findings[week] = {check.name: failed for check in asset.checks}
     return {week: findings[week] for week in weeks}
@@ -139,7 +147,7 @@ def _keep_failures(
 ) -> None:
     """Keep failed blocking checks with the data, so that they hold back what is downstream in later runs too."""
     records = home.lake.records
-    with exclusive_lock(home.settings.home, asset.name):
+    with exclusive_lock(home.lake.path, asset.name):
         for week, record in records.read(asset.table, checked).items():
             if record.data == checked[week].data:  # no other run has made it again meanwhile
                 failed = {

@@ -70,7 +70,7 @@ def gather_statistics(
     weeks: Sequence[date], lake: Lake, spark: Spark
 ) -> dict[date, tuple[CleanStatistics | None]]:
     """Compute statistics of the clean order lines of each week; None for a week without lines."""
-    with lake.spark_damage_as_error():
+    with lake.errors_of_workers():
         rows = map_weeks(spark.spark_session, lake, CLEAN_ORDERS, weeks, clean_statistics, STATISTICS_DDL)
         statistics = {row.pop("week"): CleanStatistics(**row) for row in rows.toArrow().to_pylist()}
     return {week: (statistics.get(week),) for week in weeks}

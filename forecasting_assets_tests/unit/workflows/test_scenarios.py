@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -114,7 +115,7 @@ def test_adopting_enters_overrides_and_hours_with_author_and_reason(home):
     assert (row["part_category"], row["region"], row["factor"]) == ("CNC", "EU", 1.2)
     assert (row["author"], row["reason"]) == ("Ann", "=trade fair")
     # Others are as they were; the row of that manufacturer and week is replaced, and nothing runs as a formula.
-    assert (home.network_path / "capacity_overrides.csv").read_text() == (
+    assert (Path(home.network_path) / "capacity_overrides.csv").read_text() == (
         "manufacturer_id,week,capacity_hours,note,author,reason\n"
         "M2,2026-11-30,0012.0,,,\n"
         "M1,2026-11-30,5,,Ann,'=trade fair\n"
@@ -153,7 +154,7 @@ def test_what_cannot_be_adopted_writes_nothing(home):
     assert kind_of_error(enter, home) == "other_week"
     assert kind_of_error(enter, home, "without") == "not_adoptable"
     assert kind_of_error(enter, home, "unknown") == "missing"
-    (home.network_path / "lanes.csv").write_text("nothing\n")
+    (Path(home.network_path) / "lanes.csv").write_text("nothing\n")
     saved(home, name="broken")
     with pytest.raises(ValueError, match="lanes"):
         enter(home, "broken")

@@ -1,0 +1,81 @@
+"""The pyarrow file system of a folder or URL."""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+#: Attempts at a request that an S3 server refuses for the moment, with growing pauses between them.
+_ATTEMPTS = 4
+
+
+def is_url(path: str | Path) -> bool:
+    """Return whether a path is a URL and not a folder of this machine."""
+    return isinstance(path, str) and ("://" in path or path.startswith("dbfs:/"))
+
+
+def is_local(filesystem: "FileSystem") -> bool:
+    """Return whether a file system is that of this machine, where files can be renamed and locked."""
+    from pyarrow import fs
+
+    return isinstance(filesystem, fs.LocalFileSystem)
+
+
+def joined(folder: str | Path, name: str) -> str:
+    """Return the path or URL of a file in a folder or below a URL."""
+    return f"{str(folder).rstrip('/')}/{name}" if is_url(folder) else str(Path(folder, name))
+
+
+def open_filesystem(path: str | Path) -> tuple["FileSystem", str]:
+    """Return the file system of a path, and the path within it.
+
+    A process opens each store once.
+
+    Parameters
+    ----------
+    path
+        Folder or URL (s3://, s3a://, gs://, abfss://, dbfs:/, or another scheme that pyarrow knows).
+    """
+    from pyarrow import fs
+
+    path = str(path)
+    if path.startswith("dbfs:/"):
+        # Databricks mounts DBFS on every driver, and pyarrow has no client for it.
+        return fs.LocalFileSystem(), "/dbfs/" + path.removeprefix("dbfs:/").lstrip("/")
+    if not is_url(path):
+        return fs.LocalFileSystem(), str(Path(path).absolute())
+    if path.startswith("s3a://"):  # the name that Hadoop uses for S3
+        path = "s3://" + path.removeprefix("s3a://")
+    parts = urlsplit(path)
+    store = f"{parts.scheme}://{parts.netloc}" + (f"?{parts.query}" if parts.query else "")
+    filesystem, root = _open_store(store, _store_environment())
+    return filesystem, "/".join(part for part in (root, parts.path.strip("/")) if part)
+
+
+def _store_environment() -> tuple[tuple[str, str], ...]:
+    """Return the variables that clients of stores read when they are opened."""
+    return tuple(sorted((k, v) for k, v in os.environ.items() if k.startswith(("AWS_", "AZURE_", "GOOGLE_"))))
+
+
+@lru_cache(maxsize=32)
+def _open_store(store: str, environment: tuple[tuple[str, str], ...]) -> tuple["FileSystem", str]:
+    """Open a store as `environment` describes it; another environment opens it again."""
+    from pyarrow import fs
+
+    filesystem, root = fs.FileSystem.from_uri(store)
+    if isinstance(filesystem, fs.S3FileSystem):
+        # from_uri finds region and endpoint, but cannot be told how often to try.
+        given = dict(parse_qsl(urlsplit(store).query))
+        variables = dict(environment)
+        endpoint = variables.get("AWS_ENDPOINT_URL_S3") or variables.get("AWS_ENDPOINT_URL")
+        filesystem = fs.S3FileSystem(
+            region=filesystem.region or None,
+            scheme=given.get("scheme"),
+            endpoint_override=given.get("endpoint_override") or endpoint,
+            retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
+        )
+    return filesystem, root.rstrip("/")

@@ -105,7 +105,8 @@ def test_sentences_say_accuracy_drivers_bookings_and_overrides():
     assert "24 earlier forecasts compared with orders: WAPE 20.0 %, forecasts 10.0 % too low overall." in text
     assert "79 % of the weeks fell into the 80 % interval" in text
     assert (
-        f"half year it would be 1,000 units; XGBoost makes it 1,100 units (season +140, price {MINUS}40)." in text
+        f"half year it would be 1,000 units; XGBoost makes it 1,100 units (season +140, price {MINUS}40)."
+        in text
     )
     assert "Booked already: 450 units" in text
     assert "Overridden in 2 weeks: 3,636 units instead of 1,818 units (trade fair, Ann)." in text

@@ -55,8 +55,8 @@ class PlanningInput:
     weeks
         Number of weeks up to W, within which rows became known; None if rows may be older.
     ahead, since
-        Of known covariates: the number of weeks after W that they may be about, and the first week of history. W reads
-        the rows that become known in W, so that all that is known then is in the weeks up to W.
+        Only for known covariates: the number of weeks after W that a row may be about, and the first week of history. W
+        reads only the rows that become known in W; everything known by the end of W is in the weeks up to W.
     """
 
     kind: str

@@ -60,7 +60,9 @@ class Regressors:
     def removed_from(self, panel: Panel, fitted_at: int) -> Panel:
         """Return `panel` with the demand that it would have had at the usual values of its covariates."""
         log_demand, scale = _log_demand(panel, fitted_at)
-        return replace(panel, demand=in_units(log_demand - self.past, scale))
+        # A week without orders stays one: it says when a series begins, and when it is closed.
+        demand = np.where(panel.demand > 0, in_units(log_demand - self.past, scale), 0.0)
+        return replace(panel, demand=demand)
 
 
 @dataclass(frozen=True)

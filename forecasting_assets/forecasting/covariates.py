@@ -17,7 +17,8 @@ import pandas as pd
 from forecasting_assets.forecasting.panel import Panel, week_numbers
 from forecasting_assets.tables import SERIES
 
-#: Weeks up to an origin: a covariate that is known of any of them has to be known of the target week as well.
+#: A covariate known for any of these last weeks must also be known for the target week, or that week is forecast
+#: without covariates.
 TRACKED_WEEKS = 8
 #: Weeks up to the origin that make the usual value of a covariate, and those that make its highest price.
 USUAL_WEEKS, HIGHEST_WEEKS = 8, 26
@@ -141,11 +142,12 @@ def linear_values(values: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
 
 
 def covariate_feature_names(names: tuple[str, ...]) -> list[str]:
-    """Return the columns of `covariate_features` for some covariates."""
+    """Return the columns of `covariate_features` for some covariates, named plan:… as covariates may have any name."""
     columns = []
     for name in names:
-        columns += [f"{name}_target", f"{name}_to_usual", f"{name}_to_origin", f"{name}_to_week_before"]
-        columns += [f"{name}_to_highest"] if is_price(name) else [f"{name}_weeks_since", f"{name}_weeks_to"]
+        columns += [f"plan:{name}_{of}" for of in ("target", "to_usual", "to_origin", "to_week_before")]
+        others = ["to_highest"] if is_price(name) else ["weeks_since", "weeks_to"]
+        columns += [f"plan:{name}_{of}" for of in others]
     return columns
 
 

@@ -16,14 +16,14 @@ import pandas as pd
 
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
-from forecasting_assets.forecasting.xgb import Baseline, XgbModel, design, feature_names
-from forecasting_assets.forecasting.xgb.design import CALENDAR, SEASON
+from forecasting_assets.forecasting.xgb import Baseline, XgbModel, design
+from forecasting_assets.forecasting.xgb.design import CALENDAR, EFFECT_FEATURES, SEASON
 from forecasting_assets.tables import SERIES
 
 OTHER = "other features"
 #: What the trees add to every forecast counts for this driver.
 LEVEL = "level of the past months"
-#: The features of known covariates, whatever their names.
+#: The features of known covariates, also those named plan:….
 COVARIATES = "plan of prices and promotions"
 #: Features of each driver; those that no driver names are OTHER.
 DRIVERS: Mapping[str, tuple[str, ...]] = {
@@ -35,7 +35,7 @@ DRIVERS: Mapping[str, tuple[str, ...]] = {
     "category and region": ("part_category", "region"),
     "how regularly it is ordered": ("age_weeks", "order_weeks_52", "adi", "cv2", "segment"),
     "weeks ahead": ("horizon",),
-    COVARIATES: (),
+    COVARIATES: tuple(EFFECT_FEATURES),
 }
 
 
@@ -106,10 +106,10 @@ def _units(model: XgbModel, features: pd.DataFrame, base: Baseline) -> np.ndarra
 def _by_driver(steps: np.ndarray, features: list[str]) -> np.ndarray:
     """Add up the contributions of features (rows, features) by driver: (rows, drivers), OTHER last."""
     driver_of = {feature: i for i, of_driver in enumerate(DRIVERS.values()) for feature in of_driver}
-    of_covariates = list(DRIVERS).index(COVARIATES)
-    others = {name: len(DRIVERS) for name in feature_names(with_book=True)}
-    place = others | driver_of
-    drivers = [place.get(name, of_covariates) for name in features]
+    of_plan = list(DRIVERS).index(COVARIATES)
+    drivers = [
+        of_plan if name.startswith("plan:") else driver_of.get(name, len(DRIVERS)) for name in features
+    ]
     member = np.zeros((len(features), len(DRIVERS) + 1))
     member[np.arange(len(features)), drivers] = 1.0
     summed: np.ndarray = steps @ member

@@ -133,10 +133,6 @@ class Cells:
         """Return the number of cells."""
         return len(self.series)
 
-    def __getitem__(self, some: slice) -> "Cells":
-        """Return some of the cells."""
-        return Cells(self.series[some], self.column[some], self.h[some])
-
     def of(self, values: np.ndarray) -> np.ndarray:
         """Return the value of each cell in an array (series, weeks, horizon)."""
         selected: np.ndarray = values[self.series, self.column, self.h]

@@ -1,4 +1,4 @@
-"""What the trees know of a panel beside the feature table: SARIMAX forecasts, and the usual demand of its series."""
+"""What the trees know beside the feature table: the usual demand of each series, the order book and covariates."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -20,16 +20,16 @@ from forecasting_assets.weeks import add_weeks
 
 @dataclass(frozen=True)
 class Baseline:
-    """SARIMAX forecasts for every series and week of a panel.
+    """A panel with what features and targets are computed from.
 
     Attributes
     ----------
     model
-        The model that made them.
+        SARIMAX model that was fitted to the panel.
     panel
         Demand of the series.
     rolling
-        Forecasts from every week.
+        Its forecasts, of which only the cleaned demand, the order book and the effect of covariates are used.
     index
         Row numbers of the series.
     """
@@ -48,7 +48,7 @@ class Baseline:
         last: date,
         settings: ForecastingSettings,
     ) -> "Baseline":
-        """Forecast the series of `history` up to the week `last`; `history` and `totals` as for `sarimax.fit`."""
+        """Prepare the series of `history` up to the week `last`; `history` and `totals` as for `sarimax.fit`."""
         panel = Panel.from_history(history, add_weeks(model.week, 1 - settings.history_weeks), last)
         return cls.from_forecasts(model, panel, sarimax.rolling_forecasts(model, panel, totals))
 
@@ -72,8 +72,9 @@ class Baseline:
         log_demand = self.rolling.endog
         if self.rolling.regressors is not None:
             log_demand = log_demand - self.rolling.regressors.past
+        units = np.where(self.panel.demand > 0, in_units(log_demand, self.rolling.scale), 0.0)
         begun = np.arange(log_demand.shape[1]) >= self.panel.first_order[:, None]
-        return UsualDemand.of(np.where(begun, in_units(log_demand, self.rolling.scale), np.nan))
+        return UsualDemand.of(np.where(begun & np.isfinite(log_demand), units, np.nan))
 
     def relative(self, units: np.ndarray, cells: Cells) -> np.ndarray:
         """Express demand of some cells, without the effect of known covariates, as `UsualDemand.relative`."""
@@ -91,4 +92,4 @@ class Baseline:
         by_cell = effect.astype(float).reshape(-1, *[1] * (units.ndim - 1))
         scale = self.rolling.scale[cells.series]
         log_units = np.log1p(LOG_GAIN * units / scale.reshape(by_cell.shape))
-        return in_units(log_units + sign * by_cell, scale)
+        return np.where(units > 0, in_units(log_units + sign * by_cell, scale), 0.0)

@@ -60,7 +60,7 @@ def design(
     horizon
         Horizon of each row, from 1.
     base
-        SARIMAX forecasts of the series of `features`.
+        Panel of the series of `features`.
     categories
         Values of each categorical feature; a value is encoded by its position.
     countries
@@ -71,8 +71,8 @@ def design(
     Returns
     -------
     numpy.ndarray
-        (rows, `feature_names`), float32; unknown values are NaN. It has the columns of known covariates if the SARIMAX
-        forecasts use them.
+        (rows, `feature_names`), float32; unknown values are NaN. It has the columns of known covariates if `base` has
+        them.
     """
     cells = base.cells(features, horizon)
     columns = {

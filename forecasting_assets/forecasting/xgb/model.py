@@ -25,7 +25,8 @@ class XgbModel:
     Attributes
     ----------
     sarimax
-        The model by which unusual weeks, the order book and the effect of covariates are known.
+        SARIMAX model, from which the trees take the cleaning of unusual weeks, the order book and the effect of
+        covariates.
     mean, quantiles
         The boosters.
     categories
@@ -88,7 +89,7 @@ def save(model: XgbModel, folder: Path) -> None:
         "categories": model.categories,
         "with_book": model.with_book,
         "features": model.features,
-        "baseline": model.sarimax.to_dict(),
+        "sarimax": model.sarimax.to_dict(),
     }
     (folder / "model.json").write_text(json.dumps(description, indent=1))
     if model.planned:
@@ -104,7 +105,7 @@ def load(folder: Path) -> XgbModel:
         If the model was trained on other features.
     """
     description = json.loads((folder / "model.json").read_text())
-    sarimax = SarimaxModel.from_dict(description["baseline"])
+    sarimax = SarimaxModel.from_dict(description["sarimax"])
     expected = _features(sarimax, description["with_book"])
     if description["features"] != expected:
         changed = sorted(set(description["features"]) ^ set(expected)) or "their order"

@@ -110,7 +110,7 @@ class TrainingPlan:
         )
 
     def baseline(self, history: pd.DataFrame, totals: GroupTotals, settings: ForecastingSettings) -> Baseline:
-        """Return the SARIMAX forecasts of the series of `history` up to the week of the fit."""
+        """Return the panel of the series of `history` up to the week of the fit."""
         return Baseline.from_history(self.sarimax, history, totals, self.sarimax.week, settings)
 
     def mean_rows(self, features: pd.DataFrame, base: Baseline, settings: ForecastingSettings) -> "MeanRows":
@@ -119,7 +119,7 @@ class TrainingPlan:
         return MeanRows(
             x=x,
             target=_targets(base, pairs, cells, MAX_MEAN_TARGET),
-            # Between an error relative to the volatility of its series, and one relative to its level.
+            # Targets are in volatilities: without weights very calm series would dominate the loss.
             weight=np.minimum(base.usual.volatility[cells.series, cells.column], 1.0),
             rank=pairs.rank,
         )
@@ -227,7 +227,7 @@ def plan_training(
     settings: ForecastingSettings,
     countries: tuple[str, ...] = (),
 ) -> tuple[TrainingPlan, Baseline]:
-    """Return the plan of `fit`, and the SARIMAX forecasts of the series to train on.
+    """Return the plan of `fit`, and the panel of the series to train on.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ def plan_training(
     Returns
     -------
     tuple
-        The plan, and the SARIMAX forecasts of a sample of about `fit_series` series.
+        The plan, and the panel of a sample of about `fit_series` series.
 
     Raises
     ------
@@ -255,7 +255,7 @@ def _plan_training(
     settings: ForecastingSettings,
     countries: tuple[str, ...],
 ) -> tuple[TrainingPlan, Baseline]:
-    """Plan the training on the SARIMAX forecasts of a sample of series."""
+    """Plan the training on a sample of series."""
     base = Baseline.from_forecasts(*fitted)
     features = _training_rows(features, base, settings)
     pairs = closed_pairs(features, base)

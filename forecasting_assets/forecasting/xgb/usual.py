@@ -5,6 +5,7 @@ week. So a share price that moves by one percent and a spare part that is ordere
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -31,7 +32,8 @@ class UsualDemand:
         Demand without the effect of known covariates, (series, weeks), in units; NaN before the first order and in
         unusual weeks (`cleaning`).
     level
-        Mean demand of the last LEVEL_WEEKS weeks, (series, weeks), in units; 1 for a series that is not active.
+        Mean demand of the last LEVEL_WEEKS weeks, (series, weeks), in units; 1 if nothing was ordered in the last
+        year.
     volatility
         Mean absolute change of demand over one and over four weeks, relative to the level, (series, weeks).
     """
@@ -53,6 +55,14 @@ class UsualDemand:
         volatility = np.clip(changes / level, MIN_VOLATILITY, MAX_VOLATILITY)
         logs = weeks_known * np.log(volatility) + PRIOR_WEEKS * np.log(PRIOR_VOLATILITY)
         return cls(demand, level, np.exp(logs / (weeks_known + PRIOR_WEEKS)))
+
+    @cached_property
+    def _level_around(self) -> np.ndarray:
+        return _centred_mean(self.demand, HALF_WINDOW)
+
+    @cached_property
+    def _three_weeks(self) -> np.ndarray:
+        return _centred_mean(self.demand, 1)
 
     def relative(self, units: np.ndarray, series: np.ndarray, column: np.ndarray) -> np.ndarray:
         """Express `units` of some series and origins as their distance from the level, in volatilities."""
@@ -84,19 +94,17 @@ class UsualDemand:
             Of the week a year before the target, and of the three weeks around it in each of YEARS: (forecasts,) and
             (YEARS, forecasts), in volatilities; NaN where unknown.
         """
-        centre = _centred_mean(self.demand, HALF_WINDOW)
-        three_weeks = _centred_mean(self.demand, 1)
         volatility = self.volatility[series, column]
 
         def deviation(values: np.ndarray, year: int) -> np.ndarray:
             origin = column - year * YEAR_WEEKS
             at = np.maximum(origin + horizon, 0)
-            level = np.where(origin >= 0, centre[series, np.maximum(origin, 0)], np.nan)
+            level = np.where(origin >= 0, self._level_around[series, np.maximum(origin, 0)], np.nan)
             usable = np.where(level > 0, level, np.nan)
             difference: np.ndarray = (values[series, at] / usable - 1) / volatility
             return difference
 
-        return deviation(self.demand, 1), np.stack([deviation(three_weeks, year) for year in YEARS])
+        return deviation(self.demand, 1), np.stack([deviation(self._three_weeks, year) for year in YEARS])
 
 
 def trailing_mean(values: np.ndarray, weeks: int) -> tuple[np.ndarray, np.ndarray]:

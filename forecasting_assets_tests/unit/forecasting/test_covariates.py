@@ -231,14 +231,14 @@ def test_the_features_of_a_target_week_follow_from_what_is_known_at_its_origin()
         covariate_features(known, at, at + weeks - 1, horizon), columns=covariate_feature_names(known.names)
     )
     half = np.log(0.5)
-    np.testing.assert_allclose(table["unit_price_target"], np.log([10, 5, 10, 10]), rtol=1e-6)
-    np.testing.assert_allclose(table["unit_price_to_usual"], [0, half, 0, 0], atol=1e-6)
-    np.testing.assert_allclose(table["unit_price_to_week_before"], [0, half, -half, 0], atol=1e-6)
+    np.testing.assert_allclose(table["plan:unit_price_target"], np.log([10, 5, 10, 10]), rtol=1e-6)
+    np.testing.assert_allclose(table["plan:unit_price_to_usual"], [0, half, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(table["plan:unit_price_to_week_before"], [0, half, -half, 0], atol=1e-6)
     # The price of 20 in week 5 is 25 weeks ago at the origin: the oldest of the 26 weeks.
-    np.testing.assert_allclose(table["unit_price_to_highest"], [half, 2 * half, half, half], atol=1e-6)
-    assert table["promotion_target"].tolist() == [0, 1, 0, 1]
-    assert table["promotion_weeks_since"].tolist() == [10, 11, 1, 2]
-    np.testing.assert_array_equal(table["promotion_weeks_to"], [1, 2, 1, np.nan])
+    np.testing.assert_allclose(table["plan:unit_price_to_highest"], [half, 2 * half, half, half], atol=1e-6)
+    assert table["plan:promotion_target"].tolist() == [0, 1, 0, 1]
+    assert table["plan:promotion_weeks_since"].tolist() == [10, 11, 1, 2]
+    np.testing.assert_array_equal(table["plan:promotion_weeks_to"], [1, 2, 1, np.nan])
 
 
 def test_origins_before_the_plan_are_incomplete(market):
@@ -251,3 +251,19 @@ def test_origins_before_the_plan_are_incomplete(market):
     assert complete[planned, : 90 - HORIZON].all()
     assert not complete[planned, -1].any()
     assert add_weeks(FIRST, 89) == week(89).date()
+
+
+def test_a_price_before_the_first_order_and_in_weeks_without_orders_makes_no_demand():
+    """Part 0 is first ordered in week 60; part 1 is not in expensive weeks."""
+    weeks = 110
+    price = np.where(np.arange(weeks) % 2 == 0, 8.0, 12.0)
+    quantity = np.vstack([100.0 / price * 10, 100.0 / price * 10])
+    quantity[0, :60], quantity[1, 80:90:2] = 0.0, 0.0
+    plan = plan_of(np.vstack([price, price]), "unit_price")
+    panel = Panel.from_history(pd.concat([demand_of(quantity), plan]), FIRST, week(weeks - 1).date())
+    known = known_of(panel)
+    regressors = CovariateEffect.fit(panel, known, weeks - 1).on(panel, known, weeks - 1)
+    assert np.abs(regressors.past).max() > 0.1
+    usual = regressors.removed_from(panel, weeks - 1)
+    np.testing.assert_array_equal(usual.demand > 0, panel.demand > 0)
+    np.testing.assert_array_equal(usual.first_order, panel.first_order)

@@ -203,4 +203,6 @@ def test_drivers_add_up_from_the_level_to_the_forecast(model):
     assert (table["level"] + units.sum(axis=1)).to_numpy() == pytest.approx(table["xgb"].to_numpy())
     assert units["order book"].eq(0).all()  # the model has none
     assert units[["recent orders", "season"]].ne(0).any().all()
-    assert {feature for group in DRIVERS.values() for feature in group} <= set(xgb.feature_names(True))
+    assert {feature for group in DRIVERS.values() for feature in group} <= set(
+        xgb.feature_names(True, ("unit_price",))
+    )

@@ -71,3 +71,14 @@ def test_drivers_add_up_to_the_forecast_with_covariates(model, history):
     planned = table["part_id"].isin(PLANNED)
     assert (table.loc[planned, COVARIATES] != 0).mean() > 0.9
     assert (table.loc[~planned, COVARIATES] == 0).all()
+
+
+def test_no_demand_stays_none_whatever_the_plan(model, history):
+    base = xgb.Baseline.from_history(model.planned.sarimax, history, TOTALS, WEEK, SETTINGS)
+    cells = base.cells(NOW, np.full(len(NOW), 2))
+    none = np.zeros(len(NOW))
+    lowest = base.relative(none, cells)
+    np.testing.assert_allclose(base.in_units(lowest, cells), none, atol=1e-9)
+    np.testing.assert_allclose(base.in_units(lowest - 1, cells), none, atol=1e-9)
+    units = np.arange(1.0, len(NOW) + 1)
+    np.testing.assert_allclose(base.in_units(base.relative(units, cells), cells), units, rtol=1e-6)

@@ -3,6 +3,7 @@
 import multiprocessing
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -108,7 +109,8 @@ def test_a_lock_that_was_taken_over_is_an_error_of_its_holder(store):
 @pytest.fixture
 def before_put(monkeypatch):
     """Set what happens just before a lock puts a file: a function of its name and of the number of puts before."""
-    happens, count = [], 0
+    happens: list[Callable[[str, int], None]] = []
+    count = 0
 
     def put(filesystem, path, content) -> None:
         nonlocal count
@@ -187,19 +189,22 @@ def test_a_lock_is_lost_to_any_error_of_its_renewal(store, before_put):
     assert isinstance(caught.value.__cause__, RuntimeError)
 
 
-def test_who_stops_waiting_leaves_the_queue(store, before_put):
+def test_who_stops_waiting_leaves_the_queue(store):
     def cancel() -> None:
         raise KeyboardInterrupt
-
-    def fail(name: str, puts: int) -> None:
-        if puts == 1:  # the ticket, after the file of choosing
-            raise OSError("AWS Error NETWORK_CONNECTION")
 
     store.put_object(Bucket="shop", Key=f"{QUEUE}000000000001-other")
     with pytest.raises(KeyboardInterrupt), exclusive_lock(LAKE, "demand", cancel):
         pass
     assert queue(store) == ["000000000001-other"]
+
+
+def test_who_fails_to_take_a_ticket_leaves_the_queue(store, before_put):
+    def fail(name: str, puts: int) -> None:
+        if puts == 1:  # the ticket, after the file of choosing
+            raise OSError("AWS Error NETWORK_CONNECTION")
+
     before_put(fail)
-    with pytest.raises(StoreError), exclusive_lock(LAKE, "demand", cancel):
+    with pytest.raises(StoreError), exclusive_lock(LAKE, "demand"):
         pass
-    assert queue(store) == ["000000000001-other"]
+    assert queue(store) == []

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
@@ -156,7 +157,16 @@ def test_a_lock_is_lost_to_a_smaller_number(store):
         lose_it()
 
 
-def test_a_lock_is_lost_by_a_process_that_is_suspended_before_it_puts_its_ticket_again(store, before_put):
+def set_clock(monkeypatch, monotonic: Callable[[], float]) -> None:
+    clock = SimpleNamespace(monotonic=monotonic, sleep=time.sleep)
+    monkeypatch.setattr("forecasting_assets.storage.locks.time", clock)
+
+
+def test_a_lock_is_lost_by_a_machine_that_is_suspended_before_it_puts_its_ticket_again(
+    store, monkeypatch, before_put
+):
+    set_clock(monkeypatch, lambda: 0.0)  # the clock of a suspended machine stands still
+
     def suspend(name: str, puts: int) -> None:
         if puts == 2:
             time.sleep(2.1)
@@ -171,10 +181,10 @@ def test_a_lock_is_lost_by_a_process_that_is_suspended_before_it_puts_its_ticket
 def test_a_lock_is_lost_to_a_suspension_of_more_than_its_lease_without_putting_the_ticket_again(
     store, monkeypatch, before_put
 ):
-    clock, put = time.monotonic, []
+    put = []
     before_put(lambda name, puts: put.append(name))
     with pytest.raises(LockLostError), exclusive_lock(LAKE, "demand", lease=1.0):
-        monkeypatch.setattr("forecasting_assets.storage.locks.time.monotonic", lambda: clock() + 2.0)
+        set_clock(monkeypatch, lambda: time.monotonic() + 2.0)
     assert len(put) == 2
 
 

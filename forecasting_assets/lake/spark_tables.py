@@ -14,6 +14,7 @@ from forecasting_assets.lake.week_files import read_each_week
 from forecasting_assets.spark_partitions import by_week
 from forecasting_assets.tables import Table
 from forecasting_assets.tables.arrow import arrow_schema
+from forecasting_assets.wording import count
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,8 +69,8 @@ def write_weeks(frame: "DataFrame", lake: Lake, table: Table, weeks: Sequence[da
 
     Raises
     ------
-    ValueError
-        If `frame` holds rows of other weeks, or without a week.
+    PythonException
+        Spark's, which quotes a ValueError of its worker, if `frame` holds rows of other weeks or without a week.
     DamagedWeekError, StoreError
         If a file that `frame` is made from cannot be read, or the store fails.
     """
@@ -84,7 +85,7 @@ def write_weeks(frame: "DataFrame", lake: Lake, table: Table, weeks: Sequence[da
 
         for week, rows in _split_by_week(batches):
             if week is None:
-                raise ValueError(f"{name}: {len(rows)} rows without a week")
+                raise ValueError(f"{name}: {count(len(rows), 'row')} without a week")
             if week not in expected:
                 raise ValueError(f"{name}: rows of a week that was not to be written: {week}")
             files.write_table(rows.rename_columns(schema.names), name, week)

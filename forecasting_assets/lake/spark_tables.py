@@ -14,6 +14,7 @@ from forecasting_assets.lake.week_files import read_each_week
 from forecasting_assets.spark_partitions import by_week
 from forecasting_assets.tables import Table
 from forecasting_assets.tables.arrow import arrow_schema
+from forecasting_assets.wording import count
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,8 +69,8 @@ def write_weeks(frame: "DataFrame", lake: Lake, table: Table, weeks: Sequence[da
 
     Raises
     ------
-    ValueError
-        If `frame` holds rows of other weeks.
+    PythonException
+        Spark's, which quotes a ValueError of its worker, if `frame` holds rows of other weeks or without a week.
     DamagedWeekError, StoreError
         If a file that `frame` is made from cannot be read, or the store fails.
     """
@@ -83,6 +84,8 @@ def write_weeks(frame: "DataFrame", lake: Lake, table: Table, weeks: Sequence[da
         import pyarrow as pa
 
         for week, rows in _split_by_week(batches):
+            if week is None:
+                raise ValueError(f"{name}: {count(len(rows), 'row')} without a week")
             if week not in expected:
                 raise ValueError(f"{name}: rows of a week that was not to be written: {week}")
             files.write_table(rows.rename_columns(schema.names), name, week)
@@ -199,8 +202,8 @@ def _in_workers(
     return by_week(files, weeks).mapInArrow(rows, ddl)
 
 
-def _split_by_week(batches: "Iterable[pa.RecordBatch]") -> "Iterator[tuple[date, pa.Table]]":
-    """Yield each week and its rows, from batches that are sorted by the column `week`."""
+def _split_by_week(batches: "Iterable[pa.RecordBatch]") -> "Iterator[tuple[date | None, pa.Table]]":
+    """Yield each week and its rows, from batches that are sorted by the column `week`; None for rows without one."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -211,11 +214,11 @@ def _split_by_week(batches: "Iterable[pa.RecordBatch]") -> "Iterator[tuple[date,
         runs = pc.run_end_encode(weeks)
         begin = 0
         for week, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
-            if week != current and current is not None:
+            if pending and week != current:
                 yield current, pa.Table.from_batches(pending)
                 pending = []
             current = week
             pending.append(rows.slice(begin, end - begin))
             begin = end
-    if current is not None:
+    if pending:
         yield current, pa.Table.from_batches(pending)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".xlsx")
 _TEXT_ENDINGS = (".csv", ".csv.gz")
 _HEADER_ROWS = 1
+#: Columns that tables made from an open kind add to its own, so that none can be a covariate.
+_RESERVED = {"covariate", "file", "known", "row", "target_week", "value"}
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,9 @@ def read_planning_file(filesystem: "FileSystem", path: str, name: str, table: Ta
     ]
     rows = pd.concat(parts).sort_index()
     others = [c for c in found if c not in table.names] if table.open else []
+    if reserved := sorted(_RESERVED.intersection(others)):
+        reason = f"column {', '.join(reserved)} cannot be a covariate, as tables have columns of this name: rename it"
+        return _unusable(name, table, "reserved_column", reason, reserved[0])
     cells = rows.reindex(columns=[*table.names, *others]).fillna("").astype(object)
     if name.lower().endswith(_TEXT_ENDINGS):
         cells = cells.apply(unescape_formulas)

@@ -53,7 +53,7 @@ _OBJECT_STORES = r"AWS Error|Azure error|google::cloud::Status"
 
 
 class StoreError(PicklableError, ValueError):
-    """A store that cannot be read, whatever the state of the files in it.
+    """A store that cannot be read or written, whatever the state of the files in it.
 
     Attributes
     ----------
@@ -83,6 +83,10 @@ class StoreError(PicklableError, ValueError):
         if isinstance(error, FileNotFoundError) or error.errno == errno.ENOENT:
             reason = _NOT_THERE
         kind, remedy = _kind_and_remedy(reason)
+        if reason == _NOT_THERE and ":/" in store:
+            remedy = "check the URL, or put files there"
+        if kind == "permission" and action == "written":
+            remedy = remedy.replace("list and read", "list, read and write")
         return cls(store, kind, remedy, reason, action)
 
     @classmethod

@@ -4,13 +4,17 @@ import os
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from forecasting_assets.storage.errors import StoreError
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
 #: Attempts at a request that an S3 server refuses for the moment, with growing pauses between them.
 _ATTEMPTS = 4
+#: Schemes whose paths begin at the root of the file system, not with a bucket or container.
+_ROOTED = {"hdfs", "viewfs"}
 
 
 def is_url(path: str | Path) -> bool:
@@ -39,6 +43,11 @@ def open_filesystem(path: str | Path) -> tuple["FileSystem", str]:
     ----------
     path
         Folder or URL (s3://, s3a://, gs://, abfss://, dbfs:/, or another scheme that pyarrow knows).
+
+    Raises
+    ------
+    StoreError
+        If the URL has a query or holds credentials.
     """
     from pyarrow import fs
 
@@ -50,10 +59,31 @@ def open_filesystem(path: str | Path) -> tuple["FileSystem", str]:
         return fs.LocalFileSystem(), str(Path(path).absolute())
     if path.startswith("s3a://"):  # the name that Hadoop uses for S3
         path = "s3://" + path.removeprefix("s3a://")
-    parts = urlsplit(path)
-    store = f"{parts.scheme}://{parts.netloc}" + (f"?{parts.query}" if parts.query else "")
-    filesystem, root = _open_store(store, _store_environment())
+    parts = urlsplit(path, allow_fragments=False)
+    _refuse_options(path, parts)
+    if parts.scheme == "file":
+        return fs.LocalFileSystem(), unquote(parts.path).rstrip("/") or "/"
+    store, environment = f"{parts.scheme}://{parts.netloc}", _store_environment()
+    if parts.scheme in _ROOTED:
+        return _open_store(f"{store}/", environment)[0], parts.path.rstrip("/") or "/"
+    filesystem, root = _open_store(store, environment)
     return filesystem, "/".join(part for part in (root, parts.path.strip("/")) if part)
+
+
+def _refuse_options(url: str, parts: SplitResult) -> None:
+    """Refuse a URL that holds more than a place, as settings and messages would show it to everyone."""
+    place, is_query, _ = url.partition("?")
+    authority = parts.netloc.rpartition("@")[0]
+    # A secret key with a slash ends the authority.
+    if ":" in authority or (parts.scheme == "s3" and (authority or (":" in parts.netloc and "@" in place))):
+        remedy = "remove them, and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE"
+        place = f"{parts.scheme}://{place.rpartition('@')[2]}"
+        raise StoreError(
+            place, "credentials", remedy, "the URL holds credentials, which belong in the environment"
+        )
+    if is_query:
+        remedy = "remove all from the question mark on, and set AWS_ENDPOINT_URL if it named another server"
+        raise StoreError(place, "other", remedy, "the URL has a query")
 
 
 def _store_environment() -> tuple[tuple[str, str], ...]:
@@ -69,13 +99,11 @@ def _open_store(store: str, environment: tuple[tuple[str, str], ...]) -> tuple["
     filesystem, root = fs.FileSystem.from_uri(store)
     if isinstance(filesystem, fs.S3FileSystem):
         # from_uri finds region and endpoint, but cannot be told how often to try.
-        given = dict(parse_qsl(urlsplit(store).query))
         variables = dict(environment)
         endpoint = variables.get("AWS_ENDPOINT_URL_S3") or variables.get("AWS_ENDPOINT_URL")
         filesystem = fs.S3FileSystem(
             region=filesystem.region or None,
-            scheme=given.get("scheme"),
-            endpoint_override=given.get("endpoint_override") or endpoint,
+            endpoint_override=endpoint,
             retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
         )
     return filesystem, root.rstrip("/")

@@ -31,7 +31,7 @@ _CHOOSING = "choosing-"
 
 
 class LockLostError(PicklableError, ValueError):
-    """A lock that could not be renewed in time, so that another process may have held it at the same time.
+    """A lock that was not renewed in time, so that another process may have held it at the same time.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class LockLostError(PicklableError, ValueError):
 
     def __init__(self, lock: str) -> None:
         super().__init__(
-            f"the lock {lock} was lost, as it could not be renewed in time: make the weeks again, as another process "
+            f"the lock {lock} was lost, as it was not renewed in time: make the weeks again, as another process "
             "may have made them as well"
         )
         self.lock = lock
@@ -72,7 +72,7 @@ def exclusive_lock(
     StoreError
         If the store cannot be used.
     LockLostError
-        After the block, if the lock of a store could not be renewed in time.
+        After the block, if the lock of a store was not renewed in time.
     """
     with store_errors(str(folder), "written"):
         filesystem, root = open_filesystem(folder)
@@ -90,7 +90,7 @@ def exclusive_lock(
     finally:
         renewal.stop()
     if renewal.lost:
-        raise LockLostError(joined(folder, f"{_FOLDER}/{name}"))
+        raise LockLostError(joined(folder, f"{_FOLDER}/{name}")) from renewal.error
 
 
 @contextmanager
@@ -134,16 +134,29 @@ class _Place:
     lease: float
     ticket: str = ""
     _id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    _renewed: float = 0.0
+    _files: set[str] = field(default_factory=set)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether others may have taken this process for ended since it last put its ticket."""
+        return time.monotonic() - self._renewed > self.lease
 
     def wait_for_turn(self, on_wait: Callable[[], None] | None) -> None:
-        """Queue until this place is the first."""
+        """Queue until this place is the first; leave the queue if that fails or is cancelled."""
+        try:
+            self._wait_for_turn(on_wait)
+        except BaseException:
+            self.leave()
+            raise
+
+    def _wait_for_turn(self, on_wait: Callable[[], None] | None) -> None:
         self._take_ticket()
         while True:
             # While someone else is choosing, its number may yet turn out to be smaller.
-            if not any(name.startswith(_CHOOSING) for name in self._living()):
-                queue = self._living()
-                if min(queue, default="") == self.ticket:
-                    return
+            someone_chooses = any(name.startswith(_CHOOSING) for name in self._living())
+            if not someone_chooses and min(self._living(), default="") == self.ticket:
+                return
             if on_wait:
                 on_wait()
                 on_wait = None
@@ -151,24 +164,59 @@ class _Place:
             if not self.renew():
                 self._take_ticket()
 
-    def renew(self) -> bool:
-        """Put the ticket again; False if others have taken this process for ended and the place is lost."""
-        if self.ticket not in self._listed():
+    def renew(self, first: bool = False) -> bool:
+        """Put the ticket again.
+
+        Parameters
+        ----------
+        first
+            Whether the place has to be the first, as this process holds the lock.
+
+        Returns
+        -------
+        bool
+            False if others have, or may have, taken this process for ended, so that the place is lost.
+        """
+        if self.overdue:
+            return False
+        begin = time.monotonic()
+        before = self._listed().get(self.ticket)
+        if before is None:
             return False
         self._put(self.ticket)
+        listed = self._listed()
+        after = listed.get(self.ticket)
+        # If this process was suspended before it put the ticket, others may have deleted it and gone ahead.
+        if after is None or after - before > timedelta(seconds=self.lease):
+            return False
+        if first and min(listed) != self.ticket:
+            return False
+        self._renewed = begin
         return True
 
     def leave(self) -> None:
-        """Leave the queue."""
-        self._delete(self.ticket)
+        """Leave the queue; others take this place after the lease if the store does not answer."""
+        for name in sorted(self._files):
+            with suppress(OSError):
+                self._delete(name)
+        self._files.clear()
 
     def _take_ticket(self) -> None:
         choosing = _CHOOSING + self._id
-        self._put(choosing)
-        numbers = [int(name.partition("-")[0]) for name in self._living() if not name.startswith(_CHOOSING)]
-        self.ticket = f"{max(numbers, default=0) + 1:012d}-{self._id}"
-        self._put(self.ticket)
-        self._delete(choosing)
+        while True:
+            self.leave()
+            self._put(choosing)
+            numbers = [
+                int(name.partition("-")[0]) for name in self._living() if not name.startswith(_CHOOSING)
+            ]
+            self.ticket = f"{max(numbers, default=0) + 1:012d}-{self._id}"
+            self._renewed = time.monotonic()
+            self._put(self.ticket)
+            # If this process was suspended while it chose, others have stopped waiting for it, and one that took a
+            # larger number may hold the lock.
+            if choosing in self._listed():
+                self._delete(choosing)
+                return
 
     def _living(self) -> set[str]:
         """List the queue without those that have ended, whose files are deleted."""
@@ -190,6 +238,7 @@ class _Place:
         return {info.base_name: info.mtime for info in infos if info.type is fs.FileType.File}
 
     def _put(self, name: str) -> None:
+        self._files.add(name)
         put_object(self.filesystem, f"{self.folder}/{name}", b"")
 
     def _delete(self, name: str) -> None:
@@ -198,31 +247,34 @@ class _Place:
 
 
 class _Renewal(threading.Thread):
-    """Keeps a place in a queue while its lock is held; `lost` is whether it could not be kept."""
+    """Keeps a place in a queue while its lock is held; `lost` is whether it was not kept, and `error` may say why."""
 
     def __init__(self, place: _Place) -> None:
         super().__init__(name="lock renewal", daemon=True)
         self.lost = False
+        self.error: Exception | None = None
         self._place = place
         self._ended = threading.Event()
 
     def run(self) -> None:
         """Put the ticket again and again."""
-        renewed = time.monotonic()
-        while not self._ended.wait(self._place.lease / 4):
-            begin = time.monotonic()
-            with suppress(OSError):  # the store may answer again within the lease
-                if not self._place.renew():
-                    self.lost = True
-                    return
-                renewed = begin
-            if time.monotonic() - renewed > self._place.lease:
-                self.lost = True
-                return
+        try:
+            self.lost = not self._keep()
+        except Exception as error:  # it ends this thread, and so the renewal
+            self.lost, self.error = True, error
 
     def stop(self) -> None:
-        """Leave the queue; others take its place after the lease if the store does not answer."""
+        """Leave the queue."""
         self._ended.set()
         self.join()
-        with suppress(OSError):
-            self._place.leave()
+        self._place.leave()
+
+    def _keep(self) -> bool:
+        """Renew the place until the lock is freed; False if it was lost before."""
+        while not self._ended.wait(self._place.lease / 4):
+            with suppress(OSError):  # the store may answer again within the lease
+                if not self._place.renew(first=True):
+                    return False
+            if self._place.overdue:
+                return False
+        return not self._place.overdue

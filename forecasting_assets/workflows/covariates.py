@@ -23,9 +23,12 @@ def write_covariates(settings: Settings, lake: Lake, weeks: Sequence[date]) -> W
         If a planning file cannot be used.
     """
     folder = PlanningFolder.of(settings)
+    first = pd.Timestamp(settings.calendar.first_week)
     (rows_of,) = build_pipeline(settings)[KNOWN_COVARIATES.name].planning
     for week in weeks:
         rows = covariate_rows(folder.used_by(week, rows_of))
+        # What is about weeks before the first becomes known in the first, and no forecast could ever use it.
+        rows = rows[rows["target_week"] >= first]
         # Forecasts of a week that has closed could not have used what was published after it.
         in_time = rows["target_week"] >= pd.Timestamp(week)
         written = lake.write_pandas(rows[in_time], KNOWN_COVARIATES, week)

@@ -79,6 +79,20 @@ def test_two_values_of_one_day_are_an_error_that_names_the_row(tmp_path):
     assert [(p.kind, p.row, p.column) for p in error.value.problems] == [("two_values", 4, "promotion")]
 
 
+@pytest.mark.parametrize("name", ["value", "covariate", "target_week", "known", "file", "row"])
+def test_a_covariate_with_the_name_of_a_column_of_the_platform_is_an_error_that_says_so(tmp_path, name):
+    with pytest.raises(PlanningFileError) as error:
+        rows_of(tmp_path, f"part_id,region,week,{name}\nP1,EU,2024-03-25,1\n")
+    (problem,) = error.value.problems
+    assert (problem.kind, problem.file, problem.column) == (
+        "reserved_column",
+        "known_covariates_a.csv",
+        name,
+    )
+    assert f"known_covariates_a.csv: column {name} " in problem.message
+    assert problem.message.endswith("rename it")
+
+
 def known(*rows: tuple[str | None, str | None, int, str]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["part_id", "region", "target_week", "covariate"])
     weeks = pd.DatetimeIndex([pd.Timestamp(add_weeks(WEEK, ahead)) for ahead in table["target_week"]])

@@ -87,11 +87,65 @@ def test_a_process_opens_a_store_once_and_again_in_another_environment(store, mo
         ("gs://bucket/lake/", fs.GcsFileSystem, "bucket/lake"),
         ("abfss://container@account.dfs.core.windows.net/lake", fs.AzureFileSystem, "container/lake"),
         ("dbfs:/mnt/lake", fs.LocalFileSystem, "/dbfs/mnt/lake"),
+        ("file:///mnt/the%20lake/", fs.LocalFileSystem, "/mnt/the lake"),
+        ("file:///", fs.LocalFileSystem, "/"),
     ],
 )
 def test_other_stores_are_opened_by_their_url(url, client, path):
     filesystem, inner = open_filesystem(url)
     assert (type(filesystem), inner) == (client, path)
+
+
+def test_files_are_written_to_a_file_url(tmp_path):
+    replace_file(tmp_path.as_uri(), "a.csv", b"rows")
+    assert (tmp_path / "a.csv").read_bytes() == b"rows"
+
+
+@pytest.mark.parametrize("scheme", ["hdfs", "viewfs"])
+def test_a_path_of_hadoop_begins_at_the_root(monkeypatch, scheme):
+    opened = []
+
+    def open_hadoop(url: str, environment: object) -> tuple[fs.FileSystem, str]:
+        opened.append(url)
+        return fs.SubTreeFileSystem("/", fs.LocalFileSystem()), ""
+
+    monkeypatch.setattr("forecasting_assets.storage.filesystems._open_store", open_hadoop)
+    assert open_filesystem(f"{scheme}://cluster/lake/")[1] == "/lake"
+    assert opened == [f"{scheme}://cluster/"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://KEY:SECRET@bucket/lake",
+        "s3a://KEY:SEC/RET@bucket/lake",
+        "s3://SECRET@bucket/lake",
+        "abfss://container:SECRET@account.dfs.core.windows.net/lake",
+    ],
+)
+def test_credentials_in_a_url_are_refused_without_showing_them(url):
+    with pytest.raises(StoreError) as error:
+        open_filesystem(url)
+    message = str(error.value)
+    assert (error.value.kind, message.count("\n")) == ("credentials", 0)
+    assert not any(secret in message for secret in ("KEY:", "SEC/", "SECRET@"))
+    assert error.value.store.endswith(("://bucket/lake", "://account.dfs.core.windows.net/lake"))
+    assert "AWS_PROFILE" in message
+
+
+def test_a_url_with_a_query_is_refused_and_one_with_a_hash_is_a_path():
+    with pytest.raises(StoreError, match="AWS_ENDPOINT_URL") as error:
+        open_filesystem("s3://bucket/lake?endpoint_override=127.0.0.1:9000&scheme=http")
+    assert (error.value.store, str(error.value).count("\n")) == ("s3://bucket/lake", 0)
+    assert open_filesystem("gs://bucket/a#b/lake")[1] == "bucket/a#b/lake"
+
+
+def test_a_remedy_fits_what_was_tried_and_where():
+    denied = OSError("AWS Error ACCESS_DENIED during PutObject operation: Access Denied")
+    assert "list, read and write" in StoreError.from_os_error("s3://shop/lake", denied, "written").remedy
+    assert "list and read" in StoreError.from_os_error("s3://shop/lake", denied).remedy
+    assert "put files there" in StoreError.from_os_error("s3://shop/lake", FileNotFoundError()).remedy
+    assert "create the folder" in StoreError.from_os_error("/shop/lake", FileNotFoundError()).remedy
 
 
 def test_a_reader_during_rewrites_sees_one_version(store):

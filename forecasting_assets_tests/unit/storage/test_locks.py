@@ -3,11 +3,13 @@
 import multiprocessing
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
-from forecasting_assets.storage import LockLostError, exclusive_lock
+from forecasting_assets.storage import LockLostError, StoreError, exclusive_lock, put_object
 from forecasting_assets_tests.support.object_store import keys
 from forecasting_assets_tests.support.object_store import server as server
 from forecasting_assets_tests.support.object_store import store as store
@@ -15,6 +17,7 @@ from forecasting_assets_tests.support.object_store import store as store
 #: Seconds; the clock of a store has no fractions.
 LEASE = 2.0
 LAKE = "s3://shop/lake"
+QUEUE = "lake/_locks/demand/"
 
 
 def hold(folder: str, held, release) -> None:
@@ -102,3 +105,116 @@ def test_a_lock_that_was_taken_over_is_an_error_of_its_holder(store):
     with pytest.raises(LockLostError) as caught:
         lose_it()
     assert caught.value.lock == f"{LAKE}/_locks/demand"
+
+
+@pytest.fixture
+def before_put(monkeypatch):
+    """Set what happens just before a lock puts a file: a function of its name and of the number of puts before."""
+    happens: list[Callable[[str, int], None]] = []
+    count = 0
+
+    def put(filesystem, path, content) -> None:
+        nonlocal count
+        for function in happens:
+            function(path.rpartition("/")[2], count)
+        count += 1
+        put_object(filesystem, path, content)
+
+    monkeypatch.setattr("forecasting_assets.storage.locks.put_object", put)
+    return happens.append
+
+
+def queue(store) -> list[str]:
+    return [key.removeprefix(QUEUE) for key in keys(store, QUEUE) if not key.endswith("/")]
+
+
+def test_a_process_that_was_suspended_while_it_chose_goes_behind_who_came_meanwhile(store, before_put):
+    other, waited = "000000000001-other", []
+
+    def suspend(name: str, puts: int) -> None:
+        if puts == 1:  # the ticket, after the file of choosing
+            store.delete_object(Bucket="shop", Key=QUEUE + queue(store)[0])
+            store.put_object(Bucket="shop", Key=QUEUE + other)
+
+    def wait() -> None:
+        waited.extend(queue(store))
+        store.delete_object(Bucket="shop", Key=QUEUE + other)
+
+    before_put(suspend)
+    with exclusive_lock(LAKE, "demand", wait):
+        assert [name.partition("-")[0] for name in waited] == ["000000000001", "000000000002"]
+        assert queue(store) == waited[1:]
+    assert queue(store) == []
+
+
+def test_a_lock_is_lost_to_a_smaller_number(store):
+    def lose_it() -> None:
+        with exclusive_lock(LAKE, "demand", lease=LEASE):
+            store.put_object(Bucket="shop", Key=f"{QUEUE}000000000000-other")
+            time.sleep(0.5 * LEASE)
+
+    with pytest.raises(LockLostError):
+        lose_it()
+
+
+def set_clock(monkeypatch, monotonic: Callable[[], float]) -> None:
+    clock = SimpleNamespace(monotonic=monotonic, sleep=time.sleep)
+    monkeypatch.setattr("forecasting_assets.storage.locks.time", clock)
+
+
+def test_a_lock_is_lost_by_a_machine_that_is_suspended_before_it_puts_its_ticket_again(
+    store, monkeypatch, before_put
+):
+    set_clock(monkeypatch, lambda: 0.0)  # the clock of a suspended machine stands still
+
+    def suspend(name: str, puts: int) -> None:
+        if puts == 2:
+            time.sleep(2.1)
+            store.delete_object(Bucket="shop", Key=QUEUE + name)
+
+    before_put(suspend)
+    with pytest.raises(LockLostError), exclusive_lock(LAKE, "demand", lease=1.0):
+        time.sleep(0.5)
+    assert queue(store) == []
+
+
+def test_a_lock_is_lost_to_a_suspension_of_more_than_its_lease_without_putting_the_ticket_again(
+    store, monkeypatch, before_put
+):
+    put = []
+    before_put(lambda name, puts: put.append(name))
+    with pytest.raises(LockLostError), exclusive_lock(LAKE, "demand", lease=1.0):
+        set_clock(monkeypatch, lambda: time.monotonic() + 2.0)
+    assert len(put) == 2
+
+
+def test_a_lock_is_lost_to_any_error_of_its_renewal(store, before_put):
+    def fail(name: str, puts: int) -> None:
+        if puts == 2:
+            raise RuntimeError("no thread left")
+
+    before_put(fail)
+    with pytest.raises(LockLostError) as caught, exclusive_lock(LAKE, "demand", lease=1.0):
+        time.sleep(0.5)
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_who_stops_waiting_leaves_the_queue(store):
+    def cancel() -> None:
+        raise KeyboardInterrupt
+
+    store.put_object(Bucket="shop", Key=f"{QUEUE}000000000001-other")
+    with pytest.raises(KeyboardInterrupt), exclusive_lock(LAKE, "demand", cancel):
+        pass
+    assert queue(store) == ["000000000001-other"]
+
+
+def test_who_fails_to_take_a_ticket_leaves_the_queue(store, before_put):
+    def fail(name: str, puts: int) -> None:
+        if puts == 1:  # the ticket, after the file of choosing
+            raise OSError("AWS Error NETWORK_CONNECTION")
+
+    before_put(fail)
+    with pytest.raises(StoreError), exclusive_lock(LAKE, "demand"):
+        pass
+    assert queue(store) == []

@@ -27,7 +27,7 @@ LEVEL = "level of the past months"
 COVARIATES = "plan of prices and promotions"
 #: Features of each driver; those that no driver names are OTHER.
 DRIVERS: Mapping[str, tuple[str, ...]] = {
-    "recent orders": ("quantity", *(f"lag_{k}" for k in range(1, 9)), "mean_4", "weeks_since_order"),
+    "recent orders": (*(f"lag_{k}" for k in range(9)), "mean_4", "weeks_since_order"),
     LEVEL: ("lag_13", "lag_26", "mean_13", "mean_52", "std_13", "std_52", "log_volatility"),
     "season": (*SEASON, *CALENDAR),
     "order book": ("booked", "booked_share", "booked_suggests"),

@@ -9,7 +9,7 @@ import pandas as pd
 
 from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.forecast_arrays import SeriesIndex
-from forecasting_assets.forecasting.panel import LOG_GAIN, Panel, in_units, week_numbers
+from forecasting_assets.forecasting.panel import Panel, week_numbers
 from forecasting_assets.forecasting.rolling import RollingForecasts
 from forecasting_assets.forecasting.sarimax import Cells, SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
@@ -29,7 +29,7 @@ class Baseline:
     panel
         Demand of the series.
     rolling
-        Its forecasts, of which only the cleaned demand, the order book and the effect of covariates are used.
+        Its forecasts, of which the cleaned demand, the season, the order book and the effect of covariates are used.
     index
         Row numbers of the series.
     """
@@ -68,28 +68,34 @@ class Baseline:
 
     @cached_property
     def usual(self) -> UsualDemand:
-        """Level and volatility of the series, without the effect of known covariates and without unusual weeks."""
-        log_demand = self.rolling.endog
-        if self.rolling.regressors is not None:
-            log_demand = log_demand - self.rolling.regressors.past
-        units = np.where(self.panel.demand > 0, in_units(log_demand, self.rolling.scale), 0.0)
-        begun = np.arange(log_demand.shape[1]) >= self.panel.first_order[:, None]
-        return UsualDemand.of(np.where(begun & np.isfinite(log_demand), units, np.nan))
+        """Level and volatility without season and the effect of known covariates, and without unusual weeks."""
+        known = np.isfinite(self.rolling.endog)
+        known &= np.arange(known.shape[1]) >= self.panel.first_order[:, None]
+        return UsualDemand.of(np.where(known, self.panel.demand * np.exp(-self._past_effect), np.nan))
 
     def relative(self, units: np.ndarray, cells: Cells) -> np.ndarray:
-        """Express demand of some cells, without the effect of known covariates, as `UsualDemand.relative`."""
-        return self.usual.relative(self._shifted(units, cells, -1.0), cells.series, cells.column)
+        """Express demand of some cells, without season and covariates, as `UsualDemand.relative`."""
+        return self.usual.relative(units * np.exp(-self._effect(cells)), cells.series, cells.column)
 
     def in_units(self, relative: np.ndarray, cells: Cells) -> np.ndarray:
         """Convert `relative` values of some cells (cells, ...) back to units."""
-        return self._shifted(self.usual.in_units(relative, cells.series, cells.column), cells, 1.0)
+        units = self.usual.in_units(relative, cells.series, cells.column)
+        factor: np.ndarray = np.exp(self._effect(cells)).reshape(-1, *[1] * (units.ndim - 1))
+        return np.asarray(units * factor)
 
-    def _shifted(self, units: np.ndarray, cells: Cells, sign: float) -> np.ndarray:
-        """Add the effect of known covariates to demand (cells, ...), or take it out if `sign` is negative."""
-        if self.rolling.regressors is None:
-            return units
-        effect = self.rolling.regressors.effect[cells.h + 1, cells.series, cells.column + cells.h + 1]
-        by_cell = effect.astype(float).reshape(-1, *[1] * (units.ndim - 1))
-        scale = self.rolling.scale[cells.series]
-        log_units = np.log1p(LOG_GAIN * units / scale.reshape(by_cell.shape))
-        return np.where(units > 0, in_units(log_units + sign * by_cell, scale), 0.0)
+    @property
+    def _past_effect(self) -> np.ndarray:
+        """Effect of the season, as forecast a week before, and of covariates on log demand: (series, weeks)."""
+        effect = np.zeros(self.rolling.endog.shape)
+        effect[:, 1:] = self.rolling.season[:, :-1, 0]
+        regressors = self.rolling.regressors
+        return effect if regressors is None else effect + regressors.past
+
+    def _effect(self, cells: Cells) -> np.ndarray:
+        """Effect of the season and of covariates on log demand in the target weeks of some cells, (cells,)."""
+        season = cells.of(self.rolling.season)
+        regressors = self.rolling.regressors
+        if regressors is None:
+            return season
+        effect: np.ndarray = season + regressors.effect[cells.h + 1, cells.series, cells.column + cells.h + 1]
+        return effect

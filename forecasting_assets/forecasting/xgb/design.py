@@ -8,14 +8,17 @@ from forecasting_assets.forecasting.covariate_effect import Regressors
 from forecasting_assets.forecasting.covariates import covariate_feature_names, covariate_features
 from forecasting_assets.forecasting.sarimax import Cells
 from forecasting_assets.forecasting.xgb.baseline import Baseline
-from forecasting_assets.forecasting.xgb.usual import YEARS
+from forecasting_assets.forecasting.xgb.usual import MEAN_WEEKS, YEARS
 from forecasting_assets.weeks import YEAR_WEEKS, add_weeks_to_all
 
-#: Demand of the feature table that is expressed relative to the level of the series (`usual`).
-DEMAND = ["quantity", *(f"lag_{k}" for k in (*range(1, 9), 13, 26)), *(f"mean_{k}" for k in (4, 13, 52))]
-#: Standard deviations, in volatilities.
+#: Weeks before the origin whose demand is a feature.
+LAGS = (*range(9), 13, 26)
+#: Demand without season and covariates, relative to the level of the series (`usual`).
+DEMAND = [*(f"lag_{k}" for k in LAGS), *(f"mean_{k}" for k in MEAN_WEEKS)]
+#: Standard deviations of the feature table, in volatilities.
 DEVIATIONS = ["std_13", "std_52"]
-#: The same weeks of earlier years: the week itself, and the three weeks around it for each year and for all years.
+#: The same weeks of earlier years, beyond the season that SARIMAX knows: the week itself, and the three weeks around it
+#: for each year and for all years.
 SEASON = ["last_year", *(f"season_{year}" for year in YEARS), "season"]
 UNCHANGED = ["age_weeks", "weeks_since_order", "order_weeks_52", "adi", "cv2", "price_ratio"]
 CATEGORIES = ["part_category", "region", "segment"]
@@ -91,7 +94,8 @@ def design(
 def _demand_columns(features: pd.DataFrame, base: Baseline, cells: Cells) -> dict[str, np.ndarray]:
     usual, at = base.usual, (cells.series, cells.column)
     volatility = usual.volatility[at]
-    columns = {name: usual.relative(features[name].to_numpy(float), *at) for name in DEMAND}
+    units = [*(usual.lag(k, *at) for k in LAGS), *(usual.mean(k, *at) for k in MEAN_WEEKS)]
+    columns = {name: usual.relative(of, *at) for name, of in zip(DEMAND, units, strict=True)}
     for name in DEVIATIONS:
         columns[name] = features[name].to_numpy(float) / (usual.level[at] * volatility)
     return {**columns, "log_volatility": np.log(volatility)}

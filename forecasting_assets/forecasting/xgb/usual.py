@@ -13,6 +13,8 @@ from forecasting_assets.weeks import YEAR_WEEKS
 
 #: Weeks that the level is averaged over; a year where nothing was ordered in them.
 LEVEL_WEEKS = 26
+#: Weeks whose mean demand the trees see beside the level.
+MEAN_WEEKS = (4, 13, YEAR_WEEKS)
 #: Limits of the volatility, and what it is shrunk towards as if that many weeks had shown it.
 MIN_VOLATILITY, MAX_VOLATILITY = 0.005, 3.0
 PRIOR_VOLATILITY, PRIOR_WEEKS = 0.5, 2.0
@@ -29,8 +31,8 @@ class UsualDemand:
     Attributes
     ----------
     demand
-        Demand without the effect of known covariates, (series, weeks), in units; NaN before the first order and in
-        unusual weeks (`cleaning`).
+        Demand without season and the effect of known covariates, (series, weeks), in units; NaN before the first order
+        and in unusual weeks (`cleaning`).
     level
         Mean demand of the last LEVEL_WEEKS weeks, (series, weeks), in units; 1 if nothing was ordered in the last
         year.
@@ -63,6 +65,22 @@ class UsualDemand:
     @cached_property
     def _three_weeks(self) -> np.ndarray:
         return _centred_mean(self.demand, 1)
+
+    def lag(self, weeks: int, series: np.ndarray, column: np.ndarray) -> np.ndarray:
+        """Return the demand so many weeks before some origins, (origins,), in units; NaN where unknown."""
+        lagged: np.ndarray = np.where(
+            column >= weeks, self.demand[series, np.maximum(column - weeks, 0)], np.nan
+        )
+        return lagged
+
+    def mean(self, weeks: int, series: np.ndarray, column: np.ndarray) -> np.ndarray:
+        """Return the mean demand of so many weeks up to some origins, (origins,), in units."""
+        mean: np.ndarray = self._means[weeks][series, column]
+        return mean
+
+    @cached_property
+    def _means(self) -> dict[int, np.ndarray]:
+        return {weeks: trailing_mean(self.demand, weeks)[0] for weeks in MEAN_WEEKS}
 
     def relative(self, units: np.ndarray, series: np.ndarray, column: np.ndarray) -> np.ndarray:
         """Express `units` of some series and origins as their distance from the level, in volatilities."""

@@ -146,13 +146,14 @@ def test_demand_and_seasons_are_distances_from_the_level_in_volatilities(base):
     x = xgb.design(repeated, horizon, base, {c: [] for c in xgb.CATEGORIES}, ())
     series, column = base.locate(repeated)
     level, volatility = base.usual.level[series, column], base.usual.volatility[series, column]
-    quantity = (x[:, xgb.FEATURES.index("quantity")] * volatility + 1) * level
-    np.testing.assert_allclose(quantity, repeated["quantity"], rtol=1e-4, atol=1e-3)
-    around = np.stack([base.panel.demand[series, column - 52 + k] for k in range(-13, 14)]).mean(axis=0)
+    demand = base.usual.demand
+    lag = (x[:, xgb.FEATURES.index("lag_3")] * volatility + 1) * level
+    np.testing.assert_allclose(lag, demand[series, column - 3], rtol=1e-4, atol=1e-3)
+    around = np.stack([demand[series, column - 52 + k] for k in range(-13, 14)]).mean(axis=0)
     begun = base.panel.first_order[series] <= column - 52 - 13
     assert 0 < begun.sum() < len(begun)
     last_year = (x[:, xgb.FEATURES.index("last_year")] * volatility + 1) * around
-    came = base.panel.demand[series, column + horizon - 52]
+    came = demand[series, column + horizon - 52]
     np.testing.assert_allclose(last_year[begun], came[begun], rtol=1e-4, atol=1e-3)
     assert np.isnan(last_year[~begun]).all()
 

@@ -52,7 +52,8 @@ TALLY = Tally()
 
 def every_table(home: Home) -> list[Table]:
     """The tables that the lake of a home holds."""
-    known = {table.name: table for table in vars(tables).values() if isinstance(table, Table)}
+    files = tables.PLANNING_FILES.values()  # their kinds may have the names of tables
+    known = {t.name: t for t in vars(tables).values() if isinstance(t, Table) and t not in files}
     features = feature_columns(home.settings.calendar.horizon_weeks)
     known[features.name] = features
     return [known[folder.name] for folder in sorted(lake(home).iterdir()) if not folder.name.startswith("_")]

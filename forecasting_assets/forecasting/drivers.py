@@ -23,13 +23,14 @@ from forecasting_assets.tables import SERIES
 OTHER = "other features"
 #: What the trees add to every forecast counts for this driver.
 LEVEL = "level of the past months"
+SEASON_DRIVER = "season"
 #: The features of known covariates, also those named plan:….
 COVARIATES = "plan of prices and promotions"
 #: Features of each driver; those that no driver names are OTHER.
 DRIVERS: Mapping[str, tuple[str, ...]] = {
     "recent orders": (*(f"lag_{k}" for k in range(9)), "mean_4", "weeks_since_order"),
     LEVEL: ("lag_13", "lag_26", "mean_13", "mean_52", "std_13", "std_52", "log_volatility"),
-    "season": (*SEASON, *CALENDAR),
+    SEASON_DRIVER: (*SEASON, *CALENDAR),
     "order book": ("booked", "booked_share", "booked_suggests"),
     "price": ("price_ratio",),
     "category and region": ("part_category", "region"),
@@ -96,10 +97,16 @@ def _units(model: XgbModel, features: pd.DataFrame, base: Baseline) -> np.ndarra
     by_driver = _by_driver(steps[:, :-1].astype(float), model.features)
     by_driver[:, names.index(LEVEL)] += steps[:, -1]
     change = by_driver.sum(axis=1)
-    before, after = (base.in_units(relative, cells) for relative in (np.zeros(len(cells)), change))
+    start, after = (base.in_units(relative, cells) for relative in (np.zeros(len(cells)), change))
     per_step = np.zeros(len(cells))
-    np.divide(after - before, change, out=per_step, where=np.abs(change) > 1e-9)
-    columns = np.column_stack([before, by_driver * per_step[:, None], after])
+    np.divide(after - start, change, out=per_step, where=np.abs(change) > 1e-9)
+    units = by_driver * per_step[:, None]
+    # The trees start from the level with season and plan.
+    level = base.usual.level[cells.series, cells.column]
+    with_season = level * np.exp(cells.of(base.rolling.season))
+    units[:, names.index(SEASON_DRIVER)] += with_season - level
+    units[:, names.index(COVARIATES)] += start - with_season
+    columns = np.column_stack([level, units, after])
     return columns.reshape(len(features), horizon, -1)
 
 

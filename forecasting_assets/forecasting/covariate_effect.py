@@ -26,6 +26,8 @@ HALF_WINDOW = 6
 PRIOR_WEEKS, CATEGORY_WEEKS, SERIES_WEEKS = 26.0, 26.0, 200.0
 #: Lower limit on the standard deviation (logarithmic) of a series when it is weighted by how steady it is.
 MIN_DEVIATION = 0.1
+#: Limit of the effect on log demand: covariates change demand by a factor of at most 20.
+MAX_EFFECT = 3.0
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,9 @@ class CovariateEffect:
         effect = np.empty(known.values.shape[:3], dtype=np.float32)
         for lead, values in enumerate(known.values):
             relative = np.nan_to_num(linear_values(values, known.names) - usual[:, None])
-            effect[lead] = np.einsum("nwj,nj->nw", relative, coefficients)
+            # A slip of the keyboard in a plan must not make forecasts infinite.
+            total = np.einsum("nwj,nj->nw", relative, coefficients)
+            effect[lead] = np.clip(total, -MAX_EFFECT, MAX_EFFECT)
         return Regressors(known, effect)
 
     def to_dict(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting_assets.forecasting import sarimax
-from forecasting_assets.forecasting.covariate_effect import CovariateEffect
+from forecasting_assets.forecasting.covariate_effect import MAX_EFFECT, CovariateEffect
 from forecasting_assets.forecasting.covariates import (
     KnownCovariates,
     covariate_feature_names,
@@ -267,3 +267,17 @@ def test_a_price_before_the_first_order_and_in_weeks_without_orders_makes_no_dem
     usual = regressors.removed_from(panel, weeks - 1)
     np.testing.assert_array_equal(usual.demand > 0, panel.demand > 0)
     np.testing.assert_array_equal(usual.first_order, panel.first_order)
+
+
+def test_an_absurd_value_of_a_plan_has_a_limited_effect():
+    weeks = 110
+    promotion = np.where(np.arange(weeks + HORIZON) % 3 == 0, 1.0, 0.0)
+    quantity = np.where(promotion[:weeks] > 0, 200.0, 100.0)[None]
+    promotion[weeks] = 1e6
+    panel = Panel.from_history(
+        pd.concat([demand_of(quantity), plan_of(promotion[None], "promotion")]), FIRST, week(weeks - 1).date()
+    )
+    known = known_of(panel)
+    effect = CovariateEffect.fit(panel, known, weeks - 1).on(panel, known, weeks - 1).ahead[0, -1]
+    assert effect[0] == MAX_EFFECT
+    assert np.abs(effect[1:]).max() < 1

@@ -70,6 +70,7 @@ def test_a_model_that_tasks_have_trained_is_found_again_and_forecasts_the_same(d
     )
 
 
+@pytest.mark.matrix
 def test_the_same_is_trained_through_spark_connect(distributed, tmp_path):
     copy = distributed.copy(tmp_path / "home")
     forget_fits(copy.path)

@@ -174,7 +174,7 @@ def covariate_features(
         HIGHEST_WEEKS weeks; of others the weeks since they were last positive, and until they are next.
     """
     past = linear_values(known.values[0, :, : known.weeks], known.names)
-    usual, highest = (_trailing(past, n) for n in (USUAL_WEEKS, HIGHEST_WEEKS))
+    usual, highest = _trailing_mean(past, USUAL_WEEKS), _trailing_maximum(past, HIGHEST_WEEKS)
     features = np.full((len(series), len(covariate_feature_names(known.names))), np.nan, dtype=np.float32)
     for h in np.unique(horizon):
         rows = np.flatnonzero(horizon == h)
@@ -184,10 +184,10 @@ def covariate_features(
         place = 0
         for j, name in enumerate(known.names):
             target = path[h, :, j]
-            compared = [usual[0][*at, j], path[0, :, j], path[h - 1, :, j]]
+            compared = [usual[*at, j], path[0, :, j], path[h - 1, :, j]]
             columns = [target, *(target - other for other in compared)]
             if is_price(name):
-                columns.append(target - highest[1][*at, j])
+                columns.append(target - highest[*at, j])
             else:
                 columns += _distances(path[..., j], past[..., j], at, h)
             features[rows, place : place + len(columns)] = np.stack(columns, axis=1)
@@ -195,17 +195,23 @@ def covariate_features(
     return features
 
 
-def _trailing(values: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and maximum of the known values (series, weeks, names) of the `n` weeks up to each; NaN if none is known."""
-    total, count, highest = np.nan_to_num(values), np.isfinite(values).astype(float), values.copy()
-    sums = [np.cumsum(np.pad(x, ((0, 0), (1, 0), (0, 0))), axis=1) for x in (total, count)]
+def _trailing_mean(values: np.ndarray, n: int) -> np.ndarray:
+    """Mean of the known values (series, weeks, names) of the `n` weeks up to each week; NaN if none is known."""
+    known = np.nan_to_num(values), np.isfinite(values).astype(float)
+    sums = [np.cumsum(np.pad(x, ((0, 0), (1, 0), (0, 0))), axis=1) for x in known]
     weeks = np.arange(values.shape[1])
     first = np.maximum(weeks + 1 - n, 0)
     total, count = (x[:, weeks + 1] - x[:, first] for x in sums)
+    mean: np.ndarray = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    return mean
+
+
+def _trailing_maximum(values: np.ndarray, n: int) -> np.ndarray:
+    """Maximum of the known values (series, weeks, names) of the `n` weeks up to each week; NaN if none is known."""
+    highest = values.copy()
     for back in range(1, min(n, values.shape[1])):
         highest[:, back:] = np.fmax(highest[:, back:], values[:, :-back])
-    mean = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
-    return mean, highest
+    return highest
 
 
 def _distances(

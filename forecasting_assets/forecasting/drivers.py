@@ -17,7 +17,7 @@ import pandas as pd
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb import Baseline, XgbModel, design
-from forecasting_assets.forecasting.xgb.design import CALENDAR, EFFECT_FEATURES, SEASON
+from forecasting_assets.forecasting.xgb.design import BOOK_FEATURES, CALENDAR, EFFECT_FEATURES, SEASON
 from forecasting_assets.tables import SERIES
 
 OTHER = "other features"
@@ -31,7 +31,7 @@ DRIVERS: Mapping[str, tuple[str, ...]] = {
     "recent orders": (*(f"lag_{k}" for k in range(9)), "mean_4", "weeks_since_order"),
     LEVEL: ("lag_13", "lag_26", "mean_13", "mean_52", "std_13", "std_52", "log_volatility"),
     SEASON_DRIVER: (*SEASON, *CALENDAR),
-    "order book": ("booked", "booked_share", "booked_suggests"),
+    "order book": tuple(BOOK_FEATURES),
     "price": ("price_ratio",),
     "category and region": ("part_category", "region"),
     "how regularly it is ordered": ("age_weeks", "order_weeks_52", "adi", "cv2", "segment"),

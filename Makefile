@@ -10,7 +10,7 @@ DATA ?= walmart
 EVALS ?= ../shared/evals
 # uv where it is installed, else pip.
 INSTALL = $(if $(shell command -v uv 2>/dev/null),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
-.PHONY: help setup setup-dev demo dev mlflow test test-matrix test-faults bench bench-packages $(addprefix bench-,$(BENCHMARKS)) lint docs docs-serve docs-screenshots java wheel clean
+.PHONY: help setup setup-dev demo dev mlflow test test-matrix test-airflow test-faults bench bench-packages $(addprefix bench-,$(BENCHMARKS)) lint docs docs-serve docs-screenshots java wheel clean
 # Benchmarks that run at the same time would disturb each other.
 .NOTPARALLEL:
 
@@ -58,6 +58,11 @@ test: setup-dev ## all tests
 
 test-matrix: setup-dev ## the same rows on a Spark cluster, through Spark Connect and in an object store
 	@$(BIN)/python -m pytest -m matrix
+
+test-airflow: setup-dev ## run the DAGs of deploy/airflow in an Airflow of its own, in .venv-airflow
+	@test -x .venv-airflow/bin/airflow || { echo "Installing Airflow …"; $(PYTHON) -m venv .venv-airflow && \
+		.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check "apache-airflow>=3.1,<4"; }
+	@$(BIN)/python -m pytest -m matrix forecasting_assets_tests/integration/test_airflow.py
 
 test-faults: setup-dev ## kill runs, fill the disk, damage files …: nothing may be lost (half an hour)
 	@$(BIN)/python -m pytest forecasting_assets_tests/faults

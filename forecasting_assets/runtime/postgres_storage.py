@@ -34,7 +34,7 @@ class PostgresStorage(DagsterPostgresStorage):
             )
 
     @classmethod
-    def from_config_value(  # type: ignore[override]
+    def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Any
     ) -> "PostgresStorage":
         """Build the storage that a dagster.yaml describes."""

@@ -1,8 +1,8 @@
 """Dagster's storage in PostgreSQL: what runs write can be read back, and connections are kept open."""
 
 import dagster as dg
-import psycopg2
 import pytest
+import sqlalchemy
 
 from devtools.postgresql import HOST, postgresql, programs
 
@@ -32,10 +32,11 @@ def counted() -> int:
 
 def sessions(server) -> int:
     """Return how many connections to Dagster's database have ended or are open, of all time."""
-    with psycopg2.connect(host=HOST, port=server.port, user=server.user, dbname="postgres") as connection:
-        cursor = connection.cursor()
-        cursor.execute("SELECT sessions FROM pg_stat_database WHERE datname = 'dagster'")
-        (count,) = cursor.fetchone()
+    engine = sqlalchemy.create_engine(server.url("postgres"))
+    with engine.connect() as connection:
+        text = sqlalchemy.text("SELECT sessions FROM pg_stat_database WHERE datname = 'dagster'")
+        count: int = connection.execute(text).scalar_one()
+    engine.dispose()
     return count
 
 

@@ -123,6 +123,22 @@ def test_dagster_accepts_its_configuration(monkeypatch, tmp_path):
         assert f"class {data.class_name}(" in (ROOT / package / f"{module.replace('.', '/')}.py").read_text()
 
 
+def test_values_of_the_helm_chart_name_settings_and_options_that_exist(monkeypatch, tmp_path):
+    values = yaml.safe_load((ROOT / "deploy" / "kubernetes" / "values.yaml").read_text())
+    (deployment,) = values["dagster-user-deployments"]["deployments"]
+    parse(["dagster", "api", "grpc", "--port", str(deployment["port"]), *deployment["dagsterApiGrpcArgs"]])
+    environment = {one["name"]: one["value"] for one in deployment["env"]}
+    settings = {name for name in environment if name.startswith("FORECASTING__")}
+    assert environment.keys() - settings <= OF_LIBRARIES | {"FORECASTING_HOME"}
+    for name in settings:
+        monkeypatch.setenv(name, environment[name])
+    assert load_settings(tmp_path).reports_path == "s3://bucket/reports"
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(values["additionalInstanceConfig"]))
+    dagster_instance_config(str(tmp_path))
+    assert values["global"]["dagsterHome"] == f"{environment['FORECASTING_HOME']}/dagster"
+    assert values["runLauncher"]["type"] == "K8sRunLauncher"
+
+
 def test_files_services_and_secrets_that_compose_names_are_there():
     secrets = {line.partition("=")[0] for line in (DOCKER / ".env.example").read_text().splitlines()}
     text = (DOCKER / "docker-compose.yaml").read_text()

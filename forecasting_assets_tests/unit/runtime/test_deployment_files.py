@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import click
@@ -149,6 +150,18 @@ def test_files_services_and_secrets_that_compose_names_are_there():
             source = volume.partition(":")[0]
             assert source in COMPOSE["volumes"] or (DOCKER / source).is_file()
     assert (DOCKER / OURS["code"]["build"]["context"] / OURS["code"]["build"]["dockerfile"]).is_file()
+
+
+def test_the_image_has_the_versions_that_are_tested_and_everything_that_the_extras_need():
+    def pins(file: Path) -> set[str]:
+        return {line.partition(";")[0].strip() for line in file.read_text().splitlines() if "==" in line}
+
+    extras = pins(DOCKER / "requirements.lock")
+    assert extras <= pins(ROOT / "requirements-dev.lock")
+    installed = {pin.partition("==")[0] for pin in extras | pins(ROOT / "requirements.lock")}
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for requirement in (*named["postgres"], *named["aws"]):
+        assert re.split(r"[>=<\[]", requirement)[0] in installed
 
 
 def test_the_image_is_small_has_java_and_does_not_run_as_root():

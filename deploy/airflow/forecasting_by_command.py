@@ -13,7 +13,7 @@ import os
 import signal
 import subprocess
 import tempfile
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, chain
@@ -93,7 +93,7 @@ with DAG(
     start_date=datetime(2024, 1, 1),
     catchup=False,
     max_active_runs=1,  # plans follow on each other
-    default_args={"retries": 1, "retry_delay": timedelta(minutes=10)},
+    default_args={"retries": 1},
     doc_md=__doc__,
 ):
     chain(*(WeekOperator(task_id=name, select=select) for name, select in TASKS.items()))

@@ -132,7 +132,7 @@ with DAG(
     start_date=datetime(2024, 1, 1),
     catchup=False,
     max_active_runs=1,  # plans follow on each other
-    default_args={"retries": 1, "retry_delay": timedelta(minutes=10)},
+    default_args={"retries": 1},
     doc_md=__doc__,
 ):
     DagsterOperator(task_id="weekly_plan")

@@ -65,6 +65,7 @@ class Airflow:
             "AIRFLOW_HOME": str(self.folder),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+            "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "0",
             "FORECASTING_PROGRAM": str(Path(sys.executable).parent / "forecasting-assets"),
             "NO_COLOR": "1",
         }

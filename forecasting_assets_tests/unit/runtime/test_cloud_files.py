@@ -66,10 +66,18 @@ def emr(*states: str):
     stubber.add_response("start_job_run", started, expected)
     for state in states:
         job = {
-            "applicationId": "app", "jobRunId": "job", "arn": started["arn"], "createdBy": expected["executionRoleArn"], "state": state,
-            "stateDetails": "why", "releaseLabel": "emr-7.13.0", "createdAt": 0, "updatedAt": 0,
-            "executionRole": expected["executionRoleArn"], "jobDriver": {"sparkSubmit": submit},
-        }  # fmt: skip
+            "applicationId": "app",
+            "jobRunId": "job",
+            "arn": started["arn"],
+            "createdBy": expected["executionRoleArn"],
+            "state": state,
+            "stateDetails": "why",
+            "releaseLabel": "emr-7.13.0",
+            "createdAt": 0,
+            "updatedAt": 0,
+            "executionRole": expected["executionRoleArn"],
+            "jobDriver": {"sparkSubmit": submit},
+        }
         stubber.add_response("get_job_run", {"jobRun": job}, {"applicationId": "app", "jobRunId": "job"})
     stubber.activate()
     module.PAUSE = 0

@@ -9,15 +9,18 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from dagster import DagsterRun, DefaultRunLauncher
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
-from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import deserialize_value
 
 from forecasting_assets.runtime.orphans import PROCESS, local_process, process_has_ended, process_tag
 from forecasting_assets.runtime.run_launcher_process import WARM_PYTHON, is_fork
+
+if TYPE_CHECKING:
+    from dagster._grpc.client import DagsterGrpcClient
 
 #: Seconds to wait for the warm process before the run is started without it.
 _PATIENCE = 60
@@ -78,7 +81,11 @@ class WarmRunLauncher(DefaultRunLauncher):
 
     def _is_unknown_to_code_location(self, run: DagsterRun) -> bool:
         """Return whether the code location that started the run answers, and has no such run."""
-        client = self._get_grpc_client_for_termination(run.run_id)
+        # gRPC takes long to import, and commands on one machine do not need it.
+        from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
+
+        client_of: Callable[[str], DagsterGrpcClient | None] = self._get_grpc_client_for_termination
+        client = client_of(run.run_id)
         if client is None:
             return False
         try:

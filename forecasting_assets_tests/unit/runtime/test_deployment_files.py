@@ -50,9 +50,10 @@ def parse(arguments: list[str]) -> None:
     command, (name, *rest) = command_of(arguments[0]), arguments
     while isinstance(command, click.Group):
         context = command.make_context(name, list(rest), resilient_parsing=True)
-        name, found, rest = command.resolve_command(context, list(rest))
+        resolved, found, rest = command.resolve_command(context, list(rest))
+        assert resolved is not None
         assert found is not None
-        command = found
+        name, command = resolved, found
     command.make_context(name, list(rest))
 
 
@@ -117,6 +118,8 @@ def test_dagster_accepts_its_configuration(monkeypatch, tmp_path):
     dagster_instance_config(str(tmp_path))
     reference = InstanceRef.from_dir(str(tmp_path))
     storage, launcher, logs = reference.storage_data, reference.run_launcher_data, reference.compute_logs_data
+    assert storage is not None
+    assert launcher is not None
     assert (storage.class_name, launcher.class_name) == ("PostgresStorage", "WarmRunLauncher")
     assert logs.config_dict["bucket"] == {"env": "DAGSTER_LOG_BUCKET"}
     for data in (storage, launcher):

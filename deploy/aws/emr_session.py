@@ -10,6 +10,7 @@ Not run against the service: docs/how-to/aws.md.
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -18,11 +19,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from pyspark.sql import SparkSession
-from pyspark.sql.connect.client import ChannelBuilder
+from pyspark.sql.connect.client import core as connect
+from pyspark.sql.connect.session import SparkSession
 
 from forecasting_assets.cli import main as run_command
 
+#: Builds a channel from an address; Spark 3.5 has this builder alone, and calls it so.
+_AddressChannel: Any = getattr(connect, "DefaultChannelBuilder", connect.ChannelBuilder)
 #: Header with the token.
 HEADER = "x-aws-proxy-auth"
 #: How long before it expires a token is replaced.
@@ -52,7 +55,7 @@ class Token:
 
     def current(self) -> str:
         """Return a token that is valid for some minutes more."""
-        if datetime.now(UTC) > self._expires - MARGIN:
+        if datetime.now(UTC) + MARGIN > self._expires:
             answer = self._client.get_session_endpoint(**self._ids)
             self.endpoint, self._value = answer["endpoint"], answer["authToken"]
             self._expires = answer["authTokenExpiresAt"]
@@ -70,7 +73,7 @@ class _Headers(Iterable[tuple[str, str]]):
         yield HEADER, self._token.current()
 
 
-class TokenChannel(ChannelBuilder):
+class TokenChannel(_AddressChannel):
     """Channel to a Spark Connect server whose requests have the current token."""
 
     def __init__(self, address: str, token: Token) -> None:
@@ -119,10 +122,11 @@ def emr_session(client: Any, application: str, role: str) -> Iterator[Token]:
         client.terminate_session(**ids)
 
 
-def run(channel: ChannelBuilder, command: list[str]) -> int:
+def run(channel: TokenChannel, command: list[str]) -> int:
     """Run a command with its Spark work in the session behind a channel; return its exit code."""
+    os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"  # by which PySpark's functions know
     # The platform uses the session that is there.
-    spark = SparkSession.builder.channelBuilder(channel).getOrCreate()  # type: ignore[attr-defined]
+    spark = SparkSession.builder.channelBuilder(channel).getOrCreate()
     try:
         return run_command(command)
     finally:

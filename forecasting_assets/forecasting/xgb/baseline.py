@@ -87,7 +87,8 @@ class Baseline:
         """Return forecasts of some cells (cells, ...), in units, none of them above the limit of its series."""
         rolling = self.rolling
         highest = in_units(rolling.highest[cells.series, cells.column], rolling.scale[cells.series])
-        return np.minimum(units, highest.reshape(-1, *[1] * (units.ndim - 1)))
+        limited: np.ndarray = np.minimum(units, highest.reshape(-1, *[1] * (units.ndim - 1)))
+        return limited
 
     @property
     def _past_effect(self) -> np.ndarray:

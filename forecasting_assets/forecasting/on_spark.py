@@ -7,7 +7,7 @@ not grow with the number of series.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -21,13 +21,14 @@ from forecasting_assets.forecasting.sarimax import SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb import MeanRows, TrainingPlan, XgbModel
+from forecasting_assets.spark_versions import cogroup_by_id
 from forecasting_assets.tables import SARIMAX_MODEL, SERIES, XGB_MODEL, Table
 from forecasting_assets.tables.arrow import to_pandas
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark import BarrierTaskContext
-    from pyspark.sql import DataFrame, GroupedData, SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 #: Series in a task, and forecasts (of a series from an origin) in a task.
 SERIES_PER_TASK, FORECASTS_PER_TASK = 2_000, 20_000
@@ -151,11 +152,7 @@ def xgb_forecasts(
             forecasts.append(table)
         return _to_arrow(pd.concat(forecasts, ignore_index=True), XGB_MODEL)
 
-    return (
-        _by_part(_history(demand), tasks)
-        .cogroup(_by_part(features, tasks))
-        .applyInArrow(forecast, f"{XGB_MODEL.ddl}, week DATE")
-    )
+    return _by_part(_history(demand), features, tasks, forecast, f"{XGB_MODEL.ddl}, week DATE")
 
 
 def train_mean(
@@ -226,11 +223,7 @@ def _mean_rows(
     sampled = [frame.join(F.broadcast(parts), "part_id", "left_semi") for frame in (demand, features)]
     schema = [f"`{name}` FLOAT" for name in names]
     schema += ["target DOUBLE", "weight DOUBLE", "rank BIGINT"]
-    return (
-        _by_part(_history(sampled[0]), tasks)
-        .cogroup(_by_part(sampled[1], tasks))
-        .applyInArrow(training_rows, ", ".join(schema))
-    )
+    return _by_part(_history(sampled[0]), sampled[1], tasks, training_rows, ", ".join(schema))
 
 
 def _sorted_rows(batches: Iterable["pa.RecordBatch"], features: Sequence[str]) -> MeanRows:
@@ -282,12 +275,19 @@ def _covariates_of_all_parts(demand: "DataFrame") -> pd.DataFrame:
     return table.astype(dict.fromkeys(["week", "known"], "datetime64[ns]"))
 
 
-def _by_part(frame: "DataFrame", tasks: int) -> "GroupedData":
-    """Group `frame` into `tasks` groups of whole parts, one for each task."""
+def _by_part(
+    history: "DataFrame",
+    features: "DataFrame",
+    tasks: int,
+    function: "Callable[[pa.Table, pa.Table], pa.Table]",
+    ddl: str,
+) -> "DataFrame":
+    """Apply `function` to history and features of some whole parts in each of `tasks` tasks; `ddl` is what it makes."""
     from pyspark.sql import functions as F
 
     task = F.pmod(F.hash("part_id"), F.lit(tasks))
-    return frame.withColumn("_task", task).repartitionById(tasks, "_task").groupBy("_task")
+    frames = history.withColumn("_task", task), features.withColumn("_task", task)
+    return cogroup_by_id(frames, "_task", tasks, function, ddl)
 
 
 def _joined(batches: Sequence["pa.RecordBatch"]) -> pd.DataFrame:

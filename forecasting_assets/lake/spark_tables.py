@@ -12,6 +12,7 @@ from forecasting_assets.lake.files import WeekFiles
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.week_files import read_each_week
 from forecasting_assets.spark_partitions import by_week
+from forecasting_assets.spark_versions import arrow_schema_of, to_arrow
 from forecasting_assets.tables import Table
 from forecasting_assets.tables.arrow import arrow_schema
 from forecasting_assets.wording import count
@@ -74,10 +75,8 @@ def write_weeks(frame: "DataFrame", lake: Lake, table: Table, weeks: Sequence[da
     DamagedWeekError, StoreError
         If a file that `frame` is made from cannot be read, or the store fails.
     """
-    from pyspark.sql.pandas.types import to_arrow_schema
-
     files, name, expected = WeekFiles(lake.path), table.name, frozenset(weeks)
-    schema = to_arrow_schema(frame.schema, timezone="UTC")
+    schema = arrow_schema_of(frame)
     schema = schema.remove(schema.get_field_index("week"))
 
     def write(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
@@ -96,7 +95,7 @@ def write_weeks(frame: "DataFrame", lake: Lake, table: Table, weeks: Sequence[da
         plain = [column if column == "week" else f"column_{i}" for i, column in enumerate(frame.columns)]
         # All rows of a week are in one partition, one after the other.
         sorted_rows = by_week(frame.toDF(*plain), weeks).sortWithinPartitions("week")
-        written = sorted_rows.mapInArrow(write, "week DATE, rows BIGINT").toArrow()
+        written = to_arrow(sorted_rows.mapInArrow(write, "week DATE, rows BIGINT"))
     counts = dict.fromkeys(weeks, 0) | {row["week"]: row["rows"] for row in written.to_pylist()}
     for week in weeks:
         if not counts[week]:
@@ -183,7 +182,7 @@ def transform_weeks(
 
     frame = _in_workers(spark, lake, table, weeks, write_week, "week DATE, rows ARRAY<BIGINT>")
     with lake.errors_of_workers():
-        written = frame.toArrow()
+        written = to_arrow(frame)
     return {row["week"]: tuple(row["rows"]) for row in written.to_pylist()}
 
 

@@ -84,8 +84,10 @@ def connect_server(spark_home: Path, folder: Path, **environment: str) -> Iterat
     """Run a Spark Connect server with two cores for as long as the block lasts, and provide its address."""
     port = free_port()
     options = ["spark.connect.grpc.binding.address=127.0.0.1", f"spark.connect.grpc.binding.port={port}"]
+    # Spark's default of 200 is for clusters that are larger.
+    options += ["spark.ui.enabled=false", "spark.sql.shuffle.partitions=4"]
     server = [str(spark_home / "bin" / "spark-submit"), "--master", "local[2]"]
-    server += [argument for option in [*options, "spark.ui.enabled=false"] for argument in ("--conf", option)]
+    server += [argument for option in options for argument in ("--conf", option)]
     server += ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer"]
     with _running(server, folder / "connect.log", environment):
         wait_until(lambda: listening(port), 2 * _MINUTE, "the Spark Connect server")

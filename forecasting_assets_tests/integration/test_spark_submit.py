@@ -117,7 +117,7 @@ def test_spark_submit_runs_on_its_master_with_the_packed_environment(home, empti
 
 
 def test_the_session_of_another_program_is_used_and_left_as_it_was(home, emptied):
-    said = made(emptied, sys.executable, "-c", PROGRAM)
+    said = made(emptied, sys.executable, "-c", PROGRAM, PYSPARK_PYTHON=sys.executable)
     assert "after 0 Asia/Tokyo false" in said
     assert spark_of_last_run(emptied) == "local[1]"
     assert same_orders(home, emptied)

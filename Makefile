@@ -59,10 +59,11 @@ test: setup-dev ## all tests
 test-matrix: setup-dev ## the same rows on a Spark cluster, through Spark Connect and in an object store
 	@$(BIN)/python -m pytest -m matrix
 
-test-spark: setup-dev ## the same rows with another version of PySpark: SPARK=3.5.9
-	@test -n "$(SPARK)" || { echo "Which version of PySpark? make test-spark SPARK=3.5.9"; exit 1; }
-	@sh deploy/spark-environment.sh $(BIN)/python $(SPARK) $(VENV)-spark-$(SPARK)
+test-spark: setup-dev ## the same rows with another PySpark: SPARK=4.0.5, or SPARK=3.5.9 SERVER=4.0.5 as 3.5 has no server
+	@test -n "$(SPARK)" || { echo "Which version of PySpark? make test-spark SPARK=4.0.5"; exit 1; }
+	@for version in $(SPARK) $(SERVER); do sh deploy/spark-environment.sh $(BIN)/python $$version $(VENV)-spark-$$version; done
 	@SPARK_PYTHON=$(CURDIR)/$(VENV)-spark-$(SPARK)/bin/python \
+		SPARK_SERVER_PYTHON=$(CURDIR)/$(VENV)-spark-$(or $(SERVER),$(SPARK))/bin/python \
 		$(BIN)/python -m pytest -m matrix forecasting_assets_tests/integration/test_spark_elsewhere.py
 
 test-faults: setup-dev ## kill runs, fill the disk, damage files …: nothing may be lost (half an hour)

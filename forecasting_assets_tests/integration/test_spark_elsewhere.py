@@ -1,6 +1,7 @@
 """All assets on Spark in other places and of other versions, by settings alone: the same rows as on this machine.
 
-`SPARK_PYTHON` is the Python whose PySpark is tested, by default the one that runs the tests: make test-spark.
+`SPARK_PYTHON` is the Python whose PySpark is tested, by default the one that runs the tests, and `SPARK_SERVER_PYTHON`
+the one whose Spark Connect server is used: make test-spark.
 """
 
 import json
@@ -11,7 +12,6 @@ import sys
 from pathlib import Path
 
 import dagster as dg
-import pyspark
 import pytest
 
 from devtools.model_cache import forget_fits
@@ -25,17 +25,16 @@ from forecasting_assets_tests.support.spark_cluster import cluster, connect_serv
 pytestmark = [pytest.mark.spark, pytest.mark.matrix]
 
 PYTHON = os.environ.get("SPARK_PYTHON", sys.executable)
-LOCKED = Path(pyspark.__file__).parent
+#: PySpark 3.5 comes without a server of Spark Connect, but can use one of 4.0.
+SERVER_PYTHON = os.environ.get("SPARK_SERVER_PYTHON", PYTHON)
 WEEKS = PLANNED[-3:]
 
 
-@pytest.fixture(scope="module")
-def spark_home() -> Path:
-    """The folder of the PySpark that is tested."""
+def spark_home(python: str) -> Path:
+    """The folder of PySpark in an environment."""
     folder = "import pyspark; print(pyspark.__path__[0])"
-    return Path(
-        subprocess.run([PYTHON, "-c", folder], text=True, check=True, capture_output=True).stdout.strip()
-    )
+    found = subprocess.run([python, "-c", folder], text=True, check=True, stdout=subprocess.PIPE)
+    return Path(found.stdout.strip())
 
 
 def emptied(home: Home, path: Path) -> Home:
@@ -87,11 +86,11 @@ def test_this_machine_makes_the_same_rows(home, expected, tmp_path):
     assert_same_weeks(expected, made)
 
 
-def test_a_cluster_of_two_workers_makes_the_same_rows(home, expected, spark_home, tmp_path):
+def test_a_cluster_of_two_workers_makes_the_same_rows(home, expected, tmp_path):
     made = emptied(home, tmp_path / "home")
     # Spark's default of 200 partitions is for clusters that are larger.
     few = json.dumps({"spark.sql.shuffle.partitions": "4"})
-    with cluster(spark_home, tmp_path) as there:
+    with cluster(spark_home(PYTHON), tmp_path) as there:
         materialize(
             made,
             PYSPARK_PYTHON=PYTHON,
@@ -103,12 +102,9 @@ def test_a_cluster_of_two_workers_makes_the_same_rows(home, expected, spark_home
     assert_same_weeks(expected, made)
 
 
-def test_spark_connect_makes_the_same_rows(home, expected, spark_home, tmp_path):
+def test_spark_connect_makes_the_same_rows(home, expected, tmp_path):
     made = emptied(home, tmp_path / "home")
-    # PySpark 3.5 comes without a server, but may use one of a newer version.
-    has_server = any((spark_home / "jars").glob("spark-connect_*"))
-    server_home, python = (spark_home, PYTHON) if has_server else (LOCKED, sys.executable)
-    with connect_server(server_home, tmp_path, PYSPARK_PYTHON=python) as remote:
+    with connect_server(spark_home(SERVER_PYTHON), tmp_path, PYSPARK_PYTHON=SERVER_PYTHON) as remote:
         materialize(made, FORECASTING__SPARK__REMOTE=remote)
     assert spark_of_last_run(made) == remote
     assert_same_weeks(expected, made)

@@ -202,11 +202,18 @@ def _in_workers(
 
 
 def _split_by_week(batches: "Iterable[pa.RecordBatch]") -> "Iterator[tuple[date | None, pa.Table]]":
-    """Yield each week and its rows, from batches that are sorted by the column `week`; None for rows without one."""
+    """Yield each week and its rows, from batches that are sorted by the column `week`; None for rows without one.
+
+    Raises
+    ------
+    ValueError
+        If the batches are not sorted: the rows of a week would replace others of the same week.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     current: date | None = None
+    ended: set[date | None] = set()
     pending: list[pa.RecordBatch] = []
     for batch in batches:
         weeks, rows = batch.column("week"), batch.drop_columns(["week"])
@@ -216,6 +223,11 @@ def _split_by_week(batches: "Iterable[pa.RecordBatch]") -> "Iterator[tuple[date 
             if pending and week != current:
                 yield current, pa.Table.from_batches(pending)
                 pending = []
+                ended.add(current)
+            if week in ended:
+                raise ValueError(
+                    f"rows of {week} come after those of other weeks: the engine does not sort partitions"
+                )
             current = week
             pending.append(rows.slice(begin, end - begin))
             begin = end

@@ -56,7 +56,7 @@ test: setup-dev ## all tests
 	@sh deploy/ensure-postgresql.sh
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-test-matrix: setup-dev ## the same rows on a Spark cluster, through Spark Connect and in an object store
+test-matrix: setup-dev ## slow tests that CI leaves out: Spark clusters, Spark Connect, buckets, the tutorial
 	@$(BIN)/python -m pytest -m matrix
 
 test-spark: setup-dev ## the same rows with another PySpark: SPARK=4.0.5, or SPARK=3.5.9 SERVER=4.0.5 as 3.5 has no server

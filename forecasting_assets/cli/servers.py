@@ -35,10 +35,8 @@ def dev(port: int) -> int:
         os.environ["FORECASTING__ALERTS__DAGSTER_URL"] = os.environ[DAGSTER_URL]
     _serve_pages(settings)
     prepare_queue(settings.home)
-    if settings.spark.warm_server and not settings.spark.remote:
-        from forecasting_assets.runtime.spark_server import start_server
-
-        start_server(settings.spark)
+    if settings.spark.warm_server:
+        _start_spark_server(settings)
     if settings.runtime.fork_runs and sys.platform == "linux":  # on macOS importing before a fork is risky
         from forecasting_assets.runtime.run_launcher_process import keep_warm
 
@@ -71,6 +69,22 @@ def _set_home(settings: Settings) -> None:
 
     dagster_home = prepare_home(settings.home)
     os.environ |= {"FORECASTING_HOME": str(settings.home), "DAGSTER_HOME": str(dagster_home)}
+
+
+def _start_spark_server(settings: Settings) -> None:
+    """Start the server that stays warm for runs, unless they use another one."""
+    from forecasting_assets.runtime.spark_conf import remote_address
+    from forecasting_assets.runtime.spark_server import start_server
+    from forecasting_assets.spark_versions import spark_version
+
+    if remote_address(settings.spark):
+        return
+    if spark_version() < (4, 0):
+        print_line(
+            "Each run starts Spark itself: servers of Spark 3.5 do not ask for a token, so none is started"
+        )
+        return
+    start_server(settings.spark)
 
 
 def _serve_pages(settings: Settings) -> None:

@@ -16,6 +16,7 @@ from forecasting_assets.features.window import (
     feature_lags,
     feature_rows,
 )
+from forecasting_assets.spark_versions import to_arrow
 from forecasting_assets.tables import SERIES, Column, Table
 from forecasting_assets.tables.arrow import to_pandas
 from forecasting_assets.weeks import add_weeks
@@ -98,7 +99,7 @@ def build_features(demand: "DataFrame", weeks: FeatureWeeks, horizon: int, tasks
 
     group_weeks = demand.where(F.col("week") >= add_weeks(weeks.first, 1 - GROUP_WEEKS))
     totals = group_weeks.groupBy("part_category", "region", "week").agg(F.sum("quantity").alias("quantity"))
-    market = MarketContext.from_totals(to_pandas(totals.toArrow(), categorical=True), weeks)
+    market = MarketContext.from_totals(to_pandas(to_arrow(totals), categorical=True), weeks)
     table = feature_columns(horizon)
 
     def features(batches: Iterator["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:

@@ -7,7 +7,7 @@ not grow with the number of series.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -24,13 +24,14 @@ from forecasting_assets.forecasting.registry import predict
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb import MeanRows, TrainingPlan
+from forecasting_assets.spark_versions import cogroup_by_id
 from forecasting_assets.tables import SERIES, Table, model_table
 from forecasting_assets.tables.arrow import to_pandas
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark import BarrierTaskContext
-    from pyspark.sql import DataFrame, GroupedData, SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 #: Series in a task, and forecasts (of a series from an origin) in a task.
 SERIES_PER_TASK, FORECASTS_PER_TASK = 2_000, 20_000
@@ -146,8 +147,7 @@ def forecasts(
     schema, history = f"{table.ddl}, week DATE", _history(data.demand)
     if data.features is None:
         return history.repartition(data.tasks, "part_id").mapInArrow(from_history, schema)
-    grouped = _by_part(history, data.tasks).cogroup(_by_part(data.features, data.tasks))
-    return grouped.applyInArrow(from_features, schema)
+    return _by_part(history, data.features, data.tasks, from_features, schema)
 
 
 def train_mean(
@@ -218,11 +218,7 @@ def _mean_rows(
     sampled = [frame.join(F.broadcast(parts), "part_id", "left_semi") for frame in (demand, features)]
     schema = [f"`{name}` FLOAT" for name in names]
     schema += ["target DOUBLE", "weight DOUBLE", "rank BIGINT"]
-    return (
-        _by_part(_history(sampled[0]), tasks)
-        .cogroup(_by_part(sampled[1], tasks))
-        .applyInArrow(training_rows, ", ".join(schema))
-    )
+    return _by_part(_history(sampled[0]), sampled[1], tasks, training_rows, ", ".join(schema))
 
 
 def _sorted_rows(batches: Iterable["pa.RecordBatch"], features: Sequence[str]) -> MeanRows:
@@ -274,12 +270,19 @@ def _covariates_of_all_parts(demand: "DataFrame") -> pd.DataFrame:
     return table.astype(dict.fromkeys(["week", "known"], "datetime64[ns]"))
 
 
-def _by_part(frame: "DataFrame", tasks: int) -> "GroupedData":
-    """Group `frame` into `tasks` groups of whole parts, one for each task."""
+def _by_part(
+    history: "DataFrame",
+    features: "DataFrame",
+    tasks: int,
+    function: "Callable[[pa.Table, pa.Table], pa.Table]",
+    ddl: str,
+) -> "DataFrame":
+    """Apply `function` to history and features of some whole parts in each of `tasks` tasks; `ddl` is what it makes."""
     from pyspark.sql import functions as F
 
     task = F.pmod(F.hash("part_id"), F.lit(tasks))
-    return frame.withColumn("_task", task).repartitionById(tasks, "_task").groupBy("_task")
+    frames = history.withColumn("_task", task), features.withColumn("_task", task)
+    return cogroup_by_id(frames, "_task", tasks, function, ddl)
 
 
 def _to_arrow(forecasts: pd.DataFrame, table: Table) -> "pa.Table":

@@ -41,6 +41,7 @@ from forecasting_assets.forecasting.panel import Panel, in_units
 from forecasting_assets.forecasting.rolling import (
     RollingForecasts,
     Season,
+    SeasonWeights,
     error_scales,
     forecast_every_week,
     is_sparse,
@@ -80,6 +81,8 @@ class SarimaxModel:
     smearing
         How far the mean forecast lies between the median (0) and the mean (1) of the distribution, as estimated from
         past demand, (PATTERNS,).
+    season_weights
+        Prior weights of the seasons, by category.
     effect
         The effect of known covariates, of a model that uses them.
     planned
@@ -92,6 +95,7 @@ class SarimaxModel:
     spread: np.ndarray
     errors: np.ndarray
     smearing: np.ndarray
+    season_weights: SeasonWeights
     effect: CovariateEffect | None = None
     planned: "SarimaxModel | None" = None
 
@@ -103,7 +107,7 @@ class SarimaxModel:
     def to_dict(self) -> dict[str, Any]:
         """Convert the model to values that JSON can hold."""
         arrays = {name: getattr(self, name).tolist() for name in _ARRAYS}
-        parts = {"effect": self.effect, "planned": self.planned}
+        parts = {"season_weights": self.season_weights, "effect": self.effect, "planned": self.planned}
         return {"week": self.week.isoformat(), **arrays} | {k: v.to_dict() for k, v in parts.items() if v}
 
     @classmethod
@@ -112,6 +116,7 @@ class SarimaxModel:
         return cls(
             week=date.fromisoformat(saved["week"]),
             **{name: np.array(saved[name]) for name in _ARRAYS},
+            season_weights=SeasonWeights.from_dict(saved["season_weights"]),
             effect=CovariateEffect.from_dict(saved["effect"]) if "effect" in saved else None,
             planned=cls.from_dict(saved["planned"]) if "planned" in saved else None,
         )
@@ -214,7 +219,8 @@ def _fit_panel(
             for p in range(len(PATTERNS))
         ]
     )
-    model = SarimaxModel(week, season, by_horizon, spread, errors, np.ones(len(PATTERNS)), effect)
+    smearing = np.ones(len(PATTERNS))
+    model = SarimaxModel(week, season, by_horizon, spread, errors, smearing, rolling.season_weights, effect)
     return replace(model, smearing=_smearing(model, panel, rolling)), panel, rolling
 
 
@@ -252,7 +258,8 @@ def rolling_forecasts(model: SarimaxModel, panel: Panel, totals: GroupTotals) ->
     regressors = effect.on(panel, known, fitted_at) if effect and known else None
     usual = regressors.removed_from(panel, fitted_at) if regressors else panel
     past, deviation = season_components(usual, totals, fitted_at, model.horizon)
-    season = Season(past, own_season(deviation, model.horizon), model.season, fitted_at)
+    own = own_season(deviation, model.horizon)
+    season = Season(past, own, model.season, fitted_at, model.season_weights)
     return _forecast_every_week(panel, totals, season, model.horizon, regressors)
 
 

@@ -12,6 +12,7 @@ from forecasting_assets.lake.files import WeekFiles
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.week_files import read_each_week
 from forecasting_assets.spark_partitions import by_week
+from forecasting_assets.spark_versions import arrow_schema_of, to_arrow
 from forecasting_assets.tables import Table
 from forecasting_assets.tables.arrow import arrow_schema
 from forecasting_assets.wording import count
@@ -74,10 +75,8 @@ def write_weeks(frame: "DataFrame", lake: Lake, table: Table, weeks: Sequence[da
     DamagedWeekError, StoreError
         If a file that `frame` is made from cannot be read, or the store fails.
     """
-    from pyspark.sql.pandas.types import to_arrow_schema
-
     files, name, expected = WeekFiles(lake.path), table.name, frozenset(weeks)
-    schema = to_arrow_schema(frame.schema, timezone="UTC")
+    schema = arrow_schema_of(frame)
     schema = schema.remove(schema.get_field_index("week"))
 
     def write(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
@@ -96,7 +95,7 @@ def write_weeks(frame: "DataFrame", lake: Lake, table: Table, weeks: Sequence[da
         plain = [column if column == "week" else f"column_{i}" for i, column in enumerate(frame.columns)]
         # All rows of a week are in one partition, one after the other.
         sorted_rows = by_week(frame.toDF(*plain), weeks).sortWithinPartitions("week")
-        written = sorted_rows.mapInArrow(write, "week DATE, rows BIGINT").toArrow()
+        written = to_arrow(sorted_rows.mapInArrow(write, "week DATE, rows BIGINT"))
     counts = dict.fromkeys(weeks, 0) | {row["week"]: row["rows"] for row in written.to_pylist()}
     for week in weeks:
         if not counts[week]:
@@ -183,7 +182,7 @@ def transform_weeks(
 
     frame = _in_workers(spark, lake, table, weeks, write_week, "week DATE, rows ARRAY<BIGINT>")
     with lake.errors_of_workers():
-        written = frame.toArrow()
+        written = to_arrow(frame)
     return {row["week"]: tuple(row["rows"]) for row in written.to_pylist()}
 
 
@@ -203,11 +202,18 @@ def _in_workers(
 
 
 def _split_by_week(batches: "Iterable[pa.RecordBatch]") -> "Iterator[tuple[date | None, pa.Table]]":
-    """Yield each week and its rows, from batches that are sorted by the column `week`; None for rows without one."""
+    """Yield each week and its rows, from batches that are sorted by the column `week`; None for rows without one.
+
+    Raises
+    ------
+    ValueError
+        If the batches are not sorted: the rows of a week would replace others of the same week.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     current: date | None = None
+    ended: set[date | None] = set()
     pending: list[pa.RecordBatch] = []
     for batch in batches:
         weeks, rows = batch.column("week"), batch.drop_columns(["week"])
@@ -217,6 +223,11 @@ def _split_by_week(batches: "Iterable[pa.RecordBatch]") -> "Iterator[tuple[date 
             if pending and week != current:
                 yield current, pa.Table.from_batches(pending)
                 pending = []
+                ended.add(current)
+            if week in ended:
+                raise ValueError(
+                    f"rows of {week} come after those of other weeks: the engine does not sort partitions"
+                )
             current = week
             pending.append(rows.slice(begin, end - begin))
             begin = end

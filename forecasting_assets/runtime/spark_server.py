@@ -15,13 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from forecasting_assets.runtime.spark import (
-    WARM_SERVER,
-    WARM_SESSION,
-    attached,
-    jvm_environment,
-    spark_conf,
-)
+from forecasting_assets.runtime.spark import WARM_SERVER, WARM_SESSION, attached
+from forecasting_assets.runtime.spark_conf import jvm_environment, spark_conf
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

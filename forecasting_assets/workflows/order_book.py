@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.spark_tables import map_weeks
 from forecasting_assets.orders.demand import has_due_dates, new_bookings, roll_forward
+from forecasting_assets.spark_versions import to_arrow
 from forecasting_assets.tables import CLEAN_ORDERS, ORDER_BOOK, Table
 from forecasting_assets.tables.arrow import arrow_schema, to_pandas
 from forecasting_assets.weeks import add_weeks
@@ -92,7 +93,7 @@ def _add_up_bookings(spark: "SparkSession", weeks: Sequence[date], lake: Lake) -
 
     with lake.errors_of_workers():
         job = map_weeks(spark, lake, CLEAN_ORDERS, weeks, new_bookings, ORDER_BOOK.ddl)
-        rows = job.toArrow()
+        rows = to_arrow(job)
     schema = arrow_schema(ORDER_BOOK)
     return {w: rows.filter(pc.equal(rows["week"], w)).select(schema.names).cast(schema) for w in weeks}
 

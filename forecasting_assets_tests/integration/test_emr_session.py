@@ -12,8 +12,8 @@ import pytest
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, WEEKLY_DEMAND
 from forecasting_assets_tests.faults.harness import assert_same_lake
 from forecasting_assets_tests.support.homes import WEEKS
+from forecasting_assets_tests.support.spark_cluster import connect_server
 
-spark_cluster = pytest.importorskip("forecasting_assets_tests.support.spark_cluster")
 pytestmark = [pytest.mark.spark, pytest.mark.matrix]
 WEEK = WEEKS[40]
 #: Runs a command in a session behind a gateway; the token is replaced a second before it expires.
@@ -35,7 +35,7 @@ def test_a_run_goes_on_when_the_token_of_its_session_expires(home, home_copy, tm
     scripts = str(Path(__file__).parents[2] / "deploy" / "aws")
     week = ["--from", str(WEEK), "--to", str(WEEK)]
     command = ["materialize", *week, "--select", "raw_orders,clean_orders,weekly_demand"]
-    with spark_cluster.connect_server(Path(pyspark.__file__).parent, tmp_path) as server:
+    with connect_server(Path(pyspark.__file__).parent, tmp_path) as server:
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM, server.removeprefix("sc://"), scripts, *command],
             env={**os.environ, "FORECASTING_HOME": str(home_copy.path)},

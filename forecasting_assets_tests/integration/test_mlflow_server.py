@@ -35,7 +35,7 @@ def store(kind: str, folder: Path) -> Iterator[str]:
             yield database.url("mlflow")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.matrix), "postgresql"])
 def server(request, tmp_path):
     """The address of an MLflow server."""
     port = free_port()

@@ -6,10 +6,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+import pyspark
 import pytest
 
 from devtools.servers import free_port
@@ -30,10 +32,12 @@ from forecasting_assets_tests.support.object_store import server as server
 from forecasting_assets_tests.support.object_store import store as store
 from forecasting_assets_tests.support.runs import Run, span
 from forecasting_assets_tests.support.sensor import tick, weeks_asked
+from forecasting_assets_tests.support.spark_cluster import cluster, connect_server
 
 HEADER = "order_id,order_date,part_id,region,quantity,unit_price\n"
 NAMES = {name: name for name in ORDER_COLUMNS}
 WEEK = PLANNED[-1]
+SPARK_HOME = Path(pyspark.__path__[0])
 #: Runs commands one after the other in one process; `NAME=value` sets a variable of the environment.
 COMMANDS = """
 import contextlib, io, json, os, sys
@@ -271,6 +275,33 @@ def test_a_killed_run_in_a_bucket_is_resumed_and_all_assets_are_those_of_a_disk(
     resumed, stale = run([f"FORECASTING_HOME={there.path}"], ["backfill", *week, "--resume"], ["stale"])
     assert resumed.code == 0, resumed.text
     assert stale.text == "Nothing is out of date.\n"
+    assert_same_lake(home, there, [WEEK], every_table(home))
+
+
+@pytest.mark.spark
+@pytest.mark.matrix
+@pytest.mark.parametrize("spark", ["cluster", "Spark Connect"])
+def test_other_machines_read_and_write_the_bucket(home, store, tmp_path, spark):
+    there = moved(home, store, tmp_path / "home", _MADE.__contains__)
+    week = ["--from", str(WEEK), "--to", str(WEEK)]
+    with ExitStack() as servers:
+        if spark == "cluster":
+            master = servers.enter_context(
+                cluster(SPARK_HOME, tmp_path, PYSPARK_PYTHON=sys.executable)
+            ).master
+            setting = f"FORECASTING__SPARK__MASTER={master}"
+        else:
+            remote = servers.enter_context(
+                connect_server(SPARK_HOME, tmp_path, PYSPARK_PYTHON=sys.executable)
+            )
+            setting = f"FORECASTING__SPARK__REMOTE={remote}"
+        (made,) = run(
+            [f"FORECASTING_HOME={there.path}"],
+            [setting],
+            ['FORECASTING__SPARK__CONF={"spark.sql.shuffle.partitions": "4"}'],
+            ["materialize", *week, "--select", SOME],
+        )
+    assert made.code == 0, made.text
     assert_same_lake(home, there, [WEEK], every_table(home))
 
 

@@ -1,64 +1,68 @@
-"""The same assets on a Spark cluster and through Spark Connect, by settings alone: the same rows as on this machine."""
+"""All assets on Spark in other places and of other versions, by settings alone: the same rows as on this machine.
+
+`SPARK_PYTHON` is the Python whose PySpark is tested, by default the one that runs the tests, and `SPARK_SERVER_PYTHON`
+the one whose Spark Connect server is used: make test-spark.
+"""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
-import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import dagster as dg
-import pandas as pd
-import pyspark
 import pytest
 
 from devtools.model_cache import forget_fits
-from devtools.servers import free_port, listening, wait_until
-from forecasting_assets.features.build import feature_columns
+from forecasting_assets.orchestration.runs import materialize as materialize_here
 from forecasting_assets.runtime.spark import SPARK_TAG
-from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, REJECTED_ORDERS, SARIMAX_MODEL, WEEKLY_DEMAND
-from forecasting_assets_tests.support.homes import PLANNED, rows
+from forecasting_assets.tables import XGB_MODEL
+from forecasting_assets_tests.faults.harness import assert_same_lake, every_table
+from forecasting_assets_tests.support.homes import PLANNED, Home, rows
+from forecasting_assets_tests.support.spark_cluster import cluster, connect_server
 
 pytestmark = [pytest.mark.spark, pytest.mark.matrix]
 
-SPARK = Path(pyspark.__file__).parent / "bin"
-#: Those that Spark makes.
-TABLES = [RAW_ORDERS, CLEAN_ORDERS, REJECTED_ORDERS, WEEKLY_DEMAND, feature_columns(6), SARIMAX_MODEL]
-WEEKS = PLANNED[-2:]
+PYTHON = os.environ.get("SPARK_PYTHON", sys.executable)
+#: PySpark 3.5 comes without a server of Spark Connect, but can use one of 4.0.
+SERVER_PYTHON = os.environ.get("SPARK_SERVER_PYTHON", PYTHON)
+WEEKS = PLANNED[-3:]
 
 
-@contextmanager
-def running(*command: str, log: Path) -> Iterator[None]:
-    """A server of Spark, for as long as the block lasts."""
-    environment = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
-    with log.open("w") as out:
-        # A group of its own, so that a worker's executors end with it.
-        server = subprocess.Popen(command, env=environment, stdout=out, stderr=out, start_new_session=True)
-    try:
-        yield
-    finally:
-        os.killpg(server.pid, 9)
-        server.wait(30)
+def spark_home(python: str) -> Path:
+    """The folder of PySpark in an environment."""
+    folder = "import pyspark; print(pyspark.__path__[0])"
+    found = subprocess.run([python, "-c", folder], text=True, check=True, stdout=subprocess.PIPE)
+    return Path(found.stdout.strip())
 
 
-@pytest.fixture
-def emptied(home_copy):
-    """A copy of the home without the weeks that are to be made, and what was learnt from them."""
-    forget_fits(home_copy.path)
-    for table in TABLES:
-        for week in WEEKS:
-            shutil.rmtree(home_copy.path / "lake" / table.name / f"week={week}")
-    return home_copy
+def emptied(home: Home, path: Path) -> Home:
+    """A copy of the home without three weeks and what was learnt from them; Spark's tasks train XGBoost together."""
+    copy = home.copy(path)
+    forget_fits(copy.path)
+    for week in WEEKS:
+        for folder in (copy.path / "lake").glob(f"*/week={week}"):
+            shutil.rmtree(folder)
+    with (copy.path / "forecasting.toml").open("a") as file:
+        file.write("xgb_distributed_rows = 500\n")
+    return copy
 
 
-def materialize(home, **settings: str) -> None:
-    tool = Path(sys.executable).parent / "forecasting-assets"
+@pytest.fixture(scope="module")
+def expected(home, tmp_path_factory) -> Home:
+    """The three weeks as the locked version makes them on this machine."""
+    made = emptied(home, tmp_path_factory.mktemp("expected") / "home")
+    assert materialize_here(made.settings, WEEKS)
+    assert set(rows(made, XGB_MODEL, WEEKS[-1])["method"]) == {"xgb"}
+    return made
+
+
+def materialize(home: Home, **settings: str) -> None:
+    """Make the three weeks with the PySpark that is tested."""
     span = ["--from", str(WEEKS[0]), "--to", str(WEEKS[-1])]
     done = subprocess.run(
-        [tool, "materialize", "--select", "+key:sarimax_model", *span],
+        [PYTHON, "-m", "forecasting_assets", "materialize", *span],
         env={**os.environ, "FORECASTING_HOME": str(home.path), "SPARK_LOCAL_IP": "127.0.0.1", **settings},
         text=True,
         stdout=subprocess.PIPE,
@@ -72,56 +76,35 @@ def spark_of_last_run(home) -> str:
         return instance.get_runs(limit=1)[0].tags[SPARK_TAG]
 
 
-def assert_same_rows(home, other) -> None:
-    for table in TABLES:
-        for week in WEEKS:
-            here, there = rows(home, table, week), rows(other, table, week)
-            pd.testing.assert_frame_equal(here, there, rtol=1e-9, atol=0)
+def assert_same_weeks(expected: Home, made: Home) -> None:
+    assert_same_lake(expected, made, WEEKS, every_table(expected))
 
 
-def test_a_cluster_of_two_workers_makes_the_same_rows(home, emptied, tmp_path):
-    port, page = free_port(), free_port()
-    master = f"spark://127.0.0.1:{port}"
-    spark_class, deploy = str(SPARK / "spark-class"), "org.apache.spark.deploy"
-
-    def told() -> dict:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{page}/json/", timeout=5) as answer:
-                return json.load(answer)
-        except OSError:
-            return {}
-
-    with ExitStack() as cluster:
-        place = ["--host", "127.0.0.1", "--port", str(port), "--webui-port", str(page)]
-        log = tmp_path / "master.log"
-        cluster.enter_context(running(spark_class, f"{deploy}.master.Master", *place, log=log))
-        for name in ("first", "second"):
-            size = ["--cores", "1", "--memory", "1g", "--webui-port", "0", "--work-dir", str(tmp_path / name)]
-            worker = [spark_class, f"{deploy}.worker.Worker", "--host", "127.0.0.1", *size, master]
-            cluster.enter_context(running(*worker, log=tmp_path / f"{name}.log"))
-        wait_until(lambda: told().get("aliveworkers") == 2, 60, "the cluster")
-        # Spark's default of 200 partitions is for clusters that are larger.
-        few = json.dumps({"spark.sql.shuffle.partitions": "4"})
-        materialize(emptied, FORECASTING__SPARK__MASTER=master, FORECASTING__SPARK__CONF=few)
-        (application,) = wait_until(lambda: told()["completedapps"], 30, "the end of the application")
-    assert (application["name"], application["state"]) == ("forecasting-assets", "FINISHED")
-    for name in ("first", "second"):
-        executors = list((tmp_path / name / application["id"]).iterdir())
-        assert executors
-        assert any((executor / "stderr").stat().st_size for executor in executors)
-    assert spark_of_last_run(emptied) == master
-    assert_same_rows(home, emptied)
+def test_this_machine_makes_the_same_rows(home, expected, tmp_path):
+    made = emptied(home, tmp_path / "home")
+    materialize(made)
+    assert_same_weeks(expected, made)
 
 
-def test_spark_connect_makes_the_same_rows(home, emptied, tmp_path):
-    port = free_port()
-    remote = f"sc://127.0.0.1:{port}"
-    options = ["spark.connect.grpc.binding.address=127.0.0.1", f"spark.connect.grpc.binding.port={port}"]
-    server = [str(SPARK / "spark-submit"), "--master", "local[2]"]
-    server += [argument for option in [*options, "spark.ui.enabled=false"] for argument in ("--conf", option)]
-    server += ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer"]
-    with running(*server, log=tmp_path / "connect.log"):
-        wait_until(lambda: listening(port), 60, "the Spark Connect server")
-        materialize(emptied, FORECASTING__SPARK__REMOTE=remote)
-    assert spark_of_last_run(emptied) == remote
-    assert_same_rows(home, emptied)
+def test_a_cluster_of_two_workers_makes_the_same_rows(home, expected, tmp_path):
+    made = emptied(home, tmp_path / "home")
+    # Spark's default of 200 partitions is for clusters that are larger.
+    few = json.dumps({"spark.sql.shuffle.partitions": "4"})
+    with cluster(spark_home(PYTHON), tmp_path) as there:
+        materialize(
+            made,
+            PYSPARK_PYTHON=PYTHON,
+            FORECASTING__SPARK__MASTER=there.master,
+            FORECASTING__SPARK__CONF=few,
+        )
+        assert there.finished()["name"] == "forecasting-assets"
+    assert spark_of_last_run(made) == there.master
+    assert_same_weeks(expected, made)
+
+
+def test_spark_connect_makes_the_same_rows(home, expected, tmp_path):
+    made = emptied(home, tmp_path / "home")
+    with connect_server(spark_home(SERVER_PYTHON), tmp_path, PYSPARK_PYTHON=SERVER_PYTHON) as remote:
+        materialize(made, FORECASTING__SPARK__REMOTE=remote)
+    assert spark_of_last_run(made) == remote
+    assert_same_weeks(expected, made)

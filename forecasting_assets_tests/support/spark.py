@@ -3,7 +3,7 @@
 import os
 from typing import TYPE_CHECKING
 
-from forecasting_assets.runtime.spark import jvm_environment, spark_conf
+from forecasting_assets.runtime.spark_conf import jvm_environment, spark_conf
 from forecasting_assets.settings import SparkSettings
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.forecast_arrays import SeriesIndex
-from forecasting_assets.forecasting.panel import Panel, week_numbers
+from forecasting_assets.forecasting.panel import Panel, in_units, week_numbers
 from forecasting_assets.forecasting.rolling import RollingForecasts
 from forecasting_assets.forecasting.sarimax import Cells, SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
@@ -82,6 +82,13 @@ class Baseline:
         units = self.usual.in_units(relative, cells.series, cells.column)
         factor: np.ndarray = np.exp(self._effect(cells)).reshape(-1, *[1] * (units.ndim - 1))
         return np.asarray(units * factor)
+
+    def limited(self, units: np.ndarray, cells: Cells) -> np.ndarray:
+        """Return forecasts of some cells (cells, ...), in units, none of them above the limit of its series."""
+        rolling = self.rolling
+        highest = in_units(rolling.highest[cells.series, cells.column], rolling.scale[cells.series])
+        limited: np.ndarray = np.minimum(units, highest.reshape(-1, *[1] * (units.ndim - 1)))
+        return limited
 
     @property
     def _past_effect(self) -> np.ndarray:

@@ -33,6 +33,7 @@ from forecasting_assets.orders.checks import (
 from forecasting_assets.orders.quality import STATISTICS_DDL, CleanStatistics, clean_statistics
 from forecasting_assets.runtime.spark import Spark
 from forecasting_assets.settings import Settings
+from forecasting_assets.spark_versions import to_arrow
 from forecasting_assets.tables import (
     CLEAN_ORDERS,
     ORDER_BOOK,
@@ -72,7 +73,7 @@ def gather_statistics(
     """Compute statistics of the clean order lines of each week; None for a week without lines."""
     with lake.errors_of_workers():
         rows = map_weeks(spark.spark_session, lake, CLEAN_ORDERS, weeks, clean_statistics, STATISTICS_DDL)
-        statistics = {row.pop("week"): CleanStatistics(**row) for row in rows.toArrow().to_pylist()}
+        statistics = {row.pop("week"): CleanStatistics(**row) for row in to_arrow(rows).to_pylist()}
     return {week: (statistics.get(week),) for week in weeks}
 
 

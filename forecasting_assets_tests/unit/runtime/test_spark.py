@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from forecasting_assets.runtime.spark import jvm_environment, spark_conf
+from forecasting_assets.runtime.spark_conf import added_conf, jvm_environment, spark_conf
 from forecasting_assets.settings import SparkSettings
 
 PARTITIONS = "spark.sql.shuffle.partitions"
@@ -43,3 +43,33 @@ def test_pages_are_verified_wherever_spark_is():
 def test_the_settings_override_everything_else():
     for where in ({"master": "local[2]"}, {"master": "yarn"}, {"remote": "sc://head:15002"}):
         assert spark_conf(SparkSettings(conf={PARTITIONS: "7"}, **where))[PARTITIONS] == "7"
+
+
+def test_what_others_have_configured_is_kept_except_what_results_depend_on():
+    existing = {
+        "spark.master": "spark://head:7077",
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.session.timeZone": "Asia/Tokyo",
+    }
+    added = added_conf(existing, {"spark.sql.adaptive.enabled": "true", "spark.executor.memory": "8g"})
+    assert added["spark.sql.session.timeZone"] == "UTC"
+    assert added["spark.executor.memory"] == "8g"
+    assert not {"spark.master", "spark.sql.adaptive.enabled", PARTITIONS} & set(added)
+
+
+def test_an_existing_jvm_gets_the_partitions_of_its_own_master():
+    assert added_conf({"spark.master": "local[3]"}, {})[PARTITIONS] == "3"
+    assert added_conf({"spark.master": "local[3]"}, {PARTITIONS: "7"})[PARTITIONS] == "7"
+    assert PARTITIONS not in added_conf({"spark.master": "local[3]", PARTITIONS: "9"}, {})
+
+
+def test_options_of_a_jvm_that_runs_already_are_not_added():
+    assert not {"spark.driver.memory", "spark.remote"} & set(
+        added_conf({}, {"spark.driver.memory": "8g", "spark.remote": "sc://elsewhere"})
+    )
+
+
+def test_the_server_of_spark_submit_is_used_instead_of_the_settings(monkeypatch):
+    monkeypatch.setenv("SPARK_REMOTE", "sc://submitted")
+    assert spark_conf(SparkSettings())["spark.remote"] == "sc://submitted"
+    assert spark_conf(SparkSettings(remote="sc://head"))["spark.remote"] == "sc://submitted"

@@ -11,7 +11,7 @@ import click
 
 from forecasting_assets.cli.home import load_existing_settings
 from forecasting_assets.cli.output import print_line
-from forecasting_assets.settings import Settings
+from forecasting_assets.settings import Settings, SparkSettings
 
 _HOST = "127.0.0.1"
 
@@ -36,7 +36,7 @@ def dev(port: int) -> int:
     _serve_pages(settings)
     prepare_queue(settings.home)
     if settings.spark.warm_server:
-        _start_spark_server(settings)
+        start_spark_server(settings.spark)
     if settings.runtime.fork_runs and sys.platform == "linux":  # on macOS importing before a fork is risky
         from forecasting_assets.runtime.run_launcher_process import keep_warm
 
@@ -71,20 +71,20 @@ def _set_home(settings: Settings) -> None:
     os.environ |= {"FORECASTING_HOME": str(settings.home), "DAGSTER_HOME": str(dagster_home)}
 
 
-def _start_spark_server(settings: Settings) -> None:
+def start_spark_server(settings: SparkSettings) -> None:
     """Start the server that stays warm for runs, unless they use another one."""
     from forecasting_assets.runtime.spark_conf import remote_address
     from forecasting_assets.runtime.spark_server import start_server
     from forecasting_assets.spark_versions import spark_version
 
-    if remote_address(settings.spark):
+    if remote_address(settings):
         return
     if spark_version() < (4, 0):
         print_line(
             "Each run starts Spark itself: servers of Spark 3.5 do not ask for a token, so none is started"
         )
         return
-    start_server(settings.spark)
+    start_server(settings)
 
 
 def _serve_pages(settings: Settings) -> None:

@@ -5,6 +5,9 @@ import sys
 
 import pytest
 
+from forecasting_assets import spark_versions
+from forecasting_assets.cli.servers import start_spark_server
+from forecasting_assets.runtime import spark_server
 from forecasting_assets.runtime.spark_conf import added_conf, jvm_environment, spark_conf
 from forecasting_assets.settings import SparkSettings
 
@@ -73,3 +76,15 @@ def test_the_server_of_spark_submit_is_used_instead_of_the_settings(monkeypatch)
     monkeypatch.setenv("SPARK_REMOTE", "sc://submitted")
     assert spark_conf(SparkSettings())["spark.remote"] == "sc://submitted"
     assert spark_conf(SparkSettings(remote="sc://head"))["spark.remote"] == "sc://submitted"
+
+
+@pytest.mark.parametrize(
+    ("version", "remote", "started"),
+    [((4, 0), None, True), ((3, 5), None, False), ((4, 3), "sc://head:15002", False)],
+)
+def test_a_warm_server_is_started_where_it_asks_for_a_token(monkeypatch, version, remote, started):
+    monkeypatch.setattr(spark_versions, "spark_version", lambda: version)
+    servers = []
+    monkeypatch.setattr(spark_server, "start_server", servers.append)
+    start_spark_server(SparkSettings(remote=remote))
+    assert bool(servers) == started

@@ -28,6 +28,7 @@ from forecasting_assets.tables import (
     CAPACITY_LOAD,
     CAPACITY_OVERRIDES_KNOWN,
     CLEAN_ORDERS,
+    CLEANED_POINTS,
     DEMAND_FORECAST,
     DEMAND_PLAN,
     ERROR_CORRELATIONS,
@@ -69,8 +70,8 @@ OVERRIDES = PlanningInput("forecast_overrides")
 PAST_OVERRIDES = PlanningInput("forecast_overrides", past=True)
 #: Counts that the supply position of a week is made from.
 COUNTS = tuple(PlanningInput(kind, weeks=COUNT_WEEKS + 1) for kind in ("stock", "work_in_progress"))
-
-
+#: What planners say about past demand, and about parts that replace others.
+NOTES = CORRECTIONS, SUCCESSIONS = PlanningInput("demand_corrections"), PlanningInput("successors")
 #: Production that planners have fixed, and units that are held for customers.
 LOCKS = PlanningInput("locked_allocations")
 HELD = PlanningInput("promises")
@@ -197,13 +198,16 @@ def _model_assets(settings: Settings) -> list[WeeklyAsset]:
             SARIMAX_MODEL,
             "forecasts",
             (Upstream("feature_table"), history, book, covariates),
+            planning=NOTES,
             settings=MODEL_SETTINGS,
+            also_writes=(CLEANED_POINTS,),
             checks=(_FORECAST_CONTRACT,),
         ),
         WeeklyAsset(
             XGB_MODEL,
             "forecasts",
             (training, history, book, covariates),
+            planning=NOTES,
             settings=MODEL_SETTINGS,
             checks=(_FORECAST_CONTRACT,),
         ),

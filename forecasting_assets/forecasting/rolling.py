@@ -103,7 +103,7 @@ def forecast_every_week(
     """
     n, n_weeks = panel.demand.shape
     first = panel.first_order
-    outlier = outliers(panel.demand, season.fitted_at)
+    outlier = outliers(panel.demand, season.fitted_at, panel.corrections)
     scale = mean_demand(np.where(outlier, 0.0, panel.demand), season.fitted_at)
     coefficients = season.coefficients[is_sparse(panel, season.fitted_at).astype(int)]
     shared = np.einsum("cnt,nc->nt", season.past, coefficients)
@@ -119,7 +119,7 @@ def forecast_every_week(
         location += regressors.ahead
     location = np.maximum(location, 0.0)
     error = np.full_like(location, np.nan)
-    paused = interruptions(panel.demand, season.fitted_at)
+    paused = interruptions(panel.demand, season.fitted_at, panel.corrections)
     for h in range(1, horizon + 1):
         usual = ~(paused[:, h:] | paused[:, :-h])
         error[:, :-h, h - 1] = np.where(usual, endog[:, h:] - location[:, :-h, h - 1], np.nan)

@@ -35,9 +35,17 @@ from forecasting_assets.features.demand_patterns import PATTERNS
 from forecasting_assets.forecasting.book import OrderBook, start_from_book
 from forecasting_assets.forecasting.covariate_effect import CovariateEffect, Regressors
 from forecasting_assets.forecasting.covariates import KnownCovariates
+from forecasting_assets.forecasting.error_quantiles import (
+    ERROR_LEVELS,
+    MIN_ERRORS,
+    average_error,
+    error_quantiles,
+)
 from forecasting_assets.forecasting.forecast_arrays import LEVELS, VALUES, forecast_table
+from forecasting_assets.forecasting.outlying import noted_outliers, read_outliers, saved_outliers
 from forecasting_assets.forecasting.own_history import blend_own_history
 from forecasting_assets.forecasting.panel import Panel, in_units
+from forecasting_assets.forecasting.planner_notes import by_knowledge
 from forecasting_assets.forecasting.rolling import (
     RollingForecasts,
     Season,
@@ -51,10 +59,6 @@ from forecasting_assets.weeks import add_weeks
 
 #: Number of latest weeks whose errors make the distribution.
 ERROR_WEEKS = 52
-#: Number of errors below which a demand pattern uses the distribution of all series.
-MIN_ERRORS = 200
-#: Levels at which the distribution of standardised errors is kept; its mean is the mean over these levels.
-ERROR_LEVELS = np.arange(1, 100) / 100
 #: Positions of LEVELS in ERROR_LEVELS.
 AT_LEVELS = np.searchsorted(ERROR_LEVELS, LEVELS - 1e-9)
 #: Weeks between the origins that `smearing` is estimated from.
@@ -84,6 +88,9 @@ class SarimaxModel:
         The effect of known covariates, of a model that uses them.
     planned
         Of a model without covariates: the model that forecasts weeks whose covariates are known. None if too few were.
+    outliers
+        Outliers of the series that it was fitted to (`outlying.noted_outliers`), which are no part of the season
+        of their groups. None if there are none.
     """
 
     week: date
@@ -94,6 +101,7 @@ class SarimaxModel:
     smearing: np.ndarray
     effect: CovariateEffect | None = None
     planned: "SarimaxModel | None" = None
+    outliers: pd.DataFrame | None = None
 
     @property
     def horizon(self) -> int:
@@ -103,8 +111,10 @@ class SarimaxModel:
     def to_dict(self) -> dict[str, Any]:
         """Convert the model to values that JSON can hold."""
         arrays = {name: getattr(self, name).tolist() for name in _ARRAYS}
-        parts = {"effect": self.effect, "planned": self.planned}
-        return {"week": self.week.isoformat(), **arrays} | {k: v.to_dict() for k, v in parts.items() if v}
+        saved: dict[str, Any] = {k: v.to_dict() for k in ("effect", "planned") if (v := getattr(self, k))}
+        if self.outliers is not None:
+            saved["outliers"] = saved_outliers(self.outliers)
+        return {"week": self.week.isoformat(), **arrays, **saved}
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> "SarimaxModel":
@@ -114,6 +124,7 @@ class SarimaxModel:
             **{name: np.array(saved[name]) for name in _ARRAYS},
             effect=CovariateEffect.from_dict(saved["effect"]) if "effect" in saved else None,
             planned=cls.from_dict(saved["planned"]) if "planned" in saved else None,
+            outliers=read_outliers(saved["outliers"]) if "outliers" in saved else None,
         )
 
 
@@ -193,7 +204,8 @@ def _fit_panel(
     effect = CovariateEffect.fit(panel, known, n_weeks - 1) if known else None
     regressors = effect.on(panel, known, n_weeks - 1) if effect and known else None
     usual = regressors.removed_from(panel, n_weeks - 1) if regressors else panel
-    past, deviation = season_components(usual, totals, n_weeks - 1, horizon)
+    outlying = noted_outliers(panel, n_weeks - 1)
+    past, deviation = season_components(usual, totals.with_notes(outlying), n_weeks - 1, horizon)
     sparse = is_sparse(panel, n_weeks - 1)
     season = np.stack(
         [fit_season(past[:, sparse == c, :n_weeks], deviation[sparse == c]) for c in (False, True)]
@@ -202,20 +214,21 @@ def _fit_panel(
     rolling = _forecast_every_week(panel, totals, Season(past, own, season, n_weeks - 1), horizon, regressors)
 
     counted = np.where((np.arange(n_weeks) >= n_weeks - ERROR_WEEKS)[:, None], rolling.error, np.nan)
-    by_horizon = np.array([_average(np.median, np.abs(counted[..., h]), 1.0) for h in range(horizon)])
+    by_horizon = np.array([average_error(np.median, np.abs(counted[..., h]), 1.0) for h in range(horizon)])
     pattern = rolling.pattern
     relative = np.abs(counted) / by_horizon
-    overall = _average(np.mean, relative, 1.0)
-    spread = np.array([_average(np.mean, relative[pattern == p], overall) for p in range(len(PATTERNS))])
+    overall = average_error(np.mean, relative, 1.0)
+    spread = np.array([average_error(np.mean, relative[pattern == p], overall) for p in range(len(PATTERNS))])
     standardised = counted / error_scales(rolling, by_horizon, spread)
     errors = np.array(
         [
-            [_quantiles(standardised[pattern == p, h], standardised[..., h]) for h in range(horizon)]
+            [error_quantiles(standardised[pattern == p, h], standardised[..., h]) for h in range(horizon)]
             for p in range(len(PATTERNS))
         ]
     )
     model = SarimaxModel(week, season, by_horizon, spread, errors, np.ones(len(PATTERNS)), effect)
-    return replace(model, smearing=_smearing(model, panel, rolling)), panel, rolling
+    smearing = _smearing(model, panel, rolling)
+    return replace(model, smearing=smearing, outliers=outlying), panel, rolling
 
 
 def _smearing(model: SarimaxModel, panel: Panel, rolling: RollingForecasts) -> np.ndarray:
@@ -251,7 +264,7 @@ def rolling_forecasts(model: SarimaxModel, panel: Panel, totals: GroupTotals) ->
     known = KnownCovariates.of(panel, model.horizon, effect.names) if effect else None
     regressors = effect.on(panel, known, fitted_at) if effect and known else None
     usual = regressors.removed_from(panel, fitted_at) if regressors else panel
-    past, deviation = season_components(usual, totals, fitted_at, model.horizon)
+    past, deviation = season_components(usual, totals.with_notes(model.outliers), fitted_at, model.horizon)
     season = Season(past, own_season(deviation, model.horizon), model.season, fitted_at)
     return _forecast_every_week(panel, totals, season, model.horizon, regressors)
 
@@ -289,18 +302,20 @@ def predict(
     pandas.DataFrame
         Rows of a forecast table.
     """
-    origins = sorted(origins)
-    panel = Panel.from_history(history, add_weeks(model.week, 1 - settings.history_weeks), origins[-1])
-    columns = np.array([panel.column(o) for o in origins])
-    values = distributions(model, rolling_forecasts(model, panel, totals), columns)
-    if model.planned:
-        planned = rolling_forecasts(model.planned, panel, totals)
-        if planned.regressors:
-            complete = planned.regressors.covariates.complete[:, columns]
-            values = np.where(complete[..., None], distributions(model.planned, planned, columns), values)
-    series, origin = np.nonzero(np.stack([panel.active(c) for c in columns], axis=1))
-    weeks = np.array(origins, dtype="datetime64[ns]")
-    return forecast_table(panel.series.iloc[series], weeks[origin], values[series, origin])
+    tables = []
+    for group, known in by_knowledge(history, origins):
+        panel = Panel.from_history(known, add_weeks(model.week, 1 - settings.history_weeks), group[-1])
+        columns = np.array([panel.column(o) for o in group])
+        values = distributions(model, rolling_forecasts(model, panel, totals), columns)
+        if model.planned:
+            planned = rolling_forecasts(model.planned, panel, totals)
+            if planned.regressors:
+                complete = planned.regressors.covariates.complete[:, columns, :, None]
+                values = np.where(complete, distributions(model.planned, planned, columns), values)
+        series, origin = np.nonzero(np.stack([panel.active(c) for c in columns], axis=1))
+        weeks = np.array(group, dtype="datetime64[ns]")
+        tables.append(forecast_table(panel.series.iloc[series], weeks[origin], values[series, origin]))
+    return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
 
 
 def distributions(model: SarimaxModel, rolling: RollingForecasts, columns: np.ndarray) -> np.ndarray:
@@ -377,20 +392,3 @@ def at_least_booked(values: np.ndarray, rolling: RollingForecasts, cells: Cells)
 def model_error_scales(model: SarimaxModel, rolling: RollingForecasts) -> np.ndarray:
     """Return the scale of the errors as known at the end of each week, (series, weeks, horizon)."""
     return error_scales(rolling, model.error_by_horizon, model.spread)
-
-
-def _average(average: Callable[[np.ndarray], Any], values: np.ndarray, default: float) -> float:
-    known = values[np.isfinite(values)]
-    return max(float(average(known)), 1e-6) if len(known) else default
-
-
-def _quantiles(errors: np.ndarray, of_all: np.ndarray) -> np.ndarray:
-    """Quantiles at ERROR_LEVELS of `errors`, or of the errors of all patterns where these are too few."""
-    for sample in (errors, of_all):
-        known = sample[np.isfinite(sample)]
-        if len(known) >= MIN_ERRORS:
-            return np.asarray(np.quantile(known, ERROR_LEVELS))
-    from scipy.special import ndtri
-
-    normal: np.ndarray = ndtri(ERROR_LEVELS) * np.sqrt(np.pi / 2)  # scaled to a mean absolute value of one
-    return normal

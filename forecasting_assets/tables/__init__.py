@@ -6,6 +6,7 @@ Column names are contract; a table may hold more columns than it declares, of te
 from forecasting_assets.tables.forecasts import (
     ASSUMED_CORRELATIONS,
     BACKTEST_REPORT,
+    CLEANED_POINTS,
     DEMAND_FORECAST,
     ERROR_CORRELATIONS,
     FORECAST_ERRORS,
@@ -54,6 +55,7 @@ from forecasting_assets.tables.planning import (
 )
 from forecasting_assets.tables.planning_files import (
     COVARIATE_FILE,
+    DEMAND_CORRECTIONS,
     FORECAST_OVERRIDES,
     KNOWN_ON,
     LAST_USE,
@@ -61,6 +63,7 @@ from forecasting_assets.tables.planning_files import (
     PLANNING_FILES,
     PROMISES,
     STOCK,
+    SUCCESSORS,
     WORK_IN_PROGRESS,
 )
 from forecasting_assets.tables.schema import Column, ColumnType, Table, texts_ddl
@@ -86,8 +89,10 @@ __all__ = [
     "CAPACITY_OVERRIDES",
     "CAPACITY_OVERRIDES_KNOWN",
     "CATEGORY",
+    "CLEANED_POINTS",
     "CLEAN_ORDERS",
     "COVARIATE_FILE",
+    "DEMAND_CORRECTIONS",
     "DEMAND_FORECAST",
     "DEMAND_HISTORY",
     "DEMAND_PLAN",
@@ -129,6 +134,7 @@ __all__ = [
     "SARIMAX_MODEL",
     "SERIES",
     "STOCK",
+    "SUCCESSORS",
     "SUPPLY_LEDGER",
     "SUPPLY_POSITION",
     "WEEK",

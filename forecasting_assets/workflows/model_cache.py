@@ -19,8 +19,9 @@ from forecasting_assets.forecasting import sarimax, xgb
 from forecasting_assets.forecasting.part_sample import PartSample
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.lake.lake import Lake
+from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.lake.records import fingerprint
-from forecasting_assets.pipeline import MODEL_SETTINGS
+from forecasting_assets.pipeline import MODEL_SETTINGS, NOTES
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     KNOWN_COVARIATES,
@@ -34,6 +35,7 @@ from forecasting_assets.tracking.client import Tracking
 from forecasting_assets.weeks import add_weeks, weeks_between
 from forecasting_assets.workflows.order_book import books_with_rows, weeks_with_rows
 from forecasting_assets.workflows.parallel import each_week
+from forecasting_assets.workflows.planner_notes import read_notes
 
 #: File of a logged model with what it needs to predict besides its trees.
 DESCRIPTION = "description.json"
@@ -148,15 +150,17 @@ def _sample(settings: Settings, lake: Lake, fitted_at: date) -> tuple[pd.DataFra
         Demand, bookings and known covariates of a sample of the parts, and the totals of all; no more is in memory.
     """
     weeks, columns = history_weeks(settings, fitted_at, fitted_at), [*SERIES, "part_category", "quantity"]
+    notes = read_notes(settings, lake, weeks)
     sample, totals = PartSample(settings.forecasting.fit_series), []
     batches = [lake.batches(WEEKLY_DEMAND, weeks, columns)]
     if booked := list(books_with_rows(lake, weeks)):
         batches.append(lake.batches(ORDER_BOOK, booked, [*columns, "due_week"]))
     for rows in chain(*batches):
         sample.add(rows)
-        totals.append(GroupTotals.from_history(rows))
-    covariates = [sample.covariates(rows) for rows in known_covariates(settings, lake, fitted_at, fitted_at)]
-    return pd.concat([sample.rows, *covariates], ignore_index=True), GroupTotals.joined(totals)
+        totals.append(GroupTotals.from_history(pd.concat([rows, notes]) if len(notes) else rows))
+    covariates = [sample.about(rows) for rows in known_covariates(settings, lake, fitted_at, fitted_at)]
+    others = [*covariates, sample.about(notes)] if len(notes) else covariates
+    return pd.concat([sample.rows, *others], ignore_index=True), GroupTotals.joined(totals)
 
 
 def known_covariates(settings: Settings, lake: Lake, fitted_at: date, last: date) -> Iterator[pd.DataFrame]:
@@ -251,13 +255,14 @@ def fit_ids(settings: Settings, lake: Lake, weeks: Sequence[date]) -> dict[date,
         lake.records.content_ids, (WEEKLY_DEMAND, ORDER_BOOK, KNOWN_COVARIATES, features)
     )
     values = {name: getattr(settings, name).model_dump(mode="json") for name in MODEL_SETTINGS}
-    ids = {}
+    ids, folder = {}, PlanningFolder.of(settings)
     for week in weeks:
         history = history_weeks(settings, week, week)
         files = [known.get(w) for known in (demand_files, book_files) for w in history]
         files += [covariate_files.get(w) for w in covariate_weeks(settings, week, week)]
         files += [feature_files.get(w) for w in training_weeks(settings, week)]
-        ids[week] = fingerprint([str(week), files, values, code()])
+        notes = folder.versions(week, NOTES)
+        ids[week] = fingerprint([str(week), files, notes, values, code()])
     return ids
 
 

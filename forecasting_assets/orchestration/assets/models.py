@@ -15,6 +15,7 @@ from forecasting_assets.settings import Settings
 from forecasting_assets.tables import SARIMAX_MODEL, XGB_MODEL
 from forecasting_assets.tracking.client import Tracking
 from forecasting_assets.weeks import refit_week
+from forecasting_assets.workflows.cleaned_points import write_cleaned_points
 from forecasting_assets.workflows.model_cache import SarimaxFallback, fits, traceable
 from forecasting_assets.workflows.model_runs import ForecastJob, ModelTracker
 from forecasting_assets.workflows.week_result import WeekResults
@@ -40,11 +41,14 @@ def sarimax_model(
         job.tasks(weeks),
         settings.forecasting,
     )
+    left_out = write_cleaned_points(settings, lake, refits)
     rows = write_weeks(forecasts, lake, SARIMAX_MODEL, weeks)
     tracker = ModelTracker(settings, lake, tracking)
     for fit in trained:
         with TemporaryDirectory() as folder:
-            yield from tracker.sarimax(traceable(fit, settings, lake), refits[fit.week], rows, Path(folder))
+            model = traceable(fit, settings, lake)
+            for week, result in tracker.sarimax(model, refits[fit.week], rows, Path(folder)):
+                yield week, replace(result, metadata={**result.metadata, **left_out[week]})
 
 
 def xgb_model(

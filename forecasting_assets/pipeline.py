@@ -299,16 +299,10 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
             settings=("calendar.horizon_weeks", "orders.fold_case"),
             also_writes=(OVERRIDE_USE,),
             checks=(
-                Check(
-                    "contract",
-                    "Each part, region and due week has one row, with no less planned than is booked.",
-                ),
+                Check("contract", "Each part, region and due week has one row; bookings are planned for."),
                 Check("overrides_used", "Every forecast override can change the forecast.", blocking=False),
-                Check(
-                    "planning_files_recognised",
-                    "Every file of the planning folder is of a known kind.",
-                    blocking=False,
-                ),
+                Check("notes_known", "Demand corrections and successors name known series.", blocking=False),
+                Check("planning_files_recognised", "Every planning file is of a known kind.", blocking=False),
             ),
         ),
         WeeklyAsset(

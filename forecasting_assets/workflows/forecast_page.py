@@ -25,6 +25,7 @@ from forecasting_assets.reporting.forecast_page import (
 from forecasting_assets.reporting.outlook import EARLIER_ORIGINS, HISTORY_WEEKS, ForecastTables
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
+    CLEANED_POINTS,
     DEMAND_FORECAST,
     DEMAND_PLAN,
     FORECAST_ERRORS,
@@ -39,6 +40,7 @@ from forecasting_assets.tracking.week_model import week_model_files
 from forecasting_assets.weeks import add_weeks, weeks_between
 from forecasting_assets.workflows.model_cache import history_weeks, known_covariates, load_xgb
 from forecasting_assets.workflows.order_book import books_with_rows
+from forecasting_assets.workflows.planner_notes import read_notes
 
 
 class UnknownSeriesError(PicklableError, ValueError):
@@ -161,6 +163,7 @@ def _read(
         pd.concat(forecasts, ignore_index=True),
         of(lake.read_pandas(PART_ERRORS, [week], missing_ok=True)),
         lake.read_pandas(FORECAST_ERRORS, [week], missing_ok=True),
+        left_out=of(lake.read_pandas(CLEANED_POINTS, [week], missing_ok=True)),
     )
 
 
@@ -189,14 +192,16 @@ def _drivers(
         chosen, on=SERIES
     )
     weeks, columns = history_weeks(settings, model.week, week), [*SERIES, "part_category", "quantity"]
+    notes = read_notes(settings, lake, weeks)
     batches = [lake.batches(WEEKLY_DEMAND, weeks, columns)]
     if booked := list(books_with_rows(lake, weeks)):
         batches.append(lake.batches(ORDER_BOOK, booked, [*columns, "due_week"]))
     history, totals = [], []
     for rows in chain(*batches):
-        totals.append(GroupTotals.from_history(rows))
+        totals.append(GroupTotals.from_history(pd.concat([rows, notes]) if len(notes) else rows))
         # All regions of a part: SARIMAX learns from them together.
         history.append(rows[rows["part_id"].isin(chosen["part_id"])])
+    history.append(notes[notes["part_id"].isin(chosen["part_id"])])
     history += [
         rows[rows["part_id"].isin(chosen["part_id"]) | rows["part_id"].isna()]
         for rows in known_covariates(settings, lake, model.week, week)

@@ -144,12 +144,12 @@ def test_what_is_left_out_is_listed_and_a_planner_can_keep_it():
 def test_the_correction_entered_last_counts():
     history = corrected(history_of(market()), [80], "exclude", add_weeks(LAST, -2))
     history = corrected(history, [80], "keep", LAST)
-    before, after = (
-        Panel.from_history(history, FIRST, last).corrections for last in (add_weeks(LAST, -1), LAST)
-    )
-    assert before.excluded[0, 80]
-    assert not after.excluded.any()
-    assert after.kept[0, 80]
+    before, after = (Panel.from_history(history, FIRST, last) for last in (add_weeks(LAST, -1), LAST))
+    assert before.corrections
+    assert before.corrections.excluded[0, 80]
+    assert after.corrections
+    assert not after.corrections.excluded.any()
+    assert after.corrections.kept[0, 80]
 
 
 def notes_of_both_kinds(history: pd.DataFrame, entered: date) -> pd.DataFrame:
@@ -223,8 +223,16 @@ def test_a_successor_of_a_successor_takes_over_from_the_first_part():
             "entered": pd.to_datetime(["2024-02-01", "2024-05-30", "2024-12-01"]),
         }
     )
-    found = known_successors(rows).set_index(["part_id", "successor_id"])
-    assert found.loc[("A", "C"), ["region", "share"]].tolist() == ["EU", 0.5]
-    assert found.loc[("A", "C"), "from_week"] == pd.Timestamp("2024-06-03")
-    assert found.loc[("A", "C"), "known"] == pd.Timestamp("2024-05-27")
-    assert not (found.index.get_level_values(0) == found.index.get_level_values(1)).any()
+    found = known_successors(rows)
+    of_both = found[(found["part_id"] == "A") & (found["successor_id"] == "C")].to_dict("records")
+    assert of_both == [
+        {
+            "part_id": "A",
+            "successor_id": "C",
+            "region": "EU",
+            "from_week": pd.Timestamp("2024-06-03"),
+            "share": 0.5,
+            "known": pd.Timestamp("2024-05-27"),
+        }
+    ]
+    assert (found["part_id"] != found["successor_id"]).all()

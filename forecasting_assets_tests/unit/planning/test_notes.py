@@ -15,7 +15,9 @@ from forecasting_assets.tables.table_files import file_content
 from forecasting_assets.weeks import add_weeks
 
 WEEK = date(2026, 9, 21)
-CORRECTION = "part_id,region,week,action,reason,author,entered\nP1,EU,2026-08-03,exclude,fair,Ada,2026-09-27\n"
+CORRECTION = (
+    "part_id,region,week,action,reason,author,entered\nP1,EU,2026-08-03,exclude,fair,Ada,2026-09-27\n"
+)
 SUCCESSOR = "part_id,successor_id,region,from_week,share,entered\nP1,P2,,2026-10-05,,2026-09-27\n"
 FILES = {"demand_corrections": (CORRECTION, CORRECTIONS), "successors": (SUCCESSOR, SUCCESSIONS)}
 ACTIVE = pd.DataFrame({"part_id": ["P1", "P3"], "region": "EU"})

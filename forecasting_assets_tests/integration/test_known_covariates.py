@@ -82,7 +82,9 @@ def test_series_with_a_plan_are_forecast_with_it_and_all_others_as_before(home_c
     np.testing.assert_allclose(effect["before"], mean, rtol=1e-6)
     changed = (effect["before"] - effect["after"]).abs() > 1e-9
     # XGBoost also sees the price of the week before a target.
-    assert set(effect.loc[changed, "target_week"].dt.date) <= set(weeks_between(add_weeks(WEEK, 2), add_weeks(WEEK, 3)))
+    assert set(effect.loc[changed, "target_week"].dt.date) <= set(
+        weeks_between(add_weeks(WEEK, 2), add_weeks(WEEK, 3))
+    )
     assert changed.any()
     case = Case(covariate=changes)
     assert plan_case(home_copy.settings, home_copy.lake, WEEK, case).change.demand == demand_changes(effect)

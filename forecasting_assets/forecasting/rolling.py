@@ -59,6 +59,9 @@ class RollingForecasts:
         (`book.OrderBook`), (series, weeks, horizon). None if nothing is ever booked.
     regressors
         Of forecasts that use known covariates: these and their effect. Errors are NaN where not all were known.
+    young
+        What forecasts from the end of each week are multiplied by, as series that have just begun borrow their level
+        (`young`), (series, weeks). None if they borrow none.
     """
 
     endog: np.ndarray
@@ -71,6 +74,25 @@ class RollingForecasts:
     booked: np.ndarray | None = None
     booked_share: np.ndarray | None = None
     regressors: Regressors | None = None
+    young: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells of a rolling forecast: row of the series, column of the origin week, and horizon counted from 0."""
+
+    series: np.ndarray
+    column: np.ndarray
+    h: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of cells."""
+        return len(self.series)
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """Return the value of each cell in an array (series, weeks, horizon)."""
+        selected: np.ndarray = values[self.series, self.column, self.h]
+        return selected
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ from forecasting_assets.forecasting.own_history import blend_own_history
 from forecasting_assets.forecasting.panel import Panel, in_units
 from forecasting_assets.forecasting.planner_notes import by_knowledge
 from forecasting_assets.forecasting.rolling import (
+    Cells,
     RollingForecasts,
     Season,
     error_scales,
@@ -55,6 +56,7 @@ from forecasting_assets.forecasting.rolling import (
 )
 from forecasting_assets.forecasting.season import GroupTotals, fit_season, own_season, season_components
 from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.forecasting.young import YoungLevels
 from forecasting_assets.weeks import add_weeks
 
 #: Number of latest weeks whose errors make the distribution.
@@ -91,6 +93,8 @@ class SarimaxModel:
     outliers
         Outliers of the series that it was fitted to (`outlying.noted_outliers`), which are no part of the season
         of their groups. None if there are none.
+    young
+        What series that have just begun borrow from like series. None if that does not help.
     """
 
     week: date
@@ -102,6 +106,7 @@ class SarimaxModel:
     effect: CovariateEffect | None = None
     planned: "SarimaxModel | None" = None
     outliers: pd.DataFrame | None = None
+    young: YoungLevels | None = None
 
     @property
     def horizon(self) -> int:
@@ -111,7 +116,9 @@ class SarimaxModel:
     def to_dict(self) -> dict[str, Any]:
         """Convert the model to values that JSON can hold."""
         arrays = {name: getattr(self, name).tolist() for name in _ARRAYS}
-        saved: dict[str, Any] = {k: v.to_dict() for k in ("effect", "planned") if (v := getattr(self, k))}
+        saved: dict[str, Any] = {
+            k: v.to_dict() for k in ("effect", "planned", "young") if (v := getattr(self, k))
+        }
         if self.outliers is not None:
             saved["outliers"] = saved_outliers(self.outliers)
         return {"week": self.week.isoformat(), **arrays, **saved}
@@ -125,29 +132,12 @@ class SarimaxModel:
             effect=CovariateEffect.from_dict(saved["effect"]) if "effect" in saved else None,
             planned=cls.from_dict(saved["planned"]) if "planned" in saved else None,
             outliers=read_outliers(saved["outliers"]) if "outliers" in saved else None,
+            young=YoungLevels.from_dict(saved["young"]) if "young" in saved else None,
         )
 
 
 #: Fields of a model that are arrays.
 _ARRAYS = ("season", "error_by_horizon", "spread", "errors", "smearing")
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Cells of a rolling forecast: row of the series, column of the origin week, and horizon counted from 0."""
-
-    series: np.ndarray
-    column: np.ndarray
-    h: np.ndarray
-
-    def __len__(self) -> int:
-        """Return the number of cells."""
-        return len(self.series)
-
-    def of(self, values: np.ndarray) -> np.ndarray:
-        """Return the value of each cell in an array (series, weeks, horizon)."""
-        selected: np.ndarray = values[self.series, self.column, self.h]
-        return selected
 
 
 def fit(
@@ -228,7 +218,8 @@ def _fit_panel(
     )
     model = SarimaxModel(week, season, by_horizon, spread, errors, np.ones(len(PATTERNS)), effect)
     smearing = _smearing(model, panel, rolling)
-    return replace(model, smearing=smearing, outliers=outlying), panel, rolling
+    young = YoungLevels.fit(panel)
+    return replace(model, smearing=smearing, outliers=outlying, young=young), panel, rolling
 
 
 def _smearing(model: SarimaxModel, panel: Panel, rolling: RollingForecasts) -> np.ndarray:
@@ -266,7 +257,8 @@ def rolling_forecasts(model: SarimaxModel, panel: Panel, totals: GroupTotals) ->
     usual = regressors.removed_from(panel, fitted_at) if regressors else panel
     past, deviation = season_components(usual, totals.with_notes(model.outliers), fitted_at, model.horizon)
     season = Season(past, own_season(deviation, model.horizon), model.season, fitted_at)
-    return _forecast_every_week(panel, totals, season, model.horizon, regressors)
+    rolling = _forecast_every_week(panel, totals, season, model.horizon, regressors)
+    return replace(rolling, young=model.young.factors(panel)) if model.young else rolling
 
 
 def _forecast_every_week(
@@ -363,7 +355,15 @@ def cell_distributions(
     """
     values = _arima_distributions(model, rolling, scales, cells)
     blended = blend_own_history(values, rolling, cells.series, cells.column)
-    return at_least_booked(blended, rolling, cells)
+    return at_least_booked(with_borrowed_level(blended, rolling, cells), rolling, cells)
+
+
+def with_borrowed_level(values: np.ndarray, rolling: RollingForecasts, cells: Cells) -> np.ndarray:
+    """Change forecasts of some cells (cells, VALUES) of young series by the level that these borrow."""
+    if rolling.young is None:
+        return values
+    changed: np.ndarray = values * rolling.young[cells.series, cells.column, None]
+    return changed
 
 
 def _arima_distributions(

@@ -10,8 +10,8 @@ import pandas as pd
 from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.forecast_arrays import SeriesIndex
 from forecasting_assets.forecasting.panel import Panel, week_numbers
-from forecasting_assets.forecasting.rolling import RollingForecasts
-from forecasting_assets.forecasting.sarimax import Cells, SarimaxModel
+from forecasting_assets.forecasting.rolling import Cells, RollingForecasts
+from forecasting_assets.forecasting.sarimax import SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb.usual import UsualDemand

@@ -93,4 +93,5 @@ def _distributions(model: XgbModel, features: pd.DataFrame, base: Baseline) -> n
     relative = np.column_stack([booster.inplace_predict(x) for booster in (model.mean, model.quantiles)])
     highest = in_units(base.rolling.highest[cells.series, cells.column], base.rolling.scale[cells.series])
     values = np.minimum(base.in_units(relative, cells), highest[:, None])
+    values = sarimax.with_borrowed_level(values, base.rolling, cells)
     return sarimax.at_least_booked(values, base.rolling, cells)

@@ -76,7 +76,8 @@ class YoungLevels:
         weight = like_weight(age, self.worth)
         usable = (age >= 1) & np.isfinite(like) & (own > 0)
         ratio = np.divide(like, own, out=np.ones_like(own), where=usable)
-        return 1 + weight * (ratio - 1)
+        factors: np.ndarray = 1 + weight * (ratio - 1)
+        return factors
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to values that JSON can hold."""

@@ -23,6 +23,7 @@ from benchmarks.yardstick import Yardstick, report
 from devtools.feature_table import features
 from forecasting_assets.forecasting import sarimax, xgb
 from forecasting_assets.forecasting.forecast_arrays import VALUES
+from forecasting_assets.forecasting.model import ModelData
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.planning.covariates import covariate_rows, first_known
@@ -66,7 +67,7 @@ def forecasts(yardstick: Yardstick, with_xgb: bool, with_plan: bool) -> dict[str
             tables.setdefault("sarimax", []).append(linear)
             if with_xgb:
                 table = features(demand, yardstick.horizon)
-                data = xgb.TrainingData(table, history, totals)
+                data = ModelData(table, history, totals)
                 fitted = xgb.fit(data, origin, yardstick.horizon, SETTINGS)
                 now = table[table["week"] == pd.Timestamp(origin)]
                 trees = xgb.predict(fitted, now, history, totals, SETTINGS)

@@ -22,6 +22,7 @@ from benchmarks import peers, results
 from devtools.feature_table import features as feature_table
 from forecasting_assets.demo import Marketplace, generate
 from forecasting_assets.forecasting import sarimax, xgb
+from forecasting_assets.forecasting.model import ModelData
 from forecasting_assets.forecasting.part_sample import sample_parts
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
@@ -67,7 +68,7 @@ def run_arima(histories: list[pd.DataFrame]) -> int:
 
 def run_xgb(features: pd.DataFrame, demand: pd.DataFrame, totals: GroupTotals, week: date) -> int:
     """Fit XGBoost and forecast one week; return the number of forecasts."""
-    model = xgb.fit(xgb.TrainingData(features, demand, totals), week, HORIZON, SETTINGS)
+    model = xgb.fit(ModelData(features, demand, totals), week, HORIZON, SETTINGS)
     rows = features[features["week"] == pd.Timestamp(week)]
     return len(xgb.predict(model, rows, demand, totals, SETTINGS)) // HORIZON
 

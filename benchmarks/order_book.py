@@ -19,6 +19,7 @@ from forecasting_assets.demo.orders import order_lines
 from forecasting_assets.forecasting import sarimax, xgb
 from forecasting_assets.forecasting.forecast_arrays import SeriesIndex
 from forecasting_assets.forecasting.metrics import error_sums, metrics, naive_errors
+from forecasting_assets.forecasting.model import ModelData
 from forecasting_assets.forecasting.panel import Panel, split_history
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
@@ -58,7 +59,7 @@ def forecast(history: pd.DataFrame, table: pd.DataFrame, origins: Sequence[date]
     totals, made = GroupTotals.from_history(history), []
     for origin in origins:
         known = history[history["week"] <= pd.Timestamp(origin)]
-        model = xgb.fit(xgb.TrainingData(table, known, totals), origin, HORIZON, SETTINGS)
+        model = xgb.fit(ModelData(table, known, totals), origin, HORIZON, SETTINGS)
         now = table[table["week"] == pd.Timestamp(origin)]
         made.append(
             (

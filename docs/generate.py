@@ -22,7 +22,8 @@ from pydantic_core import PydanticUndefined
 from forecasting_assets import tables
 from forecasting_assets.cli.app import app
 from forecasting_assets.graph import Upstream, WeeklyAsset
-from forecasting_assets.orchestration.build import ASSET_FUNCTIONS
+from forecasting_assets.orchestration.build import asset_functions
+from forecasting_assets.orchestration.factory import AssetFunction
 from forecasting_assets.pipeline import build_pipeline
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import Table
@@ -149,7 +150,8 @@ def _toml(value: Any) -> str:
 
 def tables_page() -> str:
     """Return the reference of assets, their tables and checks, and of the network and planning files."""
-    pipeline = build_pipeline(Settings(home=Path()))
+    settings = Settings(home=Path())
+    pipeline, functions = build_pipeline(settings), asset_functions(settings)
     lines = [
         "# Assets, tables and checks",
         "",
@@ -162,7 +164,7 @@ def tables_page() -> str:
         lines += [f"## {title}", ""]
         for asset in pipeline.values():
             if asset.group == group:
-                lines += _asset(asset)
+                lines += _asset(asset, functions[asset.name])
     lines += ["## Network files", "", "The files that you write and the platform reads.", ""]
     for table in _NETWORK_FILES:
         lines += [f"### {table.name}.csv", "", *_columns(table), ""]
@@ -184,8 +186,8 @@ def tables_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _asset(asset: WeeklyAsset) -> Iterator[str]:
-    description = " ".join((ASSET_FUNCTIONS[asset.name].function.__doc__ or "").split())
+def _asset(asset: WeeklyAsset, function: AssetFunction) -> Iterator[str]:
+    description = " ".join((function.function.__doc__ or "").split())
     yield from [f"### {asset.name}", "", description, ""]
     reads = [f"`{source.asset}`{_weeks(source)}" for source in asset.upstream]
     reads += [asset.files] if asset.files else []

@@ -10,6 +10,8 @@ and computes nothing.
 from forecasting_assets.allocation import FORESEEN_WEEKS, REPLAYED_WEEKS
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.features.window import LOOKBACK_WEEKS
+from forecasting_assets.forecasting.registry import Sarimax, find_models
+from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.graph import (
     NETWORK_FILES,
     ORDER_FILES,
@@ -50,11 +52,10 @@ from forecasting_assets.tables import (
     RAW_ORDERS,
     REJECTED_ORDERS,
     REPLAY_STATE,
-    SARIMAX_MODEL,
     SUPPLY_LEDGER,
     SUPPLY_POSITION,
     WEEKLY_DEMAND,
-    XGB_MODEL,
+    model_table,
 )
 
 #: Weeks of orders that the seasonal naive forecast uses: the year before every target week is among them.
@@ -63,8 +64,9 @@ NAIVE_LOOKBACK_WEEKS = 60
 COUNT_WEEKS = 8
 #: Weeks of orders that give the value of a unit where past weeks are replayed.
 VALUED_WEEKS = 26
-#: Settings that change what the models forecast.
-MODEL_SETTINGS = ("calendar", "forecasting")
+#: Settings that change what a model forecasts. Which models there are does not.
+MODEL_FIELDS = set(ForecastingSettings.model_fields) - {"models"}
+MODEL_SETTINGS = ("calendar", *sorted(f"forecasting.{field}" for field in MODEL_FIELDS))
 #: Overrides of coming weeks, and those that are judged once the weeks that they are about have closed.
 OVERRIDES = PlanningInput("forecast_overrides")
 PAST_OVERRIDES = PlanningInput("forecast_overrides", past=True)
@@ -195,35 +197,28 @@ def _model_assets(settings: Settings) -> list[WeeklyAsset]:
     training = Upstream("feature_table", first=-settings.forecasting.xgb_train_weeks - before_refit)
     return [
         WeeklyAsset(
-            SARIMAX_MODEL,
+            model_table(model.name),
             "forecasts",
-            (Upstream("feature_table"), history, book, covariates),
+            (training if model.reads_features else Upstream("feature_table"), history, book, covariates),
             planning=NOTES,
             settings=MODEL_SETTINGS,
-            also_writes=(CLEANED_POINTS,),
+            also_writes=(CLEANED_POINTS,) if model.name == Sarimax.name else (),
             checks=(_FORECAST_CONTRACT,),
-        ),
-        WeeklyAsset(
-            XGB_MODEL,
-            "forecasts",
-            (training, history, book, covariates),
-            planning=NOTES,
-            settings=MODEL_SETTINGS,
-            checks=(_FORECAST_CONTRACT,),
-        ),
+        )
+        for model in find_models(settings.forecasting.models)
     ]
 
 
 def _forecast_assets(settings: Settings) -> list[WeeklyAsset]:
     # Weights and the errors they are judged by come from `backtest_weeks` origins each.
     origins = -2 * settings.forecasting.backtest_weeks
+    models = [model_table(model.name).name for model in find_models(settings.forecasting.models)]
     return [
         WeeklyAsset(
             BACKTEST_REPORT,
             "forecasts",
             (
-                Upstream("sarimax_model", first=origins, optional=True),
-                Upstream("xgb_model", first=origins, optional=True),
+                *(Upstream(model, first=origins, optional=True) for model in models),
                 Upstream("feature_table", first=origins, optional=True),
                 Upstream("order_book", first=origins, optional=True),
                 Upstream(
@@ -231,7 +226,7 @@ def _forecast_assets(settings: Settings) -> list[WeeklyAsset]:
                 ),
             ),
             planning=(PAST_OVERRIDES,),
-            settings=(*MODEL_SETTINGS, "orders.fold_case"),
+            settings=(*MODEL_SETTINGS, "forecasting.models", "orders.fold_case"),
             also_writes=(ERROR_CORRELATIONS, FORECAST_ERRORS, PART_ERRORS),
             checks=(
                 Check("contract", "Every metric has one value for each model, segment and horizon."),
@@ -257,11 +252,11 @@ def _forecast_assets(settings: Settings) -> list[WeeklyAsset]:
             "forecasts",
             (
                 Upstream("backtest_report"),
-                Upstream("sarimax_model"),
-                Upstream("xgb_model"),
+                *(Upstream(model) for model in models),
                 Upstream("feature_table"),
                 Upstream("order_book"),
             ),
+            settings=("forecasting.models",),
             checks=(_FORECAST_CONTRACT,),
         ),
     ]

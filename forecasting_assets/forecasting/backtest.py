@@ -18,7 +18,7 @@ import pandas as pd
 
 from forecasting_assets.features.demand_patterns import SEGMENTS
 from forecasting_assets.forecasting.calibration import ratio_counts, widen, width_factors
-from forecasting_assets.forecasting.combine import combination_weights, segment_codes, weighted_average
+from forecasting_assets.forecasting.combine import segment_codes, weighted_average
 from forecasting_assets.forecasting.correlation import MarketSums, error_correlations, normal_scores
 from forecasting_assets.forecasting.error_groups import (
     OriginErrors,
@@ -33,12 +33,12 @@ from forecasting_assets.forecasting.naive import seasonal_naive
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.value_added import JudgedOverrides, value_added_rows
+from forecasting_assets.forecasting.weights import combination_weights, pairs
 from forecasting_assets.tables import FORECAST_OVERRIDES, SERIES
 from forecasting_assets.weeks import add_weeks, weeks_apart
 
-MODELS = ["sarimax", "xgb", "combined", "seasonal_naive"]
-#: The forecasts whose errors are summed: MODELS, and the plain average of the first two, which the weights need.
-_SUMMED = [*MODELS, "equal"]
+#: Forecasts that are judged beside those of the models.
+OTHERS = ["combined", "seasonal_naive"]
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,10 @@ class PastForecasts:
 
     Attributes
     ----------
+    models
+        Names of the models.
     forecasts
-        Model ("sarimax" or "xgb") and origin to a forecast table.
+        Model and origin to a forecast table.
     segments
         Origin to part_id, region, segment, part_category, mean_52 and price as of then.
     book
@@ -57,6 +59,7 @@ class PastForecasts:
         Rows of FORECAST_OVERRIDES that planners have entered, of which an origin uses those known by its end.
     """
 
+    models: tuple[str, ...]
     forecasts: Callable[[str, date], pd.DataFrame | None]
     segments: Callable[[date], pd.DataFrame | None]
     book: Callable[[date], pd.DataFrame | None] = lambda origin: None
@@ -120,7 +123,7 @@ def rolling_backtest(
     panel = Panel.from_history(demand, add_weeks(begin, 1 - settings.history_weeks), weeks[-1])
     index = SeriesIndex(panel.series)
     n_origins = weeks_apart(begin, weeks[-1])
-    sums = _OriginSums.empty(n_origins, horizon, settings.backtest_weeks)
+    sums = _OriginSums.empty(past.models, n_origins, horizon, settings.backtest_weeks)
     judged = JudgedOverrides.of(past.overrides)
     results = {}
     for o in range(n_origins + 1):
@@ -129,17 +132,19 @@ def rolling_backtest(
             results[week] = _backtest(week, sums, o, judged, panel, settings)
         origin = _load_origin(week, past, index, horizon) if o < n_origins else None
         if origin is not None:
-            weight = _weights(sums.known_at(o), settings).T[origin.segment]
-            combined = weighted_average(origin.sarimax, origin.xgb, weight)
+            weights = _weights(sums.known_at(o), len(past.models), settings)
+            of_series = np.moveaxis(weights, 1, 2)[:, origin.segment]
+            combined = weighted_average(origin.forecasts, of_series)
             combined = widen(combined, sums.widths_at(o)[origin.segment], origin.booked)
             now = panel.column(week) + 1
-            actual = np.full(weight.shape, np.nan)
+            actual = np.full(combined.shape[:2], np.nan)
             closed = panel.demand[origin.series, now : now + horizon]
             actual[:, : closed.shape[1]] = closed
-            models, scale = _models(origin, combined, panel.demand[origin.series, :now], settings)
-            equal = weighted_average(origin.sarimax, origin.xgb, np.full(weight.shape, 0.5))
-            sums.total[:, o] = _sums_at(origin, [*models.values(), equal], scale, actual)
-            sums.ratios[o] = ratio_counts(actual, equal, origin.segment)
+            models, scale = _models(
+                past.models, origin, combined, panel.demand[origin.series, :now], settings
+            )
+            sums.total[:, o] = _sums_at(origin, [*models.values(), *_pair_averages(origin)], scale, actual)
+            sums.ratios[o] = ratio_counts(actual, _plain_average(origin.forecasts), origin.segment)
             sums.correlation[o] = MarketSums.of(normal_scores(actual, combined[..., 1:]), origin.markets)
             sums.errors[o] = OriginErrors.of(week, origin.series, origin.markets, models, actual)
             if judged.groups:
@@ -160,7 +165,7 @@ def _backtest(
     correlations, added = error_correlations(sums.correlations_at(o)), sums.value_added_at(o)
     origins = list(sums.errors.values())
     parts = [
-        _report(week, sums.known_at(o), settings),
+        _report(week, sums.models, sums.known_at(o), settings),
         _width_rows(week, sums.widths_at(o)),
         _home_rows(week, correlations),
         calibration_rows(origins, week),
@@ -176,12 +181,14 @@ def _backtest(
 class _OriginSums:
     """Sums of each origin, and the number of origins that count.
 
-    `total` is (_SUMMED, origins, horizons, SEGMENTS, SUMS); `correlation` has the origins with forecasts, and so has
-    `value_added` (groups of overrides, horizons, METRICS) if there are overrides. `errors` has those of the window.
+    `total` is (forecasts, origins, horizons, SEGMENTS, SUMS), of the `models`, of OTHERS and of the plain average of
+    each pair of models, which the weights need; `correlation` has the origins with forecasts, and so has `value_added`
+    (groups of overrides, horizons, METRICS) if there are overrides. `errors` has those of the window.
     `ratios` has the counts of `calibration.ratio_counts` for the plain average, because the weights of every origin of
     the window would need the window before it as well.
     """
 
+    models: tuple[str, ...]
     total: np.ndarray
     window: int
     correlation: dict[int, MarketSums] = field(default_factory=dict)
@@ -190,12 +197,13 @@ class _OriginSums:
     errors: dict[int, OriginErrors] = field(default_factory=dict)
 
     @classmethod
-    def empty(cls, origins: int, horizon: int, window: int) -> "_OriginSums":
+    def empty(cls, models: tuple[str, ...], origins: int, horizon: int, window: int) -> "_OriginSums":
         """Return sums to which no origin has contributed yet."""
-        return cls(np.zeros((len(_SUMMED), origins, horizon, len(SEGMENTS), len(SUMS))), window)
+        forecasts = len(models) + len(OTHERS) + len(pairs(len(models)))
+        return cls(models, np.zeros((forecasts, origins, horizon, len(SEGMENTS), len(SUMS))), window)
 
     def known_at(self, o: int) -> np.ndarray:
-        """Sum over the window of what had closed by the o-th week: (_SUMMED, horizons, SEGMENTS, SUMS)."""
+        """Sum over the window of what had closed by the o-th week: (forecasts, horizons, SEGMENTS, SUMS)."""
         known: np.ndarray = (self.total[:, self._first(o) : o] * self._closed(o)[None, ..., None, None]).sum(
             axis=1
         )
@@ -238,7 +246,7 @@ class _OriginSums:
 
 @dataclass(frozen=True)
 class _Origin:
-    """Forecasts from one origin: of the rows `series` of the panel, as arrays (series, horizons, VALUES).
+    """Forecasts from one origin: of the rows `series` of the panel, (models, series, horizons, VALUES).
 
     `booked` has the units that were ordered by then, (series, horizons).
     `markets` has the part_category, region, value_class and price of each series, missing where they are not known.
@@ -248,18 +256,17 @@ class _Origin:
     series: np.ndarray
     segment: np.ndarray
     markets: pd.DataFrame
-    sarimax: np.ndarray
-    xgb: np.ndarray
+    forecasts: np.ndarray
     booked: np.ndarray
 
 
 def _load_origin(week: date, past: PastForecasts, index: SeriesIndex, horizon: int) -> _Origin | None:
     """Forecasts from the origin `week`, None if there are none."""
-    tables = [past.forecasts(model, week) for model in ("sarimax", "xgb")]
+    tables = [past.forecasts(model, week) for model in past.models]
     if all(table is None for table in tables):
         return None
-    sarimax, xgb = (index.forecast_array(table, horizon) for table in tables)
-    active = np.flatnonzero(np.isfinite([sarimax[..., 0], xgb[..., 0]]).any(axis=(0, 2)))
+    forecasts = np.stack([index.forecast_array(table, horizon) for table in tables])
+    active = np.flatnonzero(np.isfinite(forecasts[..., 0]).any(axis=(0, 2)))
     if not len(active):
         return None
     known = past.segments(week)
@@ -276,44 +283,52 @@ def _load_origin(week: date, past: PastForecasts, index: SeriesIndex, horizon: i
             validate="one_to_one",
         )
     booked = index.booked_array(past.book(week), week, horizon)
-    return _Origin(week, active, segment, markets, sarimax[active], xgb[active], booked[active])
+    return _Origin(week, active, segment, markets, forecasts[:, active], booked[active])
+
+
+def _plain_average(forecasts: np.ndarray) -> np.ndarray:
+    """Return the mean of the models that have a forecast: (series, horizons, VALUES)."""
+    return weighted_average(forecasts, np.ones(forecasts.shape[:-1]))
+
+
+def _pair_averages(origin: _Origin) -> list[np.ndarray]:
+    """Return the plain average of each pair of models."""
+    return [_plain_average(origin.forecasts[[i, j]]) for i, j in pairs(len(origin.forecasts))]
 
 
 def _models(
-    origin: _Origin, combined: np.ndarray, past: np.ndarray, settings: ForecastingSettings
+    names: Sequence[str],
+    origin: _Origin,
+    combined: np.ndarray,
+    past: np.ndarray,
+    settings: ForecastingSettings,
 ) -> tuple[dict[str, np.ndarray], NaiveErrors]:
-    """Return the forecasts of MODELS in their order and their error scales, from `past` demand (series, weeks)."""
+    """Return the forecasts of the models and of OTHERS, and their error scales, from `past` demand (series, weeks)."""
     history = past[:, past.shape[1] - settings.history_weeks :]
     first = np.where(history.any(axis=1), (history > 0).argmax(axis=1), history.shape[1])
     naive = _mean_and_median(seasonal_naive(history, first, combined.shape[1]))
-    models = {
-        "sarimax": origin.sarimax,
-        "xgb": origin.xgb,
-        "combined": combined,
-        "seasonal_naive": naive,
-    }
+    models = dict(zip(names, origin.forecasts, strict=True)) | {"combined": combined, "seasonal_naive": naive}
     return models, naive_errors(history, first)
 
 
 def _sums_at(
     origin: _Origin, forecasts: Sequence[np.ndarray], scale: NaiveErrors, actual: np.ndarray
 ) -> np.ndarray:
-    """Compute the sums (_SUMMED, horizons, SEGMENTS, SUMS) of one origin.
+    """Compute the sums (forecasts, horizons, SEGMENTS, SUMS) of one origin.
 
-    `forecasts` are those of _SUMMED, `scale` has the scales of their errors, and `actual` the demand (series, weeks)
+    `forecasts` are those of `_OriginSums.total`, `scale` has their scales, and `actual` the demand (series, weeks)
     after the origin, NaN where it is not known.
     """
     n = len(actual)
     in_segment = (origin.segment == np.arange(len(SEGMENTS))[:, None]).astype(float)
     in_segment[SEGMENTS.index("all")] = 1.0
     by_segment = [in_segment @ error_sums(actual, values, scale).reshape(n, -1) for values in forecasts]
-    return np.stack(by_segment).reshape(len(_SUMMED), len(SEGMENTS), actual.shape[1], -1).swapaxes(1, 2)
+    return np.stack(by_segment).reshape(len(forecasts), len(SEGMENTS), actual.shape[1], -1).swapaxes(1, 2)
 
 
-def _weights(known: np.ndarray, settings: ForecastingSettings) -> np.ndarray:
-    """Weight of SARIMAX (horizons, SEGMENTS) from the sums (_SUMMED, horizons, SEGMENTS, SUMS)."""
-    sarimax, xgb, equal = (known[_SUMMED.index(name)] for name in ("sarimax", "xgb", "equal"))
-    return combination_weights(sarimax, xgb, equal, settings.weight_prior_cells)
+def _weights(known: np.ndarray, models: int, settings: ForecastingSettings) -> np.ndarray:
+    """Weights (models, horizons, SEGMENTS) from the sums (forecasts, horizons, SEGMENTS, SUMS)."""
+    return combination_weights(known[:models], known[models + len(OTHERS) :], settings.weight_prior_cells)
 
 
 def _mean_and_median(points: np.ndarray) -> np.ndarray:
@@ -323,20 +338,21 @@ def _mean_and_median(points: np.ndarray) -> np.ndarray:
     return values
 
 
-def _report(week: date, known: np.ndarray, settings: ForecastingSettings) -> pd.DataFrame:
-    """Rows of one week from the sums (_SUMMED, horizons, SEGMENTS, SUMS); horizon 0 is all horizons together."""
+def _report(
+    week: date, models: Sequence[str], known: np.ndarray, settings: ForecastingSettings
+) -> pd.DataFrame:
+    """Rows of one week from the sums (forecasts, horizons, SEGMENTS, SUMS); horizon 0 is all horizons together."""
     known = np.concatenate([known.sum(axis=1, keepdims=True), known], axis=1)
-    sarimax = _weights(known, settings)
-    known = known[: len(MODELS)]
-    values = metrics(known)
-    values["weight"] = np.full(known.shape[:-1], np.nan)
-    values["weight"][0], values["weight"][1] = sarimax, 1 - sarimax
+    judged = [*models, *OTHERS]
+    values = metrics(known[: len(judged)])
+    values["weight"] = np.full(values["n"].shape, np.nan)
+    values["weight"][: len(models)] = _weights(known, len(models), settings)
     names = list(values)
-    model, horizon, segment = np.indices(known.shape[:-1]).reshape(3, -1)
+    model, horizon, segment = np.indices(values["n"].shape).reshape(3, -1)
     table = pd.DataFrame(
         {
             "origin_week": pd.Timestamp(week),
-            "model": np.repeat(np.array(MODELS, dtype=object)[model], len(names)),
+            "model": np.repeat(np.array(judged, dtype=object)[model], len(names)),
             "segment": np.repeat(np.array(SEGMENTS, dtype=object)[segment], len(names)),
             "horizon": np.repeat(horizon, len(names)),
             "metric": np.tile(np.array(names, dtype=object), len(model)),

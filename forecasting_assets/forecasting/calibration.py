@@ -1,6 +1,6 @@
 """Width of the intervals of the combined forecast, set so that they hold the share of weeks that they promise.
 
-Averaging two models and the overfit of trees make intervals too narrow or too wide. For each demand pattern, the
+Averaging models and the overfit of trees make intervals too narrow or too wide. For each demand pattern, the
 distance of past demand from the median is compared with the distance of the interval's end on the same side: the level
 of an interval is held where its quantile of these ratios is one. Both ends are moved by the same factor, as the side on
 which demand fell in a few weeks says little of the next weeks. The factor is shrunk towards one by the number of weeks
@@ -35,7 +35,7 @@ def ratio_counts(actual: np.ndarray, values: np.ndarray, segment: np.ndarray) ->
     actual
         Demand, (series, horizons), in units; NaN where the week has not closed.
     values
-        Plain average of the forecasts of both models, (series, horizons, VALUES), in units.
+        Plain average of the forecasts of all models, (series, horizons, VALUES), in units.
     segment
         Position in SEGMENTS of each series, (series,).
 

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +17,15 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.errors import PicklableError
-from forecasting_assets.forecasting import sarimax, xgb
+from forecasting_assets.forecasting import xgb
+from forecasting_assets.forecasting.model import ForecastingModel, ModelContext, ModelData
+from forecasting_assets.forecasting.panel import ForecastDataError
 from forecasting_assets.forecasting.planner_notes import EXCLUDE, KEEP, NOTE_COLUMNS
-from forecasting_assets.forecasting.sarimax import SarimaxModel
+from forecasting_assets.forecasting.registry import predict
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
-from forecasting_assets.forecasting.xgb import MeanRows, TrainingPlan, XgbModel
-from forecasting_assets.tables import SARIMAX_MODEL, SERIES, XGB_MODEL, Table
+from forecasting_assets.forecasting.xgb import MeanRows, TrainingPlan
+from forecasting_assets.tables import SERIES, Table, model_table
 from forecasting_assets.tables.arrow import to_pandas
 
 if TYPE_CHECKING:
@@ -92,89 +95,78 @@ def _noted(demand: "DataFrame") -> pd.DataFrame | None:
     return rows.astype(dict.fromkeys(["week", "known"], "datetime64[ns]")) if len(rows) else None
 
 
-def sarimax_forecasts(
-    demand: "DataFrame",
-    groups: Mapping[date, Sequence[date]],
-    models: Mapping[date, SarimaxModel],
-    tasks: int,
-    settings: ForecastingSettings,
-) -> "DataFrame":
-    """Forecast with SARIMAX.
+@dataclass(frozen=True)
+class ModelInput:
+    """What the tasks forecast from.
 
-    Parameters
+    Attributes
     ----------
     demand
         weekly_demand with `week`, of all weeks that the models use; where orders have due dates also order_book with
         `week`, whose rows have a `due_week`.
-    groups
-        Refit week to the origins that are forecast with its model.
-    models
-        Refit week to model.
+    features
+        feature_table of the origins; None for a model that does not read features.
     tasks
         Number of Spark tasks.
-    settings
-        Settings of the forecasts.
-
-    Returns
-    -------
-    pyspark.sql.DataFrame
-        Rows of SARIMAX_MODEL with `week`.
     """
-    totals, of_all_parts = group_totals(demand), _covariates_of_all_parts(demand)
 
-    def forecast(batches: Iterator["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
-        if received := list(batches):
-            history = pd.concat([_joined(received), of_all_parts])
-            for fitted_at, weeks in groups.items():
-                forecasts = sarimax.predict(models[fitted_at], history, totals, weeks, settings)
-                yield from _to_arrow(forecasts, SARIMAX_MODEL).to_batches()
-
-    by_part = _history(demand).repartition(tasks, "part_id")
-    return by_part.mapInArrow(forecast, f"{SARIMAX_MODEL.ddl}, week DATE")
+    demand: "DataFrame"
+    features: "DataFrame | None"
+    tasks: int
 
 
-def xgb_forecasts(
-    demand: "DataFrame",
-    features: "DataFrame",
+def forecasts(
+    model: ForecastingModel,
+    fitted: Mapping[date, Any],
     groups: Mapping[date, Sequence[date]],
-    models: Mapping[date, XgbModel | SarimaxModel],
-    tasks: int,
-    settings: ForecastingSettings,
+    data: ModelInput,
+    context: ModelContext,
 ) -> "DataFrame":
-    """Forecast with XGBoost, or with SARIMAX where `models` has no XGBoost for a refit week.
+    """Forecast with a model.
 
     Parameters
     ----------
-    demand, groups, models, tasks, settings
-        As for `sarimax_forecasts`.
-    features
-        feature_table of the origins in `groups`.
+    model
+        The model.
+    fitted
+        Refit week to the fitted model, or to its fallback.
+    groups
+        Refit week to the origins that are forecast with its model.
+    data
+        What to forecast from.
+    context
+        Horizon and settings.
 
     Returns
     -------
     pyspark.sql.DataFrame
-        Rows of XGB_MODEL with `week`.
+        Rows of the table of the model, with `week`.
     """
-    totals, of_all_parts = group_totals(demand), _covariates_of_all_parts(demand)
+    totals, of_all_parts = group_totals(data.demand), _covariates_of_all_parts(data.demand)
+    table = model_table(model.name)
 
-    def forecast(history: "pa.Table", known: "pa.Table") -> "pa.Table":
-        rows, past = to_pandas(known), pd.concat([to_pandas(history), of_all_parts])
-        forecasts = []
+    def forecast(history: "pa.Table", features: pd.DataFrame) -> Iterator["pa.Table"]:
+        rows = ModelData(features, pd.concat([to_pandas(history), of_all_parts]), totals)
         for fitted_at, weeks in groups.items():
-            model = models[fitted_at]
-            if isinstance(model, SarimaxModel):
-                table = sarimax.predict(model, past, totals, weeks, settings).assign(method="sarimax")
-            else:
-                now = rows[rows["week"].isin([pd.Timestamp(week) for week in weeks])]
-                table = xgb.predict(model, now, past, totals, settings).assign(method="xgb")
-            forecasts.append(table)
-        return _to_arrow(pd.concat(forecasts, ignore_index=True), XGB_MODEL)
+            yield _to_arrow(predict(model, fitted[fitted_at], rows, weeks, context), table)
 
-    return (
-        _by_part(_history(demand), tasks)
-        .cogroup(_by_part(features, tasks))
-        .applyInArrow(forecast, f"{XGB_MODEL.ddl}, week DATE")
-    )
+    def from_history(batches: Iterator["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
+        import pyarrow as pa
+
+        if received := list(batches):
+            for made in forecast(pa.Table.from_batches(received), pd.DataFrame()):
+                yield from made.to_batches()
+
+    def from_features(history: "pa.Table", features: "pa.Table") -> "pa.Table":
+        import pyarrow as pa
+
+        return pa.concat_tables(forecast(history, to_pandas(features)))
+
+    schema, history = f"{table.ddl}, week DATE", _history(data.demand)
+    if data.features is None:
+        return history.repartition(data.tasks, "part_id").mapInArrow(from_history, schema)
+    grouped = _by_part(history, data.tasks).cogroup(_by_part(data.features, data.tasks))
+    return grouped.applyInArrow(from_features, schema)
 
 
 def train_mean(
@@ -309,16 +301,12 @@ def _by_part(frame: "DataFrame", tasks: int) -> "GroupedData":
     return frame.withColumn("_task", task).repartitionById(tasks, "_task").groupBy("_task")
 
 
-def _joined(batches: Sequence["pa.RecordBatch"]) -> pd.DataFrame:
-    import pyarrow as pa
-
-    return to_pandas(pa.Table.from_batches(batches))
-
-
 def _to_arrow(forecasts: pd.DataFrame, table: Table) -> "pa.Table":
     """Rows of a forecast table, with the column `week` that the lake partitions by."""
     import pyarrow as pa
 
+    if missing := [name for name in table.names if name not in forecasts.columns]:
+        raise ForecastDataError(f"{table.name}: forecasts have no column {', '.join(missing)}")
     rows = forecasts.assign(week=forecasts["origin_week"])[[*table.names, "week"]]
     arrow = pa.Table.from_pandas(rows, preserve_index=False)
     dates = [pa.field(f.name, pa.date32()) if pa.types.is_timestamp(f.type) else f for f in arrow.schema]

@@ -8,6 +8,12 @@ class ForecastingSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    models: tuple[str, ...] = Field(
+        ("sarimax", "xgb"),
+        min_length=1,
+        description="Models that are trained, judged and averaged: names of built-in models or of entry points of the "
+        "group forecasting_assets.models, or 'module:Class'",
+    )
     history_weeks: int = Field(
         208, ge=78, description="Weeks of demand before a refit that a forecast may use"
     )
@@ -47,8 +53,8 @@ class ForecastingSettings(BaseModel):
     )
     seed: int = Field(0, ge=0, description="Random seed of XGBoost")
 
-    def of_sarimax(self) -> dict[str, int | float]:
-        """Return the settings that SARIMAX uses."""
+    def shared_by_models(self) -> dict[str, int | float]:
+        """Return the settings that every model uses."""
         return {name: getattr(self, name) for name in _SHARED}
 
     def of_xgboost(self) -> dict[str, int | float]:
@@ -57,5 +63,5 @@ class ForecastingSettings(BaseModel):
         return {name: getattr(self, name) for name in (*_SHARED, "seed", *own)}
 
 
-#: Settings of both models: the data they are fitted to, and how often.
+#: Settings of every model: the data it is fitted to, and how often.
 _SHARED = ("history_weeks", "refit_weeks", "fit_series")

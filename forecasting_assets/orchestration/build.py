@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from forecasting_assets.forecasting.registry import find_models
 from forecasting_assets.lake.home import Home, open_home
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.landing import Landing
@@ -25,20 +26,18 @@ from forecasting_assets.orchestration.sensors import new_orders_sensor
 from forecasting_assets.runtime.messages import Channels
 from forecasting_assets.runtime.spark import Spark
 from forecasting_assets.settings import Settings
-from forecasting_assets.tables import DEMAND_FORECAST, SARIMAX_MODEL, XGB_MODEL
+from forecasting_assets.tables import DEMAND_FORECAST, model_table
 
 #: By noon of each Monday (UTC) a plan must have been made since the week before closed.
 PLAN_DUE = dg.FreshnessPolicy.cron("0 12 * * 1", lower_bound_delta=timedelta(hours=12), timezone="UTC")
-#: How each asset of the graph is made.
-ASSET_FUNCTIONS = {
+#: How each asset of the graph is made, without those of models.
+_FUNCTIONS = {
     "raw_orders": AssetFunction(orders.raw_orders, frozenset({"pyspark", "parquet"})),
     "clean_orders": AssetFunction(orders.clean_orders, frozenset({"pyspark", "parquet"})),
     "order_book": AssetFunction(orders.order_book, frozenset({"pyspark", "parquet"})),
     "weekly_demand": AssetFunction(orders.weekly_demand, frozenset({"pyspark", "parquet"})),
     "feature_table": AssetFunction(orders.feature_table, frozenset({"pyspark", "parquet"})),
     "known_covariates": AssetFunction(planning.known_covariates, frozenset({"csv", "parquet"})),
-    "sarimax_model": AssetFunction(models.sarimax_model, frozenset({"pyspark", "statsmodels", "mlflow"})),
-    "xgb_model": AssetFunction(models.xgb_model, frozenset({"pyspark", "xgboost", "mlflow"})),
     "backtest_report": AssetFunction(forecasts.backtest_report, frozenset({"numpy", "mlflow"})),
     "demand_forecast": AssetFunction(forecasts.demand_forecast, frozenset({"numpy"})),
     "manufacturer_network": AssetFunction(planning.manufacturer_network, frozenset({"csv"})),
@@ -47,16 +46,14 @@ ASSET_FUNCTIONS = {
     "business_impact": AssetFunction(planning.business_impact, frozenset({"cvxpy", "highs"})),
 }
 
-#: How the checks of each asset are evaluated.
-ASSET_CHECKS = {
+#: How the checks of each asset are evaluated, without those of models.
+_CHECKS = {
     "raw_orders": CheckFunction(order_checks.raw_findings, order_checks.gather_landed),
     "clean_orders": CheckFunction(order_checks.clean_findings, order_checks.gather_statistics),
     "order_book": CheckFunction(order_checks.book_findings),
     "weekly_demand": CheckFunction(order_checks.demand_findings, order_checks.gather_volumes),
     "feature_table": CheckFunction(order_checks.feature_findings),
     "known_covariates": CheckFunction(planning_checks.covariate_findings),
-    "sarimax_model": CheckFunction(partial(forecast_checks.forecast_findings, table=SARIMAX_MODEL)),
-    "xgb_model": CheckFunction(partial(forecast_checks.forecast_findings, table=XGB_MODEL)),
     "backtest_report": CheckFunction(forecast_checks.backtest_findings),
     "demand_forecast": CheckFunction(partial(forecast_checks.forecast_findings, table=DEMAND_FORECAST)),
     "manufacturer_network": CheckFunction(planning_checks.network_findings),
@@ -64,6 +61,19 @@ ASSET_CHECKS = {
     "allocation_plan": CheckFunction(planning_checks.plan_findings),
     "business_impact": CheckFunction(planning_checks.impact_findings),
 }
+
+
+def asset_functions(settings: Settings) -> dict[str, AssetFunction]:
+    """Return how each asset of the graph is made."""
+    used = find_models(settings.forecasting.models)
+    return _FUNCTIONS | {model_table(model.name).name: models.model_asset(model) for model in used}
+
+
+def asset_checks(settings: Settings) -> dict[str, CheckFunction]:
+    """Return how the checks of each asset are evaluated."""
+    tables = [model_table(model.name) for model in find_models(settings.forecasting.models)]
+    findings = forecast_checks.forecast_findings
+    return _CHECKS | {table.name: CheckFunction(partial(findings, table=table)) for table in tables}
 
 
 def build_defs(
@@ -90,11 +100,12 @@ def build_defs(
 def _assemble(home: Home, resources: dict[str, Any]) -> dg.Definitions:
     pipeline, settings = home.pipeline, home.settings
     channels = Channels.of(settings.alerts)
-    assets = [weekly_asset(home, asset, ASSET_FUNCTIONS[name]) for name, asset in pipeline.items()]
+    functions, checks = asset_functions(settings), asset_checks(settings)
+    assets = [weekly_asset(home, asset, functions[name]) for name, asset in pipeline.items()]
     companions = [spec for asset in pipeline.values() for spec in companion_specs(home, asset)]
     return dg.Definitions(
         assets=[*assets, *file_assets(home), *companions],
-        asset_checks=[weekly_checks(home, asset, ASSET_CHECKS[name]) for name, asset in pipeline.items()],
+        asset_checks=[weekly_checks(home, asset, checks[name]) for name, asset in pipeline.items()],
         jobs=[weekly_plan()],
         schedules=[weekly_schedule()],
         sensors=[new_orders_sensor(home), *([alert_sensor(home, channels)] if channels.names else [])],

@@ -9,7 +9,7 @@ from forecasting_assets.forecasting.bias import group_bias, tracking_limit
 from forecasting_assets.forecasting.checks import check_unbiased
 from forecasting_assets.forecasting.comparison import Comparison, compare_losses
 from forecasting_assets.reporting.formats import MISSING, Money, number, percent, signed
-from forecasting_assets.reporting.measures import MODELS
+from forecasting_assets.reporting.measures import ordered_models
 from forecasting_assets.reporting.style import label
 from forecasting_assets.reporting.texttable import Link, TextTable, table, text
 from forecasting_assets.wording import count
@@ -43,8 +43,8 @@ def comparisons(errors: pd.DataFrame) -> dict[str, Comparison]:
     if "combined" not in by_model:
         return {}
     combined, found = by_model["combined"], {}
-    for model in MODELS:
-        if model == "combined" or model not in by_model:
+    for model in ordered_models(map(str, by_model)):
+        if model == "combined":
             continue
         both = combined.join(by_model[model], how="inner", rsuffix="_other")
         both = both[both["cells"] == both["cells_other"]]

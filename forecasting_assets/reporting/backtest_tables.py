@@ -4,7 +4,13 @@ import pandas as pd
 
 from forecasting_assets.features.demand_patterns import SEGMENTS
 from forecasting_assets.reporting.formats import number, percent
-from forecasting_assets.reporting.measures import in_reading_order, scores
+from forecasting_assets.reporting.measures import (
+    FIRST_MODEL,
+    LAST_MODEL,
+    in_reading_order,
+    ordered_models,
+    scores,
+)
 from forecasting_assets.reporting.style import label
 from forecasting_assets.reporting.texttable import TextTable, table, text
 from forecasting_assets.wording import count
@@ -39,12 +45,8 @@ def metrics_by_segment(report: pd.DataFrame) -> TextTable:
     )
 
 
-#: Models in the order in which each adds to the one before.
-STEPS = ["seasonal_naive", "sarimax", "xgb", "combined"]
-
-
 def value_added(report: pd.DataFrame) -> TextTable:
-    """Tabulate forecast value added: the change in WAPE from each step to the next.
+    """Tabulate forecast value added: what each model adds to the seasonal naive forecast, and what combining adds.
 
     References
     ----------
@@ -52,24 +54,27 @@ def value_added(report: pd.DataFrame) -> TextTable:
     """
     wide = scores(report)
     overall = wide.loc[wide.index.get_level_values("horizon") == 0, "wape"].droplevel("horizon").astype(float)
-    errors = overall.unstack("model").reindex(columns=STEPS).dropna(subset="seasonal_naive")
+    errors = overall.unstack("model")
+    columns = ordered_models([FIRST_MODEL, *errors.columns, LAST_MODEL])
+    errors = errors.reindex(columns=columns).dropna(subset=LAST_MODEL)
     errors = errors.reindex([s for s in SEGMENTS if s in errors.index]).rename_axis("segment")
-    change = errors / errors.shift(axis=1) - 1
-    change["seasonal_naive"] = errors["seasonal_naive"]
-    change["all_steps"] = errors["combined"] / errors["seasonal_naive"] - 1
+    models = columns[1:-1]
+    change = errors.div(errors[LAST_MODEL], axis=0) - 1
+    change["all_steps"] = change[FIRST_MODEL]
+    change[FIRST_MODEL] = errors[FIRST_MODEL] / errors[models].min(axis=1) - 1
+    change[LAST_MODEL] = errors[LAST_MODEL]
     return table(
         "Forecast value added",
         change.reset_index(),
         {
             "segment": ("Demand pattern", label),
-            "seasonal_naive": ("WAPE of seasonal naive", percent),
-            "sarimax": ("SARIMAX", percent),
-            "xgb": ("XGBoost", percent),
-            "combined": ("Combined", percent),
-            "all_steps": ("All steps", percent),
+            LAST_MODEL: ("WAPE of seasonal naive", percent),
+            **{name: (label(name), percent) for name in models},
+            FIRST_MODEL: ("Combined instead of the best", percent),
+            "all_steps": ("Combined", percent),
         },
-        "Change in WAPE from one step to the next: below zero is an improvement. XGBoost builds on the calibrated"
-        " SARIMAX forecast.",
+        "Change in WAPE: of each model and of their combination compared with seasonal naive, and of the combination "
+        "compared with the best model. Below zero is an improvement.",
     )
 
 

@@ -121,7 +121,7 @@ def _drivers(row: Mapping[str, Any] | None, combined: float, tables: ForecastTab
     named += [f"all else {_signed_units(rest)}"] if abs(rest) >= 0.05 else []
     return (
         f"What drives it: at the level of the last half year it would be {_units(row['level'])}; XGBoost makes it"
-        f" {_units(row['xgb'])} ({_listed(named)}). The forecast averages it with SARIMAX by their accuracy:"
+        f" {_units(row['xgb'])} ({_listed(named)}). The forecast averages all models by their accuracy:"
         f" {_units(combined)}."
     )
 

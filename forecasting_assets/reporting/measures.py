@@ -1,13 +1,14 @@
 """Measures of the long tables backtest_report and business_impact, in the wide form that reports need."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
 from forecasting_assets.errors import PicklableError
 from forecasting_assets.features.demand_patterns import SEGMENTS
 
-MODELS = ["combined", "xgb", "sarimax", "seasonal_naive"]
+#: Forecasts that come first and last in every list; the models stand between them.
+FIRST_MODEL, LAST_MODEL = "combined", "seasonal_naive"
 POLICIES = ["plan", "status_quo", "perfect_foresight"]
 
 #: Metrics that are averaged over weeks; all others (units, hours, costs) are summed.
@@ -48,11 +49,20 @@ def require(table: pd.DataFrame, columns: Sequence[str], name: str) -> None:
         )
 
 
+def ordered_models(names: Iterable[str]) -> list[str]:
+    """Return the distinct names of forecasts in reading order: the combined forecast, the models, the naive one."""
+    return sorted(set(names), key=_model_rank)
+
+
+def _model_rank(name: str) -> tuple[int, str]:
+    return {FIRST_MODEL: 0, LAST_MODEL: 2}.get(name, 1), name
+
+
 def in_reading_order(frame: pd.DataFrame) -> pd.DataFrame:
     """Sort a table by its index of model, segment and horizon in the order that a reader expects."""
 
     def rank(level: pd.Index) -> pd.Index:
-        known = {"model": MODELS, "segment": SEGMENTS}.get(str(level.name))
+        known = {"model": ordered_models(map(str, level)), "segment": SEGMENTS}.get(str(level.name))
         if known is None:
             return level
         return pd.Index([f"{known.index(v):02d}" if v in known else f"~{v}" for v in level])

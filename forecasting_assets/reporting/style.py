@@ -86,6 +86,15 @@ COST_PARTS = {
 }
 
 
+#: Colours of models that have none of their own.
+_OTHER_COLOURS = ("#D55E00", "#56B4E9", "#CC79A7", "#F0E442")
+
+
+def colour(code: str) -> str:
+    """Return the colour of a code; a code without one always gets the same."""
+    return COLOURS.get(code, _OTHER_COLOURS[sum(code.encode()) % len(_OTHER_COLOURS)])
+
+
 def label(code: str) -> str:
     """Return the readable name of a code."""
     return LABELS.get(code, code.replace("_", " ").capitalize())

@@ -13,6 +13,7 @@ from forecasting_assets.tables.forecasts import (
     PART_ERRORS,
     SARIMAX_MODEL,
     XGB_MODEL,
+    model_table,
 )
 from forecasting_assets.tables.impact import BUSINESS_IMPACT, REPLAY_STATE
 from forecasting_assets.tables.network import (
@@ -145,6 +146,7 @@ __all__ = [
     "ColumnType",
     "Table",
     "amount",
+    "model_table",
     "share",
     "texts_ddl",
 ]

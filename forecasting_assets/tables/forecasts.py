@@ -40,15 +40,22 @@ CLEANED_POINTS = Table(
     ),
     key=("part_id", "region", "demand_week"),
 )
-XGB_MODEL = _forecast(
-    "xgb_model",
-    Column(
+
+
+def model_table(model: str) -> Table:
+    """Return the table of the forecasts of a model, by its name."""
+    if model == "sarimax":
+        return SARIMAX_MODEL
+    method = Column(
         "method",
         "string",
-        "Model used: sarimax where there is too little history for XGBoost",
-        values=("xgb", "sarimax"),
-    ),
-)
+        "Model used: sarimax where there is too little history to train this one",
+        values=(model, "sarimax"),
+    )
+    return _forecast(f"{model}_model", method)
+
+
+XGB_MODEL = model_table("xgb")
 DEMAND_FORECAST = _forecast("demand_forecast")
 BACKTEST_REPORT = Table(
     "backtest_report",
@@ -57,7 +64,7 @@ BACKTEST_REPORT = Table(
         Column(
             "model",
             "string",
-            "sarimax, xgb, combined, seasonal_naive or override (the combined forecast after it)",
+            "Name of a model, combined, seasonal_naive or override (the combined forecast after it)",
         ),
         Column(
             "segment",
@@ -109,7 +116,7 @@ FORECAST_ERRORS = Table(
             values=("total", "part_category", "region", "value_class"),
         ),
         Column("name", "string", "Category, region or value class (A, B or C); empty for the total"),
-        Column("model", "string", "sarimax, xgb, combined or seasonal_naive"),
+        Column("model", "string", "Name of a model, combined or seasonal_naive"),
         Column("horizon", "long", "Weeks from origin to target", minimum=1),
         Column("cells", "long", "Series compared", minimum=1),
         amount("forecast", "Units forecast: mean"),

@@ -1,38 +1,33 @@
 """Forecast a week again with changed prices, promotions and other covariates, by the models of that week."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation import DemandChange, parse_scope
 from forecasting_assets.features.build import feature_columns
-from forecasting_assets.forecasting import sarimax, xgb
 from forecasting_assets.forecasting.covariate_change import (
     CovariateChange,
     CovariateChangeError,
     changed_rows,
     known_values,
 )
+from forecasting_assets.forecasting.model import ModelData
 from forecasting_assets.forecasting.panel import Panel
-from forecasting_assets.forecasting.season import GroupTotals
-from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.forecasting.registry import find_models
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.settings import Settings
-from forecasting_assets.tables import DEMAND_PLAN, SARIMAX_MODEL, SERIES, XGB_MODEL
+from forecasting_assets.tables import DEMAND_PLAN, SERIES, model_table
 from forecasting_assets.tracking.week_model import week_model_files
-from forecasting_assets.weeks import add_weeks
-from forecasting_assets.workflows.model_cache import load_sarimax, load_xgb
+from forecasting_assets.weeks import add_weeks, refit_week
+from forecasting_assets.workflows.model_cache import MODEL_FOLDER, model_context
 from forecasting_assets.workflows.part_history import part_history
 
 #: A change of the expected demand by less than this share is none.
 SMALLEST_CHANGE = 0.0005
 _CELL = [*SERIES, "target_week"]
-_LOADED: dict[str, Callable[[Path], Any]] = {SARIMAX_MODEL.name: load_sarimax, XGB_MODEL.name: load_xgb}
 
 
 def covariate_effect(settings: Settings, lake: Lake, week: date, changes: Sequence[str]) -> pd.DataFrame:
@@ -66,18 +61,21 @@ def covariate_effect(settings: Settings, lake: Lake, week: date, changes: Sequen
     scopes = [parse_scope(change.scope, plan) for change in parsed]
     in_scope = np.any([scope.covers(plan) for scope in scopes], axis=0)
     series = plan.loc[in_scope, SERIES].drop_duplicates()
-    models = _WeekModels.load(settings, lake, week)
-    if not any(model.planned for model in models.models):
-        raise CovariateChangeError(
-            changes[0], f"no forecast of {week} depends on covariates: they were known too late"
-        )
-    history, totals = part_history(settings, lake, models.fitted_at, week, series["part_id"].unique())
-    first = add_weeks(models.fitted_at, 1 - settings.forecasting.history_weeks)
+    fitted_at = refit_week(week, settings.forecasting.refit_weeks)
+    history, totals = part_history(settings, lake, fitted_at, week, series["part_id"].unique())
+    first = add_weeks(fitted_at, 1 - settings.forecasting.history_weeks)
     panel, horizon = Panel.from_history(history, first, week), settings.calendar.horizon_weeks
     cells = known_values(panel, horizon)[0]
     rows = changed_rows(panel, horizon, [(c, s.covers(cells)) for c, s in zip(parsed, scopes, strict=True)])
-    before, after = (models.mean(table, totals) for table in (history, pd.concat([history, rows])))
+    features = lake.read_pandas(feature_columns(horizon), [week])
+    features = features[features["part_id"].isin(series["part_id"])]
+    case = pd.concat([history, rows], ignore_index=True)
+    before, after = (_mean(settings, week, ModelData(features, table, totals)) for table in (history, case))
     effect = before.rename("before").to_frame().assign(after=after).reset_index()
+    if np.array_equal(effect["before"], effect["after"]):
+        raise CovariateChangeError(
+            changes[0], f"no forecast of {week} depends on it: too few weeks of covariates were known"
+        )
     return effect.merge(series, on=SERIES).sort_values(_CELL, ignore_index=True)
 
 
@@ -93,50 +91,23 @@ def demand_changes(effect: pd.DataFrame) -> tuple[DemandChange, ...]:
     )
 
 
-@dataclass(frozen=True)
-class _WeekModels:
-    """The models of a week, with the rows of feature_table that they forecast from."""
+def _mean(settings: Settings, week: date, data: ModelData) -> pd.Series:
+    """Average the means of the models that MLflow keeps of a week: units by part_id, region and target_week.
 
-    week: date
-    models: Sequence[Any]
-    features: pd.DataFrame
-    settings: ForecastingSettings
-
-    @classmethod
-    def load(cls, settings: Settings, lake: Lake, week: date) -> "_WeekModels":
-        """Load the models that MLflow keeps.
-
-        Raises
-        ------
-        CovariateChangeError
-            If MLflow has none.
-        """
-        models = []
-        for name, load in _LOADED.items():
-            with week_model_files(settings.tracking_uri, settings.artifacts_uri, name, week) as folder:
-                if folder is not None:
-                    models.append(load(folder))
-        if not models:
-            remedy = "materialize sarimax_model and xgb_model first"
-            raise CovariateChangeError("", f"MLflow has no models of {week}: {remedy}")
-        features = lake.read_pandas(feature_columns(settings.calendar.horizon_weeks), [week])
-        return cls(week, models, features, settings.forecasting)
-
-    @property
-    def fitted_at(self) -> date:
-        """The week that the models were fitted at."""
-        fitted_at: date = self.models[0].week
-        return fitted_at
-
-    def mean(self, history: pd.DataFrame, totals: GroupTotals) -> pd.Series:
-        """Average the means of the models: units by part_id, region and target_week."""
-        features = self.features[self.features["part_id"].isin(history["part_id"].unique())]
-        means = []
-        for model in self.models:
-            if isinstance(model, xgb.XgbModel):
-                forecast = xgb.predict(model, features, history, totals, self.settings)
-            else:
-                forecast = sarimax.predict(model, history, totals, [self.week], self.settings)
-            means.append(forecast.set_index(_CELL)["mean"])
-        average: pd.Series = pd.concat(means, axis=1).mean(axis=1)
-        return average
+    Raises
+    ------
+    CovariateChangeError
+        If MLflow has none.
+    """
+    means = []
+    for model in find_models(settings.forecasting.models):
+        name = model_table(model.name).name
+        with week_model_files(settings.tracking_uri, settings.artifacts_uri, name, week) as folder:
+            if folder is not None:
+                fitted = model.load(folder / MODEL_FOLDER)
+                forecast = model.predict(fitted, data, [week], model_context(settings))
+                means.append(forecast.set_index(_CELL)["mean"])
+    if not means:
+        raise CovariateChangeError("", f"MLflow has no models of {week}: materialize their assets first")
+    average: pd.Series = pd.concat(means, axis=1).mean(axis=1)
+    return average

@@ -9,8 +9,8 @@ import pandas as pd
 
 from forecasting_assets.errors import PicklableError
 from forecasting_assets.features.build import feature_columns
+from forecasting_assets.forecasting import xgb
 from forecasting_assets.forecasting.drivers import forecast_drivers
-from forecasting_assets.forecasting.xgb import XgbModel
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.reports import unique_name, write_report
 from forecasting_assets.reporting.commands import Commands
@@ -35,7 +35,7 @@ from forecasting_assets.tables import (
 )
 from forecasting_assets.tracking.week_model import week_model_files
 from forecasting_assets.weeks import add_weeks, weeks_between
-from forecasting_assets.workflows.model_cache import load_xgb
+from forecasting_assets.workflows.model_cache import MODEL_FOLDER
 from forecasting_assets.workflows.part_history import part_history
 
 
@@ -172,7 +172,7 @@ def _explained(
         with week_model_files(*tracking, XGB_MODEL.name, week) as folder:
             if folder is None:
                 return replace(tables, no_drivers="MLflow has no XGBoost model of this week.")
-            model = load_xgb(folder)
+            model = xgb.load(folder / MODEL_FOLDER)
     # Whatever keeps MLflow's files from being read: the page is whole without them.
     except Exception as error:
         reason = f"the XGBoost model of this week cannot be read from MLflow ({error})."
@@ -181,7 +181,7 @@ def _explained(
 
 
 def _drivers(
-    settings: Settings, lake: Lake, week: date, model: XgbModel, chosen: pd.DataFrame
+    settings: Settings, lake: Lake, week: date, model: xgb.XgbModel, chosen: pd.DataFrame
 ) -> pd.DataFrame:
     """Explain the forecasts of the `chosen` series by `model`."""
     features = lake.read_pandas(feature_columns(settings.calendar.horizon_weeks), [week]).merge(

@@ -8,6 +8,7 @@ import pandas as pd
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.forecasting.backtest import Backtest, PastForecasts, rolling_backtest
 from forecasting_assets.forecasting.combine import combine
+from forecasting_assets.forecasting.registry import find_models
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.lake.reports import report_path, write_report
@@ -24,20 +25,23 @@ from forecasting_assets.tables import (
     ORDER_BOOK,
     PART_ERRORS,
     QUANTILES,
-    SARIMAX_MODEL,
     SERIES,
     WEEKLY_DEMAND,
-    XGB_MODEL,
+    Table,
+    model_table,
 )
 from forecasting_assets.weeks import add_weeks, weeks_between
 from forecasting_assets.workflows.week_result import WeekResult
 
-#: Name of a model in the backtest -> table of its forecasts.
-MODELS = {"sarimax": SARIMAX_MODEL, "xgb": XGB_MODEL}
 _BOOK_COLUMNS = [*SERIES, "due_week", "quantity"]
 _FORECAST_COLUMNS = [*SERIES, "origin_week", "horizon", "mean", *QUANTILES]
 #: Weeks of demand in the picture beside the forecast.
 _WEEKS_SHOWN = 52
+
+
+def model_tables(settings: Settings) -> dict[str, Table]:
+    """Return the table of the forecasts of each model, by its name in the backtest."""
+    return {model.name: model_table(model.name) for model in find_models(settings.forecasting.models)}
 
 
 def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Mapping[date, Backtest]:
@@ -69,14 +73,15 @@ def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Map
         WEEKLY_DEMAND, weeks_between(first, weeks[-1]), [*SERIES, "part_category", "quantity"]
     )
     origins = weeks_between(add_weeks(weeks[0], -window), weeks[-1])
-    existing = {name: set(lake.existing(table, origins)) for name, table in MODELS.items()}
+    tables = model_tables(settings)
+    existing = {name: set(lake.existing(table, origins)) for name, table in tables.items()}
     features = feature_columns(calendar.horizon_weeks)
     overrides = PlanningFolder.of(settings).used_by(weeks[-1], PAST_OVERRIDES)
 
     def load_forecasts(model: str, origin: date) -> pd.DataFrame | None:
         if origin not in existing[model]:
             return None
-        return lake.read_pandas(MODELS[model], [origin], _FORECAST_COLUMNS)
+        return lake.read_pandas(tables[model], [origin], _FORECAST_COLUMNS)
 
     def load_segments(origin: date) -> pd.DataFrame:
         return lake.read_pandas(features, [origin], [*SERIES, "segment", "part_category", "mean_52", "price"])
@@ -84,7 +89,7 @@ def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Map
     def load_book(origin: date) -> pd.DataFrame:
         return lake.read_pandas(ORDER_BOOK, [origin], _BOOK_COLUMNS, missing_ok=True)
 
-    past = PastForecasts(load_forecasts, load_segments, load_book, overrides)
+    past = PastForecasts(tuple(tables), load_forecasts, load_segments, load_book, overrides)
     return rolling_backtest(weeks, past, demand, calendar.horizon_weeks, forecasting)
 
 
@@ -130,8 +135,10 @@ def combine_week(settings: Settings, lake: Lake, week: date) -> WeekResult:
     """Combine the forecasts of a week and write the result."""
     features = feature_columns(settings.calendar.horizon_weeks)
     forecast = combine(
-        lake.read_pandas(SARIMAX_MODEL, [week], _FORECAST_COLUMNS),
-        lake.read_pandas(XGB_MODEL, [week], _FORECAST_COLUMNS),
+        {
+            name: lake.read_pandas(table, [week], _FORECAST_COLUMNS)
+            for name, table in model_tables(settings).items()
+        },
         lake.read_pandas(features, [week], [*SERIES, "segment"]),
         lake.read_pandas(BACKTEST_REPORT, [week]),
         lake.read_pandas(ORDER_BOOK, [week], _BOOK_COLUMNS),

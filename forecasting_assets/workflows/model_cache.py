@@ -1,8 +1,8 @@
 """Models as of a refit: trained from the lake, or loaded from MLflow where the same model was trained before."""
 
 import ast
-import json
-from collections.abc import Callable, Iterator, Sequence
+import inspect
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
@@ -15,21 +15,21 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.features.build import feature_columns
-from forecasting_assets.forecasting import sarimax, xgb
+from forecasting_assets.forecasting.model import ForecastingModel, ModelContext, ModelData
 from forecasting_assets.forecasting.part_sample import PartSample
+from forecasting_assets.forecasting.registry import fit_or_fall_back
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.lake.records import fingerprint
-from forecasting_assets.pipeline import MODEL_SETTINGS, NOTES
+from forecasting_assets.pipeline import MODEL_FIELDS, NOTES
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     KNOWN_COVARIATES,
     ORDER_BOOK,
-    SARIMAX_MODEL,
     SERIES,
     WEEKLY_DEMAND,
-    XGB_MODEL,
+    model_table,
 )
 from forecasting_assets.tracking.client import Tracking
 from forecasting_assets.weeks import add_weeks, weeks_between
@@ -37,15 +37,15 @@ from forecasting_assets.workflows.order_book import books_with_rows, weeks_with_
 from forecasting_assets.workflows.parallel import each_week
 from forecasting_assets.workflows.planner_notes import read_notes
 
-#: File of a logged model with what it needs to predict besides its trees.
-DESCRIPTION = "description.json"
+#: Folder among the artifacts of a logged model with what `ForecastingModel.save` writes.
+MODEL_FOLDER = "model"
 _SOURCES = Path(__file__).parent.parent
 #: Modules whose code changes what models forecast.
 _CODE = ["forecasting/**/*.py", "features/*.py", "workflows/model_cache.py", "tables/*.py", "weeks.py"]
 #: Modules of forecasting that work on finished forecasts.
 _NO_MODEL_CODE = {
-    *("backtest.py", "bias.py", "calibration.py", "checks.py", "combine.py"),
-    *("comparison.py", "drivers.py", "error_groups.py", "metrics.py"),
+    *("backtest.py", "bias.py", "calibration.py", "checks.py", "cleaned_points.py", "combine.py"),
+    *("comparison.py", "covariate_change.py", "drivers.py", "error_groups.py", "metrics.py"),
 }
 _LIBRARIES = ["holidays", "numpy", "pandas", "scipy", "statsmodels", "xgboost"]
 
@@ -78,67 +78,20 @@ class Fit:
     warning: str | None = None
 
 
-@dataclass(frozen=True)
-class SarimaxFallback:
-    """SARIMAX fallback used when XGBoost cannot be trained, with the reason."""
-
-    model: sarimax.SarimaxModel
-    reason: str
+def model_context(settings: Settings) -> ModelContext:
+    """Return what the models of a home are asked for."""
+    calendar = settings.calendar
+    return ModelContext(calendar.horizon_weeks, settings.forecasting, calendar.holiday_countries)
 
 
-@dataclass(frozen=True)
-class UntrainedMean:
-    """An XGBoost model whose mean has so many training rows that Spark has to train it.
-
-    Attributes
-    ----------
-    plan
-        What it is to be trained on.
-    quantiles
-        Its trained quantiles.
-    planned
-        Its trained model with covariates, if there is one; one process trains it on a sample of these rows.
-    """
-
-    plan: xgb.TrainingPlan
-    quantiles: Any
-    planned: xgb.XgbModel | None = None
-
-
-def fit_sarimax(settings: Settings, lake: Lake, fitted_at: date) -> sarimax.SarimaxModel:
-    """Train SARIMAX on all demand up to the week `fitted_at`."""
-    sample, totals = _sample(settings, lake, fitted_at)
-    return sarimax.fit(sample, totals, fitted_at, settings.calendar.horizon_weeks, settings.forecasting)
-
-
-def fit_xgb(
-    settings: Settings, lake: Lake, fitted_at: date
-) -> xgb.XgbModel | UntrainedMean | SarimaxFallback:
-    """Train XGBoost on all demand up to the week `fitted_at`, unless it has too many or too few training rows."""
-    calendar, forecasting = settings.calendar, settings.forecasting
+def fit_model(model: ForecastingModel, settings: Settings, lake: Lake, fitted_at: date) -> Any:
+    """Train a model on all demand up to the week `fitted_at`, or SARIMAX in its place if there is too little."""
     history, totals = _sample(settings, lake, fitted_at)
-    features = _training_features(history["part_id"].unique(), settings, lake, fitted_at)
-    data = xgb.TrainingData(features, history, totals)
-    of_week = fitted_at, calendar.horizon_weeks, forecasting, calendar.holiday_countries
-    try:
-        plan, base = xgb.plan_training(data, *of_week)
-    except xgb.NotEnoughHistory as reason:
-        model = sarimax.fit(history, totals, fitted_at, calendar.horizon_weeks, forecasting)
-        return SarimaxFallback(model, str(reason))
-    planned = xgb.fit_planned(data, *of_week)
-    if plan.rows > forecasting.xgb_distributed_rows:
-        return UntrainedMean(plan, plan.train_quantiles(features, base, forecasting), planned)
-    return replace(xgb.train(plan, features, base, forecasting), planned=planned)
-
-
-def load_sarimax(folder: Path) -> sarimax.SarimaxModel:
-    """Load the model whose files MLflow keeps in `folder`."""
-    return sarimax.SarimaxModel.from_dict(json.loads((folder / DESCRIPTION).read_text())["model"])
-
-
-def load_xgb(folder: Path) -> xgb.XgbModel:
-    """Load the model whose files MLflow keeps in `folder`."""
-    return xgb.load(folder / "model")
+    features = pd.DataFrame()
+    if model.reads_features:
+        features = _training_features(history["part_id"].unique(), settings, lake, fitted_at)
+    data = ModelData(features, history, totals)
+    return fit_or_fall_back(model, data, fitted_at, model_context(settings))
 
 
 def _sample(settings: Settings, lake: Lake, fitted_at: date) -> tuple[pd.DataFrame, GroupTotals]:
@@ -197,22 +150,15 @@ def training_weeks(settings: Settings, fitted_at: date) -> list[date]:
     return weeks_between(max(first, settings.calendar.first_week), add_weeks(fitted_at, -1))
 
 
-#: How each model is trained, and loaded from the files that MLflow keeps of it.
-_MODELS: dict[str, tuple[Callable[[Settings, Lake, date], Any], Callable[[Path], Any]]] = {
-    SARIMAX_MODEL.name: (fit_sarimax, load_sarimax),
-    XGB_MODEL.name: (fit_xgb, load_xgb),
-}
-
-
 def fits(
-    name: str, weeks: Sequence[date], settings: Settings, lake: Lake, tracking: Tracking
+    model: ForecastingModel, weeks: Sequence[date], settings: Settings, lake: Lake, tracking: Tracking
 ) -> Iterator[Fit]:
     """Obtain a model as of each of `weeks`: from MLflow if it has one that was trained on the same, else by training.
 
     Parameters
     ----------
-    name
-        Name of the asset: sarimax_model or xgb_model.
+    model
+        The model.
     weeks
         Refit weeks, sorted.
 
@@ -221,11 +167,11 @@ def fits(
     Fit
         The model of each week, in their order.
     """
-    fit, load = _MODELS[name]
-    ids = fit_ids(settings, lake, weeks)
+    name = model_table(model.name).name
+    ids = fit_ids(model, settings, lake, weeks)
     known = {week: tracking.find(name, ids[week]) for week in weeks}
     unknown = [week for week in weeks if known[week] is None]
-    new = each_week(fit, unknown, ((settings, lake, week) for week in unknown))
+    new = each_week(fit_model, unknown, ((model, settings, lake, week) for week in unknown))
     for week in weeks:
         uri = known[week]
         if uri is None:
@@ -233,37 +179,48 @@ def fits(
             continue
         try:
             with tracking.files(uri) as folder:
-                model = load(folder)
+                fitted = model.load(folder / MODEL_FOLDER)
         except Exception as error:
             warning = f"{uri} cannot be read, so {name} as of {week} was trained again: {error}"
-            yield Fit(name, week, fit(settings, lake, week), id=ids[week], warning=warning)
+            yield Fit(name, week, fit_model(model, settings, lake, week), id=ids[week], warning=warning)
         else:
-            yield Fit(name, week, model, loaded_from=uri)
+            yield Fit(name, week, fitted, loaded_from=uri)
 
 
-def traceable(fit: Fit, settings: Settings, lake: Lake) -> Fit:
+def traceable(model: ForecastingModel, fit: Fit, settings: Settings, lake: Lake) -> Fit:
     """Return `fit`, without its id if another process has rewritten weeks that it may have been trained on."""
-    unchanged = fit.id is None or fit_ids(settings, lake, [fit.week])[fit.week] == fit.id
+    unchanged = fit.id is None or fit_ids(model, settings, lake, [fit.week])[fit.week] == fit.id
     return fit if unchanged else replace(fit, id=None)
 
 
-def fit_ids(settings: Settings, lake: Lake, weeks: Sequence[date]) -> dict[date, str]:
-    """Return by week what is equal for models trained on the same files, by the same settings and code."""
+def fit_ids(
+    model: ForecastingModel, settings: Settings, lake: Lake, weeks: Sequence[date]
+) -> dict[date, str]:
+    """Return by week what is equal for fits of a model to the same files, by the same settings and code."""
     features = feature_columns(settings.calendar.horizon_weeks)
     # Not the versions of weeks: these do not tell by which code or in which order of files the weeks were made.
     demand_files, book_files, covariate_files, feature_files = map(
         lake.records.content_ids, (WEEKLY_DEMAND, ORDER_BOOK, KNOWN_COVARIATES, features)
     )
-    values = {name: getattr(settings, name).model_dump(mode="json") for name in MODEL_SETTINGS}
+    used = settings.model_dump(mode="json", include={"calendar": True, "forecasting": MODEL_FIELDS})
     ids, folder = {}, PlanningFolder.of(settings)
     for week in weeks:
         history = history_weeks(settings, week, week)
         files = [known.get(w) for known in (demand_files, book_files) for w in history]
         files += [covariate_files.get(w) for w in covariate_weeks(settings, week, week)]
-        files += [feature_files.get(w) for w in training_weeks(settings, week)]
+        if model.reads_features:
+            files += [feature_files.get(w) for w in training_weeks(settings, week)]
         notes = folder.versions(week, NOTES)
-        ids[week] = fingerprint([str(week), files, notes, values, code()])
+        ids[week] = fingerprint([str(week), files, notes, used, code(), *_own_code(model)])
     return ids
+
+
+def _own_code(model: ForecastingModel) -> list[str]:
+    """Return what identifies the code of a model of another package."""
+    module = inspect.getmodule(type(model))
+    if module is None or module.__name__.startswith("forecasting_assets."):
+        return []
+    return [fingerprint([code_of(inspect.getsource(module))])]
 
 
 @cache

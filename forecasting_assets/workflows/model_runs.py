@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from forecasting_assets import tracking as tracking_package
 from forecasting_assets.features.build import feature_columns
-from forecasting_assets.forecasting import on_spark, sarimax, xgb
+from forecasting_assets.forecasting import on_spark, xgb
+from forecasting_assets.forecasting.model import ForecastingModel, ModelContext
+from forecasting_assets.forecasting.registry import SarimaxFallback, reference_of
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.records import fingerprint
 from forecasting_assets.lake.spark_tables import read_weeks
@@ -22,7 +24,6 @@ from forecasting_assets.tables import (
     KNOWN_COVARIATES,
     ORDER_BOOK,
     WEEKLY_DEMAND,
-    XGB_MODEL,
     Table,
 )
 from forecasting_assets.tracking.client import Tracking
@@ -30,12 +31,11 @@ from forecasting_assets.tracking.week_run import DataUsed, LoggedModel
 from forecasting_assets.weeks import format_weeks
 from forecasting_assets.workflows import planner_notes
 from forecasting_assets.workflows.model_cache import (
-    DESCRIPTION,
+    MODEL_FOLDER,
     Fit,
-    SarimaxFallback,
-    UntrainedMean,
     covariate_weeks,
     history_weeks,
+    model_context,
     training_weeks,
 )
 from forecasting_assets.workflows.order_book import books_with_rows, weeks_with_rows
@@ -45,8 +45,8 @@ from forecasting_assets.workflows.week_result import Link, WeekResult, WeekResul
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-#: Source of the models as MLflow loads them.
-_PYFUNC = Path(tracking_package.__file__).parent / "pyfunc"
+#: Source of a model as MLflow loads it.
+_PYFUNC = Path(tracking_package.__file__).parent / "pyfunc" / "model.py"
 
 
 @dataclass(frozen=True)
@@ -87,99 +87,100 @@ class ForecastJob:
         series = [self.lake.rows(self._features, week) for week in weeks]
         return on_spark.task_count(shuffle_tasks(self.spark), max(series), sum(series))
 
-    def complete(
-        self, model: xgb.XgbModel | UntrainedMean | SarimaxFallback
-    ) -> xgb.XgbModel | sarimax.SarimaxModel:
-        """Return the model that forecasts; a mean with too many training rows for one process is trained by Spark."""
-        if isinstance(model, SarimaxFallback):
-            return model.model
-        if isinstance(model, xgb.XgbModel):
-            return model
-        fitted_at = model.plan.sarimax.week
+    def complete(self, fitted: Any) -> Any:
+        """Return the fitted model; an XGBoost mean with too many training rows for one process is trained by Spark."""
+        if not isinstance(fitted, xgb.UntrainedMean):
+            return fitted
+        fitted_at = fitted.plan.sarimax.week
         demand = self.demand({fitted_at: [fitted_at]})
         features = self.features(training_weeks(self.settings, fitted_at))
-        mean = on_spark.train_mean(demand, features, model.plan, self.settings.forecasting)
-        return replace(model.plan.model(mean, model.quantiles), planned=model.planned)
+        return fitted.with_mean(on_spark.train_mean(demand, features, fitted.plan, self.settings.forecasting))
+
+    def forecasts(
+        self, model: ForecastingModel, fitted: Mapping[date, Any], groups: Mapping[date, Sequence[date]]
+    ) -> "DataFrame":
+        """Forecast the weeks of `groups` (refit week -> weeks) with the model `fitted` in each refit week."""
+        origins = [week for group in groups.values() for week in group]
+        features = self.features(origins) if model.reads_features else None
+        data = on_spark.ModelInput(self.demand(groups), features, self.tasks(origins))
+        return on_spark.forecasts(model, fitted, groups, data, model_context(self.settings))
 
 
 @dataclass(frozen=True)
 class ModelTracker:
-    """Logs the models of weeks in MLflow and says so in the metadata."""
+    """Logs the fits of a model for weeks in MLflow and says so in the metadata."""
 
+    model: ForecastingModel
     settings: Settings
     lake: Lake
     tracking: Tracking
 
-    def sarimax(self, fit: Fit, weeks: Sequence[date], rows: Mapping[date, int], folder: Path) -> WeekResults:
-        """Log the SARIMAX model of `weeks`."""
-        description = self._description(folder, fit.model.to_dict())
-        model = LoggedModel(_PYFUNC / "sarimax.py", {"description": description}, DEMAND_HISTORY, fit.id)
-        for week in weeks:
-            data = [
-                self._data_used(
-                    WEEKLY_DEMAND, self._demand_contents, history_weeks(self.settings, fit.week, week)
-                )
-            ]
-            counts = {"series": self._series(rows[week])}
-            params = self.settings.forecasting.of_sarimax()
-            metadata = self._log(week, fit, model, params, counts, data)
-            yield week, WeekResult(rows[week], metadata, warnings=_warnings(fit, week == weeks[0]))
+    @property
+    def _context(self) -> ModelContext:
+        return model_context(self.settings)
 
-    def xgb(self, fit: Fit, weeks: Sequence[date], rows: Mapping[date, int], folder: Path) -> WeekResults:
-        """Log the XGBoost model of `weeks`."""
-        features = feature_columns(self.settings.calendar.horizon_weeks)
-        pictures = {"feature_importance": png(charts.feature_importance(xgb.importance(fit.model)))}
-        xgb.save(fit.model, folder / "model")
-        artifacts = {"model": folder / "model", "description": self._description(folder)}
-        model = LoggedModel(_PYFUNC / "xgb.py", artifacts, _xgb_input(features, fit.model.with_book), fit.id)
+    @property
+    def _features(self) -> Table:
+        return feature_columns(self._context.horizon)
+
+    def log(self, fit: Fit, weeks: Sequence[date], rows: Mapping[date, int], folder: Path) -> WeekResults:
+        """Log the fitted model of `weeks`; `folder` is empty and is kept until then."""
+        if isinstance(fit.model, SarimaxFallback):
+            yield from self._fallback(fit, weeks, rows)
+            return
+        saved, pictures = folder / MODEL_FOLDER, {}
+        saved.mkdir()
+        self.model.save(fit.model, saved)
+        description = folder / "description.json"
+        description.write_text(json.dumps(self._description()))
+        artifacts = {MODEL_FOLDER: saved, "description": description}
+        logged = LoggedModel(_PYFUNC, artifacts, self._input(fit.week), fit.id)
+        if isinstance(fit.model, xgb.XgbModel):
+            pictures["feature_importance"] = png(charts.feature_importance(xgb.importance(fit.model)))
         for week in weeks:
-            data = [
-                self._data_used(
-                    WEEKLY_DEMAND, self._demand_contents, history_weeks(self.settings, fit.week, week)
-                ),
-                self._data_used(features, self._feature_contents, training_weeks(self.settings, fit.week)),
-            ]
-            counts = {"series/xgb": self._series(rows[week]), "training_rows": fit.model.rows}
-            params = self.settings.forecasting.of_xgboost() | xgb.TRAINING_PARAMETERS
-            metadata = self._log(week, fit, model, params, counts, data)
+            metadata = self._log_week(
+                week, fit, logged, {f"series/{self.model.name}": self._series(rows[week])}
+            )
             yield week, WeekResult(rows[week], metadata, pictures, warnings=_warnings(fit, week == weeks[0]))
 
-    def fallback(self, fit: Fit, weeks: Sequence[date], rows: Mapping[date, int]) -> WeekResults:
-        """Take back any XGBoost model of `weeks` in MLflow: SARIMAX made their forecasts."""
+    def _fallback(self, fit: Fit, weeks: Sequence[date], rows: Mapping[date, int]) -> WeekResults:
+        """Take back any model of `weeks` in MLflow: SARIMAX made their forecasts."""
         warning = f"{fit.model.reason}; SARIMAX is used instead"
         for week in weeks:
-            self.tracking.forget(XGB_MODEL.name, week)
-            yield (
-                week,
-                WeekResult(rows[week], {"series/sarimax": self._series(rows[week])}, warnings=(warning,)),
-            )
+            self.tracking.forget(fit.name, week)
+            counts = {"series/sarimax": self._series(rows[week])}
+            yield week, WeekResult(rows[week], counts, warnings=(warning,))
 
-    def _log(
-        self,
-        week: date,
-        fit: Fit,
-        model: LoggedModel,
-        params: Mapping[str, Any],
-        counts: Mapping[str, int],
-        data: Sequence[DataUsed],
+    def _log_week(
+        self, week: date, fit: Fit, logged: LoggedModel, counts: Mapping[str, int]
     ) -> dict[str, Any]:
         """Log a week in MLflow; return its metadata."""
         params = {
-            **params,
-            "horizon_weeks": self.settings.calendar.horizon_weeks,
+            **self.model.parameters(fit.model, self._context),
+            "horizon_weeks": self._context.horizon,
             "refit_week": str(fit.week),
         }
         if fit.loaded_from:
             params["loaded_from"] = fit.loaded_from
         with self.tracking.week(fit.name, week) as run:
-            run.log(params, counts, data)
-            uri = run.log_model(model)
+            run.log(params, counts, self._data_used(fit.week, week))
+            uri = run.log_model(logged)
         fitted = f"before, as {fit.loaded_from}" if fit.loaded_from else "in this run"
         link = {"mlflow_run": Link(run.url)} if run.url else {}
         return {**counts, "fitted": fitted, **link, "mlflow_run_id": run.run_id, "mlflow_model": uri}
 
     def _series(self, rows: int) -> int:
-        return rows // self.settings.calendar.horizon_weeks
+        return rows // self._context.horizon
+
+    def _data_used(self, fitted_at: date, week: date) -> list[DataUsed]:
+        """Return the weeks of the lake that the forecasts of `week` are made from."""
+        used = [
+            self._used(WEEKLY_DEMAND, self._demand_contents, history_weeks(self.settings, fitted_at, week))
+        ]
+        if self.model.reads_features:
+            weeks = training_weeks(self.settings, fitted_at)
+            used.append(self._used(self._features, self._feature_contents, weeks))
+        return used
 
     # The same for every week that is logged, and all weeks of a table have to be listed for it.
     @cached_property
@@ -188,32 +189,36 @@ class ModelTracker:
 
     @cached_property
     def _feature_contents(self) -> dict[date, str]:
-        return self.lake.records.content_ids(feature_columns(self.settings.calendar.horizon_weeks))
+        return self.lake.records.content_ids(self._features)
 
-    def _data_used(self, table: Table, contents: Mapping[date, str], weeks: Sequence[date]) -> DataUsed:
+    def _used(self, table: Table, contents: Mapping[date, str], weeks: Sequence[date]) -> DataUsed:
         known = {str(week): contents[week] for week in weeks if week in contents}
         return DataUsed(table.name, fingerprint(known), f"{self.lake.path}/{table.name}", format_weeks(weeks))
 
-    def _description(self, folder: Path, model: dict[str, Any] | None = None) -> Path:
-        """Write what a logged model needs to predict besides its trees."""
-        file = folder / DESCRIPTION
-        settings = self.settings.forecasting.model_dump()
-        file.write_text(json.dumps({"settings": settings, "model": model}))
-        return file
+    def _description(self) -> dict[str, Any]:
+        """Return what a logged model needs to predict besides the files of `ForecastingModel.save`."""
+        return {
+            "model": reference_of(self.model),
+            "horizon": self._context.horizon,
+            "countries": self._context.countries,
+            "settings": self._context.settings.model_dump(mode="json"),
+        }
 
+    def _input(self, fitted_at: date) -> Table:
+        """Return the input of a logged model: the history of demand, or rows of feature_table.
 
-def _xgb_input(features: Table, with_book: bool) -> Table:
-    """Return the input of XGBoost: rows of feature_table, and of order_book where the model uses it.
-
-    Rows of the order book have no features, so that numbers may be missing; whole numbers may not.
-    """
-    if not with_book:
-        return features
-    optional = [
-        replace(c, type="double" if c.type == "long" else c.type, nullable=c.name not in DEMAND_HISTORY.names)
-        for c in features.columns
-    ]
-    return replace(features, columns=(*optional, DEMAND_HISTORY.columns[-1]))
+        Rows of the order book have no features, so that numbers may be missing; whole numbers may not.
+        """
+        if not self.model.reads_features:
+            return DEMAND_HISTORY
+        if not list(books_with_rows(self.lake, history_weeks(self.settings, fitted_at, fitted_at))):
+            return self._features
+        names = DEMAND_HISTORY.names
+        optional = [
+            replace(c, type="double" if c.type == "long" else c.type, nullable=c.name not in names)
+            for c in self._features.columns
+        ]
+        return replace(self._features, columns=(*optional, DEMAND_HISTORY.columns[-1]))
 
 
 def _warnings(fit: Fit, is_first_week: bool) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver
 from dagster._core.loader import LoadingContextForTest
 
 from forecasting_assets.cli import main
+from forecasting_assets.forecasting.registry import Sarimax, Xgb
 from forecasting_assets.lake.freshness import freshness_of
 from forecasting_assets.lake.freshness_report import describe_stale, describe_weeks
 from forecasting_assets.orchestration.build import build_defs
@@ -197,9 +198,9 @@ def test_a_copied_home_is_as_fresh_as_the_one_it_was_copied_from(moved_home):
 
 
 def test_models_of_a_copied_home_are_the_same_fits(home, moved_home):
-    assert fit_ids(moved_home.settings, moved_home.lake, PLANNED) == fit_ids(
-        home.settings, home.lake, PLANNED
-    )
+    for model in (Sarimax(), Xgb()):
+        moved = fit_ids(model, moved_home.settings, moved_home.lake, PLANNED)
+        assert moved == fit_ids(model, home.settings, home.lake, PLANNED)
 
 
 def test_a_changed_byte_is_noticed_and_the_file_is_named(home_copy, capsys):

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.errors import PicklableError
 from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.forecast_arrays import LEVELS
+from forecasting_assets.forecasting.model import ModelData, NotEnoughHistory
 from forecasting_assets.forecasting.panel import Panel, known_at
 from forecasting_assets.forecasting.part_sample import sample_parts
 from forecasting_assets.forecasting.rolling import Cells, RollingForecasts
@@ -48,34 +48,6 @@ TRAINING_PARAMETERS = {
 QUANTILE_ROWS = 60_000
 #: Limit of the targets of the mean and of the quantiles, in volatilities.
 MAX_MEAN_TARGET, MAX_QUANTILE_TARGET = 10.0, 20.0
-
-
-class NotEnoughHistory(PicklableError, ValueError):
-    """Too few pairs of an origin and a closed target week to train on.
-
-    Attributes
-    ----------
-    week
-        The week of the fit.
-    pairs, needed
-        Number of pairs there are, and number that are needed.
-    """
-
-    def __init__(self, week: date, pairs: int, needed: int) -> None:
-        super().__init__(
-            f"{week}: {pairs} pairs of an origin and a closed target week, but {needed} are needed; "
-            "forecast the week with sarimax.predict instead"
-        )
-        self.week, self.pairs, self.needed = week, pairs, needed
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """Data to train on: rows of the feature table, and `history` and `totals` as for `sarimax.fit`."""
-
-    features: pd.DataFrame
-    history: pd.DataFrame
-    totals: GroupTotals
 
 
 @dataclass(frozen=True)
@@ -143,6 +115,29 @@ class TrainingPlan:
 
 
 @dataclass(frozen=True)
+class UntrainedMean:
+    """A model whose mean has so many training rows that Spark has to train it.
+
+    Attributes
+    ----------
+    plan
+        What it is to be trained on.
+    quantiles
+        Its trained quantiles.
+    planned
+        Its trained model with covariates, if there is one; one process trains it on a sample of these rows.
+    """
+
+    plan: TrainingPlan
+    quantiles: Any
+    planned: XgbModel | None = None
+
+    def with_mean(self, mean: Any) -> XgbModel:
+        """Return the model with its trained mean."""
+        return replace(self.plan.model(mean, self.quantiles), planned=self.planned)
+
+
+@dataclass(frozen=True)
 class MeanRows:
     """Training rows of the mean, one for each pair.
 
@@ -170,7 +165,7 @@ class MeanRows:
 
 
 def fit(
-    data: TrainingData,
+    data: ModelData,
     week: date,
     horizon: int,
     settings: ForecastingSettings,
@@ -202,7 +197,7 @@ def fit(
 
 
 def fit_planned(
-    data: TrainingData,
+    data: ModelData,
     week: date,
     horizon: int,
     settings: ForecastingSettings,
@@ -221,7 +216,7 @@ def fit_planned(
 
 
 def plan_training(
-    data: TrainingData,
+    data: ModelData,
     week: date,
     horizon: int,
     settings: ForecastingSettings,
@@ -260,7 +255,11 @@ def _plan_training(
     features = _training_rows(features, base, settings)
     pairs = closed_pairs(features, base)
     if len(pairs) < settings.xgb_min_rows:
-        raise NotEnoughHistory(base.model.week, len(pairs), settings.xgb_min_rows)
+        raise NotEnoughHistory(
+            base.model.week,
+            f"{len(pairs)} pairs of an origin and a closed target week, but [forecasting] xgb_min_rows needs "
+            f"{settings.xgb_min_rows}",
+        )
     of_mean = pairs.sample(settings.xgb_max_rows)
     plan = TrainingPlan(
         sarimax=base.model,

@@ -9,10 +9,10 @@ from forecasting_assets.lake.lake import Lake
 from forecasting_assets.settings import Settings
 from forecasting_assets.tracking.client import Tracking
 from forecasting_assets.workflows.forecasts import (
-    MODELS,
     backtest_weeks,
     combine_week,
     metrics_by_step,
+    model_tables,
     write_backtest,
 )
 from forecasting_assets.workflows.parallel import each_week
@@ -31,20 +31,20 @@ def backtest_report(weeks: list[date], settings: Settings, lake: Lake, tracking:
     reports = {week: backtest.report for week, backtest in backtests.items()}
     tasks = {week: (settings, lake, week, backtest) for week, backtest in backtests.items()}
     for week, result in each_week(write_backtest, tasks, tasks.values()):
-        _log_metrics(tracking, week, reports[week])
+        _log_metrics(settings, tracking, week, reports[week])
         yield week, result
     findings = {week: check_beats_naive(report) for week, report in reports.items()}
     # A check passes without figures while no forecast can be judged yet.
     better = [week for week, finding in findings.items() if finding.passed and finding.metadata]
     if better:
         evidence = {name: f"{value:.4f}" for name, value in findings[max(better)].metadata.items()}
-        for table in MODELS.values():
+        for table in model_tables(settings).values():
             tracking.promote(table.name, max(better), evidence)
 
 
-def _log_metrics(tracking: Tracking, week: date, report: pd.DataFrame) -> None:
+def _log_metrics(settings: Settings, tracking: Tracking, week: date, report: pd.DataFrame) -> None:
     """Log the metrics of a model in its own run, and those of other forecasts in a run each."""
-    for model, table in MODELS.items():
+    for model, table in model_tables(settings).items():
         tracking.add_metrics(table.name, week, metrics_by_step(report, model))
     for name, model in _OTHER_FORECASTS.items():
         if metrics := metrics_by_step(report, model):
@@ -54,6 +54,6 @@ def _log_metrics(tracking: Tracking, week: date, report: pd.DataFrame) -> None:
 def demand_forecast(weeks: list[date], settings: Settings, lake: Lake) -> WeekResults:
     """Expected demand of each active part and region for the coming weeks, with its uncertainty.
 
-    The two models averaged, each weighted by how accurate it was for that demand pattern and horizon.
+    All models averaged, each weighted by how accurate it was for that demand pattern and horizon.
     """
     yield from each_week(combine_week, weeks, ((settings, lake, week) for week in weeks))

@@ -1,87 +1,65 @@
-"""The two models: SARIMAX for each series and one XGBoost model over all series; Spark makes their forecasts."""
+"""The forecasting models: each trained as of its refit weeks, and forecasting by Spark."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from forecasting_assets.forecasting import on_spark
+from forecasting_assets.forecasting.model import ForecastingModel
+from forecasting_assets.forecasting.registry import Sarimax
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.spark_tables import write_weeks
+from forecasting_assets.orchestration.factory import AssetFunction
 from forecasting_assets.runtime.spark import Spark
 from forecasting_assets.settings import Settings
-from forecasting_assets.tables import SARIMAX_MODEL, XGB_MODEL
+from forecasting_assets.tables import model_table
 from forecasting_assets.tracking.client import Tracking
 from forecasting_assets.weeks import refit_week
 from forecasting_assets.workflows.cleaned_points import write_cleaned_points
-from forecasting_assets.workflows.model_cache import SarimaxFallback, fits, traceable
+from forecasting_assets.workflows.model_cache import fits, traceable
 from forecasting_assets.workflows.model_runs import ForecastJob, ModelTracker
 from forecasting_assets.workflows.week_result import WeekResults
 
-#: XGBoost models that one Spark job uses: they are sent with its tasks, which are limited to 128 MB.
+#: Fitted models that one Spark job uses: they are sent with its tasks, which are limited to 128 MB.
 _MODELS_PER_JOB = 16
 
 
-def sarimax_model(
-    weeks: list[date], settings: Settings, lake: Lake, spark: Spark, tracking: Tracking
+def model_asset(model: ForecastingModel) -> AssetFunction:
+    """Return how the asset of a model is made."""
+    function = partial(forecast_weeks, model)
+    function.__doc__ = model.__doc__
+    return AssetFunction(function, model.kinds | {"pyspark", "mlflow"})
+
+
+def forecast_weeks(
+    model: ForecastingModel,
+    weeks: list[date],
+    settings: Settings,
+    lake: Lake,
+    spark: Spark,
+    tracking: Tracking,
 ) -> WeekResults:
-    """Forecast of each active part and region by itself.
-
-    An average of ARIMA models around a season that it shares with its part, category and region.
-    """
+    """Train `model` where MLflow has no fit of it, forecast `weeks`, and log the fits of each week."""
     refits = _by_refit(settings, weeks)
-    trained = list(fits(SARIMAX_MODEL.name, list(refits), settings, lake, tracking))
-    job = ForecastJob(settings, lake, spark.spark_session)
-    forecasts = on_spark.sarimax_forecasts(
-        job.demand(refits),
-        refits,
-        {fit.week: fit.model for fit in trained},
-        job.tasks(weeks),
-        settings.forecasting,
-    )
-    left_out = write_cleaned_points(settings, lake, refits)
-    rows = write_weeks(forecasts, lake, SARIMAX_MODEL, weeks)
-    tracker = ModelTracker(settings, lake, tracking)
-    for fit in trained:
-        with TemporaryDirectory() as folder:
-            model = traceable(fit, settings, lake)
-            for week, result in tracker.sarimax(model, refits[fit.week], rows, Path(folder)):
-                yield week, replace(result, metadata={**result.metadata, **left_out[week]})
-
-
-def xgb_model(
-    weeks: list[date], settings: Settings, lake: Lake, spark: Spark, tracking: Tracking
-) -> WeekResults:
-    """Forecast of each active part and region by one XGBoost model across all series.
-
-    The model learns from all series at once where to depart from SARIMAX.
-    """
-    refits = _by_refit(settings, weeks)
-    fitted = fits(XGB_MODEL.name, list(refits), settings, lake, tracking)
-    tracker = ModelTracker(settings, lake, tracking)
+    # The table of what models leave out stands beside that of SARIMAX, by which it is defined.
+    left_out = write_cleaned_points(settings, lake, refits) if model.name == Sarimax.name else {}
+    fitted = fits(model, list(refits), settings, lake, tracking)
+    tracker = ModelTracker(model, settings, lake, tracking)
     while batch := list(islice(fitted, _MODELS_PER_JOB)):
         job = ForecastJob(settings, lake, spark.spark_session)
         groups = {fit.week: refits[fit.week] for fit in batch}
-        models = {fit.week: job.complete(fit.model) for fit in batch}
+        trained = {fit.week: job.complete(fit.model) for fit in batch}
         origins = [week for group in groups.values() for week in group]
-        forecasts = on_spark.xgb_forecasts(
-            job.demand(groups),
-            job.features(origins),
-            groups,
-            models,
-            job.tasks(origins),
-            settings.forecasting,
-        )
-        rows = write_weeks(forecasts, lake, XGB_MODEL, origins)
+        forecasts = job.forecasts(model, trained, groups)
+        rows = write_weeks(forecasts, lake, model_table(model.name), origins)
         for fit in batch:
-            if isinstance(fit.model, SarimaxFallback):
-                yield from tracker.fallback(fit, groups[fit.week], rows)
-                continue
-            trained = traceable(replace(fit, model=models[fit.week]), settings, lake)
+            complete = traceable(model, replace(fit, model=trained[fit.week]), settings, lake)
             with TemporaryDirectory() as folder:
-                yield from tracker.xgb(trained, groups[fit.week], rows, Path(folder))
+                for week, result in tracker.log(complete, groups[fit.week], rows, Path(folder)):
+                    yield week, replace(result, metadata={**result.metadata, **left_out.get(week, {})})
 
 
 def _by_refit(settings: Settings, weeks: Sequence[date]) -> dict[date, list[date]]:

@@ -8,7 +8,7 @@ import pandas as pd
 from forecasting_assets.forecasting.bias import tracking_limit, tracking_signal
 from forecasting_assets.reporting.charts.backtest import NO_BACKTEST
 from forecasting_assets.reporting.formats import percent
-from forecasting_assets.reporting.measures import MODELS
+from forecasting_assets.reporting.measures import ordered_models
 from forecasting_assets.reporting.style import (
     COLOURS,
     EMPTY,
@@ -16,6 +16,7 @@ from forecasting_assets.reporting.style import (
     MUTED,
     NARROW,
     WIDE,
+    colour,
     figure,
     label,
     legend,
@@ -71,9 +72,9 @@ def accuracy_over_time(errors: pd.DataFrame, *, narrow: bool = False) -> "Figure
 def _wape(ax: "Axes", total: pd.DataFrame) -> None:
     sums = total.groupby(["model", "origin_week"])[["absolute_error", "actual"]].sum()
     wape = (sums["absolute_error"] / sums["actual"].where(sums["actual"] > 0)).unstack("model")
-    shown = [model for model in MODELS if model in wape]
+    shown = ordered_models(wape.columns)
     for model in shown:
-        ax.plot(wape.index, wape[model], color=COLOURS[model], marker="o", markersize=3.5, label=label(model))
+        ax.plot(wape.index, wape[model], color=colour(model), marker="o", markersize=3.5, label=label(model))
     limit = outlier_limit(wape[shown].to_numpy())
     top = wape[shown].max().max() if limit is None else limit
     ax.set_ylim(0, 1.1 * top if top > 0 else 1.0)

@@ -19,6 +19,7 @@ import pandas as pd
 from devtools.feature_table import features
 from forecasting_assets.forecasting import sarimax, xgb
 from forecasting_assets.forecasting.backtest import PastForecasts, rolling_backtest
+from forecasting_assets.forecasting.model import ModelData
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.weeks import add_weeks, refit_week
@@ -105,7 +106,7 @@ def measure() -> pd.DataFrame:
         known = history[history["week"] <= pd.Timestamp(week)]
         linear = sarimax.fit(known, totals, week, HORIZON, SETTINGS)
         trees = xgb.fit(
-            xgb.TrainingData(table[table["week"] <= pd.Timestamp(week)], known, totals),
+            ModelData(table[table["week"] <= pd.Timestamp(week)], known, totals),
             week,
             HORIZON,
             SETTINGS,
@@ -124,7 +125,7 @@ def measure() -> pd.DataFrame:
 
     results = rolling_backtest(
         [last],
-        PastForecasts(lambda model, origin: forecasts.get((model, origin)), segments),
+        PastForecasts(("sarimax", "xgb"), lambda model, origin: forecasts.get((model, origin)), segments),
         history,
         HORIZON,
         SETTINGS,

@@ -4,7 +4,7 @@ import pytest
 
 from devtools.feature_table import features
 from forecasting_assets.features.demand_patterns import SEGMENTS
-from forecasting_assets.forecasting.backtest import MODELS, PastForecasts, rolling_backtest
+from forecasting_assets.forecasting.backtest import PastForecasts, rolling_backtest
 from forecasting_assets.forecasting.combine import combine
 from forecasting_assets.forecasting.forecast_arrays import LEVELS, forecast_table
 from forecasting_assets.forecasting.naive import seasonal_naive
@@ -17,6 +17,8 @@ HISTORY = market(weeks=100)
 FEATURES = features(HISTORY, 3).assign(price=lambda f: 1.0 + f["part_id"].str.len())
 SETTINGS = ForecastingSettings(backtest_weeks=8, weight_prior_cells=20)
 HORIZON = 3
+MEMBERS = ("sarimax", "xgb")
+MODELS = [*MEMBERS, "combined", "seasonal_naive"]
 WEEKS = [add_weeks(FIRST, w) for w in range(90, 100)]
 KNOWN = ["part_id", "region", "segment", "part_category", "mean_52", "price"]
 KEY = ["origin_week", "model", "segment", "horizon", "metric"]
@@ -40,7 +42,7 @@ def forecasts(model, origin):
 
 
 def judged(weeks, history=HISTORY):
-    return rolling_backtest(weeks, PastForecasts(forecasts, segments), history, HORIZON, SETTINGS)
+    return rolling_backtest(weeks, PastForecasts(MEMBERS, forecasts, segments), history, HORIZON, SETTINGS)
 
 
 def backtest(weeks, history=HISTORY):
@@ -116,9 +118,9 @@ def test_combined_uses_the_report_of_each_origin(reports):
     known = backtest(sorted(origins))
     combined = []
     for origin in origins:
-        one, other = forecasts("sarimax", origin), forecasts("xgb", origin)
-        if one is not None and other is not None:
-            combined.append(combine(one, other, segments(origin), known[origin]))
+        tables = {model: forecasts(model, origin) for model in MEMBERS}
+        if all(table is not None for table in tables.values()):
+            combined.append(combine(tables, segments(origin), known[origin]))
     table = pd.concat(combined)
     demand = HISTORY.rename(columns={"week": "target_week", "quantity": "actual"}).drop(
         columns="part_category"

@@ -11,6 +11,7 @@ from forecasting_assets.forecasting import sarimax, xgb
 from forecasting_assets.forecasting.book import MEMORY, PRIOR_WEEKS, OrderBook
 from forecasting_assets.forecasting.forecast_arrays import VALUES, SeriesIndex
 from forecasting_assets.forecasting.metrics import pinball_loss
+from forecasting_assets.forecasting.model import ModelData
 from forecasting_assets.forecasting.panel import ForecastDataError, Panel
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
@@ -60,7 +61,7 @@ def predicted() -> pd.DataFrame:
 def trees() -> tuple[xgb.XgbModel, pd.DataFrame]:
     """XGBoost fitted with the book, and its forecasts."""
     totals = GroupTotals.from_history(HISTORY)
-    data = xgb.TrainingData(TABLE, HISTORY[HISTORY["week"] <= pd.Timestamp(FITTED)], totals)
+    data = ModelData(TABLE, HISTORY[HISTORY["week"] <= pd.Timestamp(FITTED)], totals)
     model = xgb.fit(data, FITTED, HORIZON, SETTINGS)
     now = TABLE[TABLE["week"].isin([pd.Timestamp(origin) for origin in ORIGINS])]
     return model, xgb.predict(model, now, HISTORY, totals, SETTINGS)
@@ -118,7 +119,7 @@ def test_without_bookings_every_number_is_the_same():
     empty = DEMAND.assign(due_week=pd.Series(pd.NaT, DEMAND.index))
     pd.testing.assert_frame_equal(forecast(empty), forecast(DEMAND), check_exact=True)
     totals = GroupTotals.from_history(empty)
-    plan, base = xgb.plan_training(xgb.TrainingData(TABLE, empty, totals), FITTED, HORIZON, SETTINGS)
+    plan, base = xgb.plan_training(ModelData(TABLE, empty, totals), FITTED, HORIZON, SETTINGS)
     assert base.rolling.booked is None
     assert plan.mean_rows(TABLE, base, SETTINGS).x.shape[1] == len(xgb.FEATURES)
 
@@ -126,9 +127,7 @@ def test_without_bookings_every_number_is_the_same():
 def test_a_model_without_the_book_forecasts_where_orders_begin_to_have_due_dates():
     """Due dates may begin between the fit of a model and the origin of a forecast."""
     totals = GroupTotals.from_history(HISTORY)
-    model = xgb.fit(
-        xgb.TrainingData(TABLE, DEMAND, GroupTotals.from_history(DEMAND)), FITTED, HORIZON, SETTINGS
-    )
+    model = xgb.fit(ModelData(TABLE, DEMAND, GroupTotals.from_history(DEMAND)), FITTED, HORIZON, SETTINGS)
     assert model.features == xgb.FEATURES
     now = TABLE[TABLE["week"] == pd.Timestamp(FITTED)]
     rows = with_book_and_demand(xgb.predict(model, now, HISTORY, totals, SETTINGS))

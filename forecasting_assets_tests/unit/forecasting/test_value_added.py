@@ -51,7 +51,7 @@ def table(*overrides):
 
 
 def reports(overrides, weeks=(WEEK,)):
-    past = PastForecasts(forecasts, lambda origin: None, overrides=overrides)
+    past = PastForecasts(("sarimax", "xgb"), forecasts, lambda origin: None, overrides=overrides)
     results = rolling_backtest(list(weeks), past, HISTORY, HORIZON, SETTINGS)
     return {week: result.report for week, result in results.items()}
 

@@ -6,6 +6,7 @@ from devtools.feature_table import features
 from forecasting_assets.forecasting import sarimax, xgb
 from forecasting_assets.forecasting.drivers import DRIVERS, OTHER, forecast_drivers
 from forecasting_assets.forecasting.forecast_arrays import FORECAST_COLUMNS, VALUES
+from forecasting_assets.forecasting.model import ModelData, NotEnoughHistory
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb import prediction
@@ -15,7 +16,7 @@ from forecasting_assets_tests.support.market import FIRST, market
 HISTORY = market()
 TOTALS = GroupTotals.from_history(HISTORY)
 FEATURES = features(HISTORY)
-DATA = xgb.TrainingData(FEATURES, HISTORY, TOTALS)
+DATA = ModelData(FEATURES, HISTORY, TOTALS)
 SETTINGS = ForecastingSettings()
 WEEK = add_weeks(FIRST, 80)
 NOW = FEATURES[FEATURES["week"] >= str(WEEK)]
@@ -114,7 +115,7 @@ def test_a_fit_is_reproducible_and_ignores_the_future_and_the_order_of_rows(mode
     future = HISTORY.assign(quantity=HISTORY["quantity"].where(HISTORY["week"] <= str(WEEK), 1e9))
     shuffled = future.sample(frac=1, random_state=3)
     again = xgb.fit(
-        xgb.TrainingData(poisoned, shuffled, GroupTotals.from_history(future)), WEEK, 8, SETTINGS, ("US",)
+        ModelData(poisoned, shuffled, GroupTotals.from_history(future)), WEEK, 8, SETTINGS, ("US",)
     )
     pd.testing.assert_frame_equal(predict(again), predict(model), rtol=1e-9)
 
@@ -175,12 +176,11 @@ def test_a_larger_market_of_the_same_shape_has_forecasts_as_much_larger():
 
 def test_too_little_history_is_reported():
     early = FEATURES[FEATURES["week"] <= str(add_weeks(FIRST, 1))]
-    with pytest.raises(xgb.NotEnoughHistory, match="needed") as caught:
-        xgb.fit(xgb.TrainingData(early, HISTORY, TOTALS), add_weeks(FIRST, 1), 8, SETTINGS)
-    assert 0 < caught.value.pairs < caught.value.needed == 500
-    with pytest.raises(xgb.NotEnoughHistory) as caught:
-        xgb.fit(xgb.TrainingData(FEATURES[:0], HISTORY[:0], TOTALS), FIRST, 8, SETTINGS)
-    assert (caught.value.week, caught.value.pairs) == (FIRST, 0)
+    with pytest.raises(NotEnoughHistory, match="xgb_min_rows needs 500"):
+        xgb.fit(ModelData(early, HISTORY, TOTALS), add_weeks(FIRST, 1), 8, SETTINGS)
+    with pytest.raises(NotEnoughHistory, match="0 pairs") as caught:
+        xgb.fit(ModelData(FEATURES[:0], HISTORY[:0], TOTALS), FIRST, 8, SETTINGS)
+    assert caught.value.week == FIRST
 
 
 def test_no_active_series_no_forecasts(model):

@@ -237,7 +237,7 @@ def test_bars_by_segment_are_the_errors_of_the_report() -> None:
     ]
     segments = [t.get_text().split("\n")[0].lower() for t in axes.get_xticklabels()]
     assert segments == ["all", "smooth", "erratic", "intermittent", "lumpy", "new"]
-    models = ["combined", "xgb", "sarimax", "seasonal_naive"]
+    models = ["combined", "sarimax", "xgb", "seasonal_naive"]
     for model, bars in zip(models, axes.containers, strict=True):
         assert [b.get_height() for b in bars] == [wape[model, s] for s in segments]
         assert {to_hex(b.get_facecolor()) for b in bars} == {COLOURS[model].lower()}
@@ -245,9 +245,9 @@ def test_bars_by_segment_are_the_errors_of_the_report() -> None:
 
 def test_lines_by_horizon_have_the_colours_of_their_models() -> None:
     wape = charts.error_by_horizon(factories.backtest()).axes[0]
-    assert [line.get_label() for line in wape.lines] == ["Combined", "XGBoost", "SARIMAX", "Seasonal naive"]
+    assert [line.get_label() for line in wape.lines] == ["Combined", "SARIMAX", "XGBoost", "Seasonal naive"]
     assert [line.get_color() for line in wape.lines] == [
-        COLOURS[m] for m in ("combined", "xgb", "sarimax", "seasonal_naive")
+        COLOURS[m] for m in ("combined", "sarimax", "xgb", "seasonal_naive")
     ]
     assert [np.asarray(line.get_xdata()).tolist() for line in wape.lines] == [list(range(1, 9))] * 4
 

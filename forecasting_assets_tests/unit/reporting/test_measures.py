@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from forecasting_assets.features.demand_patterns import SEGMENTS
 from forecasting_assets.reporting.measures import (
-    MODELS,
     ReportInputError,
     bound_closed,
     cheaper_biases,
@@ -33,7 +32,7 @@ def test_scores_hold_every_value_of_the_report() -> None:
 
 def test_scores_are_in_reading_order() -> None:
     index = scores(factories.backtest(2)).index
-    assert list(index.unique("model")) == MODELS
+    assert list(index.unique("model")) == ["combined", "sarimax", "xgb", "seasonal_naive"]
     assert list(index.unique("segment")) == SEGMENTS
 
 
@@ -57,10 +56,11 @@ def test_skill_is_missing_without_seasonal_naive_or_with_a_perfect_one() -> None
     assert scores(report)["skill"].isna().all()
 
 
-def test_unknown_models_and_segments_come_last() -> None:
+def test_models_stand_between_the_combined_and_the_naive_forecast() -> None:
     report = factories.backtest(1)
     extra = report[report["model"] == "xgb"].assign(model="aardvark")
-    assert list(scores(pd.concat([extra, report])).index.unique("model")) == [*MODELS, "aardvark"]
+    models = list(scores(pd.concat([extra, report])).index.unique("model"))
+    assert models == ["combined", "aardvark", "sarimax", "xgb", "seasonal_naive"]
 
 
 def test_errors_name_the_table_and_the_column() -> None:

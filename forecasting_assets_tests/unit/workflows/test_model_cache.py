@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from forecasting_assets.features.build import feature_columns
+from forecasting_assets.forecasting.registry import Sarimax, Xgb
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.settings import load_settings
 from forecasting_assets.tables import WEEKLY_DEMAND
@@ -29,7 +30,7 @@ def write(settings, table, week, n_rows=1):
 
 
 def fit_id(settings, week=FITTED_AT):
-    return fit_ids(settings, Lake(settings.lake_path), [week])[week]
+    return fit_ids(Xgb(), settings, Lake(settings.lake_path), [week])[week]
 
 
 @pytest.fixture
@@ -65,6 +66,17 @@ def test_a_week_that_is_written_again_makes_another_fit(settings, table, week):
     assert fit_id(settings) != before
 
 
+def test_features_do_not_concern_a_model_that_does_not_read_them(settings):
+    before = fit_ids(Sarimax(), settings, Lake(settings.lake_path), [FITTED_AT])
+    write(settings, FEATURES, WEEKS[0], n_rows=2)
+    assert fit_ids(Sarimax(), settings, Lake(settings.lake_path), [FITTED_AT]) == before
+
+
+def test_other_models_do_not_concern_a_fit(settings):
+    forecasting = settings.forecasting.model_copy(update={"models": ("xgb",)})
+    assert fit_id(settings.model_copy(update={"forecasting": forecasting})) == fit_id(settings)
+
+
 def test_a_week_that_is_written_again_as_it_was_makes_no_other_fit(settings):
     before = fit_id(settings)
     for week in WEEKS:
@@ -76,9 +88,9 @@ def test_a_week_that_is_written_again_as_it_was_makes_no_other_fit(settings):
 
 def test_a_fit_is_not_found_again_if_weeks_were_written_while_it_learnt(settings):
     fit = Fit("xgb_model", FITTED_AT, "a model", id=fit_id(settings))
-    assert traceable(fit, settings, Lake(settings.lake_path)) == fit
+    assert traceable(Xgb(), fit, settings, Lake(settings.lake_path)) == fit
     write(settings, WEEKLY_DEMAND, FITTED_AT, n_rows=2)
-    assert traceable(fit, settings, Lake(settings.lake_path)) == Fit("xgb_model", FITTED_AT, "a model")
+    assert traceable(Xgb(), fit, settings, Lake(settings.lake_path)) == Fit("xgb_model", FITTED_AT, "a model")
 
 
 def test_settings_code_and_the_week_of_the_fit_make_another(settings, monkeypatch):

@@ -1,0 +1,72 @@
+"""A model of the user's own, as the documentation writes it, in the whole chain."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecasting_assets.tables import BACKTEST_REPORT, DEMAND_FORECAST, SARIMAX_MODEL, XGB_MODEL, model_table
+from forecasting_assets_tests.support.homes import PLANNED, rows
+
+pytestmark = pytest.mark.spark
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "your-own-model.md"
+OWN = model_table("half_year")
+ORIGIN, WEEK = PLANNED[-2], PLANNED[-1]
+
+
+def test_a_model_of_the_users_own_is_forecast_judged_logged_and_combined(home_copy, tmp_path):
+    import mlflow
+
+    text = PAGE.read_text(encoding="utf-8")
+    (code,), (settings,) = (
+        re.findall(rf"```{name}\n(.*?)```", text, re.DOTALL) for name in ("python", "toml")
+    )
+    (tmp_path / "my_models.py").write_text(code)
+    (names,) = re.findall(r"^models = .*$", settings, re.MULTILINE)
+    toml = home_copy.path / "forecasting.toml"
+    toml.write_text(toml.read_text().replace("[forecasting]", f"[forecasting]\n{names}"))
+    before = {table.name: rows(home_copy, table, WEEK) for table in (SARIMAX_MODEL, XGB_MODEL)}
+
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "FORECASTING_HOME": str(home_copy.path)}
+    select = "half_year_model,backtest_report,demand_forecast"
+    command = [
+        sys.executable,
+        "-m",
+        "forecasting_assets",
+        "materialize",
+        "--from",
+        str(ORIGIN),
+        "--select",
+        select,
+    ]
+    made = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert made.returncode == 0, made.stdout + made.stderr
+
+    own = rows(home_copy, OWN, WEEK)
+    assert set(own["method"]) == {"half_year"}
+    report = rows(home_copy, BACKTEST_REPORT, WEEK)
+    judged = report[(report["model"] == "half_year") & (report["segment"] == "all")].set_index(
+        ["horizon", "metric"]
+    )["value"]
+    assert judged[1, "n"] == len(own) / own["horizon"].max()
+    weights = report[report["metric"] == "weight"].pivot(
+        index=["segment", "horizon"], columns="model", values="value"
+    )
+    assert list(weights) == ["half_year", "sarimax", "xgb"]
+    assert weights.sum(axis=1).to_numpy() == pytest.approx(1)
+
+    members = [before["sarimax_model"], before["xgb_model"], own]
+    average = rows(home_copy, DEMAND_FORECAST, WEEK)
+    assert (average["mean"] <= np.max([m["mean"] for m in members], axis=0) + 1e-9).all()
+    assert (average["mean"] >= np.min([m["mean"] for m in members], axis=0) - 1e-9).all()
+    for table in (SARIMAX_MODEL, XGB_MODEL):
+        pd.testing.assert_frame_equal(rows(home_copy, table, WEEK), before[table.name])
+
+    client = mlflow.MlflowClient(home_copy.settings.tracking_uri)
+    assert client.get_model_version_by_alias("half_year_model", f"week-{WEEK}").status == "READY"

@@ -43,8 +43,7 @@ class ModelData:
     history
         part_id, region, part_category, week, quantity in units, only weeks with orders, with every region of its
         parts. Rows with a `due_week` are bookings, rows with a `covariate` are known covariates, rows with a `note` say
-        what planners know (`planner_notes`); `Panel.from_history` tells them apart, and `planner_notes.by_knowledge`
-        groups origins that know the same notes.
+        what planners know (`planner_notes`) by the end of all origins; `Panel.from_history` tells them apart.
     totals
         Demand of all categories and regions.
     """

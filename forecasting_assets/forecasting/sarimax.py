@@ -45,7 +45,6 @@ from forecasting_assets.forecasting.forecast_arrays import LEVELS, VALUES, forec
 from forecasting_assets.forecasting.outlying import noted_outliers, read_outliers, saved_outliers
 from forecasting_assets.forecasting.own_history import blend_own_history
 from forecasting_assets.forecasting.panel import Panel, in_units
-from forecasting_assets.forecasting.planner_notes import by_knowledge
 from forecasting_assets.forecasting.rolling import (
     Cells,
     RollingForecasts,
@@ -294,20 +293,18 @@ def predict(
     pandas.DataFrame
         Rows of a forecast table.
     """
-    tables = []
-    for group, known in by_knowledge(history, origins):
-        panel = Panel.from_history(known, add_weeks(model.week, 1 - settings.history_weeks), group[-1])
-        columns = np.array([panel.column(o) for o in group])
-        values = distributions(model, rolling_forecasts(model, panel, totals), columns)
-        if model.planned:
-            planned = rolling_forecasts(model.planned, panel, totals)
-            if planned.regressors:
-                complete = planned.regressors.covariates.complete[:, columns, :, None]
-                values = np.where(complete, distributions(model.planned, planned, columns), values)
-        series, origin = np.nonzero(np.stack([panel.active(c) for c in columns], axis=1))
-        weeks = np.array(group, dtype="datetime64[ns]")
-        tables.append(forecast_table(panel.series.iloc[series], weeks[origin], values[series, origin]))
-    return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
+    origins = sorted(origins)
+    panel = Panel.from_history(history, add_weeks(model.week, 1 - settings.history_weeks), origins[-1])
+    columns = np.array([panel.column(o) for o in origins])
+    values = distributions(model, rolling_forecasts(model, panel, totals), columns)
+    if model.planned:
+        planned = rolling_forecasts(model.planned, panel, totals)
+        if planned.regressors:
+            complete = planned.regressors.covariates.complete[:, columns]
+            values = np.where(complete[..., None], distributions(model.planned, planned, columns), values)
+    series, origin = np.nonzero(np.stack([panel.active(c) for c in columns], axis=1))
+    weeks = np.array(origins, dtype="datetime64[ns]")
+    return forecast_table(panel.series.iloc[series], weeks[origin], values[series, origin])
 
 
 def distributions(model: SarimaxModel, rolling: RollingForecasts, columns: np.ndarray) -> np.ndarray:

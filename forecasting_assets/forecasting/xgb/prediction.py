@@ -6,7 +6,6 @@ import pandas as pd
 from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.forecast_arrays import VALUES, forecast_table
 from forecasting_assets.forecasting.panel import in_units
-from forecasting_assets.forecasting.planner_notes import by_knowledge
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb.baseline import Baseline
@@ -43,36 +42,22 @@ def predict(
     pandas.DataFrame
         Rows of a forecast table, sorted by origin and series.
     """
+    horizon = model.sarimax.horizon
     features = features.sort_values(["week", *SERIES], ignore_index=True)
-    values = np.empty((len(features), model.sarimax.horizon, len(VALUES)))
-    weeks = pd.DatetimeIndex(features["week"].unique()).date.tolist()
-    for group, known in by_knowledge(history, weeks) if len(features) else ():
-        rows = np.flatnonzero(features["week"].isin(pd.to_datetime(group)))
-        values[rows] = _forecast(model, features.iloc[rows], known, totals, settings)
+    values = np.empty((len(features), horizon, len(VALUES)))
+    if len(features):
+        last = features["week"].max().date()
+        base = Baseline.from_history(model.sarimax, history, totals, last, settings)
+        _fill(values, model, features, base)
+        if model.planned:
+            with_plan = Baseline.from_history(model.planned.sarimax, history, totals, last, settings)
+            if with_plan.rolling.regressors:
+                complete = with_plan.rolling.regressors.covariates.complete[with_plan.locate(features)]
+                some = np.flatnonzero(complete.any(axis=1))
+                planned = np.empty((len(some), *values.shape[1:]))
+                _fill(planned, model.planned, features.iloc[some], with_plan)
+                values[some] = np.where(complete[some, :, None], planned, values[some])
     return forecast_table(features[SERIES], features["week"].to_numpy(), values)
-
-
-def _forecast(
-    model: XgbModel,
-    features: pd.DataFrame,
-    history: pd.DataFrame,
-    totals: GroupTotals,
-    settings: ForecastingSettings,
-) -> np.ndarray:
-    """Forecast every horizon from rows that know the same notes of planners: (rows, horizon, VALUES) in units."""
-    values = np.empty((len(features), model.sarimax.horizon, len(VALUES)))
-    last = features["week"].max().date()
-    base = Baseline.from_history(model.sarimax, history, totals, last, settings)
-    _fill(values, model, features, base)
-    if model.planned:
-        with_plan = Baseline.from_history(model.planned.sarimax, history, totals, last, settings)
-        if with_plan.rolling.regressors:
-            complete = with_plan.rolling.regressors.covariates.complete[with_plan.locate(features)]
-            some = np.flatnonzero(complete.any(axis=1))
-            planned = np.empty((len(some), *values.shape[1:]))
-            _fill(planned, model.planned, features.iloc[some], with_plan)
-            values[some] = np.where(complete[some, :, None], planned, values[some])
-    return values
 
 
 def _fill(values: np.ndarray, model: XgbModel, features: pd.DataFrame, base: Baseline) -> None:

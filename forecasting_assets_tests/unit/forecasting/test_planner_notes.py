@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.cleaned_points import cleaned_points
 from forecasting_assets.forecasting.forecast_arrays import VALUES
+from forecasting_assets.forecasting.model import ModelContext, ModelData
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.forecasting.planner_notes import (
     MIN_REMAINING,
@@ -19,6 +20,7 @@ from forecasting_assets.forecasting.planner_notes import (
     known_successors,
     succession_notes,
 )
+from forecasting_assets.forecasting.registry import Sarimax, predict
 from forecasting_assets.forecasting.sarimax import SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
@@ -30,6 +32,7 @@ from forecasting_assets_tests.support.market import FIRST
 SETTINGS = ForecastingSettings()
 WEEKS, HORIZON = 120, 4
 LAST = add_weeks(FIRST, WEEKS - 1)
+CONTEXT = ModelContext(HORIZON, SETTINGS)
 KEY = [*SERIES, "origin_week", "horizon"]
 
 
@@ -90,7 +93,8 @@ def forecast(history: pd.DataFrame, fitted: date = LAST, origins: list[date] | N
     model = sarimax.fit(history, totals, fitted, HORIZON, SETTINGS)
     # A model that MLflow keeps forecasts as well.
     restored = SarimaxModel.from_dict(model.to_dict())
-    return sarimax.predict(restored, history, totals, origins or [fitted], SETTINGS).sort_values(KEY)
+    data = ModelData(pd.DataFrame(), history, totals)
+    return predict(Sarimax(), restored, data, origins or [fitted], CONTEXT).sort_values(KEY)
 
 
 def of_part(forecasts: pd.DataFrame, part: str = "P00") -> np.ndarray:

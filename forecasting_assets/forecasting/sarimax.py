@@ -49,6 +49,7 @@ from forecasting_assets.forecasting.rolling import (
     Cells,
     RollingForecasts,
     Season,
+    SeasonWeights,
     error_scales,
     forecast_every_week,
     is_sparse,
@@ -85,6 +86,8 @@ class SarimaxModel:
     smearing
         How far the mean forecast lies between the median (0) and the mean (1) of the distribution, as estimated from
         past demand, (PATTERNS,).
+    season_weights
+        Prior weights of the seasons, by category.
     effect
         The effect of known covariates, of a model that uses them.
     planned
@@ -102,6 +105,7 @@ class SarimaxModel:
     spread: np.ndarray
     errors: np.ndarray
     smearing: np.ndarray
+    season_weights: SeasonWeights
     effect: CovariateEffect | None = None
     planned: "SarimaxModel | None" = None
     outliers: pd.DataFrame | None = None
@@ -115,12 +119,10 @@ class SarimaxModel:
     def to_dict(self) -> dict[str, Any]:
         """Convert the model to values that JSON can hold."""
         arrays = {name: getattr(self, name).tolist() for name in _ARRAYS}
-        saved: dict[str, Any] = {
-            k: v.to_dict() for k in ("effect", "planned", "young") if (v := getattr(self, k))
-        }
-        if self.outliers is not None:
-            saved["outliers"] = saved_outliers(self.outliers)
-        return {"week": self.week.isoformat(), **arrays, **saved}
+        parts = {name: getattr(self, name) for name in ("season_weights", "effect", "planned", "young")}
+        saved = {k: v.to_dict() for k, v in parts.items() if v}
+        outlying = {} if self.outliers is None else {"outliers": saved_outliers(self.outliers)}
+        return {"week": self.week.isoformat(), **arrays, **saved, **outlying}
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> "SarimaxModel":
@@ -128,6 +130,7 @@ class SarimaxModel:
         return cls(
             week=date.fromisoformat(saved["week"]),
             **{name: np.array(saved[name]) for name in _ARRAYS},
+            season_weights=SeasonWeights.from_dict(saved["season_weights"]),
             effect=CovariateEffect.from_dict(saved["effect"]) if "effect" in saved else None,
             planned=cls.from_dict(saved["planned"]) if "planned" in saved else None,
             outliers=read_outliers(saved["outliers"]) if "outliers" in saved else None,
@@ -215,10 +218,10 @@ def _fit_panel(
             for p in range(len(PATTERNS))
         ]
     )
-    model = SarimaxModel(week, season, by_horizon, spread, errors, np.ones(len(PATTERNS)), effect)
-    smearing = _smearing(model, panel, rolling)
-    young = YoungLevels.fit(panel)
-    return replace(model, smearing=smearing, outliers=outlying, young=young), panel, rolling
+    smearing, young = np.ones(len(PATTERNS)), YoungLevels.fit(panel)
+    model = SarimaxModel(week, season, by_horizon, spread, errors, smearing, rolling.season_weights, effect)
+    model = replace(model, outliers=outlying, young=young)
+    return replace(model, smearing=_smearing(model, panel, rolling)), panel, rolling
 
 
 def _smearing(model: SarimaxModel, panel: Panel, rolling: RollingForecasts) -> np.ndarray:
@@ -255,7 +258,8 @@ def rolling_forecasts(model: SarimaxModel, panel: Panel, totals: GroupTotals) ->
     regressors = effect.on(panel, known, fitted_at) if effect and known else None
     usual = regressors.removed_from(panel, fitted_at) if regressors else panel
     past, deviation = season_components(usual, totals.with_notes(model.outliers), fitted_at, model.horizon)
-    season = Season(past, own_season(deviation, model.horizon), model.season, fitted_at)
+    own = own_season(deviation, model.horizon)
+    season = Season(past, own, model.season, fitted_at, model.season_weights)
     rolling = _forecast_every_week(panel, totals, season, model.horizon, regressors)
     return replace(rolling, young=model.young.factors(panel)) if model.young else rolling
 
@@ -352,15 +356,9 @@ def cell_distributions(
     """
     values = _arima_distributions(model, rolling, scales, cells)
     blended = blend_own_history(values, rolling, cells.series, cells.column)
-    return at_least_booked(with_borrowed_level(blended, rolling, cells), rolling, cells)
-
-
-def with_borrowed_level(values: np.ndarray, rolling: RollingForecasts, cells: Cells) -> np.ndarray:
-    """Change forecasts of some cells (cells, VALUES) of young series by the level that these borrow."""
-    if rolling.young is None:
-        return values
-    changed: np.ndarray = values * rolling.young[cells.series, cells.column, None]
-    return changed
+    if rolling.young is not None:
+        blended = blended * rolling.young[cells.series, cells.column, None]
+    return at_least_booked(blended, rolling, cells)
 
 
 def _arima_distributions(

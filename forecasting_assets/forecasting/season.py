@@ -206,7 +206,7 @@ def _level(log_demand: np.ndarray, usual: np.ndarray, fitted_at: int) -> np.ndar
 
 
 def past_deviations(deviation: np.ndarray, horizon: int) -> np.ndarray:
-    """Return the mean deviation of the same week in the years before.
+    """Return the typical deviation of the same week in the years before (`_typical_year`).
 
     Parameters
     ----------
@@ -220,22 +220,26 @@ def past_deviations(deviation: np.ndarray, horizon: int) -> np.ndarray:
     numpy.ndarray
         (rows, weeks + horizon), NaN where no year before is known.
     """
-    total, count = _sums_of_years(deviation, horizon)
-    mean: np.ndarray = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
-    return mean
+    return _typical_year(deviation, horizon)[0]
 
 
-def _sums_of_years(deviation: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sum and number of known deviations of the same week in the years before, (rows, weeks + horizon)."""
+def _typical_year(deviation: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    """Typical deviation of the same week in the years before, and the number of years, (rows, weeks + horizon).
+
+    It is the mean of one or two years and the median of more, so that a year like no other (a pandemic, say) is not
+    repeated.
+    """
     n, n_weeks = deviation.shape
-    years = range(1, (n_weeks + horizon - 1) // YEAR_WEEKS + 1)
-    total, count = (np.zeros((n, n_weeks + horizon)) for _ in range(2))
-    for year in years:
-        back = year * YEAR_WEEKS
-        then = deviation[:, : n_weeks + horizon - back]
-        total[:, back : back + then.shape[1]] += np.nan_to_num(then)
-        count[:, back : back + then.shape[1]] += np.isfinite(then)
-    return total, count
+    lags = range(YEAR_WEEKS, n_weeks + horizon, YEAR_WEEKS)
+    years = np.full((max(len(lags), 1), n, n_weeks + horizon), np.nan)
+    for year, back in zip(years, lags, strict=False):
+        year[:, back:] = deviation[:, : n_weeks + horizon - back]
+    count = np.isfinite(years).sum(axis=0)
+    years.sort(axis=0)  # unknown years come last
+    middle = [
+        np.take_along_axis(years, np.maximum(at, 0)[None], axis=0)[0] for at in ((count - 1) // 2, count // 2)
+    ]
+    return np.mean(middle, axis=0), count
 
 
 def season_components(
@@ -309,7 +313,7 @@ def _group_deviations(demand: np.ndarray, fitted_at: int, corrections: Correctio
 def own_season(deviation: np.ndarray, horizon: int) -> np.ndarray:
     """Return the season that each series shows by itself.
 
-    It is the mean deviation of the same week in the years before, shrunk the fewer years there are.
+    It is the typical deviation of the same week in the years before, shrunk the fewer years there are.
 
     Parameters
     ----------
@@ -323,8 +327,8 @@ def own_season(deviation: np.ndarray, horizon: int) -> np.ndarray:
     numpy.ndarray
         (series, weeks + horizon), logarithmic, NaN where no year before is known.
     """
-    total, years = _sums_of_years(deviation, horizon)
-    season: np.ndarray = np.where(years > 0, total / (years + PRIOR_YEARS), np.nan)
+    typical, years = _typical_year(deviation, horizon)
+    season: np.ndarray = typical * years / (years + PRIOR_YEARS)
     return season
 
 

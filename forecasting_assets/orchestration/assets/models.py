@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +11,6 @@ from forecasting_assets.forecasting.model import ForecastingModel
 from forecasting_assets.forecasting.registry import Sarimax
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.spark_tables import write_weeks
-from forecasting_assets.orchestration.factory import AssetFunction
 from forecasting_assets.runtime.spark import Spark
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import model_table
@@ -25,13 +23,6 @@ from forecasting_assets.workflows.week_result import WeekResults
 
 #: Fitted models that one Spark job uses: they are sent with its tasks, which are limited to 128 MB.
 _MODELS_PER_JOB = 16
-
-
-def model_asset(model: ForecastingModel) -> AssetFunction:
-    """Return how the asset of a model is made."""
-    function = partial(forecast_weeks, model)
-    function.__doc__ = model.__doc__
-    return AssetFunction(function, model.kinds | {"pyspark", "mlflow"})
 
 
 def forecast_weeks(

@@ -124,6 +124,9 @@ class RollingForecasts:
         (`book.OrderBook`), (series, weeks, horizon). None if nothing is ever booked.
     regressors
         Of forecasts that use known covariates: these and their effect. Errors are NaN where not all were known.
+    young
+        What forecasts from the end of each week are multiplied by, as series that have just begun borrow their level
+        (`young`), (series, weeks). None if they borrow none.
     """
 
     endog: np.ndarray
@@ -137,6 +140,25 @@ class RollingForecasts:
     booked: np.ndarray | None = None
     booked_share: np.ndarray | None = None
     regressors: Regressors | None = None
+    young: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells of a rolling forecast: row of the series, column of the origin week, and horizon counted from 0."""
+
+    series: np.ndarray
+    column: np.ndarray
+    h: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of cells."""
+        return len(self.series)
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """Return the value of each cell in an array (series, weeks, horizon)."""
+        selected: np.ndarray = values[self.series, self.column, self.h]
+        return selected
 
 
 @dataclass(frozen=True)
@@ -171,7 +193,7 @@ def forecast_every_week(
     """
     n, n_weeks = panel.demand.shape
     first = panel.first_order
-    outlier = outliers(panel.demand, season.fitted_at)
+    outlier = outliers(panel.demand, season.fitted_at, panel.corrections)
     scale = mean_demand(np.where(outlier, 0.0, panel.demand), season.fitted_at)
     coefficients = season.coefficients[is_sparse(panel, season.fitted_at).astype(int)]
     shared = np.einsum("cnt,nc->nt", season.past, coefficients)
@@ -200,7 +222,7 @@ def forecast_every_week(
         location += regressors.ahead
     location = np.maximum(location, 0.0)
     error = np.full_like(location, np.nan)
-    paused = interruptions(panel.demand, season.fitted_at)
+    paused = interruptions(panel.demand, season.fitted_at, panel.corrections)
     for h in range(1, horizon + 1):
         usual = ~(paused[:, h:] | paused[:, :-h])
         error[:, :-h, h - 1] = np.where(usual, endog[:, h:] - location[:, :-h, h - 1], np.nan)

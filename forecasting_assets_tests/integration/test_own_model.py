@@ -36,16 +36,8 @@ def test_a_model_of_the_users_own_is_forecast_judged_logged_and_combined(home_co
     path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path, "FORECASTING_HOME": str(home_copy.path)}
     select = "half_year_model,backtest_report,demand_forecast"
-    command = [
-        sys.executable,
-        "-m",
-        "forecasting_assets",
-        "materialize",
-        "--from",
-        str(ORIGIN),
-        "--select",
-        select,
-    ]
+    weeks = ["--from", str(ORIGIN), "--to", str(WEEK)]
+    command = [sys.executable, "-m", "forecasting_assets", "materialize", *weeks, "--select", select]
     made = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert made.returncode == 0, made.stdout + made.stderr
 

@@ -84,7 +84,7 @@ def test_the_server_of_spark_submit_is_used_instead_of_the_settings(monkeypatch)
 )
 def test_a_warm_server_is_started_where_it_asks_for_a_token(monkeypatch, version, remote, started):
     monkeypatch.setattr(spark_versions, "spark_version", lambda: version)
-    servers = []
+    servers: list[str] = []
     monkeypatch.setattr(spark_server, "start_server", servers.append)
     start_spark_server(SparkSettings(remote=remote))
     assert bool(servers) == started

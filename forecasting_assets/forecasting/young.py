@@ -48,8 +48,9 @@ class YoungLevels:
     @classmethod
     def fit(cls, panel: Panel) -> "YoungLevels | None":
         """Estimate at the end of a panel; None if like series do not help, or too few series have begun."""
-        last = panel.demand.shape[1] - 1
-        begun = panel.first_order
+        last, begun = panel.demand.shape[1] - 1, panel.first_order
+        if len(begun) < MIN_SERIES:
+            return None
         # All series of a history seem to begin in its first weeks.
         known = np.flatnonzero((begun >= begun.min() + LIKE_WEEKS) & (begun + 2 * YOUNG_WEEKS <= last + 1))
         if len(known) < MIN_SERIES:

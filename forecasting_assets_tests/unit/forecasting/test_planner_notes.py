@@ -88,13 +88,18 @@ def succession(share: float | None = None, entered: date = LAST, from_week: int 
     )
 
 
-def forecast(history: pd.DataFrame, fitted: date = LAST, origins: list[date] | None = None) -> pd.DataFrame:
-    totals = GroupTotals.from_history(history)
-    model = sarimax.fit(history, totals, fitted, HORIZON, SETTINGS)
-    # A model that MLflow keeps forecasts as well.
-    restored = SarimaxModel.from_dict(model.to_dict())
-    data = ModelData(pd.DataFrame(), history, totals)
-    return predict(Sarimax(), restored, data, origins or [fitted], CONTEXT).sort_values(KEY)
+def fitted_model(history: pd.DataFrame, fitted: date = LAST) -> SarimaxModel:
+    """Fit a model and restore it from what MLflow would keep of it."""
+    model = sarimax.fit(history, GroupTotals.from_history(history), fitted, HORIZON, SETTINGS)
+    return SarimaxModel.from_dict(model.to_dict())
+
+
+def forecast(
+    history: pd.DataFrame, model: SarimaxModel | None = None, origins: list[date] | None = None
+) -> pd.DataFrame:
+    data = ModelData(pd.DataFrame(), history, GroupTotals.from_history(history))
+    model = model or fitted_model(history)
+    return predict(Sarimax(), model, data, origins or [LAST], CONTEXT).sort_values(KEY)
 
 
 def of_part(forecasts: pd.DataFrame, part: str = "P00") -> np.ndarray:
@@ -120,13 +125,11 @@ def test_weeks_without_stock_that_are_excluded_do_not_count_as_no_demand(usual):
     demand[0, gap] = 0
     history = history_of(demand)
     excluded = corrected(history, gap, "exclude", LAST)
-    np.testing.assert_allclose(of_part(forecast(excluded)), of_part(usual), rtol=0.1)
+    model = fitted_model(excluded)
+    np.testing.assert_allclose(of_part(forecast(excluded, model)), of_part(usual), rtol=0.1)
     assert of_part(forecast(history)).mean() < 0.8 * of_part(usual).mean()
     panel = Panel.from_history(excluded, FIRST, LAST)
-    totals = GroupTotals.from_history(excluded)
-    base = Baseline.from_history(
-        sarimax.fit(excluded, totals, LAST, HORIZON, SETTINGS), excluded, totals, LAST, SETTINGS
-    )
+    base = Baseline.from_history(model, excluded, GroupTotals.from_history(excluded), LAST, SETTINGS)
     column = base.panel.column(LAST)
     assert base.usual.level[0, column] == pytest.approx(panel.demand[0, WEEKS - 52 :].mean(), rel=0.2)
     assert np.isnan(base.rolling.error[0, column - 6 : column - 1, 0]).all()
@@ -169,10 +172,11 @@ def test_notes_entered_later_change_nothing_and_a_range_is_as_its_weeks():
     fitted, entered = add_weeks(LAST, -3), add_weeks(LAST, -1)
     origins = [fitted, add_weeks(LAST, -2), entered, LAST]
     noted = notes_of_both_kinds(history_of(demand), entered)
-    together = forecast(noted, fitted, origins)
-    alone = pd.concat([forecast(noted, fitted, [origin]) for origin in origins]).sort_values(KEY)
+    model = fitted_model(noted, fitted)
+    together = forecast(noted, model, origins)
+    alone = pd.concat([forecast(noted, model, [origin]) for origin in origins]).sort_values(KEY)
     np.testing.assert_allclose(together[VALUES], alone[VALUES], rtol=1e-9)
-    unaware = forecast(history_of(demand), fitted, origins)
+    unaware = forecast(history_of(demand), fitted_model(history_of(demand), fitted), origins)
     before = (together["origin_week"] < pd.Timestamp(entered)).to_numpy()
     np.testing.assert_array_equal(together[before][VALUES], unaware[before][VALUES])
     assert not np.allclose(together[~before]["mean"], unaware[~before]["mean"], rtol=0.01)

@@ -10,7 +10,7 @@ DATA ?= walmart
 EVALS ?= ../shared/evals
 # uv where it is installed, else pip.
 INSTALL = $(if $(shell command -v uv 2>/dev/null),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
-.PHONY: help setup setup-dev demo dev mlflow test test-matrix test-faults bench bench-packages $(addprefix bench-,$(BENCHMARKS)) lint docs docs-serve docs-screenshots java wheel dist test-spark clean
+.PHONY: help setup setup-dev demo dev mlflow test test-matrix test-airflow test-faults bench bench-packages $(addprefix bench-,$(BENCHMARKS)) lint docs docs-serve docs-screenshots java wheel dist test-spark clean
 # Benchmarks that run at the same time would disturb each other.
 .NOTPARALLEL:
 
@@ -56,8 +56,13 @@ test: setup-dev ## all tests
 	@sh deploy/ensure-postgresql.sh
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-test-matrix: setup-dev ## the same rows on a Spark cluster, through Spark Connect and in an object store
+test-matrix: setup-dev ## slow tests that CI leaves out: Spark clusters, Spark Connect, buckets, the tutorial
 	@$(BIN)/python -m pytest -m matrix
+
+test-airflow: setup-dev ## run the DAGs of deploy/airflow in an Airflow of its own, in .venv-airflow
+	@test -x .venv-airflow/bin/airflow || { echo "Installing Airflow …"; $(PYTHON) -m venv .venv-airflow && \
+		.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check "apache-airflow>=3.1,<4"; }
+	@$(BIN)/python -m pytest -m matrix forecasting_assets_tests/integration/test_airflow.py
 
 test-spark: setup-dev ## the same rows with another PySpark: SPARK=4.0.5, or SPARK=3.5.9 SERVER=4.0.5 as 3.5 has no server
 	@test -n "$(SPARK)" || { echo "Which version of PySpark? make test-spark SPARK=4.0.5"; exit 1; }

@@ -6,6 +6,10 @@
 SARIMAX is fitted and forecasts at every origin that is scored; with --xgb XGBoost and the plain average of both as
 well. With --plan both use what is known ahead, of the data sets that have such a plan. Weights and widths of the
 combination, which need earlier forecasts, are left to `benchmarks.accuracy`.
+
+With --classes the forecasts of each category and region, at which capacity is planned, are compared as well: the sum of
+the means of its parts, with the sum of AutoETS of each part (bottom-up), and with SARIMAX fitted to the demand of
+categories and regions (direct).
 """
 
 import argparse
@@ -17,8 +21,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import results
-from benchmarks.accuracy import METRICS, value, write
+from benchmarks import peers, results
+from benchmarks.accuracy import METRICS, as_lake_rows, value, write
 from benchmarks.yardstick import Yardstick, report
 from devtools.feature_table import features
 from forecasting_assets.forecasting import sarimax, xgb
@@ -77,6 +81,48 @@ def forecasts(yardstick: Yardstick, with_xgb: bool, with_plan: bool) -> dict[str
     return tables
 
 
+def of_classes(demand: pd.DataFrame) -> pd.DataFrame:
+    """Add up demand by category, region and week, each pair as a part of its own."""
+    keys = ["part_category", "region", "week"]
+    summed = demand.groupby(keys, as_index=False)["quantity"].sum()
+    return summed.assign(part_id=summed["part_category"])
+
+
+def class_scores(yardstick: Yardstick, tables: dict[str, list[pd.DataFrame]]) -> list[dict[str, str]]:
+    """Return WAPE and bias of the forecasts of each category and region, by the mean."""
+    errors: dict[str, list[pd.DataFrame]] = {}
+    cell = ["part_category", "region", "target_week"]
+    with tempfile.TemporaryDirectory(prefix="bench-core-") as folder:
+        for i, origin in enumerate(yardstick.origins):
+            at = pd.Timestamp(origin)
+            demand = with_categories(yardstick.land(origin, Path(folder)), Path(folder))
+            truth = yardstick.truth[yardstick.truth["origin_week"] == at]
+            demand = demand.merge(truth[SERIES].drop_duplicates(), on=SERIES)
+            category = demand.drop_duplicates("part_id").set_index("part_id")["part_category"]
+            actual = truth.assign(part_category=truth["part_id"].map(category)).groupby(cell)["actual"].sum()
+
+            classes, horizon = of_classes(demand), yardstick.horizon
+            totals = GroupTotals.from_history(classes)
+            model = sarimax.fit(classes, totals, origin, horizon, SETTINGS)
+            direct = sarimax.predict(model, classes, totals, [origin], SETTINGS)
+            history = peers.history(demand, demand["week"].min().date(), origin)
+            bottom_up = as_lake_rows(peers.peer("AutoETS", 1)(history, horizon), history, origin)
+            made = {name: of_model[i] for name, of_model in tables.items()}
+            made |= {"SARIMAX of classes": direct, "AutoETS bottom-up": bottom_up}
+            for name, table in made.items():
+                of = table["part_id"] if name == "SARIMAX of classes" else table["part_id"].map(category)
+                summed = table.assign(part_category=of).groupby(cell)["mean"].sum()
+                both = pd.DataFrame({"actual": actual, "mean": summed}).loc[actual.index].fillna(0.0)
+                errors.setdefault(name, []).append(both)
+    rows = []
+    for name, cells in errors.items():
+        both = pd.concat(cells)
+        error, units = both["mean"] - both["actual"], both["actual"].sum()
+        wape, bias = 100 * error.abs().sum() / units, 100 * error.sum() / units
+        rows.append({f"{yardstick.name}: classes": name, "WAPE": f"{wape:.4g}", "bias %": f"{bias:.4g}"})
+    return rows
+
+
 def main() -> None:
     """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(
@@ -87,6 +133,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="one series in N")
     parser.add_argument("--xgb", action="store_true", help="XGBoost and the average as well")
     parser.add_argument("--plan", action="store_true", help="with prices and promotions known ahead")
+    parser.add_argument("--classes", action="store_true", help="forecasts of categories and regions as well")
     options = parser.parse_args()
     evals = options.evals.absolute()
     names = (options.data or "").split(",") if options.data else None
@@ -95,12 +142,15 @@ def main() -> None:
         if options.plan and not yardstick.has_plan:
             continue
         rows = []
-        for model, tables in forecasts(yardstick, options.xgb, options.plan).items():
+        made = forecasts(yardstick, options.xgb, options.plan)
+        for model, tables in made.items():
             with tempfile.TemporaryDirectory(prefix="bench-core-") as lake:
                 for origin, table in zip(yardstick.origins, tables, strict=True):
                     write(table, Path(lake), model, origin)
                 scores = yardstick.scores(Path(lake), model)
             rows.append({name: model} | {metric: f"{value(scores, metric):,.4g}" for metric in METRICS})
+        if options.classes:
+            report(results.table(class_scores(yardstick, made)))
         report(f"{results.table(rows)}\n{time.process_time() - begin:.0f} CPU seconds\n")
 
 

@@ -10,7 +10,7 @@ and computes nothing.
 from forecasting_assets.allocation import FORESEEN_WEEKS, REPLAYED_WEEKS
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.features.window import LOOKBACK_WEEKS
-from forecasting_assets.forecasting.registry import find_models
+from forecasting_assets.forecasting.registry import Sarimax, find_models
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.graph import (
     NETWORK_FILES,
@@ -30,6 +30,7 @@ from forecasting_assets.tables import (
     CAPACITY_LOAD,
     CAPACITY_OVERRIDES_KNOWN,
     CLEAN_ORDERS,
+    CLEANED_POINTS,
     DEMAND_FORECAST,
     DEMAND_PLAN,
     ERROR_CORRELATIONS,
@@ -71,8 +72,8 @@ OVERRIDES = PlanningInput("forecast_overrides")
 PAST_OVERRIDES = PlanningInput("forecast_overrides", past=True)
 #: Counts that the supply position of a week is made from.
 COUNTS = tuple(PlanningInput(kind, weeks=COUNT_WEEKS + 1) for kind in ("stock", "work_in_progress"))
-
-
+#: What planners say about past demand, and about parts that replace others.
+NOTES = CORRECTIONS, SUCCESSIONS = PlanningInput("demand_corrections"), PlanningInput("successors")
 #: Production that planners have fixed, and units that are held for customers.
 LOCKS = PlanningInput("locked_allocations")
 HELD = PlanningInput("promises")
@@ -199,7 +200,9 @@ def _model_assets(settings: Settings) -> list[WeeklyAsset]:
             model_table(model.name),
             "forecasts",
             (training if model.reads_features else Upstream("feature_table"), history, book, covariates),
+            planning=NOTES,
             settings=MODEL_SETTINGS,
+            also_writes=(CLEANED_POINTS,) if model.name == Sarimax.name else (),
             checks=(_FORECAST_CONTRACT,),
         )
         for model in find_models(settings.forecasting.models)
@@ -291,16 +294,10 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
             settings=("calendar.horizon_weeks", "orders.fold_case"),
             also_writes=(OVERRIDE_USE,),
             checks=(
-                Check(
-                    "contract",
-                    "Each part, region and due week has one row, with no less planned than is booked.",
-                ),
+                Check("contract", "Each part, region and due week has one row; bookings are planned for."),
                 Check("overrides_used", "Every forecast override can change the forecast.", blocking=False),
-                Check(
-                    "planning_files_recognised",
-                    "Every file of the planning folder is of a known kind.",
-                    blocking=False,
-                ),
+                Check("notes_known", "Demand corrections and successors name known series.", blocking=False),
+                Check("planning_files_recognised", "Every planning file is of a known kind.", blocking=False),
             ),
         ),
         WeeklyAsset(

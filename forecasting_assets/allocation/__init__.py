@@ -86,6 +86,7 @@ from forecasting_assets.allocation.verify import (
 )
 from forecasting_assets.allocation.what_if import (
     Change,
+    DemandChange,
     changed_demand,
     changed_network,
     changed_policy,
@@ -93,6 +94,7 @@ from forecasting_assets.allocation.what_if import (
     hours_by_manufacturer,
     on_time_rate,
     parse_change,
+    parse_scope,
     require_planned_weeks,
 )
 from forecasting_assets.allocation.worth import parts_without_demand
@@ -112,6 +114,7 @@ __all__ = [
     "Certificate",
     "Change",
     "Counts",
+    "DemandChange",
     "DemandError",
     "Demands",
     "Displacement",
@@ -172,6 +175,7 @@ __all__ = [
     "parse_change",
     "parse_inquiries",
     "parse_inquiry",
+    "parse_scope",
     "parts_without_demand",
     "planned_units",
     "production_weeks",

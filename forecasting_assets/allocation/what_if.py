@@ -313,15 +313,30 @@ def _demand_change(text: str, known: pd.DataFrame) -> DemandChange:
     name, week, factor, _ = _parts(text, "write NAME=-40% or NAME=+20%")
     if factor is None:
         raise AllocationError(f"--demand {text}: demand is changed by a percentage, as +20%")
+    return _scoped(factor, name, week, known, f"--demand {text}")
+
+
+def parse_scope(text: str, known: pd.DataFrame) -> DemandChange:
+    """Parse a scope of demand, `CATEGORY/REGION` or `PART/REGION`, with `@WEEK` for one week: a change by nothing.
+
+    Raises
+    ------
+    AllocationError
+        If it has another form, or an unknown or ambiguous name.
+    """
+    name, week, _, _ = _parts(f"{text}=+0%", "write PART/REGION or CATEGORY/REGION")
+    return _scoped(1.0, name, week, known, text)
+
+
+def _scoped(factor: float, name: str, week: date | None, known: pd.DataFrame, written: str) -> DemandChange:
+    """Change what `name` stands for by a factor; messages begin with what was written."""
     scope, slash, region = name.rpartition("/")
     if not slash:
-        raise AllocationError(
-            f"--demand {text}: write CATEGORY/REGION=+20% or PART/REGION=+20%, with * for all"
-        )
+        raise AllocationError(f"{written}: write CATEGORY/REGION=+20% or PART/REGION=+20%, with * for all")
     part, category = None, None
     if (known["part_id"] == scope).any():
         if (known["part_category"] == scope).any():
-            raise AllocationError(f"--demand {text}: {scope!r} is both a part and a category")
+            raise AllocationError(f"{written}: {scope!r} is both a part and a category")
         part = scope
     elif scope != "*":
         category = _named(scope, known["part_category"], "part or part category")

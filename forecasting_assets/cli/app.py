@@ -55,6 +55,14 @@ for command in (
     app.add_command(command)
 
 
+class CommandFailedError(RuntimeError):
+    """A command that did not succeed; `code` is its exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"{PROGRAM} ended with exit code {code}: see the messages above")
+        self.code = code
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
@@ -84,3 +92,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Every user error is a ValueError; any other error is a bug and keeps its traceback.
         click.echo(f"error: {error}", err=True)
         return USAGE
+
+
+def run_as_job(arguments: Sequence[str] | None = None) -> None:
+    """Run one command where a job fails by an error, not by an exit code, as in AWS Glue and Databricks.
+
+    Raises
+    ------
+    CommandFailedError
+        If the command does not succeed.
+    """
+    if code := main(arguments):
+        raise CommandFailedError(code)

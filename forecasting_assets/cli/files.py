@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
 #: As the workflows name them, which are imported only when a command runs.
 EXPORTS = ("plan", "forecast", "shortages", "manufacturer")
-TEMPLATES = ("forecast_overrides", "locked_allocations", "stock", "work_in_progress", "known_covariates")
+TEMPLATES = (
+    "forecast_overrides",
+    "locked_allocations",
+    "stock",
+    "work_in_progress",
+    "known_covariates",
+    "demand_corrections",
+    "successors",
+)
 
 
 def _week_option(command: Any) -> Any:
@@ -88,16 +96,17 @@ def export(
 def template(kind: str, week: str | None, file_format: str | None, to: Path | None, as_json: bool) -> None:
     """Write a planning file to fill in, with the parts and forecasts of a planned week.
 
-    KIND is forecast_overrides, locked_allocations, stock, work_in_progress or known_covariates. Fill in the rows that
-    you want: those that stay empty say nothing. Then check the file with check-planning and put it into the planning
-    folder.
+    KIND is forecast_overrides, locked_allocations, stock, work_in_progress, known_covariates, demand_corrections (with
+    the weeks that the models leave out) or successors. Fill in the rows that you want: those that stay empty say
+    nothing. Then check the file with check-planning and put it into the planning folder.
     """
     from forecasting_assets.lake.lake import Lake
     from forecasting_assets.workflows.templates import read_template
 
-    lake = Lake(load_existing_settings().lake_path)
+    settings = load_existing_settings()
+    lake = Lake(settings.lake_path)
     of = _week_or_newest(lake, week)
-    _write(lambda: read_template(lake, kind, of), f"{kind}-{of}", file_format, to, as_json)
+    _write(lambda: read_template(settings, lake, kind, of), f"{kind}-{of}", file_format, to, as_json)
 
 
 @click.command("check-planning")

@@ -30,6 +30,13 @@ if TYPE_CHECKING:
     help="More or less demand; PART/REGION= changes one part, CATEGORY/REGION@WEEK= one due week; * means all; "
     "repeatable.",
 )
+@click.option(
+    "--covariate",
+    multiple=True,
+    metavar="PART/REGION:unit_price=-10%",
+    help="Another price, promotion or other covariate of coming weeks, in percent or as a value; the scope is as in "
+    "--demand; repeatable.",
+)
 @click.option("--remove", multiple=True, metavar="MANUFACTURER", help="Plan without it; repeatable.")
 @click.option("--save", metavar="NAME", help="Save the case, to compare and adopt it with `scenarios`.")
 @json_option
@@ -38,12 +45,13 @@ def what_if(
     capacity: tuple[str, ...],
     demand: tuple[str, ...],
     remove: tuple[str, ...],
+    covariate: tuple[str, ...],
     save: str | None,
     as_json: bool,
 ) -> None:
     """Plan a changed case of a week and show the difference; the plan itself stays as it is.
 
-    Changes of prices and promotions cannot be tried: no forecast depends on them yet.
+    With --covariate the models of the week forecast the scope again, with other known covariates.
     """
     from forecasting_assets.lake.lake import Lake
     from forecasting_assets.lake.scenarios import check_name
@@ -51,13 +59,17 @@ def what_if(
     from forecasting_assets.workflows.scenarios import save_case
     from forecasting_assets.workflows.what_if import Case, plan_case, report_case
 
-    if not (capacity or demand or remove):
-        raise click.UsageError("Nothing is changed: give --capacity, --demand or --remove.")
+    if not (capacity or demand or remove or covariate):
+        raise click.UsageError("Nothing is changed: give --capacity, --demand, --covariate or --remove.")
+    if covariate and save is not None:
+        raise click.UsageError(
+            "--save keeps no --covariate: enter the new values as known_covariates instead."
+        )
     settings = load_existing_settings()
     if save is not None:
         check_name(settings.home, save)
     lake = Lake(settings.lake_path)
-    result = plan_case(settings, lake, parse_week(week), Case(capacity, demand, remove))
+    result = plan_case(settings, lake, parse_week(week), Case(capacity, demand, remove, covariate))
     saved = save_case(settings, lake, save, result) if save is not None else None
     text, page = report_case(settings, result)
     if as_json:

@@ -1,7 +1,7 @@
 """Commands that compute weeks: materialize, backfill."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import click
@@ -9,6 +9,7 @@ import click
 from forecasting_assets.cli.exit_codes import FAILED
 from forecasting_assets.cli.home import load_existing_settings
 from forecasting_assets.cli.output import json_option, print_json, print_line
+from forecasting_assets.cli.status import reasons
 from forecasting_assets.settings import SETTINGS_FILE, Settings
 from forecasting_assets.weeks import newest_closed_week, parse_week, weeks_between
 from forecasting_assets.wording import count
@@ -18,12 +19,20 @@ _select = click.option(
     metavar="ASSETS",
     help="Assets: names separated by commas, or Dagster's selection syntax, e.g. '+key:feature_table'. Default: all.",
 )
+_first = click.option("--from", "first", metavar="WEEK", help="First week, as the date of its Monday.")
+_last = click.option("--to", "last", metavar="WEEK", help="Last week, as the date of its Monday.")
+_closed_before = click.option(
+    "--closed-before",
+    metavar="DATE",
+    help="Instead of --to: the newest week that is over at the beginning of this day (UTC), for schedulers.",
+)
 
 
 @click.command()
 @_select
-@click.option("--from", "first", metavar="WEEK", help="First week, as the date of its Monday.")
-@click.option("--to", "last", metavar="WEEK", help="Last week, as the date of its Monday.")
+@_first
+@_last
+@_closed_before
 @click.option(
     "--override",
     multiple=True,
@@ -32,27 +41,35 @@ _select = click.option(
 )
 @json_option
 def materialize(
-    select: str | None, first: str | None, last: str | None, override: tuple[str, ...], as_json: bool
+    select: str | None,
+    first: str | None,
+    last: str | None,
+    closed_before: str | None,
+    override: tuple[str, ...],
+    as_json: bool,
 ) -> int:
     """Materialize a week or a range of weeks in one run: by default the newest closed week with orders."""
+    from forecasting_assets.lake.freshness import freshness_of
     from forecasting_assets.orchestration.runs import materialize as run_weeks
 
     settings = load_existing_settings()
-    weeks = requested_weeks(settings, first, last)
+    weeks = requested_weeks(settings, first, _last_week(last, closed_before))
     report = _progress_printer(as_json)
     what = f"week {weeks[0]}" if len(weeks) == 1 else f"{len(weeks):,} weeks, {weeks[0]} to {weeks[-1]}"
     report(f"Materializing {select or 'all assets'}: {what}")
     succeeded = run_weeks(settings, weeks, select, override, report)
     if as_json:
-        print_json({"weeks": weeks, "select": select, "succeeded": succeeded})
+        failures = {} if succeeded else reasons(freshness_of(settings), "failed", weeks)
+        print_json({"weeks": weeks, "select": select, "succeeded": succeeded, "failures": failures})
     else:
         report("Succeeded." if succeeded else "FAILED: see above, or the run in the UI.")
     return 0 if succeeded else FAILED
 
 
 @click.command()
-@click.option("--from", "first", required=True, metavar="WEEK", help="First week, as the date of its Monday.")
-@click.option("--to", "last", required=True, metavar="WEEK", help="Last week, as the date of its Monday.")
+@_first
+@_last
+@_closed_before
 @_select
 @click.option(
     "--dry-run", is_flag=True, help="Show the runs and their estimated duration, but do not run them."
@@ -63,13 +80,28 @@ def materialize(
     help="Only weeks that are missing, out of date or failed in a selected asset.",
 )
 @json_option
-def backfill(first: str, last: str, select: str | None, dry_run: bool, resume: bool, as_json: bool) -> int:
-    """Materialize many weeks in few runs of a suitable size."""
+def backfill(
+    first: str | None,
+    last: str | None,
+    closed_before: str | None,
+    select: str | None,
+    dry_run: bool,
+    resume: bool,
+    as_json: bool,
+) -> int:
+    """Materialize many weeks in few runs of a suitable size.
+
+    With --closed-before and without --from it is one week.
+    """
+    from forecasting_assets.lake.freshness import freshness_of
     from forecasting_assets.orchestration.runs import backfill as run_backfill
     from forecasting_assets.orchestration.runs import past_cost, weeks_not_fresh
     from forecasting_assets.workflows.backfill import chunks, duration
 
     settings = load_existing_settings()
+    last = _last_week(last, closed_before)
+    if last is None or (first is None and closed_before is None):
+        raise click.UsageError("--from and --to are needed, or --closed-before.")
     weeks = requested_weeks(settings, first, last)
     if resume:
         weeks = weeks_not_fresh(settings, weeks, select)
@@ -102,7 +134,8 @@ def backfill(first: str, last: str, select: str | None, dry_run: bool, resume: b
     elif weeks:
         succeeded = _run_all(lambda: run_backfill(settings, runs, select, cost, report), report)
     if as_json:
-        print_json(result | {"dry_run": dry_run, "succeeded": succeeded})
+        failures = {} if succeeded else reasons(freshness_of(settings), "failed", weeks)
+        print_json(result | {"dry_run": dry_run, "succeeded": succeeded, "failures": failures})
     return 0 if succeeded else FAILED
 
 
@@ -113,6 +146,19 @@ def _run_all(run: Callable[[], bool], report: Callable[[str], None]) -> bool:
     finally:  # also after Ctrl-C
         report("Succeeded." if succeeded else "Some weeks are not complete: run it again with --resume.")
     return succeeded
+
+
+def _last_week(last: str | None, closed_before: str | None) -> str | None:
+    """Return the last week of a command, as --to or --closed-before names it."""
+    if closed_before is None:
+        return last
+    if last is not None:
+        raise click.UsageError("--to and --closed-before both name the last week: use one of them.")
+    try:
+        day = date.fromisoformat(closed_before)
+    except ValueError:
+        raise click.UsageError(f"--closed-before {closed_before}: write a date as YYYY-MM-DD.") from None
+    return str(newest_closed_week(datetime.combine(day, time(), UTC)))
 
 
 def requested_weeks(settings: Settings, first: str | None, last: str | None) -> list[date]:

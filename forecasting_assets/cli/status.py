@@ -1,5 +1,7 @@
 """Commands that show the state of the weeks: status, stale."""
 
+from collections.abc import Container
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,7 +30,7 @@ def status(check: bool, as_json: bool) -> int:
             {
                 "newest_closed_week": newest_closed_week(),
                 "assets": assets,
-                "failures": _reasons(freshness, "failed"),
+                "failures": reasons(freshness, "failed"),
                 "files": describe_files(freshness),
             }
         )
@@ -59,19 +61,29 @@ def stale(check: bool, as_json: bool) -> int:
 
     freshness = freshness_of(load_existing_settings())
     if as_json:
-        print_json(_reasons(freshness))
+        print_json(reasons(freshness))
     else:
         print_line(describe_stale(freshness))
     return FAILED if check and any(freshness.stale().values()) else 0
 
 
-def _reasons(freshness: "Freshness", state: str | None = None) -> dict[str, dict[str, Any]]:
-    """Asset -> week -> its state and reasons, of the weeks that are not fresh, or in one state."""
+def reasons(
+    freshness: "Freshness", state: str | None = None, weeks: Container[date] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return asset -> week -> its state and reasons, of the weeks that are not fresh.
+
+    Parameters
+    ----------
+    freshness
+        Of the home.
+    state, weeks
+        Only weeks in this state, and only these weeks; all if None.
+    """
     return {
         asset: {
             str(week): {"state": entry.state, "reasons": entry.reasons, "inherited": entry.inherited}
-            for week, entry in weeks.items()
-            if state in (None, entry.state)
+            for week, entry in entries.items()
+            if state in (None, entry.state) and (weeks is None or week in weeks)
         }
-        for asset, weeks in freshness.stale().items()
+        for asset, entries in freshness.stale().items()
     }

@@ -1,8 +1,10 @@
 """Weeks that say nothing about the usual demand of a series: absurd quantities, and interruptions of its sales.
 
 They are kept out of levels and seasons. A week is compared only with weeks up to a given column, so that later weeks
-change nothing.
+change nothing. Planners may correct what is found here (`planner_notes`).
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,7 +18,23 @@ OUTLIER_FACTOR, OUTLIER_WEEKS = 8.0, 10
 INTERRUPTION_WEEKS, FREQUENT = 4, 0.9
 
 
-def outliers(demand: np.ndarray, known: int) -> np.ndarray:
+@dataclass(frozen=True)
+class Corrections:
+    """What planners say about single weeks, (series, weeks) each.
+
+    Attributes
+    ----------
+    excluded
+        Weeks that do not count, such as those of a one-off order or without stock.
+    kept
+        Weeks whose demand is real, however unusual it is.
+    """
+
+    excluded: np.ndarray
+    kept: np.ndarray
+
+
+def outliers(demand: np.ndarray, known: int, corrections: Corrections | None = None) -> np.ndarray:
     """Find quantities that are far beyond the usual size of the series.
 
     Parameters
@@ -25,23 +43,26 @@ def outliers(demand: np.ndarray, known: int) -> np.ndarray:
         (series, weeks), in units.
     known
         Last column that sets the usual size.
+    corrections
+        Weeks that count differently.
 
     Returns
     -------
     numpy.ndarray
-        (series, weeks), true for an outlier.
+        (series, weeks), true for an outlier or an excluded week.
     """
-    past = np.sort(demand[:, : known + 1], axis=1)
+    usual = demand if corrections is None else np.where(corrections.excluded, 0.0, demand)
+    past = np.sort(usual[:, : known + 1], axis=1)
     count = (past > 0).sum(axis=1)
     # Rounded down, so that with OUTLIER_WEEKS weeks the largest is never the upper decile.
     place = past.shape[1] - 1 - np.ceil(0.1 * np.maximum(count, 1)).astype(int)
     decile = past[np.arange(len(past)), np.maximum(place, 0)]
     limit = np.where(count >= OUTLIER_WEEKS, OUTLIER_FACTOR * decile, np.inf)
     found: np.ndarray = demand > limit[:, None]
-    return found
+    return found if corrections is None else found & ~corrections.kept | corrections.excluded
 
 
-def interruptions(demand: np.ndarray, known: int) -> np.ndarray:
+def interruptions(demand: np.ndarray, known: int, corrections: Corrections | None = None) -> np.ndarray:
     """Find weeks in which a series that is ordered nearly every week was not ordered for a while, as if closed.
 
     A pause that returns every year is a season, not an interruption. A pause counts only after it has ended, so that a
@@ -53,6 +74,8 @@ def interruptions(demand: np.ndarray, known: int) -> np.ndarray:
         (series, weeks), in units.
     known
         Last column that is used; no later week is an interruption.
+    corrections
+        Weeks that count differently: neither those that are excluded nor those that are kept are interruptions.
 
     Returns
     -------
@@ -62,6 +85,8 @@ def interruptions(demand: np.ndarray, known: int) -> np.ndarray:
     n_weeks = known + 1
     week = np.arange(n_weeks)
     ordered = demand[:, :n_weeks] > 0
+    if corrections is not None:
+        ordered |= corrections.excluded[:, :n_weeks]
     last = np.maximum.accumulate(np.where(ordered, week, -1), axis=1)
     following = np.where(ordered, week, n_weeks)[:, ::-1]
     following = np.minimum.accumulate(following, axis=1)[:, ::-1]
@@ -75,4 +100,4 @@ def interruptions(demand: np.ndarray, known: int) -> np.ndarray:
     yearly[:, :-YEAR_WEEKS] |= ~ordered[:, YEAR_WEEKS:]
     found = np.zeros(demand.shape, dtype=bool)
     found[:, :n_weeks] = long & frequent[:, None] & ~yearly
-    return found
+    return found if corrections is None else found & ~corrections.kept

@@ -154,7 +154,7 @@ def _usual_values(known: KnownCovariates, fitted_at: int) -> np.ndarray:
 
 def _log_demand(panel: Panel, fitted_at: int) -> tuple[np.ndarray, np.ndarray]:
     """Logarithmic demand (series, weeks), and the mean demand that it is relative to (series,), in units."""
-    usual = np.where(outliers(panel.demand, fitted_at), 0.0, panel.demand)
+    usual = np.where(outliers(panel.demand, fitted_at, panel.corrections), 0.0, panel.demand)
     scale = mean_demand(usual, fitted_at)
     return to_log_scale(panel.demand, scale), scale
 
@@ -173,7 +173,8 @@ def _moments(
     past = linear_values(known.values[0, :, : fitted_at + 1], known.names)
     relative = past - _usual_values(known, fitted_at)[:, None]
     demand = _log_demand(panel, fitted_at)[0][:, : fitted_at + 1]
-    unusual = outliers(panel.demand, fitted_at) | interruptions(panel.demand, fitted_at)
+    unusual = outliers(panel.demand, fitted_at, panel.corrections)
+    unusual |= interruptions(panel.demand, fitted_at, panel.corrections)
     begun = np.arange(fitted_at + 1) >= panel.first_order[:, None]
     usable = begun & np.isfinite(relative).any(axis=2) & ~unusual[:, : fitted_at + 1]
     x = _local_deviation(np.nan_to_num(relative), usable)

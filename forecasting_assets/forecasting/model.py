@@ -42,8 +42,8 @@ class ModelData:
         model that does not read features.
     history
         part_id, region, part_category, week, quantity in units, only weeks with orders, with every region of its
-        parts. Rows with a `due_week` are bookings, rows with a `covariate` are known covariates;
-        `panel.split_history` and `Panel.from_history` tell them apart.
+        parts. Rows with a `due_week` are bookings, rows with a `covariate` are known covariates, rows with a `note` say
+        what planners know (`planner_notes`) by the end of all origins; `Panel.from_history` tells them apart.
     totals
         Demand of all categories and regions.
     """

@@ -20,6 +20,7 @@ from forecasting_assets.errors import PicklableError
 from forecasting_assets.forecasting import xgb
 from forecasting_assets.forecasting.model import ForecastingModel, ModelContext, ModelData
 from forecasting_assets.forecasting.panel import ForecastDataError
+from forecasting_assets.forecasting.planner_notes import EXCLUDE, KEEP, NOTE_COLUMNS
 from forecasting_assets.forecasting.registry import predict
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
@@ -42,6 +43,8 @@ _PYTHON_ERROR = re.compile(r"Traceback \(most recent call last\):\n(?:\s.*\n)+(.
 _HISTORY = [*SERIES, "part_category", "week", "quantity"]
 #: Columns of the history where orders have due dates, and where covariates are known.
 _BOOK, _COVARIATES = ["due_week"], ["covariate", "value", "known"]
+#: Further columns where planners say something about the history.
+_NOTES = [name for name in NOTE_COLUMNS if name not in (*_HISTORY, *_COVARIATES)]
 
 
 class DistributedFitError(PicklableError, RuntimeError):
@@ -72,9 +75,25 @@ def group_totals(demand: "DataFrame") -> GroupTotals:
     weeks = ["week", "due_week"] if "due_week" in demand.columns else ["week"]
     if "covariate" in demand.columns:
         demand = demand.filter("covariate IS NULL")
+    noted = None
+    if "note" in demand.columns:
+        noted, demand = _noted(demand), demand.filter("note IS NULL")
     by_both = demand.groupBy("part_category", "region", *weeks).agg(F.sum("quantity").alias("quantity"))
     table = by_both.toPandas()
-    return GroupTotals.from_history(table.astype(dict.fromkeys(weeks, "datetime64[ns]")))
+    return GroupTotals.from_history(table.astype(dict.fromkeys(weeks, "datetime64[ns]"))).with_notes(noted)
+
+
+def _noted(demand: "DataFrame") -> pd.DataFrame | None:
+    """Return the rows of demand that planners have corrected, as `GroupTotals.noted`; None if there are none."""
+    from pyspark.sql import functions as F
+
+    corrected = demand.filter(F.col("note").isin(EXCLUDE, KEEP)).select(*SERIES, "week", "note", "known")
+    orders = demand.filter("note IS NULL")
+    if "due_week" in demand.columns:
+        orders = orders.filter("due_week IS NULL")
+    orders = orders.select(*SERIES, "part_category", "week", "quantity")
+    rows = orders.join(F.broadcast(corrected), [*SERIES, "week"]).toPandas()
+    return rows.astype(dict.fromkeys(["week", "known"], "datetime64[ns]")) if len(rows) else None
 
 
 @dataclass(frozen=True)
@@ -257,7 +276,7 @@ def _communicator(task: "BarrierTaskContext") -> Iterator[None]:
 
 def _history(demand: "DataFrame") -> "DataFrame":
     """Select what forecasts of a part are made from, without covariates of all parts."""
-    others = [name for name in (*_BOOK, *_COVARIATES) if name in demand.columns]
+    others = [name for name in (*_BOOK, *_COVARIATES, *_NOTES) if name in demand.columns]
     return demand.filter("part_id IS NOT NULL").select(*_HISTORY, *others)
 
 

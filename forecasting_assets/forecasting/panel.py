@@ -1,6 +1,6 @@
 """Demand as a dense matrix: a row for each series, a column for each week, zero where nothing was ordered."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
@@ -10,6 +10,8 @@ import pandas as pd
 from forecasting_assets.errors import PicklableError
 from forecasting_assets.features.demand_patterns import pattern_codes
 from forecasting_assets.features.window import ACTIVE_WEEKS
+from forecasting_assets.forecasting.cleaning import Corrections
+from forecasting_assets.forecasting.planner_notes import noted_demand, split_notes
 from forecasting_assets.tables import SERIES
 from forecasting_assets.weeks import are_weeks, weeks_apart, weeks_between, weeks_since
 
@@ -44,6 +46,11 @@ class Panel:
     covariates
         What is known ahead: part_id and region (missing for all of them), week, covariate (its name), value, and known
         (the week at whose end it became known). None if nothing is.
+    corrections
+        Weeks that count differently as planners say; None if they say nothing.
+    orders
+        Orders of each series where planners name successors, (series, weeks) in units: `demand` also holds what a
+        series inherits. None if it does not differ.
     """
 
     series: pd.DataFrame
@@ -51,6 +58,8 @@ class Panel:
     demand: np.ndarray
     bookings: pd.DataFrame | None = None
     covariates: pd.DataFrame | None = None
+    corrections: Corrections | None = None
+    orders: np.ndarray | None = None
 
     @classmethod
     def from_history(cls, history: pd.DataFrame, first: date, last: date) -> "Panel":
@@ -62,7 +71,8 @@ class Panel:
             part_id, region, week, quantity, only weeks with orders, and optionally part_category; without it every
             part is of the category "default". Rows with a `due_week` are no demand, but units that were booked at the
             end of `week` for that week; only series with demand keep them. Rows with a `covariate` say what is
-            known of `week` before it comes, see `covariates`.
+            known of `week` before it comes, see `covariates`. Rows with a `note` say how weeks and parts count, see
+            `planner_notes`; those that became known after `last` are not used.
         first, last
             First and last week, both included.
 
@@ -78,6 +88,7 @@ class Panel:
                 f"demand has no column {names}; it has {', '.join(history.columns)}", missing[0]
             )
         history, covariates = split_covariates(history)
+        history, notes = split_notes(history, last)
         history, booked = split_history(history)
         week = week_numbers(history["week"], first)
         n_weeks = len(weeks_between(first, last))
@@ -94,8 +105,12 @@ class Panel:
         np.add.at(demand, (rows, week[inside]), quantity)
         series["part_category"] = _first_category(history, inside, week, rows, len(series))
         ordered = demand.any(axis=1)
-        series = series.iloc[np.flatnonzero(ordered)].reset_index(drop=True)
-        return cls(series, first, demand[ordered], _bookings(booked, series, first, n_weeks), covariates)
+        series, demand = series.iloc[np.flatnonzero(ordered)].reset_index(drop=True), demand[ordered]
+        panel = cls(series, first, demand, _bookings(booked, series, first, n_weeks), covariates)
+        if notes is None:
+            return panel
+        noted = noted_demand(demand, series, first, notes)
+        return replace(panel, demand=noted.demand, corrections=noted.corrections, orders=demand)
 
     def rows(self, which: np.ndarray) -> "Panel":
         """Return the panel of some of its series, by row number."""
@@ -121,7 +136,8 @@ class Panel:
 
     def active(self, column: int) -> np.ndarray:
         """Return whether each series has an order in the ACTIVE_WEEKS weeks that end with `column`."""
-        recent = self.demand[:, max(0, column - ACTIVE_WEEKS + 1) : column + 1]
+        orders = self.demand if self.orders is None else self.orders
+        recent = orders[:, max(0, column - ACTIVE_WEEKS + 1) : column + 1]
         return np.asarray((recent > 0).any(axis=1))
 
     def patterns(self, columns: np.ndarray) -> np.ndarray:
@@ -190,10 +206,11 @@ def split_covariates(history: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame 
 
 
 def known_at(history: pd.DataFrame, week: date) -> pd.DataFrame:
-    """Return the rows of demand, of the order book and of known covariates that were known at the end of `week`."""
+    """Return the rows of demand, the order book, known covariates and notes that were known at the end of `week`."""
     since = history["week"]
-    if "covariate" in history:
-        since = since.where(history["covariate"].isna(), history["known"])
+    for name in ("covariate", "note"):
+        if name in history:
+            since = since.where(history[name].isna(), history["known"])
     return history[since <= pd.Timestamp(week)]
 
 

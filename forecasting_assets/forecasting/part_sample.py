@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.forecasting.panel import split_covariates
 from forecasting_assets.tables import SERIES
 
 _RANK = "_rank"
@@ -39,8 +38,8 @@ class PartSample:
         """The rows in the sample."""
         return self._sampled(pd.concat(self._kept)).drop(columns=_RANK)
 
-    def covariates(self, known: pd.DataFrame) -> pd.DataFrame:
-        """Return the rows of known covariates that are about parts in the sample, or about all parts."""
+    def about(self, known: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of known covariates or notes that are about parts in the sample, or about all parts."""
         part = known["part_id"].astype(object)
         rank = pd.util.hash_array(part.fillna("").to_numpy(object))
         return known[part.isna().to_numpy() | (rank <= self._last_rank)]
@@ -50,7 +49,9 @@ class PartSample:
 
 
 def sample_parts(history: pd.DataFrame, n_series: int) -> pd.DataFrame:
-    """Return the rows of about `n_series` series of `history`, and the covariates known of them; see PartSample."""
-    sample, (demand, covariates) = PartSample(n_series), split_covariates(history)
-    sample.add(demand)
-    return sample.rows if covariates is None else pd.concat([sample.rows, sample.covariates(covariates)])
+    """Return the rows of about `n_series` series of `history`, with covariates and notes of them; see PartSample."""
+    sample, about = PartSample(n_series), np.zeros(len(history), dtype=bool)
+    for name in {"covariate", "note"}.intersection(history):
+        about |= history[name].notna().to_numpy()
+    sample.add(history[~about])
+    return pd.concat([sample.rows, sample.about(history[about])]) if about.any() else sample.rows

@@ -15,6 +15,7 @@ import pandas as pd
 from forecasting_assets.errors import PicklableError
 from forecasting_assets.forecasting import sarimax, xgb
 from forecasting_assets.forecasting.model import ForecastingModel, ModelContext, ModelData, NotEnoughHistory
+from forecasting_assets.forecasting.planner_notes import by_knowledge
 from forecasting_assets.forecasting.sarimax import SarimaxModel
 
 #: Group of entry points by which a package offers models: name -> subclass of ForecastingModel.
@@ -191,11 +192,16 @@ def predict(
 ) -> pd.DataFrame:
     """Forecast with a model, or with its fallback.
 
+    Origins that know other notes of planners are forecast by themselves, so that none uses what became known later.
+
     Returns
     -------
     pandas.DataFrame
         Rows of a forecast table, with the name of the model that made them as `method`.
     """
-    if isinstance(fitted, SarimaxFallback):
-        return Sarimax().predict(fitted.model, data, origins, context).assign(method=Sarimax.name)
-    return model.predict(fitted, data, origins, context).assign(method=model.name)
+    used, of = (Sarimax(), fitted.model) if isinstance(fitted, SarimaxFallback) else (model, fitted)
+    tables = [
+        used.predict(of, replace(data, history=known), group, context)
+        for group, known in by_knowledge(data.history, origins)
+    ]
+    return pd.concat(tables, ignore_index=True).assign(method=used.name)

@@ -5,8 +5,9 @@ References
 Bates and Granger (1969), "The combination of forecasts".
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -29,8 +30,70 @@ SHARPNESS = 6
 MAX_GROWTH = 3.0
 #: Prior weights of the shared season, the own one and none: holidays, which count in few weeks, are in the shared one.
 SEASON_PRIOR = np.array([2.0, 1.0, 1.0])
+#: The prior weight of a season in a category is multiplied by its mean relative squared error there to the power of
+#: minus this.
+CATEGORY_SHARPNESS = 20
+#: Weeks in which a series shows every week of the year twice. Before, a season that forecast worse than none does not
+#: count as worse: the weeks that it is for, such as holidays, may not have come round again yet.
+TWO_YEARS = 104
+#: Number of series that the mean over all categories counts for in that of a category.
+PRIOR_SERIES = 5.0
 #: Series whose candidates are in memory at once.
 CHUNK_SERIES = 500
+
+
+@dataclass(frozen=True)
+class SeasonWeights:
+    """Prior weights of the shared season, the own one and none, by category; those of all for another category.
+
+    Whether seasons repeat is seen far better in all series of a category than in one: share prices have none, whatever
+    the last two years of one of them look like.
+    """
+
+    of_all: np.ndarray
+    by_category: dict[str, np.ndarray]
+
+    @classmethod
+    def fit(cls, relative_error: np.ndarray, category: np.ndarray) -> "SeasonWeights":
+        """Learn the weights from past forecasts.
+
+        Parameters
+        ----------
+        relative_error
+            Squared out-of-sample error with each season, relative to their mean, (3, series); NaN where there is none.
+        category
+            Category of each series, (series,).
+        """
+        known = np.isfinite(relative_error).all(axis=0)
+        error = relative_error[:, known]
+        overall = error.mean(axis=1) if known.any() else np.ones(len(SEASON_PRIOR))
+        names, code = np.unique(category[known].astype(str), return_inverse=True)
+        count = np.bincount(code, minlength=len(names))
+        total = np.stack([np.bincount(code, of_season, minlength=len(names)) for of_season in error])
+        mean = (total + PRIOR_SERIES * overall[:, None]) / (count + PRIOR_SERIES)
+        return cls(_prior(overall), {name: _prior(mean[:, i]) for i, name in enumerate(names)})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert the weights to values that JSON can hold."""
+        by_category = {name: weights.tolist() for name, weights in self.by_category.items()}
+        return {"of_all": self.of_all.tolist(), "by_category": by_category}
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> "SeasonWeights":
+        """Restore weights from `to_dict`."""
+        by_category = {name: np.array(weights) for name, weights in saved["by_category"].items()}
+        return cls(np.array(saved["of_all"]), by_category)
+
+    def of(self, category: np.ndarray) -> np.ndarray:
+        """Return the weights of series of some categories, (3, series)."""
+        weights = [self.by_category.get(name, self.of_all) for name in category.astype(str)]
+        return np.stack(weights, axis=1) if weights else np.empty((len(SEASON_PRIOR), 0))
+
+
+def _prior(relative_error: np.ndarray) -> np.ndarray:
+    weights = SEASON_PRIOR * relative_error ** -float(CATEGORY_SHARPNESS)
+    normalised: np.ndarray = weights / weights.sum()
+    return normalised
 
 
 @dataclass(frozen=True)
@@ -54,11 +117,16 @@ class RollingForecasts:
     error
         Demand minus forecast, (series, weeks, horizon); NaN where the target week has not closed, is an outlier, or an
         interruption was involved (`cleaning`).
+    season_weights
+        Prior weights of the seasons, by category.
     booked, booked_share
         Of forecasts that start from the order book: units booked and their usual share of demand
         (`book.OrderBook`), (series, weeks, horizon). None if nothing is ever booked.
     regressors
         Of forecasts that use known covariates: these and their effect. Errors are NaN where not all were known.
+    young
+        What forecasts from the end of each week are multiplied by, as series that have just begun borrow their level
+        (`young`), (series, weeks). None if they borrow none.
     """
 
     endog: np.ndarray
@@ -68,9 +136,29 @@ class RollingForecasts:
     season: np.ndarray
     location: np.ndarray
     error: np.ndarray
+    season_weights: SeasonWeights
     booked: np.ndarray | None = None
     booked_share: np.ndarray | None = None
     regressors: Regressors | None = None
+    young: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells of a rolling forecast: row of the series, column of the origin week, and horizon counted from 0."""
+
+    series: np.ndarray
+    column: np.ndarray
+    h: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of cells."""
+        return len(self.series)
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """Return the value of each cell in an array (series, weeks, horizon)."""
+        selected: np.ndarray = values[self.series, self.column, self.h]
+        return selected
 
 
 @dataclass(frozen=True)
@@ -78,13 +166,15 @@ class Season:
     """The seasonal regressor: past deviations, their coefficients, and the column they were fitted at.
 
     `past` is (COMPONENTS, series, weeks + horizon); `own` (series, weeks + horizon) is the season that each series
-    shows by itself, NaN where unknown; `coefficients` is (2, COMPONENTS), for frequent and for sparse series.
+    shows by itself, NaN where unknown; `coefficients` is (2, COMPONENTS), for frequent and for sparse series. `weights`
+    are the prior weights by category; None to learn them.
     """
 
     past: np.ndarray
     own: np.ndarray
     coefficients: np.ndarray
     fitted_at: int
+    weights: SeasonWeights | None = None
 
 
 def is_sparse(panel: Panel, fitted_at: int) -> np.ndarray:
@@ -103,23 +193,36 @@ def forecast_every_week(
     """
     n, n_weeks = panel.demand.shape
     first = panel.first_order
-    outlier = outliers(panel.demand, season.fitted_at)
+    outlier = outliers(panel.demand, season.fitted_at, panel.corrections)
     scale = mean_demand(np.where(outlier, 0.0, panel.demand), season.fitted_at)
     coefficients = season.coefficients[is_sparse(panel, season.fitted_at).astype(int)]
     shared = np.einsum("cnt,nc->nt", season.past, coefficients)
     own = np.where(np.isnan(season.own), shared, season.own)
     endog = np.where(outlier, np.nan, to_log_scale(panel.demand, scale))
     cleaned = endog if regressors is None else endog - regressors.past
+    chunks = [slice(begin, begin + CHUNK_SERIES) for begin in range(0, n, CHUNK_SERIES)]
+    seasons = [shared, own, np.zeros_like(own)]
+    forecasts: Iterable[np.ndarray] = (
+        _with_each_season(cleaned[c], [offset[c] for offset in seasons], first[c], horizon) for c in chunks
+    )
+    category, weights = panel.series["part_category"].to_numpy(), season.weights
+    if weights is None:
+        forecasts = list(forecasts)
+        errors = [_relative_error(f, cleaned[c], first[c]) for c, f in zip(chunks, forecasts, strict=True)]
+        weights = SeasonWeights.fit(np.concatenate([*errors, np.empty((3, 0))], axis=1), category)
     location, ahead = (np.empty((n, n_weeks, horizon)) for _ in range(2))
-    for begin in range(0, n, CHUNK_SERIES):
-        chunk = slice(begin, begin + CHUNK_SERIES)
-        offsets = [shared[chunk], own[chunk], np.zeros_like(own[chunk])]
-        location[chunk], ahead[chunk] = _average_seasons(cleaned[chunk], offsets, first[chunk], horizon)
+    for c, by_season in zip(chunks, forecasts, strict=True):
+        share = _error_weights(by_season, cleaned[c]) * weights.of(category[c])[..., None]
+        share /= share.sum(axis=0)
+        location[c] = np.einsum("cnt,cnth->nth", share, by_season)
+        ahead[c] = np.einsum(
+            "cnt,cnth->nth", share, [_ahead(offset[c], n_weeks, horizon) for offset in seasons]
+        )
     if regressors is not None:
         location += regressors.ahead
     location = np.maximum(location, 0.0)
     error = np.full_like(location, np.nan)
-    paused = interruptions(panel.demand, season.fitted_at)
+    paused = interruptions(panel.demand, season.fitted_at, panel.corrections)
     for h in range(1, horizon + 1):
         usual = ~(paused[:, h:] | paused[:, :-h])
         error[:, :-h, h - 1] = np.where(usual, endog[:, h:] - location[:, :-h, h - 1], np.nan)
@@ -131,24 +234,28 @@ def forecast_every_week(
     pattern = panel.patterns(np.arange(n_weeks))
     # The ARIMA models had to follow a closure down, but it says nothing of later demand.
     endog = np.where(paused, np.nan, endog)
-    return RollingForecasts(endog, scale, pattern, highest, ahead, location, error, regressors=regressors)
+    return RollingForecasts(
+        endog, scale, pattern, highest, ahead, location, error, weights, regressors=regressors
+    )
 
 
-def _average_seasons(
-    endog: np.ndarray, offsets: Sequence[np.ndarray], first: np.ndarray, horizon: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Average the forecasts with each seasonal offset (series, weeks + horizon): location and season."""
+def _with_each_season(
+    endog: np.ndarray, seasons: Sequence[np.ndarray], first: np.ndarray, horizon: int
+) -> np.ndarray:
+    """Forecast with each of the seasons (series, weeks + horizon): (seasons, series, weeks, horizon)."""
     n_weeks = endog.shape[1]
-    ahead = np.stack(
-        [np.stack([o[:, 1 + h : n_weeks + 1 + h] for h in range(horizon)], axis=-1) for o in offsets]
+    return np.stack(
+        [
+            _average_candidates(endog - season[:, :n_weeks], first, horizon)
+            + _ahead(season, n_weeks, horizon)
+            for season in seasons
+        ]
     )
-    forecasts = np.stack(
-        [_average_candidates(endog - offset[:, :n_weeks], first, horizon) for offset in offsets]
-    )
-    forecasts += ahead
-    weights = _error_weights(forecasts, endog) * SEASON_PRIOR[:, None, None]
-    weights /= weights.sum(axis=0)
-    return np.einsum("cnt,cnth->nth", weights, forecasts), np.einsum("cnt,cnth->nth", weights, ahead)
+
+
+def _ahead(season: np.ndarray, n_weeks: int, horizon: int) -> np.ndarray:
+    """Return the season (series, weeks + horizon) of each horizon from each week, (series, weeks, horizon)."""
+    return np.stack([season[:, 1 + h : n_weeks + 1 + h] for h in range(horizon)], axis=-1)
 
 
 def _average_candidates(endog: np.ndarray, first: np.ndarray, horizon: int) -> np.ndarray:
@@ -166,7 +273,33 @@ def _error_weights(forecasts: np.ndarray, endog: np.ndarray) -> np.ndarray:
     numpy.ndarray
         (forecasts, series, weeks), which add up to one.
     """
-    # Errors of the forecasts of a week, summed over horizons.
+    squared, count = _past_errors(forecasts, endog)
+    shrunk = squared / (squared.mean(axis=0) + 1e-9) + PRIOR_ERRORS / np.maximum(count, 1.0)
+    weights: np.ndarray = shrunk ** -float(SHARPNESS)
+    weights /= weights.sum(axis=0)
+    return weights
+
+
+def _relative_error(forecasts: np.ndarray, endog: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Squared error with each season up to the last week, relative to their mean: (seasons, series).
+
+    It is NaN where there are too few errors. `first` is the column of the first order of each series.
+    """
+    squared, count = _past_errors(forecasts, endog)
+    squared, enough = squared[..., -1], count[:, -1] >= PRIOR_ERRORS
+    young = endog.shape[1] - first < TWO_YEARS
+    squared = np.where(young, np.minimum(squared, squared[-1]), squared)
+    return np.where(enough, squared / (squared.mean(axis=0) + 1e-9), np.nan)
+
+
+def _past_errors(forecasts: np.ndarray, endog: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sum of the squared errors over horizons, with a fading memory of past weeks, and their number.
+
+    Returns
+    -------
+    tuple
+        (forecasts, series, weeks) and (series, weeks).
+    """
     squared, count = np.zeros(forecasts.shape[:3]), np.zeros(endog.shape)
     for h in range(1, min(forecasts.shape[-1], endog.shape[1] - 1) + 1):
         error = forecasts[:, :, :-h, h - 1] - endog[:, h:]
@@ -176,10 +309,7 @@ def _error_weights(forecasts: np.ndarray, endog: np.ndarray) -> np.ndarray:
     for t in range(1, endog.shape[1]):
         squared[:, :, t] += MEMORY * squared[:, :, t - 1]
         count[:, t] += MEMORY * count[:, t - 1]
-    shrunk = squared / (squared.mean(axis=0) + 1e-9) + PRIOR_ERRORS / np.maximum(count, 1.0)
-    weights: np.ndarray = shrunk ** -float(SHARPNESS)
-    weights /= weights.sum(axis=0)
-    return weights
+    return squared, count
 
 
 def error_scales(rolling: RollingForecasts, by_horizon: np.ndarray, by_pattern: np.ndarray) -> np.ndarray:

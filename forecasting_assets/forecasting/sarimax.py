@@ -35,26 +35,32 @@ from forecasting_assets.features.demand_patterns import PATTERNS
 from forecasting_assets.forecasting.book import OrderBook, start_from_book
 from forecasting_assets.forecasting.covariate_effect import CovariateEffect, Regressors
 from forecasting_assets.forecasting.covariates import KnownCovariates
+from forecasting_assets.forecasting.error_quantiles import (
+    ERROR_LEVELS,
+    MIN_ERRORS,
+    average_error,
+    error_quantiles,
+)
 from forecasting_assets.forecasting.forecast_arrays import LEVELS, VALUES, forecast_table
+from forecasting_assets.forecasting.outlying import noted_outliers, read_outliers, saved_outliers
 from forecasting_assets.forecasting.own_history import blend_own_history
 from forecasting_assets.forecasting.panel import Panel, in_units
 from forecasting_assets.forecasting.rolling import (
+    Cells,
     RollingForecasts,
     Season,
+    SeasonWeights,
     error_scales,
     forecast_every_week,
     is_sparse,
 )
 from forecasting_assets.forecasting.season import GroupTotals, fit_season, own_season, season_components
 from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.forecasting.young import YoungLevels
 from forecasting_assets.weeks import add_weeks
 
 #: Number of latest weeks whose errors make the distribution.
 ERROR_WEEKS = 52
-#: Number of errors below which a demand pattern uses the distribution of all series.
-MIN_ERRORS = 200
-#: Levels at which the distribution of standardised errors is kept; its mean is the mean over these levels.
-ERROR_LEVELS = np.arange(1, 100) / 100
 #: Positions of LEVELS in ERROR_LEVELS.
 AT_LEVELS = np.searchsorted(ERROR_LEVELS, LEVELS - 1e-9)
 #: Weeks between the origins that `smearing` is estimated from.
@@ -80,10 +86,17 @@ class SarimaxModel:
     smearing
         How far the mean forecast lies between the median (0) and the mean (1) of the distribution, as estimated from
         past demand, (PATTERNS,).
+    season_weights
+        Prior weights of the seasons, by category.
     effect
         The effect of known covariates, of a model that uses them.
     planned
         Of a model without covariates: the model that forecasts weeks whose covariates are known. None if too few were.
+    outliers
+        Outliers of the series that it was fitted to (`outlying.noted_outliers`), which are no part of the season
+        of their groups. None if there are none.
+    young
+        What series that have just begun borrow from like series. None if that does not help.
     """
 
     week: date
@@ -92,8 +105,11 @@ class SarimaxModel:
     spread: np.ndarray
     errors: np.ndarray
     smearing: np.ndarray
+    season_weights: SeasonWeights
     effect: CovariateEffect | None = None
     planned: "SarimaxModel | None" = None
+    outliers: pd.DataFrame | None = None
+    young: YoungLevels | None = None
 
     @property
     def horizon(self) -> int:
@@ -103,8 +119,10 @@ class SarimaxModel:
     def to_dict(self) -> dict[str, Any]:
         """Convert the model to values that JSON can hold."""
         arrays = {name: getattr(self, name).tolist() for name in _ARRAYS}
-        parts = {"effect": self.effect, "planned": self.planned}
-        return {"week": self.week.isoformat(), **arrays} | {k: v.to_dict() for k, v in parts.items() if v}
+        parts = {name: getattr(self, name) for name in ("season_weights", "effect", "planned", "young")}
+        saved = {k: v.to_dict() for k, v in parts.items() if v}
+        outlying = {} if self.outliers is None else {"outliers": saved_outliers(self.outliers)}
+        return {"week": self.week.isoformat(), **arrays, **saved, **outlying}
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> "SarimaxModel":
@@ -112,31 +130,16 @@ class SarimaxModel:
         return cls(
             week=date.fromisoformat(saved["week"]),
             **{name: np.array(saved[name]) for name in _ARRAYS},
+            season_weights=SeasonWeights.from_dict(saved["season_weights"]),
             effect=CovariateEffect.from_dict(saved["effect"]) if "effect" in saved else None,
             planned=cls.from_dict(saved["planned"]) if "planned" in saved else None,
+            outliers=read_outliers(saved["outliers"]) if "outliers" in saved else None,
+            young=YoungLevels.from_dict(saved["young"]) if "young" in saved else None,
         )
 
 
 #: Fields of a model that are arrays.
 _ARRAYS = ("season", "error_by_horizon", "spread", "errors", "smearing")
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Cells of a rolling forecast: row of the series, column of the origin week, and horizon counted from 0."""
-
-    series: np.ndarray
-    column: np.ndarray
-    h: np.ndarray
-
-    def __len__(self) -> int:
-        """Return the number of cells."""
-        return len(self.series)
-
-    def of(self, values: np.ndarray) -> np.ndarray:
-        """Return the value of each cell in an array (series, weeks, horizon)."""
-        selected: np.ndarray = values[self.series, self.column, self.h]
-        return selected
 
 
 def fit(
@@ -193,7 +196,8 @@ def _fit_panel(
     effect = CovariateEffect.fit(panel, known, n_weeks - 1) if known else None
     regressors = effect.on(panel, known, n_weeks - 1) if effect and known else None
     usual = regressors.removed_from(panel, n_weeks - 1) if regressors else panel
-    past, deviation = season_components(usual, totals, n_weeks - 1, horizon)
+    outlying = noted_outliers(panel, n_weeks - 1)
+    past, deviation = season_components(usual, totals.with_notes(outlying), n_weeks - 1, horizon)
     sparse = is_sparse(panel, n_weeks - 1)
     season = np.stack(
         [fit_season(past[:, sparse == c, :n_weeks], deviation[sparse == c]) for c in (False, True)]
@@ -202,19 +206,21 @@ def _fit_panel(
     rolling = _forecast_every_week(panel, totals, Season(past, own, season, n_weeks - 1), horizon, regressors)
 
     counted = np.where((np.arange(n_weeks) >= n_weeks - ERROR_WEEKS)[:, None], rolling.error, np.nan)
-    by_horizon = np.array([_average(np.median, np.abs(counted[..., h]), 1.0) for h in range(horizon)])
+    by_horizon = np.array([average_error(np.median, np.abs(counted[..., h]), 1.0) for h in range(horizon)])
     pattern = rolling.pattern
     relative = np.abs(counted) / by_horizon
-    overall = _average(np.mean, relative, 1.0)
-    spread = np.array([_average(np.mean, relative[pattern == p], overall) for p in range(len(PATTERNS))])
+    overall = average_error(np.mean, relative, 1.0)
+    spread = np.array([average_error(np.mean, relative[pattern == p], overall) for p in range(len(PATTERNS))])
     standardised = counted / error_scales(rolling, by_horizon, spread)
     errors = np.array(
         [
-            [_quantiles(standardised[pattern == p, h], standardised[..., h]) for h in range(horizon)]
+            [error_quantiles(standardised[pattern == p, h], standardised[..., h]) for h in range(horizon)]
             for p in range(len(PATTERNS))
         ]
     )
-    model = SarimaxModel(week, season, by_horizon, spread, errors, np.ones(len(PATTERNS)), effect)
+    smearing, young = np.ones(len(PATTERNS)), YoungLevels.fit(panel)
+    model = SarimaxModel(week, season, by_horizon, spread, errors, smearing, rolling.season_weights, effect)
+    model = replace(model, outliers=outlying, young=young)
     return replace(model, smearing=_smearing(model, panel, rolling)), panel, rolling
 
 
@@ -251,9 +257,11 @@ def rolling_forecasts(model: SarimaxModel, panel: Panel, totals: GroupTotals) ->
     known = KnownCovariates.of(panel, model.horizon, effect.names) if effect else None
     regressors = effect.on(panel, known, fitted_at) if effect and known else None
     usual = regressors.removed_from(panel, fitted_at) if regressors else panel
-    past, deviation = season_components(usual, totals, fitted_at, model.horizon)
-    season = Season(past, own_season(deviation, model.horizon), model.season, fitted_at)
-    return _forecast_every_week(panel, totals, season, model.horizon, regressors)
+    past, deviation = season_components(usual, totals.with_notes(model.outliers), fitted_at, model.horizon)
+    own = own_season(deviation, model.horizon)
+    season = Season(past, own, model.season, fitted_at, model.season_weights)
+    rolling = _forecast_every_week(panel, totals, season, model.horizon, regressors)
+    return replace(rolling, young=model.young.factors(panel)) if model.young else rolling
 
 
 def _forecast_every_week(
@@ -348,6 +356,8 @@ def cell_distributions(
     """
     values = _arima_distributions(model, rolling, scales, cells)
     blended = blend_own_history(values, rolling, cells.series, cells.column)
+    if rolling.young is not None:
+        blended = blended * rolling.young[cells.series, cells.column, None]
     return at_least_booked(blended, rolling, cells)
 
 
@@ -377,20 +387,3 @@ def at_least_booked(values: np.ndarray, rolling: RollingForecasts, cells: Cells)
 def model_error_scales(model: SarimaxModel, rolling: RollingForecasts) -> np.ndarray:
     """Return the scale of the errors as known at the end of each week, (series, weeks, horizon)."""
     return error_scales(rolling, model.error_by_horizon, model.spread)
-
-
-def _average(average: Callable[[np.ndarray], Any], values: np.ndarray, default: float) -> float:
-    known = values[np.isfinite(values)]
-    return max(float(average(known)), 1e-6) if len(known) else default
-
-
-def _quantiles(errors: np.ndarray, of_all: np.ndarray) -> np.ndarray:
-    """Quantiles at ERROR_LEVELS of `errors`, or of the errors of all patterns where these are too few."""
-    for sample in (errors, of_all):
-        known = sample[np.isfinite(sample)]
-        if len(known) >= MIN_ERRORS:
-            return np.asarray(np.quantile(known, ERROR_LEVELS))
-    from scipy.special import ndtri
-
-    normal: np.ndarray = ndtri(ERROR_LEVELS) * np.sqrt(np.pi / 2)  # scaled to a mean absolute value of one
-    return normal

@@ -13,12 +13,12 @@ accuracy".
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.forecasting.cleaning import interruptions, outliers
+from forecasting_assets.forecasting.cleaning import Corrections, interruptions, outliers
 from forecasting_assets.forecasting.panel import (
     Panel,
     mean_demand,
@@ -27,7 +27,9 @@ from forecasting_assets.forecasting.panel import (
     to_log_scale,
     week_numbers,
 )
-from forecasting_assets.weeks import YEAR_WEEKS
+from forecasting_assets.forecasting.planner_notes import EXCLUDE, KEEP, noted_rows
+from forecasting_assets.tables import SERIES
+from forecasting_assets.weeks import YEAR_WEEKS, add_weeks
 
 #: Weeks before and after a week that its level is averaged over: about a year, so that no season is left in the level,
 #: and less than half a year ahead, as no horizon is longer than the other half.
@@ -59,15 +61,24 @@ class GroupTotals:
     booked
         Units of each category in the order book: name, week (at whose end they were booked), due_week, quantity. None
         if nothing is ever booked.
+    noted
+        Demand of series in weeks that planners have corrected: part_id, region, part_category, week, quantity, note and
+        known. None if there is none.
     """
 
     table: pd.DataFrame
     booked: pd.DataFrame | None = None
+    noted: pd.DataFrame | None = None
 
     @classmethod
     def from_history(cls, history: pd.DataFrame) -> "GroupTotals":
-        """Add up part_category, region, week, quantity (and due_week, see `Panel.from_history`) of every series."""
+        """Add up part_category, region, week, quantity (and due_week, see `Panel.from_history`) of every series.
+
+        Corrections of planners, which are rows of the history as well, are kept with the demand that they are about.
+        """
         history, bookings = split_history(split_covariates(history)[0])
+        noted = noted_rows(history)
+        history = history[history["note"].isna()] if "note" in history else history
         booked = None
         if bookings is not None:
             sums = bookings.groupby(["part_category", "week", "due_week"], observed=True)["quantity"].sum()
@@ -76,14 +87,24 @@ class GroupTotals:
         for level in ("part_category", "region"):
             sums = history.groupby([level, "week"], observed=True)["quantity"].sum()
             tables.append(sums.rename_axis(["name", "week"]).reset_index().assign(level=level))
-        return cls(pd.concat(tables, ignore_index=True), booked)
+        return cls(pd.concat(tables, ignore_index=True), booked, noted)
 
     @classmethod
     def joined(cls, totals: Sequence["GroupTotals"]) -> "GroupTotals":
         """Put the totals of several parts of a history together."""
         booked = [part.booked for part in totals if part.booked is not None]
+        noted = [part.noted for part in totals if part.noted is not None]
         table = pd.concat([part.table for part in totals], ignore_index=True)
-        return cls(table, pd.concat(booked, ignore_index=True) if booked else None)
+        return cls(
+            table, *(pd.concat(parts, ignore_index=True) if parts else None for parts in (booked, noted))
+        )
+
+    def with_notes(self, noted: pd.DataFrame | None) -> "GroupTotals":
+        """Return the totals with further corrected demand; a later correction of the same week replaces it."""
+        if noted is None:
+            return self
+        earlier = noted if self.noted is None else pd.concat([noted, self.noted], ignore_index=True)
+        return replace(self, noted=earlier)
 
     def bookings(self, names: pd.Index, panel: Panel, horizon: int) -> np.ndarray:
         """Return the units of some categories booked for the weeks ahead, (names, weeks of the panel, horizon)."""
@@ -98,16 +119,46 @@ class GroupTotals:
         return total
 
     def demand(self, level: str, names: pd.Index, panel: Panel) -> np.ndarray:
-        """Return the demand of some groups in the weeks of a panel, (names, weeks) in units."""
-        rows = self.table[self.table["level"] == level]
-        week, name = week_numbers(rows["week"], panel.first), names.get_indexer(pd.Index(rows["name"]))
-        inside = (week >= 0) & (week < panel.demand.shape[1]) & (name >= 0)
-        total = np.zeros((len(names), panel.demand.shape[1]))
-        np.add.at(total, (name[inside], week[inside]), rows["quantity"].to_numpy(float)[inside])
-        return total
+        """Return the demand of some groups in the weeks of a panel, (names, weeks) in units.
+
+        What planners have excluded by the last week of the panel is left out.
+        """
+        total = _added_up(self.table[self.table["level"] == level], names, panel)
+        if (noted := self._noted(level, panel)) is None:
+            return total
+        excluded = _added_up(noted[noted["note"] == EXCLUDE], names, panel)
+        return np.where(excluded > 0, np.maximum(total - excluded, 0.0), total)
+
+    def corrections(self, level: str, names: pd.Index, panel: Panel) -> Corrections | None:
+        """Return the weeks of some groups that are real, as planners say so of a series; None if they say nothing.
+
+        No week of a whole group is excluded: `demand` leaves out only the demand of the series.
+        """
+        if (noted := self._noted(level, panel)) is None:
+            return None
+        kept = _added_up(noted[noted["note"] == KEEP], names, panel) > 0
+        return Corrections(np.zeros_like(kept), kept)
+
+    def _noted(self, level: str, panel: Panel) -> pd.DataFrame | None:
+        """Corrected demand by the name of its group, as known at the end of the last week of a panel."""
+        if self.noted is None:
+            return None
+        last = pd.Timestamp(add_weeks(panel.first, panel.demand.shape[1] - 1))
+        known = self.noted[self.noted["known"] <= last].sort_values("known", kind="stable")
+        newest = known.drop_duplicates([*SERIES, "week"], keep="last")
+        return newest.assign(name=newest[level])
 
 
-def deviations(demand: np.ndarray, fitted_at: int) -> np.ndarray:
+def _added_up(rows: pd.DataFrame, names: pd.Index, panel: Panel) -> np.ndarray:
+    """Add up rows with name, week and quantity: (names, weeks of the panel), in units."""
+    week, name = week_numbers(rows["week"], panel.first), names.get_indexer(pd.Index(rows["name"]))
+    inside = (week >= 0) & (week < panel.demand.shape[1]) & (name >= 0)
+    total = np.zeros((len(names), panel.demand.shape[1]))
+    np.add.at(total, (name[inside], week[inside]), rows["quantity"].to_numpy(float)[inside])
+    return total
+
+
+def deviations(demand: np.ndarray, fitted_at: int, corrections: Corrections | None = None) -> np.ndarray:
     """Return the difference between log demand and its level in the weeks around.
 
     Parameters
@@ -116,6 +167,8 @@ def deviations(demand: np.ndarray, fitted_at: int) -> np.ndarray:
         (rows, weeks), in units.
     fitted_at
         Last column that sets the scale of the logarithms.
+    corrections
+        Weeks that count differently.
 
     Returns
     -------
@@ -123,7 +176,7 @@ def deviations(demand: np.ndarray, fitted_at: int) -> np.ndarray:
         (rows, weeks), logarithmic; NaN before the first order and in unusual weeks (`cleaning`).
     """
     begun = np.maximum.accumulate(demand > 0, axis=1)
-    unusual = outliers(demand, fitted_at) | interruptions(demand, fitted_at)
+    unusual = outliers(demand, fitted_at, corrections) | interruptions(demand, fitted_at, corrections)
     usual = begun & ~unusual
     log_demand = to_log_scale(demand, mean_demand(np.where(unusual, 0.0, demand), fitted_at))
     return np.where(usual, log_demand - _level(log_demand, usual, fitted_at), np.nan)
@@ -153,7 +206,7 @@ def _level(log_demand: np.ndarray, usual: np.ndarray, fitted_at: int) -> np.ndar
 
 
 def past_deviations(deviation: np.ndarray, horizon: int) -> np.ndarray:
-    """Return the mean deviation of the same week in the years before.
+    """Return the typical deviation of the same week in the years before (`_typical_year`).
 
     Parameters
     ----------
@@ -167,22 +220,26 @@ def past_deviations(deviation: np.ndarray, horizon: int) -> np.ndarray:
     numpy.ndarray
         (rows, weeks + horizon), NaN where no year before is known.
     """
-    total, count = _sums_of_years(deviation, horizon)
-    mean: np.ndarray = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
-    return mean
+    return _typical_year(deviation, horizon)[0]
 
 
-def _sums_of_years(deviation: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sum and number of known deviations of the same week in the years before, (rows, weeks + horizon)."""
+def _typical_year(deviation: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    """Typical deviation of the same week in the years before, and the number of years, (rows, weeks + horizon).
+
+    It is the mean of one or two years and the median of more, so that a year like no other (a pandemic, say) is not
+    repeated.
+    """
     n, n_weeks = deviation.shape
-    years = range(1, (n_weeks + horizon - 1) // YEAR_WEEKS + 1)
-    total, count = (np.zeros((n, n_weeks + horizon)) for _ in range(2))
-    for year in years:
-        back = year * YEAR_WEEKS
-        then = deviation[:, : n_weeks + horizon - back]
-        total[:, back : back + then.shape[1]] += np.nan_to_num(then)
-        count[:, back : back + then.shape[1]] += np.isfinite(then)
-    return total, count
+    lags = range(YEAR_WEEKS, n_weeks + horizon, YEAR_WEEKS)
+    years = np.full((max(len(lags), 1), n, n_weeks + horizon), np.nan)
+    for year, back in zip(years, lags, strict=False):
+        year[:, back:] = deviation[:, : n_weeks + horizon - back]
+    count = np.isfinite(years).sum(axis=0)
+    years.sort(axis=0)  # unknown years come last
+    middle = [
+        np.take_along_axis(years, np.maximum(at, 0)[None], axis=0)[0] for at in ((count - 1) // 2, count // 2)
+    ]
+    return np.mean(middle, axis=0), count
 
 
 def season_components(
@@ -208,37 +265,55 @@ def season_components(
         series (series, weeks), NaN before the first order and in unusual weeks (`cleaning`). Both are logarithmic.
     """
 
-    def of_group(names: pd.Series, demand: np.ndarray | None = None) -> np.ndarray:
+    def of_group(names: pd.Series) -> np.ndarray:
         code, found = pd.factorize(names)
-        distinct = pd.Index(found)
-        if demand is None:
-            total = totals.demand(str(names.name), distinct, panel)
-        else:
-            total = np.zeros((len(distinct), demand.shape[1]))
-            np.add.at(total, code, demand)
-        return past_deviations(_group_deviations(total, fitted_at), horizon)[code]
+        level, distinct = str(names.name), pd.Index(found)
+        total = totals.demand(level, distinct, panel)
+        deviation = _group_deviations(total, fitted_at, totals.corrections(level, distinct, panel))
+        return past_deviations(deviation, horizon)[code]
 
     category, region = of_group(panel.series["part_category"]), of_group(panel.series["region"])
-    part = of_group(panel.series["part_id"], panel.demand)
-    deviation = deviations(panel.demand, fitted_at)
+    part = past_deviations(_part_deviations(panel, fitted_at), horizon)
+    deviation = deviations(panel.demand, fitted_at, panel.corrections)
     own = past_deviations(deviation, horizon)
     beyond_category = part - np.nan_to_num(category)
     beyond_part = own - np.where(np.isnan(part), np.nan_to_num(category), part)
     return np.nan_to_num(np.stack([category, region, beyond_category, beyond_part])), deviation
 
 
-def _group_deviations(demand: np.ndarray, fitted_at: int) -> np.ndarray:
+def _part_deviations(panel: Panel, fitted_at: int) -> np.ndarray:
+    """Deviations of the part of each series in all regions together, (series, weeks).
+
+    NaN also where the demand of one of its series is an outlier: it would count for all others.
+    """
+    code, parts = pd.factorize(panel.series["part_id"])
+
+    def any_series(where: np.ndarray) -> np.ndarray:
+        of_part = np.zeros((len(parts), where.shape[1]), dtype=bool)
+        np.logical_or.at(of_part, code, where)
+        return of_part
+
+    total = np.zeros((len(parts), panel.demand.shape[1]))
+    np.add.at(total, code, panel.demand)
+    outlier = outliers(panel.demand, fitted_at, panel.corrections)
+    kept = np.zeros_like(outlier) if panel.corrections is None else panel.corrections.kept
+    corrections = Corrections(any_series(outlier), any_series(kept))
+    deviation: np.ndarray = _group_deviations(total, fitted_at, corrections)[code]
+    return deviation
+
+
+def _group_deviations(demand: np.ndarray, fitted_at: int, corrections: Corrections | None) -> np.ndarray:
     """Deviations of groups of series; also NaN in the first weeks of a group that began after the history."""
     first = (demand > 0).argmax(axis=1)
     begun = np.where(first > 0, first + FIRST_WEEKS, 0)
     known: np.ndarray = np.arange(demand.shape[1]) >= begun[:, None]
-    return np.where(known, deviations(demand, fitted_at), np.nan)
+    return np.where(known, deviations(demand, fitted_at, corrections), np.nan)
 
 
 def own_season(deviation: np.ndarray, horizon: int) -> np.ndarray:
     """Return the season that each series shows by itself.
 
-    It is the mean deviation of the same week in the years before, shrunk the fewer years there are.
+    It is the typical deviation of the same week in the years before, shrunk the fewer years there are.
 
     Parameters
     ----------
@@ -252,8 +327,8 @@ def own_season(deviation: np.ndarray, horizon: int) -> np.ndarray:
     numpy.ndarray
         (series, weeks + horizon), logarithmic, NaN where no year before is known.
     """
-    total, years = _sums_of_years(deviation, horizon)
-    season: np.ndarray = np.where(years > 0, total / (years + PRIOR_YEARS), np.nan)
+    typical, years = _typical_year(deviation, horizon)
+    season: np.ndarray = typical * years / (years + PRIOR_YEARS)
     return season
 
 

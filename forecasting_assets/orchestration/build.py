@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from forecasting_assets.forecasting.model import ForecastingModel
 from forecasting_assets.forecasting.registry import find_models
 from forecasting_assets.lake.home import Home, open_home
 from forecasting_assets.lake.lake import Lake
@@ -66,7 +67,13 @@ _CHECKS = {
 def asset_functions(settings: Settings) -> dict[str, AssetFunction]:
     """Return how each asset of the graph is made."""
     used = find_models(settings.forecasting.models)
-    return _FUNCTIONS | {model_table(model.name).name: models.model_asset(model) for model in used}
+    return _FUNCTIONS | {model_table(model.name).name: _model_function(model) for model in used}
+
+
+def _model_function(model: ForecastingModel) -> AssetFunction:
+    function = partial(models.forecast_weeks, model)
+    function.__doc__ = model.__doc__
+    return AssetFunction(function, model.kinds | {"pyspark", "mlflow"})
 
 
 def asset_checks(settings: Settings) -> dict[str, CheckFunction]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from forecasting_assets.findings import Finding
 from forecasting_assets.planning.files import describe_unrecognised
-from forecasting_assets.tables import DEMAND_PLAN, QUANTILES
+from forecasting_assets.tables import DEMAND_PLAN, QUANTILES, SERIES
 from forecasting_assets.tables.contract import check_contract
 from forecasting_assets.wording import count, listed
 
@@ -48,6 +48,39 @@ def check_overrides(use: pd.DataFrame) -> Finding:
     metadata = {"overrides": len(use), "overrides_unused": len(problems), "rows": int(use["rows"].sum())}
     described = f"{count(len(use), 'override')}, which decide {count(metadata['rows'], 'row')}"
     return Finding(not problems, listed(problems, _MOST_NAMED, "; ") or described, metadata)
+
+
+def check_notes(corrections: pd.DataFrame, successors: pd.DataFrame, active: pd.DataFrame) -> Finding:
+    """Check that corrections and successors name series that are ordered; others change nothing.
+
+    Parameters
+    ----------
+    corrections, successors
+        Rows of demand_corrections and successors planning files that are known.
+    active
+        part_id and region of the active series.
+
+    Returns
+    -------
+    Finding
+        A successor that is not ordered yet is no fault: it takes over with its first order.
+    """
+    series = pd.MultiIndex.from_frame(active[SERIES])
+    named = corrections[SERIES].drop_duplicates().sort_values(SERIES)
+    unknown = named[~pd.MultiIndex.from_frame(named).isin(series)]
+    parts = sorted(set(successors["part_id"]) - set(active["part_id"]))
+    problems = [f"part {row.part_id!r} in region {row.region!r}" for row in unknown.itertuples()]
+    problems += [f"part {part!r}" for part in parts]
+    waiting = len(set(successors["successor_id"]) - set(active["part_id"]))
+    metadata = {
+        "corrections": len(corrections),
+        "successors": len(successors),
+        "successors_not_ordered_yet": waiting,
+        "unknown_series": len(problems),
+    }
+    described = f"{count(len(corrections), 'correction')} and {count(len(successors), 'successor')}"
+    fault = f"not among the active series: {listed(problems, _MOST_NAMED)}"
+    return Finding(not problems, fault if problems else described, metadata)
 
 
 def check_planning_files(unrecognised: Sequence[str]) -> Finding:

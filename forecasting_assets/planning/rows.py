@@ -25,6 +25,8 @@ _FILLED_IN = {
     "locked_allocations": ["quantity", "reason"],
     "stock": ["quantity"],
     "work_in_progress": ["quantity"],
+    "demand_corrections": ["action", "reason"],
+    "successors": ["successor_id", "reason"],
 }
 #: Kind -> the two columns of which a row has exactly one.
 _EITHER = {"forecast_overrides": ("quantity", "factor"), "locked_allocations": ("part_id", "part_category")}
@@ -196,7 +198,12 @@ def parse_rows(
             message = f"{file}, row {row}, column {cell.column}: {cell.value!r} {cell.remedy}"
             problem = PlanningProblem(cell.kind, message, table.name, file, row, cell.column, cell.value)
             problems.append((cell.row, problem))
-    for label, kind, reason in [*_either_or(table, text), *_reversed(table, typed), *_repeated(table, typed)]:
+    for label, kind, reason in [
+        *_either_or(table, text),
+        *_reversed(table, typed),
+        *_succeeded(table, typed),
+        *_repeated(table, typed),
+    ]:
         file, row = places[label]
         message = f"{file}, row {row}: {reason}"
         problems.append((label, PlanningProblem(kind, message, table.name, file, row)))
@@ -244,6 +251,12 @@ def _reversed(table: Table, typed: pd.DataFrame) -> Iterator[tuple[int, str, str
     if table.name == "forecast_overrides":
         for label in np.flatnonzero(typed["week_to"] < typed["week_from"]):
             yield int(label), "reversed_weeks", "week_to is before week_from: swap them"
+
+
+def _succeeded(table: Table, typed: pd.DataFrame) -> Iterator[tuple[int, str, str]]:
+    if table.name == "successors":
+        for label in np.flatnonzero(typed["part_id"] == typed["successor_id"]):
+            yield int(label), "own_successor", "a part cannot be its own successor: name another part"
 
 
 def _repeated(table: Table, typed: pd.DataFrame) -> Iterator[tuple[int, str, str]]:

@@ -9,10 +9,12 @@ from datetime import date
 import pandas as pd
 
 from forecasting_assets.tables import (
+    DEMAND_CORRECTIONS,
     FORECAST_OVERRIDES,
     LOCKED_ALLOCATIONS,
     SERIES,
     STOCK,
+    SUCCESSORS,
     WORK_IN_PROGRESS,
     Table,
 )
@@ -152,6 +154,62 @@ def covariates_template(demand: pd.DataFrame) -> pd.DataFrame:
             "promotion": None,
             "published": None,
         }
+    )
+
+
+def corrections_template(points: pd.DataFrame, week: date) -> pd.DataFrame:
+    """Return a template of demand corrections with a row for each week that the models leave out by themselves.
+
+    Parameters
+    ----------
+    points
+        CLEANED_POINTS of the week.
+    week
+        As for `overrides_template`.
+
+    Returns
+    -------
+    DataFrame
+        Columns of DEMAND_CORRECTIONS; then left_out_as, ordered and usual (units). The largest quantities come first.
+    """
+    found = points[points["reason"] != "excluded"]
+    rows = found.sort_values(["quantity", *SERIES, "demand_week"], ascending=[False, True, True, True])
+    rows = rows.reset_index(drop=True)
+    return _template(
+        DEMAND_CORRECTIONS,
+        {
+            **{name: rows[name] for name in SERIES},
+            "week": rows["demand_week"],
+            "entered": _last_day(week),
+        },
+        {"left_out_as": rows["reason"], "ordered": rows["quantity"], "usual": rows["usual"].round(1)},
+    )
+
+
+def successors_template(parts: pd.DataFrame, week: date) -> pd.DataFrame:
+    """Return a template of successors with a row for each part that is ordered.
+
+    Parameters
+    ----------
+    parts
+        part_id, part_category and weeks_since_order of the series in feature_table.
+    week
+        As for `overrides_template`.
+
+    Returns
+    -------
+    DataFrame
+        Columns of SUCCESSORS; then part_category, and weeks_since_order in any region. Parts without orders for the
+        longest time come first.
+    """
+    rows = parts.groupby("part_id", as_index=False).agg(
+        part_category=("part_category", "first"), weeks_since_order=("weeks_since_order", "min")
+    )
+    rows = rows.sort_values(["weeks_since_order", "part_id"], ascending=[False, True], ignore_index=True)
+    return _template(
+        SUCCESSORS,
+        {"part_id": rows["part_id"], "from_week": pd.Timestamp(week), "entered": _last_day(week)},
+        {name: rows[name] for name in ("part_category", "weeks_since_order")},
     )
 
 

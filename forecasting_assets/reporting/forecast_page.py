@@ -12,6 +12,7 @@ from forecasting_assets.reporting.formats import number
 from forecasting_assets.reporting.headlines import Headline
 from forecasting_assets.reporting.html import Page, Section, Widget, closed_week, render
 from forecasting_assets.reporting.outlook import HISTORY_WEEKS, ForecastTables, Outlook, outlook
+from forecasting_assets.reporting.texttable import day, table, text
 from forecasting_assets.tables import SERIES
 from forecasting_assets.weeks import add_weeks
 from forecasting_assets.wording import count
@@ -20,6 +21,14 @@ from forecasting_assets.wording import count
 LARGEST, WORST = 400, 200
 #: Name of the page about the forecasts of a week.
 FORECAST_PAGE = "forecast.html"
+#: Weeks left out that are listed.
+MOST_LEFT_OUT = 20
+#: Reason for which a week is left out -> its description.
+_LEFT_OUT = {
+    "outlier": "far beyond the usual size",
+    "interruption": "in an interruption of orders",
+    "excluded": "excluded by planners",
+}
 _LEAD = "Search a part, a category or a region, or go down from all series."
 
 
@@ -110,9 +119,49 @@ def forecast_html(page: ForecastPage, file: str = FORECAST_PAGE) -> str:
                         "The pictures of this page are drawn by a script; forecasting-assets show PART prints the same"
                         " numbers.",
                     ),
-                )
+                ),
+                *([left_out_section(tables.left_out)] if len(tables.left_out) else []),
             ],
         )
+    )
+
+
+def left_out_section(points: pd.DataFrame) -> Section:
+    """Show the weeks that the models leave out, the largest quantities first.
+
+    Parameters
+    ----------
+    points
+        CLEANED_POINTS of the week.
+    """
+    series = points.groupby("reason")[SERIES].apply(lambda rows: len(rows.drop_duplicates()))
+    weeks = points["reason"].value_counts()
+    found = [
+        f"{count(weeks[reason], 'week')} of {number(series[reason])} series {why}"
+        for reason, why in _LEFT_OUT.items()
+        if reason in weeks
+    ]
+    largest = points.sort_values(["quantity", *SERIES, "demand_week"], ascending=[False, True, True, True])
+    return Section(
+        "Demand that the models leave out",
+        "left-out",
+        f"{'; '.join(found)}. They count neither for levels nor for seasons.",
+        tables=[
+            table(
+                "Weeks left out",
+                largest.head(MOST_LEFT_OUT),
+                {
+                    "part_id": ("Part", text),
+                    "region": ("Region", text),
+                    "demand_week": ("Week", day),
+                    "quantity": ("Units ordered", number),
+                    "usual": ("Usual units a week", number),
+                    "reason": ("Reason", text),
+                },
+                "Confirm or correct them with the template demand_corrections: keep for real demand, exclude for"
+                " further weeks that should not count, such as weeks without stock.",
+            )
+        ],
     )
 
 

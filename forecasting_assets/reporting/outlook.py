@@ -39,6 +39,8 @@ class ForecastTables:
         `forecasting.drivers.forecast_drivers` of the series that are explained.
     no_drivers
         Why no forecast is explained; empty if some are.
+    left_out
+        CLEANED_POINTS of the week.
     """
 
     week: date
@@ -51,6 +53,7 @@ class ForecastTables:
     errors: pd.DataFrame
     drivers: pd.DataFrame = field(default_factory=pd.DataFrame)
     no_drivers: str = ""
+    left_out: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,9 @@ class Difference:
         PLAN_REASONS of the changed case.
     dropped
         Rules, locks and promises that name what is removed, and so do not hold in the changed case.
+    effect
+        What changed covariates change in the forecast: part_id, region, target_week, before and after (units). None if
+        none is changed.
     """
 
     description: str
@@ -46,6 +49,7 @@ class Difference:
     hours: pd.DataFrame
     reasons: pd.DataFrame
     dropped: Sequence[str] = ()
+    effect: pd.DataFrame | None = None
 
     @property
     def no_longer_valid(self) -> str:
@@ -75,6 +79,8 @@ def what_if_text(week: date, difference: Difference) -> str:
     lines = [f"WHAT IF {difference.description} (week {week})", *aligned(rows)]
     if difference.dropped:
         lines += ["", f"  {difference.no_longer_valid}"]
+    if difference.effect is not None:
+        lines += ["", "FORECAST BY PART", *aligned(_effect_rows(difference.effect))]
     lines += ["", "HOURS BY MANUFACTURER"]
     return "\n".join(
         lines + (aligned(manufacturers) if len(moved) else ["  No manufacturer's hours change."])
@@ -106,10 +112,47 @@ def what_if_html(week: date, difference: Difference, money: Money) -> str:
             ],
             [
                 Section("Difference from the plan", "difference", pictures=[picture], narrow=[narrow]),
+                *([_effect_section(difference.effect)] if difference.effect is not None else []),
                 Section("Hours by manufacturer", "hours", tables=[_hours_table(hours)]),
                 Section("Why units are short or late", "reasons", tables=[reasons_table(difference.reasons)]),
             ],
         )
+    )
+
+
+def _by_part(effect: pd.DataFrame) -> pd.DataFrame:
+    """Add up the forecast of each part, those that change most first: part_id, before, after, change (units)."""
+    parts = effect.groupby("part_id", as_index=False)[["before", "after"]].sum()
+    parts["change"] = parts["after"] - parts["before"]
+    return parts.sort_values("change", key=lambda change: -change.abs(), kind="stable", ignore_index=True)
+
+
+def _effect_rows(effect: pd.DataFrame) -> list[list[str]]:
+    """Lay out the forecast of the parts that change most, and of all, for a terminal."""
+    parts = _by_part(effect)
+    numbers = parts[["before", "after", "change"]].to_numpy()
+    named = [*zip(parts["part_id"].head(5), numbers, strict=False), ("All in scope", numbers.sum(axis=0))]
+    rows = [[name, number(before), number(after), signed(change)] for name, (before, after, change) in named]
+    return [["", "Forecast", CHANGED, "difference"], *rows]
+
+
+def _effect_section(effect: pd.DataFrame) -> Section:
+    return Section(
+        "Forecast by part",
+        "forecast",
+        tables=[
+            table(
+                "Units forecast for all weeks ahead",
+                _by_part(effect),
+                {
+                    "part_id": ("Part", text),
+                    "before": ("Forecast", units),
+                    "after": ("This case", units),
+                    "change": ("Change", lambda v: signed(v, 1)),
+                },
+                "By the models of this week with the changed covariates. Planned demand changes by the same share.",
+            )
+        ],
     )
 
 

@@ -9,12 +9,18 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from dagster import DagsterRun, DefaultRunLauncher
+from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
+from dagster._serdes import deserialize_value
 
 from forecasting_assets.runtime.orphans import PROCESS, local_process, process_has_ended, process_tag
 from forecasting_assets.runtime.run_launcher_process import WARM_PYTHON, is_fork
+
+if TYPE_CHECKING:
+    from dagster._grpc.client import DagsterGrpcClient
 
 #: Seconds to wait for the warm process before the run is started without it.
 _PATIENCE = 60
@@ -56,8 +62,8 @@ class WarmRunLauncher(DefaultRunLauncher):
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """Check that the process of a started run still exists.
 
-        A run counts as running if its process is not known yet or belongs to another machine, as Dagster fails
-        runs of unknown health.
+        The code location is asked for a process on another machine. A run counts as running if nobody knows, as
+        Dagster fails runs of unknown health.
         """
         if process_has_ended(run):
             return CheckRunHealthResult(
@@ -65,7 +71,28 @@ class WarmRunLauncher(DefaultRunLauncher):
                 f"The run's process {local_process(run)} ended unexpectedly. If it was killed, the machine may "
                 "have run out of memory.",
             )
+        if local_process(run) is None and self._is_unknown_to_code_location(run):
+            return CheckRunHealthResult(
+                WorkerStatus.FAILED,
+                "The run ended unexpectedly: its code location has been started again, or its process was killed. If "
+                "nobody did that, the machine of the code location may have run out of memory.",
+            )
         return CheckRunHealthResult(WorkerStatus.RUNNING)
+
+    def _is_unknown_to_code_location(self, run: DagsterRun) -> bool:
+        """Return whether the code location that started the run answers, and has no such run."""
+        # gRPC takes long to import, and commands on one machine do not need it.
+        from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
+
+        client_of: Callable[[str], DagsterGrpcClient | None] = self._get_grpc_client_for_termination
+        client = client_of(run.run_id)
+        if client is None:
+            return False
+        try:
+            answer = client.can_cancel_execution(CanCancelExecutionRequest(run_id=run.run_id))
+        except DagsterUserCodeUnreachableError:
+            return False
+        return not deserialize_value(answer, CanCancelExecutionResult).can_cancel
 
     def _fork(self, address: str, run: DagsterRun) -> bool:
         """Have the warm process at `address` fork the run; return whether it did."""

@@ -6,6 +6,7 @@ Column names are contract; a table may hold more columns than it declares, of te
 from forecasting_assets.tables.forecasts import (
     ASSUMED_CORRELATIONS,
     BACKTEST_REPORT,
+    CLEANED_POINTS,
     DEMAND_FORECAST,
     ERROR_CORRELATIONS,
     FORECAST_ERRORS,
@@ -55,6 +56,7 @@ from forecasting_assets.tables.planning import (
 )
 from forecasting_assets.tables.planning_files import (
     COVARIATE_FILE,
+    DEMAND_CORRECTIONS,
     FORECAST_OVERRIDES,
     KNOWN_ON,
     LAST_USE,
@@ -62,6 +64,7 @@ from forecasting_assets.tables.planning_files import (
     PLANNING_FILES,
     PROMISES,
     STOCK,
+    SUCCESSORS,
     WORK_IN_PROGRESS,
 )
 from forecasting_assets.tables.schema import Column, ColumnType, Table, texts_ddl
@@ -87,8 +90,10 @@ __all__ = [
     "CAPACITY_OVERRIDES",
     "CAPACITY_OVERRIDES_KNOWN",
     "CATEGORY",
+    "CLEANED_POINTS",
     "CLEAN_ORDERS",
     "COVARIATE_FILE",
+    "DEMAND_CORRECTIONS",
     "DEMAND_FORECAST",
     "DEMAND_HISTORY",
     "DEMAND_PLAN",
@@ -130,6 +135,7 @@ __all__ = [
     "SARIMAX_MODEL",
     "SERIES",
     "STOCK",
+    "SUCCESSORS",
     "SUPPLY_LEDGER",
     "SUPPLY_POSITION",
     "WEEK",

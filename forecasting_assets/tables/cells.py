@@ -22,7 +22,8 @@ class CellProblem:
     Attributes
     ----------
     kind
-        What is wrong, as one word: `empty`, `bad_week`, `bad_date`, `not_a_number`, `out_of_bounds` or `not_whole`.
+        What is wrong, as one word: `empty`, `not_allowed`, `bad_week`, `bad_date`, `not_a_number`, `out_of_bounds` or
+        `not_whole`.
     row
         Label of the row.
     column, value
@@ -77,7 +78,11 @@ def cell_problems(text: pd.Series, typed: pd.Series, column: Column) -> Iterator
     """
     looked_at = (text != "") | (not column.nullable)
     if column.type == "string":
-        yield from _problems("empty", text[looked_at & (text == "")], column, "is empty; write a name")
+        wanted = column.bounds or "a name"
+        yield from _problems("empty", text[looked_at & (text == "")], column, f"is empty; write {wanted}")
+        if column.values:
+            others = text[(text != "") & ~text.isin(column.values)]
+            yield from _problems("not_allowed", others, column, f"is not known; write {column.bounds}")
     elif column.type == "date":
         yield from _date_problems(text[looked_at], typed[looked_at], column)
     elif column.is_number:

@@ -22,6 +22,24 @@ def _forecast(name: str, *more: Column) -> Table:
 
 
 SARIMAX_MODEL = _forecast("sarimax_model")
+CLEANED_POINTS = Table(
+    "cleaned_points",
+    (
+        PART,
+        REGION,
+        Column("demand_week", "date", "Week whose demand the models leave out"),
+        amount("quantity", "Units ordered in that week"),
+        amount("usual", "Mean weekly units of the series without weeks that are left out"),
+        Column(
+            "reason",
+            "string",
+            "outlier: far beyond the usual size; interruption: no orders for a while of a series that is ordered "
+            "nearly every week; excluded: by a planning file",
+            values=("outlier", "interruption", "excluded"),
+        ),
+    ),
+    key=("part_id", "region", "demand_week"),
+)
 
 
 def model_table(model: str) -> Table:

@@ -109,6 +109,47 @@ COVARIATE_FILE = Table(
     open=True,
     optional=True,
 )
+DEMAND_CORRECTIONS = Table(
+    "demand_corrections",
+    (
+        PART,
+        REGION,
+        Column("week", "date", "Monday of the week whose demand it is about", is_week=True),
+        Column(
+            "action",
+            "string",
+            "exclude: the week does not count (a one-off order, no stock); keep: its demand is real, however unusual",
+            values=("exclude", "keep"),
+        ),
+        _REASON,
+        _AUTHOR,
+        _ENTERED,
+    ),
+    optional=True,
+)
+SUCCESSORS = Table(
+    "successors",
+    (
+        Column("part_id", "string", "Part that is replaced"),
+        Column("successor_id", "string", "Part that takes over its demand"),
+        _ANY_REGION,
+        Column("from_week", "date", "Monday of the first week in which it takes over", is_week=True),
+        Column(
+            "share",
+            "double",
+            "Share of the demand that it takes over; empty for all",
+            nullable=True,
+            minimum=0,
+            exclusive_minimum=True,
+            maximum=1,
+        ),
+        _REASON,
+        _AUTHOR,
+        _ENTERED,
+    ),
+    key=("part_id", "successor_id", "region"),
+    optional=True,
+)
 #: The kinds of planning files, by name: `<name>*.csv`, `.csv.gz`, `.parquet` or `.xlsx` in the planning folder.
 PLANNING_FILES = {
     table.name: table
@@ -119,6 +160,8 @@ PLANNING_FILES = {
         WORK_IN_PROGRESS,
         PROMISES,
         COVARIATE_FILE,
+        DEMAND_CORRECTIONS,
+        SUCCESSORS,
     )
 }
 
@@ -130,6 +173,8 @@ KNOWN_ON = {
     "work_in_progress": "counted_on",
     "promises": "entered",
     "known_covariates": "published",
+    "demand_corrections": "entered",
+    "successors": "entered",
 }
 #: Kind -> column with the last week or day that a row is about: once it is over, later weeks no longer use the row.
 LAST_USE = {"forecast_overrides": "week_to", "locked_allocations": "production_week", "promises": "expires"}

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from difflib import get_close_matches
-from itertools import chain
 
 import pandas as pd
 
@@ -12,7 +11,6 @@ from forecasting_assets.errors import PicklableError
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.forecasting import xgb
 from forecasting_assets.forecasting.drivers import forecast_drivers
-from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.reports import unique_name, write_report
 from forecasting_assets.reporting.commands import Commands
@@ -25,10 +23,10 @@ from forecasting_assets.reporting.forecast_page import (
 from forecasting_assets.reporting.outlook import EARLIER_ORIGINS, HISTORY_WEEKS, ForecastTables
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
+    CLEANED_POINTS,
     DEMAND_FORECAST,
     DEMAND_PLAN,
     FORECAST_ERRORS,
-    ORDER_BOOK,
     PART_ERRORS,
     QUANTILES,
     SERIES,
@@ -37,8 +35,8 @@ from forecasting_assets.tables import (
 )
 from forecasting_assets.tracking.week_model import week_model_files
 from forecasting_assets.weeks import add_weeks, weeks_between
-from forecasting_assets.workflows.model_cache import MODEL_FOLDER, history_weeks, known_covariates
-from forecasting_assets.workflows.order_book import books_with_rows
+from forecasting_assets.workflows.model_cache import MODEL_FOLDER
+from forecasting_assets.workflows.part_history import part_history
 
 
 class UnknownSeriesError(PicklableError, ValueError):
@@ -161,6 +159,7 @@ def _read(
         pd.concat(forecasts, ignore_index=True),
         of(lake.read_pandas(PART_ERRORS, [week], missing_ok=True)),
         lake.read_pandas(FORECAST_ERRORS, [week], missing_ok=True),
+        left_out=of(lake.read_pandas(CLEANED_POINTS, [week], missing_ok=True)),
     )
 
 
@@ -188,18 +187,5 @@ def _drivers(
     features = lake.read_pandas(feature_columns(settings.calendar.horizon_weeks), [week]).merge(
         chosen, on=SERIES
     )
-    weeks, columns = history_weeks(settings, model.week, week), [*SERIES, "part_category", "quantity"]
-    batches = [lake.batches(WEEKLY_DEMAND, weeks, columns)]
-    if booked := list(books_with_rows(lake, weeks)):
-        batches.append(lake.batches(ORDER_BOOK, booked, [*columns, "due_week"]))
-    history, totals = [], []
-    for rows in chain(*batches):
-        totals.append(GroupTotals.from_history(rows))
-        # All regions of a part: SARIMAX learns from them together.
-        history.append(rows[rows["part_id"].isin(chosen["part_id"])])
-    history += [
-        rows[rows["part_id"].isin(chosen["part_id"]) | rows["part_id"].isna()]
-        for rows in known_covariates(settings, lake, model.week, week)
-    ]
-    joined = pd.concat(history, ignore_index=True)
-    return forecast_drivers(model, features, joined, GroupTotals.joined(totals), settings.forecasting)
+    history, totals = part_history(settings, lake, model.week, week, chosen["part_id"].unique())
+    return forecast_drivers(model, features, history, totals, settings.forecasting)

@@ -20,8 +20,9 @@ from forecasting_assets.forecasting.part_sample import PartSample
 from forecasting_assets.forecasting.registry import fit_or_fall_back
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.lake.lake import Lake
+from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.lake.records import fingerprint
-from forecasting_assets.pipeline import MODEL_FIELDS
+from forecasting_assets.pipeline import MODEL_FIELDS, NOTES
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     KNOWN_COVARIATES,
@@ -34,6 +35,7 @@ from forecasting_assets.tracking.client import Tracking
 from forecasting_assets.weeks import add_weeks, weeks_between
 from forecasting_assets.workflows.order_book import books_with_rows, weeks_with_rows
 from forecasting_assets.workflows.parallel import each_week
+from forecasting_assets.workflows.planner_notes import read_notes
 
 #: Folder among the artifacts of a logged model with what `ForecastingModel.save` writes.
 MODEL_FOLDER = "model"
@@ -42,8 +44,8 @@ _SOURCES = Path(__file__).parent.parent
 _CODE = ["forecasting/**/*.py", "features/*.py", "workflows/model_cache.py", "tables/*.py", "weeks.py"]
 #: Modules of forecasting that work on finished forecasts.
 _NO_MODEL_CODE = {
-    *("backtest.py", "bias.py", "calibration.py", "checks.py", "combine.py"),
-    *("comparison.py", "drivers.py", "error_groups.py", "metrics.py"),
+    *("backtest.py", "bias.py", "calibration.py", "checks.py", "cleaned_points.py", "combine.py"),
+    *("comparison.py", "covariate_change.py", "drivers.py", "error_groups.py", "metrics.py"),
 }
 _LIBRARIES = ["holidays", "numpy", "pandas", "scipy", "statsmodels", "xgboost"]
 
@@ -101,15 +103,17 @@ def _sample(settings: Settings, lake: Lake, fitted_at: date) -> tuple[pd.DataFra
         Demand, bookings and known covariates of a sample of the parts, and the totals of all; no more is in memory.
     """
     weeks, columns = history_weeks(settings, fitted_at, fitted_at), [*SERIES, "part_category", "quantity"]
+    notes = read_notes(settings, lake, weeks)
     sample, totals = PartSample(settings.forecasting.fit_series), []
     batches = [lake.batches(WEEKLY_DEMAND, weeks, columns)]
     if booked := list(books_with_rows(lake, weeks)):
         batches.append(lake.batches(ORDER_BOOK, booked, [*columns, "due_week"]))
     for rows in chain(*batches):
         sample.add(rows)
-        totals.append(GroupTotals.from_history(rows))
-    covariates = [sample.covariates(rows) for rows in known_covariates(settings, lake, fitted_at, fitted_at)]
-    return pd.concat([sample.rows, *covariates], ignore_index=True), GroupTotals.joined(totals)
+        totals.append(GroupTotals.from_history(pd.concat([rows, notes]) if len(notes) else rows))
+    covariates = [sample.about(rows) for rows in known_covariates(settings, lake, fitted_at, fitted_at)]
+    others = [*covariates, sample.about(notes)] if len(notes) else covariates
+    return pd.concat([sample.rows, *others], ignore_index=True), GroupTotals.joined(totals)
 
 
 def known_covariates(settings: Settings, lake: Lake, fitted_at: date, last: date) -> Iterator[pd.DataFrame]:
@@ -199,14 +203,15 @@ def fit_ids(
         lake.records.content_ids, (WEEKLY_DEMAND, ORDER_BOOK, KNOWN_COVARIATES, features)
     )
     used = settings.model_dump(mode="json", include={"calendar": True, "forecasting": MODEL_FIELDS})
-    ids = {}
+    ids, folder = {}, PlanningFolder.of(settings)
     for week in weeks:
         history = history_weeks(settings, week, week)
         files = [known.get(w) for known in (demand_files, book_files) for w in history]
         files += [covariate_files.get(w) for w in covariate_weeks(settings, week, week)]
         if model.reads_features:
             files += [feature_files.get(w) for w in training_weeks(settings, week)]
-        ids[week] = fingerprint([str(week), files, used, code(), *_own_code(model)])
+        notes = folder.versions(week, NOTES)
+        ids[week] = fingerprint([str(week), files, notes, used, code(), *_own_code(model)])
     return ids
 
 

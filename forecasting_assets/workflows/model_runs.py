@@ -29,6 +29,7 @@ from forecasting_assets.tables import (
 from forecasting_assets.tracking.client import Tracking
 from forecasting_assets.tracking.week_run import DataUsed, LoggedModel
 from forecasting_assets.weeks import format_weeks
+from forecasting_assets.workflows import planner_notes
 from forecasting_assets.workflows.model_cache import (
     MODEL_FOLDER,
     Fit,
@@ -38,6 +39,7 @@ from forecasting_assets.workflows.model_cache import (
     training_weeks,
 )
 from forecasting_assets.workflows.order_book import books_with_rows, weeks_with_rows
+from forecasting_assets.workflows.planner_notes import read_notes
 from forecasting_assets.workflows.week_result import Link, WeekResult, WeekResults
 
 if TYPE_CHECKING:
@@ -72,6 +74,8 @@ class ForecastJob:
             rows = read_weeks(self.spark, self.lake, KNOWN_COVARIATES, known)
             rows = rows.withColumnsRenamed({"week": "known", "target_week": "week"})
             demand = demand.unionByName(rows, allowMissingColumns=True)
+        if len(notes := read_notes(self.settings, self.lake, weeks)):
+            demand = demand.unionByName(planner_notes.on_spark(self.spark, notes), allowMissingColumns=True)
         return demand
 
     def features(self, weeks: Sequence[date]) -> "DataFrame":

@@ -5,29 +5,47 @@ from datetime import date
 import pandas as pd
 
 from forecasting_assets.allocation import started_production
+from forecasting_assets.features.build import feature_columns
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import read_network
 from forecasting_assets.planning.templates import (
+    corrections_template,
     covariates_template,
     locks_template,
     overrides_template,
     stock_template,
+    successors_template,
     work_template,
 )
-from forecasting_assets.tables import ALLOCATION_PLAN, DEMAND_PLAN, MANUFACTURER_NETWORK, SUPPLY_POSITION
+from forecasting_assets.settings import Settings
+from forecasting_assets.tables import (
+    ALLOCATION_PLAN,
+    CLEANED_POINTS,
+    DEMAND_PLAN,
+    MANUFACTURER_NETWORK,
+    SUPPLY_POSITION,
+)
 from forecasting_assets.weeks import add_weeks
 
 #: Kinds of planning files that have a template; promises are written by the command promise.
-TEMPLATES = ("forecast_overrides", "locked_allocations", "stock", "work_in_progress", "known_covariates")
+TEMPLATES = (
+    "forecast_overrides",
+    "locked_allocations",
+    "stock",
+    "work_in_progress",
+    "known_covariates",
+    "demand_corrections",
+    "successors",
+)
 
 
-def read_template(lake: Lake, kind: str, week: date) -> pd.DataFrame:
+def read_template(settings: Settings, lake: Lake, kind: str, week: date) -> pd.DataFrame:
     """Return the template of a kind of planning file.
 
     Parameters
     ----------
-    lake
-        The tables.
+    settings, lake
+        Settings of the home, and its tables.
     kind
         One of TEMPLATES.
     week
@@ -42,6 +60,12 @@ def read_template(lake: Lake, kind: str, week: date) -> pd.DataFrame:
         return locks_template(lake.read_pandas(ALLOCATION_PLAN, [week]), week)
     if kind == "work_in_progress":
         return work_template(_started(lake, week), week)
+    if kind == "demand_corrections":
+        return corrections_template(lake.read_pandas(CLEANED_POINTS, [week]), week)
+    if kind == "successors":
+        columns = ["part_id", "part_category", "weeks_since_order"]
+        features = feature_columns(settings.calendar.horizon_weeks)
+        return successors_template(lake.read_pandas(features, [week], columns), week)
     demand = lake.read_pandas(DEMAND_PLAN, [week])
     if kind == "forecast_overrides":
         return overrides_template(demand, week)

@@ -1,7 +1,7 @@
 """Plan a changed case of a week beside its plan; the plan itself stays as it is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from forecasting_assets.allocation import (
@@ -22,6 +22,7 @@ from forecasting_assets.reporting import Money, what_if_html, what_if_text
 from forecasting_assets.reporting.what_if import CHANGED, PLAN, Difference
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import QUANTILES
+from forecasting_assets.workflows.covariate_what_if import covariate_effect, demand_changes
 from forecasting_assets.workflows.planning import PlanningInputs, planning_inputs, read_plan_tables
 
 
@@ -37,11 +38,14 @@ class Case:
         More or less demand, as `cnc/north=+20%` or `P0001/north@2026-12-07=+20%`.
     remove
         Manufacturers to plan without.
+    covariate
+        Changes of what is known ahead, as `P0001/EU:unit_price=-10%`, see `covariate_what_if`.
     """
 
     capacity: Sequence[str] = ()
     demand: Sequence[str] = ()
     remove: Sequence[str] = ()
+    covariate: Sequence[str] = ()
 
     @property
     def description(self) -> str:
@@ -51,6 +55,7 @@ class Case:
                 *(f"{_in_words(text).removesuffix('h')} hours" for text in self.capacity),
                 *(f"{_in_words(text)} demand" for text in self.demand),
                 *(f"without {name}" for name in self.remove),
+                *(f"{_in_words(text)}" for text in self.covariate),
             ]
         )
 
@@ -104,9 +109,14 @@ def plan_case(settings: Settings, lake: Lake, week: date, case: Case) -> CaseRes
     ------
     AllocationError
         If a change cannot be read, or has a name or a week that the plan does not know.
+    CovariateChangeError
+        If a change of a covariate cannot be tried.
     """
     inputs, plan = planning_inputs(settings, lake, week), read_plan_tables(lake, week)
     change = parse_change(case.capacity, case.demand, case.remove, inputs.network, inputs.demand)
+    effect = covariate_effect(settings, lake, week, case.covariate) if case.covariate else None
+    if effect is not None:
+        change = replace(change, demand=(*change.demand, *demand_changes(effect)))
     require_planned_weeks(change, inputs.state, inputs.demand)
     changed_inputs, dropped = changed_planning_inputs(inputs, change)
     changed = allocate(
@@ -123,6 +133,7 @@ def plan_case(settings: Settings, lake: Lake, week: date, case: Case) -> CaseRes
         hours_by_manufacturer([(PLAN, plan.capacity_load), (CHANGED, changed.capacity_load)]),
         changed.reasons,
         dropped,
+        effect,
     )
     return CaseResult(case, week, change, inputs, difference, changed_inputs)
 

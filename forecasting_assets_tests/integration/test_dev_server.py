@@ -94,6 +94,7 @@ def states(home, asset, weeks) -> list[str]:
     return [freshness.state(asset, week).state for week in weeks]
 
 
+@pytest.mark.matrix
 def test_landed_files_and_two_backfills_succeed_together(home, served):
     copied, address = served
     early, late, touched = WEEKS[20:23], WEEKS[40:42], PLANNED[-1]

@@ -131,6 +131,7 @@ def test_python_in_the_documentation_runs(page, tmp_path, monkeypatch):
 
 
 @pytest.mark.spark
+@pytest.mark.matrix
 def test_the_tutorial_leads_to_a_plan(tmp_path):
     script = "set -euo pipefail\n" + "\n".join(snippets(TUTORIAL, "bash"))
     programs = str(Path(sys.executable).parent)

@@ -70,6 +70,9 @@ def test_exports_are_new_files_in_the_format_of_their_ending(at_home, tmp_path, 
         (["sql", "select nothing from allocation_plan"], "nothing"),
         (["scenarios", "compare", "none"], "there is no scenario 'none'"),
         (["check-planning", "none.csv"], "forecast_overrides*.csv"),
+        (["what-if", "--week", str(WEEK), "--covariate", "price=1"], "PART/REGION:unit_price=-10%"),
+        (["what-if", "--week", str(WEEK), "--covariate", "*/*:price=1"], "no covariate 'price' is known"),
+        (["what-if", "--week", str(WEEK), "--covariate", "*/*:price=1", "--save", "x"], "known_covariates"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(at_home, tmp_path, capsys, arguments, said):

@@ -1,4 +1,4 @@
-"""Known covariates from planning files to the forecasts of both models, with the real Spark and Dagster."""
+"""What planners know, from planning files to the forecasts of both models, with the real Spark and Dagster."""
 
 import shutil
 
@@ -8,8 +8,17 @@ import pytest
 
 from forecasting_assets.lake.freshness import freshness_of
 from forecasting_assets.orchestration.runs import materialize
-from forecasting_assets.tables import KNOWN_COVARIATES, SARIMAX_MODEL, SERIES, WEEKLY_DEMAND, XGB_MODEL
+from forecasting_assets.tables import (
+    CLEANED_POINTS,
+    KNOWN_COVARIATES,
+    SARIMAX_MODEL,
+    SERIES,
+    WEEKLY_DEMAND,
+    XGB_MODEL,
+)
 from forecasting_assets.weeks import add_weeks, weeks_between
+from forecasting_assets.workflows.covariate_what_if import covariate_effect, demand_changes
+from forecasting_assets.workflows.what_if import Case, plan_case
 from forecasting_assets_tests.support.homes import PLANNED, WEEKS, rows
 
 pytestmark = pytest.mark.spark
@@ -64,3 +73,51 @@ def test_series_with_a_plan_are_forecast_with_it_and_all_others_as_before(home_c
         pd.testing.assert_frame_equal(alone, after[table], rtol=1e-9, obj=table)
     known = home_copy.lake.read_pandas(KNOWN_COVARIATES, WEEKS)
     assert known["value"].max() == 10
+
+    # The same models forecast a case with other prices; weeks and parts without a changed price stay as they are.
+    changes = [f"{parts[0]}/*@{add_weeks(WEEK, 2)}:unit_price=-50%"]
+    effect = covariate_effect(home_copy.settings, home_copy.lake, WEEK, changes)
+    models = pd.concat([table[table["part_id"] == parts[0]] for table in after.values()])
+    mean = models.groupby([*SERIES, "target_week"])["mean"].mean().to_numpy()
+    np.testing.assert_allclose(effect["before"], mean, rtol=1e-6)
+    changed = (effect["before"] - effect["after"]).abs() > 1e-9
+    # XGBoost also sees the price of the week before a target.
+    assert set(effect.loc[changed, "target_week"].dt.date) <= set(
+        weeks_between(add_weeks(WEEK, 2), add_weeks(WEEK, 3))
+    )
+    assert changed.any()
+    case = Case(covariate=changes)
+    assert plan_case(home_copy.settings, home_copy.lake, WEEK, case).change.demand == demand_changes(effect)
+
+
+@pytest.mark.matrix
+def test_corrections_and_successors_change_the_series_they_name_from_the_week_they_are_entered(home_copy):
+    before = {week: forecasts(home_copy, week) for week in PLANNED[-2:]}
+    demand = home_copy.lake.read_pandas(WEEKLY_DEMAND, WEEKS[-26:], [*SERIES, "quantity"])
+    largest = demand.groupby(SERIES)["quantity"].sum().sort_values(ascending=False)
+    (part, region), (heir, _) = (
+        largest.index[0],
+        next(k for k in largest.index if k[0] != largest.index[0][0]),
+    )
+    folder, week = home_copy.path / "landing" / "planning", add_weeks(WEEK, -10)
+    folder.mkdir(exist_ok=True)
+    entered = add_weeks(WEEK, 0)
+    (folder / "demand_corrections.csv").write_text(
+        f"part_id,region,week,action,entered\n{part},{region},{week},exclude,{entered}\n"
+    )
+    (folder / "successors.csv").write_text(
+        f"part_id,successor_id,from_week,share,entered\n{part},{heir},{add_weeks(WEEK, -4)},0.5,{entered}\n"
+    )
+    states = [freshness_of(home_copy.settings).state("xgb_model", week).state for week in PLANNED[-2:]]
+    assert states == ["fresh", "out of date"]
+    assert materialize(home_copy.settings, PLANNED[-2:], MODELS)
+    for name, table in forecasts(home_copy, PLANNED[-2]).items():
+        pd.testing.assert_frame_equal(table, before[PLANNED[-2]][name], rtol=1e-9, obj=name)
+    for name, table in forecasts(home_copy, WEEK).items():
+        old = before[WEEK][name]
+        change = (table["mean"] / old["mean"]).groupby(table["part_id"]).mean()
+        assert change[part] < 0.9, name
+        assert change[heir] > 1.1, name
+    points = rows(home_copy, CLEANED_POINTS, WEEK)
+    excluded = points[points["reason"] == "excluded"]
+    assert excluded[[*SERIES, "demand_week"]].to_numpy().tolist() == [[part, region, pd.Timestamp(week)]]

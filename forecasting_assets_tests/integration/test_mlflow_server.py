@@ -1,11 +1,8 @@
 """The models against a real MLflow server over HTTP, which is stricter than its client with a database."""
 
 import os
-import pwd
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from devtools.postgresql import postgresql, programs
 from devtools.servers import answers, free_port, wait_until
 from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets.tables import WEEKLY_DEMAND
@@ -26,52 +24,18 @@ WEEK = PLANNED[-1]
 SELECTION = "sarimax_model,xgb_model,backtest_report"
 
 
-def postgresql_programs() -> Path | None:
-    """The folder of PostgreSQL's programs, which Debian keeps out of the PATH."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    on_path = shutil.which("initdb")
-    return found[-1].parent if found else Path(on_path).parent if on_path else None
-
-
-@contextmanager
-def postgresql() -> Iterator[str]:
-    """The address of a database in a cluster of its own."""
-    programs = postgresql_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed")
-    # It refuses to run as root.
-    user = "postgres" if os.geteuid() == 0 else None
-    folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
-    if user:
-        shutil.chown(folder, user)
-    port, data = free_port(), folder / "data"
-    owner = user or pwd.getpwuid(os.geteuid()).pw_name
-
-    def run(program: str, *arguments: str) -> None:
-        command = [str(programs / program), *arguments]
-        subprocess.run(command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-
-    run("initdb", "-D", str(data), "--auth", "trust", "--username", owner)
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
-    run("pg_ctl", "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start")
-    try:
-        run("createdb", "-h", "127.0.0.1", "-p", str(port), "-U", owner, "mlflow")
-        yield f"postgresql+psycopg2://{owner}@127.0.0.1:{port}/mlflow"
-    finally:
-        run("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
-        shutil.rmtree(folder)
-
-
 @contextmanager
 def store(kind: str, folder: Path) -> Iterator[str]:
     if kind == "sqlite":
         yield f"sqlite:///{folder / 'server.db'}"
     else:
-        with postgresql() as address:
-            yield address
+        if programs() is None:
+            pytest.skip("PostgreSQL is not installed")
+        with postgresql(["mlflow"]) as database:
+            yield database.url("mlflow")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.matrix), "postgresql"])
 def server(request, tmp_path):
     """The address of an MLflow server."""
     port = free_port()

@@ -33,7 +33,8 @@ def test_a_model_of_the_users_own_is_forecast_judged_logged_and_combined(home_co
     toml.write_text(toml.read_text().replace("[forecasting]", f"[forecasting]\n{names}"))
     before = {table.name: rows(home_copy, table, WEEK) for table in (SARIMAX_MODEL, XGB_MODEL)}
 
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "FORECASTING_HOME": str(home_copy.path)}
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path, "FORECASTING_HOME": str(home_copy.path)}
     select = "half_year_model,backtest_report,demand_forecast"
     command = [
         sys.executable,

@@ -13,8 +13,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher import WorkerStatus
 from dagster._daemon.monitoring.run_monitoring import monitor_started_run
+from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
+from dagster._serdes import serialize_value
 
 from devtools.servers import wait_until
 from forecasting_assets.runtime.orphans import PROCESS, process_tag
@@ -111,6 +114,41 @@ def test_only_a_run_whose_process_on_this_machine_has_ended_is_unhealthy():
             run.run_id: warm_launcher.check_run_worker_health(run).status for run in instance.get_runs()
         }
     assert health == dict.fromkeys(processes, WorkerStatus.RUNNING) | {"ended": WorkerStatus.FAILED}
+
+
+class CodeLocation:
+    """A code location that has some runs, or does not answer."""
+
+    def __init__(self, *runs: str, answers: bool = True) -> None:
+        self.runs, self.answers = runs, answers
+
+    def can_cancel_execution(self, request: CanCancelExecutionRequest) -> str:
+        if not self.answers:
+            raise DagsterUserCodeUnreachableError("no answer")
+        return serialize_value(CanCancelExecutionResult(can_cancel=request.run_id in self.runs))
+
+
+@pytest.mark.parametrize(
+    ("location", "unhealthy"),
+    [
+        (CodeLocation("elsewhere", "not_yet_known"), set()),
+        (CodeLocation("not_yet_known"), {"elsewhere"}),
+        (CodeLocation(), {"elsewhere", "not_yet_known"}),
+        (CodeLocation(answers=False), set()),
+    ],
+)
+def test_a_run_that_its_code_location_does_not_have_is_unhealthy(monkeypatch, location, unhealthy):
+    processes = {
+        "alive": f"{socket.gethostname()}:{os.getpid()}",
+        "elsewhere": "code:1",
+        "not_yet_known": None,
+    }
+    with launcher(**processes) as (warm_launcher, instance):
+        monkeypatch.setattr(warm_launcher, "_get_grpc_client_for_termination", lambda run_id: location)
+        health = {
+            run.run_id: warm_launcher.check_run_worker_health(run).status for run in instance.get_runs()
+        }
+    assert {run for run, status in health.items() if status == WorkerStatus.FAILED} == unhealthy
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="runs are forked on Linux only")

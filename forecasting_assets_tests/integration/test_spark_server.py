@@ -81,6 +81,7 @@ with attached(environ["FORECASTING_SPARK_SERVER"]) as session:
 """
 
 
+@pytest.mark.matrix
 def test_its_workers_start_with_the_libraries_of_tasks_and_without_modules_of_the_platform(tmp_path):
     environment = {**os.environ, "FORECASTING_HOME": str(tmp_path), "FORECASTING__SPARK__MASTER": "local[2]"}
     completed = subprocess.run(

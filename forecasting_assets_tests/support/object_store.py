@@ -62,20 +62,20 @@ def store(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         s3.delete_objects(Bucket=BUCKET, Delete={"Objects": left[begin : begin + 1000]})
 
 
-def keys(s3: Any, prefix: str = "") -> list[str]:
+def keys(s3: Any, prefix: str = "", bucket: str = BUCKET) -> list[str]:
     """Return the keys of the bucket below `prefix`, sorted."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     return sorted(item["Key"] for page in pages for item in page.get("Contents", []))
 
 
-def upload(s3: Any, folder: Path, prefix: str) -> None:
+def upload(s3: Any, folder: Path, prefix: str, bucket: str = BUCKET) -> None:
     """Copy the files below a folder into the bucket."""
     files = [file for file in folder.rglob("*") if file.is_file()]
     with ThreadPoolExecutor(8) as pool:
         puts = [
             pool.submit(
                 s3.put_object,
-                Bucket=BUCKET,
+                Bucket=bucket,
                 Key=f"{prefix}/{file.relative_to(folder)}",
                 Body=file.read_bytes(),
             )

@@ -9,9 +9,9 @@ import pandas as pd
 
 from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.forecast_arrays import SeriesIndex
-from forecasting_assets.forecasting.panel import Panel, week_numbers
-from forecasting_assets.forecasting.rolling import RollingForecasts
-from forecasting_assets.forecasting.sarimax import Cells, SarimaxModel
+from forecasting_assets.forecasting.panel import Panel, in_units, week_numbers
+from forecasting_assets.forecasting.rolling import Cells, RollingForecasts
+from forecasting_assets.forecasting.sarimax import SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb.usual import UsualDemand
@@ -82,6 +82,17 @@ class Baseline:
         units = self.usual.in_units(relative, cells.series, cells.column)
         factor: np.ndarray = np.exp(self._effect(cells)).reshape(-1, *[1] * (units.ndim - 1))
         return np.asarray(units * factor)
+
+    def limited(self, units: np.ndarray, cells: Cells) -> np.ndarray:
+        """Return forecasts of some cells (cells, ...), in units, none of them above the limit of its series.
+
+        Series that have just begun are moved to the level that they borrow.
+        """
+        rolling, at = self.rolling, (cells.series, cells.column)
+        by_cell = (-1, *[1] * (units.ndim - 1))
+        highest = in_units(rolling.highest[at], rolling.scale[cells.series])
+        limited: np.ndarray = np.minimum(units, highest.reshape(by_cell))
+        return limited if rolling.young is None else limited * rolling.young[at].reshape(by_cell)
 
     @property
     def _past_effect(self) -> np.ndarray:

@@ -6,7 +6,7 @@ import pandas as pd
 from forecasting_assets.features.calendar import calendar_features
 from forecasting_assets.forecasting.covariate_effect import Regressors
 from forecasting_assets.forecasting.covariates import covariate_feature_names, covariate_features
-from forecasting_assets.forecasting.sarimax import Cells
+from forecasting_assets.forecasting.rolling import Cells
 from forecasting_assets.forecasting.xgb.baseline import Baseline
 from forecasting_assets.forecasting.xgb.usual import MEAN_WEEKS, YEARS
 from forecasting_assets.weeks import YEAR_WEEKS, add_weeks_to_all

@@ -5,7 +5,6 @@ import pandas as pd
 
 from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.forecast_arrays import VALUES, forecast_table
-from forecasting_assets.forecasting.panel import in_units
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb.baseline import Baseline
@@ -76,6 +75,5 @@ def _distributions(model: XgbModel, features: pd.DataFrame, base: Baseline) -> n
     x = design(repeated, horizon, base, model.categories, model.countries, model.with_book)
     cells = base.cells(repeated, horizon)
     relative = np.column_stack([booster.inplace_predict(x) for booster in (model.mean, model.quantiles)])
-    highest = in_units(base.rolling.highest[cells.series, cells.column], base.rolling.scale[cells.series])
-    values = np.minimum(base.in_units(relative, cells), highest[:, None])
+    values = base.limited(base.in_units(relative, cells), cells)
     return sarimax.at_least_booked(values, base.rolling, cells)

@@ -13,8 +13,8 @@ from forecasting_assets.forecasting.forecast_arrays import LEVELS
 from forecasting_assets.forecasting.model import ModelData, NotEnoughHistory
 from forecasting_assets.forecasting.panel import Panel, known_at
 from forecasting_assets.forecasting.part_sample import sample_parts
-from forecasting_assets.forecasting.rolling import RollingForecasts
-from forecasting_assets.forecasting.sarimax import Cells, SarimaxModel
+from forecasting_assets.forecasting.rolling import Cells, RollingForecasts
+from forecasting_assets.forecasting.sarimax import SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb.baseline import Baseline

@@ -3,33 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from forecasting_assets.forecasting.model import ForecastingModel
+from forecasting_assets.forecasting.registry import Sarimax
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.spark_tables import write_weeks
-from forecasting_assets.orchestration.factory import AssetFunction
 from forecasting_assets.runtime.spark import Spark
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import model_table
 from forecasting_assets.tracking.client import Tracking
 from forecasting_assets.weeks import refit_week
+from forecasting_assets.workflows.cleaned_points import write_cleaned_points
 from forecasting_assets.workflows.model_cache import fits, traceable
 from forecasting_assets.workflows.model_runs import ForecastJob, ModelTracker
 from forecasting_assets.workflows.week_result import WeekResults
 
 #: Fitted models that one Spark job uses: they are sent with its tasks, which are limited to 128 MB.
 _MODELS_PER_JOB = 16
-
-
-def model_asset(model: ForecastingModel) -> AssetFunction:
-    """Return how the asset of a model is made."""
-    function = partial(forecast_weeks, model)
-    function.__doc__ = model.__doc__
-    return AssetFunction(function, model.kinds | {"pyspark", "mlflow"})
 
 
 def forecast_weeks(
@@ -42,6 +35,8 @@ def forecast_weeks(
 ) -> WeekResults:
     """Train `model` where MLflow has no fit of it, forecast `weeks`, and log the fits of each week."""
     refits = _by_refit(settings, weeks)
+    # The table of what models leave out stands beside that of SARIMAX, by which it is defined.
+    left_out = write_cleaned_points(settings, lake, refits) if model.name == Sarimax.name else {}
     fitted = fits(model, list(refits), settings, lake, tracking)
     tracker = ModelTracker(model, settings, lake, tracking)
     while batch := list(islice(fitted, _MODELS_PER_JOB)):
@@ -54,7 +49,8 @@ def forecast_weeks(
         for fit in batch:
             complete = traceable(model, replace(fit, model=trained[fit.week]), settings, lake)
             with TemporaryDirectory() as folder:
-                yield from tracker.log(complete, groups[fit.week], rows, Path(folder))
+                for week, result in tracker.log(complete, groups[fit.week], rows, Path(folder)):
+                    yield week, replace(result, metadata={**result.metadata, **left_out.get(week, {})})
 
 
 def _by_refit(settings: Settings, weeks: Sequence[date]) -> dict[date, list[date]]:

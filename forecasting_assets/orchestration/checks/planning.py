@@ -33,7 +33,13 @@ from forecasting_assets.findings import Finding
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import read_network
 from forecasting_assets.lake.planning_files import PlanningFolder
-from forecasting_assets.planning.checks import check_demand_plan, check_overrides, check_planning_files
+from forecasting_assets.pipeline import NOTES
+from forecasting_assets.planning.checks import (
+    check_demand_plan,
+    check_notes,
+    check_overrides,
+    check_planning_files,
+)
 from forecasting_assets.planning.covariates import check_covariates, check_names_known, check_plan_complete
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
@@ -72,10 +78,13 @@ def covariate_findings(settings: Settings, lake: Lake, week: date) -> dict[str, 
 
 def demand_plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Finding]:
     """Check the demand plan of a week, its overrides, and the planning folder as a whole."""
+    folder, features = PlanningFolder.of(settings), feature_columns(settings.calendar.horizon_weeks)
+    corrections, successors = (folder.used_by(week, of) for of in NOTES)
     return {
         "contract": check_demand_plan(lake.read_pandas(DEMAND_PLAN, [week])),
         "overrides_used": check_overrides(lake.read_pandas(OVERRIDE_USE, [week])),
-        "planning_files_recognised": check_planning_files(PlanningFolder.of(settings).unrecognised()),
+        "notes_known": check_notes(corrections, successors, lake.read_pandas(features, [week], SERIES)),
+        "planning_files_recognised": check_planning_files(folder.unrecognised()),
     }
 
 

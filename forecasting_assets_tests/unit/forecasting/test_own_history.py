@@ -7,7 +7,7 @@ from forecasting_assets.features.demand_patterns import PATTERNS
 from forecasting_assets.forecasting.forecast_arrays import LEVELS, VALUES
 from forecasting_assets.forecasting.own_history import OWN_WEEKS, blend_own_history, own_distributions
 from forecasting_assets.forecasting.panel import mean_demand, to_log_scale
-from forecasting_assets.forecasting.rolling import RollingForecasts
+from forecasting_assets.forecasting.rolling import RollingForecasts, SeasonWeights
 
 WEEKS, HORIZON = 80, 2
 RNG = np.random.default_rng(3)
@@ -22,9 +22,8 @@ def rolling(demand=DEMAND):
         [[PATTERNS.index(p)] for p in ("lumpy", "intermittent", "smooth", "new")], WEEKS, axis=1
     )
     nothing = np.zeros((len(demand), WEEKS, HORIZON))
-    return RollingForecasts(
-        to_log_scale(demand, scale), scale, pattern, nothing[..., 0], nothing, nothing, nothing
-    )
+    endog, no_weights = to_log_scale(demand, scale), SeasonWeights(np.ones(3), {})
+    return RollingForecasts(endog, scale, pattern, nothing[..., 0], nothing, nothing, nothing, no_weights)
 
 
 @pytest.mark.parametrize(("series", "column"), [(0, 79), (0, 30), (1, 79), (1, 70), (2, 60)])

@@ -79,6 +79,16 @@ def test_unknown_weeks_are_left_out_of_the_mean():
     assert past_deviations(deviation, 8)[0, 105] == 4.0
 
 
+def test_a_year_like_no_other_is_not_repeated():
+    weeks = 52 * 3 + 20
+    season = np.sin(2 * np.pi * np.arange(weeks + 8) / 52)
+    deviation = season[None, :weeks].copy()
+    deviation[0, 52:104] += 3.0  # a pandemic in the second year
+    ahead = past_deviations(deviation, 8)[0, 52 * 3 :]
+    # Both other years of the coming weeks, and each of them alone, show the season.
+    assert ahead == pytest.approx(season[52 * 3 :], abs=1e-9)
+
+
 @settings(max_examples=15)
 @given(origin=st.integers(110, WEEKS - 2), horizon=st.integers(1, 26), quantity=st.sampled_from([1.0, 1e6]))
 def test_the_season_of_a_target_week_uses_nothing_after_its_origin(origin, horizon, quantity):

@@ -38,6 +38,7 @@ COMPANIONS = {
     "lanes",
     "capacity_overrides",
     "capacity_load",
+    "cleaned_points",
     "error_correlations",
     "forecast_errors",
     "part_errors",

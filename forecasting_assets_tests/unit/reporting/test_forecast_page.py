@@ -9,7 +9,13 @@ import pandas as pd
 import pytest
 
 from forecasting_assets.reporting.commands import Commands
-from forecasting_assets.reporting.forecast_page import ForecastPage, forecast_html, series_on_page
+from forecasting_assets.reporting.forecast_page import (
+    MOST_LEFT_OUT,
+    ForecastPage,
+    forecast_html,
+    left_out_section,
+    series_on_page,
+)
 from forecasting_assets.reporting.forecast_words import about_series, forecast_rows
 from forecasting_assets.reporting.formats import MINUS, MISSING
 from forecasting_assets.reporting.outlook import EARLIER_ORIGINS, HISTORY_WEEKS, outlook
@@ -161,3 +167,26 @@ def test_the_order_of_rows_does_not_matter(order):
     changed, same = outlook(replace(TABLES, **mixed)), outlook(TABLES)
     for name in ("demand", "mean", "planned", "earlier"):
         np.testing.assert_array_equal(getattr(changed, name), getattr(same, name))
+
+
+def test_weeks_that_models_leave_out_are_counted_and_the_largest_listed():
+    points = pd.DataFrame(
+        {
+            "part_id": [f"P{i:02}" for i in range(30)],
+            "region": "EU",
+            "demand_week": pd.Timestamp(2026, 8, 3),
+            "quantity": np.arange(30.0) * 100,
+            "usual": 7.0,
+            "reason": ["interruption"] * 10 + ["outlier"] * 19 + ["excluded"],
+        }
+    )
+    section = left_out_section(
+        pd.concat([points, points.iloc[:1].assign(demand_week=pd.Timestamp(2026, 8, 10))])
+    )
+    (listed,) = section.tables
+    assert [row[0] for row in listed.rows] == [f"P{29 - i}" for i in range(MOST_LEFT_OUT)]
+    assert listed.rows[0][-1] == "excluded"
+    assert "19 weeks of 19 series far beyond" in section.note
+    assert "11 weeks of 10 series in an interruption" in section.note
+    assert "left out" in forecast_html(ForecastPage(replace(TABLES, left_out=points), CHOSEN, Commands()))
+    assert "left out" not in forecast_html(ForecastPage(TABLES, CHOSEN, Commands()))

@@ -1,0 +1,2 @@
+-- PostgreSQL's image makes the database of Dagster; this one is MLflow's.
+CREATE DATABASE mlflow;

@@ -1,0 +1,296 @@
+"""What planners say about past demand: weeks that count differently, and parts that take over from other parts.
+
+Both are rows of the history with a `note`. Each has the week at whose end it became known, so that forecasts use only
+what was known at their origin.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.forecasting.cleaning import Corrections
+from forecasting_assets.tables import SERIES
+from forecasting_assets.weeks import weeks_since
+
+#: Columns of the rows of the history that are notes: `quantity` in units, `value` is a share, `known` the week at whose
+#: end the note became known; of a succession also the other part, and the week from which it counts.
+NOTE_COLUMNS = [
+    *SERIES,
+    "part_category",
+    "week",
+    "note",
+    "quantity",
+    "value",
+    "known",
+    "other_part_id",
+    "from_week",
+]
+#: Notes of weeks, as planners enter them.
+EXCLUDE, KEEP = "exclude", "keep"
+#: Notes that follow from a succession: demand of the predecessor, in a row of its successor; and that a successor has
+#: taken over, in a row of the predecessor.
+INHERITED, SUCCEEDED = "inherited", "succeeded"
+#: The share of its demand that a part keeps at least: it sets the scale of what is still ordered.
+MIN_REMAINING = 0.01
+
+
+@dataclass(frozen=True)
+class NotedDemand:
+    """The demand of some series with what planners say about it.
+
+    Attributes
+    ----------
+    demand
+        Demand that counts as that of the series, (series, weeks) in units: that of its predecessors is added before it
+        takes over, and what its successors take over is left out.
+    corrections
+        Weeks that count differently.
+    """
+
+    demand: np.ndarray
+    corrections: Corrections
+
+
+def split_notes(history: pd.DataFrame, last: date) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Return the rows that are no notes, and the notes known at the end of the week `last`, None if there are none."""
+    if "note" not in history:
+        return history, None
+    noted = history["note"].notna()
+    notes = history[noted & (history["known"] <= pd.Timestamp(last))]
+    return history[~noted], notes if len(notes) else None
+
+
+def noted_rows(history: pd.DataFrame) -> pd.DataFrame | None:
+    """Return the rows of demand that corrections are about, with `note` and `known` of these; None if there are none.
+
+    `history` holds demand and corrections. A row has as many copies as corrections.
+    """
+    if "note" not in history:
+        return None
+    corrections = history.loc[history["note"].isin([EXCLUDE, KEEP]), [*SERIES, "week", "note", "known"]]
+    demand = history.loc[history["note"].isna(), [*SERIES, "part_category", "week", "quantity"]]
+    rows = demand.merge(corrections, on=[*SERIES, "week"])
+    return rows if len(rows) else None
+
+
+def by_knowledge(history: pd.DataFrame, origins: Sequence[date]) -> Iterator[tuple[list[date], pd.DataFrame]]:
+    """Group origins that know the same notes, so that none of them uses what became known later.
+
+    Parameters
+    ----------
+    history
+        Demand and notes, see `Panel.from_history`.
+    origins
+        Weeks to forecast from.
+
+    Yields
+    ------
+    tuple
+        Some of the origins, and the history without the notes that became known after them.
+    """
+    weeks = np.array(sorted(origins), dtype="datetime64[ns]")
+    if "note" not in history:
+        yield sorted(origins), history
+        return
+    notes = history.loc[history["note"].notna(), [*SERIES, "note", "other_part_id", "known"]]
+    # That a part has taken over is known once, however many rows say so.
+    once = notes["note"] == SUCCEEDED
+    first = notes[once].sort_values("known").drop_duplicates([*SERIES, "other_part_id"])
+    known = pd.concat([notes.loc[~once, "known"], first["known"]])
+    group = np.searchsorted(np.unique(known[known > weeks[0]]), weeks, side="right")
+    for number in np.unique(group):
+        of_group = weeks[group == number]
+        later = history["note"].notna() & (history["known"] > of_group[-1])
+        yield [pd.Timestamp(week).date() for week in of_group], history[~later]
+
+
+def succession_notes(demand: pd.DataFrame, successors: pd.DataFrame) -> pd.DataFrame:
+    """Return the notes that follow from successors for some rows of demand.
+
+    Parameters
+    ----------
+    demand
+        part_id, region, part_category, week and quantity; only weeks with orders.
+    successors
+        part_id, region (missing for all), successor_id, from_week, share, known; a row for each succession.
+
+    Returns
+    -------
+    DataFrame
+        NOTE_COLUMNS. A successor has taken over, and this is known, once it has orders of its own.
+    """
+    parts = pd.concat([successors["part_id"], successors["successor_id"]]).unique()
+    demand = demand.loc[demand["part_id"].isin(parts), [*SERIES, "part_category", "week", "quantity"]]
+    begun = pd.to_datetime(successors["from_week"]) - pd.Timedelta(weeks=1)
+    successors = successors.assign(since=np.maximum(successors["known"], begun))
+    old = demand.merge(successors.rename(columns={"region": "only"}), on="part_id")
+    old = _narrowest(old, ["part_id", "region", "week", "successor_id"])
+    inherited = pd.DataFrame(
+        {
+            "part_id": old["successor_id"],
+            "region": old["region"],
+            "part_category": old["part_category"],
+            "week": old["week"],
+            "note": INHERITED,
+            "quantity": old["quantity"] * old["share"],
+            "value": old["share"],
+            "known": old["since"],
+            "other_part_id": old["part_id"],
+            "from_week": old["from_week"],
+        }
+    )
+    new = demand.rename(columns={"part_id": "successor_id"}).merge(
+        successors.rename(columns={"region": "only"}), on="successor_id"
+    )
+    new = _narrowest(new, ["part_id", "region", "week", "successor_id"])
+    first = new.sort_values("week", kind="stable").drop_duplicates(["part_id", "region", "successor_id"])
+    succeeded = pd.DataFrame(
+        {
+            "part_id": first["part_id"],
+            "region": first["region"],
+            "part_category": first["part_category"],
+            "week": np.maximum(first["from_week"], first["week"]),
+            "note": SUCCEEDED,
+            "quantity": 0.0,
+            "value": first["share"],
+            "known": np.maximum(first["since"], first["week"]),
+            "other_part_id": first["successor_id"],
+            "from_week": first["from_week"],
+        }
+    )
+    return pd.concat([inherited, succeeded], ignore_index=True)[NOTE_COLUMNS]
+
+
+def _narrowest(rows: pd.DataFrame, key: list[str]) -> pd.DataFrame:
+    """Return rows whose succession is about their region; one for the region takes precedence over one for all."""
+    rows = rows[rows["only"].isna() | (rows["only"] == rows["region"])]
+    return rows.sort_values("only", na_position="last", kind="stable").drop_duplicates(key)
+
+
+def noted_demand(demand: np.ndarray, series: pd.DataFrame, first: date, notes: pd.DataFrame) -> NotedDemand:
+    """Apply notes to the demand of some series.
+
+    Parameters
+    ----------
+    demand
+        (series, weeks), in units: the orders of each series.
+    series
+        part_id and region of each row of `demand`.
+    first
+        The first week of `demand`.
+    notes
+        Notes that are known, see `split_notes`.
+    """
+    keys = pd.MultiIndex.from_frame(series[SERIES])
+    row = keys.get_indexer(pd.MultiIndex.from_frame(notes[SERIES].astype(object)))
+    notes = notes.assign(row=row, column=weeks_since(first, notes["week"]))[row >= 0]
+    n_weeks = demand.shape[1]
+
+    def of(note: str) -> pd.DataFrame:
+        return notes[notes["note"] == note]
+
+    marked = {note: np.zeros(demand.shape, dtype=bool) for note in (EXCLUDE, KEEP)}
+    weekly = notes[notes["note"].isin(list(marked)) & notes["column"].between(0, n_weeks - 1)]
+    newest = weekly.sort_values("known", kind="stable").drop_duplicates(["row", "column"], keep="last")
+    for note, where in marked.items():
+        rows = newest[newest["note"] == note]
+        where[rows["row"], rows["column"]] = True
+    counted, kept = demand, marked[KEEP]
+    if len(inherited := of(INHERITED)):
+        counted = counted + _inherited(inherited, demand, first)
+    if len(successions := of(SUCCEEDED)):
+        remaining, taken_over = _remaining(successions, demand.shape)
+        counted = np.where(taken_over, counted * remaining[:, None], counted)
+        # What is still ordered is out of proportion to what is left of earlier demand.
+        kept = kept | ((remaining < 1)[:, None] & ~taken_over)
+    return NotedDemand(counted, Corrections(marked[EXCLUDE], kept & ~marked[EXCLUDE]))
+
+
+def _remaining(successions: pd.DataFrame, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Share of demand that each series keeps, (series,), and the weeks before its successors, (series, weeks)."""
+    first = successions.sort_values("column", kind="stable").drop_duplicates(["row", "other_part_id"])
+    taken = np.bincount(first["row"], first["value"], shape[0])
+    begun = np.zeros(shape[0], dtype=int)
+    np.maximum.at(begun, first["row"].to_numpy(), first["column"].to_numpy())
+    return np.clip(1 - taken, MIN_REMAINING, 1.0), np.arange(shape[1]) < begun[:, None]
+
+
+def _inherited(rows: pd.DataFrame, own: np.ndarray, first: date) -> np.ndarray:
+    """Units that each series inherits, (series, weeks), given its own orders."""
+    total = np.zeros(own.shape)
+    begun = np.maximum(weeks_since(first, rows["from_week"]), (own > 0).argmax(axis=1)[rows["row"]])
+    column = rows["column"].to_numpy()
+    inside = (column >= 0) & (column < np.minimum(begun, own.shape[1]))
+    cells = rows["row"].to_numpy()[inside], column[inside]
+    np.add.at(total, cells, rows["quantity"].to_numpy(float)[inside])
+    return total
+
+
+def known_successors(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of successors planning files with the week in which each became known.
+
+    Where a successor has a successor itself, that one also takes over from the first part.
+
+    Parameters
+    ----------
+    rows
+        part_id, successor_id, region, from_week, share (missing for all) and entered.
+
+    Returns
+    -------
+    DataFrame
+        part_id, successor_id, region (missing for all), from_week, share, known. Of several rows for the same parts and
+        region, the one that was entered last.
+    """
+    key = ["part_id", "successor_id", "region"]
+    newest = rows.sort_values("entered", kind="stable").drop_duplicates(key, keep="last")
+    direct = newest.assign(known=known_week(newest["entered"]), share=newest["share"].fillna(1.0))
+    found = step = direct[[*key, "from_week", "share", "known"]]
+    while len(step):
+        pairs = step.merge(direct, left_on="successor_id", right_on="part_id", suffixes=("", "_next"))
+        either = pairs["region"].isna() | pairs["region_next"].isna()
+        pairs = pairs[either | (pairs["region"] == pairs["region_next"])]
+        step = pd.DataFrame(
+            {
+                "part_id": pairs["part_id"],
+                "successor_id": pairs["successor_id_next"],
+                "region": pairs["region"].fillna(pairs["region_next"]),
+                "from_week": pairs["from_week_next"],
+                "share": pairs["share"] * pairs["share_next"],
+                "known": np.maximum(pairs["known"], pairs["known_next"]),
+            }
+        )
+        again = pd.MultiIndex.from_frame(step[key]).isin(pd.MultiIndex.from_frame(found[key]))
+        step = step[~again & (step["part_id"] != step["successor_id"])]
+        found = pd.concat([found, step], ignore_index=True)
+    return found
+
+
+def known_week(entered: pd.Series) -> pd.Series:
+    """Return the Monday of the week in which each row was entered."""
+    monday: pd.Series = entered - pd.to_timedelta(entered.dt.weekday, unit="D")
+    return monday
+
+
+def correction_notes(corrections: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of demand_corrections planning files as notes.
+
+    Of several rows for the same part, region and week, the one that was entered last counts, then the later row.
+
+    Parameters
+    ----------
+    corrections
+        part_id, region, week, action and entered.
+
+    Returns
+    -------
+    DataFrame
+        NOTE_COLUMNS.
+    """
+    rows = corrections.assign(known=known_week(corrections["entered"])).sort_values("entered", kind="stable")
+    rows = rows.drop_duplicates([*SERIES, "week", "known"], keep="last")
+    notes = rows.assign(note=rows["action"], quantity=0.0)
+    return notes.reindex(columns=NOTE_COLUMNS).astype({"from_week": "datetime64[ns]"})

@@ -1,0 +1,113 @@
+"""Forecast a week again with changed prices, promotions and other covariates, by the models of that week."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from forecasting_assets.allocation import DemandChange, parse_scope
+from forecasting_assets.features.build import feature_columns
+from forecasting_assets.forecasting.covariate_change import (
+    CovariateChange,
+    CovariateChangeError,
+    changed_rows,
+    known_values,
+)
+from forecasting_assets.forecasting.model import ModelData
+from forecasting_assets.forecasting.panel import Panel
+from forecasting_assets.forecasting.registry import find_models
+from forecasting_assets.lake.lake import Lake
+from forecasting_assets.settings import Settings
+from forecasting_assets.tables import DEMAND_PLAN, SERIES, model_table
+from forecasting_assets.tracking.week_model import week_model_files
+from forecasting_assets.weeks import add_weeks, refit_week
+from forecasting_assets.workflows.model_cache import MODEL_FOLDER, model_context
+from forecasting_assets.workflows.part_history import part_history
+
+#: A change of the expected demand by less than this share is none.
+SMALLEST_CHANGE = 0.0005
+_CELL = [*SERIES, "target_week"]
+
+
+def covariate_effect(settings: Settings, lake: Lake, week: date, changes: Sequence[str]) -> pd.DataFrame:
+    """Forecast what changed covariates change in the expected demand of coming weeks.
+
+    Parameters
+    ----------
+    settings, lake
+        Settings of the home, and its tables.
+    week
+        A week with a demand plan.
+    changes
+        Each `SCOPE:NAME=-10%` or `SCOPE:NAME=VALUE`; a scope is `CATEGORY/REGION` or `PART/REGION`, with `@WEEK` for
+        one week and `*` for all.
+
+    Returns
+    -------
+    DataFrame
+        part_id, region, target_week, before and after (units: the average of the means of the models), of the series
+        in the scopes.
+
+    Raises
+    ------
+    CovariateChangeError
+        If a change cannot be tried, or no forecast depends on it.
+    AllocationError
+        If a scope has an unknown or ambiguous name.
+    """
+    plan = lake.read_pandas(DEMAND_PLAN, [week], [*SERIES, "part_category", "due_week"])
+    parsed = [CovariateChange.parse(text) for text in changes]
+    scopes = [parse_scope(change.scope, plan) for change in parsed]
+    in_scope = np.any([scope.covers(plan) for scope in scopes], axis=0)
+    series = plan.loc[in_scope, SERIES].drop_duplicates()
+    fitted_at = refit_week(week, settings.forecasting.refit_weeks)
+    history, totals = part_history(settings, lake, fitted_at, week, series["part_id"].unique())
+    first = add_weeks(fitted_at, 1 - settings.forecasting.history_weeks)
+    panel, horizon = Panel.from_history(history, first, week), settings.calendar.horizon_weeks
+    cells = known_values(panel, horizon)[0]
+    rows = changed_rows(panel, horizon, [(c, s.covers(cells)) for c, s in zip(parsed, scopes, strict=True)])
+    features = lake.read_pandas(feature_columns(horizon), [week])
+    features = features[features["part_id"].isin(series["part_id"])]
+    case = pd.concat([history, rows], ignore_index=True)
+    before, after = (_mean(settings, week, ModelData(features, table, totals)) for table in (history, case))
+    effect = before.rename("before").to_frame().assign(after=after).reset_index()
+    if np.array_equal(effect["before"], effect["after"]):
+        raise CovariateChangeError(
+            changes[0], f"no forecast of {week} depends on it: too few weeks of covariates were known"
+        )
+    return effect.merge(series, on=SERIES).sort_values(_CELL, ignore_index=True)
+
+
+def demand_changes(effect: pd.DataFrame) -> tuple[DemandChange, ...]:
+    """Return the result of `covariate_effect` as changes of the demand that is planned for."""
+    changed = effect[effect["before"] > 0]
+    factor = changed["after"] / changed["before"]
+    columns = [changed[name].tolist() for name in _CELL]
+    return tuple(
+        DemandChange(f, part, None, region, week.date())
+        for f, part, region, week in zip(factor.tolist(), *columns, strict=True)
+        if abs(f - 1) > SMALLEST_CHANGE
+    )
+
+
+def _mean(settings: Settings, week: date, data: ModelData) -> pd.Series:
+    """Average the means of the models that MLflow keeps of a week: units by part_id, region and target_week.
+
+    Raises
+    ------
+    CovariateChangeError
+        If MLflow has none.
+    """
+    means = []
+    for model in find_models(settings.forecasting.models):
+        name = model_table(model.name).name
+        with week_model_files(settings.tracking_uri, settings.artifacts_uri, name, week) as folder:
+            if folder is not None:
+                fitted = model.load(folder / MODEL_FOLDER)
+                forecast = model.predict(fitted, data, [week], model_context(settings))
+                means.append(forecast.set_index(_CELL)["mean"])
+    if not means:
+        raise CovariateChangeError("", f"MLflow has no models of {week}: materialize their assets first")
+    average: pd.Series = pd.concat(means, axis=1).mean(axis=1)
+    return average

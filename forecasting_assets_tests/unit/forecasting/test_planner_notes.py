@@ -1,0 +1,242 @@
+"""What planners say about past weeks and about parts, in the forecasts of both models."""
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecasting_assets.forecasting import sarimax
+from forecasting_assets.forecasting.cleaned_points import cleaned_points
+from forecasting_assets.forecasting.forecast_arrays import VALUES
+from forecasting_assets.forecasting.model import ModelContext, ModelData
+from forecasting_assets.forecasting.panel import Panel
+from forecasting_assets.forecasting.planner_notes import (
+    MIN_REMAINING,
+    by_knowledge,
+    correction_notes,
+    known_successors,
+    succession_notes,
+)
+from forecasting_assets.forecasting.registry import Sarimax, predict
+from forecasting_assets.forecasting.sarimax import SarimaxModel
+from forecasting_assets.forecasting.season import GroupTotals
+from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.forecasting.xgb import Baseline
+from forecasting_assets.tables import SERIES
+from forecasting_assets.weeks import add_weeks
+from forecasting_assets_tests.support.market import FIRST
+
+SETTINGS = ForecastingSettings()
+WEEKS, HORIZON = 120, 4
+LAST = add_weeks(FIRST, WEEKS - 1)
+CONTEXT = ModelContext(HORIZON, SETTINGS)
+KEY = [*SERIES, "origin_week", "horizon"]
+
+
+def market(series: int = 12) -> np.ndarray:
+    """Generate the demand of steady, seasonal series, (series, weeks)."""
+    rng = np.random.default_rng(2)
+    season = 1 + 0.3 * np.sin(2 * np.pi * np.arange(WEEKS) / 52)
+    return np.round(
+        100 * (1 + np.arange(series) % 4)[:, None] * season * rng.lognormal(0, 0.1, (series, WEEKS))
+    )
+
+
+def history_of(demand: np.ndarray) -> pd.DataFrame:
+    """Build the rows of orders: two categories, two regions, each series a part of its own."""
+    series, week = np.nonzero(demand)
+    return pd.DataFrame(
+        {
+            "part_id": [f"P{i:02}" for i in series],
+            "region": [f"R{i % 2}" for i in series],
+            "part_category": [f"C{i // 2 % 2}" for i in series],
+            "week": pd.to_datetime([add_weeks(FIRST, int(w)) for w in week]),
+            "quantity": demand[series, week],
+        }
+    )
+
+
+def corrected(history: pd.DataFrame, weeks: list[int], action: str, entered: date, part: str = "P00"):
+    """Add corrections of some weeks of a part."""
+    rows = pd.DataFrame(
+        {
+            "part_id": part,
+            "region": f"R{int(part[1:]) % 2}",
+            "week": pd.to_datetime([add_weeks(FIRST, w) for w in weeks]),
+            "action": action,
+            "entered": pd.Timestamp(entered),
+        }
+    )
+    return pd.concat([history, correction_notes(rows)], ignore_index=True)
+
+
+def succession(share: float | None = None, entered: date = LAST, from_week: int = WEEKS - 3) -> pd.DataFrame:
+    return known_successors(
+        pd.DataFrame(
+            {
+                "part_id": ["P00"],
+                "successor_id": ["P02"],
+                "region": [None],
+                "from_week": [pd.Timestamp(add_weeks(FIRST, from_week))],
+                "share": [np.nan if share is None else share],
+                "entered": [pd.Timestamp(entered)],
+            }
+        )
+    )
+
+
+def forecast(history: pd.DataFrame, fitted: date = LAST, origins: list[date] | None = None) -> pd.DataFrame:
+    totals = GroupTotals.from_history(history)
+    model = sarimax.fit(history, totals, fitted, HORIZON, SETTINGS)
+    # A model that MLflow keeps forecasts as well.
+    restored = SarimaxModel.from_dict(model.to_dict())
+    data = ModelData(pd.DataFrame(), history, totals)
+    return predict(Sarimax(), restored, data, origins or [fitted], CONTEXT).sort_values(KEY)
+
+
+def of_part(forecasts: pd.DataFrame, part: str = "P00") -> np.ndarray:
+    return forecasts.loc[forecasts["part_id"] == part, "mean"].to_numpy()
+
+
+@pytest.fixture(scope="module")
+def usual():
+    return forecast(history_of(market()))
+
+
+@pytest.mark.parametrize("units", [2e9, 30_000.0])
+def test_an_absurd_quantity_a_year_ago_changes_no_other_series(usual, units):
+    demand = market()
+    demand[0, WEEKS - 52 + 1] = units
+    changed = forecast(history_of(demand))
+    others = (usual["part_id"] != "P00").to_numpy()
+    np.testing.assert_allclose(changed[others]["mean"], usual[others]["mean"], rtol=0.01)
+
+
+def test_weeks_without_stock_that_are_excluded_do_not_count_as_no_demand(usual):
+    demand, gap = market(), list(range(WEEKS - 6, WEEKS - 1))
+    demand[0, gap] = 0
+    history = history_of(demand)
+    excluded = corrected(history, gap, "exclude", LAST)
+    np.testing.assert_allclose(of_part(forecast(excluded)), of_part(usual), rtol=0.1)
+    assert of_part(forecast(history)).mean() < 0.8 * of_part(usual).mean()
+    panel = Panel.from_history(excluded, FIRST, LAST)
+    totals = GroupTotals.from_history(excluded)
+    base = Baseline.from_history(
+        sarimax.fit(excluded, totals, LAST, HORIZON, SETTINGS), excluded, totals, LAST, SETTINGS
+    )
+    column = base.panel.column(LAST)
+    assert base.usual.level[0, column] == pytest.approx(panel.demand[0, WEEKS - 52 :].mean(), rel=0.2)
+    assert np.isnan(base.rolling.error[0, column - 6 : column - 1, 0]).all()
+
+
+def test_what_is_left_out_is_listed_and_a_planner_can_keep_it():
+    demand = market()
+    demand[0, 80], demand[1, 85], demand[2, 60:70] = 1e6, 1e6, 0
+    history = corrected(history_of(demand), [80, 90], "exclude", LAST)
+    history = corrected(history, [85], "keep", LAST, "P01")
+    found = cleaned_points(Panel.from_history(history, FIRST, LAST), WEEKS - 1)
+    weeks = [pd.Timestamp(add_weeks(FIRST, w)) for w in (80, 90, *range(60, 70))]
+    assert found["demand_week"].tolist() == weeks
+    assert found["reason"].tolist() == ["excluded"] * 2 + ["interruption"] * 10
+    assert found["quantity"].tolist() == [1e6, demand[0, 90], *[0.0] * 10]
+    assert found["usual"].iloc[0] == pytest.approx(np.median(demand[0]), rel=0.1)
+
+
+def test_the_correction_entered_last_counts():
+    history = corrected(history_of(market()), [80], "exclude", add_weeks(LAST, -2))
+    history = corrected(history, [80], "keep", LAST)
+    before, after = (Panel.from_history(history, FIRST, last) for last in (add_weeks(LAST, -1), LAST))
+    assert before.corrections
+    assert before.corrections.excluded[0, 80]
+    assert after.corrections
+    assert not after.corrections.excluded.any()
+    assert after.corrections.kept[0, 80]
+
+
+def notes_of_both_kinds(history: pd.DataFrame, entered: date) -> pd.DataFrame:
+    history = corrected(history, [70, WEEKS - 8], "exclude", entered)
+    history = corrected(history, [75], "keep", entered, "P04")
+    notes = succession_notes(history[history["note"].isna()], succession(entered=entered, from_week=60))
+    return pd.concat([history, notes], ignore_index=True)
+
+
+def test_notes_entered_later_change_nothing_and_a_range_is_as_its_weeks():
+    demand = market()
+    demand[4, 75] = 1e6
+    fitted, entered = add_weeks(LAST, -3), add_weeks(LAST, -1)
+    origins = [fitted, add_weeks(LAST, -2), entered, LAST]
+    noted = notes_of_both_kinds(history_of(demand), entered)
+    together = forecast(noted, fitted, origins)
+    alone = pd.concat([forecast(noted, fitted, [origin]) for origin in origins]).sort_values(KEY)
+    np.testing.assert_allclose(together[VALUES], alone[VALUES], rtol=1e-9)
+    unaware = forecast(history_of(demand), fitted, origins)
+    before = (together["origin_week"] < pd.Timestamp(entered)).to_numpy()
+    np.testing.assert_array_equal(together[before][VALUES], unaware[before][VALUES])
+    assert not np.allclose(together[~before]["mean"], unaware[~before]["mean"], rtol=0.01)
+
+
+def test_origins_that_know_the_same_notes_share_a_panel():
+    noted = notes_of_both_kinds(history_of(market()), add_weeks(LAST, -1))
+    groups = [group for group, _ in by_knowledge(noted, [add_weeks(LAST, -w) for w in range(4)])]
+    assert groups == [[add_weeks(LAST, -3), add_weeks(LAST, -2)], [add_weeks(LAST, -1), LAST]]
+
+
+@given(share=st.floats(0.05, 1.0), begun=st.integers(90, WEEKS - 2), planned=st.integers(80, WEEKS - 1))
+@settings(max_examples=20, deadline=None)
+def test_what_a_successor_inherits_its_predecessor_no_longer_has(share, begun, planned):
+    demand = market(4)
+    demand[2, :begun] = 0
+    history = history_of(demand)
+    notes = succession_notes(history, succession(share, from_week=planned))
+    panel = Panel.from_history(pd.concat([history, notes]), FIRST, LAST)
+    takes_over = max(begun, planned)
+    np.testing.assert_allclose(panel.demand[2, :takes_over], (demand[2] + share * demand[0])[:takes_over])
+    left = max(1 - share, MIN_REMAINING)
+    np.testing.assert_allclose(panel.demand[0, :takes_over], left * demand[0, :takes_over])
+    np.testing.assert_array_equal(panel.demand[[0, 2], takes_over:], demand[[0, 2], takes_over:])
+    np.testing.assert_array_equal(panel.demand[[1, 3]], demand[[1, 3]])
+    assert panel.active(WEEKS - 1).all()
+    assert panel.active(begun - 1).tolist() == [True, True, False, True]
+
+
+def test_a_successor_is_forecast_at_once_and_its_predecessor_fades(usual):
+    demand = market()
+    demand[2, : WEEKS - 2] = 0
+    demand[2, WEEKS - 2 :], demand[0, WEEKS - 2 :] = demand[0, WEEKS - 2 :], 0
+    history = history_of(demand)
+    noted = pd.concat([history, succession_notes(history, succession())], ignore_index=True)
+    found = forecast(noted)
+    np.testing.assert_allclose(of_part(found, "P02"), of_part(usual, "P00"), rtol=0.05)
+    assert of_part(found, "P00").max() < 0.03 * of_part(usual, "P00").min()
+    others = ~found["part_id"].isin(["P00", "P02"])
+    assert len(found) == len(usual)
+    np.testing.assert_allclose(found[others]["mean"], forecast(history)[others]["mean"], rtol=0.01)
+
+
+def test_a_successor_of_a_successor_takes_over_from_the_first_part():
+    rows = pd.DataFrame(
+        {
+            "part_id": ["A", "B", "C"],
+            "successor_id": ["B", "C", "A"],
+            "region": [None, "EU", None],
+            "from_week": pd.to_datetime(["2024-01-01", "2024-06-03", "2024-12-02"]),
+            "share": [np.nan, 0.5, np.nan],
+            "entered": pd.to_datetime(["2024-02-01", "2024-05-30", "2024-12-01"]),
+        }
+    )
+    found = known_successors(rows)
+    of_both = found[(found["part_id"] == "A") & (found["successor_id"] == "C")].to_dict("records")
+    assert of_both == [
+        {
+            "part_id": "A",
+            "successor_id": "C",
+            "region": "EU",
+            "from_week": pd.Timestamp("2024-06-03"),
+            "share": 0.5,
+            "known": pd.Timestamp("2024-05-27"),
+        }
+    ]
+    assert (found["part_id"] != found["successor_id"]).all()

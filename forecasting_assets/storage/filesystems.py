@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: Attempts at a request that an S3 server refuses for the moment, with growing pauses between them.
 _ATTEMPTS = 4
+#: Seconds that a request may wait for data; by default three, which a server that is busy exceeds.
+_SECONDS_WITHOUT_DATA = 10
 #: Schemes whose paths begin at the root of the file system, not with a bucket or container.
 _ROOTED = {"hdfs", "viewfs"}
 
@@ -104,6 +106,7 @@ def _open_store(store: str, environment: tuple[tuple[str, str], ...]) -> tuple["
         filesystem = fs.S3FileSystem(
             region=filesystem.region or None,
             endpoint_override=endpoint,
+            request_timeout=_SECONDS_WITHOUT_DATA,
             retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
         )
     return filesystem, root.rstrip("/")

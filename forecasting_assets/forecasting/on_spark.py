@@ -65,7 +65,8 @@ def slots(spark: "SparkSession") -> int:
 
 def task_count(at_least: int, series: int, forecasts: int) -> int:
     """Return the number of tasks for some series and forecasts in all, `at_least` or more."""
-    return max(at_least, series // SERIES_PER_TASK, forecasts // FORECASTS_PER_TASK)
+    # PySpark 3.5 takes no whole numbers of NumPy.
+    return int(max(at_least, series // SERIES_PER_TASK, forecasts // FORECASTS_PER_TASK))
 
 
 def group_totals(demand: "DataFrame") -> GroupTotals:
@@ -190,7 +191,7 @@ def train_mean(
     DistributedFitError
         If a task fails.
     """
-    tasks = min(slots(demand.sparkSession), -(-plan.rows // settings.xgb_distributed_rows))
+    tasks = int(min(slots(demand.sparkSession), -(-plan.rows // settings.xgb_distributed_rows)))
     rows = _mean_rows(demand, features, plan, settings).repartition(tasks, "rank")
     names = xgb.feature_names(plan.with_book)
 

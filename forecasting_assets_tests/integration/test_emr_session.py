@@ -35,7 +35,7 @@ def test_a_run_goes_on_when_the_token_of_its_session_expires(home, home_copy, tm
     scripts = str(Path(__file__).parents[2] / "deploy" / "aws")
     week = ["--from", str(WEEK), "--to", str(WEEK)]
     command = ["materialize", *week, "--select", "raw_orders,clean_orders,weekly_demand"]
-    with connect_server(Path(pyspark.__file__).parent, tmp_path) as server:
+    with connect_server(Path(pyspark.__file__).parent, tmp_path, PYSPARK_PYTHON=sys.executable) as server:
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM, server.removeprefix("sc://"), scripts, *command],
             env={**os.environ, "FORECASTING_HOME": str(home_copy.path)},

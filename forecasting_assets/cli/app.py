@@ -17,6 +17,7 @@ from forecasting_assets.cli.servers import dev, mlflow
 from forecasting_assets.cli.sql import sql
 from forecasting_assets.cli.start import demo, init
 from forecasting_assets.cli.status import stale, status
+from forecasting_assets.errors import PicklableError
 
 PROGRAM = "forecasting-assets"
 
@@ -55,7 +56,7 @@ for command in (
     app.add_command(command)
 
 
-class CommandFailedError(RuntimeError):
+class CommandFailedError(PicklableError, RuntimeError):
     """A command that did not succeed; `code` is its exit code."""
 
     def __init__(self, code: int) -> None:

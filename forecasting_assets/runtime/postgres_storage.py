@@ -6,7 +6,6 @@ Dagster opens a connection for each event outside its webserver. A dagster.yaml 
 
 from typing import Any
 
-from dagster._serdes import ConfigurableClassData
 from dagster_postgres.storage import DagsterPostgresStorage
 from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
 
@@ -34,9 +33,7 @@ class PostgresStorage(DagsterPostgresStorage):
             )
 
     @classmethod
-    def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: Any
-    ) -> "PostgresStorage":
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> "PostgresStorage":
         """Build the storage that a dagster.yaml describes."""
         return cls(
             postgres_url=pg_url_from_config(config_value),

@@ -38,6 +38,8 @@ CATEGORY_SHARPNESS = 20
 TWO_YEARS = 104
 #: Number of series that the mean over all categories counts for in that of a category.
 PRIOR_SERIES = 5.0
+#: Relative squared errors below this count as this: a season without any error may not make weights infinite.
+MIN_RELATIVE_ERROR = 0.1
 #: Series whose candidates are in memory at once.
 CHUNK_SERIES = 500
 
@@ -91,7 +93,7 @@ class SeasonWeights:
 
 
 def _prior(relative_error: np.ndarray) -> np.ndarray:
-    weights = SEASON_PRIOR * relative_error ** -float(CATEGORY_SHARPNESS)
+    weights = SEASON_PRIOR * np.maximum(relative_error, MIN_RELATIVE_ERROR) ** -float(CATEGORY_SHARPNESS)
     normalised: np.ndarray = weights / weights.sum()
     return normalised
 

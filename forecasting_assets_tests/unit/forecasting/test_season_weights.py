@@ -42,6 +42,13 @@ def test_few_series_change_little_and_none_change_nothing():
     assert learned(np.full((3, 2), np.nan), ["A", "B"]).of(np.array(["A"]))[:, 0] == pytest.approx(PRIOR)
 
 
+def test_seasons_without_any_error_have_finite_weights():
+    errors = np.zeros((3, 10))
+    assert learned(errors, ["A"] * 10).of(np.array(["A"]))[:, 0] == pytest.approx(PRIOR)
+    errors[2] = 3.0
+    assert learned(errors, ["A"] * 10).of(np.array(["A"]))[2, 0] == pytest.approx(0, abs=1e-9)
+
+
 def test_saved_weights_are_loaded_as_they_were():
     weights = learned(np.random.default_rng(0).uniform(0.5, 1.5, (3, 30)), ["A", "B", "C"] * 10)
     again = SeasonWeights.from_dict(json.loads(json.dumps(weights.to_dict())))

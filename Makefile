@@ -57,6 +57,7 @@ test: setup-dev ## all tests
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-matrix: setup-dev ## slow tests that CI leaves out: Spark clusters, Spark Connect, buckets, the tutorial
+	@sh deploy/ensure-postgresql.sh
 	@$(BIN)/python -m pytest -m matrix
 
 test-airflow: setup-dev ## run the DAGs of deploy/airflow in an Airflow of its own, in .venv-airflow

@@ -4,7 +4,8 @@
 #   spark-environment.sh PYTHON VERSION FOLDER
 set -eu
 python=$1 version=$2 folder=$3
-[ -e "$folder/.installed-$version" ] && exit 0
+installed=$folder/.installed-$version-$(cksum < requirements.lock | cut -d ' ' -f 1)
+[ -e "$installed" ] && exit 0
 base=$("$python" -c 'import os, sys; print(os.path.realpath(sys._base_executable))')
 mkdir -p "$folder"
 grep -v '^pyspark==' requirements.lock > "$folder/requirements.txt"
@@ -19,4 +20,4 @@ else
 		-r "$folder/requirements.txt" "pyspark==$version"
 	"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 fi
-touch "$folder/.installed-$version"
+touch "$installed"

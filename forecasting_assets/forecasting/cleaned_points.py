@@ -27,7 +27,7 @@ def cleaned_points(panel: Panel, fitted_at: int) -> pd.DataFrame:
     paused = interruptions(panel.demand, fitted_at, panel.corrections) & ~outlier
     excluded = np.zeros_like(outlier) if panel.corrections is None else panel.corrections.excluded
     series, column = np.nonzero(outlier | paused)
-    usual = mean_demand(np.where(outlier | paused, 0.0, panel.demand), panel.demand.shape[1] - 1)
+    usual = mean_demand(np.where(outlier | paused, 0.0, panel.demand), fitted_at)
     reason = np.where(paused, "interruption", np.where(excluded, "excluded", "outlier"))
     orders = panel.demand if panel.orders is None else panel.orders
     points = panel.series.iloc[series].assign(

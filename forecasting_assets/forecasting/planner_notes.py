@@ -35,6 +35,8 @@ EXCLUDE, KEEP = "exclude", "keep"
 INHERITED, SUCCEEDED = "inherited", "succeeded"
 #: The share of its demand that a part keeps at least: it sets the scale of what is still ordered.
 MIN_REMAINING = 0.01
+#: A part that keeps less than this share of its demand has later orders that no limit of earlier demand is right for.
+MOSTLY_SUCCEEDED = 0.5
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ def noted_rows(history: pd.DataFrame) -> pd.DataFrame | None:
     return rows if len(rows) else None
 
 
-def by_knowledge(history: pd.DataFrame, origins: Sequence[date]) -> Iterator[tuple[list[date], pd.DataFrame]]:
+def by_knowledge(
+    history: pd.DataFrame, origins: Sequence[date], noted: pd.DataFrame | None = None
+) -> Iterator[tuple[list[date], pd.DataFrame]]:
     """Group origins that know the same notes, so that none of them uses what became known later.
 
     Parameters
@@ -85,26 +89,32 @@ def by_knowledge(history: pd.DataFrame, origins: Sequence[date]) -> Iterator[tup
         Demand and notes, see `Panel.from_history`.
     origins
         Weeks to forecast from.
+    noted
+        Further notes that the forecasts use, with the week `known`: those of the totals, which are about all series.
 
     Yields
     ------
     tuple
         Some of the origins, and the history without the notes that became known after them.
     """
-    weeks = np.array(sorted(origins), dtype="datetime64[ns]")
-    if "note" not in history:
-        yield sorted(origins), history
-        return
-    notes = history.loc[history["note"].notna(), [*SERIES, "note", "other_part_id", "known"]]
-    # That a part has taken over is known once, however many rows say so.
-    once = notes["note"] == SUCCEEDED
-    first = notes[once].sort_values("known").drop_duplicates([*SERIES, "other_part_id"])
-    known = pd.concat([notes.loc[~once, "known"], first["known"]])
-    group = np.searchsorted(np.unique(known[known > weeks[0]]), weeks, side="right")
+    weeks, dates = np.array(sorted(origins), dtype="datetime64[ns]"), []
+    is_note = history["note"].notna() if "note" in history else None
+    if is_note is not None:
+        notes = history.loc[is_note, [*SERIES, "note", "other_part_id", "known"]]
+        # That a part has taken over is known once, however many rows say so.
+        once = notes["note"] == SUCCEEDED
+        first = notes[once].sort_values("known").drop_duplicates([*SERIES, "other_part_id"])
+        dates += [notes.loc[~once, "known"], first["known"]]
+    if noted is not None:
+        dates.append(noted["known"])
+    known = np.unique(np.concatenate([np.empty(0, weeks.dtype), *(of.to_numpy(weeks.dtype) for of in dates)]))
+    group = np.searchsorted(known[known > weeks[0]], weeks, side="right")
     for number in np.unique(group):
         of_group = weeks[group == number]
-        later = history["note"].notna() & (history["known"] > of_group[-1])
-        yield [pd.Timestamp(week).date() for week in of_group], history[~later]
+        earlier = history
+        if is_note is not None:
+            earlier = history[~(is_note & (history["known"] > of_group[-1]))]
+        yield [pd.Timestamp(week).date() for week in of_group], earlier
 
 
 def succession_notes(demand: pd.DataFrame, successors: pd.DataFrame) -> pd.DataFrame:
@@ -115,7 +125,7 @@ def succession_notes(demand: pd.DataFrame, successors: pd.DataFrame) -> pd.DataF
     demand
         part_id, region, part_category, week and quantity; only weeks with orders.
     successors
-        part_id, region (missing for all), successor_id, from_week, share, known; a row for each succession.
+        As `known_successors` returns them.
 
     Returns
     -------
@@ -142,9 +152,9 @@ def succession_notes(demand: pd.DataFrame, successors: pd.DataFrame) -> pd.DataF
             "from_week": old["from_week"],
         }
     )
-    new = demand.rename(columns={"part_id": "successor_id"}).merge(
-        successors.rename(columns={"region": "only"}), on="successor_id"
-    )
+    # What a part passes on by way of its successors, it has passed on to these.
+    direct = successors[successors["direct"]].rename(columns={"region": "only"})
+    new = demand.rename(columns={"part_id": "successor_id"}).merge(direct, on="successor_id")
     new = _narrowest(new, ["part_id", "region", "week", "successor_id"])
     first = new.sort_values("week", kind="stable").drop_duplicates(["part_id", "region", "successor_id"])
     succeeded = pd.DataFrame(
@@ -202,20 +212,23 @@ def noted_demand(demand: np.ndarray, series: pd.DataFrame, first: date, notes: p
     if len(inherited := of(INHERITED)):
         counted = counted + _inherited(inherited, demand, first)
     if len(successions := of(SUCCEEDED)):
-        remaining, taken_over = _remaining(successions, demand.shape)
-        counted = np.where(taken_over, counted * remaining[:, None], counted)
+        remaining = _remaining(successions, demand.shape)
+        counted = counted * remaining
         # What is still ordered is out of proportion to what is left of earlier demand.
-        kept = kept | ((remaining < 1)[:, None] & ~taken_over)
+        kept = kept | ((remaining == 1) & (remaining.min(axis=1, keepdims=True) < MOSTLY_SUCCEEDED))
     return NotedDemand(counted, Corrections(marked[EXCLUDE], kept & ~marked[EXCLUDE]))
 
 
-def _remaining(successions: pd.DataFrame, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Share of demand that each series keeps, (series,), and the weeks before its successors, (series, weeks)."""
+def _remaining(successions: pd.DataFrame, shape: tuple[int, ...]) -> np.ndarray:
+    """Share of its demand that each series keeps as if its successors had been there all along, (series, weeks).
+
+    It is one from the week in which the last of them has taken over.
+    """
     first = successions.sort_values("column", kind="stable").drop_duplicates(["row", "other_part_id"])
-    taken = np.bincount(first["row"], first["value"], shape[0])
-    begun = np.zeros(shape[0], dtype=int)
-    np.maximum.at(begun, first["row"].to_numpy(), first["column"].to_numpy())
-    return np.clip(1 - taken, MIN_REMAINING, 1.0), np.arange(shape[1]) < begun[:, None]
+    taken = np.zeros(shape)
+    for row, begun, share in zip(first["row"], first["column"], first["value"], strict=True):
+        taken[row, : max(begun, 0)] += share
+    return np.clip(1 - taken, MIN_REMAINING, 1.0)
 
 
 def _inherited(rows: pd.DataFrame, own: np.ndarray, first: date) -> np.ndarray:
@@ -242,13 +255,12 @@ def known_successors(rows: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        part_id, successor_id, region (missing for all), from_week, share, known. Of several rows for the same parts and
-        region, the one that was entered last.
+        part_id, successor_id, region (missing for all), from_week, share, known, and whether a row says so itself
+        (`direct`). Shares that reach a part by several successors are added up.
     """
     key = ["part_id", "successor_id", "region"]
-    newest = rows.sort_values("entered", kind="stable").drop_duplicates(key, keep="last")
-    direct = newest.assign(known=known_week(newest["entered"]), share=newest["share"].fillna(1.0))
-    found = step = direct[[*key, "from_week", "share", "known"]]
+    direct = rows.assign(known=known_week(rows["entered"]), share=rows["share"].fillna(1.0))
+    found = step = direct[[*key, "from_week", "share", "known"]].assign(direct=True)
     while len(step):
         pairs = step.merge(direct, left_on="successor_id", right_on="part_id", suffixes=("", "_next"))
         either = pairs["region"].isna() | pairs["region_next"].isna()
@@ -263,6 +275,9 @@ def known_successors(rows: pd.DataFrame) -> pd.DataFrame:
                 "known": np.maximum(pairs["known"], pairs["known_next"]),
             }
         )
+        by_key = step.groupby(key, dropna=False, as_index=False)
+        step = by_key.agg({"from_week": "max", "share": "sum", "known": "max"}).assign(direct=False)
+        step["share"] = step["share"].clip(upper=1.0)
         again = pd.MultiIndex.from_frame(step[key]).isin(pd.MultiIndex.from_frame(found[key]))
         step = step[~again & (step["part_id"] != step["successor_id"])]
         found = pd.concat([found, step], ignore_index=True)

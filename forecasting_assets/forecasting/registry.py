@@ -202,6 +202,6 @@ def predict(
     used, of = (Sarimax(), fitted.model) if isinstance(fitted, SarimaxFallback) else (model, fitted)
     tables = [
         used.predict(of, replace(data, history=known), group, context)
-        for group, known in by_knowledge(data.history, origins)
+        for group, known in by_knowledge(data.history, origins, data.totals.noted)
     ]
     return pd.concat(tables, ignore_index=True).assign(method=used.name)

@@ -261,7 +261,7 @@ def rolling_forecasts(model: SarimaxModel, panel: Panel, totals: GroupTotals) ->
     own = own_season(deviation, model.horizon)
     season = Season(past, own, model.season, fitted_at, model.season_weights)
     rolling = _forecast_every_week(panel, totals, season, model.horizon, regressors)
-    return replace(rolling, young=model.young.factors(panel)) if model.young else rolling
+    return replace(rolling, young=model.young.factors(panel, fitted_at)) if model.young else rolling
 
 
 def _forecast_every_week(
@@ -357,7 +357,9 @@ def cell_distributions(
     values = _arima_distributions(model, rolling, scales, cells)
     blended = blend_own_history(values, rolling, cells.series, cells.column)
     if rolling.young is not None:
-        blended = blended * rolling.young[cells.series, cells.column, None]
+        at = cells.series, cells.column
+        highest = in_units(rolling.highest[at], rolling.scale[cells.series])
+        blended = np.minimum(blended * rolling.young[at][:, None], highest[:, None])
     return at_least_booked(blended, rolling, cells)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from forecasting_assets.features.window import ACTIVE_WEEKS
+from forecasting_assets.forecasting.cleaning import outliers
 from forecasting_assets.forecasting.panel import Panel
 
 #: Weeks from the first order in which a series borrows its level.
@@ -55,23 +56,27 @@ class YoungLevels:
         known = np.flatnonzero((begun >= begun.min() + LIKE_WEEKS) & (begun + 2 * YOUNG_WEEKS <= last + 1))
         if len(known) < MIN_SERIES:
             return None
-        loss, like_means = np.zeros(len(WORTH)), _like_means(panel)
+        demand = _usual_demand(panel, last)
+        loss, like_means = np.zeros(len(WORTH)), _like_means(panel, demand)
         for age in range(1, YOUNG_WEEKS + 1):
             column = begun[known] + age - 1
-            own = _window_mean(panel.demand, known, begun[known], column)
-            actual = _window_mean(panel.demand, known, column + 1, column + YOUNG_WEEKS)
+            own = _window_mean(demand, known, begun[known], column)
+            actual = _window_mean(demand, known, column + 1, column + YOUNG_WEEKS)
             like = like_means[known, column]
             for i, worth in enumerate(WORTH):
                 shrunk = own + like_weight(np.array(age), worth) * (like - own)
                 loss[i] += np.minimum(np.abs(shrunk - actual) / like, MAX_ERROR).sum()
         best = WORTH[int(loss.argmin())]
-        return cls(best, _levels(panel, last)) if best else None
+        return cls(best, _levels(panel, demand)) if best else None
 
-    def factors(self, panel: Panel) -> np.ndarray:
-        """Return what forecasts from the end of each week are multiplied by, (series, weeks)."""
+    def factors(self, panel: Panel, fitted_at: int) -> np.ndarray:
+        """Return what forecasts from the end of each week are multiplied by, (series, weeks).
+
+        `fitted_at` is the last column that sets the usual size of orders.
+        """
         week = np.arange(panel.demand.shape[1])
         age = week - panel.first_order[:, None] + 1
-        own = np.cumsum(panel.demand, axis=1) / np.maximum(age, 1)
+        own = np.cumsum(_usual_demand(panel, fitted_at), axis=1) / np.maximum(age, 1)
         names = zip(panel.series["part_category"], panel.series["region"], strict=True)
         like = np.array([self.levels.get(c, {}).get(r, np.nan) for c, r in names])[:, None]
         weight = like_weight(age, self.worth)
@@ -105,13 +110,18 @@ def _window_mean(demand: np.ndarray, series: np.ndarray, first: np.ndarray, last
     return mean
 
 
-def _like_means(panel: Panel) -> np.ndarray:
+def _usual_demand(panel: Panel, known: int) -> np.ndarray:
+    """Demand of a panel without absurd quantities and weeks that planners have excluded, (series, weeks)."""
+    return np.where(outliers(panel.demand, known, panel.corrections), 0.0, panel.demand)
+
+
+def _like_means(panel: Panel, demand: np.ndarray) -> np.ndarray:
     """Mean weekly demand of the active like series of each series over LIKE_WEEKS weeks up to each, (series, weeks)."""
     groups = panel.series.groupby(["part_category", "region"], sort=False, observed=True).ngroup().to_numpy()
-    shape = groups.max() + 1, panel.demand.shape[1]
+    shape = groups.max() + 1, demand.shape[1]
     total, active = np.zeros(shape), np.zeros(shape)
-    np.add.at(total, groups, _recent_sum(panel.demand, LIKE_WEEKS))
-    np.add.at(active, groups, _recent_sum((panel.demand > 0).astype(float), ACTIVE_WEEKS) > 0)
+    np.add.at(total, groups, _recent_sum(demand, LIKE_WEEKS))
+    np.add.at(active, groups, _recent_sum((demand > 0).astype(float), ACTIVE_WEEKS) > 0)
     of_series: np.ndarray = (total / LIKE_WEEKS / np.maximum(active, 1))[groups]
     return of_series
 
@@ -123,9 +133,9 @@ def _recent_sum(values: np.ndarray, weeks: int) -> np.ndarray:
     return recent
 
 
-def _levels(panel: Panel, column: int) -> dict[str, dict[str, float]]:
-    """Mean weekly demand of an active series of each category and region at a column, in units."""
-    groups = panel.series[["part_category", "region"]].assign(level=_like_means(panel)[:, column])
+def _levels(panel: Panel, demand: np.ndarray) -> dict[str, dict[str, float]]:
+    """Mean weekly demand of an active series of each category and region in the last weeks, in units."""
+    groups = panel.series[["part_category", "region"]].assign(level=_like_means(panel, demand)[:, -1])
     distinct = groups.drop_duplicates(["part_category", "region"])
     levels: dict[str, dict[str, float]] = {}
     names = (distinct[name].tolist() for name in distinct)

@@ -16,7 +16,8 @@ from forecasting_assets.tables import KNOWN_ON, LAST_USE, Column, Table
 from forecasting_assets.tables.cells import cell_problems, typed_cells
 
 #: Names that orders and planning files have in common.
-_FOLDED = {"part_id", "part_category", "region"}
+_PARTS = {"part_id", "successor_id"}
+_FOLDED = _PARTS | {"part_category", "region"}
 #: A date at midnight, as Excel and Parquet keep days.
 _MIDNIGHT = r"[T ]00:00(:00(\.0+)?)?Z?$"
 #: Kind -> the columns that a template leaves empty.
@@ -231,7 +232,7 @@ def _spelled(text: pd.Series, column: Column, fold_case: bool) -> pd.Series:
     """Write names as the orders do, and days without a time."""
     array = pa.array(text, pa.string())
     fold = fold_case and column.name in _FOLDED
-    names = normalise_ids(array, fold) if column.name == "part_id" else normalise_names(array, fold)
+    names = normalise_ids(array, fold) if column.name in _PARTS else normalise_names(array, fold)
     spelled = pd.Series(names.to_pylist(), text.index, dtype=object).fillna("")
     if column.type != "date" or not pc.any(pc.match_substring_regex(names, _MIDNIGHT)).as_py():
         return spelled
@@ -262,7 +263,10 @@ def _succeeded(table: Table, typed: pd.DataFrame) -> Iterator[tuple[int, str, st
 def _repeated(table: Table, typed: pd.DataFrame) -> Iterator[tuple[int, str, str]]:
     if table.key:
         keys = typed[list(table.key)]
-        for label in np.flatnonzero(keys.duplicated() & keys.notna().all(axis=1)):
+        # An empty cell that is no mistake stands for all, and may be written once.
+        optional = [column.name for column in table.columns if column.name in table.key and column.nullable]
+        written = keys.drop(columns=optional).notna().all(axis=1)
+        for label in np.flatnonzero(keys.duplicated() & written):
             names = ", ".join(f"{name} {_shown(value)}" for name, value in keys.loc[label].items())
             yield int(label), "repeated_key", f"{names} occurs more than once; keep one of the rows"
 

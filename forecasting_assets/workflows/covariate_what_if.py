@@ -8,6 +8,7 @@ import pandas as pd
 
 from forecasting_assets.allocation import DemandChange, parse_scope
 from forecasting_assets.features.build import feature_columns
+from forecasting_assets.forecasting.combine import combine
 from forecasting_assets.forecasting.covariate_change import (
     CovariateChange,
     CovariateChangeError,
@@ -19,7 +20,7 @@ from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.forecasting.registry import find_models
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.settings import Settings
-from forecasting_assets.tables import DEMAND_PLAN, SERIES, model_table
+from forecasting_assets.tables import BACKTEST_REPORT, DEMAND_PLAN, SERIES, model_table
 from forecasting_assets.tracking.week_model import week_model_files
 from forecasting_assets.weeks import add_weeks, refit_week
 from forecasting_assets.workflows.model_cache import MODEL_FOLDER, model_context
@@ -46,8 +47,8 @@ def covariate_effect(settings: Settings, lake: Lake, week: date, changes: Sequen
     Returns
     -------
     DataFrame
-        part_id, region, target_week, before and after (units: the average of the means of the models), of the series
-        in the scopes.
+        part_id, region, target_week, before and after (mean in units, the models weighted as in demand_forecast), of
+        the series in the scopes.
 
     Raises
     ------
@@ -70,7 +71,9 @@ def covariate_effect(settings: Settings, lake: Lake, week: date, changes: Sequen
     features = lake.read_pandas(feature_columns(horizon), [week])
     features = features[features["part_id"].isin(series["part_id"])]
     case = pd.concat([history, rows], ignore_index=True)
-    before, after = (_mean(settings, week, ModelData(features, table, totals)) for table in (history, case))
+    before, after = (
+        _mean(settings, lake, week, ModelData(features, table, totals)) for table in (history, case)
+    )
     effect = before.rename("before").to_frame().assign(after=after).reset_index()
     if np.array_equal(effect["before"], effect["after"]):
         raise CovariateChangeError(
@@ -91,23 +94,29 @@ def demand_changes(effect: pd.DataFrame) -> tuple[DemandChange, ...]:
     )
 
 
-def _mean(settings: Settings, week: date, data: ModelData) -> pd.Series:
-    """Average the means of the models that MLflow keeps of a week: units by part_id, region and target_week.
+def _mean(settings: Settings, lake: Lake, week: date, data: ModelData) -> pd.Series:
+    """Combine the models that MLflow keeps of a week: mean in units by part_id, region and target_week.
 
     Raises
     ------
     CovariateChangeError
-        If MLflow has none.
+        If MLflow has none, or one of an earlier version.
     """
-    means = []
+    forecasts = {}
     for model in find_models(settings.forecasting.models):
         name = model_table(model.name).name
         with week_model_files(settings.tracking_uri, settings.artifacts_uri, name, week) as folder:
             if folder is not None:
-                fitted = model.load(folder / MODEL_FOLDER)
-                forecast = model.predict(fitted, data, [week], model_context(settings))
-                means.append(forecast.set_index(_CELL)["mean"])
-    if not means:
+                try:
+                    fitted = model.load(folder / MODEL_FOLDER)
+                except (OSError, KeyError, ValueError) as error:
+                    raise CovariateChangeError(
+                        "", f"{name} of {week} was logged by an earlier version: materialize it again"
+                    ) from error
+                forecasts[model.name] = model.predict(fitted, data, [week], model_context(settings))
+    if not forecasts:
         raise CovariateChangeError("", f"MLflow has no models of {week}: materialize their assets first")
-    average: pd.Series = pd.concat(means, axis=1).mean(axis=1)
-    return average
+    report = lake.read_pandas(BACKTEST_REPORT, [week])
+    combined = combine(forecasts, data.features[[*SERIES, "segment"]], report)
+    mean: pd.Series = combined.set_index(_CELL)["mean"]
+    return mean

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -220,7 +220,12 @@ def _own_code(model: ForecastingModel) -> list[str]:
     module = inspect.getmodule(type(model))
     if module is None or module.__name__.startswith("forecasting_assets."):
         return []
-    return [fingerprint([code_of(inspect.getsource(module))])]
+    try:
+        source = code_of(inspect.getsource(module))
+    except OSError:  # a package without its source
+        source = module.__name__
+    packages = packages_distributions().get(module.__name__.partition(".")[0], [])
+    return [fingerprint([source, *(f"{name} {version(name)}" for name in sorted(set(packages)))])]
 
 
 @cache

@@ -86,13 +86,15 @@ class Baseline:
     def limited(self, units: np.ndarray, cells: Cells) -> np.ndarray:
         """Return forecasts of some cells (cells, ...), in units, none of them above the limit of its series.
 
-        Series that have just begun are moved to the level that they borrow.
+        Series that have just begun are moved to the level that they borrow before.
         """
         rolling, at = self.rolling, (cells.series, cells.column)
         by_cell = (-1, *[1] * (units.ndim - 1))
         highest = in_units(rolling.highest[at], rolling.scale[cells.series])
+        if rolling.young is not None:
+            units = units * rolling.young[at].reshape(by_cell)
         limited: np.ndarray = np.minimum(units, highest.reshape(by_cell))
-        return limited if rolling.young is None else limited * rolling.young[at].reshape(by_cell)
+        return limited
 
     @property
     def _past_effect(self) -> np.ndarray:

@@ -241,6 +241,76 @@ def test_a_successor_of_a_successor_takes_over_from_the_first_part():
             "from_week": pd.Timestamp("2024-06-03"),
             "share": 0.5,
             "known": pd.Timestamp("2024-05-27"),
+            "direct": False,
         }
     ]
     assert (found["part_id"] != found["successor_id"]).all()
+
+
+def successions(*rows):
+    """Build successions of all regions from (part, successor, share, week from which)."""
+    part, successor, share, week = zip(*rows, strict=True)
+    return known_successors(
+        pd.DataFrame(
+            {
+                "part_id": part,
+                "successor_id": successor,
+                "region": None,
+                "from_week": pd.to_datetime([add_weeks(FIRST, w) for w in week]),
+                "share": share,
+                "entered": pd.Timestamp(FIRST),
+            }
+        )
+    )
+
+
+def counted(rows, begun, weeks=20):
+    """Return the demand that counts of parts that are ordered 10 units a week from some week on."""
+    demand = {part: np.where(np.arange(weeks) >= week, 10.0, 0.0) for part, week in begun.items()}
+    history = pd.concat(
+        pd.DataFrame(
+            {
+                "part_id": part,
+                "region": "R",
+                "part_category": "C",
+                "week": pd.to_datetime([add_weeks(FIRST, int(w)) for w in np.flatnonzero(values)]),
+                "quantity": values[values > 0],
+            }
+        )
+        for part, values in demand.items()
+    )
+    noted = pd.concat([history, succession_notes(history, rows)], ignore_index=True)
+    panel = Panel.from_history(noted, FIRST, add_weeks(FIRST, weeks - 1))
+    return dict(zip(panel.series["part_id"], panel.demand, strict=True))
+
+
+def test_a_part_keeps_what_its_direct_successors_leave():
+    """B takes half of A and hands it on to C: A keeps the other half, and C has half of A's past."""
+    found = counted(successions(("A", "B", 0.5, 5), ("B", "C", 1.0, 12)), {"A": 0, "B": 5, "C": 12})
+    assert found["A"][:5].tolist() == [5.0] * 5
+    assert found["A"][5:].tolist() == [10.0] * 15
+    assert found["C"][:5].tolist() == [5.0] * 5
+
+
+def test_shares_that_come_by_two_ways_are_added_up():
+    rows = successions(("A", "B", 0.5, 5), ("A", "C", 0.5, 5), ("B", "D", 1.0, 12), ("C", "D", 1.0, 12))
+    of_all = rows[(rows["part_id"] == "A") & (rows["successor_id"] == "D")]
+    assert of_all["share"].tolist() == [1.0]
+    assert of_all["direct"].tolist() == [False]
+
+
+def test_each_successor_takes_its_share_from_the_week_in_which_it_begins():
+    found = counted(successions(("A", "B", 0.25, 5), ("A", "C", 0.25, 12)), {"A": 0, "B": 5, "C": 12})
+    assert found["A"][:5].tolist() == [5.0] * 5
+    assert found["A"][5:12].tolist() == [7.5] * 7
+    assert found["A"][12:].tolist() == [10.0] * 8
+
+
+def test_origins_are_told_apart_by_notes_of_other_parts_too():
+    """A task without the part that a correction is about uses its category total as known at each origin."""
+    history = history_of(market())
+    noted = pd.DataFrame({"known": [pd.Timestamp(add_weeks(FIRST, WEEKS - 2))]})
+    origins = [add_weeks(FIRST, WEEKS - n) for n in (3, 2, 1)]
+    groups = [of for of, _ in by_knowledge(history, origins, noted)]
+    assert groups == [origins[:1], origins[1:]]
+    assert [of for of, _ in by_knowledge(history, origins)] == [origins]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,7 +64,7 @@ def test_the_weight_of_like_series_falls_to_none_with_age(age, worth):
 def test_the_level_moves_from_that_of_like_series_to_its_own():
     history = history_of(0.3)
     panel = panel_of(history)
-    factors = YoungLevels(2.0, {"C": {"EU": 30.0}}).factors(panel)
+    factors = YoungLevels(2.0, {"C": {"EU": 30.0}}).factors(panel, WEEKS - 1)
     own = panel.demand[0, BEGUN:].cumsum() / [1, 2]
     weight = np.array([2 / 3, 2 / 4 * (1 - 1 / YOUNG_WEEKS)])
     np.testing.assert_allclose(factors[0, BEGUN:] * own, weight * 30 + (1 - weight) * own)
@@ -72,8 +73,20 @@ def test_the_level_moves_from_that_of_like_series_to_its_own():
     # Neither later weeks nor another category count.
     shorter = Panel.from_history(history, FIRST, add_weeks(FIRST, BEGUN))
     levels = YoungLevels(2.0, {"C": {"EU": 30.0}})
-    np.testing.assert_array_equal(levels.factors(shorter), factors[:, : BEGUN + 1])
-    assert (YoungLevels(2.0, {"D": {"EU": 30.0}}).factors(panel) == 1).all()
+    np.testing.assert_array_equal(levels.factors(shorter, BEGUN), factors[:, : BEGUN + 1])
+    assert (YoungLevels(2.0, {"D": {"EU": 30.0}}).factors(panel, WEEKS - 1) == 1).all()
+
+
+def test_an_absurd_quantity_changes_no_level_that_others_borrow():
+    history = history_of(0.3)
+    usual = YoungLevels.fit(panel_of(history))
+    old = history["part_id"] == history.sort_values("week")["part_id"].iloc[0]
+    newest = history["week"] == history.loc[old, "week"].max()
+    absurd = history.assign(quantity=history["quantity"].mask(old & newest, 2e9))
+    found = YoungLevels.fit(panel_of(absurd))
+    assert usual
+    assert found
+    assert found.levels["C"]["EU"] == pytest.approx(usual.levels["C"]["EU"], rel=0.05)
 
 
 def test_new_series_are_forecast_better_with_what_they_borrow():

@@ -56,6 +56,14 @@ def test_a_row_that_cannot_be_used_is_named(tmp_path, kind, old, new, problem, c
     assert [(p.kind, p.row, p.column) for p in error.value.problems] == [(problem, 2, column)]
 
 
+def test_a_part_and_its_successor_are_written_once(tmp_path):
+    """The newer of two rows would change what earlier weeks of a range knew."""
+    later = "P1,P2,,2026-11-02,0.5,2026-10-04\n"
+    with pytest.raises(PlanningFileError) as error:
+        read(tmp_path, "successors", SUCCESSOR + later, add_weeks(WEEK, 60))
+    assert [(p.kind, p.row) for p in error.value.problems] == [("repeated_key", 3)]
+
+
 def test_names_that_nobody_orders_are_found_but_a_successor_may_wait_for_its_first_order():
     corrections = pd.DataFrame({"part_id": ["P1", "P1"], "region": ["EU", "US"]})
     successors = pd.DataFrame({"part_id": ["P3", "P9"], "successor_id": ["P4", "P4"]})

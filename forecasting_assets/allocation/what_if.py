@@ -15,6 +15,9 @@ from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.weeks import parse_week, weeks_since
 from forecasting_assets.wording import count
 
+#: What identifies a row of demand.
+_CELL = ["part_id", "region", "due_week"]
+
 
 @dataclass(frozen=True)
 class CapacityChange:
@@ -79,6 +82,11 @@ class DemandChange:
     def __post_init__(self) -> None:
         """Check the factor."""
         _check_factor(f"the demand of {self.part_id or self.part_category or 'all categories'}", self.factor)
+
+    @property
+    def is_cell(self) -> bool:
+        """Whether the scope is one part, region and week."""
+        return self.part_category is None and None not in (self.part_id, self.region, self.week)
 
     def covers(self, demand: pd.DataFrame) -> np.ndarray:
         """Return which rows of a demand are in the scope, (n,) of bool."""
@@ -277,8 +285,19 @@ def changed_state(state: PlanningState, change: Change) -> tuple[PlanningState, 
 def changed_demand(demand: pd.DataFrame, change: Change, amounts: Sequence[str]) -> pd.DataFrame:
     """Scale the columns `amounts` of a demand."""
     factor = np.ones(len(demand))
+    # Changes of single cells may be as many as rows of demand.
+    cells = [c for c in change.demand if c.is_cell]
     for c in change.demand:
-        factor[c.covers(demand)] *= c.factor
+        if not c.is_cell:
+            factor[c.covers(demand)] *= c.factor
+    if cells:
+        table = pd.DataFrame(
+            [(c.part_id, c.region, c.week, c.factor) for c in cells], columns=[*_CELL, "factor"]
+        )
+        table["due_week"] = pd.to_datetime(table["due_week"])
+        changed = table.groupby(_CELL)["factor"].prod()
+        of_row = changed.reindex(pd.MultiIndex.from_frame(demand[_CELL])).fillna(1.0)
+        factor *= of_row.to_numpy(float)
     return demand.assign(**{c: demand[c] * factor for c in amounts})
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -167,6 +168,16 @@ def test_demand_of_one_part_in_one_week():
     assert changed(demand=[f"a/n@{week}=+50%"]).demand == (DemandChange(1.5, "a", None, "north", week),)
     found = changed_demand(DEMAND, changed(demand=[f"a/*@{week}=+50%", "*/*=-50%"]), ["quantity"])
     assert found["quantity"].tolist() == pytest.approx([4.0, 6.0, 2.0])
+
+
+def test_changes_of_single_cells_apply_in_turn_and_with_others():
+    cells = [f"a/north@{FIRST}=+50%", f"a/north@{FIRST}=-50%", f"b/north@{add_weeks(FIRST, 1)}=+100%"]
+    change = changed(demand=[*cells, "*/*=+10%"])
+    assert [c.is_cell for c in change.demand] == [True, True, True, False]
+    factor = np.prod([np.where(c.covers(DEMAND), c.factor, 1.0) for c in change.demand], axis=0)
+    found = changed_demand(DEMAND, change, ["quantity"])["quantity"]
+    np.testing.assert_allclose(found, DEMAND["quantity"] * factor)
+    np.testing.assert_allclose(factor, [0.825, 1.1, 2.2])
 
 
 def test_a_week_that_is_not_planned_is_refused():

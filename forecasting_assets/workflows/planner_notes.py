@@ -32,7 +32,7 @@ def read_notes(settings: Settings, lake: Lake, weeks: list[date]) -> pd.DataFram
     settings, lake
         Settings of the home, and its tables.
     weeks
-        Weeks of the demand that the forecasts are made from, sorted.
+        Weeks of the demand that the forecasts are made from, sorted; there may be none.
 
     Returns
     -------
@@ -44,6 +44,8 @@ def read_notes(settings: Settings, lake: Lake, weeks: list[date]) -> pd.DataFram
     PlanningFileError
         If a planning file cannot be used.
     """
+    if not weeks:  # a model that is fitted before the first week of history
+        return pd.DataFrame(columns=NOTE_COLUMNS)
     folder = PlanningFolder.of(settings)
     corrections, successors = (folder.used_by(weeks[-1], of) for of in (CORRECTIONS, SUCCESSIONS))
     notes = [correction_notes(corrections)] if len(corrections) else []

@@ -177,6 +177,7 @@ def test_forked_runs_can_be_terminated_and_killed_and_runs_start_without_the_war
     assert states(copied, "business_impact", [week]) == ["fresh"]
 
 
+@pytest.mark.matrix
 def test_a_blocked_week_stays_blocked_in_a_backfill(served):
     copied, address = served
     week, settings = PLANNED[-2], copied.path / "forecasting.toml"
@@ -196,6 +197,7 @@ def test_a_blocked_week_stays_blocked_in_a_backfill(served):
     assert states(copied, "business_impact", [week]) == ["failed"]
 
 
+@pytest.mark.matrix
 def test_runs_use_a_session_of_their_own_and_say_so_when_the_spark_server_has_ended(home, served):
     copied, address = served
     week = WEEKS[30]

@@ -21,7 +21,7 @@ from forecasting_assets.workflows.covariate_what_if import covariate_effect, dem
 from forecasting_assets.workflows.what_if import Case, plan_case
 from forecasting_assets_tests.support.homes import PLANNED, WEEKS, rows
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.matrix]
 
 WEEK, HORIZON = PLANNED[-1], 6
 MODELS = "key:sarimax_model or key:xgb_model"
@@ -90,7 +90,6 @@ def test_series_with_a_plan_are_forecast_with_it_and_all_others_as_before(home_c
     assert plan_case(home_copy.settings, home_copy.lake, WEEK, case).change.demand == demand_changes(effect)
 
 
-@pytest.mark.matrix
 def test_corrections_and_successors_change_the_series_they_name_from_the_week_they_are_entered(home_copy):
     before = {week: forecasts(home_copy, week) for week in PLANNED[-2:]}
     demand = home_copy.lake.read_pandas(WEEKLY_DEMAND, WEEKS[-26:], [*SERIES, "quantity"])

@@ -111,7 +111,9 @@ def test_a_backfill_is_resumed_with_the_weeks_that_are_not_fresh(home_copy, caps
     assert "Nothing to do: every week is fresh." in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("step", "seconds"), [("clean_orders", 1.0), ("weekly_demand", 0.0)])
+@pytest.mark.parametrize(
+    ("step", "seconds"), [("clean_orders", 1.0), pytest.param("weekly_demand", 0.0, marks=pytest.mark.matrix)]
+)
 def test_a_killed_run_leaves_whole_weeks_and_the_next_one_repairs(home, home_copy, step, seconds):
     weeks, tables = WEEKS[20:32], [RAW_ORDERS, CLEAN_ORDERS, REJECTED_ORDERS, WEEKLY_DEMAND]
     for table in tables:

@@ -47,7 +47,7 @@ def test_a_model_of_the_users_own_is_forecast_judged_logged_and_combined(home_co
     judged = report[(report["model"] == "half_year") & (report["segment"] == "all")].set_index(
         ["horizon", "metric"]
     )["value"]
-    assert judged[1, "n"] == len(own) / own["horizon"].max()
+    assert judged[1, "n"] == rows(home_copy, OWN, ORIGIN)["horizon"].eq(1).sum()
     weights = report[report["metric"] == "weight"].pivot(
         index=["segment", "horizon"], columns="model", values="value"
     )

@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecasting_assets.features.build import feature_columns
+from forecasting_assets.forecasting.combine import combine
 from forecasting_assets.lake.freshness import freshness_of
 from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets.tables import (
+    BACKTEST_REPORT,
     CLEANED_POINTS,
     KNOWN_COVARIATES,
     SARIMAX_MODEL,
@@ -77,9 +80,11 @@ def test_series_with_a_plan_are_forecast_with_it_and_all_others_as_before(home_c
     # The same models forecast a case with other prices; weeks and parts without a changed price stay as they are.
     changes = [f"{parts[0]}/*@{add_weeks(WEEK, 2)}:unit_price=-50%"]
     effect = covariate_effect(home_copy.settings, home_copy.lake, WEEK, changes)
-    models = pd.concat([table[table["part_id"] == parts[0]] for table in after.values()])
-    mean = models.groupby([*SERIES, "target_week"])["mean"].mean().to_numpy()
-    np.testing.assert_allclose(effect["before"], mean, rtol=1e-6)
+    segments = rows(home_copy, feature_columns(HORIZON), WEEK)[[*SERIES, "segment"]]
+    tables = {name.removesuffix("_model"): table for name, table in after.items()}
+    combined = combine(tables, segments, rows(home_copy, BACKTEST_REPORT, WEEK))
+    of_part = combined[combined["part_id"] == parts[0]].sort_values([*SERIES, "target_week"])
+    np.testing.assert_allclose(effect["before"], of_part["mean"], rtol=1e-6)
     changed = (effect["before"] - effect["after"]).abs() > 1e-9
     # XGBoost also sees the price of the week before a target.
     assert set(effect.loc[changed, "target_week"].dt.date) <= set(

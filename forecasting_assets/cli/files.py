@@ -11,6 +11,7 @@ import click
 from forecasting_assets.cli.exit_codes import FAILED
 from forecasting_assets.cli.home import load_existing_settings
 from forecasting_assets.cli.output import json_option, print_json, print_line
+from forecasting_assets.tables import TEMPLATES
 from forecasting_assets.weeks import parse_week
 from forecasting_assets.wording import count
 
@@ -22,15 +23,6 @@ if TYPE_CHECKING:
 
 #: As the workflows name them, which are imported only when a command runs.
 EXPORTS = ("plan", "forecast", "shortages", "manufacturer")
-TEMPLATES = (
-    "forecast_overrides",
-    "locked_allocations",
-    "stock",
-    "work_in_progress",
-    "known_covariates",
-    "demand_corrections",
-    "successors",
-)
 
 
 def _week_option(command: Any) -> Any:

@@ -62,6 +62,11 @@ def outliers(demand: np.ndarray, known: int, corrections: Corrections | None = N
     return found if corrections is None else found & ~corrections.kept | corrections.excluded
 
 
+def without_outliers(demand: np.ndarray, known: int, corrections: Corrections | None = None) -> np.ndarray:
+    """Return demand with zero in place of `outliers`, whose parameters these are: (series, weeks), in units."""
+    return np.where(outliers(demand, known, corrections), 0.0, demand)
+
+
 def interruptions(demand: np.ndarray, known: int, corrections: Corrections | None = None) -> np.ndarray:
     """Find weeks in which a series that is ordered nearly every week was not ordered for a while, as if closed.
 

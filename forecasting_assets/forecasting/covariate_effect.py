@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from forecasting_assets.forecasting.cleaning import interruptions, outliers
+from forecasting_assets.forecasting.cleaning import interruptions, outliers, without_outliers
 from forecasting_assets.forecasting.covariates import KnownCovariates, linear_values
 from forecasting_assets.forecasting.panel import Panel, in_units, mean_demand, to_log_scale
 
@@ -154,8 +154,7 @@ def _usual_values(known: KnownCovariates, fitted_at: int) -> np.ndarray:
 
 def _log_demand(panel: Panel, fitted_at: int) -> tuple[np.ndarray, np.ndarray]:
     """Logarithmic demand (series, weeks), and the mean demand that it is relative to (series,), in units."""
-    usual = np.where(outliers(panel.demand, fitted_at, panel.corrections), 0.0, panel.demand)
-    scale = mean_demand(usual, fitted_at)
+    scale = mean_demand(without_outliers(panel.demand, fitted_at, panel.corrections), fitted_at)
     return to_log_scale(panel.demand, scale), scale
 
 

@@ -106,7 +106,7 @@ def _units(model: XgbModel, features: pd.DataFrame, base: Baseline) -> np.ndarra
     with_season = level * np.exp(cells.of(base.rolling.season))
     units[:, names.index(SEASON_DRIVER)] += with_season - level
     units[:, names.index(COVARIATES)] += start - with_season
-    forecast = base.limited(after, cells)
+    forecast = base.rolling.limited(after, cells)
     units[:, names.index(OTHER)] += forecast - after
     columns = np.column_stack([level, units, forecast])
     return columns.reshape(len(features), horizon, -1)

@@ -154,17 +154,20 @@ class Panel:
             (series, columns): codes of `demand_patterns.PATTERNS`, from the ACTIVE_WEEKS weeks that end with each of
             `columns`.
         """
-
-        def recent_sum(x: np.ndarray) -> np.ndarray:
-            total = np.cumsum(np.pad(x, ((0, 0), (1, 0))), axis=1)
-            recent: np.ndarray = total[:, columns + 1] - total[:, np.maximum(columns + 1 - ACTIVE_WEEKS, 0)]
-            return recent
-
         age = columns + 1 - self.first_order[:, None]
-        orders = np.maximum(recent_sum((self.demand > 0).astype(float)), 1.0)
-        mean = np.maximum(recent_sum(self.demand) / orders, 1e-12)
-        cv2 = recent_sum(self.demand**2) / orders / mean**2 - 1
+        counted = (self.demand > 0).astype(float), self.demand, self.demand**2
+        orders, units, squares = (recent_sum(values, ACTIVE_WEEKS)[:, columns] for values in counted)
+        orders = np.maximum(orders, 1.0)
+        mean = np.maximum(units / orders, 1e-12)
+        cv2 = squares / orders / mean**2 - 1
         return pattern_codes(age, np.minimum(age, ACTIVE_WEEKS) / orders, cv2)
+
+
+def recent_sum(values: np.ndarray, weeks: int) -> np.ndarray:
+    """Return the sum of the `weeks` columns up to each column, (rows, columns)."""
+    total = np.cumsum(np.pad(values, ((0, 0), (weeks, 0))), axis=1)
+    recent: np.ndarray = total[:, weeks:] - total[:, :-weeks]
+    return recent
 
 
 def mean_demand(demand: np.ndarray, known: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from forecasting_assets.features.demand_patterns import ADI_LIMIT
 from forecasting_assets.forecasting.candidates import CANDIDATES, candidate_forecasts
 from forecasting_assets.forecasting.cleaning import interruptions, outliers
 from forecasting_assets.forecasting.covariate_effect import Regressors
-from forecasting_assets.forecasting.panel import Panel, mean_demand, to_log_scale
+from forecasting_assets.forecasting.panel import Panel, in_units, mean_demand, to_log_scale
 
 #: Weight of an out-of-sample error relative to one a week later.
 MEMORY = 0.98
@@ -143,6 +143,18 @@ class RollingForecasts:
     booked_share: np.ndarray | None = None
     regressors: Regressors | None = None
     young: np.ndarray | None = None
+
+    def limited(self, units: np.ndarray, cells: "Cells") -> np.ndarray:
+        """Return forecasts of some cells (cells, ...), in units, none of them above the limit of its series.
+
+        Series that have just begun are moved to the level that they borrow before.
+        """
+        at, by_cell = (cells.series, cells.column), (-1, *[1] * (units.ndim - 1))
+        highest = in_units(self.highest[at], self.scale[cells.series])
+        if self.young is not None:
+            units = units * self.young[at].reshape(by_cell)
+        limited: np.ndarray = np.minimum(units, highest.reshape(by_cell))
+        return limited
 
 
 @dataclass(frozen=True)

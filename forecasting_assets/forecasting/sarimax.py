@@ -356,11 +356,7 @@ def cell_distributions(
     """
     values = _arima_distributions(model, rolling, scales, cells)
     blended = blend_own_history(values, rolling, cells.series, cells.column)
-    if rolling.young is not None:
-        at = cells.series, cells.column
-        highest = in_units(rolling.highest[at], rolling.scale[cells.series])
-        blended = np.minimum(blended * rolling.young[at][:, None], highest[:, None])
-    return at_least_booked(blended, rolling, cells)
+    return at_least_booked(rolling.limited(blended, cells), rolling, cells)
 
 
 def _arima_distributions(

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from forecasting_assets.features.window import ACTIVE_WEEKS
-from forecasting_assets.forecasting.cleaning import outliers
-from forecasting_assets.forecasting.panel import Panel
+from forecasting_assets.forecasting.cleaning import without_outliers
+from forecasting_assets.forecasting.panel import Panel, recent_sum
 
 #: Weeks from the first order in which a series borrows its level.
 YOUNG_WEEKS = 8
@@ -56,7 +56,7 @@ class YoungLevels:
         known = np.flatnonzero((begun >= begun.min() + LIKE_WEEKS) & (begun + 2 * YOUNG_WEEKS <= last + 1))
         if len(known) < MIN_SERIES:
             return None
-        demand = _usual_demand(panel, last)
+        demand = without_outliers(panel.demand, last, panel.corrections)
         loss, like_means = np.zeros(len(WORTH)), _like_means(panel, demand)
         for age in range(1, YOUNG_WEEKS + 1):
             column = begun[known] + age - 1
@@ -76,7 +76,8 @@ class YoungLevels:
         """
         week = np.arange(panel.demand.shape[1])
         age = week - panel.first_order[:, None] + 1
-        own = np.cumsum(_usual_demand(panel, fitted_at), axis=1) / np.maximum(age, 1)
+        demand = without_outliers(panel.demand, fitted_at, panel.corrections)
+        own = np.cumsum(demand, axis=1) / np.maximum(age, 1)
         names = zip(panel.series["part_category"], panel.series["region"], strict=True)
         like = np.array([self.levels.get(c, {}).get(r, np.nan) for c, r in names])[:, None]
         weight = like_weight(age, self.worth)
@@ -110,27 +111,15 @@ def _window_mean(demand: np.ndarray, series: np.ndarray, first: np.ndarray, last
     return mean
 
 
-def _usual_demand(panel: Panel, known: int) -> np.ndarray:
-    """Demand of a panel without absurd quantities and weeks that planners have excluded, (series, weeks)."""
-    return np.where(outliers(panel.demand, known, panel.corrections), 0.0, panel.demand)
-
-
 def _like_means(panel: Panel, demand: np.ndarray) -> np.ndarray:
     """Mean weekly demand of the active like series of each series over LIKE_WEEKS weeks up to each, (series, weeks)."""
     groups = panel.series.groupby(["part_category", "region"], sort=False, observed=True).ngroup().to_numpy()
     shape = groups.max() + 1, demand.shape[1]
     total, active = np.zeros(shape), np.zeros(shape)
-    np.add.at(total, groups, _recent_sum(demand, LIKE_WEEKS))
-    np.add.at(active, groups, _recent_sum((demand > 0).astype(float), ACTIVE_WEEKS) > 0)
+    np.add.at(total, groups, recent_sum(demand, LIKE_WEEKS))
+    np.add.at(active, groups, recent_sum((demand > 0).astype(float), ACTIVE_WEEKS) > 0)
     of_series: np.ndarray = (total / LIKE_WEEKS / np.maximum(active, 1))[groups]
     return of_series
-
-
-def _recent_sum(values: np.ndarray, weeks: int) -> np.ndarray:
-    """Sum of the `weeks` columns up to each, (rows, weeks)."""
-    total = np.cumsum(np.pad(values, ((0, 0), (weeks, 0))), axis=1)
-    recent: np.ndarray = total[:, weeks:] - total[:, :-weeks]
-    return recent
 
 
 def _levels(panel: Panel, demand: np.ndarray) -> dict[str, dict[str, float]]:

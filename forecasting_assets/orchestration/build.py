@@ -28,6 +28,7 @@ from forecasting_assets.runtime.messages import Channels
 from forecasting_assets.runtime.spark import Spark
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import DEMAND_FORECAST, model_table
+from forecasting_assets.workflows.forecasts import model_tables
 
 #: By noon of each Monday (UTC) a plan must have been made since the week before closed.
 PLAN_DUE = dg.FreshnessPolicy.cron("0 12 * * 1", lower_bound_delta=timedelta(hours=12), timezone="UTC")
@@ -78,8 +79,7 @@ def _model_function(model: ForecastingModel) -> AssetFunction:
 
 def asset_checks(settings: Settings) -> dict[str, CheckFunction]:
     """Return how the checks of each asset are evaluated."""
-    tables = [model_table(model.name) for model in find_models(settings.forecasting.models)]
-    findings = forecast_checks.forecast_findings
+    findings, tables = forecast_checks.forecast_findings, model_tables(settings).values()
     return _CHECKS | {table.name: CheckFunction(partial(findings, table=table)) for table in tables}
 
 

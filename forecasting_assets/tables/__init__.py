@@ -65,6 +65,7 @@ from forecasting_assets.tables.planning_files import (
     PROMISES,
     STOCK,
     SUCCESSORS,
+    TEMPLATES,
     WORK_IN_PROGRESS,
 )
 from forecasting_assets.tables.schema import Column, ColumnType, Table, texts_ddl
@@ -138,6 +139,7 @@ __all__ = [
     "SUCCESSORS",
     "SUPPLY_LEDGER",
     "SUPPLY_POSITION",
+    "TEMPLATES",
     "WEEK",
     "WEEKLY_DEMAND",
     "WORK_IN_PROGRESS",

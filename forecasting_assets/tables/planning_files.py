@@ -165,6 +165,9 @@ PLANNING_FILES = {
     )
 }
 
+#: Kinds that have a template to fill in; promises are written by the command promise.
+TEMPLATES = tuple(kind for kind in PLANNING_FILES if kind != PROMISES.name)
+
 #: Kind -> column with the day on which a row became known: week W uses the rows known by its Sunday.
 KNOWN_ON = {
     "forecast_overrides": "entered",

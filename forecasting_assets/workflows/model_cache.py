@@ -102,18 +102,30 @@ def _sample(settings: Settings, lake: Lake, fitted_at: date) -> tuple[pd.DataFra
     tuple
         Demand, bookings and known covariates of a sample of the parts, and the totals of all; no more is in memory.
     """
-    weeks, columns = history_weeks(settings, fitted_at, fitted_at), [*SERIES, "part_category", "quantity"]
+    weeks = history_weeks(settings, fitted_at, fitted_at)
     notes = read_notes(settings, lake, weeks)
     sample, totals = PartSample(settings.forecasting.fit_series), []
+    for rows, of_rows in demand_with_totals(lake, weeks, notes):
+        sample.add(rows)
+        totals.append(of_rows)
+    covariates = [sample.about(rows) for rows in known_covariates(settings, lake, fitted_at, fitted_at)]
+    others = [*covariates, sample.about(notes)] if len(notes) else covariates
+    return pd.concat([sample.rows, *others], ignore_index=True), GroupTotals.joined(totals)
+
+
+def demand_with_totals(
+    lake: Lake, weeks: Sequence[date], notes: pd.DataFrame
+) -> Iterator[tuple[pd.DataFrame, GroupTotals]]:
+    """Read the demand and the bookings of `weeks`, some rows at a time, each with their totals.
+
+    `notes` are those of `planner_notes.read_notes`, which count in the totals.
+    """
+    columns = [*SERIES, "part_category", "quantity"]
     batches = [lake.batches(WEEKLY_DEMAND, weeks, columns)]
     if booked := list(books_with_rows(lake, weeks)):
         batches.append(lake.batches(ORDER_BOOK, booked, [*columns, "due_week"]))
     for rows in chain(*batches):
-        sample.add(rows)
-        totals.append(GroupTotals.from_history(pd.concat([rows, notes]) if len(notes) else rows))
-    covariates = [sample.about(rows) for rows in known_covariates(settings, lake, fitted_at, fitted_at)]
-    others = [*covariates, sample.about(notes)] if len(notes) else covariates
-    return pd.concat([sample.rows, *others], ignore_index=True), GroupTotals.joined(totals)
+        yield rows, GroupTotals.from_history(pd.concat([rows, notes]) if len(notes) else rows)
 
 
 def known_covariates(settings: Settings, lake: Lake, fitted_at: date, last: date) -> Iterator[pd.DataFrame]:
@@ -211,13 +223,14 @@ def fit_ids(
         if model.reads_features:
             files += [feature_files.get(w) for w in training_weeks(settings, week)]
         notes = folder.versions(week, NOTES)
-        ids[week] = fingerprint([str(week), files, notes, used, code(), *_own_code(model)])
+        ids[week] = fingerprint([str(week), files, notes, used, code(), *_own_code(type(model))])
     return ids
 
 
-def _own_code(model: ForecastingModel) -> list[str]:
+@cache
+def _own_code(kind: type[ForecastingModel]) -> list[str]:
     """Return what identifies the code of a model of another package."""
-    module = inspect.getmodule(type(model))
+    module = inspect.getmodule(kind)
     if module is None or module.__name__.startswith("forecasting_assets."):
         return []
     try:

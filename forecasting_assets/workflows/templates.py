@@ -27,17 +27,6 @@ from forecasting_assets.tables import (
 )
 from forecasting_assets.weeks import add_weeks
 
-#: Kinds of planning files that have a template; promises are written by the command promise.
-TEMPLATES = (
-    "forecast_overrides",
-    "locked_allocations",
-    "stock",
-    "work_in_progress",
-    "known_covariates",
-    "demand_corrections",
-    "successors",
-)
-
 
 def read_template(settings: Settings, lake: Lake, kind: str, week: date) -> pd.DataFrame:
     """Return the template of a kind of planning file.
@@ -47,7 +36,7 @@ def read_template(settings: Settings, lake: Lake, kind: str, week: date) -> pd.D
     settings, lake
         Settings of the home, and its tables.
     kind
-        One of TEMPLATES.
+        One of `tables.TEMPLATES`.
     week
         A planned week.
 

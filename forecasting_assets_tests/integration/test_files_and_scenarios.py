@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import click
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -13,12 +14,11 @@ from forecasting_assets.lake.home import open_home
 from forecasting_assets.lake.sql import lake_tables, run_query
 from forecasting_assets.orchestration.assets.planning import manufacturer_network
 from forecasting_assets.orchestration.checks.planning import plan_findings
-from forecasting_assets.tables import ALLOCATION_PLAN, DEMAND_PLAN, PLANNING_FILES, SUPPLY_POSITION
+from forecasting_assets.tables import ALLOCATION_PLAN, DEMAND_PLAN, PLANNING_FILES, SUPPLY_POSITION, TEMPLATES
 from forecasting_assets.tables.table_files import file_content
 from forecasting_assets.workflows.demand import plan_demand_of_week
 from forecasting_assets.workflows.exports import EXPORT_KINDS, Export, read_export, write_exports
 from forecasting_assets.workflows.planning import plan_week
-from forecasting_assets.workflows.templates import TEMPLATES
 from forecasting_assets_tests.support.homes import PLANNED
 
 pytestmark = pytest.mark.spark
@@ -83,8 +83,10 @@ def test_what_cannot_be_done_is_one_line(at_home, tmp_path, capsys, arguments, s
 
 def test_the_commands_offer_what_there_is():
     assert files.EXPORTS == EXPORT_KINDS
-    assert files.TEMPLATES == TEMPLATES
-    assert {"promises", *files.TEMPLATES} == set(PLANNING_FILES)
+    (kinds,) = (param.type for param in files.template.params if param.name == "kind")
+    assert isinstance(kinds, click.Choice)
+    assert tuple(kinds.choices) == TEMPLATES
+    assert {"promises", *TEMPLATES} == set(PLANNING_FILES)
 
 
 def test_a_sheet_that_is_confirmed_and_landed_stands_in_the_plan(at_copy, capsys):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.forecast_arrays import SeriesIndex
-from forecasting_assets.forecasting.panel import Panel, in_units, week_numbers
+from forecasting_assets.forecasting.panel import Panel, week_numbers
 from forecasting_assets.forecasting.rolling import Cells, RollingForecasts
 from forecasting_assets.forecasting.sarimax import SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
@@ -82,19 +82,6 @@ class Baseline:
         units = self.usual.in_units(relative, cells.series, cells.column)
         factor: np.ndarray = np.exp(self._effect(cells)).reshape(-1, *[1] * (units.ndim - 1))
         return np.asarray(units * factor)
-
-    def limited(self, units: np.ndarray, cells: Cells) -> np.ndarray:
-        """Return forecasts of some cells (cells, ...), in units, none of them above the limit of its series.
-
-        Series that have just begun are moved to the level that they borrow before.
-        """
-        rolling, at = self.rolling, (cells.series, cells.column)
-        by_cell = (-1, *[1] * (units.ndim - 1))
-        highest = in_units(rolling.highest[at], rolling.scale[cells.series])
-        if rolling.young is not None:
-            units = units * rolling.young[at].reshape(by_cell)
-        limited: np.ndarray = np.minimum(units, highest.reshape(by_cell))
-        return limited
 
     @property
     def _past_effect(self) -> np.ndarray:

@@ -75,5 +75,5 @@ def _distributions(model: XgbModel, features: pd.DataFrame, base: Baseline) -> n
     x = design(repeated, horizon, base, model.categories, model.countries, model.with_book)
     cells = base.cells(repeated, horizon)
     relative = np.column_stack([booster.inplace_predict(x) for booster in (model.mean, model.quantiles)])
-    values = base.limited(base.in_units(relative, cells), cells)
+    values = base.rolling.limited(base.in_units(relative, cells), cells)
     return sarimax.at_least_booked(values, base.rolling, cells)

@@ -1,5 +1,6 @@
 """The models judged by rolling origin, and combined by how accurate they were."""
 
+from collections.abc import Mapping
 from datetime import date
 
 import pandas as pd
@@ -7,6 +8,7 @@ import pandas as pd
 from forecasting_assets.forecasting.checks import check_beats_naive
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.settings import Settings
+from forecasting_assets.tables import Table
 from forecasting_assets.tracking.client import Tracking
 from forecasting_assets.workflows.forecasts import (
     backtest_weeks,
@@ -27,24 +29,24 @@ def backtest_report(weeks: list[date], settings: Settings, lake: Lake, tracking:
 
     It also holds the accuracy of the seasonal naive forecast, and the weights of the models that follow from theirs.
     """
-    backtests = backtest_weeks(settings, lake, weeks)
+    models, backtests = model_tables(settings), backtest_weeks(settings, lake, weeks)
     reports = {week: backtest.report for week, backtest in backtests.items()}
     tasks = {week: (settings, lake, week, backtest) for week, backtest in backtests.items()}
     for week, result in each_week(write_backtest, tasks, tasks.values()):
-        _log_metrics(settings, tracking, week, reports[week])
+        _log_metrics(models, tracking, week, reports[week])
         yield week, result
     findings = {week: check_beats_naive(report) for week, report in reports.items()}
     # A check passes without figures while no forecast can be judged yet.
     better = [week for week, finding in findings.items() if finding.passed and finding.metadata]
     if better:
         evidence = {name: f"{value:.4f}" for name, value in findings[max(better)].metadata.items()}
-        for table in model_tables(settings).values():
+        for table in models.values():
             tracking.promote(table.name, max(better), evidence)
 
 
-def _log_metrics(settings: Settings, tracking: Tracking, week: date, report: pd.DataFrame) -> None:
+def _log_metrics(models: Mapping[str, Table], tracking: Tracking, week: date, report: pd.DataFrame) -> None:
     """Log the metrics of a model in its own run, and those of other forecasts in a run each."""
-    for model, table in model_tables(settings).items():
+    for model, table in models.items():
         tracking.add_metrics(table.name, week, metrics_by_step(report, model))
     for name, model in _OTHER_FORECASTS.items():
         if metrics := metrics_by_step(report, model):

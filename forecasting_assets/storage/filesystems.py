@@ -1,6 +1,7 @@
 """The pyarrow file system of a folder or URL."""
 
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,6 +73,11 @@ def open_filesystem(path: str | Path) -> tuple["FileSystem", str]:
     return filesystem, "/".join(part for part in (root, parts.path.strip("/")) if part)
 
 
+def s3_endpoint(variables: Mapping[str, str] = os.environ) -> str | None:
+    """Return the address of the S3 server that environment variables name; None if it is Amazon's."""
+    return variables.get("AWS_ENDPOINT_URL_S3") or variables.get("AWS_ENDPOINT_URL")
+
+
 def _refuse_options(url: str, parts: SplitResult) -> None:
     """Refuse a URL that holds more than a place, as settings and messages would show it to everyone."""
     place, is_query, _ = url.partition("?")
@@ -101,11 +107,9 @@ def _open_store(store: str, environment: tuple[tuple[str, str], ...]) -> tuple["
     filesystem, root = fs.FileSystem.from_uri(store)
     if isinstance(filesystem, fs.S3FileSystem):
         # from_uri finds region and endpoint, but cannot be told how often to try.
-        variables = dict(environment)
-        endpoint = variables.get("AWS_ENDPOINT_URL_S3") or variables.get("AWS_ENDPOINT_URL")
         filesystem = fs.S3FileSystem(
             region=filesystem.region or None,
-            endpoint_override=endpoint,
+            endpoint_override=s3_endpoint(dict(environment)),
             request_timeout=_SECONDS_WITHOUT_DATA,
             retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
         )

@@ -1,0 +1,116 @@
+"""Published tables among processes, in a bucket and as Spark writes the lake."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from devtools.servers import answers, free_port, wait_until
+from forecasting_assets.lake.lake import Lake
+from forecasting_assets.lake.publish import publish
+from forecasting_assets.settings import LakeSettings, Settings
+from forecasting_assets.storage import StoreError
+from forecasting_assets.tables import PLAN_COST
+from forecasting_assets_tests.support.object_store import keys
+from forecasting_assets_tests.support.object_store import store as store
+from forecasting_assets_tests.support.published import FORMATS, read, versions
+
+WEEKS = [date(2024, 3, 4) + timedelta(weeks=i) for i in range(3)]
+#: Writes one week five times and publishes each, beginning together with another process.
+WRITER = """
+import sys, time
+from datetime import date
+from pathlib import Path
+import pandas as pd
+from forecasting_assets.lake.lake import Lake
+from forecasting_assets.lake.publish import publish
+from forecasting_assets.settings import LakeSettings, Settings
+from forecasting_assets.tables import PLAN_COST
+home, format, name = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+settings = Settings(home=home, lake=LakeSettings(format=format))
+lake = Lake(settings.lake_path)
+(home / f"{name}.ready").touch()
+while len(list(home.glob("*.ready"))) < 2:
+    time.sleep(0.01)
+for i in range(5):
+    lake.write_pandas(pd.DataFrame({"part": [name], "amount": [float(i)]}), PLAN_COST, date(2024, 3, 4))
+    publish(settings, lake, [PLAN_COST])
+"""
+
+
+def settings_of(home: Path, format: str, lake: str = "lake") -> Settings:
+    return Settings(home=home, lake=LakeSettings(path=lake, format=format))
+
+
+def write(lake: Lake, week: date, amounts: list[float]) -> None:
+    lake.write_pandas(pd.DataFrame({"part": ["p"] * len(amounts), "amount": amounts}), PLAN_COST, week)
+
+
+def rows(settings: Settings, version: int | None = None) -> list[tuple[date, float]]:
+    found = read(settings, PLAN_COST, version).to_pylist()
+    return [(row["week"], row["amount"]) for row in found]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_two_processes_that_write_a_week_publish_it_in_turn(tmp_path, format):
+    settings = settings_of(tmp_path, format)
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path), format, name], stderr=subprocess.PIPE, text=True
+        )
+        for name in ("one", "two")
+    ]
+    for process in both:
+        _, error = process.communicate(timeout=120)
+        assert process.returncode == 0, error
+    last = Lake(settings.lake_path).read_pandas(PLAN_COST, [date(2024, 3, 4)])
+    made = versions(settings, PLAN_COST)
+    assert read(settings, PLAN_COST).to_pandas()[["part", "amount"]].equals(last[["part", "amount"]])
+    assert 2 <= len(made) <= 10
+    for version in made:  # never two files of the week, and never none
+        assert read(settings, PLAN_COST, version).num_rows == 1
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """Provide an S3 server in a process of its own: delta-rs keeps Python from running while it waits for one."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    command = [str(Path(sys.executable).with_name("moto_server")), "--host", "127.0.0.1", "--port", str(port)]
+    with (
+        (tmp_path / "moto.log").open("w") as log,
+        subprocess.Popen(command, stdout=log, stderr=log) as process,
+    ):
+        try:
+            wait_until(lambda: answers(f"{address}/moto-api/data.json"), 60, "the S3 server answers")
+            yield address
+        finally:
+            process.terminate()
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_bucket_holds_the_same(store, tmp_path, format):
+    settings = settings_of(tmp_path, format, "s3a://shop/lake/")
+    lake = Lake(settings.lake_path)
+    for i, week in enumerate(WEEKS[:3]):
+        write(lake, week, [1.0] * i)
+    publish(settings, lake, [PLAN_COST])
+    write(lake, WEEKS[0], [5.0])
+    publish(settings, lake, [PLAN_COST])
+    settings = settings_of(tmp_path, format, "s3://shop/lake")
+    assert rows(settings) == [(WEEKS[0], 5.0), (WEEKS[1], 1.0), (WEEKS[2], 1.0), (WEEKS[2], 1.0)]
+    first, _ = versions(settings, PLAN_COST)
+    assert rows(settings, first) == [(WEEKS[1], 1.0), (WEEKS[2], 1.0), (WEEKS[2], 1.0)]
+    assert [key for key in keys(store) if key.endswith("/")] == []
+    with pytest.raises(StoreError) as caught:
+        publish(
+            settings_of(tmp_path / "other", format, "s3://no-such-bucket/lake"),
+            Lake("s3://no-such-bucket/lake"),
+            [PLAN_COST],
+        )
+    assert caught.value.kind == "missing"

@@ -1,0 +1,251 @@
+"""Tables published as Delta and Iceberg tables: the rows of the lake, in versions that stay as they are."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+from pyiceberg.catalog import load_catalog
+from pyiceberg.utils.config import Config
+
+from forecasting_assets.lake import publish as publishing
+from forecasting_assets.lake.lake import Lake
+from forecasting_assets.lake.publish import publish
+from forecasting_assets.lake.sql import lake_tables
+from forecasting_assets.lake.table_log import PublishError
+from forecasting_assets.pipeline import build_pipeline
+from forecasting_assets.settings import LakeSettings, Settings, SettingsError, load_settings
+from forecasting_assets.tables import PLAN_COST, Table
+from forecasting_assets.tables.arrow import arrow_schema
+from forecasting_assets.tables.schema import Column
+from forecasting_assets_tests.support.published import FORMATS, iceberg_table, read, versions
+
+WEEKS = [date(2024, 3, 4) + timedelta(weeks=i) for i in range(4)]
+VALUES = {
+    pa.string(): ["a'b", None, "ü"],
+    pa.float64(): [0.1, None, -1e300],
+    pa.int64(): [2**62, None, -1],
+    pa.date32(): [date(1999, 12, 31), None, date(2200, 1, 1)],
+    pa.timestamp("us", tz="UTC"): [
+        datetime(2024, 2, 29, 1, 2, 3, 4, UTC),
+        None,
+        datetime(1970, 1, 1, tzinfo=UTC),
+    ],
+    pa.list_(pa.float64()): [[1.5, 2.5], None, []],
+}
+
+
+def settings_of(home: Path, format: str, lake: str = "lake") -> Settings:
+    return Settings(home=home, lake=LakeSettings(path=lake, format=format))
+
+
+@pytest.fixture(params=FORMATS)
+def settings(request, tmp_path) -> Settings:
+    return settings_of(tmp_path, request.param)
+
+
+@pytest.fixture
+def lake(settings) -> Lake:
+    return Lake(settings.lake_path)
+
+
+def write(lake: Lake, week: date, amounts: list[float], table: Table = PLAN_COST) -> None:
+    rows = pa.table(
+        {"part": [f"p{i}" for i in range(len(amounts))], "amount": pa.array(amounts, pa.float64())}
+    )
+    lake.write_table(rows, table.name, week)
+
+
+def amounts(settings: Settings, version: int | None = None) -> dict[date, list[float]]:
+    found: dict[date, list[float]] = {}
+    for row in read(settings, PLAN_COST, version).to_pylist():
+        found.setdefault(row["week"], []).append(row["amount"])
+    return found
+
+
+def test_every_table_has_the_rows_of_the_lake(settings, lake):
+    tables = list(lake_tables(build_pipeline(settings)).values())
+    for table in tables:
+        schema = pa.schema([field for field in arrow_schema(table) if field.name != "week"])
+        rows = pa.table([pa.array(VALUES[field.type], field.type) for field in schema], schema)
+        if table.open:
+            rows = rows.append_column("Ordered by, e-mail", pa.array(["x", "y", "z"]))
+        lake.write_table(rows, table.name, WEEKS[0])
+        lake.write_table(rows.slice(1), table.name, WEEKS[1])
+        lake.write_table(rows.slice(0, 0), table.name, WEEKS[2])
+    publish(settings, lake, tables)
+    for table in tables:
+        published, names = read(settings, table), [name for name in table.names if name != "week"]
+        assert published.schema.names == [*names, "week"]
+        weeks = published["week"].to_pylist()
+        assert weeks == [WEEKS[0]] * 3 + [WEEKS[1]] * 2
+        for i, week in enumerate(WEEKS[:2]):
+            with lake.open_parquet(table, week) as file:
+                written = file.read(names).to_pylist()
+            assert published.slice(3 * i, len(written)).select(names).to_pylist() == written
+
+
+def test_what_changed_is_one_version_and_older_versions_stay_as_they_were(settings, lake):
+    history = []
+    for change in (
+        {WEEKS[0]: [1.0], WEEKS[1]: [2.0, 3.0], WEEKS[2]: []},
+        {WEEKS[0]: [4.0, 5.0], WEEKS[3]: [6.0]},
+        {WEEKS[2]: [7.0]},
+        {WEEKS[2]: []},
+        {WEEKS[0]: [1.0]},  # as it was in the first version
+    ):
+        for week, rows in change.items():
+            write(lake, week, rows)
+        history.append((history[-1] if history else {}) | change)
+        for _ in range(2):  # the second time there is nothing to do
+            publish(settings, lake, [PLAN_COST])
+        assert len(versions(settings, PLAN_COST)) == len(history)
+    for version, known in zip(versions(settings, PLAN_COST), history, strict=True):
+        assert amounts(settings, version) == {week: rows for week, rows in known.items() if rows}
+
+
+def test_a_week_that_was_removed_from_the_lake_is_removed(settings, lake):
+    for week in WEEKS:
+        write(lake, week, [1.0])
+    publish(settings, lake, [PLAN_COST])
+    for file in Path(lake.path, "plan_cost", f"week={WEEKS[1]}").iterdir():
+        file.unlink()
+    publish(settings, lake, [PLAN_COST])
+    assert set(amounts(settings)) == {WEEKS[0], WEEKS[2], WEEKS[3]}
+
+
+def test_a_week_that_is_damaged_stays_as_it_was_published(settings, lake):
+    write(lake, WEEKS[0], [1.0])
+    publish(settings, lake, [PLAN_COST])
+    for week in WEEKS[:2]:
+        file = Path(lake.path, "plan_cost", f"week={week}", "data.parquet")
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"damaged")
+    write(lake, WEEKS[2], [2.0])
+    publish(settings, lake, [PLAN_COST])
+    assert amounts(settings) == {WEEKS[0]: [1.0], WEEKS[2]: [2.0]}
+
+
+def test_a_table_that_gains_a_column_has_it_empty_before(settings, lake):
+    write(lake, WEEKS[0], [1.0])
+    publish(settings, lake, [PLAN_COST])
+    wider = replace(PLAN_COST, columns=(*PLAN_COST.columns, Column("currency", "string", "Its currency")))
+    rows = pa.table({"part": ["p"], "amount": [2.0], "currency": ["EUR"]})
+    lake.write_table(rows, wider.name, WEEKS[1])
+    publish(settings, lake, [wider])
+    assert read(settings, wider)["currency"].to_pylist() == [None, "EUR"]
+    write(lake, WEEKS[2], [3.0])
+    publish(settings, lake, [PLAN_COST])  # by an older release
+    assert read(settings, wider)["amount"].to_pylist() == [1.0, 2.0, 3.0]
+
+
+def test_a_column_of_another_type_is_refused(settings, lake):
+    write(lake, WEEKS[0], [1.0])
+    publish(settings, lake, [PLAN_COST])
+    part, amount = PLAN_COST.columns
+    with pytest.raises(PublishError, match="amount") as caught:
+        publish(settings, lake, [replace(PLAN_COST, columns=(part, replace(amount, type="string")))])
+    assert (caught.value.table, caught.value.format) == ("plan_cost", settings.lake.format)
+    assert "\n" not in str(caught.value)
+    assert amounts(settings) == {WEEKS[0]: [1.0]}
+
+
+@pytest.mark.parametrize("before", [[], [0.0]], ids=["new week", "replaced week"])
+def test_of_two_writers_of_a_week_one_publishes_it_and_the_other_tries_again(
+    settings, lake, monkeypatch, before
+):
+    for week in WEEKS[: len(before)]:
+        write(lake, week, before)
+    publish(settings, lake, [PLAN_COST])
+    attempts = []
+
+    def overtaken(*args):
+        attempts.append(args)
+        if (
+            len(attempts) == 1
+        ):  # another process writes the week after this one has read it, and commits first
+            write(lake, WEEKS[0], [2.0])
+            publish(settings, lake, [PLAN_COST])
+        return copy(*args)
+
+    copy = publishing._copy
+    monkeypatch.setattr(publishing, "_copy", overtaken)
+    write(lake, WEEKS[0], [1.0])
+    before_race = len(versions(settings, PLAN_COST))
+    publish(settings, lake, [PLAN_COST])
+    assert amounts(settings) == {WEEKS[0]: [2.0]}
+    assert len(versions(settings, PLAN_COST)) == before_race + 1
+    assert len(attempts) == 2
+
+
+def test_who_always_comes_second_gives_up(settings, lake, monkeypatch):
+    amounts = iter(range(100))
+
+    def overtaken(*args):
+        with monkeypatch.context() as other:
+            other.setattr(publishing, "_copy", copy)
+            write(lake, WEEKS[0], [float(next(amounts))])
+            publish(settings, lake, [PLAN_COST])
+        write(lake, WEEKS[0], [float(next(amounts))])
+        return copy(*args)
+
+    copy = publishing._copy
+    monkeypatch.setattr(publishing, "_ATTEMPTS", 2)
+    monkeypatch.setattr(publishing, "_copy", overtaken)
+    write(lake, WEEKS[0], [float(next(amounts))])
+    with pytest.raises(PublishError, match="try again"):
+        publish(settings, lake, [PLAN_COST])
+    assert len(versions(settings, PLAN_COST)) == 2
+
+
+def test_duckdb_reads_it(settings, lake):
+    for i, week in enumerate(WEEKS):
+        write(lake, week, [1.0 + i, 2.0])
+    publish(settings, lake, [PLAN_COST])
+    rows = read(settings, PLAN_COST)  # DuckDB finds it by its name
+    found = duckdb.sql(
+        "select week, sum(amount) from rows where week > '2024-03-11' group by 1 order by 1"
+    ).fetchall()
+    assert rows.num_rows == 8
+    assert found == [(WEEKS[2], 5.0), (WEEKS[3], 6.0)]
+
+
+def test_the_catalog_of_another_lake_is_left_alone(tmp_path):
+    settings = settings_of(tmp_path, "iceberg")
+    write(Lake(settings.lake_path), WEEKS[0], [1.0])
+    publish(settings, Lake(settings.lake_path), [PLAN_COST])
+    moved = settings_of(tmp_path, "iceberg", "moved")
+    with pytest.raises(PublishError, match=r"\[lake\]"):
+        publish(moved, Lake(moved.lake_path), [PLAN_COST])
+    assert not Path(moved.lake_path).exists()
+    assert iceberg_table(settings, PLAN_COST).scan().to_arrow().num_rows == 1
+
+
+def test_a_catalog_that_pyiceberg_knows_by_name_is_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYICEBERG_CATALOG__PLANT__URI", f"sqlite:///{tmp_path}/plant.db")
+    monkeypatch.setattr("pyiceberg.catalog._ENV_CONFIG", Config())  # it is read when a process begins
+    other = LakeSettings(format="iceberg", catalog="plant", namespace="planning")
+    settings = Settings(home=tmp_path, lake=other)
+    write(Lake(settings.lake_path), WEEKS[0], [1.0])
+    publish(settings, Lake(settings.lake_path), [PLAN_COST])
+    assert load_catalog("plant").load_table("planning.plan_cost").scan().to_arrow().num_rows == 1
+
+
+@pytest.mark.parametrize(("format", "package"), [("delta", "deltalake"), ("iceberg", "pyiceberg")])
+def test_a_missing_package_is_one_line_that_names_the_extra(tmp_path, monkeypatch, format, package):
+    monkeypatch.setattr("forecasting_assets.settings.find_spec", lambda name: None)
+    (tmp_path / "forecasting.toml").write_text(f'[lake]\nformat = "{format}"\n')
+    with pytest.raises(SettingsError, match=rf"{package}.*forecasting-assets\[{format}\]") as caught:
+        load_settings(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_parquet_publishes_nothing(tmp_path):
+    settings = Settings(home=tmp_path)
+    write(Lake(settings.lake_path), WEEKS[0], [1.0])
+    publish(settings, Lake(settings.lake_path), [PLAN_COST])
+    assert [folder.name for folder in Path(settings.lake_path).iterdir() if folder.name[0] != "_"] == [
+        "plan_cost"
+    ]

@@ -3,13 +3,12 @@
 import json
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from forecasting_assets.lake.table_log import CommitConflictError, PublishedFile, TableLog
-from forecasting_assets.storage import is_url, s3_endpoint
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,21 +29,31 @@ class DeltaLog(TableLog):
         Folder or URL of the table.
     schema
         Its columns; the last is the week, by which it is partitioned.
+    location
+        Region and endpoint of its store, if that is S3.
     """
 
     uri: str
     schema: "pa.Schema"
+    location: Mapping[str, str]
     _table: Any = field(default=None, init=False)
 
     def read(self) -> list[PublishedFile]:
         """Return the files of the newest version; create the table, or add columns to it, where needed."""
         import pyarrow as pa
-        from deltalake import DeltaTable
+        from deltalake import CommitProperties, DeltaTable
 
-        options = _store_options(self.uri)
+        options = {"allow_http": "true"} | {f"aws_{name}": value for name, value in self.location.items()}
         with _conflicts():
             if not DeltaTable.is_deltatable(self.uri, options):
-                DeltaTable.create(self.uri, self.schema, partition_by=["week"], storage_options=options)
+                DeltaTable.create(
+                    self.uri,
+                    self.schema,
+                    mode="ignore",
+                    partition_by=["week"],
+                    storage_options=options,
+                    commit_properties=CommitProperties(max_commit_retries=0),
+                )
             self._table = DeltaTable(self.uri, storage_options=options)
             self._add_columns()
         names = {"partition.week": "week", "path": "name", "num_records": "rows", "size_bytes": "size"}
@@ -105,11 +114,3 @@ def _conflicts() -> Iterator[None]:
         raise CommitConflictError(str(error)) from error
     except OSError as error:
         raise OSError(_DECORATION.sub("", str(error))) from error
-
-
-def _store_options(uri: str) -> dict[str, str] | None:
-    """Return what delta-rs does not read from the environment as pyarrow does."""
-    if not is_url(uri):
-        return None
-    endpoint = s3_endpoint()
-    return {"allow_http": "true"} | ({"aws_endpoint": endpoint} if endpoint else {})

@@ -1,6 +1,6 @@
 """The log of an Iceberg table, by pyiceberg."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecasting_assets.lake.table_log import CommitConflictError, PublishedFile, TableLog
-from forecasting_assets.storage import exclusive_lock, s3_endpoint
+from forecasting_assets.storage import exclusive_lock
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,15 +20,12 @@ _EPOCH = date(1970, 1, 1)
 _NAME_MAPPING = "schema.name-mapping.default"
 
 
-def open_catalog(home: Path, name: str | None) -> "Catalog":
-    """Open the catalog that pyiceberg's own configuration calls `name`, or that in `iceberg.db` of the home."""
+def open_catalog(home: Path, location: Mapping[str, str]) -> "Catalog":
+    """Open the catalog in `iceberg.db` of a home; `location` is region and endpoint of the lake, if that is in S3."""
     from pyiceberg.catalog import load_catalog
 
-    if name:
-        return load_catalog(name)
-    endpoint = s3_endpoint()
-    properties = {"s3.endpoint": endpoint} if endpoint else {}
-    # Of two processes that make its tables at the same time, one would fail.
+    properties = {f"s3.{name}": value for name, value in location.items()}
+    # Of two processes that make the database at the same time, one would fail.
     with exclusive_lock(home, "iceberg"):
         return load_catalog("home", type="sql", uri=f"sqlite:///{home / 'iceberg.db'}", **properties)
 

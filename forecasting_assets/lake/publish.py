@@ -19,7 +19,7 @@ from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.table_log import CommitConflictError, PublishedFile, PublishError, TableLog
 from forecasting_assets.lake.week_files import read_columns
 from forecasting_assets.settings import Settings
-from forecasting_assets.storage import StoreError, store_errors
+from forecasting_assets.storage import StoreError, s3_location, store_errors
 from forecasting_assets.tables import Table
 from forecasting_assets.tables.arrow import partitioned_schema
 
@@ -61,9 +61,13 @@ def publish(settings: Settings, lake: Lake, tables: Sequence[Table]) -> None:
 def log_opener(settings: Settings, lake: Lake) -> Callable[[Table], TableLog]:
     """Return what opens the log of a published table, in the folder `<format>/<table>` of the lake."""
     root = lake.storage[1] if lake.is_local else lake.path.replace("s3a://", "s3://", 1).rstrip("/")
+    location = s3_location(lake.storage[0])
     if settings.lake.format == "delta":
-        return lambda table: DeltaLog(f"{root}/delta/{table.name}", partitioned_schema(table))
-    catalog = open_catalog(settings.home, settings.lake.catalog)
+        return lambda table: DeltaLog(f"{root}/delta/{table.name}", partitioned_schema(table), location)
+    from pyiceberg.catalog import load_catalog
+
+    named = settings.lake.catalog
+    catalog = load_catalog(named) if named else open_catalog(settings.home, location)
     url = f"file://{root}" if lake.is_local else root
     return lambda table: IcebergLog(
         catalog,

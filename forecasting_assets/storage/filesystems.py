@@ -73,8 +73,20 @@ def open_filesystem(path: str | Path) -> tuple["FileSystem", str]:
     return filesystem, "/".join(part for part in (root, parts.path.strip("/")) if part)
 
 
-def s3_endpoint(variables: Mapping[str, str] = os.environ) -> str | None:
-    """Return the address of the S3 server that environment variables name; None if it is Amazon's."""
+def s3_location(filesystem: "FileSystem") -> dict[str, str]:
+    """Return `region` and `endpoint` of an S3 store, which other clients do not find as pyarrow does.
+
+    There is no endpoint if it is Amazon's, and neither if it is another kind of store.
+    """
+    from pyarrow import fs
+
+    if not isinstance(filesystem, fs.S3FileSystem):
+        return {}
+    endpoint = _s3_endpoint(os.environ)
+    return {"region": filesystem.region} | ({"endpoint": endpoint} if endpoint else {})
+
+
+def _s3_endpoint(variables: Mapping[str, str]) -> str | None:
     return variables.get("AWS_ENDPOINT_URL_S3") or variables.get("AWS_ENDPOINT_URL")
 
 
@@ -109,7 +121,7 @@ def _open_store(store: str, environment: tuple[tuple[str, str], ...]) -> tuple["
         # from_uri finds region and endpoint, but cannot be told how often to try.
         filesystem = fs.S3FileSystem(
             region=filesystem.region or None,
-            endpoint_override=s3_endpoint(dict(environment)),
+            endpoint_override=_s3_endpoint(dict(environment)),
             request_timeout=_SECONDS_WITHOUT_DATA,
             retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
         )

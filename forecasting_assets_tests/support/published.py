@@ -28,7 +28,7 @@ def iceberg_table(settings: Settings, table: Table) -> Any:
 
 @cache
 def _catalog(uri: str, endpoint: str) -> Any:
-    return load_catalog("home", type="sql", uri=uri, **({"s3.endpoint": endpoint} if endpoint else {}))
+    return load_catalog("home", type="sql", uri=uri, **{"s3.endpoint": endpoint, "s3.region": "us-east-1"})
 
 
 def versions(settings: Settings, table: Table) -> list[int]:

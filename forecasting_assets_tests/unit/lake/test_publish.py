@@ -88,14 +88,15 @@ def test_every_table_has_the_rows_of_the_lake(settings, lake):
 
 
 def test_what_changed_is_one_version_and_older_versions_stay_as_they_were(settings, lake):
-    history = []
-    for change in (
+    history: list[dict[date, list[float]]] = []
+    changes: list[dict[date, list[float]]] = [
         {WEEKS[0]: [1.0], WEEKS[1]: [2.0, 3.0], WEEKS[2]: []},
         {WEEKS[0]: [4.0, 5.0], WEEKS[3]: [6.0]},
         {WEEKS[2]: [7.0]},
         {WEEKS[2]: []},
         {WEEKS[0]: [1.0]},  # as it was in the first version
-    ):
+    ]
+    for change in changes:
         for week, rows in change.items():
             write(lake, week, rows)
         history.append((history[-1] if history else {}) | change)

@@ -7,18 +7,25 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.compute as pc
 import pytest
 
 from devtools.servers import answers, free_port, wait_until
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.publish import publish
+from forecasting_assets.lake.sql import lake_tables
+from forecasting_assets.orchestration.runs import materialize
+from forecasting_assets.pipeline import build_pipeline
 from forecasting_assets.settings import LakeSettings, Settings
 from forecasting_assets.storage import StoreError
-from forecasting_assets.tables import PLAN_COST
+from forecasting_assets.tables import ALLOCATION_PLAN, PLAN_COST
+from forecasting_assets_tests.support.homes import PLANNED
 from forecasting_assets_tests.support.object_store import keys
 from forecasting_assets_tests.support.object_store import store as store
-from forecasting_assets_tests.support.published import FORMATS, read, versions
+from forecasting_assets_tests.support.published import FORMATS, files, read, versions
+from forecasting_assets_tests.support.spark import spark_session
 
+pytestmark = pytest.mark.matrix
 WEEKS = [date(2024, 3, 4) + timedelta(weeks=i) for i in range(3)]
 #: Writes one week five times and publishes each, beginning together with another process.
 WRITER = """
@@ -92,7 +99,6 @@ def server(tmp_path: Path) -> Iterator[str]:
             process.terminate()
 
 
-@pytest.mark.matrix
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_bucket_holds_the_same(store, tmp_path, format):
     settings = settings_of(tmp_path, format, "s3a://shop/lake/")
@@ -114,3 +120,27 @@ def test_a_bucket_holds_the_same(store, tmp_path, format):
             [PLAN_COST],
         )
     assert caught.value.kind == "missing"
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_week_of_all_assets_is_published_as_it_is_in_the_lake(home_copy, format):
+    week, settings_file = PLANNED[-1], home_copy.path / "forecasting.toml"
+    settings_file.write_text(f'{settings_file.read_text()}[lake]\nformat = "{format}"\n')
+    settings, lake = home_copy.settings, home_copy.lake
+    tables = list(lake_tables(build_pipeline(settings)).values())
+    assert materialize(settings, [week])
+    for table in tables:
+        published = read(settings, table)
+        assert len(versions(settings, table)) == 1, table.name
+        for there in lake.existing_weeks(table):
+            found = published.filter(pc.equal(published["week"], there)).drop_columns(["week"])
+            with lake.open_parquet(table, there) as file:
+                written = file.read(found.column_names)
+            assert found.to_pylist() == written.to_pylist(), (table.name, there)
+    assert materialize(settings, [week], "allocation_plan")  # the same rows
+    assert len(versions(settings, ALLOCATION_PLAN)) == 1
+    plan = read(settings, ALLOCATION_PLAN)
+    session = spark_session(settings.spark)
+    assert session.read.parquet(*files(settings, ALLOCATION_PLAN)).count() == plan.num_rows
+    assert session.createDataFrame(plan).where(f"week = '{week}'").count() == lake.rows(ALLOCATION_PLAN, week)

@@ -38,6 +38,13 @@ def versions(settings: Settings, table: Table) -> list[int]:
     return [snapshot.snapshot_id for snapshot in iceberg_table(settings, table).snapshots()]
 
 
+def files(settings: Settings, table: Table) -> list[str]:
+    """Return the files of the newest version of a published table."""
+    if settings.lake.format == "delta":
+        return delta_table(settings, table).file_uris()
+    return [task.file.file_path for task in iceberg_table(settings, table).scan().plan_files()]
+
+
 def read(settings: Settings, table: Table, version: int | None = None) -> pa.Table:
     """Return all rows of a published table, by week."""
     if settings.lake.format == "delta":

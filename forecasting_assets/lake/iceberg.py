@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 #: Iceberg stores dates as days since then.
 _EPOCH = date(1970, 1, 1)
-_NAME_MAPPING = "schema.name-mapping.default"
+_PROPERTIES = {
+    # Of two commits to one version the second must fail, as what it adds may be what the first has added.
+    "commit.retry.num-retries": "0",
+    "commit.manifest-merge.enabled": "true",
+    "commit.manifest.min-count-to-merge": "10",
+    "write.metadata.delete-after-commit.enabled": "true",
+}
 
 
 def open_catalog(home: Path, location: Mapping[str, str]) -> "Catalog":
@@ -84,25 +90,24 @@ class IcebergLog(TableLog):
         from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
         from pyiceberg.typedef import Record
 
-        with (
-            _conflicts(),
-            self._table.transaction() as transaction,
-            transaction.update_snapshot().overwrite() as snapshot,
-        ):
-            for file in added:
-                snapshot.append_data_file(
-                    DataFile.from_args(
-                        content=DataFileContent.DATA,
-                        file_path=f"{self.uri}/{file.name}",
-                        file_format=FileFormat.PARQUET,
-                        partition=Record((file.week - _EPOCH).days),
-                        record_count=file.rows,
-                        file_size_in_bytes=file.size,
-                        spec_id=self._table.metadata.default_spec_id,
+        with _conflicts(), self._table.transaction() as transaction:
+            update = transaction.update_snapshot()
+            # Only an append merges the small manifests of many versions.
+            with update.overwrite() if removed else update.merge_append() as snapshot:
+                for file in added:
+                    snapshot.append_data_file(
+                        DataFile.from_args(
+                            content=DataFileContent.DATA,
+                            file_path=f"{self.uri}/{file.name}",
+                            file_format=FileFormat.PARQUET,
+                            partition=Record((file.week - _EPOCH).days),
+                            record_count=file.rows,
+                            file_size_in_bytes=file.size,
+                            spec_id=self._table.metadata.default_spec_id,
+                        )
                     )
-                )
-            for file in removed:
-                snapshot.delete_data_file(self._files[file.name])
+                for file in removed:
+                    snapshot.delete_data_file(self._files[file.name])
 
     def _create(self) -> None:
         self.catalog.create_namespace_if_not_exists(self.name.rpartition(".")[0])
@@ -110,9 +115,8 @@ class IcebergLog(TableLog):
         with creation.update_spec() as spec:
             spec.add_identity("week")
         # The files have no ids of fields: their columns are found by name.
-        creation.set_properties(
-            {_NAME_MAPPING: creation.table_metadata.schema().name_mapping.model_dump_json()}
-        )
+        names = creation.table_metadata.schema().name_mapping.model_dump_json()
+        creation.set_properties(_PROPERTIES | {"schema.name-mapping.default": names})
         creation.commit_transaction()
 
 

@@ -6,9 +6,9 @@ the lake and commits all differences as one version: weeks that are new, replace
 """
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import date
 from functools import partial
 
@@ -37,7 +37,7 @@ def publish(settings: Settings, lake: Lake, tables: Sequence[Table]) -> None:
     settings
         `[lake]` names the format.
     lake, tables
-        What is published.
+        What is published, the table of an asset last.
 
     Raises
     ------
@@ -46,19 +46,26 @@ def publish(settings: Settings, lake: Lake, tables: Sequence[Table]) -> None:
     """
     if settings.lake.format == "parquet":
         return
-    open_log = log_opener(settings, lake)
+    with _errors(settings, lake, tables[-1]):
+        open_log = _log_opener(settings, lake)
     for table in tables:
-        try:
-            with store_errors(lake.path, "written"):
-                _publish(lake, table, f"{settings.lake.format}/{table.name}", open_log(table))
-        except StoreError:
-            raise
-        except Exception as error:  # the clients of formats and catalogs have no error in common
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise PublishError(table.name, settings.lake.format, reason) from error
+        with _errors(settings, lake, table):
+            _publish(lake, table, f"{settings.lake.format}/{table.name}", open_log(table))
 
 
-def log_opener(settings: Settings, lake: Lake) -> Callable[[Table], TableLog]:
+@contextmanager
+def _errors(settings: Settings, lake: Lake, table: Table) -> Iterator[None]:
+    try:
+        with store_errors(lake.path, "written"):
+            yield
+    except StoreError:
+        raise
+    except Exception as error:  # the clients of formats and catalogs have no error in common
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise PublishError(table.name, settings.lake.format, reason) from error
+
+
+def _log_opener(settings: Settings, lake: Lake) -> Callable[[Table], TableLog]:
     """Return what opens the log of a published table, in the folder `<format>/<table>` of the lake."""
     root = lake.storage[1] if lake.is_local else lake.path.replace("s3a://", "s3://", 1).rstrip("/")
     location = s3_location(lake.storage[0])

@@ -1,8 +1,10 @@
 """Tables published as Delta and Iceberg tables: the rows of the lake, in versions that stay as they are."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -15,7 +17,7 @@ from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.publish import publish
 from forecasting_assets.lake.table_log import PublishError
 from forecasting_assets.settings import LakeSettings, Settings, SettingsError, load_settings
-from forecasting_assets.tables import PLAN_COST, Table
+from forecasting_assets.tables import ALLOCATION_PLAN, PLAN_COST, Table
 from forecasting_assets.tables.arrow import arrow_schema
 from forecasting_assets.tables.schema import Column
 from forecasting_assets_tests.support.published import FORMATS, iceberg_table, read, versions
@@ -227,6 +229,13 @@ def test_a_catalog_that_pyiceberg_knows_by_name_is_used(tmp_path, monkeypatch):
     assert load_catalog("plant").load_table("planning.plan_cost").scan().to_arrow().num_rows == 1
 
 
+def test_a_catalog_that_pyiceberg_does_not_know_is_one_line(tmp_path):
+    settings = Settings(home=tmp_path, lake=LakeSettings(format="iceberg", catalog="nowhere"))
+    with pytest.raises(PublishError, match="NOWHERE") as caught:
+        publish(settings, Lake(settings.lake_path), [ALLOCATION_PLAN, PLAN_COST])
+    assert (caught.value.table, "\n" in str(caught.value)) == ("plan_cost", False)
+
+
 @pytest.mark.parametrize(("format", "package"), [("delta", "deltalake"), ("iceberg", "pyiceberg")])
 def test_a_missing_package_is_one_line_that_names_the_extra(tmp_path, monkeypatch, format, package):
     monkeypatch.setattr("forecasting_assets.settings.find_spec", lambda name: None)
@@ -243,3 +252,31 @@ def test_parquet_publishes_nothing(tmp_path):
     assert [folder.name for folder in Path(settings.lake_path).iterdir() if folder.name[0] != "_"] == [
         "plan_cost"
     ]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_examples_of_the_page_read_a_plan(tmp_path, monkeypatch, capsys, format):
+    settings = settings_of(tmp_path / "home", format)
+    lake = Lake(settings.lake_path)
+    settings.home.mkdir()
+    schema = arrow_schema(ALLOCATION_PLAN)
+    for quantity in (1.0, 2.0):
+        row: dict[str, list[Any]] = {field.name: [VALUES[field.type][0]] for field in schema} | {
+            "quantity": [quantity]
+        }
+        lake.write_table(pa.table(row, schema), ALLOCATION_PLAN.name, WEEKS[0])
+        publish(settings, lake, [ALLOCATION_PLAN])
+    monkeypatch.chdir(tmp_path)
+    page = Path(__file__, "../../../../docs/how-to/table-formats.md").resolve().read_text(encoding="utf-8")
+    examples = [
+        code
+        for code in re.findall(r"```py\n(.*?)```", page, re.DOTALL)
+        if {"delta": "deltalake", "iceberg": "pyiceberg"}[format] in code
+    ]
+    assert len(examples) == 2
+    names: dict[str, Any] = {}
+    for code in examples:
+        exec(code, names)
+    assert names["first"]["quantity"].to_pylist() == [1.0]
+    assert f"{WEEKS[0]} │           2.0" in capsys.readouterr().out
+    assert read(settings, ALLOCATION_PLAN)["quantity"].to_pylist() == [2.0]  # after space was freed

@@ -23,7 +23,7 @@ from forecasting_assets.tables.schema import Column
 from forecasting_assets_tests.support.published import FORMATS, iceberg_table, read, versions
 
 WEEKS = [date(2024, 3, 4) + timedelta(weeks=i) for i in range(4)]
-VALUES = {
+VALUES: dict[Any, list[Any]] = {
     pa.string(): ["a'b", None, "ü"],
     pa.float64(): [0.1, None, -1e300],
     pa.int64(): [2**62, None, -1],

@@ -4,12 +4,13 @@ from datetime import date
 
 import dagster as dg
 import pytest
+from pyiceberg.catalog import load_catalog
 
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import read_network
 from forecasting_assets.orchestration.assets.planning import manufacturer_network
 from forecasting_assets.orchestration.build import build_defs
-from forecasting_assets.settings import load_settings
+from forecasting_assets.settings import LakeSettings, load_settings
 from forecasting_assets.tables import MANUFACTURER_NETWORK
 
 WEEK = date(2024, 3, 4)
@@ -58,3 +59,31 @@ def test_the_lake_that_definitions_are_given_is_the_one_that_runs_use(settings, 
     assert record.inputs["network files"].keys() == FILES.keys()
     assert record.failed_checks == {}
     assert not (settings.home / "lake").exists()
+
+
+def test_a_week_that_cannot_be_published_has_failed_and_is_made_again(settings):
+    def materialize(catalog: str | None) -> bool:
+        place = LakeSettings(format="iceberg", catalog=catalog)
+        defs = build_defs(settings.model_copy(update={"lake": place}))
+        job = defs.resolve_job_def("weekly_plan")
+        selected = job.get_subset(asset_selection={dg.AssetKey("manufacturer_network")})
+        with dg.DagsterInstance.ephemeral() as instance:
+            run = selected.execute_in_process(
+                instance=instance, partition_key=str(WEEK), raise_on_error=False
+            )
+        return bool(run.success)
+
+    records = Lake(settings.lake_path).records
+    assert not materialize("nowhere")
+    failed = records.read(MANUFACTURER_NETWORK)[WEEK]
+    assert failed.inputs == {}
+    assert failed.failure is not None
+    assert "cannot be published" in failed.failure.reason
+    assert materialize(None)
+    made = records.read(MANUFACTURER_NETWORK)[WEEK]
+    assert (made.failure, made.inputs.keys()) == (None, {"network files", "settings"})
+    published = load_catalog("home", type="sql", uri=f"sqlite:///{settings.home}/iceberg.db")
+    tables = {name for _, name in published.list_tables("forecasting_assets")}
+    assert tables == {"manufacturer_network", "capabilities", "lanes", "capacity_overrides"}
+    rows = published.load_table("forecasting_assets.manufacturer_network").scan().to_arrow()
+    assert rows.select(["manufacturer_id", "week"]).to_pylist() == [{"manufacturer_id": "M1", "week": WEEK}]

@@ -68,8 +68,7 @@ class IcebergLog(TableLog):
                     f"{self.name} of the catalog {self.catalog.name} is in {self._table.location()} and not in "
                     f"{self.uri}: set [lake] catalog or namespace to others or, if the lake has moved, drop that table"
                 )
-            with self._table.update_schema() as update:
-                update.union_by_name(self.schema)
+            self._add_columns()
         snapshot = self._table.current_snapshot()
         # A scan would leave out the files of weeks without rows.
         files = [
@@ -108,6 +107,17 @@ class IcebergLog(TableLog):
                     )
                 for file in removed:
                     snapshot.delete_data_file(self._files[file.name])
+
+    def _add_columns(self) -> None:
+        from pyiceberg.exceptions import ValidationError
+
+        try:
+            with self._table.update_schema() as update:
+                update.union_by_name(self.schema)
+        except ValidationError as error:
+            raise ValueError(
+                f"{error}: drop {self.name} from its catalog, and its next week publishes all of it anew"
+            ) from error
 
     def _create(self) -> None:
         self.catalog.create_namespace_if_not_exists(self.name.rpartition(".")[0])

@@ -6,6 +6,7 @@ the lake and commits all differences as one version: weeks that are new, replace
 """
 
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -91,8 +92,10 @@ def _publish(lake: Lake, table: Table, folder: str, log: TableLog) -> None:
             # The log is read first: if a week is replaced later, whoever does so commits later, which is a conflict.
             published = log.read()
             wanted = lake.records.content_ids(table)
-            current = {file.week: file.content for file in published}
-            changed = {week: content for week, content in wanted.items() if current.get(week) != content}
+            current = defaultdict[date, list[str]](list)  # other programs may add a second file
+            for file in published:
+                current[file.week].append(file.content)
+            changed = {week: content for week, content in wanted.items() if current[week] != [content]}
             with ThreadPoolExecutor(16) as pool:
                 copies = pool.map(copy, changed, changed.values())
                 added = [file for file in copies if file]

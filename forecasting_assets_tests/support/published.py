@@ -22,12 +22,13 @@ def delta_table(settings: Settings, table: Table, version: int | None = None) ->
 
 def iceberg_table(settings: Settings, table: Table) -> Any:
     """Return the published Iceberg table of the home's catalog."""
-    catalog = _catalog(f"sqlite:///{settings.home}/iceberg.db", os.environ.get("AWS_ENDPOINT_URL", ""))
-    return catalog.load_table(f"forecasting_assets.{table.name}")
+    opened = catalog(f"sqlite:///{settings.home}/iceberg.db", os.environ.get("AWS_ENDPOINT_URL", ""))
+    return opened.load_table(f"forecasting_assets.{table.name}")
 
 
 @cache
-def _catalog(uri: str, endpoint: str) -> Any:
+def catalog(uri: str, endpoint: str) -> Any:
+    """Open a catalog once."""
     return load_catalog("home", type="sql", uri=uri, **{"s3.endpoint": endpoint, "s3.region": "us-east-1"})
 
 

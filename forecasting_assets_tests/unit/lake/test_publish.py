@@ -1,14 +1,20 @@
 """Tables published as Delta and Iceberg tables: the rows of the lake, in versions that stay as they are."""
 
 import re
+import shutil
+import tempfile
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import hypothesis
 import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
+from hypothesis import given
+from hypothesis import strategies as st
 from pyiceberg.catalog import load_catalog
 from pyiceberg.utils.config import Config
 
@@ -20,6 +26,7 @@ from forecasting_assets.settings import LakeSettings, Settings, SettingsError, l
 from forecasting_assets.tables import ALLOCATION_PLAN, PLAN_COST, Table
 from forecasting_assets.tables.arrow import arrow_schema
 from forecasting_assets.tables.schema import Column
+from forecasting_assets_tests.support import published
 from forecasting_assets_tests.support.published import FORMATS, iceberg_table, read, versions
 
 WEEKS = [date(2024, 3, 4) + timedelta(weeks=i) for i in range(4)]
@@ -76,10 +83,10 @@ def test_a_table_has_the_rows_of_the_lake(settings, lake):
     for week, part in zip(WEEKS, (landed, rows.slice(1), rows.slice(0, 0)), strict=False):
         lake.write_table(part, table.name, week)
     publish(settings, lake, [table])
-    published = read(settings, table)
-    assert published.schema.names == [*schema.names, "week"]
-    assert published["week"].to_pylist() == [WEEKS[0]] * 3 + [WEEKS[1]] * 2
-    assert published.select(schema.names).to_pylist() == rows.to_pylist() + rows.slice(1).to_pylist()
+    found = read(settings, table)
+    assert found.schema.names == [*schema.names, "week"]
+    assert found["week"].to_pylist() == [WEEKS[0]] * 3 + [WEEKS[1]] * 2
+    assert found.select(schema.names).to_pylist() == rows.to_pylist() + rows.slice(1).to_pylist()
 
 
 def test_what_changed_is_one_version_and_older_versions_stay_as_they_were(settings, lake):
@@ -122,6 +129,65 @@ def test_a_week_that_is_damaged_stays_as_it_was_published(settings, lake):
     write(lake, WEEKS[2], [2.0])
     publish(settings, lake, [PLAN_COST])
     assert amounts(settings) == {WEEKS[0]: [1.0], WEEKS[2]: [2.0]}
+
+
+def test_what_other_programs_write_is_replaced(settings, lake):
+    for week in WEEKS[:2]:
+        write(lake, week, [1.0])
+    publish(settings, lake, [PLAN_COST])
+    foreign = pa.table({"part": ["x", "x"], "amount": [9.0, 9.0], "week": [WEEKS[0], WEEKS[3]]})
+    if settings.lake.format == "delta":
+        write_deltalake(f"{settings.lake_path}/delta/plan_cost", foreign, mode="append")
+    else:
+        iceberg_table(settings, PLAN_COST).append(foreign)
+    assert read(settings, PLAN_COST).num_rows == 4
+    publish(settings, lake, [PLAN_COST])
+    assert amounts(settings) == {week: [1.0] for week in WEEKS[:2]}
+
+
+def test_a_published_table_that_is_removed_is_made_again(settings, lake):
+    write(lake, WEEKS[0], [1.0])
+    publish(settings, lake, [PLAN_COST])
+    shutil.rmtree(Path(settings.lake_path, settings.lake.format))
+    (settings.home / "iceberg.db").unlink(missing_ok=True)
+    published.catalog.cache_clear()
+    publish(settings, lake, [PLAN_COST])
+    assert amounts(settings) == {WEEKS[0]: [1.0]}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@given(
+    runs=st.lists(
+        st.dictionaries(
+            st.sampled_from(WEEKS), st.none() | st.lists(st.just(0.0) | st.floats(1, 2), max_size=2)
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+@hypothesis.settings(max_examples=8, deadline=None)
+def test_every_version_is_the_lake_at_its_time(format, runs):
+    with tempfile.TemporaryDirectory() as folder:
+        published.catalog.cache_clear()
+        settings = settings_of(Path(folder), format)
+        lake, known, history = (
+            Lake(settings.lake_path),
+            dict[date, list[float]](),
+            list[dict[date, list[float]]](),
+        )
+        for changes in runs:
+            before = dict(known)
+            for week, rows in changes.items():
+                if rows is None:
+                    shutil.rmtree(Path(lake.path, "plan_cost", f"week={week}"), ignore_errors=True)
+                    known.pop(week, None)
+                else:
+                    write(lake, week, rows)
+                    known[week] = rows
+            publish(settings, lake, [PLAN_COST])
+            history += [dict(known)] if known != before else []
+        for version, rows_of in zip(versions(settings, PLAN_COST), history, strict=True):
+            assert amounts(settings, version) == {week: rows for week, rows in rows_of.items() if rows}
 
 
 def test_a_table_that_gains_a_column_has_it_empty_before(settings, lake):

@@ -9,7 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.compute as pc
 import pytest
+from pyiceberg.catalog import load_catalog
 
+from devtools.postgresql import postgresql, programs
 from devtools.servers import answers, free_port, wait_until
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.publish import publish
@@ -19,6 +21,7 @@ from forecasting_assets.pipeline import build_pipeline
 from forecasting_assets.settings import LakeSettings, Settings
 from forecasting_assets.storage import StoreError
 from forecasting_assets.tables import ALLOCATION_PLAN, PLAN_COST
+from forecasting_assets_tests.support import published
 from forecasting_assets_tests.support.homes import PLANNED
 from forecasting_assets_tests.support.object_store import keys
 from forecasting_assets_tests.support.object_store import store as store
@@ -29,7 +32,7 @@ pytestmark = pytest.mark.matrix
 WEEKS = [date(2024, 3, 4) + timedelta(weeks=i) for i in range(3)]
 #: Writes one week five times and publishes each, beginning together with another process.
 WRITER = """
-import sys, time
+import json, sys, time
 from datetime import date
 from pathlib import Path
 import pandas as pd
@@ -37,11 +40,11 @@ from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.publish import publish
 from forecasting_assets.settings import LakeSettings, Settings
 from forecasting_assets.tables import PLAN_COST
-home, format, name = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-settings = Settings(home=home, lake=LakeSettings(format=format))
+home, name = Path(sys.argv[1]), sys.argv[2]
+settings = Settings(home=home, lake=LakeSettings(**json.loads(sys.argv[3])))
 lake = Lake(settings.lake_path)
-(home / f"{name}.ready").touch()
-while len(list(home.glob("*.ready"))) < 2:
+(home.parent / f"{name}.ready").touch()
+while len(list(home.parent.glob("*.ready"))) < 2:
     time.sleep(0.01)
 for i in range(5):
     lake.write_pandas(pd.DataFrame({"part": [name], "amount": [float(i)]}), PLAN_COST, date(2024, 3, 4))
@@ -62,24 +65,36 @@ def rows(settings: Settings, version: int | None = None) -> list[tuple[date, flo
     return [(row["week"], row["amount"]) for row in found]
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_two_processes_that_write_a_week_publish_it_in_turn(tmp_path, format):
-    settings = settings_of(tmp_path, format)
+def run_both(homes: list[Path], lake: LakeSettings) -> None:
+    """Run a writer in each of the homes at the same time."""
+    arguments = [
+        [str(home), name, lake.model_dump_json()] for home, name in zip(homes, ("one", "two"), strict=True)
+    ]
     both = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(tmp_path), format, name], stderr=subprocess.PIPE, text=True
-        )
-        for name in ("one", "two")
+        subprocess.Popen([sys.executable, "-c", WRITER, *each], stderr=subprocess.PIPE, text=True)
+        for each in arguments
     ]
     for process in both:
         _, error = process.communicate(timeout=120)
         assert process.returncode == 0, error
+
+
+def assert_in_turn(settings: Settings) -> None:
+    """Every version has one file of the week, and the newest is that of the lake."""
     last = Lake(settings.lake_path).read_pandas(PLAN_COST, [date(2024, 3, 4)])
     made = versions(settings, PLAN_COST)
     assert read(settings, PLAN_COST).to_pandas()[["part", "amount"]].equals(last[["part", "amount"]])
     assert 2 <= len(made) <= 10
-    for version in made:  # never two files of the week, and never none
+    for version in made:
         assert read(settings, PLAN_COST, version).num_rows == 1
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_two_processes_that_write_a_week_publish_it_in_turn(tmp_path, format):
+    home = tmp_path / "home"
+    home.mkdir()
+    run_both([home, home], LakeSettings(format=format))
+    assert_in_turn(settings_of(home, format))
 
 
 @pytest.fixture
@@ -97,6 +112,29 @@ def server(tmp_path: Path) -> Iterator[str]:
             yield address
         finally:
             process.terminate()
+
+
+@pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed")
+@pytest.mark.parametrize("format", FORMATS)
+def test_two_machines_publish_a_week_of_a_bucket_in_turn(store, server, tmp_path, monkeypatch, format):
+    homes = [tmp_path / name for name in ("here", "there")]
+    for home in homes:
+        home.mkdir()
+    with postgresql(["catalog"]) as database:
+        plant = {
+            "type": "sql",
+            "uri": database.url("catalog"),
+            "s3.endpoint": server,
+            "s3.region": "us-east-1",
+        }
+        for name, value in plant.items():
+            variable = f"PYICEBERG_CATALOG__PLANT__{name}".replace(".", "__").replace("-", "_").upper()
+            monkeypatch.setenv(variable, value)
+        load_catalog("plant", **plant)  # makes its tables
+        shared = LakeSettings(path="s3://shop/lake", format=format, catalog="plant")
+        run_both(homes, shared)
+        monkeypatch.setattr(published, "catalog", lambda *_: load_catalog("plant", **plant))
+        assert_in_turn(Settings(home=homes[0], lake=shared))
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -5,6 +5,7 @@ never change, so each has a copy of the week under a name of its own. Publishing
 the lake and commits all differences as one version: weeks that are new, replaced or removed.
 """
 
+import os
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -96,7 +97,7 @@ def _publish(lake: Lake, table: Table, folder: str, log: TableLog) -> None:
             for file in published:
                 current[file.week].append(file.content)
             changed = {week: content for week, content in wanted.items() if current[week] != [content]}
-            with ThreadPoolExecutor(16) as pool:
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
                 copies = pool.map(copy, changed, changed.values())
                 added = [file for file in copies if file]
             replaced = {file.week for file in added}

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export FORECASTING_HOME ?= $(CURDIR)/.forecasting
 # Homebrew keeps its JDK out of the way of the system's.
 export JAVA_HOME ?= $(shell ls -d /opt/homebrew/opt/openjdk@17 /usr/local/opt/openjdk@17 2>/dev/null | head -n 1)
-BENCHMARKS := startup backfill history etl series forecasting accuracy order_book allocation uncertainty impact pages forecast_page
+BENCHMARKS := startup backfill history etl series forecasting accuracy core_accuracy order_book allocation uncertainty impact pages forecast_page
 DATA ?= walmart
 EVALS ?= ../shared/evals
 # uv where it is installed, else pip.
@@ -92,12 +92,16 @@ bench-allocation: ## … speed of planning compared with HiGHS alone, linopy and
 bench-uncertainty: ## … methods of solving by kind and size of the program
 bench-impact: ## … business impact of plans on five synthetic marketplaces
 bench-pages: ## … time and size of the pages of a large plan
-$(addprefix bench-,$(filter-out accuracy,$(BENCHMARKS))): bench-%: bench-packages
+$(addprefix bench-,$(filter-out accuracy core_accuracy,$(BENCHMARKS))): bench-%: bench-packages
 	@$(BIN)/python -m benchmarks.$*
 
 bench-accuracy: bench-packages ## … accuracy compared with statsforecast and mlforecast: DATA=walmart EVALS=folder of the yardstick
 	@if [ -d "$(EVALS)" ]; then $(BIN)/python -m benchmarks.accuracy --data $(DATA) --evals $(EVALS); \
 		else echo "accuracy is skipped: there is no folder $(EVALS) with the yardstick; set EVALS"; fi
+
+bench-core_accuracy: bench-packages ## … both models on every data set of EVALS compared with its best peers, in a quarter of an hour
+	@if [ -d "$(EVALS)" ]; then $(BIN)/python -m benchmarks.core_accuracy --classes --evals $(EVALS); \
+		else echo "core_accuracy is skipped: there is no folder $(EVALS) with the yardstick; set EVALS"; fi
 
 lint: setup-dev ## style, types and the import contract
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -1,11 +1,12 @@
 """Accuracy of the forecasting core on every data set of the yardstick, in minutes: no Spark, Dagster or lake.
 
+    make bench-core_accuracy EVALS=../shared/evals
     python -m benchmarks.core_accuracy --data smooth_weekly,frat --every 4
-    python -m benchmarks.core_accuracy --plan --xgb
 
-SARIMAX is fitted and forecasts at every origin that is scored; with --xgb XGBoost and the plain average of both as
-well. With --plan both use what is known ahead, of the data sets that have such a plan. Weights and widths of the
-combination, which need earlier forecasts, are left to `benchmarks.accuracy`.
+Both models are fitted and forecast at every origin that is scored, without and with the plan (prices and promotions
+known ahead) where a data set has one. Weights and widths of the combination, which need earlier forecasts, are left to
+`benchmarks.accuracy`; the plain average of both models stands in for it. The last row of each table has the best peer
+of each metric in `peer_scores.csv` of the yardstick, among those without or with the plan.
 
 With --classes the forecasts of each category and region, at which capacity is planned, are compared as well: the sum of
 the means of its parts, with the sum of AutoETS of each part (bottom-up), and with SARIMAX fitted to the demand of
@@ -37,6 +38,15 @@ from forecasting_assets.tables import SERIES
 SETTINGS = ForecastingSettings()
 COUNTRIES = CalendarSettings().holiday_countries
 CELL = [*SERIES, "origin_week", "target_week", "horizon"]
+PACKAGES = ["forecasting-assets", "statsforecast", "xgboost"]
+#: Columns of `peer_scores.csv`.
+PEER_COLUMNS = {
+    "WAPE": "WAPE_q50",
+    "MASE": "MASE_q50",
+    "RMSE": "RMSE",
+    "RMSSE": "RMSSE",
+    "pinball": "scaled_pinball",
+}
 
 
 def with_categories(demand: pd.DataFrame, landing: Path) -> pd.DataFrame:
@@ -56,7 +66,7 @@ def known_covariates(plan: pd.DataFrame, first: date, horizon: int) -> pd.DataFr
     return rows.assign(known=first_known(rows, horizon, first))
 
 
-def forecasts(yardstick: Yardstick, with_xgb: bool, with_plan: bool) -> dict[str, list[pd.DataFrame]]:
+def forecasts(yardstick: Yardstick, with_plan: bool) -> dict[str, list[pd.DataFrame]]:
     """Forecast every origin of a data set from what is landed by then."""
     tables: dict[str, list[pd.DataFrame]] = {}
     with tempfile.TemporaryDirectory(prefix="bench-core-") as folder, tempfile.TemporaryDirectory() as plans:
@@ -71,15 +81,14 @@ def forecasts(yardstick: Yardstick, with_xgb: bool, with_plan: bool) -> dict[str
             model = sarimax.fit(history, totals, origin, yardstick.horizon, SETTINGS)
             linear = sarimax.predict(model, history, totals, [origin], SETTINGS)
             tables.setdefault("sarimax", []).append(linear)
-            if with_xgb:
-                table = features(demand, yardstick.horizon)
-                data = ModelData(table, history, totals)
-                fitted = xgb.fit(data, origin, yardstick.horizon, SETTINGS, COUNTRIES)
-                now = table[table["week"] == pd.Timestamp(origin)]
-                trees = xgb.predict(fitted, now, history, totals, SETTINGS)
-                both = pd.concat([linear, trees]).groupby(CELL, as_index=False)[VALUES].mean()
-                tables.setdefault("xgb", []).append(trees)
-                tables.setdefault("average", []).append(both)
+            table = features(demand, yardstick.horizon)
+            data = ModelData(table, history, totals)
+            fitted = xgb.fit(data, origin, yardstick.horizon, SETTINGS, COUNTRIES)
+            now = table[table["week"] == pd.Timestamp(origin)]
+            trees = xgb.predict(fitted, now, history, totals, SETTINGS)
+            both = pd.concat([linear, trees]).groupby(CELL, as_index=False)[VALUES].mean()
+            tables.setdefault("xgb", []).append(trees)
+            tables.setdefault("average", []).append(both)
     return tables
 
 
@@ -125,6 +134,31 @@ def class_scores(yardstick: Yardstick, tables: dict[str, list[pd.DataFrame]]) ->
     return rows
 
 
+def best_peers(yardstick: Yardstick, with_plan: bool) -> dict[str, str]:
+    """Return the best figure of any listed peer in each metric; empty if none is listed for all series."""
+    peers_of_all = pd.read_csv(yardstick.folder / "peer_scores.csv")
+    of_set = peers_of_all[(peers_of_all["dataset"] == yardstick.name) & (peers_of_all["peer"] != "Zero")]
+    of_set = of_set[of_set["peer"].str.endswith("_plan") == with_plan].set_index("peer")
+    if of_set.empty or yardstick.every > 1:
+        return {}
+    best = {metric: of_set[column].astype(float) for metric, column in PEER_COLUMNS.items()}
+    return {metric: f"{of.min():,.4g} ({of.idxmin()})" for metric, of in best.items() if of.notna().any()}
+
+
+def scored(yardstick: Yardstick, tables: dict[str, list[pd.DataFrame]], with_plan: bool) -> str:
+    """Return a table of the scores of all models, with the best peers."""
+    label, rows = f"{yardstick.name}{' with its plan' if with_plan else ''}", []
+    for model, made in tables.items():
+        with tempfile.TemporaryDirectory(prefix="bench-core-") as lake:
+            for origin, table in zip(yardstick.origins, made, strict=True):
+                write(table, Path(lake), model, origin)
+            scores = yardstick.scores(Path(lake), model)
+        rows.append({label: model} | {metric: f"{value(scores, metric):,.4g}" for metric in METRICS})
+    if best := best_peers(yardstick, with_plan):
+        rows.append({label: "best peer"} | best)
+    return results.table(rows)
+
+
 def main() -> None:
     """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(
@@ -133,27 +167,31 @@ def main() -> None:
     parser.add_argument("--evals", type=Path, default=os.environ.get("EVALS") or "../shared/evals")
     parser.add_argument("--data", help="data sets, with commas between them; all by default")
     parser.add_argument("--every", type=int, default=1, help="one series in N")
-    parser.add_argument("--xgb", action="store_true", help="XGBoost and the average as well")
-    parser.add_argument("--plan", action="store_true", help="with prices and promotions known ahead")
     parser.add_argument("--classes", action="store_true", help="forecasts of categories and regions as well")
     options = parser.parse_args()
     evals = options.evals.absolute()
-    names = (options.data or "").split(",") if options.data else None
+    names = options.data.split(",") if options.data else None
+    parts = []
     for name in names or sorted(file.parent.name for file in evals.glob("data/*/meta.json")):
-        yardstick, begin = Yardstick(evals, name, options.every), time.process_time()
-        if options.plan and not yardstick.has_plan:
-            continue
-        rows = []
-        made = forecasts(yardstick, options.xgb, options.plan)
-        for model, tables in made.items():
-            with tempfile.TemporaryDirectory(prefix="bench-core-") as lake:
-                for origin, table in zip(yardstick.origins, tables, strict=True):
-                    write(table, Path(lake), model, origin)
-                scores = yardstick.scores(Path(lake), model)
-            rows.append({name: model} | {metric: f"{value(scores, metric):,.4g}" for metric in METRICS})
-        if options.classes:
-            report(results.table(class_scores(yardstick, made)))
-        report(f"{results.table(rows)}\n{time.process_time() - begin:.0f} CPU seconds\n")
+        yardstick = Yardstick(evals, name, options.every)
+        for with_plan in [False, True] if yardstick.has_plan else [False]:
+            begin = time.process_time()
+            tables = forecasts(yardstick, with_plan)
+            seconds = f"{time.process_time() - begin:.0f} seconds of processor time."
+            parts += [scored(yardstick, tables, with_plan), seconds]
+            if options.classes and not with_plan:
+                parts.append(results.table(class_scores(yardstick, tables)))
+            report("\n\n".join(parts[-3:]))
+    if not names:
+        results.section(
+            "core_accuracy",
+            "Accuracy of the models on all data sets",
+            "SARIMAX, XGBoost and their plain average, fitted at every origin of each data set of the yardstick, and "
+            "the best peer of each metric. WAPE and bias in %; pinball is scaled.",
+            PACKAGES,
+            parts,
+            "once, in one go",
+        )
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ ORDER = [
     "series",
     "forecasting",
     "accuracy",
+    "core_accuracy",
     "order_book",
     "allocation",
     "uncertainty",

@@ -70,7 +70,8 @@ test-spark: setup-dev ## the same rows with another PySpark: SPARK=4.0.5, or SPA
 	@for version in $(SPARK) $(SERVER); do sh deploy/spark-environment.sh $(BIN)/python $$version $(VENV)-spark-$$version; done
 	@SPARK_PYTHON=$(CURDIR)/$(VENV)-spark-$(SPARK)/bin/python \
 		SPARK_SERVER_PYTHON=$(CURDIR)/$(VENV)-spark-$(or $(SERVER),$(SPARK))/bin/python \
-		$(BIN)/python -m pytest -m matrix forecasting_assets_tests/integration/test_spark_elsewhere.py
+		$(BIN)/python -m pytest -m matrix forecasting_assets_tests/integration/test_spark_elsewhere.py \
+		forecasting_assets_tests/integration/test_glue.py
 
 test-faults: setup-dev ## kill runs, fill the disk, damage files …: nothing may be lost (half an hour)
 	@$(BIN)/python -m pytest forecasting_assets_tests/faults
@@ -113,12 +114,13 @@ docs-screenshots: setup-dev ## take the screenshots of the documentation again, 
 	@$(BIN)/python docs/screenshots.py
 
 wheel: setup ## build the wheel into dist/
+	@rm -f dist/*.whl
 	@if command -v uv >/dev/null 2>&1; then uv build --quiet --wheel --out-dir dist; else \
 		$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .; fi
 
-dist: wheel ## … and a packed environment for spark-submit --archives; CLUSTER_PYTHON=its Python on the cluster
-	@cp deploy/spark_submit.py dist/
-	@sh deploy/pack-environment.sh $(BIN)/python "$$(ls -t dist/*.whl | head -n 1)" \
+dist: wheel ## … and all that a Spark cluster, AWS or Databricks needs; CLUSTER_PYTHON=path of Python on the cluster
+	@cp deploy/spark_submit.py deploy/aws/glue_job.py deploy/databricks/install.sh dist/
+	@sh deploy/pack-environment.sh $(BIN)/python dist/*.whl \
 		dist/forecasting-assets-environment.tar.gz $(CLUSTER_PYTHON)
 
 clean: ## remove .venv; your orders and results stay

@@ -6,8 +6,8 @@ import tempfile
 import hypothesis
 import pytest
 
-#: Parts of the paths of test files, in the order in which they run. The first makes the home that many integration tests
-#: wait for; meanwhile others run that do without it. Small files come last, so that all processes end at the same time.
+#: Parts of the paths of test files, in the order in which they run. The first makes the home that many integration
+#: tests wait for; meanwhile others run that do without it. Small files come last, so that all processes end together.
 _ORDER = ("/integration/test_chain.py", "/unit/allocation/", "/integration/", "/e2e/", "")
 
 for name in [name for name in os.environ if name.startswith("FORECASTING_")]:

@@ -10,7 +10,7 @@ DATA ?= walmart
 EVALS ?= ../shared/evals
 # uv where it is installed, else pip.
 INSTALL = $(if $(shell command -v uv 2>/dev/null),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
-.PHONY: help setup setup-dev demo dev mlflow test test-matrix test-airflow test-faults bench bench-packages $(addprefix bench-,$(BENCHMARKS)) lint docs docs-serve docs-screenshots java wheel dist test-spark clean
+.PHONY: help setup setup-dev demo dev mlflow test test-matrix test-airflow test-stores test-faults bench bench-packages $(addprefix bench-,$(BENCHMARKS)) lint docs docs-serve docs-screenshots java wheel dist test-spark clean
 # Benchmarks that run at the same time would disturb each other.
 .NOTPARALLEL:
 
@@ -64,6 +64,12 @@ test-airflow: setup-dev ## run the DAGs of deploy/airflow in an Airflow of its o
 	@test -x .venv-airflow/bin/airflow || { echo "Installing Airflow …"; $(PYTHON) -m venv .venv-airflow && \
 		.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check "apache-airflow>=3.1,<4"; }
 	@$(BIN)/python -m pytest -m matrix forecasting_assets_tests/integration/test_airflow.py
+
+test-stores: setup-dev ## a lake in Google Cloud Storage and in Azure, on emulators in .venv-stores; needs npm
+	@test -x .venv-stores/bin/gcp-storage-emulator || { $(PYTHON) -m venv .venv-stores && \
+		.venv-stores/bin/python -m pip install --quiet --disable-pip-version-check gcp-storage-emulator; }
+	@test -x .venv-stores/node_modules/.bin/azurite-blob || npm install --silent --prefix .venv-stores azurite
+	@$(BIN)/python -m pytest -m matrix forecasting_assets_tests/integration/test_other_stores.py
 
 test-spark: setup-dev ## the same rows with another PySpark: SPARK=4.0.5, or SPARK=3.5.9 SERVER=4.0.5 as 3.5 has no server
 	@test -n "$(SPARK)" || { echo "Which version of PySpark? make test-spark SPARK=4.0.5"; exit 1; }

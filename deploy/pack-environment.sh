@@ -6,6 +6,7 @@
 #
 # CLUSTER_PYTHON is the same minor version of Python as PYTHON, where the machines of the cluster have it.
 set -eu
+unset PYTHONPATH # pip would take what is there for installed
 python=$1 wheel=$2 archive=$3
 base=$("$python" -c 'import os, sys; print(os.path.realpath(sys._base_executable))')
 cluster_python=${4:-$base}

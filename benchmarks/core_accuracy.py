@@ -31,9 +31,11 @@ from forecasting_assets.forecasting.model import ModelData
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.planning.covariates import covariate_rows, first_known
+from forecasting_assets.settings import CalendarSettings
 from forecasting_assets.tables import SERIES
 
 SETTINGS = ForecastingSettings()
+COUNTRIES = CalendarSettings().holiday_countries
 CELL = [*SERIES, "origin_week", "target_week", "horizon"]
 
 
@@ -72,7 +74,7 @@ def forecasts(yardstick: Yardstick, with_xgb: bool, with_plan: bool) -> dict[str
             if with_xgb:
                 table = features(demand, yardstick.horizon)
                 data = ModelData(table, history, totals)
-                fitted = xgb.fit(data, origin, yardstick.horizon, SETTINGS)
+                fitted = xgb.fit(data, origin, yardstick.horizon, SETTINGS, COUNTRIES)
                 now = table[table["week"] == pd.Timestamp(origin)]
                 trees = xgb.predict(fitted, now, history, totals, SETTINGS)
                 both = pd.concat([linear, trees]).groupby(CELL, as_index=False)[VALUES].mean()

@@ -8,6 +8,7 @@ import os
 import re
 import tomllib
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -140,6 +141,26 @@ class LakeSettings(Section):
     """Tables."""
 
     path: str = Field("lake", description="Folder or URL of the tables")
+    format: Literal["parquet", "delta", "iceberg"] = Field(
+        "parquet",
+        description="With delta or iceberg, each table is published in this format too, with a version for each change",
+    )
+    catalog: str | None = Field(
+        None,
+        description="Catalog of Iceberg tables, as the configuration of pyiceberg names it; iceberg.db in "
+        "FORECASTING_HOME if not set",
+    )
+    namespace: str = Field("forecasting_assets", description="Namespace of Iceberg tables in their catalog")
+
+    @field_validator("format")
+    @classmethod
+    def _installed(cls, value: str) -> str:
+        package = {"delta": "deltalake", "iceberg": "pyiceberg"}.get(value)
+        if package and not find_spec(package):
+            raise ValueError(
+                f"the package {package} is not installed: pip install 'forecasting-assets[{value}]'"
+            )
+        return value
 
 
 class SparkSettings(Section):

@@ -16,6 +16,7 @@ from forecasting_assets.forecasting.candidates import CANDIDATES, candidate_fore
 from forecasting_assets.forecasting.cleaning import interruptions, outliers
 from forecasting_assets.forecasting.covariate_effect import Regressors
 from forecasting_assets.forecasting.panel import Panel, in_units, mean_demand, to_log_scale
+from forecasting_assets.forecasting.season import shared_season
 
 #: Weight of an out-of-sample error relative to one a week later.
 MEMORY = 0.98
@@ -210,7 +211,7 @@ def forecast_every_week(
     outlier = outliers(panel.demand, season.fitted_at, panel.corrections)
     scale = mean_demand(np.where(outlier, 0.0, panel.demand), season.fitted_at)
     coefficients = season.coefficients[is_sparse(panel, season.fitted_at).astype(int)]
-    shared = np.einsum("cnt,nc->nt", season.past, coefficients)
+    shared = shared_season(season.past, coefficients, season.fitted_at)
     own = np.where(np.isnan(season.own), shared, season.own)
     endog = np.where(outlier, np.nan, to_log_scale(panel.demand, scale))
     cleaned = endog if regressors is None else endog - regressors.past

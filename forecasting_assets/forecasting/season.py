@@ -37,6 +37,8 @@ HALF_WINDOW = 25
 #: Prior coefficients, in the order of COMPONENTS, and the weeks of data that the prior is worth. The demand of many
 #: series in a week recurs more reliably than the demand of one.
 PRIOR, PRIOR_WEEKS = (0.9, 0.3, 0.9, 0.4), 26
+#: Share of a large deviation that is expected to recur where its week of the year comes round for the first time.
+RECURRING = 0.9
 #: Limits of the coefficients; where few weeks are known, the regression may return any number.
 LIMITS = -1.0, 1.25
 #: Years that the prior of no season counts for in the season that a series shows by itself.
@@ -330,6 +332,41 @@ def own_season(deviation: np.ndarray, horizon: int) -> np.ndarray:
     typical, years = _typical_year(deviation, horizon)
     season: np.ndarray = typical * years / (years + PRIOR_YEARS)
     return season
+
+
+def shared_season(past: np.ndarray, coefficients: np.ndarray, fitted_at: int) -> np.ndarray:
+    """Return the season that each series shares with its part, category and region.
+
+    It is the sum of COMPONENTS times their coefficients. In the first year in which a season is known, the coefficients
+    were fitted to ordinary weeks, which say nothing of weeks such as Christmas that have not come round again: the more
+    a part deviated in a week a year ago, compared with its usual deviations, the closer its season is to RECURRING
+    times that deviation.
+
+    Parameters
+    ----------
+    past
+        Past deviations, (COMPONENTS, series, weeks).
+    coefficients
+        Coefficients of each series, (series, COMPONENTS).
+    fitted_at
+        Last column that sets what a usual deviation is.
+
+    Returns
+    -------
+    numpy.ndarray
+        (series, weeks), logarithmic.
+    """
+    season: np.ndarray = np.einsum("cnt,nc->nt", past, coefficients)
+    of_part = [COMPONENTS.index("category"), COMPONENTS.index("part")]
+    deviation = past[of_part].sum(axis=0)
+    expected = np.einsum("cnt,nc->nt", past[of_part], coefficients[:, of_part])
+    until = deviation[:, : fitted_at + 1]
+    known = (until != 0).sum(axis=1, keepdims=True)
+    usual = np.sqrt((until**2).sum(axis=1, keepdims=True) / np.maximum(known, 1))
+    relative = np.divide(deviation, usual, out=np.zeros_like(deviation), where=usual > 0)
+    large = np.where(known < YEAR_WEEKS, -np.expm1(-(relative**2) / 2), 0.0)
+    raised: np.ndarray = season + large * (RECURRING * deviation - expected)
+    return raised
 
 
 def fit_season(past: np.ndarray, deviation: np.ndarray) -> np.ndarray:

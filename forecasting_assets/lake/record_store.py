@@ -104,14 +104,17 @@ class RecordStore:
         with suppress(OSError, ValueError):
             known = open_unmixed(filesystem, cache, lambda file: json.loads(file.read()))
         keys = {info.path: f"{week_of_path(info.path)} {self._size_and_time(info)}" for info in infos}
-        new = [path for path, key in keys.items() if key not in known]
+        new = [info for info in infos if keys[info.path] not in known]
+        settled = {keys[info.path] for info in new if _is_settled(info)}
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            ids = pool.map(self._content_id, new)
-            known |= zip(map(keys.__getitem__, new), ids, strict=True)
-        if new:
+            ids = pool.map(self._content_id, [info.path for info in new])
+            found = {keys[info.path]: content for info, content in zip(new, ids, strict=True)}
+        if settled:
+            lasting = known | {key: found[key] for key in settled}
             with suppress(StoreError):  # a lake that is read-only can still be read
-                self.files.write_whole(cache, json.dumps(known).encode())
-        return {week_of_path(path): known[key] for path, key in keys.items()}
+                self.files.write_whole(cache, json.dumps(lasting).encode())
+        found |= known
+        return {week_of_path(path): found[key] for path, key in keys.items()}
 
     def _read_record(self, info: "FileInfo") -> Record:
         stamp, cached = self._size_and_time(info), _cache.get((self.files.path, info.path))
@@ -126,8 +129,7 @@ class RecordStore:
             raise
         except ValueError:
             record = Record()  # the week counts as out of date and is made again
-        # Within the resolution of a file system's clock another record may follow with the same size and time.
-        if datetime.now(UTC) - info.mtime > _SETTLED:
+        if _is_settled(info):
             _cache[self.files.path, info.path] = stamp, record
         return record
 
@@ -138,6 +140,14 @@ class RecordStore:
     def _size_and_time(self, info: "FileInfo") -> str:
         # Some stores list objects with fractions of a second and leave them out when asked for one.
         return f"{info.size}-{info.mtime_ns if self.files.is_local else int(info.mtime.timestamp())}"
+
+
+def _is_settled(info: "FileInfo") -> bool:
+    """Return whether no other version of a file can have its size and time.
+
+    Within the resolution of a file system's clock another version may follow.
+    """
+    return bool(datetime.now(UTC) - info.mtime > _SETTLED)
 
 
 def _matching(record: Record, content: str) -> Record:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from forecasting_assets.lake.files import WeekFiles
 from forecasting_assets.lake.lake import Lake
-from forecasting_assets.lake.week_files import read_each_week
+from forecasting_assets.lake.week_files import read_columns, read_each_week
 from forecasting_assets.spark_partitions import by_week
 from forecasting_assets.spark_versions import arrow_schema_of, to_arrow
 from forecasting_assets.tables import Table
@@ -36,18 +36,7 @@ def read_weeks(spark: "SparkSession", lake: Lake, table: Table, weeks: Sequence[
     schema = schema.remove(schema.get_field_index("week")) if "week" in table.names else schema
 
     def rows(file: "ParquetFile", week: date) -> "pa.Table":
-        import pyarrow as pa
-
-        stored = file.read(columns=schema.names)
-        # Weeks of earlier versions may lack a column.
-        missing = pa.nulls(len(stored))
-        return pa.table(
-            [
-                (stored[field.name] if field.name in stored.column_names else missing).cast(field.type)
-                for field in schema
-            ],
-            schema=schema,
-        )
+        return read_columns(file, schema)
 
     ddl = ", ".join(f"`{column.name}` {column.spark_type}" for column in columns)
     return map_weeks(spark, lake, table, weeks, rows, ddl)

@@ -9,7 +9,7 @@ from forecasting_assets.graph import Pipeline
 from forecasting_assets.lake.files import DATA_FILE
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.tables import Table
-from forecasting_assets.tables.arrow import arrow_schema
+from forecasting_assets.tables.arrow import partitioned_schema
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -97,13 +97,12 @@ def _dataset(lake: Lake, table: Table) -> "Dataset":
     import pyarrow as pa
     import pyarrow.dataset as ds
 
-    week = pa.field("week", pa.date32())
-    schema = pa.schema([*(field for field in arrow_schema(table) if field.name != "week"), week])
+    schema = partitioned_schema(table)
     return ds.dataset(
         [info.path for info in lake.infos(table) if info.path.endswith(f"/{DATA_FILE}")],
         schema=schema,
         # A file that is damaged, or replaced in a store while it is read, is an error and not a wrong number.
         format=ds.ParquetFileFormat(page_checksum_verification=True),
         filesystem=lake.storage[0],
-        partitioning=ds.partitioning(pa.schema([week]), flavor="hive"),
+        partitioning=ds.partitioning(pa.schema([schema.field("week")]), flavor="hive"),
     )

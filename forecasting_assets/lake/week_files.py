@@ -25,6 +25,19 @@ def open_parquet(filesystem: "FileSystem", path: str) -> "ParquetFile":
     return open_unmixed(filesystem, path, partial(pq.ParquetFile, page_checksum_verification=True))
 
 
+def read_columns(file: "ParquetFile", schema: "pa.Schema") -> "pa.Table":
+    """Read columns of the file of a week; those that weeks of earlier versions lack are empty."""
+    import pyarrow as pa
+
+    stored = file.read(columns=schema.names)
+    missing = pa.nulls(len(stored))
+    columns = [
+        (stored[field.name] if field.name in stored.column_names else missing).cast(field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
 def store_failed(error: Exception) -> TypeGuard[OSError]:
     """Return whether an error while a file of the lake is read is one of the store, and not of the file."""
     return isinstance(error, OSError) and not isinstance(error, FileNotFoundError) and is_store_error(error)

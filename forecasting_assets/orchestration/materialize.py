@@ -15,11 +15,13 @@ from forecasting_assets.graph import WeeklyAsset
 from forecasting_assets.lake.blockers import OVERRIDE, Attempt, blockers
 from forecasting_assets.lake.freshness import Freshness
 from forecasting_assets.lake.home import Home
+from forecasting_assets.lake.publish import publish
 from forecasting_assets.lake.records import UNCHECKED, Failure, Inputs, Record, fingerprint
 from forecasting_assets.lake.reports import Reports
+from forecasting_assets.lake.table_log import PublishError
 from forecasting_assets.orchestration.week_metadata import add_week_metadata, preview, week_metadata
 from forecasting_assets.runtime.spark import retry_if_server_lost
-from forecasting_assets.storage import exclusive_lock
+from forecasting_assets.storage import StoreError, exclusive_lock
 from forecasting_assets.workflows.isolation import BlockedWeekError, InputsChangedError, failures_by_week
 from forecasting_assets.workflows.week_result import WeekResult, WeekResults
 
@@ -88,6 +90,14 @@ class _Step:
     def _call(self, weeks: list[date]) -> None:
         self.results |= self.function.results(self.context, weeks)
 
+    def publish(self, weeks: Sequence[date]) -> None:
+        """Publish what was made in the table format of the settings; without that, the weeks have failed."""
+        if made := [week for week in weeks if week not in self.failed]:
+            try:
+                publish(self.home.settings, self.home.lake, [*self.asset.also_writes, self.asset.table])
+            except (PublishError, StoreError) as error:
+                self.failed |= dict.fromkeys(made, error)
+
     def record(self, freshness: Freshness, week: date) -> None:
         """Record a week that was made, in the lake and in Dagster."""
         asset, lake = self.asset, self.home.lake
@@ -143,6 +153,7 @@ def materialize_weeks(
             freshness = step.make(weeks)
             if again := [w for w, error in step.failed.items() if isinstance(error, InputsChangedError)]:
                 freshness = step.make(again)
+            step.publish(weeks)
             made = [week for week in weeks if week not in step.failed]
             for week in made:
                 step.record(freshness, week)

@@ -17,7 +17,7 @@ from forecasting_assets.storage.files import (
     replace_file,
     stored_blocks,
 )
-from forecasting_assets.storage.filesystems import is_local, is_url, joined, open_filesystem
+from forecasting_assets.storage.filesystems import is_local, is_url, joined, open_filesystem, s3_location
 from forecasting_assets.storage.locks import LockLostError, exclusive_lock
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "read_file",
     "remove_file",
     "replace_file",
+    "s3_location",
     "store_errors",
     "stored_blocks",
 ]

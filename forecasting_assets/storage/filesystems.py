@@ -1,6 +1,7 @@
 """The pyarrow file system of a folder or URL."""
 
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,6 +73,23 @@ def open_filesystem(path: str | Path) -> tuple["FileSystem", str]:
     return filesystem, "/".join(part for part in (root, parts.path.strip("/")) if part)
 
 
+def s3_location(filesystem: "FileSystem") -> dict[str, str]:
+    """Return `region` and `endpoint` of an S3 store, which other clients do not find as pyarrow does.
+
+    There is no endpoint if it is Amazon's, and neither if it is another kind of store.
+    """
+    from pyarrow import fs
+
+    if not isinstance(filesystem, fs.S3FileSystem):
+        return {}
+    endpoint = _s3_endpoint(os.environ)
+    return {"region": filesystem.region} | ({"endpoint": endpoint} if endpoint else {})
+
+
+def _s3_endpoint(variables: Mapping[str, str]) -> str | None:
+    return variables.get("AWS_ENDPOINT_URL_S3") or variables.get("AWS_ENDPOINT_URL")
+
+
 def _refuse_options(url: str, parts: SplitResult) -> None:
     """Refuse a URL that holds more than a place, as settings and messages would show it to everyone."""
     place, is_query, _ = url.partition("?")
@@ -101,11 +119,9 @@ def _open_store(store: str, environment: tuple[tuple[str, str], ...]) -> tuple["
     filesystem, root = fs.FileSystem.from_uri(store)
     if isinstance(filesystem, fs.S3FileSystem):
         # from_uri finds region and endpoint, but cannot be told how often to try.
-        variables = dict(environment)
-        endpoint = variables.get("AWS_ENDPOINT_URL_S3") or variables.get("AWS_ENDPOINT_URL")
         filesystem = fs.S3FileSystem(
             region=filesystem.region or None,
-            endpoint_override=endpoint,
+            endpoint_override=_s3_endpoint(dict(environment)),
             request_timeout=_SECONDS_WITHOUT_DATA,
             retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
         )

@@ -24,6 +24,14 @@ def arrow_schema(table: Table) -> "pa.Schema":
     return pa.schema([pa.field(column.name, types[column.type]) for column in table.columns])
 
 
+def partitioned_schema(table: Table) -> "pa.Schema":
+    """Return the declared columns of `table` with a date column `week`, the week of the partition, as the last."""
+    import pyarrow as pa
+
+    columns = [field for field in arrow_schema(table) if field.name != "week"]
+    return pa.schema([*columns, pa.field("week", pa.date32())])
+
+
 def to_pandas(rows: "pa.Table", categorical: bool = False) -> "pd.DataFrame":
     """Return an Arrow table as a data frame whose dates are datetime64[ns].
 

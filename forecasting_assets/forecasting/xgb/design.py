@@ -23,7 +23,8 @@ SEASON = ["last_year", *(f"season_{year}" for year in YEARS), "season"]
 UNCHANGED = ["age_weeks", "weeks_since_order", "order_weeks_52", "adi", "cv2", "price_ratio"]
 CATEGORIES = ["part_category", "region", "segment"]
 #: Place of the target week in the year, and the public holidays in it and in the weeks beside it.
-CALENDAR = ["sin_target", "cos_target", "holidays_before", "holidays_target", "holidays_after"]
+WEEK_OF_YEAR = ["sin_target", "cos_target"]
+CALENDAR = [*WEEK_OF_YEAR, "holidays_before", "holidays_target", "holidays_after"]
 FEATURES = [
     *DEMAND,
     *DEVIATIONS,

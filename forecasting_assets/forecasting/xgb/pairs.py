@@ -46,10 +46,16 @@ class TrainingPairs:
         return TrainingPairs(self.row[keep], self.horizon[keep], self.target[keep], self.rank[keep])
 
 
-def closed_pairs(features: pd.DataFrame, base: Baseline) -> TrainingPairs:
-    """Return every pair of a row of `features` and a horizon whose target week has closed."""
+def closed_pairs(features: pd.DataFrame, base: Baseline, with_season: bool = False) -> TrainingPairs:
+    """Return every pair of a row of `features` and a horizon whose target week has closed.
+
+    With `with_season`, these are only the pairs whose target week has a season.
+    """
     series, column = base.locate(features)
-    row, h = np.nonzero(np.isfinite(base.rolling.error[series, column]))
+    closed = np.isfinite(base.rolling.error[series, column])
+    if with_season:
+        closed &= base.rolling.season[series, column] != 0
+    row, h = np.nonzero(closed)
     key = pd.util.hash_array(features["part_id"].to_numpy(object)) * np.uint64(31) + pd.util.hash_array(
         features["region"].to_numpy(object)
     )

@@ -18,11 +18,11 @@ from forecasting_assets.forecasting.sarimax import SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb.baseline import Baseline
-from forecasting_assets.forecasting.xgb.design import CATEGORIES, design
+from forecasting_assets.forecasting.xgb.design import CATEGORIES, FEATURES, WEEK_OF_YEAR, design
 from forecasting_assets.forecasting.xgb.model import COMMON_PARAMETERS, XgbModel
 from forecasting_assets.forecasting.xgb.pairs import TrainingPairs, closed_pairs
 from forecasting_assets.tables import SERIES
-from forecasting_assets.weeks import add_weeks
+from forecasting_assets.weeks import YEAR_WEEKS, add_weeks
 
 MEAN_ROUNDS, QUANTILE_ROUNDS = 40, 40
 _TREES = COMMON_PARAMETERS | {"max_depth": 6, "eta": 0.15, "colsample_bytree": 0.6}
@@ -46,6 +46,10 @@ TRAINING_PARAMETERS = {
 }
 #: Rows of the training sample of the quantiles, whose leaves cost ten times those of the mean.
 QUANTILE_ROWS = 60_000
+#: Target weeks with a season from which on the trees do not see the week of the year. All series of a market share the
+#: shocks of a week, such as a fall of all prices, and trees would learn by heart when they came. Before, the week of
+#: the year stands in for a season that is hardly known.
+KNOWN_SEASON_WEEKS = 2 * YEAR_WEEKS
 #: Limit of the targets of the mean and of the quantiles, in volatilities.
 MAX_MEAN_TARGET, MAX_QUANTILE_TARGET = 10.0, 20.0
 
@@ -64,6 +68,11 @@ class TrainingPlan:
         Parts to train on.
     last_rank, last_quantile_rank
         Highest rank of the pairs that the mean and the quantiles are trained on.
+    with_season
+        Whether these are only pairs whose target week has a season. In the first year of a history none is known, so it
+        is still in demand: trees would learn it by the holidays and add it to the season of later weeks once more.
+    with_week_of_year
+        Whether the trees see the week of the year; see KNOWN_SEASON_WEEKS.
     """
 
     sarimax: SarimaxModel
@@ -74,6 +83,8 @@ class TrainingPlan:
     last_rank: np.uint64
     last_quantile_rank: np.uint64
     with_book: bool = False
+    with_season: bool = False
+    with_week_of_year: bool = True
 
     def model(self, mean: Any, quantiles: Any) -> XgbModel:
         """Return the model with its boosters."""
@@ -107,10 +118,12 @@ class TrainingPlan:
     ) -> tuple[TrainingPairs, Cells, np.ndarray]:
         """Pairs to train on, their cells and their features."""
         features = _training_rows(features, base, settings)
-        pairs = closed_pairs(features, base)
+        pairs = closed_pairs(features, base, self.with_season)
         pairs = pairs.where(pairs.rank <= last_rank)
         rows = features.iloc[pairs.row]
         x = design(rows, pairs.horizon, base, self.categories, self.countries, self.with_book)
+        if not self.with_week_of_year:
+            x[:, [FEATURES.index(name) for name in WEEK_OF_YEAR]] = np.nan
         return pairs, base.cells(rows, pairs.horizon), x
 
 
@@ -253,7 +266,11 @@ def _plan_training(
     """Plan the training on a sample of series."""
     base = Baseline.from_forecasts(*fitted)
     features = _training_rows(features, base, settings)
-    pairs = closed_pairs(features, base)
+    pairs = closed_pairs(features, base, with_season=True)
+    season_weeks = len(np.unique(pairs.target))
+    with_season = len(pairs) >= QUANTILE_ROWS
+    if not with_season:
+        pairs = closed_pairs(features, base)
     if len(pairs) < settings.xgb_min_rows:
         raise NotEnoughHistory(
             base.model.week,
@@ -270,6 +287,8 @@ def _plan_training(
         last_rank=of_mean.rank.max(),
         last_quantile_rank=pairs.sample(QUANTILE_ROWS).rank.max(),
         with_book=base.rolling.booked is not None,
+        with_season=with_season,
+        with_week_of_year=season_weeks < KNOWN_SEASON_WEEKS,
     )
     return plan, base
 

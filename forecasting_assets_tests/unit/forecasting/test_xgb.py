@@ -9,7 +9,8 @@ from forecasting_assets.forecasting.forecast_arrays import FORECAST_COLUMNS, VAL
 from forecasting_assets.forecasting.model import ModelData, NotEnoughHistory
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
-from forecasting_assets.forecasting.xgb import prediction
+from forecasting_assets.forecasting.xgb import prediction, training
+from forecasting_assets.forecasting.xgb.design import WEEK_OF_YEAR
 from forecasting_assets.weeks import add_weeks
 from forecasting_assets_tests.support.market import FIRST, market
 
@@ -86,6 +87,25 @@ def test_training_rows_of_the_mean_are_the_same_in_chunks():
         of_all, of_pieces = getattr(whole, name), np.concatenate([getattr(p, name) for p in pieces])
         order = np.argsort(np.concatenate([p.rank for p in pieces]))
         np.testing.assert_allclose(of_pieces[order], of_all[np.argsort(whole.rank)], rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("enough", [True, False])
+def test_where_enough_weeks_have_a_season_no_others_are_trained_on(monkeypatch, enough):
+    pairs_with_season = 1000
+    monkeypatch.setattr(training, "QUANTILE_ROWS", pairs_with_season if enough else 10**6)
+    plan, base = xgb.plan_training(DATA, WEEK, 8, SETTINGS)
+    pairs = xgb.closed_pairs(before_week(FEATURES), base, plan.with_season)
+    series, column = base.locate(before_week(FEATURES))
+    season = base.rolling.season[series[pairs.row], column[pairs.row], pairs.horizon - 1]
+    assert len(pairs) == plan.rows > pairs_with_season
+    assert (season != 0).all() == enough
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_week_of_the_year_is_left_out_once_seasons_are_known(monkeypatch, known):
+    monkeypatch.setattr(training, "KNOWN_SEASON_WEEKS", 10 if known else 10**6)
+    used = set(xgb.importance(xgb.fit(DATA, WEEK, 8, SETTINGS))["feature"])
+    assert used.isdisjoint(WEEK_OF_YEAR) == known
 
 
 def test_forecasts_are_complete_and_valid(model):

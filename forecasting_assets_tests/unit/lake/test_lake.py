@@ -52,3 +52,24 @@ def test_weeks_asked_for_are_told_from_those_that_are_missing(tmp_path):
     assert len(lake.read_pandas(PLAN_COST, [week, missing], missing_ok=True)) == 1
     with pytest.raises(MissingWeeksError, match=f"for {missing}: do that first"):
         lake.read_pandas(PLAN_COST, [week, missing])
+
+
+def test_a_week_that_is_replaced_within_the_resolution_of_the_clock_is_another(tmp_path):
+    lake, week = Lake(path=str(tmp_path)), date(2024, 3, 4)
+    file = tmp_path / "plan_cost" / f"week={week}" / "data.parquet"
+    lake.write_pandas(COSTS, PLAN_COST, week)
+    before, first = file.stat(), lake.records.content_ids(PLAN_COST)
+    file.write_bytes(b"x" * before.st_size)
+    os.utime(file, ns=(before.st_mtime_ns, before.st_mtime_ns))
+    assert lake.records.content_ids(PLAN_COST) != first
+
+
+def test_what_identifies_a_week_is_remembered_once_its_time_does(tmp_path):
+    lake, week = Lake(path=str(tmp_path)), date(2024, 3, 4)
+    lake.write_pandas(COSTS, PLAN_COST, week)
+    file = tmp_path / "plan_cost" / f"week={week}" / "data.parquet"
+    os.utime(file, (1000, 1000))
+    contents = lake.records.content_ids(PLAN_COST)
+    file.write_bytes(b"x" * file.stat().st_size)
+    os.utime(file, (1000, 1000))
+    assert lake.records.content_ids(PLAN_COST) == contents

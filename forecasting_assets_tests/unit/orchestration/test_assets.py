@@ -4,13 +4,14 @@ from datetime import date
 
 import dagster as dg
 import pytest
+from pyiceberg.catalog import load_catalog
 
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import read_network
 from forecasting_assets.lake.records import UNCHECKED
 from forecasting_assets.orchestration.assets.planning import manufacturer_network
 from forecasting_assets.orchestration.build import build_defs
-from forecasting_assets.settings import load_settings
+from forecasting_assets.settings import LakeSettings, load_settings
 from forecasting_assets.tables import MANUFACTURER_NETWORK
 
 WEEK = date(2024, 3, 4)
@@ -76,3 +77,31 @@ def test_a_week_made_again_from_the_same_files_with_the_same_rows_stays_checked(
     file = settings.home / "landing" / "network" / "lanes.csv"
     file.write_text(file.read_text().replace("north,north,1,0", "north,north,2,0"))
     assert checks_after(False) == {UNCHECKED}
+
+
+def test_a_week_that_cannot_be_published_has_failed_and_is_made_again(settings):
+    def materialize(catalog: str | None) -> bool:
+        place = LakeSettings(format="iceberg", catalog=catalog)
+        defs = build_defs(settings.model_copy(update={"lake": place}))
+        job = defs.resolve_job_def("weekly_plan")
+        selected = job.get_subset(asset_selection={dg.AssetKey("manufacturer_network")})
+        with dg.DagsterInstance.ephemeral() as instance:
+            run = selected.execute_in_process(
+                instance=instance, partition_key=str(WEEK), raise_on_error=False
+            )
+        return bool(run.success)
+
+    records = Lake(settings.lake_path).records
+    assert not materialize("nowhere")
+    failed = records.read(MANUFACTURER_NETWORK)[WEEK]
+    assert failed.inputs == {}
+    assert failed.failure is not None
+    assert "cannot be published" in failed.failure.reason
+    assert materialize(None)
+    made = records.read(MANUFACTURER_NETWORK)[WEEK]
+    assert (made.failure, made.inputs.keys()) == (None, {"network files", "settings"})
+    published = load_catalog("home", type="sql", uri=f"sqlite:///{settings.home}/iceberg.db")
+    tables = {name for _, name in published.list_tables("forecasting_assets")}
+    assert tables == {"manufacturer_network", "capabilities", "lanes", "capacity_overrides"}
+    rows = published.load_table("forecasting_assets.manufacturer_network").scan().to_arrow()
+    assert rows.select(["manufacturer_id", "week"]).to_pylist() == [{"manufacturer_id": "M1", "week": WEEK}]

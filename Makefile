@@ -10,7 +10,7 @@ DATA ?= walmart
 EVALS ?= ../shared/evals
 # uv where it is installed, else pip.
 INSTALL = $(if $(shell command -v uv 2>/dev/null),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
-.PHONY: help setup setup-dev demo dev mlflow test test-matrix test-airflow test-faults bench bench-packages $(addprefix bench-,$(BENCHMARKS)) lint docs docs-serve docs-screenshots java wheel dist test-spark clean
+.PHONY: help setup setup-dev demo dev mlflow test test-matrix test-airflow test-stores test-faults bench bench-packages $(addprefix bench-,$(BENCHMARKS)) lint docs docs-serve docs-screenshots java wheel dist test-spark clean
 # Benchmarks that run at the same time would disturb each other.
 .NOTPARALLEL:
 
@@ -65,12 +65,19 @@ test-airflow: setup-dev ## run the DAGs of deploy/airflow in an Airflow of its o
 		.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check "apache-airflow>=3.1,<4"; }
 	@$(BIN)/python -m pytest -m matrix forecasting_assets_tests/integration/test_airflow.py
 
+test-stores: setup-dev ## a lake in Google Cloud Storage and in Azure, on emulators in .venv-stores; needs npm
+	@test -x .venv-stores/bin/gcp-storage-emulator || { $(PYTHON) -m venv .venv-stores && \
+		.venv-stores/bin/python -m pip install --quiet --disable-pip-version-check gcp-storage-emulator; }
+	@test -x .venv-stores/node_modules/.bin/azurite-blob || npm install --silent --prefix .venv-stores azurite
+	@$(BIN)/python -m pytest -m matrix forecasting_assets_tests/integration/test_other_stores.py
+
 test-spark: setup-dev ## the same rows with another PySpark: SPARK=4.0.5, or SPARK=3.5.9 SERVER=4.0.5 as 3.5 has no server
 	@test -n "$(SPARK)" || { echo "Which version of PySpark? make test-spark SPARK=4.0.5"; exit 1; }
 	@for version in $(SPARK) $(SERVER); do sh deploy/spark-environment.sh $(BIN)/python $$version $(VENV)-spark-$$version; done
 	@SPARK_PYTHON=$(CURDIR)/$(VENV)-spark-$(SPARK)/bin/python \
 		SPARK_SERVER_PYTHON=$(CURDIR)/$(VENV)-spark-$(or $(SERVER),$(SPARK))/bin/python \
-		$(BIN)/python -m pytest -m matrix forecasting_assets_tests/integration/test_spark_elsewhere.py
+		$(BIN)/python -m pytest -m matrix forecasting_assets_tests/integration/test_spark_elsewhere.py \
+		forecasting_assets_tests/integration/test_glue.py
 
 test-faults: setup-dev ## kill runs, fill the disk, damage files …: nothing may be lost (half an hour)
 	@$(BIN)/python -m pytest forecasting_assets_tests/faults
@@ -117,12 +124,13 @@ docs-screenshots: setup-dev ## take the screenshots of the documentation again, 
 	@$(BIN)/python docs/screenshots.py
 
 wheel: setup ## build the wheel into dist/
+	@rm -f dist/*.whl
 	@if command -v uv >/dev/null 2>&1; then uv build --quiet --wheel --out-dir dist; else \
 		$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .; fi
 
-dist: wheel ## … and a packed environment for spark-submit --archives; CLUSTER_PYTHON=its Python on the cluster
-	@cp deploy/spark_submit.py dist/
-	@sh deploy/pack-environment.sh $(BIN)/python "$$(ls -t dist/*.whl | head -n 1)" \
+dist: wheel ## … and all that a Spark cluster, AWS or Databricks needs; CLUSTER_PYTHON=path of Python on the cluster
+	@cp deploy/spark_submit.py deploy/aws/glue_job.py deploy/databricks/install.sh dist/
+	@sh deploy/pack-environment.sh $(BIN)/python dist/*.whl \
 		dist/forecasting-assets-environment.tar.gz $(CLUSTER_PYTHON)
 
 clean: ## remove .venv; your orders and results stay

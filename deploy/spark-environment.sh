@@ -3,6 +3,7 @@
 #
 #   spark-environment.sh PYTHON VERSION FOLDER
 set -eu
+unset PYTHONPATH # pip would take what is there for installed
 python=$1 version=$2 folder=$3
 installed=$folder/.installed-$version-$(cksum < requirements.lock | cut -d ' ' -f 1)
 [ -e "$installed" ] && exit 0

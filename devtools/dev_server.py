@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +21,9 @@ _LOG = """query ($run: ID!) { logsForRun(runId: $run) { ... on EventConnection {
 _RUN = """query ($run: ID!) { runOrError(runId: $run) { ... on Run { status tags { key value }
   stepStats { stepKey startTime endTime }
   stats { ... on RunStatsSnapshot { launchTime startTime endTime } } } } }"""
+_WORK = """query { runsOrError { ... on Runs { results { runId status stepStats { stepKey status } } } } }"""
+#: Seconds within which some step of some run begins or ends, also on a machine that is busy with other things.
+_STEP_SECONDS = 600
 
 
 @contextmanager
@@ -65,7 +68,7 @@ def query(address: str, text: str, **variables: Any) -> Any:
         json.dumps({"query": text, "variables": variables}).encode(),
         {"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=60) as response:
+    with urllib.request.urlopen(request, timeout=180) as response:
         content = json.load(response)
     assert "errors" not in content, content["errors"]
     (result,) = content["data"].values()
@@ -104,8 +107,16 @@ def ended_run(address: str, run_id: str) -> dict[str, Any]:
         run = query(address, _RUN, run=run_id)
         return run if run["status"] in ("SUCCESS", "FAILURE", "CANCELED") else None
 
-    run: dict[str, Any] = wait_until(ended, 900, "the end of the run")
+    run: dict[str, Any] = wait_for_runs(address, ended, "the end of the run")
     return run
+
+
+def wait_for_runs(address: str, condition: Callable[[], Any], what: str) -> Any:
+    """Wait until the result of `condition` is true, for as long as steps of runs begin or end; return that result.
+
+    Only one run uses Spark at a time, so a run may wait for others.
+    """
+    return wait_until(condition, _STEP_SECONDS, what, lambda: query(address, _WORK))
 
 
 def log_of(address: str, run_id: str) -> str:

@@ -30,17 +30,32 @@ def answers(url: str) -> bool:
         return False
 
 
-def wait_until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
+def wait_until(
+    condition: Callable[[], Any], seconds: float, what: str, progress: Callable[[], Any] = lambda: None
+) -> Any:
     """Call `condition` once a second until its result is true, and return that result.
+
+    Parameters
+    ----------
+    condition
+        What is waited for.
+    seconds
+        Limit; it begins again whenever the result of `progress` changes.
+    what
+        Name of what is waited for.
+    progress
+        How far the work is: a machine that is busy with other things is slow, but not stuck.
 
     Raises
     ------
     TimeoutError
-        If it is not true within `seconds`; the message names `what`.
+        If the result is not true within the limit; the message names `what`.
     """
-    end = time.monotonic() + seconds
+    end, before = time.monotonic() + seconds, progress()
     while time.monotonic() < end:
         if value := condition():
             return value
         time.sleep(1)
+        if (now := progress()) != before:
+            end, before = time.monotonic() + seconds, now
     raise TimeoutError(f"{what} not within {seconds:.0f} s")

@@ -103,9 +103,13 @@ class _Step:
         asset, lake = self.asset, self.home.lake
         inputs = {**self.inputs[week], **freshness.own_inputs(asset.name, week)}
         content, seen = lake.records.identity(asset.table, week)
-        # Nothing uses a week before its checks have passed, even if this run is killed before they run.
         version = lake.rows_id(asset.table, week) if asset.versioned_by_rows else fingerprint(inputs)
-        record = Record(version, inputs, content, seen, unchecked(asset))
+        # Nothing uses a week before its checks have passed, even if this run is killed before they run. Those of the
+        # same data hold: another run that is using it is not stopped because this one has made it once more.
+        before = freshness.record(asset.name, week)
+        same = (before.data, before.inputs) == (content, inputs)
+        checks = before.failed_checks if same else unchecked(asset)
+        record = Record(version, inputs, content, seen, checks)
         freshness.keep(asset.name, week, record)
         result = self.results[week]
         reports = Reports.of(self.home.settings)

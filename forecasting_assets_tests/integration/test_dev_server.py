@@ -10,8 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from devtools.dev_server import click, dev_server, ended_run, log_of, query
-from devtools.servers import wait_until
+from devtools.dev_server import click, dev_server, ended_run, log_of, query, wait_for_runs
 from forecasting_assets.lake.freshness import freshness_of
 from forecasting_assets.runtime.orphans import PROCESS
 from forecasting_assets.runtime.spark import SPARK_TAG
@@ -61,7 +60,7 @@ def outcome(address, backfill_id) -> str:
         status = query(address, BACKFILL_STATUS, id=backfill_id)["status"]
         return None if status in ("REQUESTED", "CANCELING", "COMPLETING") else status
 
-    return wait_until(ended, 600, "the end of the backfill")
+    return wait_for_runs(address, ended, "the end of the backfill")
 
 
 def runs(address, tag, value) -> list[dict]:
@@ -82,7 +81,7 @@ def started(address, run_id) -> int:
         tags = {tag["key"]: tag["value"] for tag in run["tags"]}
         return tags.get(PROCESS) if run["status"] == "STARTED" else None
 
-    return int(wait_until(process, 60, "the start of the run").rpartition(":")[2])
+    return int(wait_for_runs(address, process, "the start of the run").rpartition(":")[2])
 
 
 def parent(process) -> int:
@@ -107,9 +106,9 @@ def test_landed_files_and_two_backfills_succeed_together(home, served):
     def requested() -> list[dict]:
         return runs(address, "dagster/sensor_name", "new_orders_sensor")
 
-    wait_until(requested, 300, "a run requested by the sensor")
+    wait_for_runs(address, requested, "a run requested by the sensor")
     assert [outcome(address, one) for one in backfills] == ["COMPLETED_SUCCESS"] * 2
-    wait_until(lambda: all(run["endTime"] for run in requested()), 600, "the end of the sensor's run")
+    wait_for_runs(address, lambda: all(run["endTime"] for run in requested()), "the end of the sensor's run")
     assert {run["status"] for run in requested()} == {"SUCCESS"}
     assert states(copied, "weekly_demand", [*early, *late, touched]) == ["fresh"] * 6
     for week in (*early, *late):
@@ -172,9 +171,8 @@ def test_forked_runs_can_be_terminated_and_killed_and_runs_start_without_the_war
     assert query(address, TERMINATE, run=run)["__typename"] == "TerminateRunSuccess"
     assert ended_run(address, run)["status"] == "CANCELED"
 
-    run = click(address, assets, str(week))
-    assert ended_run(address, run)["status"] == "SUCCESS"
-    assert states(copied, "business_impact", [week]) == ["fresh"]
+    assert ended_run(address, click(address, ["feature_table"], str(week)))["status"] == "SUCCESS"
+    assert states(copied, "feature_table", [week]) == ["fresh"]
 
 
 @pytest.mark.matrix

@@ -8,10 +8,9 @@ from typing import Any
 import mlflow
 import pytest
 
-from devtools.dev_server import click, ended_run, log_of, query
+from devtools.dev_server import click, ended_run, log_of, query, wait_for_runs
 from devtools.postgresql import programs
 from devtools.production import BUCKET, Production, production
-from devtools.servers import wait_until
 from forecasting_assets.lake.freshness import freshness_of
 from forecasting_assets.tables import CLEAN_ORDERS, RAW_ORDERS, WEEKLY_DEMAND
 from forecasting_assets.tracking.client import CHAMPION
@@ -113,9 +112,11 @@ def test_the_sensor_and_a_backfill_make_weeks(home, served):
     def of_the_sensor() -> list[dict]:
         return runs(address, "dagster/sensor_name", "new_orders_sensor")
 
-    wait_until(of_the_sensor, 300, "a run requested by the sensor")
+    wait_for_runs(address, of_the_sensor, "a run requested by the sensor")
     assert outcome(address, requested) == "COMPLETED_SUCCESS"
-    wait_until(lambda: all(run["endTime"] for run in of_the_sensor()), 1800, "the end of the sensor's run")
+    wait_for_runs(
+        address, lambda: all(run["endTime"] for run in of_the_sensor()), "the end of the sensor's run"
+    )
     assert {run["status"] for run in of_the_sensor()} == {"SUCCESS"}
     assert served.home.lake.rows(RAW_ORDERS, touched) == home.lake.rows(RAW_ORDERS, touched) + 1
     assert_same_lake(home, served.home, early, [CLEAN_ORDERS, WEEKLY_DEMAND])

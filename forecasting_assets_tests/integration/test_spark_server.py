@@ -46,7 +46,7 @@ def bound_addresses(port: int) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("how", [pytest.param(signal.SIGTERM, marks=pytest.mark.matrix), signal.SIGKILL])
 def test_the_server_listens_on_this_machine_only_and_ends_with_its_owner(tmp_path, how):
     environment = {**os.environ, "FORECASTING_HOME": str(tmp_path), "FORECASTING__SPARK__MASTER": "local[2]"}
     owner = subprocess.Popen([sys.executable, "-c", KEEP], env=environment, stdout=subprocess.PIPE, text=True)

@@ -83,7 +83,8 @@ def dist(tmp_path_factory) -> Path:
     archive = folder / "forecasting-assets-environment.tar.gz"
     pack = ["sh", str(PROJECT / "deploy" / "pack-environment.sh"), sys.executable, str(wheel), str(archive)]
     subprocess.run(pack, check=True, cwd=PROJECT)
-    shutil.copy(PROJECT / "deploy" / "spark_submit.py", folder)
+    for script in ("spark_submit.py", "aws/glue_job.py"):
+        shutil.copy(PROJECT / "deploy" / script, folder)
     return folder
 
 

@@ -8,6 +8,7 @@ from pyiceberg.catalog import load_catalog
 
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import read_network
+from forecasting_assets.lake.records import UNCHECKED
 from forecasting_assets.orchestration.assets.planning import manufacturer_network
 from forecasting_assets.orchestration.build import build_defs
 from forecasting_assets.settings import LakeSettings, load_settings
@@ -59,6 +60,23 @@ def test_the_lake_that_definitions_are_given_is_the_one_that_runs_use(settings, 
     assert record.inputs["network files"].keys() == FILES.keys()
     assert record.failed_checks == {}
     assert not (settings.home / "lake").exists()
+
+
+def test_a_week_made_again_from_the_same_files_with_the_same_rows_stays_checked(settings):
+    lake = Lake(str(settings.home / "lake"))
+    job = build_defs(settings).resolve_job_def("weekly_plan")
+    asset = {dg.AssetKey("manufacturer_network")}
+
+    def checks_after(checked: bool) -> set[str]:
+        subset = job.get_subset(asset_selection=asset, asset_check_selection=None if checked else set())
+        with dg.DagsterInstance.ephemeral() as instance:
+            assert subset.execute_in_process(instance=instance, partition_key=str(WEEK)).success
+        return set(lake.records.read(MANUFACTURER_NETWORK)[WEEK].failed_checks.values())
+
+    assert [checks_after(checked) for checked in (False, True, False)] == [{UNCHECKED}, set(), set()]
+    file = settings.home / "landing" / "network" / "lanes.csv"
+    file.write_text(file.read_text().replace("north,north,1,0", "north,north,2,0"))
+    assert checks_after(False) == {UNCHECKED}
 
 
 def test_a_week_that_cannot_be_published_has_failed_and_is_made_again(settings):

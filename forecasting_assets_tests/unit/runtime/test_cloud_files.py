@@ -2,7 +2,9 @@
 
 import importlib.util
 import json
+import os
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from forecasting_assets.cli.home import load_existing_settings
 ROOT = Path(__file__).parents[3]
 AWS = ROOT / "deploy" / "aws"
 BUNDLE = yaml.safe_load((ROOT / "deploy" / "databricks" / "databricks.yml").read_text())
+PACKED = "dist/forecasting-assets-environment.tar.gz"
 COMMAND = ["backfill", "--resume", "--closed-before", "2025-03-10"]
 
 
@@ -136,8 +139,51 @@ def test_references_of_the_aws_template_lead_to_what_it_declares():
     assert named <= declared
     job = template["Resources"]["Job"]["Properties"]
     assert Path(json.dumps(job["Command"]["ScriptLocation"])).name.rstrip('"}') == "glue_job.py"
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert f"forecasting_assets-{version}-py3-none-any.whl" in str(job["DefaultArguments"])
+    arguments = job["DefaultArguments"]
+    (environment,) = arguments["--python-virtual-env"].values()
+    assert environment == f"s3://${{BucketName}}/dist/{Path(PACKED).name}"
+    assert "--additional-python-modules" not in arguments
+
+
+def test_what_is_installed_on_clusters_of_others_is_everything_but_pyspark(tmp_path):
+    """Databricks and Glue have a PySpark of their own, which pip would otherwise replace or shadow."""
+    lock = (ROOT / "requirements.lock").read_text()
+    pack = (ROOT / "deploy" / "pack-environment.sh").read_text()
+    (listing,) = [line for line in pack.splitlines() if line.startswith("grep ")]
+    script = f'requirements="{tmp_path / "requirements.txt"}"\n{listing}'
+    subprocess.run(["sh", "-euc", script], check=True, cwd=ROOT)
+
+    def packages(text: str) -> set[str]:
+        return set(re.findall(r"^([\w.-]+)==", text, re.MULTILINE))
+
+    assert packages(lock) - packages((tmp_path / "requirements.txt").read_text()) == {"pyspark", "py4j"}
+
+
+def test_the_init_script_of_databricks_installs_without_dependencies_and_makes_the_home(tmp_path):
+    (job,) = BUNDLE["resources"]["jobs"].values()
+    (cluster,) = job["job_clusters"]
+    (script,) = cluster["new_cluster"]["init_scripts"]
+    assert script["volumes"]["destination"] == "${var.files}/install.sh"
+    variables = cluster["new_cluster"]["spark_env_vars"]
+    files, pip = tmp_path / "files", tmp_path / "pip"
+    files.mkdir()
+    for name in ("requirements.txt", "forecasting_assets-0.1.0-py3-none-any.whl", "forecasting.toml"):
+        (files / name).touch()
+    pip.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > "$0.arguments"\n')
+    pip.chmod(0o755)
+    text = (ROOT / "deploy" / "databricks" / "install.sh").read_text()
+    places = {"FORECASTING_HOME": str(tmp_path / "home"), "FORECASTING_FILES": str(files)}
+    assert places.keys() == variables.keys()
+    text = text.replace("/databricks/python/bin/pip", str(pip))
+    subprocess.run(["sh", "-c", text], check=True, env={**os.environ, **places})
+    assert (tmp_path / "home" / "forecasting.toml").exists()
+    assert (tmp_path / "pip.arguments").read_text().split() == [
+        "install",
+        "--no-deps",
+        "--requirement",
+        str(files / "requirements.txt"),
+        str(files / "forecasting_assets-0.1.0-py3-none-any.whl"),
+    ]
 
 
 def test_the_databricks_bundle_calls_what_the_wheel_has():

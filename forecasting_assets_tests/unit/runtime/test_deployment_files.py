@@ -178,3 +178,12 @@ def test_the_image_is_small_has_java_and_does_not_run_as_root():
         if line.startswith("COPY ") and "--from" not in line:
             for source in line.split()[1:-1]:
                 assert (ROOT / source).exists(), source
+
+
+def test_images_of_others_are_named_by_version():
+    lines = (DOCKER / "Dockerfile").read_text().splitlines()
+    images = [line.split()[1] for line in lines if line.startswith("FROM ")]
+    images += [one["image"] for name, one in SERVICES.items() if name not in OURS]
+    assert len(images) == 5
+    for image in images:
+        assert re.search(r":v?\d+\.\d+", image), image

@@ -15,7 +15,7 @@ INSTALL = $(if $(shell command -v uv 2>/dev/null),uv pip install --python $(BIN)
 .NOTPARALLEL:
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+	@grep -E '^[a-z_-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 setup: $(VENV)/.installed java ## make .venv with the locked versions, and find or install Java
 
@@ -106,7 +106,7 @@ bench-accuracy: bench-packages ## … accuracy compared with statsforecast and m
 	@if [ -d "$(EVALS)" ]; then $(BIN)/python -m benchmarks.accuracy --data $(DATA) --evals $(EVALS); \
 		else echo "accuracy is skipped: there is no folder $(EVALS) with the yardstick; set EVALS"; fi
 
-bench-core_accuracy: bench-packages ## … both models on every data set of EVALS compared with its best peers, in a quarter of an hour
+bench-core_accuracy: bench-packages ## … both models on every data set of EVALS, and the best peers where it lists them
 	@if [ -d "$(EVALS)" ]; then $(BIN)/python -m benchmarks.core_accuracy --classes --evals $(EVALS); \
 		else echo "core_accuracy is skipped: there is no folder $(EVALS) with the yardstick; set EVALS"; fi
 

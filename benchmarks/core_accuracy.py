@@ -178,11 +178,12 @@ def main() -> None:
             begin = time.process_time()
             tables = forecasts(yardstick, with_plan)
             seconds = f"{time.process_time() - begin:.0f} seconds of processor time."
-            parts += [scored(yardstick, tables, with_plan), seconds]
+            made = [scored(yardstick, tables, with_plan), seconds]
             if options.classes and not with_plan:
-                parts.append(results.table(class_scores(yardstick, tables)))
-            report("\n\n".join(parts[-3:]))
-    if not names:
+                made.append(results.table(class_scores(yardstick, tables)))
+            report("\n\n".join(made))
+            parts += made
+    if not names and options.every == 1:
         results.section(
             "core_accuracy",
             "Accuracy of the models on all data sets",

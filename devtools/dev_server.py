@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,8 +23,9 @@ _RUN = """query ($run: ID!) { runOrError(runId: $run) { ... on Run { status tags
   stepStats { stepKey startTime endTime }
   stats { ... on RunStatsSnapshot { launchTime startTime endTime } } } } }"""
 _WORK = """query { runsOrError { ... on Runs { results { runId status stepStats { stepKey status } } } } }"""
-#: Seconds within which some step of some run begins or ends, also on a machine that is busy with other things.
-_STEP_SECONDS = 600
+#: Seconds within which some step of some run begins or ends, also on a machine that is busy with other things, and
+#: within which all runs have ended.
+_STEP_SECONDS, _ALL_SECONDS = 600, 3600
 
 
 @contextmanager
@@ -116,7 +118,12 @@ def wait_for_runs(address: str, condition: Callable[[], Any], what: str) -> Any:
 
     Only one run uses Spark at a time, so a run may wait for others.
     """
-    return wait_until(condition, _STEP_SECONDS, what, lambda: query(address, _WORK))
+    end = time.monotonic() + _ALL_SECONDS
+
+    def progress() -> Any:
+        return query(address, _WORK) if time.monotonic() < end else None
+
+    return wait_until(condition, _STEP_SECONDS, what, progress)
 
 
 def log_of(address: str, run_id: str) -> str:

@@ -338,9 +338,9 @@ def shared_season(past: np.ndarray, coefficients: np.ndarray, fitted_at: int) ->
     """Return the season that each series shares with its part, category and region.
 
     It is the sum of COMPONENTS times their coefficients. In the first year in which a season is known, the coefficients
-    were fitted to ordinary weeks, which say nothing of weeks such as Christmas that have not come round again: the more
-    a part deviated in a week a year ago, compared with its usual deviations, the closer its season is to RECURRING
-    times that deviation.
+    come from ordinary weeks, which say nothing of weeks such as Christmas that have not come round again. The terms of
+    category and part together are therefore moved towards RECURRING times the deviation of the part a year ago: the
+    more, the larger that deviation is compared with its usual ones. The terms of region and series are unchanged.
 
     Parameters
     ----------

@@ -104,8 +104,8 @@ class _Step:
         inputs = {**self.inputs[week], **freshness.own_inputs(asset.name, week)}
         content, seen = lake.records.identity(asset.table, week)
         version = lake.rows_id(asset.table, week) if asset.versioned_by_rows else fingerprint(inputs)
-        # Nothing uses a week before its checks have passed, even if this run is killed before they run. Those of the
-        # same data hold: another run that is using it is not stopped because this one has made it once more.
+        # Nothing uses new data before its checks have passed, even if this run is killed before they run. The same data
+        # from the same inputs keeps its results: another run that is using it must not stop because of this one.
         before = freshness.record(asset.name, week)
         same = (before.data, before.inputs) == (content, inputs)
         checks = before.failed_checks if same else unchecked(asset)

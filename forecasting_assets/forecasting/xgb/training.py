@@ -46,9 +46,11 @@ TRAINING_PARAMETERS = {
 }
 #: Rows of the training sample of the quantiles, whose leaves cost ten times those of the mean.
 QUANTILE_ROWS = 60_000
-#: Target weeks with a season from which on the trees do not see the week of the year. All series of a market share the
-#: shocks of a week, such as a fall of all prices, and trees would learn by heart when they came. Before, the week of
-#: the year stands in for a season that is hardly known.
+#: Pairs with a season in their target week from which on no others are trained on; fewer would be too small a sample.
+MIN_SEASON_PAIRS = 60_000
+#: Weeks with a season from which on the trees do not see the week of the year. All series of a market share the shocks
+#: of a week, such as a fall of all prices, and trees would overfit to the weeks of the year in which they came. Before,
+#: the week of the year stands in for a season that is hardly known.
 KNOWN_SEASON_WEEKS = 2 * YEAR_WEEKS
 #: Limit of the targets of the mean and of the quantiles, in volatilities.
 MAX_MEAN_TARGET, MAX_QUANTILE_TARGET = 10.0, 20.0
@@ -69,8 +71,9 @@ class TrainingPlan:
     last_rank, last_quantile_rank
         Highest rank of the pairs that the mean and the quantiles are trained on.
     with_season
-        Whether these are only pairs whose target week has a season. In the first year of a history none is known, so it
-        is still in demand: trees would learn it by the holidays and add it to the season of later weeks once more.
+        Whether these are only pairs whose target week has a season; see MIN_SEASON_PAIRS. In the first year of a
+        history none is known, so it is still in demand: trees would learn it from the holidays, and forecasts of later
+        weeks would contain it twice.
     with_week_of_year
         Whether the trees see the week of the year; see KNOWN_SEASON_WEEKS.
     """
@@ -267,8 +270,7 @@ def _plan_training(
     base = Baseline.from_forecasts(*fitted)
     features = _training_rows(features, base, settings)
     pairs = closed_pairs(features, base, with_season=True)
-    season_weeks = len(np.unique(pairs.target))
-    with_season = len(pairs) >= QUANTILE_ROWS
+    with_season = len(pairs) >= MIN_SEASON_PAIRS
     if not with_season:
         pairs = closed_pairs(features, base)
     if len(pairs) < settings.xgb_min_rows:
@@ -288,7 +290,7 @@ def _plan_training(
         last_quantile_rank=pairs.sample(QUANTILE_ROWS).rank.max(),
         with_book=base.rolling.booked is not None,
         with_season=with_season,
-        with_week_of_year=season_weeks < KNOWN_SEASON_WEEKS,
+        with_week_of_year=_season_weeks(base) < KNOWN_SEASON_WEEKS,
     )
     return plan, base
 
@@ -311,6 +313,11 @@ def _training_rows(features: pd.DataFrame, base: Baseline, settings: Forecasting
     first = max(add_weeks(week, -settings.xgb_train_weeks), base.panel.first)
     features = features[features["week"].between(pd.Timestamp(first), pd.Timestamp(add_weeks(week, -1)))]
     return features[base.index.rows(features) >= 0].sort_values(["week", *SERIES], ignore_index=True)
+
+
+def _season_weeks(base: Baseline) -> int:
+    """Return the number of weeks in which any series has a season."""
+    return int((base.rolling.season[..., 0] != 0).any(axis=0).sum())
 
 
 def _targets(base: Baseline, pairs: TrainingPairs, cells: Cells, limit: float) -> np.ndarray:

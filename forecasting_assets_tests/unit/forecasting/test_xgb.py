@@ -92,13 +92,22 @@ def test_training_rows_of_the_mean_are_the_same_in_chunks():
 @pytest.mark.parametrize("enough", [True, False])
 def test_where_enough_weeks_have_a_season_no_others_are_trained_on(monkeypatch, enough):
     pairs_with_season = 1000
-    monkeypatch.setattr(training, "QUANTILE_ROWS", pairs_with_season if enough else 10**6)
+    monkeypatch.setattr(training, "MIN_SEASON_PAIRS", pairs_with_season if enough else 10**6)
     plan, base = xgb.plan_training(DATA, WEEK, 8, SETTINGS)
     pairs = xgb.closed_pairs(before_week(FEATURES), base, plan.with_season)
     series, column = base.locate(before_week(FEATURES))
     season = base.rolling.season[series[pairs.row], column[pairs.row], pairs.horizon - 1]
     assert len(pairs) == plan.rows > pairs_with_season
     assert (season != 0).all() == enough
+
+
+@pytest.mark.parametrize("weeks", [90, 200])
+def test_seasons_are_known_after_three_years_whatever_is_trained_on(weeks):
+    history = market(weeks, series=4)
+    data = ModelData(features(history), history, GroupTotals.from_history(history))
+    settings = ForecastingSettings(xgb_train_weeks=26)
+    plan, _ = xgb.plan_training(data, add_weeks(FIRST, weeks - 1), 8, settings)
+    assert plan.with_week_of_year == (weeks < 3 * 52)
 
 
 @pytest.mark.parametrize("known", [True, False])

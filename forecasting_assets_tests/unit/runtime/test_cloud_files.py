@@ -141,7 +141,7 @@ def test_references_of_the_aws_template_lead_to_what_it_declares():
     assert Path(json.dumps(job["Command"]["ScriptLocation"])).name.rstrip('"}') == "glue_job.py"
     arguments = job["DefaultArguments"]
     (environment,) = arguments["--python-virtual-env"].values()
-    assert environment == f"s3://${{BucketName}}/dist/{Path(PACKED).name}"
+    assert environment == f"s3://${{BucketName}}/dist-glue/{Path(PACKED).name}"
     assert "--additional-python-modules" not in arguments
 
 

@@ -358,6 +358,18 @@ def test_the_catalog_of_a_home_with_any_name_is_in_it(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [home.name, "lake"]
 
 
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("path", ["a%20b", "a#b", "a?b", "s3://bucket/a%20b"])
+def test_a_lake_whose_path_formats_misread_is_one_line(tmp_path, format, path):
+    file = tmp_path / "forecasting.toml"
+    file.write_text(f'[lake]\nformat = "{format}"\npath = "{path}"\n')
+    with pytest.raises(SettingsError, match=rf"\[lake\] path = .*{re.escape(path)}") as caught:
+        load_settings(tmp_path)
+    assert "\n" not in str(caught.value)
+    file.write_text(f'[lake]\npath = "{path}"\n')
+    assert load_settings(tmp_path).lake.format == "parquet"
+
+
 def test_duckdb_reads_it(settings, lake):
     for i, week in enumerate(WEEKS):
         write(lake, week, [1.0 + i, 2.0])
@@ -434,10 +446,10 @@ def test_a_catalog_that_pyiceberg_does_not_know_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize(("format", "package"), [("delta", "deltalake"), ("iceberg", "pyiceberg")])
-def test_a_missing_package_is_one_line_that_names_the_extra(tmp_path, monkeypatch, format, package):
+def test_a_missing_package_is_one_line_that_installs_it(tmp_path, monkeypatch, format, package):
     monkeypatch.setattr("forecasting_assets.settings.find_spec", lambda name: None)
     (tmp_path / "forecasting.toml").write_text(f'[lake]\nformat = "{format}"\n')
-    with pytest.raises(SettingsError, match=rf"{package}.*forecasting-assets\[{format}\]") as caught:
+    with pytest.raises(SettingsError, match=rf"{package} is not.*pip install '?{package}") as caught:
         load_settings(tmp_path)
     assert "\n" not in str(caught.value)
 

@@ -1,7 +1,7 @@
 """The log of an Iceberg table, by pyiceberg."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 #: Iceberg stores dates as days since then.
 _EPOCH = date(1970, 1, 1)
+_DROP = (
+    "drop it from its catalog (see 'Drop a table from a catalog' in the documentation), and the next run publishes all "
+    "weeks again"
+)
 _PROPERTIES = {
     # Of two commits to one version the second must fail, as what it adds may be what the first has added.
     "commit.retry.num-retries": "0",
@@ -128,13 +132,12 @@ class IcebergLog(TableLog):
             return None
         except FileNotFoundError as error:
             raise MisplacedTableError(
-                f"the metadata file of {known} is missing ({error}): if its folder was removed, drop that table, and "
-                "the next run publishes all weeks again"
+                f"the metadata file of {known} is missing ({error}): if its folder was removed, {_DROP}"
             ) from error
         if table.location() != self.uri:
             raise MisplacedTableError(
                 f"{known} is in {table.location()} and not in {self.uri}: set [lake] catalog or namespace to "
-                "others or, if the lake has moved, drop that table, and the next run publishes all weeks again"
+                f"others or, if the lake has moved, {_DROP}"
             )
         return table
 
@@ -160,12 +163,14 @@ class IcebergLog(TableLog):
             with self._table.update_schema() as update:
                 update.union_by_name(self.schema)
         except ValidationError as error:
-            raise ValueError(
-                f"{error}: drop {self.name} from its catalog, and the next run publishes all weeks again"
-            ) from error
+            raise ValueError(f"{error}: if {self.name} may lose its older versions, {_DROP}") from error
 
     def _create(self) -> None:
-        self.catalog.create_namespace_if_not_exists(self.name.rpartition(".")[0])
+        from sqlalchemy.exc import IntegrityError
+
+        # If another process makes the namespace at this moment, pyiceberg's SQL catalog passes on its database's error.
+        with suppress(IntegrityError):
+            self.catalog.create_namespace_if_not_exists(self.name.rpartition(".")[0])
         creation = self.catalog.create_table_transaction(self.name, self.schema, location=self.uri)
         with creation.update_spec() as spec:
             spec.add_identity("week")

@@ -420,6 +420,21 @@ def test_a_catalog_that_pyiceberg_knows_by_name_is_used(plant):
     assert rows_of_plant() == 1
 
 
+def test_a_namespace_that_another_process_makes_at_the_same_time_is_used(plant, monkeypatch):
+    catalog = load_catalog("plant")
+    catalog.drop_table("planning.plan_cost")
+    exists = type(catalog).namespace_exists
+    asked = []
+
+    def too_early(*args):
+        asked.append(args)
+        return len(asked) > 1 and exists(*args)
+
+    monkeypatch.setattr(type(catalog), "namespace_exists", too_early)
+    publish(plant, Lake(plant.lake_path), [PLAN_COST])
+    assert rows_of_plant() == 1
+
+
 def test_a_table_that_a_named_catalog_has_elsewhere_is_left_alone(plant):
     moved = plant.model_copy(update={"lake": plant.lake.model_copy(update={"path": "moved"})})
     with pytest.raises(PublishError, match=r"\[lake\].*drop"):
@@ -433,7 +448,9 @@ def test_a_table_of_a_named_catalog_that_was_removed_is_made_again_once_it_is_dr
     with pytest.raises(PublishError, match=r"planning\.plan_cost.*drop") as caught:
         publish(plant, Lake(plant.lake_path), [PLAN_COST])
     assert "\n" not in str(caught.value)
-    load_catalog("plant").drop_table("planning.plan_cost")
+    page = Path(__file__, "../../../../docs/how-to/table-formats.md").resolve().read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(example.replace('"forecasting_assets"', '"planning"'))
     publish(plant, Lake(plant.lake_path), [PLAN_COST])
     assert rows_of_plant() == 1
 

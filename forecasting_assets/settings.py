@@ -6,6 +6,7 @@ what would be right.
 
 import os
 import re
+import sys
 import tomllib
 from datetime import date
 from importlib.util import find_spec
@@ -155,10 +156,11 @@ class LakeSettings(Section):
     @field_validator("format")
     @classmethod
     def _installed(cls, value: str) -> str:
-        package = {"delta": "deltalake", "iceberg": "pyiceberg"}.get(value)
+        requirement = {"delta": "deltalake", "iceberg": "'pyiceberg[sql-sqlite]'"}.get(value, "")
+        package = requirement.strip("'").partition("[")[0]
         if package and not find_spec(package):
             raise ValueError(
-                f"the package {package} is not installed: pip install 'forecasting-assets[{value}]'"
+                f"the package {package} is not installed: {sys.executable} -m pip install {requirement}"
             )
         return value
 
@@ -395,7 +397,7 @@ def load_settings(home: Path | None = None) -> Settings:
             f"{', '.join(strangers)}: there is no such section, write {_PREFIX}SECTION__FIELD"
         )
     try:
-        return Settings(home=home, **written)
+        settings = Settings(home=home, **written)
     except pydantic_settings.SettingsError as error:
         raise SettingsError(
             f"{error}: write a list as JSON, as {_PREFIX}CALENDAR__HOLIDAY_COUNTRIES='[\"US\"]'"
@@ -404,6 +406,12 @@ def load_settings(home: Path | None = None) -> Settings:
         raise SettingsError("\n".join(_explain(file, problem) for problem in error.errors())) from None
     except TypeError as error:  # `home` in the file
         raise SettingsError(f"{file}: {error}") from None
+    if settings.lake.format != "parquet" and re.search(r"[%#?]", settings.lake_path):
+        raise SettingsError(
+            f"[lake] path = {settings.lake_path!r}: paths with %, # or ? cannot be published as {settings.lake.format} "
+            f"tables, set it to a folder or URL without them (in {file} or by {_PREFIX}LAKE__PATH)"
+        )
+    return settings
 
 
 def _is_setting(variable: str) -> bool:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from forecasting_assets.lake.table_log import CommitConflictError, PublishedFile, TableLog
+from forecasting_assets.lake.table_log import PublishedFile, TableLog
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,20 +42,23 @@ class DeltaLog(TableLog):
         """Return the files of the newest version; create the table, or add columns to it, where needed."""
         import pyarrow as pa
         from deltalake import CommitProperties, DeltaTable
+        from deltalake.exceptions import CommitFailedError
 
-        options = {"allow_http": "true"} | {f"aws_{name}": value for name, value in self.location.items()}
-        with _conflicts():
-            if not DeltaTable.is_deltatable(self.uri, options):
+        self._version = None
+        with _plain_errors(), self._conflicts(CommitFailedError):
+            if self._newest() is None:
                 DeltaTable.create(
                     self.uri,
                     self.schema,
                     mode="ignore",
                     partition_by=["week"],
-                    storage_options=options,
+                    storage_options=self._options,
                     commit_properties=CommitProperties(max_commit_retries=0),
                 )
-            self._table = DeltaTable(self.uri, storage_options=options)
+            self._table = DeltaTable(self.uri, storage_options=self._options)
+            self._version = self._table.version()
             self._add_columns()
+            self._version = self._table.version()
         names = {"partition.week": "week", "path": "name", "num_records": "rows", "size_bytes": "size"}
         actions = pa.table(self._table.get_add_actions(flatten=True)).select(list(names))
         return [PublishedFile(**row) for row in actions.rename_columns(list(names.values())).to_pylist()]
@@ -63,6 +66,7 @@ class DeltaLog(TableLog):
     def commit(self, added: Sequence[PublishedFile], removed: Sequence[PublishedFile]) -> None:
         """Make one version of the one that was read."""
         from deltalake import CommitProperties, Transaction
+        from deltalake.exceptions import CommitFailedError
         from deltalake.transaction import AddAction, RemoveAction
 
         now = time.time_ns() // 1_000_000
@@ -84,10 +88,21 @@ class DeltaLog(TableLog):
         properties = CommitProperties(
             max_commit_retries=0, app_transactions=[Transaction(_APPLICATION, count + 1)]
         )
-        with _conflicts():
+        with _plain_errors(), self._conflicts(CommitFailedError):
             self._table.create_write_transaction(
                 actions, "append", self.schema, ["week"], commit_properties=properties
             )
+
+    @property
+    def _options(self) -> dict[str, str]:
+        return {"allow_http": "true"} | {f"aws_{name}": value for name, value in self.location.items()}
+
+    def _newest(self) -> int | None:
+        from deltalake import DeltaTable
+
+        if not DeltaTable.is_deltatable(self.uri, self._options):
+            return None
+        return DeltaTable(self.uri, storage_options=self._options).version()
 
     def _add_columns(self) -> None:
         from deltalake import Schema
@@ -98,19 +113,15 @@ class DeltaLog(TableLog):
             if stored.get(column.name, column.type) != column.type:
                 raise ValueError(
                     f"its column {column.name} was {stored[column.name]} and now is {column.type}: remove "
-                    f"{self.uri}, and its next week publishes all of it anew"
+                    f"{self.uri}, and the next run publishes all weeks again"
                 )
         if new := [column for column in wanted if column.name not in stored]:
             self._table.alter.add_columns(new)
 
 
 @contextmanager
-def _conflicts() -> Iterator[None]:
-    from deltalake.exceptions import CommitFailedError
-
+def _plain_errors() -> Iterator[None]:
     try:
         yield
-    except CommitFailedError as error:
-        raise CommitConflictError(str(error)) from error
     except OSError as error:
         raise OSError(_DECORATION.sub("", str(error))) from error

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import date
-from functools import partial
 
 from forecasting_assets.lake.delta import DeltaLog
 from forecasting_assets.lake.files import DamagedWeekError
@@ -21,7 +20,7 @@ from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.table_log import CommitConflictError, PublishedFile, PublishError, TableLog
 from forecasting_assets.lake.week_files import read_columns
 from forecasting_assets.settings import Settings
-from forecasting_assets.storage import StoreError, s3_location, store_errors
+from forecasting_assets.storage import StoreError, remove_file, s3_location, store_errors
 from forecasting_assets.tables import Table
 from forecasting_assets.tables.arrow import partitioned_schema
 
@@ -83,29 +82,62 @@ def _log_opener(settings: Settings, lake: Lake) -> Callable[[Table], TableLog]:
         f"{settings.lake.namespace}.{table.name}",
         f"{url}/iceberg/{table.name}",
         partitioned_schema(table),
+        None if named else settings.home,
     )
 
 
 def _publish(lake: Lake, table: Table, folder: str, log: TableLog) -> None:
-    copy = partial(_copy, lake, table, folder)
+    conflict = None
     for _ in range(_ATTEMPTS):
-        with suppress(CommitConflictError):
-            # The log is read first: if a week is replaced later, whoever does so commits later, which is a conflict.
-            published = log.read()
-            wanted = lake.records.content_ids(table)
-            current = defaultdict[date, list[str]](list)  # other programs may add a second file
-            for file in published:
-                current[file.week].append(file.content)
-            changed = {week: content for week, content in wanted.items() if current[week] != [content]}
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                copies = pool.map(copy, changed, changed.values())
-                added = [file for file in copies if file]
-            replaced = {file.week for file in added}
-            removed = [file for file in published if file.week in replaced or file.week not in wanted]
-            if added or removed:
-                log.commit(added, removed)
+        try:
+            with _unpublished_deleted(lake, folder, log) as written:
+                _publish_changes(lake, table, folder, log, written)
             return
-    raise ValueError(f"others have committed {_ATTEMPTS} versions meanwhile, try again")
+        except CommitConflictError as error:
+            conflict = error
+    raise ValueError(
+        f"others have committed {_ATTEMPTS} versions meanwhile, try again (the last time: {conflict})"
+    ) from conflict
+
+
+@contextmanager
+def _unpublished_deleted(lake: Lake, folder: str, log: TableLog) -> Iterator[list[PublishedFile]]:
+    """Provide a list for the copies that the block writes; if the block fails, delete those that no version has."""
+    written: list[PublishedFile] = []
+    try:
+        yield written
+    except Exception:
+        with suppress(Exception):  # the error of the block is what matters
+            # If only the answer of a commit was lost, its files are those of a version.
+            committed = {file.name for file in log.read()} if written else set()
+            for file in written:
+                if file.name not in committed:
+                    remove_file(lake.path, f"{folder}/{file.name}")
+        raise
+
+
+def _publish_changes(
+    lake: Lake, table: Table, folder: str, log: TableLog, written: list[PublishedFile]
+) -> None:
+    # The log is read first: if a week is replaced later, whoever does so commits later, which is a conflict.
+    published = log.read()
+    wanted = lake.records.content_ids(table)
+    current = defaultdict[date, list[str]](list)  # other programs may add a second file
+    for file in published:
+        current[file.week].append(file.content)
+    changed = {week: content for week, content in wanted.items() if current[week] != [content]}
+
+    def copy(week: date, content: str) -> None:
+        if file := _copy(lake, table, folder, week, content):
+            written.append(file)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(copy, changed, changed.values()):
+            pass
+    replaced = {file.week for file in written}
+    removed = [file for file in published if file.week in replaced or file.week not in wanted]
+    if written or removed:
+        log.commit(written, removed)
 
 
 def _copy(lake: Lake, table: Table, folder: str, week: date, content: str) -> PublishedFile | None:

@@ -1,7 +1,8 @@
 """The log of a table that other engines read: which files are its newest version."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 
@@ -58,6 +59,9 @@ class PublishedFile:
 class TableLog(ABC):
     """The log of one table."""
 
+    #: What `_newest` returned of the version that was read.
+    _version: object = None
+
     @abstractmethod
     def read(self) -> list[PublishedFile]:
         """Return the files of the newest version; create the table, or add columns to it, where needed.
@@ -77,5 +81,19 @@ class TableLog(ABC):
         Raises
         ------
         CommitConflictError
-            If that is no longer the newest, or may not be: nothing was committed.
+            If that is no longer the newest: nothing was committed, unless the answer of a commit was lost.
         """
+
+    @abstractmethod
+    def _newest(self) -> object:
+        """Return what names the newest version; None if there is no table."""
+
+    @contextmanager
+    def _conflicts(self, *errors: type[Exception]) -> Iterator[None]:
+        """Raise errors of commits as conflicts if there is a newer version, else as they are: a retry cannot help."""
+        try:
+            yield
+        except errors as error:
+            if self._newest() == self._version:
+                raise
+            raise CommitConflictError(str(error)) from error

@@ -16,18 +16,29 @@ from deltalake import write_deltalake
 from hypothesis import given
 from hypothesis import strategies as st
 from pyiceberg.catalog import load_catalog
+from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.utils.config import Config
 
 from forecasting_assets.lake import publish as publishing
+from forecasting_assets.lake.delta import DeltaLog
+from forecasting_assets.lake.iceberg import IcebergLog
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.publish import publish
-from forecasting_assets.lake.table_log import PublishError
+from forecasting_assets.lake.table_log import PublishError, TableLog
 from forecasting_assets.settings import LakeSettings, Settings, SettingsError, load_settings
+from forecasting_assets.storage import StoreError
 from forecasting_assets.tables import ALLOCATION_PLAN, PLAN_COST, Table
 from forecasting_assets.tables.arrow import arrow_schema
 from forecasting_assets.tables.schema import Column
 from forecasting_assets_tests.support import published
-from forecasting_assets_tests.support.published import FORMATS, iceberg_table, read, versions
+from forecasting_assets_tests.support.published import (
+    FORMATS,
+    delta_table,
+    files,
+    iceberg_table,
+    read,
+    versions,
+)
 
 WEEKS = [date(2024, 3, 4) + timedelta(weeks=i) for i in range(4)]
 VALUES: dict[Any, list[Any]] = {
@@ -145,11 +156,13 @@ def test_what_other_programs_write_is_replaced(settings, lake):
     assert amounts(settings) == {week: [1.0] for week in WEEKS[:2]}
 
 
-def test_a_published_table_that_is_removed_is_made_again(settings, lake):
+@pytest.mark.parametrize("catalog", ["is removed too", "survives"])
+def test_a_published_table_that_is_removed_is_made_again(settings, lake, catalog):
     write(lake, WEEKS[0], [1.0])
     publish(settings, lake, [PLAN_COST])
     shutil.rmtree(Path(settings.lake_path, settings.lake.format))
-    (settings.home / "iceberg.db").unlink(missing_ok=True)
+    if catalog == "is removed too":
+        (settings.home / "iceberg.db").unlink(missing_ok=True)
     published.catalog.cache_clear()
     publish(settings, lake, [PLAN_COST])
     assert amounts(settings) == {WEEKS[0]: [1.0]}
@@ -257,9 +270,104 @@ def test_who_always_comes_second_gives_up(settings, lake, monkeypatch):
     monkeypatch.setattr(publishing, "_ATTEMPTS", 2)
     monkeypatch.setattr(publishing, "_copy", overtaken)
     write(lake, WEEKS[0], [float(next(amounts))])
-    with pytest.raises(PublishError, match="try again"):
+    with pytest.raises(PublishError, match=r"try again \(the last time: .+\)"):
         publish(settings, lake, [PLAN_COST])
     assert len(versions(settings, PLAN_COST)) == 2
+    assert len(copies(settings)) == 2  # of the other's versions: none is left of those that did not commit
+
+
+def copies(settings: Settings) -> list[Path]:
+    return list(Path(settings.lake_path, settings.lake.format, "plan_cost").rglob("week=*/*.parquet"))
+
+
+def test_a_commit_that_is_refused_is_tried_once_and_says_why(settings, lake, monkeypatch):
+    write(lake, WEEKS[0], [1.0])
+    publish(settings, lake, [PLAN_COST])
+    if settings.lake.format == "delta":
+        delta_table(settings, PLAN_COST).alter.set_table_properties({"delta.appendOnly": "true"})
+        reason = "append-only"
+    else:
+        reason = "the server says no"
+
+        def refuse(*args):
+            raise CommitFailedException(reason)
+
+        monkeypatch.setattr("pyiceberg.catalog.sql.SqlCatalog.commit_table", refuse)
+    tried = []
+    copy = publishing._copy
+
+    def counted(*args):
+        tried.append(args)
+        return copy(*args)
+
+    monkeypatch.setattr(publishing, "_copy", counted)
+    before = copies(settings)
+    write(lake, WEEKS[0], [2.0])
+    with pytest.raises(PublishError, match=reason) as caught:
+        publish(settings, lake, [PLAN_COST])
+    assert "others" not in str(caught.value)
+    assert len(tried) == 1
+    assert copies(settings) == before
+    assert amounts(settings) == {WEEKS[0]: [1.0]}
+
+
+def test_a_commit_whose_answer_was_lost_keeps_its_files(settings, lake, monkeypatch):
+    log: type[TableLog] = DeltaLog if settings.lake.format == "delta" else IcebergLog
+    commit: Any = log.commit
+
+    def lost(*args):
+        commit(*args)
+        raise OSError("connection reset")
+
+    write(lake, WEEKS[0], [1.0])
+    with monkeypatch.context() as once:
+        once.setattr(log, "commit", lost)
+        with pytest.raises((PublishError, StoreError)):
+            publish(settings, lake, [PLAN_COST])
+    assert amounts(settings) == {WEEKS[0]: [1.0]}
+    publish(settings, lake, [PLAN_COST])
+    assert len(versions(settings, PLAN_COST)) == 1
+
+
+def test_copies_are_deleted_if_another_one_fails(settings, lake, monkeypatch):
+    copy = publishing._copy
+
+    def failing(*args):
+        if args[3] == WEEKS[1]:
+            raise ValueError("no")
+        return copy(*args)
+
+    for week in WEEKS:
+        write(lake, week, [1.0])
+    with monkeypatch.context() as once:
+        once.setattr(publishing, "_copy", failing)
+        with pytest.raises(PublishError, match="no"):
+            publish(settings, lake, [PLAN_COST])
+    assert copies(settings) == []
+    publish(settings, lake, [PLAN_COST])
+    assert len(copies(settings)) == 4
+
+
+def test_the_catalog_of_a_home_with_any_name_is_in_it(tmp_path):
+    home = tmp_path / "a%20b #c?d"
+    home.mkdir()
+    settings = settings_of(home, "iceberg", str(tmp_path / "lake"))
+    write(Lake(settings.lake_path), WEEKS[0], [1.0])
+    publish(settings, Lake(settings.lake_path), [PLAN_COST])
+    assert (home / "iceberg.db").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [home.name, "lake"]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("path", ["a%20b", "a#b", "a?b", "s3://bucket/a%20b"])
+def test_a_lake_whose_path_formats_misread_is_one_line(tmp_path, format, path):
+    file = tmp_path / "forecasting.toml"
+    file.write_text(f'[lake]\nformat = "{format}"\npath = "{path}"\n')
+    with pytest.raises(SettingsError, match=rf"\[lake\] path = .*{re.escape(path)}") as caught:
+        load_settings(tmp_path)
+    assert "\n" not in str(caught.value)
+    file.write_text(f'[lake]\npath = "{path}"\n')
+    assert load_settings(tmp_path).lake.format == "parquet"
 
 
 def test_duckdb_reads_it(settings, lake):
@@ -274,25 +382,77 @@ def test_duckdb_reads_it(settings, lake):
     assert found == [(WEEKS[2], 5.0), (WEEKS[3], 6.0)]
 
 
-def test_the_catalog_of_another_lake_is_left_alone(tmp_path):
-    settings = settings_of(tmp_path, "iceberg")
-    write(Lake(settings.lake_path), WEEKS[0], [1.0])
-    publish(settings, Lake(settings.lake_path), [PLAN_COST])
-    moved = settings_of(tmp_path, "iceberg", "moved")
-    with pytest.raises(PublishError, match=r"\[lake\]"):
-        publish(moved, Lake(moved.lake_path), [PLAN_COST])
-    assert not Path(moved.lake_path).exists()
-    assert iceberg_table(settings, PLAN_COST).scan().to_arrow().num_rows == 1
+@pytest.mark.parametrize("original", ["stays", "is gone"])
+def test_a_home_that_is_copied_publishes_at_its_new_place(settings, lake, tmp_path_factory, original):
+    write(lake, WEEKS[0], [1.0])
+    publish(settings, lake, [PLAN_COST])
+    home = tmp_path_factory.mktemp("other") / "home"
+    shutil.copytree(settings.home, home)
+    if original == "is gone":
+        shutil.rmtree(settings.home)
+    copied = settings_of(home, settings.lake.format)
+    write(Lake(copied.lake_path), WEEKS[1], [2.0])
+    for _ in range(2):
+        publish(copied, Lake(copied.lake_path), [PLAN_COST])
+    assert amounts(copied) == {WEEKS[0]: [1.0], WEEKS[1]: [2.0]}
+    assert len(versions(copied, PLAN_COST)) == (2 if settings.lake.format == "delta" else 1)
+    assert all(str(home) in file for file in files(copied, PLAN_COST))
+    if original == "stays":
+        assert amounts(settings) == {WEEKS[0]: [1.0]}
 
 
-def test_a_catalog_that_pyiceberg_knows_by_name_is_used(tmp_path, monkeypatch):
+@pytest.fixture
+def plant(tmp_path, monkeypatch) -> Settings:
     monkeypatch.setenv("PYICEBERG_CATALOG__PLANT__URI", f"sqlite:///{tmp_path}/plant.db")
     monkeypatch.setattr("pyiceberg.catalog._ENV_CONFIG", Config())  # it is read when a process begins
     other = LakeSettings(format="iceberg", catalog="plant", namespace="planning")
     settings = Settings(home=tmp_path, lake=other)
     write(Lake(settings.lake_path), WEEKS[0], [1.0])
     publish(settings, Lake(settings.lake_path), [PLAN_COST])
-    assert load_catalog("plant").load_table("planning.plan_cost").scan().to_arrow().num_rows == 1
+    return settings
+
+
+def rows_of_plant() -> int:
+    return load_catalog("plant").load_table("planning.plan_cost").scan().to_arrow().num_rows
+
+
+def test_a_catalog_that_pyiceberg_knows_by_name_is_used(plant):
+    assert rows_of_plant() == 1
+
+
+def test_a_namespace_that_another_process_makes_at_the_same_time_is_used(plant, monkeypatch):
+    catalog = load_catalog("plant")
+    catalog.drop_table("planning.plan_cost")
+    exists = type(catalog).namespace_exists
+    asked = []
+
+    def too_early(*args):
+        asked.append(args)
+        return len(asked) > 1 and exists(*args)
+
+    monkeypatch.setattr(type(catalog), "namespace_exists", too_early)
+    publish(plant, Lake(plant.lake_path), [PLAN_COST])
+    assert rows_of_plant() == 1
+
+
+def test_a_table_that_a_named_catalog_has_elsewhere_is_left_alone(plant):
+    moved = plant.model_copy(update={"lake": plant.lake.model_copy(update={"path": "moved"})})
+    with pytest.raises(PublishError, match=r"\[lake\].*drop"):
+        publish(moved, Lake(moved.lake_path), [PLAN_COST])
+    assert not Path(moved.lake_path).exists()
+    assert rows_of_plant() == 1
+
+
+def test_a_table_of_a_named_catalog_that_was_removed_is_made_again_once_it_is_dropped(plant):
+    shutil.rmtree(Path(plant.lake_path, "iceberg"))
+    with pytest.raises(PublishError, match=r"planning\.plan_cost.*drop") as caught:
+        publish(plant, Lake(plant.lake_path), [PLAN_COST])
+    assert "\n" not in str(caught.value)
+    page = Path(__file__, "../../../../docs/how-to/table-formats.md").resolve().read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(example.replace('"forecasting_assets"', '"planning"'))
+    publish(plant, Lake(plant.lake_path), [PLAN_COST])
+    assert rows_of_plant() == 1
 
 
 def test_a_catalog_that_pyiceberg_does_not_know_is_one_line(tmp_path):
@@ -303,10 +463,10 @@ def test_a_catalog_that_pyiceberg_does_not_know_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize(("format", "package"), [("delta", "deltalake"), ("iceberg", "pyiceberg")])
-def test_a_missing_package_is_one_line_that_names_the_extra(tmp_path, monkeypatch, format, package):
+def test_a_missing_package_is_one_line_that_installs_it(tmp_path, monkeypatch, format, package):
     monkeypatch.setattr("forecasting_assets.settings.find_spec", lambda name: None)
     (tmp_path / "forecasting.toml").write_text(f'[lake]\nformat = "{format}"\n')
-    with pytest.raises(SettingsError, match=rf"{package}.*forecasting-assets\[{format}\]") as caught:
+    with pytest.raises(SettingsError, match=rf"{package} is not.*pip install '?{package}") as caught:
         load_settings(tmp_path)
     assert "\n" not in str(caught.value)
 

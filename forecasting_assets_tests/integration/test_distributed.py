@@ -128,7 +128,12 @@ def test_a_model_that_tasks_train_together_is_as_good_as_that_of_one_machine(pla
     demand, known = frames
     assert plan.rows > 2 * FORECASTING.xgb_distributed_rows
     mean = on_spark.train_mean(demand, known, plan, FORECASTING)
-    assert errors(plan.model(mean, alone.quantiles)) == pytest.approx(errors(alone), rel=0.02)
+    together = errors(plan.model(mean, alone.quantiles))
+    # Tasks draw other rows for each tree, so the model differs from that of one machine as one of another seed does.
+    training = plan.mean_rows(FEATURES, plan.baseline(HISTORY, TOTALS, FORECASTING), FORECASTING)
+    seeds = [FORECASTING.model_copy(update={"seed": seed}) for seed in range(6)]
+    by_seed = np.array([errors(plan.model(training.train(seed), alone.quantiles)) for seed in seeds])
+    assert (together < by_seed.mean(axis=0) + 3 * by_seed.std(axis=0)).all()
     again = on_spark.train_mean(demand, known, plan, FORECASTING)
     assert again.save_raw() == mean.save_raw()
 

@@ -449,7 +449,7 @@ def test_a_table_of_a_named_catalog_that_was_removed_is_made_again_once_it_is_dr
         publish(plant, Lake(plant.lake_path), [PLAN_COST])
     assert "\n" not in str(caught.value)
     page = Path(__file__, "../../../../docs/how-to/table-formats.md").resolve().read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (example,) = re.findall(r"```python3\n(.*?)```", page, re.DOTALL)
     exec(example.replace('"forecasting_assets"', '"planning"'))
     publish(plant, Lake(plant.lake_path), [PLAN_COST])
     assert rows_of_plant() == 1

@@ -20,7 +20,7 @@ from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.table_log import CommitConflictError, PublishedFile, PublishError, TableLog
 from forecasting_assets.lake.week_files import read_columns
 from forecasting_assets.settings import Settings
-from forecasting_assets.storage import StoreError, remove_file, s3_location, store_errors
+from forecasting_assets.storage import StoreError, remove_file, s3_location, store_errors, without_s3a
 from forecasting_assets.tables import Table
 from forecasting_assets.tables.arrow import partitioned_schema
 
@@ -68,7 +68,7 @@ def _errors(settings: Settings, lake: Lake, table: Table) -> Iterator[None]:
 
 def _log_opener(settings: Settings, lake: Lake) -> Callable[[Table], TableLog]:
     """Return what opens the log of a published table, in the folder `<format>/<table>` of the lake."""
-    root = lake.storage[1] if lake.is_local else lake.path.replace("s3a://", "s3://", 1).rstrip("/")
+    root = lake.storage[1] if lake.is_local else without_s3a(lake.path).rstrip("/")
     location = s3_location(lake.storage[0])
     if settings.lake.format == "delta":
         return lambda table: DeltaLog(f"{root}/delta/{table.name}", partitioned_schema(table), location)

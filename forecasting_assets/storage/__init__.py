@@ -17,7 +17,14 @@ from forecasting_assets.storage.files import (
     replace_file,
     stored_blocks,
 )
-from forecasting_assets.storage.filesystems import is_local, is_url, joined, open_filesystem, s3_location
+from forecasting_assets.storage.filesystems import (
+    is_local,
+    is_url,
+    joined,
+    open_filesystem,
+    s3_location,
+    without_s3a,
+)
 from forecasting_assets.storage.locks import LockLostError, exclusive_lock
 
 __all__ = [
@@ -42,4 +49,5 @@ __all__ = [
     "s3_location",
     "store_errors",
     "stored_blocks",
+    "without_s3a",
 ]

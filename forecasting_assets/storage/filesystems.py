@@ -60,8 +60,7 @@ def open_filesystem(path: str | Path) -> tuple["FileSystem", str]:
         return fs.LocalFileSystem(), "/dbfs/" + path.removeprefix("dbfs:/").lstrip("/")
     if not is_url(path):
         return fs.LocalFileSystem(), str(Path(path).absolute())
-    if path.startswith("s3a://"):  # the name that Hadoop uses for S3
-        path = "s3://" + path.removeprefix("s3a://")
+    path = without_s3a(path)
     parts = urlsplit(path, allow_fragments=False)
     _refuse_options(path, parts)
     if parts.scheme == "file":
@@ -71,6 +70,11 @@ def open_filesystem(path: str | Path) -> tuple["FileSystem", str]:
         return _open_store(f"{store}/", environment)[0], parts.path.rstrip("/") or "/"
     filesystem, root = _open_store(store, environment)
     return filesystem, "/".join(part for part in (root, parts.path.strip("/")) if part)
+
+
+def without_s3a(path: str) -> str:
+    """Return a folder or URL with s3:// in place of s3a://, the name that Hadoop uses for S3."""
+    return f"s3://{path.removeprefix('s3a://')}" if path.startswith("s3a://") else path
 
 
 def s3_location(filesystem: "FileSystem") -> dict[str, str]:

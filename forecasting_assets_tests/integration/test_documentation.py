@@ -15,18 +15,11 @@ from forecasting_assets import tables
 from forecasting_assets.cli.app import app
 from forecasting_assets.pipeline import build_pipeline
 from forecasting_assets.settings import Settings
+from forecasting_assets_tests.support.documentation import DOCS, ROOT, snippets
 
-ROOT = Path(__file__).parents[2]
-DOCS = ROOT / "docs"
 TUTORIAL = DOCS / "tutorial.md"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 IMAGE_BYTES = 300_000
-
-
-def snippets(page: Path, *languages: str) -> list[str]:
-    """Return the fenced blocks of a page in one of the languages."""
-    blocks = re.findall(r"^```(\w+)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    return [text for language, text in blocks if language in languages]
 
 
 def pages_with(*languages: str) -> list:

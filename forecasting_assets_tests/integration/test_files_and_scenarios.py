@@ -19,11 +19,12 @@ from forecasting_assets.tables.table_files import file_content
 from forecasting_assets.workflows.demand import plan_demand_of_week
 from forecasting_assets.workflows.exports import EXPORT_KINDS, Export, read_export, write_exports
 from forecasting_assets.workflows.planning import plan_week
+from forecasting_assets_tests.support.documentation import DOCS, snippets
 from forecasting_assets_tests.support.homes import PLANNED
 
 pytestmark = pytest.mark.spark
 WEEK = PLANNED[-1]
-GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "files-and-scenarios.md"
+GUIDE = DOCS / "how-to" / "files-and-scenarios.md"
 LOCKED = ["part_id", "region", "production_week"]
 
 
@@ -145,7 +146,7 @@ def test_templates_can_be_landed_as_they_are(at_home, capsys):
 
 
 def test_the_queries_of_the_guide_have_answers(at_home, capsys):
-    queries = re.findall(r"^```sql\n(.*?)^```$", GUIDE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    queries = snippets(GUIDE, "sql")
     opened = open_home(at_home.settings)
     answers = [run_query(opened.lake, lake_tables(opened.pipeline), query) for query in queries]
     assert len(answers) == 5

@@ -4,18 +4,18 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from forecasting_assets.tables import BACKTEST_REPORT, DEMAND_FORECAST, SARIMAX_MODEL, XGB_MODEL, model_table
+from forecasting_assets_tests.support.documentation import DOCS, snippets
 from forecasting_assets_tests.support.homes import PLANNED, rows
 
 pytestmark = pytest.mark.spark
 
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "your-own-model.md"
+PAGE = DOCS / "how-to" / "your-own-model.md"
 OWN = model_table("half_year")
 ORIGIN, WEEK = PLANNED[-2], PLANNED[-1]
 
@@ -23,10 +23,7 @@ ORIGIN, WEEK = PLANNED[-2], PLANNED[-1]
 def test_a_model_of_the_users_own_is_forecast_judged_logged_and_combined(home_copy, tmp_path):
     import mlflow
 
-    text = PAGE.read_text(encoding="utf-8")
-    (code,), (settings,) = (
-        re.findall(rf"```{name}\n(.*?)```", text, re.DOTALL) for name in ("python", "toml")
-    )
+    (code,), (settings,) = (snippets(PAGE, language) for language in ("python", "toml"))
     (tmp_path / "my_models.py").write_text(code)
     (names,) = re.findall(r"^models = .*$", settings, re.MULTILINE)
     toml = home_copy.path / "forecasting.toml"

@@ -31,6 +31,7 @@ from forecasting_assets.tables import ALLOCATION_PLAN, PLAN_COST, Table
 from forecasting_assets.tables.arrow import arrow_schema
 from forecasting_assets.tables.schema import Column
 from forecasting_assets_tests.support import published
+from forecasting_assets_tests.support.documentation import DOCS, snippets
 from forecasting_assets_tests.support.published import (
     FORMATS,
     delta_table,
@@ -40,6 +41,7 @@ from forecasting_assets_tests.support.published import (
     versions,
 )
 
+PAGE = DOCS / "how-to" / "table-formats.md"
 WEEKS = [date(2024, 3, 4) + timedelta(weeks=i) for i in range(4)]
 VALUES: dict[Any, list[Any]] = {
     pa.string(): ["a'b", None, "ü"],
@@ -448,8 +450,7 @@ def test_a_table_of_a_named_catalog_that_was_removed_is_made_again_once_it_is_dr
     with pytest.raises(PublishError, match=r"planning\.plan_cost.*drop") as caught:
         publish(plant, Lake(plant.lake_path), [PLAN_COST])
     assert "\n" not in str(caught.value)
-    page = Path(__file__, "../../../../docs/how-to/table-formats.md").resolve().read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python3\n(.*?)```", page, re.DOTALL)
+    (example,) = snippets(PAGE, "python3")
     exec(example.replace('"forecasting_assets"', '"planning"'))
     publish(plant, Lake(plant.lake_path), [PLAN_COST])
     assert rows_of_plant() == 1
@@ -493,10 +494,9 @@ def test_the_examples_of_the_page_read_a_plan(tmp_path, monkeypatch, capsys, for
         lake.write_table(pa.table(row, schema), ALLOCATION_PLAN.name, WEEKS[0])
         publish(settings, lake, [ALLOCATION_PLAN])
     monkeypatch.chdir(tmp_path)
-    page = Path(__file__, "../../../../docs/how-to/table-formats.md").resolve().read_text(encoding="utf-8")
     examples = [
         code
-        for code in re.findall(r"```py\n(.*?)```", page, re.DOTALL)
+        for code in snippets(PAGE, "py")
         if {"delta": "deltalake", "iceberg": "pyiceberg"}[format] in code
     ]
     assert len(examples) == 2

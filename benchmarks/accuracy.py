@@ -262,7 +262,7 @@ def compare(yardstick: Yardstick, names: Sequence[str], threads: int, slow_every
             (home / "forecasting.toml").write_text(
                 f"[calendar]\nfirst_week = {first}\nhorizon_weeks = {yardstick.horizon}\n"
             )
-            run_platform(home, "+key:feature_table", first, origin, seconds)
+            run_platform(home, "+key:feature_table or +key:known_covariates", first, origin, seconds)
             begin = max(first, add_weeks(origin, 1 - WARM_UP_WEEKS))
             run_platform(home, MODELS, begin, origin, seconds)
             n_weeks = len(weeks_between(begin, origin))

@@ -32,13 +32,14 @@ from forecasting_assets.forecasting.metrics import SUMS, NaiveErrors, error_sums
 from forecasting_assets.forecasting.naive import seasonal_naive
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.forecasting.settings import ForecastingSettings
-from forecasting_assets.forecasting.value_added import JudgedOverrides, value_added_rows
+from forecasting_assets.forecasting.value_added import STEPS, JudgedOverrides, step_rows, value_added_rows
 from forecasting_assets.forecasting.weights import combination_weights, pairs
-from forecasting_assets.tables import FORECAST_OVERRIDES, SERIES
+from forecasting_assets.tables import FORECAST_OVERRIDES, SERIES, WITHOUT_COVARIATES
 from forecasting_assets.weeks import add_weeks, weeks_apart
 
 #: Forecasts that are judged beside those of the models.
 OTHERS = ["combined", "seasonal_naive"]
+_MEDIAN = VALUES.index("q50")
 
 
 @dataclass(frozen=True)
@@ -134,8 +135,8 @@ def rolling_backtest(
         if origin is not None:
             weights = _weights(sums.known_at(o), len(past.models), settings)
             of_series = np.moveaxis(weights, 1, 2)[:, origin.segment]
-            combined = weighted_average(origin.forecasts, of_series)
-            combined = widen(combined, sums.widths_at(o)[origin.segment], origin.booked)
+            average = weighted_average(origin.forecasts, of_series)
+            combined = widen(average, sums.widths_at(o)[origin.segment], origin.booked)
             now = panel.column(week) + 1
             actual = np.full(combined.shape[:2], np.nan)
             closed = panel.demand[origin.series, now : now + horizon]
@@ -143,7 +144,9 @@ def rolling_backtest(
             models, scale = _models(
                 past.models, origin, combined, panel.demand[origin.series, :now], settings
             )
-            sums.total[:, o] = _sums_at(origin, [*models.values(), *_pair_averages(origin)], scale, actual)
+            steps = [_without_covariates(origin, of_series), _plain_average(origin.forecasts), average]
+            judged_at = [*models.values(), *steps, *_pair_averages(origin)]
+            sums.total[:, o] = _sums_at(origin, judged_at, scale, actual)
             sums.ratios[o] = ratio_counts(actual, _plain_average(origin.forecasts), origin.segment)
             sums.correlation[o] = MarketSums.of(normal_scores(actual, combined[..., 1:]), origin.markets)
             sums.errors[o] = OriginErrors.of(week, origin.series, origin.markets, models, actual)
@@ -164,8 +167,11 @@ def _backtest(
     """Return what is known at the end of `week`, the o-th."""
     correlations, added = error_correlations(sums.correlations_at(o)), sums.value_added_at(o)
     origins = list(sums.errors.values())
+    known = sums.known_at(o)
+    steps = known[len(sums.models) + len(OTHERS) :][: len(STEPS)].sum(axis=1)
     parts = [
-        _report(week, sums.models, sums.known_at(o), settings),
+        _report(week, sums.models, known, settings),
+        step_rows(week, steps),
         _width_rows(week, sums.widths_at(o)),
         _home_rows(week, correlations),
         calibration_rows(origins, week),
@@ -181,8 +187,8 @@ def _backtest(
 class _OriginSums:
     """Sums of each origin, and the number of origins that count.
 
-    `total` is (forecasts, origins, horizons, SEGMENTS, SUMS), of the `models`, of OTHERS and of the plain average of
-    each pair of models, which the weights need; `correlation` has the origins with forecasts, and so has `value_added`
+    `total` is (forecasts, origins, horizons, SEGMENTS, SUMS), of the `models`, of OTHERS, of STEPS and of the plain
+    average of each pair of models, which the weights need; `correlation` has the origins with forecasts, and so has `value_added`
     (groups of overrides, horizons, METRICS) if there are overrides. `errors` has those of the window.
     `ratios` has the counts of `calibration.ratio_counts` for the plain average, because the weights of every origin of
     the window would need the window before it as well.
@@ -199,7 +205,7 @@ class _OriginSums:
     @classmethod
     def empty(cls, models: tuple[str, ...], origins: int, horizon: int, window: int) -> "_OriginSums":
         """Return sums to which no origin has contributed yet."""
-        forecasts = len(models) + len(OTHERS) + len(pairs(len(models)))
+        forecasts = len(models) + len(OTHERS) + len(STEPS) + len(pairs(len(models)))
         return cls(models, np.zeros((forecasts, origins, horizon, len(SEGMENTS), len(SUMS))), window)
 
     def known_at(self, o: int) -> np.ndarray:
@@ -248,6 +254,7 @@ class _OriginSums:
 class _Origin:
     """Forecasts from one origin: of the rows `series` of the panel, (models, series, horizons, VALUES).
 
+    `without_covariates` has their medians if no covariates were known, (models, series, horizons).
     `booked` has the units that were ordered by then, (series, horizons).
     `markets` has the part_category, region, value_class and price of each series, missing where they are not known.
     """
@@ -257,6 +264,7 @@ class _Origin:
     segment: np.ndarray
     markets: pd.DataFrame
     forecasts: np.ndarray
+    without_covariates: np.ndarray
     booked: np.ndarray
 
 
@@ -266,6 +274,8 @@ def _load_origin(week: date, past: PastForecasts, index: SeriesIndex, horizon: i
     if all(table is None for table in tables):
         return None
     forecasts = np.stack([index.forecast_array(table, horizon) for table in tables])
+    without = np.stack([index.forecast_array(t, horizon, [WITHOUT_COVARIATES.name])[..., 0] for t in tables])
+    without = np.where(np.isnan(without), forecasts[..., _MEDIAN], without)
     active = np.flatnonzero(np.isfinite(forecasts[..., 0]).any(axis=(0, 2)))
     if not len(active):
         return None
@@ -283,12 +293,17 @@ def _load_origin(week: date, past: PastForecasts, index: SeriesIndex, horizon: i
             validate="one_to_one",
         )
     booked = index.booked_array(past.book(week), week, horizon)
-    return _Origin(week, active, segment, markets, forecasts[:, active], booked[active])
+    return _Origin(week, active, segment, markets, forecasts[:, active], without[:, active], booked[active])
 
 
 def _plain_average(forecasts: np.ndarray) -> np.ndarray:
     """Return the mean of the models that have a forecast: (series, horizons, VALUES)."""
     return weighted_average(forecasts, np.ones(forecasts.shape[:-1]))
+
+
+def _without_covariates(origin: _Origin, weights: np.ndarray) -> np.ndarray:
+    """Return the weighted average of the medians without covariates: (series, horizons, VALUES)."""
+    return _mean_and_median(weighted_average(origin.without_covariates[..., None], weights)[..., 0])
 
 
 def _pair_averages(origin: _Origin) -> list[np.ndarray]:
@@ -328,7 +343,9 @@ def _sums_at(
 
 def _weights(known: np.ndarray, models: int, settings: ForecastingSettings) -> np.ndarray:
     """Weights (models, horizons, SEGMENTS) from the sums (forecasts, horizons, SEGMENTS, SUMS)."""
-    return combination_weights(known[:models], known[models + len(OTHERS) :], settings.weight_prior_cells)
+    return combination_weights(
+        known[:models], known[models + len(OTHERS) + len(STEPS) :], settings.weight_prior_cells
+    )
 
 
 def _mean_and_median(points: np.ndarray) -> np.ndarray:

@@ -4,13 +4,14 @@ A forecast array has the axes (series, horizon, value), where the values are the
 Arithmetic is done on arrays; the lake stores tables.
 """
 
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
 import pandas as pd
 
 from forecasting_assets.forecasting.panel import ForecastDataError
-from forecasting_assets.tables import QUANTILES, SERIES
+from forecasting_assets.tables import QUANTILES, SERIES, WITHOUT_COVARIATES
 from forecasting_assets.weeks import add_weeks_to_all, weeks_since
 
 #: The last axis of a forecast array.
@@ -78,6 +79,30 @@ def forecast_table(series: pd.DataFrame, origins: np.ndarray, values: np.ndarray
     )
 
 
+def table_with_covariates(
+    series: pd.DataFrame, origins: np.ndarray, without: np.ndarray, using: np.ndarray, known: np.ndarray
+) -> pd.DataFrame:
+    """Build the rows of a forecast table that uses covariates where they are known.
+
+    Parameters
+    ----------
+    series, origins
+        As for `forecast_table`.
+    without, using
+        Forecasts without covariates and with them, (n, horizons, VALUES), in units.
+    known
+        Whether all covariates of a week are known at the origin, (n, horizons).
+
+    Returns
+    -------
+    pandas.DataFrame
+        FORECAST_COLUMNS, and `without_covariates`: the median without covariates where they are used, else NaN.
+    """
+    median = np.where(known, make_valid(without)[..., VALUES.index("q50")], np.nan)
+    table = forecast_table(series, origins, np.where(known[..., None], using, without))
+    return table.assign(**{WITHOUT_COVARIATES.name: median.ravel()})
+
+
 class SeriesIndex:
     """Finds the row number of a series by part and region, so that many tables can share one numbering.
 
@@ -111,13 +136,15 @@ class SeriesIndex:
         at = np.minimum(np.searchsorted(self._sorted, code), len(self) - 1)
         return np.where(self._sorted[at] == code, self._order[at], -1)
 
-    def forecast_array(self, forecasts: pd.DataFrame | None, horizons: int) -> np.ndarray:
-        """Arrange a forecast table of one origin as (series, horizons, VALUES), NaN where it has no forecast."""
-        array = np.full((len(self), horizons, len(VALUES)), np.nan)
+    def forecast_array(
+        self, forecasts: pd.DataFrame | None, horizons: int, values: Sequence[str] = VALUES
+    ) -> np.ndarray:
+        """Arrange columns of a forecast table of one origin as (series, horizons, values), NaN where it has none."""
+        array = np.full((len(self), horizons, len(values)), np.nan)
         if forecasts is not None:
             row, h = self.rows(forecasts), forecasts["horizon"].to_numpy()
             known = (row >= 0) & (h <= horizons)
-            array[row[known], h[known] - 1] = forecasts[VALUES].to_numpy(float)[known]
+            array[row[known], h[known] - 1] = forecasts[list(values)].to_numpy(float)[known]
         return array
 
     def booked_array(self, book: pd.DataFrame | None, origin: date, horizons: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from forecasting_assets.errors import PicklableError
@@ -17,12 +18,14 @@ from forecasting_assets.forecasting import sarimax, xgb
 from forecasting_assets.forecasting.model import ForecastingModel, ModelContext, ModelData, NotEnoughHistory
 from forecasting_assets.forecasting.planner_notes import by_knowledge
 from forecasting_assets.forecasting.sarimax import SarimaxModel
+from forecasting_assets.forecasting.value_added import OVERRIDE, STEPS
+from forecasting_assets.tables import WITHOUT_COVARIATES
 
 #: Group of entry points by which a package offers models: name -> subclass of ForecastingModel.
 ENTRY_POINTS = "forecasting_assets.models"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 #: Names of other forecasts in reports.
-_RESERVED = ("combined", "seasonal_naive", "override")
+_RESERVED = ("combined", "seasonal_naive", OVERRIDE, *STEPS)
 _SARIMAX_FILE = "model.json"
 
 
@@ -197,11 +200,13 @@ def predict(
     Returns
     -------
     pandas.DataFrame
-        Rows of a forecast table, with the name of the model that made them as `method`.
+        Rows of a forecast table, with the name of the model that made them as `method`, and `without_covariates`,
+        which is empty for a model that says nothing of it.
     """
     used, of = (Sarimax(), fitted.model) if isinstance(fitted, SarimaxFallback) else (model, fitted)
     tables = [
         used.predict(of, replace(data, history=known), group, context)
         for group, known in by_knowledge(data.history, origins, data.totals.noted)
     ]
-    return pd.concat(tables, ignore_index=True).assign(method=used.name)
+    rows = pd.concat(tables, ignore_index=True).assign(method=used.name)
+    return rows if WITHOUT_COVARIATES.name in rows else rows.assign(**{WITHOUT_COVARIATES.name: np.nan})

@@ -41,7 +41,7 @@ from forecasting_assets.forecasting.error_quantiles import (
     average_error,
     error_quantiles,
 )
-from forecasting_assets.forecasting.forecast_arrays import LEVELS, VALUES, forecast_table
+from forecasting_assets.forecasting.forecast_arrays import LEVELS, VALUES, table_with_covariates
 from forecasting_assets.forecasting.outlying import noted_outliers, read_outliers, saved_outliers
 from forecasting_assets.forecasting.own_history import blend_own_history
 from forecasting_assets.forecasting.panel import Panel, in_units
@@ -301,14 +301,19 @@ def predict(
     panel = Panel.from_history(history, add_weeks(model.week, 1 - settings.history_weeks), origins[-1])
     columns = np.array([panel.column(o) for o in origins])
     values = distributions(model, rolling_forecasts(model, panel, totals), columns)
+    complete = np.zeros(values.shape[:-1], dtype=bool)
+    with_plan = values
     if model.planned:
         planned = rolling_forecasts(model.planned, panel, totals)
         if planned.regressors:
             complete = planned.regressors.covariates.complete[:, columns]
-            values = np.where(complete[..., None], distributions(model.planned, planned, columns), values)
+            with_plan = distributions(model.planned, planned, columns)
     series, origin = np.nonzero(np.stack([panel.active(c) for c in columns], axis=1))
     weeks = np.array(origins, dtype="datetime64[ns]")
-    return forecast_table(panel.series.iloc[series], weeks[origin], values[series, origin])
+    at = series, origin
+    return table_with_covariates(
+        panel.series.iloc[series], weeks[origin], values[at], with_plan[at], complete[at]
+    )
 
 
 def distributions(model: SarimaxModel, rolling: RollingForecasts, columns: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from forecasting_assets.reporting.backtest_tables import (
     metrics_by_segment,
     value_added,
     value_of_overrides,
+    value_of_steps,
     weights,
 )
 from forecasting_assets.reporting.formats import Money
@@ -104,7 +105,7 @@ def _sections(
         Section(
             "Value added",
             "value-added",
-            tables=[value_added(report), *([value_of_overrides(report)] if has_overrides else [])],
+            tables=[value_added(report), value_of_steps(report), *([value_of_overrides(report)] if has_overrides else [])],
         ),
         Section("By demand pattern", "patterns", tables=[metrics_by_segment(report)]),
         Section("By horizon", "horizons", tables=[by_horizon(report), weights(report)]),

@@ -10,6 +10,7 @@ from forecasting_assets.reporting.measures import (
     in_reading_order,
     ordered_models,
     scores,
+    step_scores,
 )
 from forecasting_assets.reporting.style import label
 from forecasting_assets.reporting.texttable import TextTable, table, text
@@ -75,6 +76,23 @@ def value_added(report: pd.DataFrame) -> TextTable:
         },
         "Change in WAPE: of each model and of their combination compared with seasonal naive, and of the combination "
         "compared with the best model. Below zero is an improvement.",
+    )
+
+
+def value_of_steps(report: pd.DataFrame) -> TextTable:
+    """Tabulate the accuracy of the forecast after each of its steps, all series and horizons together."""
+    return table(
+        "Step by step",
+        step_scores(report),
+        {
+            "step": ("Forecast", label),
+            "wape": ("WAPE", percent),
+            "scaled_pinball": ("Scaled pinball", lambda v: number(v, 3)),
+            "coverage_80": ("In 80 % interval", percent),
+        },
+        "The models, their weighted average if prices and promotions had not been known, their plain and weighted"
+        " averages, and the combined forecast, whose intervals are calibrated. Lower is better, and 80 % should lie in"
+        " the interval.",
     )
 
 

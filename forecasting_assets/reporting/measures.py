@@ -6,6 +6,7 @@ import pandas as pd
 
 from forecasting_assets.errors import PicklableError
 from forecasting_assets.features.demand_patterns import SEGMENTS
+from forecasting_assets.forecasting.value_added import OVERRIDE, STEPS
 
 #: Forecasts that come first and last in every list; the models stand between them.
 FIRST_MODEL, LAST_MODEL = "combined", "seasonal_naive"
@@ -91,7 +92,8 @@ def scores(report: pd.DataFrame) -> pd.DataFrame:
         raise ReportInputError(
             "backtest_report has duplicate metrics: pass the rows of one origin_week", "backtest_report"
         )
-    report = report[report["model"] != "override"]  # it has other metrics and no segments
+    # Overrides have other metrics and no segments, the steps of the combination have a table of their own.
+    report = report[~report["model"].isin([OVERRIDE, *STEPS])]
     wide = report.pivot(index=keys, columns="metric", values="value").rename_axis(columns=None)
     wide["wape"] = wide["wape"] if "wape" in wide else float("nan")
     naive = wide.loc[wide.index.get_level_values("model") == "seasonal_naive", "wape"].droplevel("model")
@@ -99,6 +101,23 @@ def scores(report: pd.DataFrame) -> pd.DataFrame:
     wide["skill"] = 1 - wide["wape"] / base
     wide.loc[wide.index.get_level_values("model") == "seasonal_naive", "skill"] = float("nan")
     return in_reading_order(wide)
+
+
+def step_scores(report: pd.DataFrame) -> pd.DataFrame:
+    """Return what each step of the forecast of all series was worth, in the order of the steps.
+
+    Returns
+    -------
+    DataFrame
+        A row for each forecast in `step`: seasonal naive, the models, STEPS and combined; `wape`, `scaled_pinball`,
+        `coverage_80`, NaN where it is not known.
+    """
+    rows = report[(report["segment"] == "all") & (report["horizon"] == 0)]
+    wide = rows.pivot(index="model", columns="metric", values="value")
+    wide = wide.reindex(columns=["wape", "scaled_pinball", "coverage_80"]).dropna(subset="wape")
+    models = [name for name in wide.index if name not in (FIRST_MODEL, LAST_MODEL, OVERRIDE, *STEPS)]
+    steps = [name for name in [LAST_MODEL, *sorted(models), *STEPS, FIRST_MODEL] if name in wide.index]
+    return wide.reindex(steps).rename_axis("step").reset_index()
 
 
 def policy_totals(impact: pd.DataFrame, policies: Sequence[str] = POLICIES) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from forecasting_assets.tables.forecasts import (
     FORECAST_ERRORS,
     PART_ERRORS,
     SARIMAX_MODEL,
+    WITHOUT_COVARIATES,
     XGB_MODEL,
     model_table,
 )

@@ -4,6 +4,16 @@ from forecasting_assets.tables.schema import Column, Table
 from forecasting_assets.tables.shared import PART, QUANTILES, REGION, amount
 
 
+#: Of the forecasts of a model, to judge what known covariates add.
+WITHOUT_COVARIATES = Column(
+    "without_covariates",
+    "double",
+    "q50 if no covariates were known; empty where the forecast uses none",
+    nullable=True,
+    minimum=0,
+)
+
+
 def _forecast(name: str, *more: Column) -> Table:
     return Table(
         name,
@@ -21,7 +31,7 @@ def _forecast(name: str, *more: Column) -> Table:
     )
 
 
-SARIMAX_MODEL = _forecast("sarimax_model")
+SARIMAX_MODEL = _forecast("sarimax_model", WITHOUT_COVARIATES)
 CLEANED_POINTS = Table(
     "cleaned_points",
     (
@@ -52,7 +62,7 @@ def model_table(model: str) -> Table:
         "Model used: sarimax where there is too little history to train this one",
         values=(model, "sarimax"),
     )
-    return _forecast(f"{model}_model", method)
+    return _forecast(f"{model}_model", WITHOUT_COVARIATES, method)
 
 
 XGB_MODEL = model_table("xgb")
@@ -64,7 +74,8 @@ BACKTEST_REPORT = Table(
         Column(
             "model",
             "string",
-            "Name of a model, combined, seasonal_naive or override (the combined forecast after it)",
+            "Name of a model, combined, seasonal_naive or override (the combined forecast after it); plain_average, "
+            "weighted_average (before its intervals are calibrated) and without_covariates are steps towards combined",
         ),
         Column(
             "segment",

@@ -27,6 +27,7 @@ from forecasting_assets.tables import (
     QUANTILES,
     SERIES,
     WEEKLY_DEMAND,
+    WITHOUT_COVARIATES,
     Table,
     model_table,
 )
@@ -81,7 +82,7 @@ def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Map
     def load_forecasts(model: str, origin: date) -> pd.DataFrame | None:
         if origin not in existing[model]:
             return None
-        return lake.read_pandas(tables[model], [origin], _FORECAST_COLUMNS)
+        return lake.read_pandas(tables[model], [origin], [*_FORECAST_COLUMNS, WITHOUT_COVARIATES.name])
 
     def load_segments(origin: date) -> pd.DataFrame:
         return lake.read_pandas(features, [origin], [*SERIES, "segment", "part_category", "mean_52", "price"])

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.forecasting import sarimax
-from forecasting_assets.forecasting.forecast_arrays import VALUES, forecast_table
+from forecasting_assets.forecasting.forecast_arrays import VALUES, table_with_covariates
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb.baseline import Baseline
@@ -44,19 +44,21 @@ def predict(
     horizon = model.sarimax.horizon
     features = features.sort_values(["week", *SERIES], ignore_index=True)
     values = np.empty((len(features), horizon, len(VALUES)))
+    with_plan, known = values, np.zeros(values.shape[:-1], dtype=bool)
     if len(features):
         last = features["week"].max().date()
         base = Baseline.from_history(model.sarimax, history, totals, last, settings)
         _fill(values, model, features, base)
         if model.planned:
-            with_plan = Baseline.from_history(model.planned.sarimax, history, totals, last, settings)
-            if with_plan.rolling.regressors:
-                complete = with_plan.rolling.regressors.covariates.complete[with_plan.locate(features)]
-                some = np.flatnonzero(complete.any(axis=1))
-                planned = np.empty((len(some), *values.shape[1:]))
-                _fill(planned, model.planned, features.iloc[some], with_plan)
-                values[some] = np.where(complete[some, :, None], planned, values[some])
-    return forecast_table(features[SERIES], features["week"].to_numpy(), values)
+            planned = Baseline.from_history(model.planned.sarimax, history, totals, last, settings)
+            if planned.rolling.regressors:
+                known = planned.rolling.regressors.covariates.complete[planned.locate(features)]
+                some = np.flatnonzero(known.any(axis=1))
+                filled = np.empty((len(some), *values.shape[1:]))
+                _fill(filled, model.planned, features.iloc[some], planned)
+                with_plan = values.copy()
+                with_plan[some] = filled
+    return table_with_covariates(features[SERIES], features["week"].to_numpy(), values, with_plan, known)
 
 
 def _fill(values: np.ndarray, model: XgbModel, features: pd.DataFrame, base: Baseline) -> None:

@@ -9,6 +9,7 @@ from forecasting_assets.forecasting.combine import combine
 from forecasting_assets.forecasting.forecast_arrays import LEVELS, forecast_table
 from forecasting_assets.forecasting.naive import seasonal_naive
 from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.forecasting.value_added import STEPS
 from forecasting_assets.tables import QUANTILES
 from forecasting_assets.weeks import add_weeks, week_index
 from forecasting_assets_tests.support.market import FIRST, market
@@ -38,7 +39,9 @@ def forecasts(model, origin):
         0, 0.3 if model == "xgb" else 0.6, (len(active), HORIZON)
     )
     values = level[..., None] * np.array([1.0, *(0.5 + LEVELS)])
-    return forecast_table(active[["part_id", "region"]], active["week"].to_numpy(), values)
+    table = forecast_table(active[["part_id", "region"]], active["week"].to_numpy(), values)
+    # Without covariates, forecasts of the third week would be a tenth higher.
+    return table.assign(without_covariates=(1.1 * table["q50"]).where(table["horizon"] == 3))
 
 
 def judged(weeks, history=HISTORY):
@@ -130,6 +133,32 @@ def test_combined_uses_the_report_of_each_origin(reports):
     )
     error = table["mean"] - table["actual"].fillna(0.0)
     assert value(reports[week], "combined", "rmse") == pytest.approx(np.sqrt((error**2).mean()))
+
+
+def test_steps_towards_the_combined_forecast_are_judged_on_the_same_cells(reports):
+    report = reports[WEEKS[-1]]
+    both = cells(WEEKS[-1], "sarimax").merge(
+        cells(WEEKS[-1], "xgb"), on=["part_id", "region", "origin_week", "horizon"], suffixes=("", "_xgb")
+    )
+    plain = ((both["q50"] + both["q50_xgb"]) / 2 - both["actual"]).abs().sum() / both["actual"].sum()
+    assert value(report, "plain_average", "wape") == pytest.approx(plain)
+    # The median stays as it is when intervals are calibrated.
+    assert value(report, "weighted_average", "wape") == pytest.approx(value(report, "combined", "wape"))
+    assert value(report, "without_covariates", "n") == len(both)
+    assert value(report, "without_covariates", "wape") != value(report, "weighted_average", "wape")
+    assert report.loc[report["model"].isin(STEPS), "horizon"].eq(0).all()
+
+
+def test_without_covariates_there_is_no_step_of_them():
+    past = PastForecasts(
+        MEMBERS,
+        lambda model, origin: (
+            None if (table := forecasts(model, origin)) is None else table.assign(without_covariates=np.nan)
+        ),
+        segments,
+    )
+    report = rolling_backtest(WEEKS[-1:], past, HISTORY, HORIZON, SETTINGS)[WEEKS[-1]].report
+    assert set(report["model"]) == {*MODELS, "plain_average", "weighted_average"}
 
 
 def test_the_better_model_has_the_larger_weight_and_weights_add_up(reports):

@@ -190,6 +190,7 @@ def test_a_missing_plan_leaves_forecasts_as_they_were(market):
     assert as_before.sum() == 10 * HORIZON + 2
     pd.testing.assert_frame_equal(planned[as_before], without[as_before])
     assert (planned.loc[~as_before, "mean"] != without.loc[~as_before, "mean"]).all()
+    np.testing.assert_array_equal(planned["without_covariates"], without["q50"].where(~as_before))
 
 
 def test_what_becomes_known_after_an_origin_changes_nothing(market):

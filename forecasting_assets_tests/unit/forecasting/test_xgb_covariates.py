@@ -50,6 +50,7 @@ def test_weeks_without_a_plan_are_forecast_as_before(model, history):
     planned = after["part_id"].isin(PLANNED) & (after["horizon"] <= 2)
     pd.testing.assert_frame_equal(after[~planned], before[~planned])
     assert (after.loc[planned, "q50"] != before.loc[planned, "q50"]).mean() > 0.9
+    np.testing.assert_array_equal(after["without_covariates"], before["q50"].where(planned))
 
 
 def test_a_saved_model_forecasts_the_same_with_covariates(model, history, tmp_path):

@@ -6,7 +6,6 @@ export FORECASTING_HOME ?= $(CURDIR)/.forecasting
 # Homebrew keeps its JDK out of the way of the system's.
 export JAVA_HOME ?= $(shell ls -d /opt/homebrew/opt/openjdk@17 /usr/local/opt/openjdk@17 2>/dev/null | head -n 1)
 BENCHMARKS := startup backfill history etl series forecasting accuracy core_accuracy order_book allocation uncertainty impact pages forecast_page
-DATA ?= walmart
 EVALS ?= ../shared/evals
 # uv where it is installed, else pip.
 INSTALL = $(if $(shell command -v uv 2>/dev/null),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
@@ -102,8 +101,8 @@ bench-pages: ## … time and size of the pages of a large plan
 $(addprefix bench-,$(filter-out accuracy core_accuracy,$(BENCHMARKS))): bench-%: bench-packages
 	@$(BIN)/python -m benchmarks.$*
 
-bench-accuracy: bench-packages ## … accuracy compared with statsforecast and mlforecast: DATA=walmart EVALS=folder of the yardstick
-	@if [ -d "$(EVALS)" ]; then $(BIN)/python -m benchmarks.accuracy --data $(DATA) --evals $(EVALS); \
+bench-accuracy: bench-packages ## … accuracy on all data sets of EVALS compared with statsforecast and mlforecast (hours)
+	@if [ -d "$(EVALS)" ]; then $(BIN)/python -m benchmarks.accuracy --evals $(EVALS); \
 		else echo "accuracy is skipped: there is no folder $(EVALS) with the yardstick; set EVALS"; fi
 
 bench-core_accuracy: bench-packages ## … both models on every data set of EVALS, and the best peers where it lists them

@@ -1,12 +1,14 @@
-"""Compare accuracy and time with those of common libraries, at the rolling origins of an external data set.
+"""Compare accuracy and time with those of common libraries, at the rolling origins of external data sets.
 
-    make bench-accuracy DATA=walmart EVALS=../shared/evals
+    make bench-accuracy EVALS=../shared/evals
+    python -m benchmarks.accuracy --data frat,rossmann --every 4
 
-The folder of the yardstick has land.py, score.py and data/<name>. For every origin, land.py lands the orders that may
-be known, the platform runs through its own command line, and then the peers (`peers.py`) forecast from the same landed
-files; score.py scores all in the same way. Seconds of demand_forecast are those of the whole command, from order files
-to forecasts with backtests, reports and logged models, for every week since the previous origin; those of sarimax_model
-and xgb_model are those of their steps; those of a peer are those of its fits and forecasts at the origins only.
+The folder of the yardstick has land.py, score.py and data/<name>. For every origin of a data set, land.py lands the
+orders that may be known, the platform runs through its own command line, and then the peers (`peers.py`) forecast from
+the same landed files; score.py scores all in the same way. Where a data set has a plan of prices and promotions, the
+platform runs again with it. Seconds of demand_forecast are those of the whole command, from order files to forecasts
+with backtests, reports and logged models, for every week since the previous origin; those of sarimax_model and
+xgb_model are those of their steps; those of a peer are those of its fits and forecasts at the origins only.
 
 *Mean of two* averages the two peers with the smallest scaled pinball loss at the validation origin of the data set,
 which precedes the first origin that is scored. AutoARIMA is slow, runs on a sample of the series, and is compared with
@@ -21,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -30,28 +32,21 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import peers, results
-from benchmarks.yardstick import Yardstick, report, sampled
+from benchmarks.classes import class_table, direct
+from benchmarks.scores import best_peers, by_horizon, figures, value
+from benchmarks.yardstick import Yardstick, data_sets, report, sampled, with_categories
 from forecasting_assets.forecasting.panel import Panel
+from forecasting_assets.reporting.measures import step_scores
 from forecasting_assets.tables import QUANTILES, SERIES
-from forecasting_assets.weeks import add_weeks, add_weeks_to_all, week_of, weeks_between, weeks_since
+from forecasting_assets.weeks import add_weeks, add_weeks_to_all, week_of, weeks_since
 
 #: Weeks with forecasts up to the first origin, from which the combined forecast learns its weights.
 WARM_UP_WEEKS = 13
 PLATFORM = ["demand_forecast", "sarimax_model", "xgb_model"]
+BEFORE_MODELS = "+key:feature_table or +key:known_covariates"
 MODELS = "key:sarimax_model or key:xgb_model or key:backtest_report or key:demand_forecast"
 MEAN_OF_TWO = "MeanOfTwo"
 SLOW = "AutoARIMA"
-#: Where each metric is in the result of score.py; q50 is the mean for a table without quantiles.
-METRICS = {
-    "WAPE": ("q50", "WAPE"),
-    "MASE": ("q50", "MASE"),
-    "RMSE": ("mean", "RMSE"),
-    "RMSSE": ("mean", "RMSSE"),
-    "bias %": ("mean", "bias"),
-    "pinball": ("quantiles", "scaled_pinball"),
-    "in 80 %": ("quantiles", "coverage80"),
-    "in 90 %": ("quantiles", "coverage90"),
-}
 #: Metrics by which tables are compared.
 COMPARED_BY = ["WAPE", "RMSSE", "pinball"]
 PACKAGES = ["forecasting-assets", "statsforecast", "mlforecast", "lightgbm", "xgboost"]
@@ -175,21 +170,16 @@ class Peers:
             write(table, self.lake, SLOW, origin)
 
 
-def value(scores: dict[str, Any], metric: str) -> float | None:
-    """Return a metric of a table, or None if it has no quantiles."""
-    place, name = METRICS[metric]
-    group = scores.get(place) if place != "q50" else scores.get("q50", scores["mean"])
-    return float(group[name]) if group else None
-
-
-def score_table(scores: dict[str, dict[str, Any]], seconds: dict[str, float]) -> str:
-    """Return a table of the scores."""
-    rows = [
-        {"": table, "seconds": round(seconds[table]), "failed": metrics["failed_series_origins"]}
-        | {name: f"{v:,.4g}" if (v := value(metrics, name)) is not None else None for name in METRICS}
+def score_table(
+    label: str, scores: dict[str, dict[str, Any]], seconds: dict[str, float], best: dict[str, str]
+) -> str:
+    """Return a table of the scores, and of the best peers that the yardstick lists."""
+    rows: list[dict[str, Any]] = [
+        {label: table, "seconds": round(seconds[table]), "failed": metrics["failed_series_origins"]}
+        | figures(metrics)
         for table, metrics in scores.items()
     ]
-    return results.table(rows)
+    return results.table([*rows, *([{label: "best listed peer"} | best] if best else [])])
 
 
 def gains(scores: dict[str, dict[str, Any]]) -> str:
@@ -216,7 +206,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", default="walmart", help="data set of the yardstick")
+    parser.add_argument("--data", help="data sets, with commas between them; all by default")
     parser.add_argument("--evals", type=Path, default=os.environ.get("EVALS") or "../shared/evals")
     parser.add_argument("--peers", default=",".join(p for p in peers.PEERS if p not in (peers.DIRECT, SLOW)))
     parser.add_argument(
@@ -231,77 +221,130 @@ def main() -> None:
         default=1,
         help="threads of every peer; several are much slower on a busy machine",
     )
-    parser.add_argument(
-        "--home", type=Path, help="new folder in which everything is kept; by default a temporary one"
-    )
     options = parser.parse_args()
     names = [name for name in options.peers.split(",") if name]
     unknown = sorted(set(names) - set(peers.PEERS))
     if unknown:
         parser.error(f"--peers {', '.join(unknown)}: choose among {', '.join(peers.PEERS)}")
-    yardstick = Yardstick(options.evals.absolute(), options.data, options.every)
+    evals = options.evals.absolute()
     slow_every = 0 if SLOW in names else options.arima_every
-    if options.home:
-        options.home.mkdir(parents=True)
-        compare(yardstick, names, options.threads, slow_every, options.home.absolute())
-    else:
-        with tempfile.TemporaryDirectory(prefix="bench-accuracy-") as home:
-            compare(yardstick, names, options.threads, slow_every, Path(home))
+    parts = []
+    for name in options.data.split(",") if options.data else data_sets(evals):
+        yardstick = Yardstick(evals, name, options.every)
+        for with_plan in [False, True] if yardstick.has_plan else [False]:
+            # What peers forecast is compared with the platform without the plan, which they do not use.
+            used = ([], 0) if with_plan else (names, slow_every)
+            with tempfile.TemporaryDirectory(prefix="bench-accuracy-") as home:
+                made = compare(yardstick, *used, options.threads, Path(home), with_plan)
+            report("\n\n".join(made))
+            parts += made
+    if not options.data and options.every == 1:
+        compared = (
+            "The platform through its command line compared with peers, on all data sets of the yardstick, where one "
+            "has a plan without it and with it. Platform: forecasts of all weeks from "
+            f"{WARM_UP_WEEKS} weeks before the first origin, from which the combined forecast learns its weights; "
+            f"peers: the origins only, {options.threads} thread{'s' * (options.threads > 1)}. Failed: series and "
+            "origins without a forecast, scored as zero; WAPE and bias in %; pinball is scaled. Best listed peer: of "
+            f"each metric, in peer_scores.csv of the yardstick. {MEAN_OF_TWO}: the best two by pinball at an earlier "
+            "origin."
+        )
+        results.section("accuracy", "Accuracy", compared, PACKAGES, parts, "once, in one go")
 
 
-def compare(yardstick: Yardstick, names: Sequence[str], threads: int, slow_every: int, home: Path) -> None:
-    """Run platform and peers at all origins, and report the scores."""
+def compare(
+    yardstick: Yardstick, names: Sequence[str], slow_every: int, threads: int, home: Path, with_plan: bool
+) -> list[str]:
+    """Run platform and peers at all origins of a data set; return the tables of their scores."""
     landing, lake, peer_lake = home / "landing" / "orders", home / "lake", home / "lake_peers"
     others = Peers(names, threads, peer_lake, yardstick.horizon, slow_every)
     seconds: dict[str, float] = defaultdict(float)
+    classes: list[pd.DataFrame] = []
     first = since = None
     for origin in yardstick.origins:
         demand = yardstick.land(origin, landing)
+        if with_plan:
+            yardstick.land_plan(origin, home / "landing" / "planning")
         if first is None or since is None:
             first = week_of(demand["week"].min().date())
             (home / "forecasting.toml").write_text(
                 f"[calendar]\nfirst_week = {first}\nhorizon_weeks = {yardstick.horizon}\n"
             )
-            run_platform(home, "+key:feature_table or +key:known_covariates", first, origin, seconds)
-            begin = max(first, add_weeks(origin, 1 - WARM_UP_WEEKS))
-            run_platform(home, MODELS, begin, origin, seconds)
-            n_weeks = len(weeks_between(begin, origin))
+            run_platform(home, BEFORE_MODELS, first, origin, seconds)
+            run_platform(home, MODELS, max(first, add_weeks(origin, 1 - WARM_UP_WEEKS)), origin, seconds)
             validation = yardstick.meta.get("validation_origin")
             if validation and names:
                 others.choose(yardstick, demand, first, date.fromisoformat(validation))
         else:
             run_platform(home, "+key:demand_forecast", add_weeks(since, 1), origin, seconds)
-            n_weeks += len(weeks_between(since, origin)) - 1
         since = origin
-        report(f"{origin} platform: {seconds['demand_forecast']:.1f} s so far, forecasts of {n_weeks} weeks")
+        report(f"{yardstick.name} {origin} platform: {seconds['demand_forecast']:.1f} s so far")
         others.forecast(demand, first, origin)
-
-    scores = {table: yardstick.scores(lake, table) for table in PLATFORM}
-    tables = [*names, *([MEAN_OF_TWO] if others.best else [])]
-    scores |= {table: yardstick.scores(peer_lake, table) for table in tables}
-    seconds |= others.seconds
-    ours = scores["demand_forecast"]
-    of_all = f", one series in {yardstick.every}" if yardstick.every > 1 else ""
-    compared = (
-        f"The platform through its command line compared with peers, on {yardstick.name}{of_all}: "
-        f"{len(yardstick.origins)} origins, horizons 1 to {yardstick.horizon}, "
-        f"{ours['series_origins']:,} series and origins, {ours['cells']:,} cells. "
-        f"Platform: forecasts of {n_weeks} weeks, {WARM_UP_WEEKS} of them up to the first origin, to learn the weights "
-        f"of the combined forecast; peers: {len(yardstick.origins)} origins, "
-        f"{threads} thread{'s' * (threads > 1)}. "
-        "Failed: series and origins without a forecast, scored as zero; WAPE in %; pinball is scaled."
-    )
-    if others.best:
-        compared += f" {MEAN_OF_TWO}: {' and '.join(others.best)}, the best two by pinball at {validation}."
-    parts = [score_table(scores, seconds), gains(scores)]
-    if slow_every:
-        parts.append(
-            f"On one series in {slow_every}, for {SLOW} (seconds of the platform are those of all series):"
+        named = with_categories(demand, landing)
+        scored_now = yardstick.truth.loc[yardstick.truth["origin_week"] == pd.Timestamp(origin), SERIES]
+        classes.append(
+            direct(named.merge(scored_now.drop_duplicates(), on=SERIES), origin, yardstick.horizon)
         )
+
+    lakes = dict.fromkeys(PLATFORM, lake)
+    lakes |= dict.fromkeys([*names, *([MEAN_OF_TWO] if others.best else [])], peer_lake)
+    scores = {table: yardstick.scores(of, table) for table, of in lakes.items()}
+    seconds |= others.seconds
+    label = f"{yardstick.name}{' with its plan' if with_plan else ''}"
+    cells = (
+        f"{label}: {len(yardstick.origins)} origins, horizons 1 to {yardstick.horizon}, "
+        f"{scores['demand_forecast']['cells']:,} cells"
+    )
+    if yardstick.every > 1:
+        cells += f", one series in {yardstick.every}"
+    if others.best:
+        cells += f"; {MEAN_OF_TWO}: {' and '.join(others.best)}, the best two at {validation}"
+    parts = [f"**{cells}.**", score_table(label, scores, seconds, best_peers(yardstick, with_plan))]
+    if names:
+        parts.append(gains(scores))
+    category = named.drop_duplicates("part_id").set_index("part_id")["part_category"]
+    judged = {name: lakes[name] for name in [*PLATFORM, *({MEAN_OF_TWO, "AutoETS"} & set(lakes))]}
+    parts.append(by_horizon(yardstick, judged, f"{label}: weeks ahead"))
+    parts.append(class_scores(yardstick, judged, classes, category, label))
+    parts.append(steps(lake, yardstick.origins[-1], label))
+    if slow_every:
+        parts.append(f"On one series in {slow_every}, for {SLOW} (seconds of the platform are those of all):")
         sample = {table: yardstick.scores(lake, table, slow_every) for table in PLATFORM}
-        parts.append(score_table(sample | {SLOW: yardstick.scores(peer_lake, SLOW, slow_every)}, seconds))
-    print("\n\n".join([compared, *parts]))
-    results.section("accuracy", "Accuracy", compared, PACKAGES, parts, "once, in one go")
+        slow = {SLOW: yardstick.scores(peer_lake, SLOW, slow_every)}
+        parts.append(score_table(label, sample | slow, seconds, {}))
+    return parts
+
+
+def class_scores(
+    yardstick: Yardstick,
+    lakes: Mapping[str, Path],
+    classes: Sequence[pd.DataFrame],
+    category: pd.Series,
+    label: str,
+) -> str:
+    """Return a table of the forecasts of each category and region, and of SARIMAX of their own demand."""
+    read = yardstick.score.read_partition
+    of_series = {
+        name: pd.concat([read(lake / name / f"week={origin}") for origin in yardstick.origins])
+        for name, lake in lakes.items()
+    }
+    named = {
+        name: rows.assign(part_category=rows["part_id"].map(category)) for name, rows in of_series.items()
+    }
+    truth = yardstick.truth.assign(part_category=yardstick.truth["part_id"].map(category))
+    return class_table(truth, named | {"SARIMAX of classes": pd.concat(classes)}, f"{label}: classes")
+
+
+def steps(lake: Path, week: date, label: str) -> str:
+    """Return what each step added to the forecast, in the weeks that the backtest of the last origin judges."""
+    backtest = pd.concat(map(pd.read_parquet, (lake / "backtest_report" / f"week={week}").glob("*.parquet")))
+    formats = {"wape": ".2%", "scaled_pinball": ".4f", "coverage_80": ".1%"}
+    table = step_scores(backtest)
+    rows = [
+        {f"{label}: steps, judged by the backtest of {week}": row["step"]}
+        | {name: None if pd.isna(row[name]) else f"{row[name]:{spec}}" for name, spec in formats.items()}
+        for _, row in table.iterrows()
+    ]
+    return results.table(rows)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,10 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import peers, results
-from benchmarks.accuracy import METRICS, as_lake_rows, value, write
-from benchmarks.yardstick import Yardstick, report
+from benchmarks.accuracy import as_lake_rows, write
+from benchmarks.classes import class_table, direct
+from benchmarks.scores import best_peers, figures
+from benchmarks.yardstick import Yardstick, data_sets, report, with_categories
 from devtools.feature_table import features
 from forecasting_assets.forecasting import sarimax, xgb
 from forecasting_assets.forecasting.forecast_arrays import VALUES
@@ -39,23 +41,6 @@ SETTINGS = ForecastingSettings()
 COUNTRIES = CalendarSettings().holiday_countries
 CELL = [*SERIES, "origin_week", "target_week", "horizon"]
 PACKAGES = ["forecasting-assets", "statsforecast", "xgboost"]
-#: Columns of `peer_scores.csv`.
-PEER_COLUMNS = {
-    "WAPE": "WAPE_q50",
-    "MASE": "MASE_q50",
-    "RMSE": "RMSE",
-    "RMSSE": "RMSSE",
-    "pinball": "scaled_pinball",
-}
-
-
-def with_categories(demand: pd.DataFrame, landing: Path) -> pd.DataFrame:
-    """Add up landed order lines by series and week, with the category of each part."""
-    names = ["part_id", "part_category"]
-    files = [pd.read_csv(file, dtype=str, usecols=names) for file in sorted(landing.glob("*"))]
-    categories = pd.concat(files).drop_duplicates("part_id").set_index("part_id")["part_category"]
-    weekly = demand.groupby([*SERIES, "week"], as_index=False)["quantity"].sum()
-    return weekly.assign(part_category=weekly["part_id"].map(categories))
 
 
 def known_covariates(plan: pd.DataFrame, first: date, horizon: int) -> pd.DataFrame:
@@ -92,57 +77,27 @@ def forecasts(yardstick: Yardstick, with_plan: bool) -> dict[str, list[pd.DataFr
     return tables
 
 
-def of_classes(demand: pd.DataFrame) -> pd.DataFrame:
-    """Add up demand by category, region and week, each pair as a part of its own."""
-    keys = ["part_category", "region", "week"]
-    summed = demand.groupby(keys, as_index=False)["quantity"].sum()
-    return summed.assign(part_id=summed["part_category"])
-
-
-def class_scores(yardstick: Yardstick, tables: dict[str, list[pd.DataFrame]]) -> list[dict[str, str]]:
-    """Return WAPE and bias of the forecasts of each category and region, by the mean."""
-    errors: dict[str, list[pd.DataFrame]] = {}
-    cell = ["part_category", "region", "target_week"]
+def class_scores(yardstick: Yardstick, tables: dict[str, list[pd.DataFrame]]) -> str:
+    """Return a table of WAPE and bias of the forecasts of each category and region, by the mean."""
+    others: dict[str, list[pd.DataFrame]] = {"SARIMAX of classes": [], "AutoETS bottom-up": []}
     with tempfile.TemporaryDirectory(prefix="bench-core-") as folder:
-        for i, origin in enumerate(yardstick.origins):
-            at = pd.Timestamp(origin)
+        for origin in yardstick.origins:
             demand = with_categories(yardstick.land(origin, Path(folder)), Path(folder))
-            truth = yardstick.truth[yardstick.truth["origin_week"] == at]
-            demand = demand.merge(truth[SERIES].drop_duplicates(), on=SERIES)
-            category = demand.drop_duplicates("part_id").set_index("part_id")["part_category"]
-            actual = truth.assign(part_category=truth["part_id"].map(category)).groupby(cell)["actual"].sum()
+            scored_now = yardstick.truth.loc[yardstick.truth["origin_week"] == pd.Timestamp(origin), SERIES]
+            scored_demand = demand.merge(scored_now.drop_duplicates(), on=SERIES)
+            others["SARIMAX of classes"].append(direct(scored_demand, origin, yardstick.horizon))
+            history = peers.history(scored_demand, demand["week"].min().date(), origin)
+            bottom_up = peers.peer("AutoETS", 1)(history, yardstick.horizon)
+            others["AutoETS bottom-up"].append(as_lake_rows(bottom_up, history, origin))
+    category = demand.drop_duplicates("part_id").set_index("part_id")["part_category"]
 
-            classes, horizon = of_classes(demand), yardstick.horizon
-            totals = GroupTotals.from_history(classes)
-            model = sarimax.fit(classes, totals, origin, horizon, SETTINGS)
-            direct = sarimax.predict(model, classes, totals, [origin], SETTINGS)
-            history = peers.history(demand, demand["week"].min().date(), origin)
-            bottom_up = as_lake_rows(peers.peer("AutoETS", 1)(history, horizon), history, origin)
-            made = {name: of_model[i] for name, of_model in tables.items()}
-            made |= {"SARIMAX of classes": direct, "AutoETS bottom-up": bottom_up}
-            for name, table in made.items():
-                of = table["part_id"] if name == "SARIMAX of classes" else table["part_id"].map(category)
-                summed = table.assign(part_category=of).groupby(cell)["mean"].sum()
-                both = pd.DataFrame({"actual": actual, "mean": summed}).loc[actual.index].fillna(0.0)
-                errors.setdefault(name, []).append(both)
-    rows = []
-    for name, cells in errors.items():
-        both = pd.concat(cells)
-        error, units = both["mean"] - both["actual"], both["actual"].sum()
-        wape, bias = 100 * error.abs().sum() / units, 100 * error.sum() / units
-        rows.append({f"{yardstick.name}: classes": name, "WAPE": f"{wape:.4g}", "bias %": f"{bias:.4g}"})
-    return rows
+    def of_parts(table: pd.DataFrame) -> pd.DataFrame:
+        return (
+            table if "part_category" in table else table.assign(part_category=table["part_id"].map(category))
+        )
 
-
-def best_peers(yardstick: Yardstick, with_plan: bool) -> dict[str, str]:
-    """Return the best figure of any listed peer in each metric; empty if none is listed for all series."""
-    peers_of_all = pd.read_csv(yardstick.folder / "peer_scores.csv")
-    of_set = peers_of_all[(peers_of_all["dataset"] == yardstick.name) & (peers_of_all["peer"] != "Zero")]
-    of_set = of_set[of_set["peer"].str.endswith("_plan") == with_plan].set_index("peer")
-    if of_set.empty or yardstick.every > 1:
-        return {}
-    best = {metric: of_set[column].astype(float) for metric, column in PEER_COLUMNS.items()}
-    return {metric: f"{of.min():,.4g} ({of.idxmin()})" for metric, of in best.items() if of.notna().any()}
+    forecasts = {name: of_parts(pd.concat(made)) for name, made in (tables | others).items()}
+    return class_table(of_parts(yardstick.truth), forecasts, f"{yardstick.name}: classes")
 
 
 def scored(yardstick: Yardstick, tables: dict[str, list[pd.DataFrame]], with_plan: bool) -> str:
@@ -153,7 +108,7 @@ def scored(yardstick: Yardstick, tables: dict[str, list[pd.DataFrame]], with_pla
             for origin, table in zip(yardstick.origins, made, strict=True):
                 write(table, Path(lake), model, origin)
             scores = yardstick.scores(Path(lake), model)
-        rows.append({label: model} | {metric: f"{value(scores, metric):,.4g}" for metric in METRICS})
+        rows.append({label: model} | figures(scores))
     if best := best_peers(yardstick, with_plan):
         rows.append({label: "best peer"} | best)
     return results.table(rows)
@@ -172,7 +127,7 @@ def main() -> None:
     evals = options.evals.absolute()
     names = options.data.split(",") if options.data else None
     parts = []
-    for name in names or sorted(file.parent.name for file in evals.glob("data/*/meta.json")):
+    for name in names or data_sets(evals):
         yardstick = Yardstick(evals, name, options.every)
         for with_plan in [False, True] if yardstick.has_plan else [False]:
             begin = time.process_time()
@@ -180,7 +135,7 @@ def main() -> None:
             seconds = f"{time.process_time() - begin:.0f} seconds of processor time."
             made = [scored(yardstick, tables, with_plan), seconds]
             if options.classes and not with_plan:
-                made.append(results.table(class_scores(yardstick, tables)))
+                made.append(class_scores(yardstick, tables))
             report("\n\n".join(made))
             parts += made
     if not names and options.every == 1:

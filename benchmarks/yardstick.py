@@ -47,9 +47,9 @@ class Yardstick:
         if not (self.folder / "score.py").is_file() or not data.is_dir():
             raise SystemExit(
                 f"{self.folder} is not a yardstick (score.py, land.py and data/): pass its folder, "
-                f"as in make bench-accuracy DATA={self.name} EVALS=../evals"
+                f"as in make bench-accuracy EVALS=../evals"
             )
-        known = sorted(file.parent.name for file in data.glob("*/meta.json"))
+        known = data_sets(self.folder)
         if self.name not in known:
             raise SystemExit(f"{data} has no data set {self.name}; it has {', '.join(known) or 'none'}")
         spec = importlib.util.spec_from_file_location("score", self.folder / "score.py")
@@ -105,14 +105,31 @@ class Yardstick:
             tables.append(lines[[*SERIES, "quantity"]].assign(week=week.astype("datetime64[ns]")))
         return pd.concat(tables, ignore_index=True)
 
-    def scores(self, lake: Path, table: str, every: int = 1) -> dict[str, Any]:
-        """Score a table on one series in `every`."""
-        matched, faults = self.score.read_forecasts(lake, table, self.truth[sampled(self.truth, every)])
+    def scores(self, lake: Path, table: str, every: int = 1, horizon: int | None = None) -> dict[str, Any]:
+        """Score a table on one series in `every`, and at one horizon if it is given."""
+        truth = self.truth[sampled(self.truth, every)]
+        if horizon is not None:
+            truth = truth[(truth["target_week"] - truth["origin_week"]).dt.days == 7 * horizon]
+        matched, faults = self.score.read_forecasts(lake, table, truth)
         serious = {name: n for name, n in faults.items() if n and name in FAULTS}
         if serious:
             report(f"{table}: " + ", ".join(f"{name} {n:,}" for name, n in serious.items()))
         metrics: dict[str, Any] = self.score.metrics(matched, faults["has_quantiles"])
         return metrics
+
+
+def data_sets(folder: Path) -> list[str]:
+    """Return the names of the data sets of a yardstick."""
+    return sorted(file.parent.name for file in folder.glob("data/*/meta.json"))
+
+
+def with_categories(demand: pd.DataFrame, landing: Path) -> pd.DataFrame:
+    """Add up landed order lines by series and week, with the category of each part."""
+    names = ["part_id", "part_category"]
+    files = [pd.read_csv(file, dtype=str, usecols=names) for file in sorted(landing.glob("*"))]
+    categories = pd.concat(files).drop_duplicates("part_id").set_index("part_id")["part_category"]
+    weekly = demand.groupby([*SERIES, "week"], as_index=False)["quantity"].sum()
+    return weekly.assign(part_category=weekly["part_id"].map(categories))
 
 
 def sampled(table: pd.DataFrame, every: int) -> np.ndarray:

@@ -2,10 +2,12 @@
 
 The logarithmic scale of the ARIMA models suits demand that is mostly there. Where most weeks have no orders, the
 share of such weeks and the sizes of the orders in the last year tell more of the coming weeks than the latest level,
-and their mean is a forecast without bias.
+and their mean is a forecast without bias. A series that has had no orders for much longer than usual has probably ended,
+however often it was ordered before in that year, so that its distribution moves to zero.
 
 References
 ----------
+Fader, Hardie and Shang (2010), "Customer-base analysis in a discrete-time noncontractual setting".
 Willemain, Smart and Schwarz (2004), "A new approach to forecasting intermittent demand for service parts
 inventories".
 """
@@ -22,6 +24,8 @@ BLENDED = [PATTERNS.index("intermittent"), PATTERNS.index("lumpy")]
 WEIGHT = 0.5
 #: Number of latest weeks that make the distribution.
 OWN_WEEKS = 52
+#: Probability that a series ends in a week: it is ordered for four years on average.
+ENDING = 0.005
 
 
 def blend_own_history(
@@ -65,6 +69,8 @@ def own_distributions(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and quantiles of the demand of the OWN_WEEKS weeks that end with each origin.
 
+    They are mixed with no demand at all, as far as the series has probably ended.
+
     Parameters
     ----------
     rolling
@@ -84,12 +90,40 @@ def own_distributions(
     demand = np.where(week >= first[:, None], in_units(log_demand, rolling.scale[series]), np.nan)
     ordered = np.sort(demand, axis=1)  # unknown weeks come last
     count = np.maximum(np.isfinite(ordered).sum(axis=1), 1)
-    place = LEVELS * (count - 1)[:, None]
+    alive = probability_not_ended(demand)
+    level = np.maximum(1 - (1 - LEVELS) / alive[:, None], 0.0)
+    place = level * (count - 1)[:, None]
     low = np.floor(place).astype(int)
     high = np.minimum(low + 1, (count - 1)[:, None])
     below, above = (np.take_along_axis(ordered, at, axis=1) for at in (low, high))
     values = np.empty((len(series), len(VALUES)))
-    values[:, 0] = np.nansum(demand, axis=1) / count
+    values[:, 0] = alive * np.nansum(demand, axis=1) / count
     values[:, 1:] = below + (place - low) * (above - below)
-    no_orders = (demand == 0).sum(axis=1) / count * (1 - 1 / count)
+    no_orders = 1 - alive + alive * (demand == 0).sum(axis=1) / count * (1 - 1 / count)
     return values, no_orders
+
+
+def probability_not_ended(demand: np.ndarray) -> np.ndarray:
+    """Return the probability that a series will be ordered again.
+
+    In each week it ends with the probability ENDING; otherwise it is ordered with the share of its weeks that had
+    orders. The weeks without orders since its last one are evidence that it has ended.
+
+    Parameters
+    ----------
+    demand
+        (origins, weeks), the latest week first; NaN where it is not known.
+
+    Returns
+    -------
+    numpy.ndarray
+        (origins,), above zero.
+    """
+    known, ordered = np.isfinite(demand), demand > 0
+    share = ordered.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    since = (known & (np.cumsum(ordered, axis=1) == 0)).sum(axis=1)
+    quiet = (1 - ENDING) * (1 - share)
+    still = np.maximum(quiet**since, 1e-12)
+    ended = ENDING * (1 - quiet**since) / (1 - quiet)
+    alive: np.ndarray = still / (still + ended)
+    return alive

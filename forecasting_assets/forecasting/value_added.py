@@ -118,7 +118,8 @@ def step_rows(week: date, known: np.ndarray) -> pd.DataFrame:
         }
     )
     judged = table["value"].notna() & (used.any() | (table["model"] != STEPS[0]))
-    return table[judged].reset_index(drop=True)
+    rows: pd.DataFrame = table[judged].reset_index(drop=True)
+    return rows
 
 
 def value_added_rows(week: date, judged: JudgedOverrides, known: np.ndarray) -> pd.DataFrame:

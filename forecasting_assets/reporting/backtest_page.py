@@ -5,6 +5,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from forecasting_assets.forecasting.backtest import Backtest
+from forecasting_assets.forecasting.value_added import OVERRIDE
 from forecasting_assets.reporting import charts
 from forecasting_assets.reporting.accuracy_tables import (
     accuracy_by_group,
@@ -76,7 +77,9 @@ def _sections(
     backtest: Backtest, money: Money, pictures: Sequence["Figure"], narrow: Sequence["Figure"]
 ) -> list[Section]:
     report, errors = backtest.report, backtest.errors
-    has_overrides = (report["model"] == "override").any()
+    added = [value_added(report), value_of_steps(report)]
+    if (report["model"] == OVERRIDE).any():
+        added.append(value_of_overrides(report))
     return [
         Section(
             "Verdict",
@@ -102,11 +105,7 @@ def _sections(
             "calibration",
             pictures=[charts.calibration(report)],
         ),
-        Section(
-            "Value added",
-            "value-added",
-            tables=[value_added(report), value_of_steps(report), *([value_of_overrides(report)] if has_overrides else [])],
-        ),
+        Section("Value added", "value-added", tables=added),
         Section("By demand pattern", "patterns", tables=[metrics_by_segment(report)]),
         Section("By horizon", "horizons", tables=[by_horizon(report), weights(report)]),
     ]

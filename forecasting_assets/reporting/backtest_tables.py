@@ -3,6 +3,7 @@
 import pandas as pd
 
 from forecasting_assets.features.demand_patterns import SEGMENTS
+from forecasting_assets.forecasting.value_added import OVERRIDE
 from forecasting_assets.reporting.formats import number, percent
 from forecasting_assets.reporting.measures import (
     FIRST_MODEL,
@@ -98,7 +99,7 @@ def value_of_steps(report: pd.DataFrame) -> TextTable:
 
 def value_of_overrides(report: pd.DataFrame) -> TextTable:
     """Tabulate by author and reason how much error planners' overrides removed or added."""
-    rows = report[report["model"] == "override"]
+    rows = report[report["model"] == OVERRIDE]
     wide = rows.pivot(index="segment", columns="metric", values="value")
     wide = wide.reindex(columns=["touched_rows", "value_added"]).reset_index()
     return table(

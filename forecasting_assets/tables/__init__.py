@@ -143,6 +143,7 @@ __all__ = [
     "TEMPLATES",
     "WEEK",
     "WEEKLY_DEMAND",
+    "WITHOUT_COVARIATES",
     "WORK_IN_PROGRESS",
     "XGB_MODEL",
     "Column",

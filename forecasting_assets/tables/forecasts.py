@@ -3,7 +3,6 @@
 from forecasting_assets.tables.schema import Column, Table
 from forecasting_assets.tables.shared import PART, QUANTILES, REGION, amount
 
-
 #: Of the forecasts of a model, to judge what known covariates add.
 WITHOUT_COVARIATES = Column(
     "without_covariates",

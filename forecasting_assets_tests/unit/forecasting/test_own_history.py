@@ -5,7 +5,13 @@ import pytest
 
 from forecasting_assets.features.demand_patterns import PATTERNS
 from forecasting_assets.forecasting.forecast_arrays import LEVELS, VALUES
-from forecasting_assets.forecasting.own_history import OWN_WEEKS, blend_own_history, own_distributions
+from forecasting_assets.forecasting.own_history import (
+    ENDING,
+    OWN_WEEKS,
+    blend_own_history,
+    own_distributions,
+    probability_not_ended,
+)
 from forecasting_assets.forecasting.panel import mean_demand, to_log_scale
 from forecasting_assets.forecasting.rolling import RollingForecasts, SeasonWeights
 
@@ -31,9 +37,28 @@ def test_the_distribution_is_that_of_the_weeks_of_the_last_year_since_the_first_
     values, no_orders = own_distributions(rolling(), np.array([series]), np.array([column]))
     first = int((DEMAND[series] > 0).argmax())
     weeks = DEMAND[series, max(first, column - OWN_WEEKS + 1) : column + 1]
-    np.testing.assert_allclose(values[0, 0], weeks.mean())
-    np.testing.assert_allclose(values[0, 1:], np.quantile(weeks, LEVELS), atol=1e-9)
-    assert no_orders[0] == pytest.approx((weeks == 0).mean() * (1 - 1 / len(weeks)))
+    alive = bayes(weeks)
+    np.testing.assert_allclose(values[0, 0], alive * weeks.mean())
+    levels = np.maximum(1 - (1 - LEVELS) / alive, 0)
+    np.testing.assert_allclose(values[0, 1:], np.quantile(weeks, levels), atol=1e-9)
+    assert no_orders[0] == pytest.approx(1 - alive * (1 - (weeks == 0).mean() * (1 - 1 / len(weeks))))
+
+
+def bayes(weeks):
+    """Return the probability that a series has not ended, over all weeks in which it may have."""
+    share, quiet = (weeks > 0).mean(), int((weeks[::-1] > 0).argmax())
+    likelihood = [(1 - share) ** n * (1 - ENDING) ** n * ENDING for n in range(quiet)]
+    still = (1 - share) ** quiet * (1 - ENDING) ** quiet
+    return still / (still + sum(likelihood))
+
+
+@pytest.mark.parametrize(("share", "quiet", "low", "high"), [(0.95, 12, 0, 1e-3), (0.1, 12, 0.8, 0.95)])
+def test_a_series_has_probably_ended_once_it_is_quiet_for_much_longer_than_usual(share, quiet, low, high):
+    ordered = np.random.default_rng(1).random(OWN_WEEKS - quiet - 1) < share
+    weeks = np.concatenate([np.zeros(quiet), [1.0], ordered])[None]
+    assert low <= probability_not_ended(weeks)[0] <= high
+    assert probability_not_ended(weeks)[0] == pytest.approx(bayes(weeks[0, ::-1]), abs=1e-6)
+    assert probability_not_ended(weeks[:, quiet:])[0] == 1.0
 
 
 def test_an_unknown_week_is_left_out():
@@ -41,7 +66,8 @@ def test_an_unknown_week_is_left_out():
     outlier.endog[0, 75] = np.nan
     values, _ = own_distributions(outlier, np.array([0]), np.array([79]))
     weeks = np.delete(DEMAND[0], 75)[-(OWN_WEEKS - 1) :]
-    np.testing.assert_allclose(values[0, 1:], np.quantile(weeks, LEVELS), atol=1e-9)
+    levels = np.maximum(1 - (1 - LEVELS) / bayes(weeks), 0)
+    np.testing.assert_allclose(values[0, 1:], np.quantile(weeks, levels), atol=1e-9)
 
 
 def test_only_rarely_ordered_series_are_blended():

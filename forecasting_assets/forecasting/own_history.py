@@ -2,8 +2,8 @@
 
 The logarithmic scale of the ARIMA models suits demand that is mostly there. Where most weeks have no orders, the
 share of such weeks and the sizes of the orders in the last year tell more of the coming weeks than the latest level,
-and their mean is a forecast without bias. A series that has had no orders for much longer than usual has probably ended,
-however often it was ordered before in that year, so that its distribution moves to zero.
+and their mean is a forecast without bias. A series that has had no orders for much longer than usual has probably
+ended, however often it was ordered before in that year, so that its distribution moves to zero.
 
 References
 ----------

@@ -32,7 +32,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import peers, results
-from benchmarks.classes import class_table, direct
+from benchmarks.classes import class_table, direct, sum_intervals
 from benchmarks.scores import best_peers, by_horizon, figures, value
 from benchmarks.yardstick import Yardstick, data_sets, report, sampled, with_categories
 from forecasting_assets.forecasting.panel import Panel
@@ -323,15 +323,23 @@ def class_scores(
 ) -> str:
     """Return a table of the forecasts of each category and region, and of SARIMAX of their own demand."""
     read = yardstick.score.read_partition
-    of_series = {
-        name: pd.concat([read(lake / name / f"week={origin}") for origin in yardstick.origins])
-        for name, lake in lakes.items()
-    }
-    named = {
-        name: rows.assign(part_category=rows["part_id"].map(category)) for name, rows in of_series.items()
-    }
+
+    def of_week(name: str, origin: date) -> pd.DataFrame:
+        table: pd.DataFrame = read(lakes[name] / name / f"week={origin}")
+        weeks = dict.fromkeys(["origin_week", "target_week"], "datetime64[ns]")
+        return table.assign(part_category=table["part_id"].map(category)).astype(weeks)
+
+    made = {name: [of_week(name, origin) for origin in yardstick.origins] for name in lakes}
+    learned = [
+        read(lakes["demand_forecast"] / "error_correlations" / f"week={origin}")
+        for origin in yardstick.origins
+    ]
+    ours = zip(made["demand_forecast"], learned, strict=True)
+    intervals = {"demand_forecast": pd.concat([sum_intervals(*of_origin) for of_origin in ours])}
     truth = yardstick.truth.assign(part_category=yardstick.truth["part_id"].map(category))
-    return class_table(truth, named | {"SARIMAX of classes": pd.concat(classes)}, f"{label}: classes")
+    forecasts = {name: pd.concat(tables) for name, tables in made.items()}
+    direct_forecast = {"SARIMAX of classes": pd.concat(classes)}
+    return class_table(truth, forecasts | direct_forecast, f"{label}: classes", intervals)
 
 
 def steps(lake: Path, week: date, label: str) -> str:

@@ -28,6 +28,7 @@ from forecasting_assets.tables.network import (
 )
 from forecasting_assets.tables.orders import (
     CLEAN_ORDERS,
+    COVARIATE_ROWS,
     DEMAND_HISTORY,
     KNOWN_COVARIATES,
     OPTIONAL_ORDER_COLUMNS,
@@ -95,6 +96,7 @@ __all__ = [
     "CLEANED_POINTS",
     "CLEAN_ORDERS",
     "COVARIATE_FILE",
+    "COVARIATE_ROWS",
     "DEMAND_CORRECTIONS",
     "DEMAND_FORECAST",
     "DEMAND_HISTORY",

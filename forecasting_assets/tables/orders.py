@@ -151,6 +151,16 @@ KNOWN_COVARIATES = Table(
     ),
     key=("part_id", "region", "target_week", "covariate"),
 )
+#: Columns of the rows about known covariates in the history that forecasts are made from; their week is the target
+#: week.
+COVARIATE_ROWS = Table(
+    "covariate_rows",
+    (
+        Column("covariate", "string", "Name of the covariate", nullable=True),
+        Column("value", "double", "Its value", nullable=True),
+        Column("known", "date", "Week in which it became known", nullable=True),
+    ),
+)
 #: The history that forecasts are made from: weekly_demand of many weeks, in which weeks without orders have no row, and
 #: order_book of these weeks, in which the week is that of the book.
 DEMAND_HISTORY = Table(

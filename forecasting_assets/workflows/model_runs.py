@@ -20,10 +20,13 @@ from forecasting_assets.reporting import charts, png
 from forecasting_assets.settings import Settings
 from forecasting_assets.spark_partitions import shuffle_tasks
 from forecasting_assets.tables import (
+    COVARIATE_ROWS,
     DEMAND_HISTORY,
     KNOWN_COVARIATES,
     ORDER_BOOK,
+    WEEK,
     WEEKLY_DEMAND,
+    Column,
     Table,
 )
 from forecasting_assets.tracking.client import Tracking
@@ -207,18 +210,26 @@ class ModelTracker:
     def _input(self, fitted_at: date) -> Table:
         """Return the input of a logged model: the history of demand, or rows of feature_table.
 
-        Rows of the order book have no features, so that numbers may be missing; whole numbers may not.
+        Rows of the order book and of known covariates lack most columns, so that numbers may be missing; whole numbers
+        may not.
         """
-        if not self.model.reads_features:
-            return DEMAND_HISTORY
-        if not list(books_with_rows(self.lake, history_weeks(self.settings, fitted_at, fitted_at))):
-            return self._features
-        names = DEMAND_HISTORY.names
+        table = self._features if self.model.reads_features else DEMAND_HISTORY
+        more: list[Column] = []
+        required = DEMAND_HISTORY.names
+        booked = books_with_rows(self.lake, history_weeks(self.settings, fitted_at, fitted_at))
+        if self.model.reads_features and list(booked):
+            more.append(DEMAND_HISTORY.columns[-1])
+        known = covariate_weeks(self.settings, fitted_at, fitted_at)
+        if list(weeks_with_rows(self.lake, KNOWN_COVARIATES, known)):
+            more.extend(COVARIATE_ROWS.columns)
+            required = [WEEK.name]
+        if not more:
+            return table
         optional = [
-            replace(c, type="double" if c.type == "long" else c.type, nullable=c.name not in names)
-            for c in self._features.columns
+            replace(c, type="double" if c.type == "long" else c.type, nullable=c.name not in required)
+            for c in table.columns
         ]
-        return replace(self._features, columns=(*optional, DEMAND_HISTORY.columns[-1]))
+        return replace(table, columns=(*optional, *more))
 
 
 def _warnings(fit: Fit, is_first_week: bool) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ from forecasting_assets.tables import (
     BACKTEST_REPORT,
     CLEANED_POINTS,
     KNOWN_COVARIATES,
+    ORDER_BOOK,
+    QUANTILES,
     SARIMAX_MODEL,
     SERIES,
     WEEKLY_DEMAND,
@@ -50,6 +52,22 @@ def forecasts(home, week):
     return {table.name: rows(home, table, week) for table in (SARIMAX_MODEL, XGB_MODEL)}
 
 
+def predictions(home, model, known):
+    """Forecast with a model as it is logged in MLflow, from rows of the lake."""
+    import mlflow
+
+    mlflow.set_tracking_uri(home.settings.tracking_uri)
+    features = feature_columns(HORIZON)
+    table = features if model == "xgb_model" else WEEKLY_DEMAND
+    covariates = known.rename(columns={"week": "known", "target_week": "week"})
+    tables = [home.lake.read_pandas(t, WEEKS) for t in (table, ORDER_BOOK)]
+    numbers = {column.name: float for column in features.columns if column.type == "long"}
+    history = pd.concat([*tables, covariates])
+    history = history.astype({name: kind for name, kind in numbers.items() if name in history})
+    made = mlflow.pyfunc.load_model(f"models:/{model}@week-{WEEK}").predict(history)
+    return made.sort_values([*SERIES, "horizon"], ignore_index=True)[[*SERIES, "horizon", "mean", *QUANTILES]]
+
+
 def test_series_with_a_plan_are_forecast_with_it_and_all_others_as_before(home_copy):
     before = forecasts(home_copy, WEEK)
     series = home_copy.lake.read_pandas(WEEKLY_DEMAND, WEEKS, SERIES)[SERIES].drop_duplicates()
@@ -76,6 +94,9 @@ def test_series_with_a_plan_are_forecast_with_it_and_all_others_as_before(home_c
         pd.testing.assert_frame_equal(alone, after[table], rtol=1e-9, obj=table)
     known = home_copy.lake.read_pandas(KNOWN_COVARIATES, WEEKS)
     assert known["value"].max() == 10
+    for table, made in forecasts(home_copy, WEEK).items():
+        logged = predictions(home_copy, table, known)
+        pd.testing.assert_frame_equal(logged, made[logged.columns], rtol=1e-9, obj=table)
 
     # The same models forecast a case with other prices; weeks and parts without a changed price stay as they are.
     changes = [f"{parts[0]}/*@{add_weeks(WEEK, 2)}:unit_price=-50%"]

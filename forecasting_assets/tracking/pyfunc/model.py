@@ -1,7 +1,9 @@
 """A forecasting model as an MLflow model: the output is forecasts of every horizon from the latest week of the input.
 
-The input is the demand history, or rows of feature_table for a model that reads these. Where orders have due dates, the
-latter has rows of order_book as well: `week` is that of the book, and features are empty.
+The input is the demand history, or rows of feature_table for a model that reads these. It has rows of order_book as
+well where orders have due dates: `week` is that of the book, and features are empty. Where covariates are known, it has
+a row for each `covariate` with its `value`: `week` is the week that it is about, and `known` the week in which it
+became known.
 """
 
 import json
@@ -13,7 +15,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from forecasting_assets.forecasting.model import ModelContext, ModelData
-from forecasting_assets.forecasting.panel import split_history
+from forecasting_assets.forecasting.panel import split_covariates, split_history
 from forecasting_assets.forecasting.registry import find_model
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
@@ -41,13 +43,14 @@ class Forecaster(PythonModel):
         Returns
         -------
         pandas.DataFrame
-            Rows of a forecast table; the origin is the latest week of the input.
+            Rows of a forecast table; the origin is the latest week of demand.
         """
-        features, history, origin = pd.DataFrame(), model_input, model_input["week"].max()
+        rows, covariates = split_covariates(model_input)
+        demand, booked = split_history(rows)
+        features, history, origin = pd.DataFrame(), model_input, demand["week"].max()
         if self.model.reads_features:
-            rows, booked = split_history(model_input)
-            history, origin = pd.concat([rows[rows["quantity"] > 0], booked]), rows["week"].max()
-            features = rows[rows["week"] == origin]
+            history = pd.concat([demand[demand["quantity"] > 0], booked, covariates])
+            features = demand[demand["week"] == origin]
         data = ModelData(features, history, GroupTotals.from_history(history))
         return self.model.predict(self.fitted, data, [origin.date()], self.context)
 

@@ -273,8 +273,9 @@ def _load_origin(week: date, past: PastForecasts, index: SeriesIndex, horizon: i
     tables = [past.forecasts(model, week) for model in past.models]
     if all(table is None for table in tables):
         return None
-    forecasts = np.stack([index.forecast_array(table, horizon) for table in tables])
-    without = np.stack([index.forecast_array(t, horizon, [WITHOUT_COVARIATES.name])[..., 0] for t in tables])
+    columns = [*VALUES, WITHOUT_COVARIATES.name]
+    arrays = np.stack([index.forecast_array(table, horizon, columns) for table in tables])
+    forecasts, without = arrays[..., :-1], arrays[..., -1]
     without = np.where(np.isnan(without), forecasts[..., _MEDIAN], without)
     active = np.flatnonzero(np.isfinite(forecasts[..., 0]).any(axis=(0, 2)))
     if not len(active):

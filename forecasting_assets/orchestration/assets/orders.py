@@ -106,8 +106,10 @@ def weekly_demand(weeks: list[date], settings: Settings, lake: Lake, spark: Spar
         before = add_weeks(week, -1)
         if before not in books:
             return (demand_of(clean, week),)
-        with open_week(open_filesystem(root)[0], books[before]) as book:
-            return (demand_of(clean, week, book.read()),)
+        with open_week(open_filesystem(root)[0], books[before]) as file:
+            book = file.read()
+        # Not within the block, which would blame the book for damage of the clean orders.
+        return (demand_of(clean, week, book),)
 
     counts = transform_weeks(spark.spark_session, lake, CLEAN_ORDERS, weeks, add_up, [WEEKLY_DEMAND])
     for week in weeks:

@@ -133,7 +133,7 @@ def rolling_backtest(
             results[week] = _backtest(week, sums, o, judged, panel, settings)
         origin = _load_origin(week, past, index, horizon) if o < n_origins else None
         if origin is not None:
-            weights = _weights(sums.known_at(o), len(past.models), settings)
+            weights = _weights(sums.known_at(o), sums.origins_at(o), len(past.models), settings)
             of_series = np.moveaxis(weights, 1, 2)[:, origin.segment]
             average = weighted_average(origin.forecasts, of_series)
             combined = widen(average, sums.widths_at(o)[origin.segment], origin.booked)
@@ -170,7 +170,7 @@ def _backtest(
     known = sums.known_at(o)
     steps = known[len(sums.models) + len(OTHERS) :][: len(STEPS)].sum(axis=1)
     parts = [
-        _report(week, sums.models, known, settings),
+        _report(week, sums.models, known, sums.origins_at(o), settings),
         step_rows(week, steps),
         _width_rows(week, sums.widths_at(o)),
         _home_rows(week, correlations),
@@ -214,6 +214,12 @@ class _OriginSums:
             axis=1
         )
         return known
+
+    def origins_at(self, o: int) -> np.ndarray:
+        """Count the origins of the window with forecasts of weeks that had closed by the o-th week, (horizons,)."""
+        judged = (self.total[:, self._first(o) : o, ..., SUMS.index("cells")] > 0).any(axis=(0, 3))
+        counts: np.ndarray = (judged & self._closed(o)).sum(axis=0)
+        return counts
 
     def correlations_at(self, o: int) -> list[MarketSums]:
         """Return the sums of the window's origins, zero for horizons that had not closed by the o-th week."""
@@ -342,11 +348,12 @@ def _sums_at(
     return np.stack(by_segment).reshape(len(forecasts), len(SEGMENTS), actual.shape[1], -1).swapaxes(1, 2)
 
 
-def _weights(known: np.ndarray, models: int, settings: ForecastingSettings) -> np.ndarray:
-    """Weights (models, horizons, SEGMENTS) from the sums (forecasts, horizons, SEGMENTS, SUMS)."""
-    return combination_weights(
-        known[:models], known[models + len(OTHERS) + len(STEPS) :], settings.weight_prior_cells
-    )
+def _weights(
+    known: np.ndarray, origins: np.ndarray, models: int, settings: ForecastingSettings
+) -> np.ndarray:
+    """Weights (models, horizons, SEGMENTS) from sums (forecasts, horizons, SEGMENTS, SUMS) of `origins` (horizons)."""
+    pair = known[models + len(OTHERS) + len(STEPS) :]
+    return combination_weights(known[:models], pair, origins[:, None], settings.weight_prior_cells)
 
 
 def _mean_and_median(points: np.ndarray) -> np.ndarray:
@@ -357,14 +364,18 @@ def _mean_and_median(points: np.ndarray) -> np.ndarray:
 
 
 def _report(
-    week: date, models: Sequence[str], known: np.ndarray, settings: ForecastingSettings
+    week: date, models: Sequence[str], known: np.ndarray, origins: np.ndarray, settings: ForecastingSettings
 ) -> pd.DataFrame:
-    """Rows of one week from the sums (forecasts, horizons, SEGMENTS, SUMS); horizon 0 is all horizons together."""
+    """Rows of one week from the sums (forecasts, horizons, SEGMENTS, SUMS) of a number of origins (horizons).
+
+    Horizon 0 is all horizons together.
+    """
     known = np.concatenate([known.sum(axis=1, keepdims=True), known], axis=1)
+    origins = np.concatenate([[origins.max(initial=0)], origins])
     judged = [*models, *OTHERS]
     values = metrics(known[: len(judged)])
     values["weight"] = np.full(values["n"].shape, np.nan)
-    values["weight"][: len(models)] = _weights(known, len(models), settings)
+    values["weight"][: len(models)] = _weights(known, origins, len(models), settings)
     names = list(values)
     model, horizon, segment = np.indices(values["n"].shape).reshape(3, -1)
     table = pd.DataFrame(

@@ -12,13 +12,19 @@ import numpy as np
 
 from forecasting_assets.forecasting.metrics import SUMS, metrics
 
+#: Number of past origins at which the weights are half way between equal weights and those that did best. Origins
+#: overlap, and models take turns: in autumn another one may be better than in spring.
+PRIOR_ORIGINS = 13.0
+
 
 def pairs(models: int) -> list[tuple[int, int]]:
     """Return the positions of the two models of each pair, for a number of models."""
     return list(combinations(range(models), 2))
 
 
-def combination_weights(single: np.ndarray, pair: np.ndarray, prior_cells: float) -> np.ndarray:
+def combination_weights(
+    single: np.ndarray, pair: np.ndarray, origins: np.ndarray | float, prior_cells: float
+) -> np.ndarray:
     """Return the weight of each model, which are not negative and add up to one.
 
     The scaled pinball loss of an average of quantiles is convex in its weights. It is approximated by the quadratic
@@ -31,6 +37,8 @@ def combination_weights(single: np.ndarray, pair: np.ndarray, prior_cells: float
         Sums over past forecasts of each model, (models, ..., SUMS).
     pair
         Sums of the plain average of each pair, (pairs, ..., SUMS), in the order of `pairs`.
+    origins
+        Number of past origins that the sums come from, (...) or with axes of length one.
     prior_cells
         Number of forecast cells that the prior of equal weights counts for.
 
@@ -46,8 +54,9 @@ def combination_weights(single: np.ndarray, pair: np.ndarray, prior_cells: float
         together = np.nan_to_num(metrics(pair)["scaled_pinball"]).reshape(len(pair), -1)
         for (i, j), loss in zip(pairs(n), together, strict=True):
             gain[:, i, j] = gain[:, j, i] = 2 * (alone[:, i] + alone[:, j]) - 4 * loss
-    cells = single[..., SUMS.index("scaled_quantile_cells")].min(axis=0).reshape(-1, 1)
+    cells = single[..., SUMS.index("scaled_quantile_cells")].min(axis=0)
     trust = np.divide(cells, cells + prior_cells, out=np.zeros_like(cells), where=cells > 0)
+    trust = (trust * origins / (origins + PRIOR_ORIGINS)).reshape(-1, 1)
     weights: np.ndarray = 1 / n + (_least(alone, gain) - 1 / n) * trust
     return weights.T.reshape(n, *shape)
 

@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.optimize import minimize
 
 from forecasting_assets.forecasting.metrics import SUMS
-from forecasting_assets.forecasting.weights import combination_weights, pairs
+from forecasting_assets.forecasting.weights import PRIOR_ORIGINS, combination_weights, pairs
 
 
 def sums(losses, cells):
@@ -18,12 +18,12 @@ def sums(losses, cells):
     return total
 
 
-def weights_of(single, pair, cells, prior):
-    return combination_weights(sums(single, cells), sums(pair, cells), prior)
+def weights_of(single, pair, cells, prior, origins=1e15):
+    return combination_weights(sums(single, cells), sums(pair, cells), origins, prior)
 
 
-def weight_of(one, other, equal, cells, prior):
-    weights = weights_of([one, other], [equal], cells, prior)
+def weight_of(one, other, equal, cells, prior, origins=1e15):
+    weights = weights_of([one, other], [equal], cells, prior, origins)
     assert weights.sum() == pytest.approx(1)
     return weights[0]
 
@@ -34,24 +34,26 @@ def test_without_observations_the_weights_are_equal():
 
 
 def test_a_single_model_has_all_weight():
-    assert combination_weights(sums([2.0], 100), np.zeros((0, len(SUMS))), 500) == pytest.approx([1.0])
+    assert combination_weights(sums([2.0], 100), np.zeros((0, len(SUMS))), 9, 500) == pytest.approx([1.0])
 
 
 def test_weights_by_hand():
     # The losses of (2 - 3w)² are 4, 0.25 and 1 at the weights 0, 1/2 and 1; the least is at 2/3.
     assert weight_of(1.0, 4.0, 0.25, 1e12, 500) == pytest.approx(2 / 3)
     assert weight_of(1.0, 4.0, 0.25, 500, 500) == pytest.approx((0.5 + 2 / 3) / 2)
-    assert weight_of(1.0, 2.0, 1.5, 10, 0) == 1.0
-    assert weight_of(2.0, 1.0, 1.6, 10, 0) == 0.0
+    assert weight_of(1.0, 4.0, 0.25, 500, 500, origins=PRIOR_ORIGINS) == pytest.approx(0.5 + 1 / 6 / 4)
+    assert weight_of(1.0, 2.0, 1.5, 10, 0) == pytest.approx(1.0)
+    assert weight_of(2.0, 1.0, 1.6, 10, 0) == pytest.approx(0.0)
+    assert weight_of(1.0, 2.0, 1.5, 10, 0, origins=0) == 0.5
     assert weight_of(0.0, 0.0, 0.0, 10, 0) == pytest.approx(0.5)
 
 
 def test_weights_keep_the_axes_of_the_sums():
     single = sums(np.arange(1.0, 13).reshape(2, 2, 3), 10)
     pair = sums(np.full((1, 2, 3), 2.0), 10)
-    weights = combination_weights(single, pair, 5)
+    weights = combination_weights(single, pair, np.array([[13.0], [26.0]]), 5)
     assert weights.shape == (2, 2, 3)
-    assert weights[:, 1, 2] == pytest.approx(combination_weights(single[:, 1, 2], pair[:, 1, 2], 5))
+    assert weights[:, 1, 2] == pytest.approx(combination_weights(single[:, 1, 2], pair[:, 1, 2], 26, 5))
 
 
 @given(st.floats(0, 100), st.floats(0, 100), st.floats(0, 1), st.integers(0, 10**6), st.floats(0, 1e4))

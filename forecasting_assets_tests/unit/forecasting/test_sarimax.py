@@ -73,7 +73,7 @@ def targets(demand, origins):
 
 
 def test_every_active_series_has_every_horizon_and_valid_values(forecasts):
-    assert list(forecasts.columns) == FORECAST_COLUMNS
+    assert list(forecasts.columns) == [*FORECAST_COLUMNS, "without_covariates"]
     for origin in ORIGINS:
         known = HISTORY[HISTORY["week"] <= str(origin)]
         recent = known[known["week"] > str(add_weeks(origin, -52))]
@@ -189,7 +189,7 @@ def test_forecasts_of_the_first_weeks_are_as_large_as_demand():
 @pytest.mark.parametrize("week", [-5, 119 + 52])
 def test_a_week_without_active_series_has_no_forecasts(week):
     nothing = forecasts_from(HISTORY, [week])
-    assert list(nothing.columns) == FORECAST_COLUMNS
+    assert list(nothing.columns) == [*FORECAST_COLUMNS, "without_covariates"]
     assert nothing.empty
 
 

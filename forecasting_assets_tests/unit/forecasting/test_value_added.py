@@ -35,7 +35,8 @@ def forecasts(model, origin):
         return None
     level = 10.0 + np.arange(len(SERIES))[:, None] + np.arange(HORIZON)
     values = level[..., None] * np.array([1.0, *(0.5 + LEVELS)])
-    return forecast_table(SERIES, np.full(len(SERIES), np.datetime64(origin)), values)
+    table = forecast_table(SERIES, np.full(len(SERIES), np.datetime64(origin)), values)
+    return table.assign(without_covariates=np.nan)
 
 
 def override(**values):

@@ -119,7 +119,7 @@ def test_the_week_of_the_year_is_left_out_once_seasons_are_known(monkeypatch, kn
 
 def test_forecasts_are_complete_and_valid(model):
     predicted = predict(model)
-    assert list(predicted.columns) == FORECAST_COLUMNS
+    assert list(predicted.columns) == [*FORECAST_COLUMNS, "without_covariates"]
     assert len(predicted) == 8 * len(NOW)
     assert not predicted.duplicated(["part_id", "region", "origin_week", "horizon"]).any()
     values = predicted[VALUES].to_numpy()
@@ -214,7 +214,7 @@ def test_too_little_history_is_reported():
 
 def test_no_active_series_no_forecasts(model):
     predicted = predict(model, NOW[:0])
-    assert list(predicted.columns) == FORECAST_COLUMNS
+    assert list(predicted.columns) == [*FORECAST_COLUMNS, "without_covariates"]
     assert predicted.empty
 
 

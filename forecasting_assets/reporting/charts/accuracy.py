@@ -127,7 +127,9 @@ def calibration(report: pd.DataFrame) -> "Figure":
     ax.bar(levels, np.maximum(at_most - below, 0.006), 0.02, bottom=below, color=COLOURS["combined"])
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 1.02)
-    ax.set_xticks(levels, [percent(level, 0) for level in levels], fontsize=8)
+    # The labels of 5 % and 10 %, and those of 90 % and 95 %, would overlap.
+    labels = ["" if name in ("q10", "q90") else percent(level, 0) for name, level in QUANTILES.items()]
+    ax.set_xticks(levels, labels, fontsize=8)
     ax.set_xlabel("Quantile of the forecast", fontsize=9.5, color=INK)
     tidy(ax, "Share of weeks with demand below it", values="percent")
     return fig

@@ -1,6 +1,8 @@
 """demand_forecast: the average of all models, quantile by quantile, weighted by their past losses (`weights`).
 
-The intervals of the average are then calibrated (`calibration`).
+Square roots are averaged and squared, so that a model that is far too high counts less than in an average of units,
+and one that expects no demand counts less than in an average of logarithms. The intervals of the average are then
+calibrated (`calibration`).
 
 References
 ----------
@@ -20,27 +22,30 @@ from forecasting_assets.tables import SERIES
 
 
 def weighted_average(forecasts: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the weighted mean of forecast arrays, of those models that have a forecast.
+    """Return the weighted average of forecast arrays on the scale of square roots, of the models that have a forecast.
 
     Parameters
     ----------
     forecasts
-        (models, series, horizons, VALUES), NaN where a model has no forecast.
+        (models, series, horizons, VALUES), in units, not negative; NaN where a model has no forecast.
     weights
         (models, series, horizons).
 
     Returns
     -------
     numpy.ndarray
-        (series, horizons, VALUES), NaN where no model has a forecast. Models whose weights are all zero count equally.
+        (series, horizons, VALUES), in units; NaN where no model has a forecast. Models whose weights are all zero
+        count equally.
     """
     known = np.isfinite(forecasts[..., 0])
     weights = np.where(known, weights, 0.0)
     weights = np.where(weights.sum(axis=0) > 0, weights, known)
     total = weights.sum(axis=0)
     shares = np.divide(weights, total, out=np.full_like(weights, np.nan), where=total > 0)
-    average: np.ndarray = (np.where(known, shares, 0.0)[..., None] * np.nan_to_num(forecasts)).sum(axis=0)
-    return np.where(known.any(axis=0)[..., None], average, np.nan)
+    roots: np.ndarray = np.einsum(
+        "m...,m...v->...v", np.where(known, shares, 0.0), np.sqrt(np.nan_to_num(forecasts))
+    )
+    return np.where(known.any(axis=0)[..., None], roots**2, np.nan)
 
 
 def segment_codes(index: SeriesIndex, segments: pd.DataFrame | None) -> np.ndarray:

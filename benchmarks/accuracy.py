@@ -302,7 +302,7 @@ def compare(
     if names:
         parts.append(gains(scores))
     category = named.drop_duplicates("part_id").set_index("part_id")["part_category"]
-    judged = {name: lakes[name] for name in [*PLATFORM, *({MEAN_OF_TWO, "AutoETS"} & set(lakes))]}
+    judged = {name: lakes[name] for name in [*PLATFORM, MEAN_OF_TWO, "AutoETS"] if name in lakes}
     parts.append(by_horizon(yardstick, judged, f"{label}: weeks ahead"))
     parts.append(class_scores(yardstick, judged, classes, category, label))
     parts.append(steps(lake, yardstick.origins[-1], label))

@@ -47,7 +47,7 @@ class Yardstick:
         if not (self.folder / "score.py").is_file() or not data.is_dir():
             raise SystemExit(
                 f"{self.folder} is not a yardstick (score.py, land.py and data/): pass its folder, "
-                f"as in make bench-accuracy EVALS=../evals"
+                "as in make bench-accuracy EVALS=../evals"
             )
         known = data_sets(self.folder)
         if self.name not in known:

@@ -144,15 +144,18 @@ def rolling_backtest(
             models, scale = _models(
                 past.models, origin, combined, panel.demand[origin.series, :now], settings
             )
-            steps = [_without_covariates(origin, of_series), _plain_average(origin.forecasts), average]
-            judged_at = [*models.values(), *steps, *_pair_averages(origin)]
-            sums.total[:, o] = _sums_at(origin, judged_at, scale, actual)
+            steps = [_plain_average(origin.forecasts), _without_covariates(origin, of_series), average]
+            forecasts = [*models.values(), *steps, *_pair_averages(origin)]
+            sums.total[:, o] = _sums_at(origin, forecasts, scale, actual)
             sums.ratios[o] = ratio_counts(actual, _plain_average(origin.forecasts), origin.segment)
             sums.correlation[o] = MarketSums.of(normal_scores(actual, combined[..., 1:]), origin.markets)
             sums.errors[o] = OriginErrors.of(week, origin.series, origin.markets, models, actual)
             if judged.groups:
                 sums.value_added[o] = judged.sums(combined[..., 0], actual, origin.markets, week)
+            if origin.uses_covariates:
+                sums.covariates.add(o)
         sums.errors.pop(o - settings.backtest_weeks, None)
+        sums.covariates.discard(o - settings.backtest_weeks)
     return results
 
 
@@ -167,11 +170,9 @@ def _backtest(
     """Return what is known at the end of `week`, the o-th."""
     correlations, added = error_correlations(sums.correlations_at(o)), sums.value_added_at(o)
     origins = list(sums.errors.values())
-    known = sums.known_at(o)
-    steps = known[len(sums.models) + len(OTHERS) :][: len(STEPS)].sum(axis=1)
     parts = [
-        _report(week, sums.models, known, sums.origins_at(o), settings),
-        step_rows(week, steps),
+        _report(week, sums.models, sums.known_at(o), sums.origins_at(o), settings),
+        step_rows(week, sums.steps_at(o), bool(sums.covariates)),
         _width_rows(week, sums.widths_at(o)),
         _home_rows(week, correlations),
         calibration_rows(origins, week),
@@ -191,7 +192,8 @@ class _OriginSums:
     average of each pair of models, which the weights need; `correlation` has the origins with forecasts, and so has
     `value_added` (groups of overrides, horizons, METRICS) if there are overrides. `errors` has those of the window.
     `ratios` has the counts of `calibration.ratio_counts` for the plain average, because the weights of every origin of
-    the window would need the window before it as well.
+    the window would need the window before it as well. `covariates` has the origins of the window with forecasts that
+    used covariates.
     """
 
     models: tuple[str, ...]
@@ -201,6 +203,7 @@ class _OriginSums:
     value_added: dict[int, np.ndarray] = field(default_factory=dict)
     ratios: dict[int, np.ndarray] = field(default_factory=dict)
     errors: dict[int, OriginErrors] = field(default_factory=dict)
+    covariates: set[int] = field(default_factory=set)
 
     @classmethod
     def empty(cls, models: tuple[str, ...], origins: int, horizon: int, window: int) -> "_OriginSums":
@@ -216,10 +219,23 @@ class _OriginSums:
         return known
 
     def origins_at(self, o: int) -> np.ndarray:
-        """Count the origins of the window with forecasts of weeks that had closed by the o-th week, (horizons,)."""
-        judged = (self.total[:, self._first(o) : o, ..., SUMS.index("cells")] > 0).any(axis=(0, 3))
-        counts: np.ndarray = (judged & self._closed(o)).sum(axis=0)
+        """Count the origins of the window whose forecasts by all models had closed by the o-th week.
+
+        Returns
+        -------
+        numpy.ndarray
+            (horizons, SEGMENTS).
+        """
+        of_models = self.total[: len(self.models), self._first(o) : o, ..., SUMS.index("cells")]
+        judged = (of_models > 0).all(axis=0) & self._closed(o)[..., None]
+        counts: np.ndarray = judged.sum(axis=0)
         return counts
+
+    def steps_at(self, o: int) -> np.ndarray:
+        """Sum the steps over the window and all horizons, (STEPS, SEGMENTS, SUMS)."""
+        first = len(self.models) + len(OTHERS)
+        steps: np.ndarray = self.known_at(o)[first : first + len(STEPS)].sum(axis=1)
+        return steps
 
     def correlations_at(self, o: int) -> list[MarketSums]:
         """Return the sums of the window's origins, zero for horizons that had not closed by the o-th week."""
@@ -260,7 +276,8 @@ class _OriginSums:
 class _Origin:
     """Forecasts from one origin: of the rows `series` of the panel, (models, series, horizons, VALUES).
 
-    `without_covariates` has their medians if no covariates were known, (models, series, horizons).
+    `without_covariates` has their medians if no covariates were known, (models, series, horizons), and
+    `uses_covariates` whether any were.
     `booked` has the units that were ordered by then, (series, horizons).
     `markets` has the part_category, region, value_class and price of each series, missing where they are not known.
     """
@@ -271,6 +288,7 @@ class _Origin:
     markets: pd.DataFrame
     forecasts: np.ndarray
     without_covariates: np.ndarray
+    uses_covariates: bool
     booked: np.ndarray
 
 
@@ -282,6 +300,7 @@ def _load_origin(week: date, past: PastForecasts, index: SeriesIndex, horizon: i
     columns = [*VALUES, WITHOUT_COVARIATES.name]
     arrays = np.stack([index.forecast_array(table, horizon, columns) for table in tables])
     forecasts, without = arrays[..., :-1], arrays[..., -1]
+    uses_covariates = bool(np.isfinite(without).any())
     without = np.where(np.isnan(without), forecasts[..., _MEDIAN], without)
     active = np.flatnonzero(np.isfinite(forecasts[..., 0]).any(axis=(0, 2)))
     if not len(active):
@@ -300,7 +319,16 @@ def _load_origin(week: date, past: PastForecasts, index: SeriesIndex, horizon: i
             validate="one_to_one",
         )
     booked = index.booked_array(past.book(week), week, horizon)
-    return _Origin(week, active, segment, markets, forecasts[:, active], without[:, active], booked[active])
+    return _Origin(
+        week,
+        active,
+        segment,
+        markets,
+        forecasts[:, active],
+        without[:, active],
+        uses_covariates,
+        booked[active],
+    )
 
 
 def _plain_average(forecasts: np.ndarray) -> np.ndarray:
@@ -351,9 +379,12 @@ def _sums_at(
 def _weights(
     known: np.ndarray, origins: np.ndarray, models: int, settings: ForecastingSettings
 ) -> np.ndarray:
-    """Weights (models, horizons, SEGMENTS) from sums (forecasts, horizons, SEGMENTS, SUMS) of `origins` (horizons)."""
+    """Weights (models, horizons, SEGMENTS) from the sums (forecasts, horizons, SEGMENTS, SUMS) of some origins.
+
+    `origins` is their number, (horizons, SEGMENTS).
+    """
     pair = known[models + len(OTHERS) + len(STEPS) :]
-    return combination_weights(known[:models], pair, origins[:, None], settings.weight_prior_cells)
+    return combination_weights(known[:models], pair, origins, settings.weight_prior_cells)
 
 
 def _mean_and_median(points: np.ndarray) -> np.ndarray:
@@ -366,12 +397,12 @@ def _mean_and_median(points: np.ndarray) -> np.ndarray:
 def _report(
     week: date, models: Sequence[str], known: np.ndarray, origins: np.ndarray, settings: ForecastingSettings
 ) -> pd.DataFrame:
-    """Rows of one week from the sums (forecasts, horizons, SEGMENTS, SUMS) of a number of origins (horizons).
+    """Rows of one week from the sums (forecasts, horizons, SEGMENTS, SUMS) of some origins (horizons, SEGMENTS).
 
     Horizon 0 is all horizons together.
     """
     known = np.concatenate([known.sum(axis=1, keepdims=True), known], axis=1)
-    origins = np.concatenate([[origins.max(initial=0)], origins])
+    origins = np.concatenate([origins.max(axis=0, keepdims=True), origins])
     judged = [*models, *OTHERS]
     values = metrics(known[: len(judged)])
     values["weight"] = np.full(values["n"].shape, np.nan)

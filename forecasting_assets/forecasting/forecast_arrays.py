@@ -80,7 +80,11 @@ def forecast_table(series: pd.DataFrame, origins: np.ndarray, values: np.ndarray
 
 
 def table_with_covariates(
-    series: pd.DataFrame, origins: np.ndarray, without: np.ndarray, using: np.ndarray, known: np.ndarray
+    series: pd.DataFrame,
+    origins: np.ndarray,
+    without_covariates: np.ndarray,
+    with_covariates: np.ndarray,
+    covariates_known: np.ndarray,
 ) -> pd.DataFrame:
     """Build the rows of a forecast table that uses covariates where they are known.
 
@@ -88,9 +92,9 @@ def table_with_covariates(
     ----------
     series, origins
         As for `forecast_table`.
-    without, using
-        Forecasts without covariates and with them, (n, horizons, VALUES), in units.
-    known
+    without_covariates, with_covariates
+        Forecasts of both kinds, (n, horizons, VALUES), in units.
+    covariates_known
         Whether all covariates of a week are known at the origin, (n, horizons).
 
     Returns
@@ -98,9 +102,11 @@ def table_with_covariates(
     pandas.DataFrame
         FORECAST_COLUMNS, and `without_covariates`: the median without covariates where they are used, else NaN.
     """
-    median = np.where(known, make_valid(without)[..., VALUES.index("q50")], np.nan)
-    table = forecast_table(series, origins, np.where(known[..., None], using, without))
-    return table.assign(**{WITHOUT_COVARIATES.name: median.ravel()})
+    known = covariates_known
+    median = np.full(known.shape, np.nan)
+    median[known] = make_valid(without_covariates[known])[..., VALUES.index("q50")]
+    values = np.where(known[..., None], with_covariates, without_covariates)
+    return forecast_table(series, origins, values).assign(**{WITHOUT_COVARIATES.name: median.ravel()})
 
 
 class SeriesIndex:

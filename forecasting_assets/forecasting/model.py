@@ -119,7 +119,8 @@ class ForecastingModel(ABC):
         Returns
         -------
         pandas.DataFrame
-            Rows of a forecast table, as `forecast_arrays.forecast_table` builds them, in units.
+            Rows of a forecast table, as `forecast_arrays.forecast_table` builds them, in units. A model that uses known
+            covariates may add `without_covariates`, its median without them, NaN where it uses none.
         """
 
     def save(self, fitted: Any, folder: Path) -> None:

@@ -33,7 +33,7 @@ def blend_own_history(
 ) -> np.ndarray:
     """Blend the forecasts of rarely ordered series with the distribution of their own last year.
 
-    Quantiles at levels up to the share of weeks without orders are zero.
+    Quantiles at levels up to the probability of a week without orders are zero.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def own_distributions(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and quantiles of the demand of the OWN_WEEKS weeks that end with each origin.
 
-    They are mixed with no demand at all, as far as the series has probably ended.
+    The distribution is mixed with zero demand, weighted by the probability that the series has ended.
 
     Parameters
     ----------
@@ -81,8 +81,9 @@ def own_distributions(
     Returns
     -------
     tuple
-        (origins, VALUES), in units; and the share of weeks without orders (origins,), by one week less than there
-        are, as the week of the first order is known to have orders.
+        (origins, VALUES), in units; and the probability of a week without orders (origins,): the share of such weeks,
+        by one week less than there are, as the week of the first order is known to have orders, or that the series has
+        ended.
     """
     week = column[:, None] - np.arange(OWN_WEEKS)
     log_demand = rolling.endog[series[:, None], np.maximum(week, 0)]
@@ -90,21 +91,21 @@ def own_distributions(
     demand = np.where(week >= first[:, None], in_units(log_demand, rolling.scale[series]), np.nan)
     ordered = np.sort(demand, axis=1)  # unknown weeks come last
     count = np.maximum(np.isfinite(ordered).sum(axis=1), 1)
-    alive = probability_not_ended(demand)
-    level = np.maximum(1 - (1 - LEVELS) / alive[:, None], 0.0)
+    not_ended = probability_not_ended(demand)
+    level = np.maximum(1 - (1 - LEVELS) / not_ended[:, None], 0.0)
     place = level * (count - 1)[:, None]
     low = np.floor(place).astype(int)
     high = np.minimum(low + 1, (count - 1)[:, None])
     below, above = (np.take_along_axis(ordered, at, axis=1) for at in (low, high))
     values = np.empty((len(series), len(VALUES)))
-    values[:, 0] = alive * np.nansum(demand, axis=1) / count
+    values[:, 0] = not_ended * np.nansum(demand, axis=1) / count
     values[:, 1:] = below + (place - low) * (above - below)
-    no_orders = 1 - alive + alive * (demand == 0).sum(axis=1) / count * (1 - 1 / count)
+    no_orders = 1 - not_ended + not_ended * (demand == 0).sum(axis=1) / count * (1 - 1 / count)
     return values, no_orders
 
 
 def probability_not_ended(demand: np.ndarray) -> np.ndarray:
-    """Return the probability that a series will be ordered again.
+    """Return the probability that a series has not ended.
 
     In each week it ends with the probability ENDING; otherwise it is ordered with the share of its weeks that had
     orders. The weeks without orders since its last one are evidence that it has ended.
@@ -123,7 +124,8 @@ def probability_not_ended(demand: np.ndarray) -> np.ndarray:
     share = ordered.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     since = (known & (np.cumsum(ordered, axis=1) == 0)).sum(axis=1)
     quiet = (1 - ENDING) * (1 - share)
+    # Above zero, as quantiles are divided by the probability.
     still = np.maximum(quiet**since, 1e-12)
     ended = ENDING * (1 - quiet**since) / (1 - quiet)
-    alive: np.ndarray = still / (still + ended)
-    return alive
+    probability: np.ndarray = still / (still + ended)
+    return probability

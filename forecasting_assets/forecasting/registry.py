@@ -201,7 +201,7 @@ def predict(
     -------
     pandas.DataFrame
         Rows of a forecast table, with the name of the model that made them as `method`, and `without_covariates`,
-        which is empty for a model that says nothing of it.
+        which is empty for a model that does not return it.
     """
     used, of = (Sarimax(), fitted.model) if isinstance(fitted, SarimaxFallback) else (model, fitted)
     tables = [

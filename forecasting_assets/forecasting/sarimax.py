@@ -301,18 +301,17 @@ def predict(
     panel = Panel.from_history(history, add_weeks(model.week, 1 - settings.history_weeks), origins[-1])
     columns = np.array([panel.column(o) for o in origins])
     values = distributions(model, rolling_forecasts(model, panel, totals), columns)
-    complete = np.zeros(values.shape[:-1], dtype=bool)
-    with_plan = values
+    known, with_covariates = np.zeros(values.shape[:-1], dtype=bool), values
     if model.planned:
         planned = rolling_forecasts(model.planned, panel, totals)
         if planned.regressors:
-            complete = planned.regressors.covariates.complete[:, columns]
-            with_plan = distributions(model.planned, planned, columns)
+            known = planned.regressors.covariates.complete[:, columns]
+            with_covariates = distributions(model.planned, planned, columns)
     series, origin = np.nonzero(np.stack([panel.active(c) for c in columns], axis=1))
     weeks = np.array(origins, dtype="datetime64[ns]")
     at = series, origin
     return table_with_covariates(
-        panel.series.iloc[series], weeks[origin], values[at], with_plan[at], complete[at]
+        panel.series.iloc[series], weeks[origin], values[at], with_covariates[at], known[at]
     )
 
 

@@ -49,7 +49,7 @@ class ForecastingSettings(BaseModel):
         500.0,
         ge=0,
         description="Number of forecast cells at which a combination weight is half way between equal weights and "
-        "the weight estimated from these cells",
+        "the weight estimated from these cells; the number of past origins shrinks it further",
     )
     seed: int = Field(0, ge=0, description="Random seed of XGBoost")
 

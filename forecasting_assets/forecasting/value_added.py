@@ -12,16 +12,16 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.features.demand_patterns import SEGMENTS
-from forecasting_assets.forecasting.metrics import SUMS, metrics
+from forecasting_assets.forecasting.metrics import metrics
 from forecasting_assets.planning.overrides import Series, apply_overrides
-from forecasting_assets.tables import KNOWN_ON
+from forecasting_assets.tables import KNOWN_ON, WITHOUT_COVARIATES
 from forecasting_assets.weeks import days_of
 
 #: Name of the overridden forecast in backtest_report.
 OVERRIDE = "override"
-#: Names in backtest_report of the steps from the forecasts of the models to the combined one: their weighted average if
-#: no covariates were known, their plain average, and their weighted average before its intervals are calibrated.
-STEPS = ("without_covariates", "plain_average", "weighted_average")
+#: Names in backtest_report of the steps from the forecasts of the models to the combined one: their plain average,
+#: their weighted average if no covariates were known, and their weighted average before its intervals are calibrated.
+STEPS = ("plain_average", WITHOUT_COVARIATES.name, "weighted_average")
 #: Metrics of the steps.
 STEP_METRICS = ["n", "wape", "scaled_pinball", "coverage_80", "coverage_90"]
 #: What is added up: error of the forecast minus error after overrides, in units, and rows that overrides touched.
@@ -93,7 +93,7 @@ class JudgedOverrides:
         return sums
 
 
-def step_rows(week: date, known: np.ndarray) -> pd.DataFrame:
+def step_rows(week: date, known: np.ndarray, uses_covariates: bool) -> pd.DataFrame:
     """Return the rows of backtest_report about STEPS, all horizons together.
 
     Parameters
@@ -101,25 +101,15 @@ def step_rows(week: date, known: np.ndarray) -> pd.DataFrame:
     week
         Week of the report.
     known
-        (STEPS, SEGMENTS, SUMS), sums over the origins and horizons that count for the week. The first step is left out
-        if no forecast of these used covariates.
+        (STEPS, SEGMENTS, SUMS), sums over the origins and horizons that count for the week.
+    uses_covariates
+        Whether any of these forecasts used covariates; otherwise the step without them is left out.
     """
-    used = known[0, ..., SUMS.index("absolute")] != known[-1, ..., SUMS.index("absolute")]
-    values = {name: metrics(known)[name] for name in STEP_METRICS}
-    step, segment = np.indices(known.shape[:-1]).reshape(2, -1)
-    table = pd.DataFrame(
-        {
-            "origin_week": pd.Timestamp(week),
-            "model": np.repeat(np.array(STEPS, dtype=object)[step], len(values)),
-            "segment": np.repeat(np.array(SEGMENTS, dtype=object)[segment], len(values)),
-            "horizon": 0,
-            "metric": np.tile(np.array(STEP_METRICS, dtype=object), len(step)),
-            "value": np.stack([values[name].ravel() for name in values], axis=1).ravel(),
-        }
-    )
-    judged = table["value"].notna() & (used.any() | (table["model"] != STEPS[0]))
-    rows: pd.DataFrame = table[judged].reset_index(drop=True)
-    return rows
+    index = pd.MultiIndex.from_product([STEPS, SEGMENTS], names=["model", "segment"])
+    values = {name: of.ravel() for name, of in metrics(known).items() if name in STEP_METRICS}
+    rows = pd.DataFrame(values, index).reset_index().melt(["model", "segment"], var_name="metric")
+    rows = rows[rows["value"].notna() & (uses_covariates | (rows["model"] != WITHOUT_COVARIATES.name))]
+    return rows.assign(origin_week=pd.Timestamp(week), horizon=0).reset_index(drop=True)
 
 
 def value_added_rows(week: date, judged: JudgedOverrides, known: np.ndarray) -> pd.DataFrame:

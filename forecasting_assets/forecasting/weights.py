@@ -12,8 +12,8 @@ import numpy as np
 
 from forecasting_assets.forecasting.metrics import SUMS, metrics
 
-#: Number of past origins at which the weights are half way between equal weights and those that did best. Origins
-#: overlap, and models take turns: in autumn another one may be better than in spring.
+#: Number of past origins at which the weights are half way between equal weights and those that did best. The errors
+#: of overlapping origins are correlated, and the better model changes with the season, so that few origins say little.
 PRIOR_ORIGINS = 13.0
 
 
@@ -38,7 +38,7 @@ def combination_weights(
     pair
         Sums of the plain average of each pair, (pairs, ..., SUMS), in the order of `pairs`.
     origins
-        Number of past origins that the sums come from, (...) or with axes of length one.
+        Number of past origins that the sums come from, (...).
     prior_cells
         Number of forecast cells that the prior of equal weights counts for.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecasting_assets.lake.files import WeekFiles
 from forecasting_assets.lake.record_store import RecordStore
+from forecasting_assets.lake.week_files import with_missing_columns
 from forecasting_assets.tables import Table
 from forecasting_assets.tables.arrow import arrow_schema, to_pandas
 
@@ -81,13 +82,14 @@ class Lake(WeekFiles):
         self.require(table, wanted)
         own = [c.name for c in table.columns if c.name != "week" and (columns is None or c.name in columns)]
         schema = arrow_schema(table)
-        fields = [*(schema.field(name) for name in own), pa.field("week", pa.date32())]
-        yield pa.schema(fields).empty_table()
+        fields = pa.schema([schema.field(name) for name in own])
+        yield fields.append(pa.field("week", pa.date32())).empty_table()
         for week in wanted:
             with self.damage_as_error(table.name, week), self.open_parquet(table, week) as file:
                 for batch in file.iter_batches(_BATCH_ROWS, columns=own):
                     week_column = pa.repeat(pa.scalar(week, pa.date32()), len(batch))
-                    yield pa.Table.from_batches([batch]).append_column("week", week_column)
+                    rows = with_missing_columns(pa.Table.from_batches([batch]), fields)
+                    yield rows.append_column("week", week_column)
 
     def first_rows(self, table: Table, week: date, rows: int = 5) -> dict[str, list[Any]]:
         """Read the first rows of a week: column -> values, in the order of the table's columns."""

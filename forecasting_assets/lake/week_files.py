@@ -27,9 +27,13 @@ def open_parquet(filesystem: "FileSystem", path: str) -> "ParquetFile":
 
 def read_columns(file: "ParquetFile", schema: "pa.Schema") -> "pa.Table":
     """Read columns of the file of a week; those that weeks of earlier versions lack are empty."""
+    return with_missing_columns(file.read(columns=schema.names), schema)
+
+
+def with_missing_columns(stored: "pa.Table", schema: "pa.Schema") -> "pa.Table":
+    """Return rows with the columns of `schema`; those that they lack are empty."""
     import pyarrow as pa
 
-    stored = file.read(columns=schema.names)
     missing = pa.nulls(len(stored))
     columns = [
         (stored[field.name] if field.name in stored.column_names else missing).cast(field.type)

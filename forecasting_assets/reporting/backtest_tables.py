@@ -81,19 +81,19 @@ def value_added(report: pd.DataFrame) -> TextTable:
 
 
 def value_of_steps(report: pd.DataFrame) -> TextTable:
-    """Tabulate the accuracy of the forecast after each of its steps, all series and horizons together."""
+    """Tabulate the accuracy after each step of the forecast, all series and horizons together."""
     return table(
         "Step by step",
         step_scores(report),
         {
             "step": ("Forecast", label),
             "wape": ("WAPE", percent),
-            "scaled_pinball": ("Scaled pinball", lambda v: number(v, 3)),
+            "scaled_pinball": ("Pinball, of naive error", percent),
             "coverage_80": ("In 80 % interval", percent),
         },
-        "The models, their weighted average if prices and promotions had not been known, their plain and weighted"
-        " averages, and the combined forecast, whose intervals are calibrated. Lower is better, and 80 % should lie in"
-        " the interval.",
+        "From seasonal naive to the combined forecast, which is the weighted average with calibrated intervals. What"
+        " known prices and promotions add is the difference between the weighted averages without and with them. Lower"
+        " WAPE and pinball are better; about 80 % of weeks should lie in the interval.",
     )
 
 

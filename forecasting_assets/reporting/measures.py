@@ -104,7 +104,7 @@ def scores(report: pd.DataFrame) -> pd.DataFrame:
 
 
 def step_scores(report: pd.DataFrame) -> pd.DataFrame:
-    """Return what each step of the forecast of all series was worth, in the order of the steps.
+    """Return the accuracy after each step of the forecast of all series, in the order of the steps.
 
     Returns
     -------

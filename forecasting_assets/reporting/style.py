@@ -54,7 +54,7 @@ LABELS = {
     "xgb": "XGBoost",
     "combined": "Combined",
     "seasonal_naive": "Seasonal naive",
-    "without_covariates": "Without known covariates",
+    "without_covariates": "Weighted average without known covariates",
     "plan": "Plan",
     "status_quo": "Status quo",
     "perfect_foresight": "Perfect foresight",

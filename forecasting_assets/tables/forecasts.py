@@ -7,7 +7,7 @@ from forecasting_assets.tables.shared import PART, QUANTILES, REGION, amount
 WITHOUT_COVARIATES = Column(
     "without_covariates",
     "double",
-    "q50 if no covariates were known; empty where the forecast uses none",
+    "Median that the model would forecast without known covariates; empty where it uses none",
     nullable=True,
     minimum=0,
 )

@@ -161,6 +161,7 @@ COVARIATE_ROWS = Table(
         Column("known", "date", "Week in which it became known", nullable=True),
     ),
 )
+DUE_WEEK = Column("due_week", "date", "Of units ordered for a later week: that week", nullable=True)
 #: The history that forecasts are made from: weekly_demand of many weeks, in which weeks without orders have no row, and
 #: order_book of these weeks, in which the week is that of the book.
 DEMAND_HISTORY = Table(
@@ -176,6 +177,6 @@ DEMAND_HISTORY = Table(
             "Units wanted in the week, or ordered by its end for the due week",
             minimum=0,
         ),
-        Column("due_week", "date", "Of units ordered for a later week: that week", nullable=True),
+        DUE_WEEK,
     ),
 )

@@ -45,7 +45,8 @@ _CODE = ["forecasting/**/*.py", "features/*.py", "workflows/model_cache.py", "ta
 #: Modules of forecasting that work on finished forecasts.
 _NO_MODEL_CODE = {
     *("backtest.py", "bias.py", "calibration.py", "checks.py", "cleaned_points.py", "combine.py"),
-    *("comparison.py", "covariate_change.py", "drivers.py", "error_groups.py", "metrics.py"),
+    *("comparison.py", "correlation.py", "covariate_change.py", "drivers.py", "error_groups.py"),
+    *("metrics.py", "value_added.py", "weights.py"),
 }
 _LIBRARIES = ["holidays", "numpy", "pandas", "scipy", "statsmodels", "xgboost"]
 

@@ -22,6 +22,7 @@ from forecasting_assets.spark_partitions import shuffle_tasks
 from forecasting_assets.tables import (
     COVARIATE_ROWS,
     DEMAND_HISTORY,
+    DUE_WEEK,
     KNOWN_COVARIATES,
     ORDER_BOOK,
     WEEK,
@@ -218,11 +219,11 @@ class ModelTracker:
         required = DEMAND_HISTORY.names
         booked = books_with_rows(self.lake, history_weeks(self.settings, fitted_at, fitted_at))
         if self.model.reads_features and list(booked):
-            more.append(DEMAND_HISTORY.columns[-1])
+            more.append(DUE_WEEK)
         known = covariate_weeks(self.settings, fitted_at, fitted_at)
         if list(weeks_with_rows(self.lake, KNOWN_COVARIATES, known)):
             more.extend(COVARIATE_ROWS.columns)
-            required = [WEEK.name]
+            required = [WEEK.name]  # a covariate of all parts or regions has neither
         if not more:
             return table
         optional = [

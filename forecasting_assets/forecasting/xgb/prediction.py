@@ -43,22 +43,23 @@ def predict(
     """
     horizon = model.sarimax.horizon
     features = features.sort_values(["week", *SERIES], ignore_index=True)
-    values = np.empty((len(features), horizon, len(VALUES)))
-    with_plan, known = values, np.zeros(values.shape[:-1], dtype=bool)
+    shape = len(features), horizon, len(VALUES)
+    without_covariates, with_covariates = np.empty(shape), np.zeros(shape)
+    known = np.zeros(shape[:-1], dtype=bool)
     if len(features):
         last = features["week"].max().date()
         base = Baseline.from_history(model.sarimax, history, totals, last, settings)
-        _fill(values, model, features, base)
+        _fill(without_covariates, model, features, base)
         if model.planned:
             planned = Baseline.from_history(model.planned.sarimax, history, totals, last, settings)
             if planned.rolling.regressors:
                 known = planned.rolling.regressors.covariates.complete[planned.locate(features)]
                 some = np.flatnonzero(known.any(axis=1))
-                filled = np.empty((len(some), *values.shape[1:]))
-                _fill(filled, model.planned, features.iloc[some], planned)
-                with_plan = values.copy()
-                with_plan[some] = filled
-    return table_with_covariates(features[SERIES], features["week"].to_numpy(), values, with_plan, known)
+                of_some = np.empty((len(some), *shape[1:]))
+                _fill(of_some, model.planned, features.iloc[some], planned)
+                with_covariates[some] = of_some
+    weeks = features["week"].to_numpy()
+    return table_with_covariates(features[SERIES], weeks, without_covariates, with_covariates, known)
 
 
 def _fill(values: np.ndarray, model: XgbModel, features: pd.DataFrame, base: Baseline) -> None:

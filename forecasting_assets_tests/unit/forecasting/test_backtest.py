@@ -10,6 +10,7 @@ from forecasting_assets.forecasting.forecast_arrays import LEVELS, forecast_tabl
 from forecasting_assets.forecasting.naive import seasonal_naive
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.value_added import STEPS
+from forecasting_assets.forecasting.weights import PRIOR_ORIGINS
 from forecasting_assets.tables import QUANTILES
 from forecasting_assets.weeks import add_weeks, week_index
 from forecasting_assets_tests.support.market import FIRST, market
@@ -115,14 +116,14 @@ def test_nothing_after_the_week_changes_its_report(results, reports):
     assert value(changed[WEEKS[5]].report, "xgb", "rmse") > 10 * value(reports[WEEKS[5]], "xgb", "rmse")
 
 
-def test_combined_uses_the_report_of_each_origin(reports):
-    week = WEEKS[-1]
+def combined_at(week, change=lambda table: table):
+    """Return the combinations that count for `week`, of forecasts that `change` alters, with actual demand."""
     origins = [add_weeks(week, -n) for n in range(1, 9)]
-    known = backtest(sorted(origins))
-    combined = []
+    known, combined = backtest(sorted(origins)), []
     for origin in origins:
         tables = {model: forecasts(model, origin) for model in MEMBERS}
         if all(table is not None for table in tables.values()):
+            tables = {model: change(table) for model, table in tables.items()}
             combined.append(combine(tables, segments(origin), known[origin]))
     table = pd.concat(combined)
     demand = HISTORY.rename(columns={"week": "target_week", "quantity": "actual"}).drop(
@@ -131,8 +132,35 @@ def test_combined_uses_the_report_of_each_origin(reports):
     table = table[table["target_week"] <= str(week)].merge(
         demand, how="left", on=["part_id", "region", "target_week"]
     )
-    error = table["mean"] - table["actual"].fillna(0.0)
-    assert value(reports[week], "combined", "rmse") == pytest.approx(np.sqrt((error**2).mean()))
+    return table.fillna({"actual": 0.0})
+
+
+def test_combined_uses_the_report_of_each_origin(reports):
+    table = combined_at(WEEKS[-1])
+    error = table["mean"] - table["actual"]
+    assert value(reports[WEEKS[-1]], "combined", "rmse") == pytest.approx(np.sqrt((error**2).mean()))
+
+
+def test_without_covariates_the_weighted_medians_are_those_without_them(reports):
+    table = combined_at(
+        WEEKS[-1], lambda table: table.assign(mean=table["without_covariates"].fillna(table["q50"]))
+    )
+    wape = (table["mean"] - table["actual"]).abs().sum() / table["actual"].sum()
+    assert value(reports[WEEKS[-1]], "without_covariates", "wape") == pytest.approx(wape)
+    assert wape != pytest.approx(value(reports[WEEKS[-1]], "weighted_average", "wape"))
+
+
+def test_a_model_with_few_past_forecasts_gets_little_weight_for_them():
+    def late(model, origin):
+        return None if model == "xgb" and origin < add_weeks(WEEKS[-1], -3) else forecasts(model, origin)
+
+    reports = [
+        rolling_backtest(WEEKS[-1:], PastForecasts(MEMBERS, of, segments), HISTORY, HORIZON, SETTINGS)
+        for of in (late, forecasts)
+    ]
+    few, many = (value(of[WEEKS[-1]].report, "xgb", "weight", horizon=1) for of in reports)
+    assert 0.5 < few < 0.5 + 0.5 * 3 / (3 + PRIOR_ORIGINS) + 1e-9
+    assert many > few
 
 
 def test_steps_towards_the_combined_forecast_are_judged_on_the_same_cells(reports):
@@ -146,7 +174,6 @@ def test_steps_towards_the_combined_forecast_are_judged_on_the_same_cells(report
     # The median stays as it is when intervals are calibrated.
     assert value(report, "weighted_average", "wape") == pytest.approx(value(report, "combined", "wape"))
     assert value(report, "without_covariates", "n") == len(both)
-    assert value(report, "without_covariates", "wape") != value(report, "weighted_average", "wape")
     assert report.loc[report["model"].isin(STEPS), "horizon"].eq(0).all()
 
 

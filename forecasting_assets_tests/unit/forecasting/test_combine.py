@@ -102,11 +102,12 @@ def test_several_origins_and_missing_weights_are_rejected():
 def test_intervals_of_the_combination_are_widened():
     one = forecast_table(SERIES.iloc[[0]], np.full(1, ORIGIN), np.tile(np.arange(8.0) + 10, (1, 2, 1)))
     combined = combine(both(one, one), SERIES.assign(segment="new"), report({}, width=1.5))
-    assert combined[["mean", "q05", "q50", "q95"]].to_numpy()[0].tolist() == [10, 14 - 4.5, 14, 14 + 4.5]
+    ends = combined[["mean", "q05", "q50", "q95"]].to_numpy()[0].tolist()
+    assert ends == pytest.approx([10, 14 - 4.5, 14, 14 + 4.5])
     due = pd.Timestamp(ORIGIN) + pd.Timedelta(weeks=1)
     book = SERIES.iloc[[0]].assign(due_week=due, quantity=9.75)
     booked = combine(both(one, one), SERIES.assign(segment="new"), report({}, width=1.5), book)
-    assert booked["q05"].tolist() == [9.75, 14 - 4.5]
+    assert booked["q05"].tolist() == pytest.approx([9.75, 14 - 4.5])
 
 
 def test_segment_codes_follow_the_index():

@@ -44,6 +44,20 @@ class Combined(TooYoung):
     name = "combined"
 
 
+class PlainAverage(TooYoung):
+    name = "plain_average"
+
+
+class LastWeek(TooYoung):
+    """Forecasts as SARIMAX does, and does not return what it would be without covariates."""
+
+    name = "last_week"
+
+    def predict(self, fitted, data, origins, context):
+        table = Sarimax().predict(fitted, data, origins, context)
+        return table.drop(columns="without_covariates")
+
+
 def reference(model):
     return f"{__name__}:{model.__name__}"
 
@@ -65,6 +79,7 @@ def test_models_are_found_by_name_or_class():
         ((f"{__name__}:market",), "subclass of ForecastingModel"),
         ((reference(Unnamed),), "lower-case"),
         ((reference(Combined),), "may not have the name"),
+        ((reference(PlainAverage),), "may not have the name"),
         (("xgb", "xgb"), "another model"),
     ],
 )
@@ -97,6 +112,12 @@ def test_sarimax_forecasts_in_the_place_of_a_model_without_enough_history():
     own = predict(model, model.fit(DATA, WEEK, CONTEXT), DATA, [WEEK], CONTEXT)
     assert set(instead["method"]) == {"sarimax"}
     pd.testing.assert_frame_equal(instead, own)
+
+
+def test_a_model_need_not_say_what_it_would_forecast_without_covariates():
+    table = predict(LastWeek(), Sarimax().fit(DATA, WEEK, CONTEXT), DATA, [WEEK], CONTEXT)
+    assert len(table)
+    assert table["without_covariates"].isna().all()
 
 
 def test_a_saved_model_is_loaded_as_it_was(tmp_path):

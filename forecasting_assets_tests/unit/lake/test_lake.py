@@ -4,12 +4,13 @@ from datetime import date
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from forecasting_assets.lake.files import MissingWeeksError
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.records import Record
-from forecasting_assets.tables import PLAN_COST
+from forecasting_assets.tables import PLAN_COST, SARIMAX_MODEL
 
 COSTS = pd.DataFrame({"part": ["total"], "amount": [1.0]})
 
@@ -43,6 +44,23 @@ def test_a_record_is_read_again_once_it_is_another(tmp_path):
         for asked in (None, weeks, weeks[:1]):  # from the file, and as it was read before
             assert lake.records.read(PLAN_COST, asked) == {weeks[0]: Record(version)}
     assert lake.records.read(PLAN_COST, weeks[1:]) == {}
+
+
+def test_columns_that_weeks_of_earlier_versions_lack_are_empty(tmp_path):
+    lake, weeks = Lake(path=str(tmp_path)), [date(2024, 3, 4), date(2024, 3, 11)]
+    rows = pd.DataFrame(
+        {name: [1.0] for name in SARIMAX_MODEL.names}
+        | {"part_id": "P", "region": "EU", "origin_week": pd.Timestamp(weeks[0]), "horizon": 1}
+        | {"target_week": pd.Timestamp(weeks[1])}
+    )
+    for week in weeks:
+        lake.write_pandas(rows, SARIMAX_MODEL, week)
+    file = tmp_path / "sarimax_model" / f"week={weeks[0]}" / "data.parquet"
+    pq.write_table(pq.read_table(file, partitioning=None).drop_columns("without_covariates"), file)
+    columns = ["part_id", "without_covariates"]
+    assert lake.read_pandas(SARIMAX_MODEL, weeks[:1], columns)["without_covariates"].isna().all()
+    both = lake.read_pandas(SARIMAX_MODEL, weeks, columns)
+    assert both["without_covariates"].isna().tolist() == [True, False]
 
 
 def test_weeks_asked_for_are_told_from_those_that_are_missing(tmp_path):

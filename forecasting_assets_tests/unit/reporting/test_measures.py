@@ -17,10 +17,22 @@ from forecasting_assets.reporting.measures import (
     gap_closed,
     policy_totals,
     scores,
+    step_scores,
     value_of_a_point,
 )
 from forecasting_assets.reporting.worth import worth_in_words
 from forecasting_assets_tests.unit.reporting import factories
+
+
+def test_steps_stand_in_order_and_only_in_their_own_table():
+    report = factories.backtest(2)
+    steps = step_scores(report)
+    averages = ["plain_average", "without_covariates", "weighted_average", "combined"]
+    assert steps["step"].tolist() == ["seasonal_naive", "sarimax", "xgb", *averages]
+    wape = steps.set_index("step")["wape"]
+    assert wape["plain_average"] == pytest.approx(0.3 * 0.83)
+    assert wape["combined"] == pytest.approx(0.3 * 0.8)
+    assert set(scores(report).index.unique("model")) == {"combined", "sarimax", "xgb", "seasonal_naive"}
 
 
 def test_scores_hold_every_value_of_the_report() -> None:

@@ -20,6 +20,7 @@ import time
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from benchmarks import peers, results
@@ -71,10 +72,16 @@ def forecasts(yardstick: Yardstick, with_plan: bool) -> dict[str, list[pd.DataFr
             fitted = xgb.fit(data, origin, yardstick.horizon, SETTINGS, COUNTRIES)
             now = table[table["week"] == pd.Timestamp(origin)]
             trees = xgb.predict(fitted, now, history, totals, SETTINGS)
-            both = pd.concat([linear, trees]).groupby(CELL, as_index=False)[VALUES].mean()
             tables.setdefault("xgb", []).append(trees)
-            tables.setdefault("average", []).append(both)
+            tables.setdefault("average", []).append(plain_average([linear, trees]))
     return tables
+
+
+def plain_average(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Average forecast tables as `combine.weighted_average` does with equal weights."""
+    roots = np.sqrt(pd.concat(tables).set_index(CELL)[VALUES])
+    averages: pd.DataFrame = roots.groupby(level=CELL).mean() ** 2
+    return averages.reset_index()
 
 
 def class_scores(yardstick: Yardstick, tables: dict[str, list[pd.DataFrame]]) -> str:

@@ -20,7 +20,6 @@ import time
 from datetime import date
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from benchmarks import peers, results
@@ -79,7 +78,7 @@ def forecasts(yardstick: Yardstick, with_plan: bool) -> dict[str, list[pd.DataFr
 
 def plain_average(tables: list[pd.DataFrame]) -> pd.DataFrame:
     """Average forecast tables as `combine.weighted_average` does with equal weights."""
-    roots = np.sqrt(pd.concat(tables).set_index(CELL)[VALUES])
+    roots = pd.concat(tables).set_index(CELL)[VALUES].pow(0.5)
     averages: pd.DataFrame = roots.groupby(level=CELL).mean() ** 2
     return averages.reset_index()
 

@@ -26,7 +26,7 @@ from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb import MeanRows, TrainingPlan
 from forecasting_assets.spark_versions import cogroup_by_id
-from forecasting_assets.tables import COVARIATE_ROWS, DUE_WEEK, SERIES, Table, model_table
+from forecasting_assets.tables import COVARIATE_COLUMNS, DUE_WEEK, SERIES, Table, model_table
 from forecasting_assets.tables.arrow import to_pandas
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ _TIMEOUT = 600
 _PYTHON_ERROR = re.compile(r"Traceback \(most recent call last\):\n(?:\s.*\n)+(.+)")
 _HISTORY = [*SERIES, "part_category", "week", "quantity"]
 #: Columns of the history where orders have due dates, and where covariates are known.
-_BOOK, _COVARIATES = [DUE_WEEK.name], COVARIATE_ROWS.names
+_BOOK, _COVARIATES = [DUE_WEEK.name], [column.name for column in COVARIATE_COLUMNS]
 #: Further columns where planners say something about the history.
 _NOTES = [name for name in NOTE_COLUMNS if name not in (*_HISTORY, *_COVARIATES)]
 

@@ -28,7 +28,7 @@ from forecasting_assets.tables.network import (
 )
 from forecasting_assets.tables.orders import (
     CLEAN_ORDERS,
-    COVARIATE_ROWS,
+    COVARIATE_COLUMNS,
     DEMAND_HISTORY,
     DUE_WEEK,
     KNOWN_COVARIATES,
@@ -96,8 +96,8 @@ __all__ = [
     "CATEGORY",
     "CLEANED_POINTS",
     "CLEAN_ORDERS",
+    "COVARIATE_COLUMNS",
     "COVARIATE_FILE",
-    "COVARIATE_ROWS",
     "DEMAND_CORRECTIONS",
     "DEMAND_FORECAST",
     "DEMAND_HISTORY",

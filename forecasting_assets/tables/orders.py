@@ -153,13 +153,10 @@ KNOWN_COVARIATES = Table(
 )
 #: Columns of the rows about known covariates in the history that forecasts are made from; their week is the target
 #: week.
-COVARIATE_ROWS = Table(
-    "covariate_rows",
-    (
-        Column("covariate", "string", "Name of the covariate", nullable=True),
-        Column("value", "double", "Its value", nullable=True),
-        Column("known", "date", "Week in which it became known", nullable=True),
-    ),
+COVARIATE_COLUMNS = (
+    Column("covariate", "string", "Name of the covariate", nullable=True),
+    Column("value", "double", "Its value", nullable=True),
+    Column("known", "date", "Week in which it became known", nullable=True),
 )
 DUE_WEEK = Column("due_week", "date", "Of units ordered for a later week: that week", nullable=True)
 #: The history that forecasts are made from: weekly_demand of many weeks, in which weeks without orders have no row, and

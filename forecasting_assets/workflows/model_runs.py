@@ -20,7 +20,7 @@ from forecasting_assets.reporting import charts, png
 from forecasting_assets.settings import Settings
 from forecasting_assets.spark_partitions import shuffle_tasks
 from forecasting_assets.tables import (
-    COVARIATE_ROWS,
+    COVARIATE_COLUMNS,
     DEMAND_HISTORY,
     DUE_WEEK,
     KNOWN_COVARIATES,
@@ -222,7 +222,7 @@ class ModelTracker:
             more.append(DUE_WEEK)
         known = covariate_weeks(self.settings, fitted_at, fitted_at)
         if list(weeks_with_rows(self.lake, KNOWN_COVARIATES, known)):
-            more.extend(COVARIATE_ROWS.columns)
+            more.extend(COVARIATE_COLUMNS)
             required = [WEEK.name]  # a covariate of all parts or regions has neither
         if not more:
             return table

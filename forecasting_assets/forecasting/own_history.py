@@ -26,6 +26,8 @@ WEIGHT = 0.5
 OWN_WEEKS = 52
 #: Probability that a series ends in a week: it is ordered for four years on average.
 ENDING = 0.005
+#: Least probability that a series has not ended: it may only pause, as a shop that is rebuilt.
+PAUSED = 0.2
 
 
 def blend_own_history(
@@ -118,14 +120,13 @@ def probability_not_ended(demand: np.ndarray) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        (origins,), above zero.
+        (origins,), at least PAUSED.
     """
     known, ordered = np.isfinite(demand), demand > 0
     share = ordered.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     since = (known & (np.cumsum(ordered, axis=1) == 0)).sum(axis=1)
     quiet = (1 - ENDING) * (1 - share)
-    # Above zero, as quantiles are divided by the probability.
-    still = np.maximum(quiet**since, 1e-12)
+    still = quiet**since
     ended = ENDING * (1 - quiet**since) / (1 - quiet)
-    probability: np.ndarray = still / (still + ended)
+    probability: np.ndarray = np.maximum(still / (still + ended), PAUSED)
     return probability

@@ -8,6 +8,7 @@ from forecasting_assets.forecasting.forecast_arrays import LEVELS, VALUES
 from forecasting_assets.forecasting.own_history import (
     ENDING,
     OWN_WEEKS,
+    PAUSED,
     blend_own_history,
     own_distributions,
     probability_not_ended,
@@ -49,10 +50,12 @@ def bayes(weeks):
     share, quiet = (weeks > 0).mean(), int((weeks[::-1] > 0).argmax())
     likelihood = [(1 - share) ** n * (1 - ENDING) ** n * ENDING for n in range(quiet)]
     still = (1 - share) ** quiet * (1 - ENDING) ** quiet
-    return still / (still + sum(likelihood))
+    return max(still / (still + sum(likelihood)), PAUSED)
 
 
-@pytest.mark.parametrize(("share", "quiet", "low", "high"), [(0.95, 12, 0, 1e-3), (0.1, 12, 0.8, 0.95)])
+@pytest.mark.parametrize(
+    ("share", "quiet", "low", "high"), [(0.95, 12, PAUSED, PAUSED), (0.1, 12, 0.8, 0.95)]
+)
 def test_a_series_has_probably_ended_once_it_is_quiet_for_much_longer_than_usual(share, quiet, low, high):
     ordered = np.random.default_rng(1).random(OWN_WEEKS - quiet - 1) < share
     weeks = np.concatenate([np.zeros(quiet), [1.0], ordered])[None]

@@ -34,7 +34,7 @@ import pandas as pd
 from benchmarks import peers, results
 from benchmarks.classes import class_table, direct, sum_intervals
 from benchmarks.scores import best_peers, by_horizon, figures, value
-from benchmarks.yardstick import Yardstick, data_sets, report, sampled, with_categories
+from benchmarks.yardstick import Yardstick, data_sets, report, sampled
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.reporting.measures import step_scores
 from forecasting_assets.tables import QUANTILES, SERIES
@@ -279,11 +279,7 @@ def compare(
         since = origin
         report(f"{yardstick.name} {origin} platform: {seconds['demand_forecast']:.1f} s so far")
         others.forecast(demand, first, origin)
-        named = with_categories(demand, landing)
-        scored_now = yardstick.truth.loc[yardstick.truth["origin_week"] == pd.Timestamp(origin), SERIES]
-        classes.append(
-            direct(named.merge(scored_now.drop_duplicates(), on=SERIES), origin, yardstick.horizon)
-        )
+        classes.append(direct(yardstick.scored_series(demand, origin), origin, yardstick.horizon))
 
     lakes = dict.fromkeys(PLATFORM, lake)
     lakes |= dict.fromkeys([*names, *([MEAN_OF_TWO] if others.best else [])], peer_lake)
@@ -301,7 +297,7 @@ def compare(
     parts = [f"**{cells}.**", score_table(label, scores, seconds, best_peers(yardstick, with_plan))]
     if names:
         parts.append(gains(scores))
-    category = named.drop_duplicates("part_id").set_index("part_id")["part_category"]
+    category = demand.drop_duplicates("part_id").set_index("part_id")["part_category"]
     judged = {name: lakes[name] for name in [*PLATFORM, MEAN_OF_TWO, "AutoETS"] if name in lakes}
     parts.append(by_horizon(yardstick, judged, f"{label}: weeks ahead"))
     parts.append(class_scores(yardstick, judged, classes, category, label))

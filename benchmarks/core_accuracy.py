@@ -20,15 +20,17 @@ import time
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from benchmarks import peers, results
 from benchmarks.accuracy import as_lake_rows, write
 from benchmarks.classes import class_table, direct
 from benchmarks.scores import best_peers, figures
-from benchmarks.yardstick import Yardstick, data_sets, report, with_categories
+from benchmarks.yardstick import Yardstick, data_sets, report
 from devtools.feature_table import features
 from forecasting_assets.forecasting import sarimax, xgb
+from forecasting_assets.forecasting.combine import plain_average
 from forecasting_assets.forecasting.forecast_arrays import VALUES
 from forecasting_assets.forecasting.model import ModelData
 from forecasting_assets.forecasting.season import GroupTotals
@@ -56,7 +58,7 @@ def forecasts(yardstick: Yardstick, with_plan: bool) -> dict[str, list[pd.DataFr
     tables: dict[str, list[pd.DataFrame]] = {}
     with tempfile.TemporaryDirectory(prefix="bench-core-") as folder, tempfile.TemporaryDirectory() as plans:
         for origin in yardstick.origins:
-            demand = with_categories(yardstick.land(origin, Path(folder)), Path(folder))
+            demand = yardstick.land(origin, Path(folder))
             history = demand
             if with_plan:
                 plan = yardstick.land_plan(origin, Path(plans))
@@ -72,15 +74,15 @@ def forecasts(yardstick: Yardstick, with_plan: bool) -> dict[str, list[pd.DataFr
             now = table[table["week"] == pd.Timestamp(origin)]
             trees = xgb.predict(fitted, now, history, totals, SETTINGS)
             tables.setdefault("xgb", []).append(trees)
-            tables.setdefault("average", []).append(plain_average([linear, trees]))
+            tables.setdefault("average", []).append(averaged([linear, trees]))
     return tables
 
 
-def plain_average(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """Average forecast tables as `combine.weighted_average` does with equal weights."""
-    roots = pd.concat(tables).set_index(CELL)[VALUES].pow(0.5)
-    averages: pd.DataFrame = roots.groupby(level=CELL).mean() ** 2
-    return averages.reset_index()
+def averaged(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return the plain average of forecast tables."""
+    cells = pd.MultiIndex.from_frame(pd.concat(tables)[CELL].drop_duplicates())
+    forecasts = np.stack([table.set_index(CELL)[VALUES].reindex(cells) for table in tables])
+    return pd.DataFrame(plain_average(forecasts), cells, VALUES).reset_index()
 
 
 def class_scores(yardstick: Yardstick, tables: dict[str, list[pd.DataFrame]]) -> str:
@@ -88,9 +90,8 @@ def class_scores(yardstick: Yardstick, tables: dict[str, list[pd.DataFrame]]) ->
     others: dict[str, list[pd.DataFrame]] = {"SARIMAX of classes": [], "AutoETS bottom-up": []}
     with tempfile.TemporaryDirectory(prefix="bench-core-") as folder:
         for origin in yardstick.origins:
-            demand = with_categories(yardstick.land(origin, Path(folder)), Path(folder))
-            scored_now = yardstick.truth.loc[yardstick.truth["origin_week"] == pd.Timestamp(origin), SERIES]
-            scored_demand = demand.merge(scored_now.drop_duplicates(), on=SERIES)
+            demand = yardstick.land(origin, Path(folder))
+            scored_demand = yardstick.scored_series(demand, origin)
             others["SARIMAX of classes"].append(direct(scored_demand, origin, yardstick.horizon))
             history = peers.history(scored_demand, demand["week"].min().date(), origin)
             bottom_up = peers.peer("AutoETS", 1)(history, yardstick.horizon)

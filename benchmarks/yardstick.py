@@ -92,18 +92,33 @@ class Yardstick:
         subprocess.run([*command, "--origin", str(origin), *options], check=True, stdout=subprocess.DEVNULL)
 
     def land(self, origin: date, folder: Path) -> pd.DataFrame:
-        """Land what may be known at `origin`; return everything landed as part_id, region, week, quantity."""
+        """Land what may be known at `origin`; return the demand of all weeks that are landed.
+
+        Returns
+        -------
+        DataFrame
+            part_id, region, week, quantity, part_category: the first that is landed of each part.
+        """
         before = {file.name for file in folder.glob("*")}
         self._land(origin, "--dest", str(folder))
         tables = []
         for file in sorted(folder.glob("*")):
-            lines = pd.read_csv(file, dtype={"part_id": str, "region": str})
+            lines = pd.read_csv(file, dtype={"part_id": str, "part_category": str, "region": str})
             if self.every > 1 and file.name not in before:
                 lines = lines[sampled(lines, self.every)]
                 lines.to_csv(file, index=False)
             week = weeks_of(pd.to_datetime(lines["order_date"]))
-            tables.append(lines[[*SERIES, "quantity"]].assign(week=week.astype("datetime64[ns]")))
-        return pd.concat(tables, ignore_index=True)
+            columns = [*SERIES, "part_category", "quantity"]
+            tables.append(lines[columns].assign(week=week.astype("datetime64[ns]")))
+        landed = pd.concat(tables, ignore_index=True)
+        category = landed.drop_duplicates("part_id").set_index("part_id")["part_category"]
+        weekly = landed.groupby([*SERIES, "week"], as_index=False)["quantity"].sum()
+        return weekly.assign(part_category=weekly["part_id"].map(category))
+
+    def scored_series(self, demand: pd.DataFrame, origin: date) -> pd.DataFrame:
+        """Return the demand of the series that are scored at `origin`."""
+        truth = self.truth[self.truth["origin_week"] == pd.Timestamp(origin)]
+        return demand.merge(truth[SERIES].drop_duplicates(), on=SERIES)
 
     def scores(self, lake: Path, table: str, every: int = 1, horizon: int | None = None) -> dict[str, Any]:
         """Score a table on one series in `every`, and at one horizon if it is given."""
@@ -121,15 +136,6 @@ class Yardstick:
 def data_sets(folder: Path) -> list[str]:
     """Return the names of the data sets of a yardstick."""
     return sorted(file.parent.name for file in folder.glob("data/*/meta.json"))
-
-
-def with_categories(demand: pd.DataFrame, landing: Path) -> pd.DataFrame:
-    """Add up landed order lines by series and week, with the category of each part."""
-    names = ["part_id", "part_category"]
-    files = [pd.read_csv(file, dtype=str, usecols=names) for file in sorted(landing.glob("*"))]
-    categories = pd.concat(files).drop_duplicates("part_id").set_index("part_id")["part_category"]
-    weekly = demand.groupby([*SERIES, "week"], as_index=False)["quantity"].sum()
-    return weekly.assign(part_category=weekly["part_id"].map(categories))
 
 
 def sampled(table: pd.DataFrame, every: int) -> np.ndarray:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from forecasting_assets.features.demand_patterns import SEGMENTS
 from forecasting_assets.forecasting.calibration import ratio_counts, widen, width_factors
-from forecasting_assets.forecasting.combine import segment_codes, weighted_average
+from forecasting_assets.forecasting.combine import plain_average, segment_codes, weighted_average
 from forecasting_assets.forecasting.correlation import MarketSums, error_correlations, normal_scores
 from forecasting_assets.forecasting.error_groups import (
     OriginErrors,
@@ -27,7 +27,7 @@ from forecasting_assets.forecasting.error_groups import (
     part_errors,
     value_classes,
 )
-from forecasting_assets.forecasting.forecast_arrays import VALUES, SeriesIndex
+from forecasting_assets.forecasting.forecast_arrays import MEDIAN, VALUES, SeriesIndex
 from forecasting_assets.forecasting.metrics import SUMS, NaiveErrors, error_sums, metrics, naive_errors
 from forecasting_assets.forecasting.naive import seasonal_naive
 from forecasting_assets.forecasting.panel import Panel
@@ -39,7 +39,6 @@ from forecasting_assets.weeks import add_weeks, weeks_apart
 
 #: Forecasts that are judged beside those of the models.
 OTHERS = ["combined", "seasonal_naive"]
-_MEDIAN = VALUES.index("q50")
 
 
 @dataclass(frozen=True)
@@ -144,10 +143,11 @@ def rolling_backtest(
             models, scale = _models(
                 past.models, origin, combined, panel.demand[origin.series, :now], settings
             )
-            steps = [_plain_average(origin.forecasts), _without_covariates(origin, of_series), average]
+            plain = plain_average(origin.forecasts)
+            steps = [plain, _without_covariates(origin, of_series), average]
             forecasts = [*models.values(), *steps, *_pair_averages(origin)]
             sums.total[:, o] = _sums_at(origin, forecasts, scale, actual)
-            sums.ratios[o] = ratio_counts(actual, _plain_average(origin.forecasts), origin.segment)
+            sums.ratios[o] = ratio_counts(actual, plain, origin.segment)
             sums.correlation[o] = MarketSums.of(normal_scores(actual, combined[..., 1:]), origin.markets)
             sums.errors[o] = OriginErrors.of(week, origin.series, origin.markets, models, actual)
             if judged.groups:
@@ -170,9 +170,10 @@ def _backtest(
     """Return what is known at the end of `week`, the o-th."""
     correlations, added = error_correlations(sums.correlations_at(o)), sums.value_added_at(o)
     origins = list(sums.errors.values())
+    known = sums.known_at(o)
     parts = [
-        _report(week, sums.models, sums.known_at(o), sums.origins_at(o), settings),
-        step_rows(week, sums.steps_at(o), bool(sums.covariates)),
+        _report(week, sums.models, known, sums.origins_at(o), settings),
+        step_rows(week, sums.of_steps(known), bool(sums.covariates)),
         _width_rows(week, sums.widths_at(o)),
         _home_rows(week, correlations),
         calibration_rows(origins, week),
@@ -231,10 +232,10 @@ class _OriginSums:
         counts: np.ndarray = judged.sum(axis=0)
         return counts
 
-    def steps_at(self, o: int) -> np.ndarray:
-        """Sum the steps over the window and all horizons, (STEPS, SEGMENTS, SUMS)."""
+    def of_steps(self, known: np.ndarray) -> np.ndarray:
+        """Sum what is known of the steps (`known_at`) over all horizons, (STEPS, SEGMENTS, SUMS)."""
         first = len(self.models) + len(OTHERS)
-        steps: np.ndarray = self.known_at(o)[first : first + len(STEPS)].sum(axis=1)
+        steps: np.ndarray = known[first : first + len(STEPS)].sum(axis=1)
         return steps
 
     def correlations_at(self, o: int) -> list[MarketSums]:
@@ -301,7 +302,7 @@ def _load_origin(week: date, past: PastForecasts, index: SeriesIndex, horizon: i
     arrays = np.stack([index.forecast_array(table, horizon, columns) for table in tables])
     forecasts, without = arrays[..., :-1], arrays[..., -1]
     uses_covariates = bool(np.isfinite(without).any())
-    without = np.where(np.isnan(without), forecasts[..., _MEDIAN], without)
+    without = np.where(np.isnan(without), forecasts[..., MEDIAN], without)
     active = np.flatnonzero(np.isfinite(forecasts[..., 0]).any(axis=(0, 2)))
     if not len(active):
         return None
@@ -331,11 +332,6 @@ def _load_origin(week: date, past: PastForecasts, index: SeriesIndex, horizon: i
     )
 
 
-def _plain_average(forecasts: np.ndarray) -> np.ndarray:
-    """Return the mean of the models that have a forecast: (series, horizons, VALUES)."""
-    return weighted_average(forecasts, np.ones(forecasts.shape[:-1]))
-
-
 def _without_covariates(origin: _Origin, weights: np.ndarray) -> np.ndarray:
     """Return the weighted average of the medians without covariates: (series, horizons, VALUES)."""
     return _mean_and_median(weighted_average(origin.without_covariates[..., None], weights)[..., 0])
@@ -343,7 +339,7 @@ def _without_covariates(origin: _Origin, weights: np.ndarray) -> np.ndarray:
 
 def _pair_averages(origin: _Origin) -> list[np.ndarray]:
     """Return the plain average of each pair of models."""
-    return [_plain_average(origin.forecasts[[i, j]]) for i, j in pairs(len(origin.forecasts))]
+    return [plain_average(origin.forecasts[[i, j]]) for i, j in pairs(len(origin.forecasts))]
 
 
 def _models(
@@ -390,7 +386,7 @@ def _weights(
 def _mean_and_median(points: np.ndarray) -> np.ndarray:
     """Forecast array with `points` (series, horizons) as mean and median and no other quantiles."""
     values = np.full((*points.shape, len(VALUES)), np.nan)
-    values[..., [0, VALUES.index("q50")]] = points[..., None]
+    values[..., [0, MEDIAN]] = points[..., None]
     return values
 
 

@@ -14,11 +14,10 @@ Romano, Patterson and Candès (2019), "Conformalized quantile regression".
 import numpy as np
 
 from forecasting_assets.features.demand_patterns import SEGMENTS
-from forecasting_assets.forecasting.forecast_arrays import VALUES
+from forecasting_assets.forecasting.forecast_arrays import MEDIAN, VALUES
 
 #: Positions in VALUES of the two ends of each interval, and the share of weeks that it promises to hold.
 INTERVALS = [("q10", "q90", 0.8), ("q05", "q95", 0.9)]
-_MEDIAN = VALUES.index("q50")
 #: Limits of the factor.
 NARROWEST, WIDEST = 0.8, 1.7
 #: Upper edges of the bins in which ratios are counted; larger ones are counted above the last.
@@ -49,12 +48,12 @@ def ratio_counts(actual: np.ndarray, values: np.ndarray, segment: np.ndarray) ->
     known = np.isfinite(actual) & np.isfinite(values).all(axis=-1)
     series, h = np.nonzero(known)
     y, forecast = actual[known], values[known]
-    gap = np.abs(y - forecast[:, _MEDIAN])
+    gap = np.abs(y - forecast[:, MEDIAN])
     for i, (low, high, _) in enumerate(INTERVALS):
         end = np.where(
-            y >= forecast[:, _MEDIAN], forecast[:, VALUES.index(high)], forecast[:, VALUES.index(low)]
+            y >= forecast[:, MEDIAN], forecast[:, VALUES.index(high)], forecast[:, VALUES.index(low)]
         )
-        reach = np.abs(end - forecast[:, _MEDIAN])
+        reach = np.abs(end - forecast[:, MEDIAN])
         ratio = np.divide(gap, reach, out=np.where(gap > 0, np.inf, 0.0), where=reach > 0)
         at = np.searchsorted(EDGES, ratio)
         np.add.at(counts[:, :, i], (h, segment[series], at), 1.0)
@@ -105,7 +104,7 @@ def widen(values: np.ndarray, factor: np.ndarray, booked: np.ndarray) -> np.ndar
     numpy.ndarray
         (series, horizons, VALUES), in units; mean and median are unchanged, no quantile is below what is booked.
     """
-    median = values[..., _MEDIAN, None]
+    median = values[..., MEDIAN, None]
     quantiles = median + factor[:, None, None] * (values[..., 1:] - median)
     widened: np.ndarray = np.concatenate([values[..., :1], np.maximum(quantiles, booked[..., None])], axis=-1)
     return widened

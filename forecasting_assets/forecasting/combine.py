@@ -48,6 +48,11 @@ def weighted_average(forecasts: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.where(known.any(axis=0)[..., None], roots**2, np.nan)
 
 
+def plain_average(forecasts: np.ndarray) -> np.ndarray:
+    """Return the `weighted_average` with equal weights of forecasts (models, series, horizons, VALUES)."""
+    return weighted_average(forecasts, np.ones(forecasts.shape[:-1]))
+
+
 def segment_codes(index: SeriesIndex, segments: pd.DataFrame | None) -> np.ndarray:
     """Return the position in SEGMENTS of each series of `index`.
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.forecasting.bias import tracking_signal
-from forecasting_assets.forecasting.forecast_arrays import LEVELS, VALUES
+from forecasting_assets.forecasting.forecast_arrays import LEVELS, MEDIAN, VALUES
 from forecasting_assets.tables import FORECAST_ERRORS, PART_ERRORS, QUANTILES, SERIES
 from forecasting_assets.weeks import weeks_apart
 
@@ -25,7 +25,7 @@ GROUPINGS = ("part_category", "region", "value_class")
 #: Share of the value at which class A ends, and class B.
 CLASS_ENDS = (0.8, 0.95)
 _SUMS = ["cells", "forecast", "actual", "absolute_error"]
-_MEDIAN, _Q10, _Q90 = (VALUES.index(q) for q in ("q50", "q10", "q90"))
+_Q10, _Q90 = (VALUES.index(q) for q in ("q10", "q90"))
 
 
 def value_classes(value: np.ndarray) -> np.ndarray:
@@ -129,7 +129,7 @@ class OriginErrors:
             sums=sums,
             forecast=np.where(known, combined[..., 0], np.nan).astype(np.float32),
             actual=np.where(known, actual, np.nan).astype(np.float32),
-            absolute=np.where(known, np.abs(combined[..., _MEDIAN] - actual), np.nan).astype(np.float32),
+            absolute=np.where(known, np.abs(combined[..., MEDIAN] - actual), np.nan).astype(np.float32),
             inside=known & (combined[..., _Q10] <= actual) & (actual <= combined[..., _Q90]),
             levels=levels,
         )
@@ -229,7 +229,7 @@ def _groups(series: pd.DataFrame) -> tuple["csr_array", pd.DataFrame]:
 
 def _cells(values: np.ndarray, actual: np.ndarray) -> np.ndarray:
     """Return what each cell adds to _SUMS: (series, horizons, _SUMS)."""
-    mean, median = values[..., 0], values[..., _MEDIAN]
+    mean, median = values[..., 0], values[..., MEDIAN]
     known = np.isfinite(actual) & np.isfinite(mean) & np.isfinite(median)
     parts = (1.0, mean, actual, np.abs(median - actual))
     return np.stack([np.where(known, part, 0.0) for part in parts], axis=-1)

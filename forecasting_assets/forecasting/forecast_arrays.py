@@ -16,6 +16,8 @@ from forecasting_assets.weeks import add_weeks_to_all, weeks_since
 
 #: The last axis of a forecast array.
 VALUES = ["mean", *QUANTILES]
+#: Position of the median in VALUES.
+MEDIAN = VALUES.index("q50")
 #: Levels of the quantiles in VALUES.
 LEVELS = np.array(list(QUANTILES.values()))
 FORECAST_COLUMNS = [*SERIES, "origin_week", "target_week", "horizon", *VALUES]
@@ -104,7 +106,7 @@ def table_with_covariates(
     """
     known = covariates_known
     median = np.full(known.shape, np.nan)
-    median[known] = make_valid(without_covariates[known])[..., VALUES.index("q50")]
+    median[known] = make_valid(without_covariates[known])[..., MEDIAN]
     values = np.where(known[..., None], with_covariates, without_covariates)
     return forecast_table(series, origins, values).assign(**{WITHOUT_COVARIATES.name: median.ravel()})
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecasting_assets.forecasting.forecast_arrays import LEVELS, VALUES
+from forecasting_assets.forecasting.forecast_arrays import LEVELS, MEDIAN, VALUES
 
 #: Contributions of a cell that are summed; the names that begin with "scaled" use the scales of `naive_errors`.
 SUMS = [
@@ -36,7 +36,7 @@ SUMS = [
     "inside_80",
     "inside_90",
 ]
-_MEDIAN, _Q05, _Q10, _Q90, _Q95 = (VALUES.index(q) for q in ("q50", "q05", "q10", "q90", "q95"))
+_Q05, _Q10, _Q90, _Q95 = (VALUES.index(q) for q in ("q05", "q10", "q90", "q95"))
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ def error_sums(actual: np.ndarray, values: np.ndarray, scale: NaiveErrors) -> np
     numpy.ndarray
         (series, horizons, SUMS); zeros where the demand or the forecast is NaN.
     """
-    cell = np.isfinite(actual) & np.isfinite(values[..., 0]) & np.isfinite(values[..., _MEDIAN])
+    cell = np.isfinite(actual) & np.isfinite(values[..., 0]) & np.isfinite(values[..., MEDIAN])
     error = values[..., 0] - actual
-    absolute = np.abs(values[..., _MEDIAN] - actual)
+    absolute = np.abs(values[..., MEDIAN] - actual)
     non_zero = cell & (actual > 0)
     scaled = cell & (scale.absolute > 0)[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):

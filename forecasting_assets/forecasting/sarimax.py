@@ -41,7 +41,7 @@ from forecasting_assets.forecasting.error_quantiles import (
     average_error,
     error_quantiles,
 )
-from forecasting_assets.forecasting.forecast_arrays import LEVELS, VALUES, table_with_covariates
+from forecasting_assets.forecasting.forecast_arrays import LEVELS, MEDIAN, VALUES, table_with_covariates
 from forecasting_assets.forecasting.outlying import noted_outliers, read_outliers, saved_outliers
 from forecasting_assets.forecasting.own_history import blend_own_history
 from forecasting_assets.forecasting.panel import Panel, in_units
@@ -233,7 +233,7 @@ def _smearing(model: SarimaxModel, panel: Panel, rolling: RollingForecasts) -> n
     last = panel.demand.shape[1] - 1
     columns = np.arange(last - 1, max(last - ERROR_WEEKS, 0), -SMEARING_STEP)
     values = _at_columns(_arima_distributions, model, rolling, columns)
-    median = values[..., VALUES.index("q50")]
+    median = values[..., MEDIAN]
     target = columns[:, None] + np.arange(1, model.horizon + 1)
     actual = np.where(target <= last, panel.demand[:, np.minimum(target, last)], np.nan)
     added = (values[..., 0] - median) / rolling.scale[:, None, None]
@@ -373,7 +373,7 @@ def _arima_distributions(
     highest = rolling.highest[cells.series, cells.column, None]
     demand = in_units(np.minimum(log_demand, highest), rolling.scale[cells.series])
     quantiles = demand[:, AT_LEVELS]
-    median = quantiles[:, VALUES.index("q50") - 1]
+    median = quantiles[:, MEDIAN - 1]
     mean = median + model.smearing[pattern] * (demand.mean(axis=1) - median)
     return np.column_stack([mean, quantiles])
 

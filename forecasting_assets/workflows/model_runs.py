@@ -217,11 +217,11 @@ class ModelTracker:
         table = self._features if self.model.reads_features else DEMAND_HISTORY
         more: list[Column] = []
         required = DEMAND_HISTORY.names
-        booked = books_with_rows(self.lake, history_weeks(self.settings, fitted_at, fitted_at))
-        if self.model.reads_features and list(booked):
+        history = history_weeks(self.settings, fitted_at, fitted_at)
+        if self.model.reads_features and weeks_with_rows(self.lake, ORDER_BOOK, history):
             more.append(DUE_WEEK)
         known = covariate_weeks(self.settings, fitted_at, fitted_at)
-        if list(weeks_with_rows(self.lake, KNOWN_COVARIATES, known)):
+        if weeks_with_rows(self.lake, KNOWN_COVARIATES, known):
             more.extend(COVARIATE_COLUMNS)
             required = [WEEK.name]  # a covariate of all parts or regions has neither
         if not more:

@@ -15,7 +15,6 @@ from forecasting_assets.tables import (
     CLEANED_POINTS,
     KNOWN_COVARIATES,
     ORDER_BOOK,
-    QUANTILES,
     SARIMAX_MODEL,
     SERIES,
     WEEKLY_DEMAND,
@@ -25,6 +24,7 @@ from forecasting_assets.weeks import add_weeks, weeks_between
 from forecasting_assets.workflows.covariate_what_if import covariate_effect, demand_changes
 from forecasting_assets.workflows.what_if import Case, plan_case
 from forecasting_assets_tests.support.homes import PLANNED, WEEKS, rows
+from forecasting_assets_tests.support.logged_models import predictions
 
 pytestmark = [pytest.mark.spark, pytest.mark.matrix]
 
@@ -52,8 +52,8 @@ def forecasts(home, week):
     return {table.name: rows(home, table, week) for table in (SARIMAX_MODEL, XGB_MODEL)}
 
 
-def predictions(home, model, known):
-    """Forecast with a model as it is logged in MLflow, from rows of the lake."""
+def logged_forecasts(home, model, known):
+    """Forecast WEEK with a model as it is logged in MLflow, from rows of the lake."""
     import mlflow
 
     mlflow.set_tracking_uri(home.settings.tracking_uri)
@@ -64,8 +64,7 @@ def predictions(home, model, known):
     numbers = {column.name: float for column in features.columns if column.type == "long"}
     history = pd.concat([*tables, covariates])
     history = history.astype({name: kind for name, kind in numbers.items() if name in history})
-    made = mlflow.pyfunc.load_model(f"models:/{model}@week-{WEEK}").predict(history)
-    return made.sort_values([*SERIES, "horizon"], ignore_index=True)[[*SERIES, "horizon", "mean", *QUANTILES]]
+    return predictions(model, WEEK, history)
 
 
 def test_series_with_a_plan_are_forecast_with_it_and_all_others_as_before(home_copy):
@@ -95,7 +94,7 @@ def test_series_with_a_plan_are_forecast_with_it_and_all_others_as_before(home_c
     known = home_copy.lake.read_pandas(KNOWN_COVARIATES, WEEKS)
     assert known["value"].max() == 10
     for table, made in forecasts(home_copy, WEEK).items():
-        logged = predictions(home_copy, table, known)
+        logged = logged_forecasts(home_copy, table, known)
         pd.testing.assert_frame_equal(logged, made[logged.columns], rtol=1e-9, obj=table)
 
     # The same models forecast a case with other prices; weeks and parts without a changed price stay as they are.

@@ -28,6 +28,7 @@ from forecasting_assets.tracking.store import EXPERIMENT
 from forecasting_assets.tracking.week_run import ALIAS_WEEKS
 from forecasting_assets.weeks import add_weeks, refit_week
 from forecasting_assets_tests.support.homes import PLANNED, WEEKS
+from forecasting_assets_tests.support.logged_models import predictions
 
 pytestmark = pytest.mark.spark
 
@@ -144,13 +145,6 @@ def test_an_older_week_does_not_take_the_champion_back(home_copy):
     before = client.get_model_version_by_alias("xgb_model", CHAMPION).tags["week"]
     assert materialize(home_copy.settings, [PLANNED[2]], "key:backtest_report")
     assert client.get_model_version_by_alias("xgb_model", CHAMPION).tags["week"] == before
-
-
-def predictions(model, week, rows):
-    import mlflow
-
-    made = mlflow.pyfunc.load_model(f"models:/{model}@week-{week}").predict(rows)
-    return made.sort_values([*SERIES, "horizon"], ignore_index=True)[[*SERIES, "horizon", "mean", *QUANTILES]]
 
 
 def written(home, table, week):

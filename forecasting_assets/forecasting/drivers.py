@@ -17,7 +17,7 @@ import pandas as pd
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb import Baseline, XgbModel, design
-from forecasting_assets.forecasting.xgb.design import BOOK_FEATURES, CALENDAR, EFFECT_FEATURES, SEASON
+from forecasting_assets.forecasting.xgb.design import BOOK_FEATURES, EARLIER_YEARS, EFFECT_FEATURES, HOLIDAYS
 from forecasting_assets.tables import SERIES
 
 OTHER = "other features"
@@ -30,7 +30,7 @@ COVARIATES = "plan of prices and promotions"
 DRIVERS: Mapping[str, tuple[str, ...]] = {
     "recent orders": (*(f"lag_{k}" for k in range(9)), "mean_4", "weeks_since_order"),
     LEVEL: ("lag_13", "lag_26", "mean_13", "mean_52", "std_13", "std_52", "log_volatility"),
-    SEASON_DRIVER: (*SEASON, *CALENDAR),
+    SEASON_DRIVER: (*EARLIER_YEARS, *HOLIDAYS),
     "order book": tuple(BOOK_FEATURES),
     "price": ("price_ratio",),
     "category and region": ("part_category", "region"),
@@ -72,10 +72,10 @@ def forecast_drivers(
     if features.empty:
         return pd.DataFrame(columns=[*SERIES, "level", *names, "xgb"])
     last = features["week"].max().date()
-    base = Baseline.from_history(model.sarimax, history, totals, last, settings)
+    base = model.baseline(history, totals, last, settings)
     units = _units(model, features, base)
     if model.planned:
-        base = Baseline.from_history(model.planned.sarimax, history, totals, last, settings)
+        base = model.planned.baseline(history, totals, last, settings)
         if base.rolling.regressors:
             planned = base.rolling.regressors.covariates.complete[base.locate(features)]
             units = np.where(planned[..., None], _units(model.planned, features, base), units)
@@ -103,7 +103,7 @@ def _units(model: XgbModel, features: pd.DataFrame, base: Baseline) -> np.ndarra
     units = by_driver * per_step[:, None]
     # The trees start from the level with season and plan.
     level = base.usual.level[cells.series, cells.column]
-    with_season = level * np.exp(cells.of(base.rolling.season))
+    with_season = level * np.exp(base.season_share * cells.of(base.rolling.season))
     units[:, names.index(SEASON_DRIVER)] += with_season - level
     units[:, names.index(COVARIATES)] += start - with_season
     forecast = base.rolling.limited(after, cells)

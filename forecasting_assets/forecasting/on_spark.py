@@ -193,7 +193,7 @@ def train_mean(
     """
     tasks = int(min(slots(demand.sparkSession), -(-plan.rows // settings.xgb_distributed_rows)))
     rows = _mean_rows(demand, features, plan, settings).repartition(tasks, "rank")
-    names = xgb.feature_names(plan.with_book)
+    names = xgb.feature_names(plan.with_earlier_years, plan.with_book)
 
     def train(batches: Iterator["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
         import pyarrow as pa
@@ -222,7 +222,8 @@ def _mean_rows(
     """MeanRows as a table: the features, target, weight, rank."""
     from pyspark.sql import functions as F
 
-    totals, names = group_totals(demand), xgb.feature_names(plan.with_book)
+    totals = group_totals(demand)
+    names = xgb.feature_names(plan.with_earlier_years, plan.with_book)
     parts = demand.sparkSession.createDataFrame(pd.DataFrame({"part_id": plan.parts}))
 
     def training_rows(history: "pa.Table", known: "pa.Table") -> "pa.Table":

@@ -125,6 +125,13 @@ class Panel:
             np.add.at(booked, (*cells, rows["ahead"].to_numpy() - 1), rows["quantity"].to_numpy(float))
         return booked
 
+    def part_totals(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the demand of each part in all regions, (parts, weeks), and the row of the part of each series."""
+        code, parts = pd.factorize(self.series["part_id"])
+        total = np.zeros((len(parts), self.demand.shape[1]))
+        np.add.at(total, code, self.demand)
+        return total, code
+
     def column(self, week: date) -> int:
         """Return the column of a week."""
         return weeks_apart(self.first, week)

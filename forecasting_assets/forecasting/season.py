@@ -288,15 +288,13 @@ def _part_deviations(panel: Panel, fitted_at: int) -> np.ndarray:
 
     NaN also where the demand of one of its series is an outlier: it would count for all others.
     """
-    code, parts = pd.factorize(panel.series["part_id"])
+    total, code = panel.part_totals()
 
     def any_series(where: np.ndarray) -> np.ndarray:
-        of_part = np.zeros((len(parts), where.shape[1]), dtype=bool)
+        of_part = np.zeros(total.shape, dtype=bool)
         np.logical_or.at(of_part, code, where)
         return of_part
 
-    total = np.zeros((len(parts), panel.demand.shape[1]))
-    np.add.at(total, code, panel.demand)
     outlier = outliers(panel.demand, fitted_at, panel.corrections)
     kept = np.zeros_like(outlier) if panel.corrections is None else panel.corrections.kept
     corrections = Corrections(any_series(outlier), any_series(kept))
@@ -334,13 +332,16 @@ def own_season(deviation: np.ndarray, horizon: int) -> np.ndarray:
     return season
 
 
-def shared_season(past: np.ndarray, coefficients: np.ndarray, fitted_at: int) -> np.ndarray:
+def shared_season(
+    past: np.ndarray, coefficients: np.ndarray, fitted_at: int, sparse_part: np.ndarray
+) -> np.ndarray:
     """Return the season that each series shares with its part, category and region.
 
     It is the sum of COMPONENTS times their coefficients. In the first year in which a season is known, the coefficients
     come from ordinary weeks, which say nothing of weeks such as Christmas that have not come round again. The terms of
     category and part together are therefore moved towards RECURRING times the deviation of the part a year ago: the
-    more, the larger that deviation is compared with its usual ones. The terms of region and series are unchanged.
+    more, the larger that deviation is compared with its usual ones. The terms of region and series are unchanged. Of a
+    part that is rarely ordered, only the category counts: each of its orders is a large deviation, and no season.
 
     Parameters
     ----------
@@ -350,6 +351,8 @@ def shared_season(past: np.ndarray, coefficients: np.ndarray, fitted_at: int) ->
         Coefficients of each series, (series, COMPONENTS).
     fitted_at
         Last column that sets what a usual deviation is.
+    sparse_part
+        Whether the part of each series is rarely ordered, (series,).
 
     Returns
     -------
@@ -358,8 +361,9 @@ def shared_season(past: np.ndarray, coefficients: np.ndarray, fitted_at: int) ->
     """
     season: np.ndarray = np.einsum("cnt,nc->nt", past, coefficients)
     of_part = [COMPONENTS.index("category"), COMPONENTS.index("part")]
-    deviation = past[of_part].sum(axis=0)
-    expected = np.einsum("cnt,nc->nt", past[of_part], coefficients[:, of_part])
+    counted = past[of_part] * np.stack([np.ones_like(sparse_part), ~sparse_part])[..., None]
+    deviation = counted.sum(axis=0)
+    expected = np.einsum("cnt,nc->nt", counted, coefficients[:, of_part])
     until = deviation[:, : fitted_at + 1]
     known = (until != 0).sum(axis=1, keepdims=True)
     usual = np.sqrt((until**2).sum(axis=1, keepdims=True) / np.maximum(known, 1))

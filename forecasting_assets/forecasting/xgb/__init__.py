@@ -3,8 +3,9 @@
 Features and targets are distances from the level of the series, in units of how much it varies (`usual`), so large and
 small, calm and erratic series share parameters. The horizon is a feature, so one model forecasts every horizon. The
 season that SARIMAX has learned is taken out of demand before and added to the forecast after, as trees cannot
-extrapolate it. Beyond that the trees do not see the SARIMAX forecast, so that the errors of both models differ and
-their average is better than either. The mean has a squared loss, the quantiles have the pinball loss.
+extrapolate it; only half of it where enough earlier years are known for the trees to learn the rest. Beyond that the
+trees do not see the SARIMAX forecast, so that the errors of both models differ and their average is better than either.
+The mean has a squared loss, the quantiles have the pinball loss.
 
 Modules: `usual` (level and volatility), `baseline` (what is computed from a panel), `design` (the feature matrix),
 `pairs` (which rows are trained on), `training`, `prediction`, `model` (the fitted model and its files).

@@ -15,7 +15,16 @@ from forecasting_assets.forecasting.sarimax import SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb.usual import UsualDemand
-from forecasting_assets.weeks import add_weeks
+from forecasting_assets.weeks import YEAR_WEEKS, add_weeks
+
+#: Weeks with a season from which on the trees see earlier years. With fewer, most weeks of the year are known once, and
+#: trees would take the shocks of a week, which all series of a market share, for a season.
+KNOWN_SEASON_WEEKS = 2 * YEAR_WEEKS
+
+
+#: Share of SARIMAX's season that is taken out of demand where the trees see earlier years. They then learn the rest of
+#: the season by themselves, so that their errors differ from those of SARIMAX and the average of both gains more.
+SEASON_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -32,12 +41,15 @@ class Baseline:
         Its forecasts, of which the cleaned demand, the season, the order book and the effect of covariates are used.
     index
         Row numbers of the series.
+    with_earlier_years
+        Whether the trees see earlier years.
     """
 
     model: SarimaxModel
     panel: Panel
     rolling: RollingForecasts
     index: SeriesIndex
+    with_earlier_years: bool
 
     @classmethod
     def from_history(
@@ -47,15 +59,23 @@ class Baseline:
         totals: GroupTotals,
         last: date,
         settings: ForecastingSettings,
+        with_earlier_years: bool,
     ) -> "Baseline":
         """Prepare the series of `history` up to the week `last`; `history` and `totals` as for `sarimax.fit`."""
         panel = Panel.from_history(history, add_weeks(model.week, 1 - settings.history_weeks), last)
-        return cls.from_forecasts(model, panel, sarimax.rolling_forecasts(model, panel, totals))
+        rolling = sarimax.rolling_forecasts(model, panel, totals)
+        return cls(model, panel, rolling, SeriesIndex(panel.series), with_earlier_years)
 
     @classmethod
-    def from_forecasts(cls, model: SarimaxModel, panel: Panel, rolling: RollingForecasts) -> "Baseline":
-        """Build the baseline from rolling forecasts of `panel` by `model`."""
-        return cls(model, panel, rolling, SeriesIndex(panel.series))
+    def of_fit(cls, model: SarimaxModel, panel: Panel, rolling: RollingForecasts) -> "Baseline":
+        """Prepare the panel that `model` was fitted to, from its rolling forecasts."""
+        season_weeks = int((rolling.season[..., 0] != 0).any(axis=0).sum())
+        return cls(model, panel, rolling, SeriesIndex(panel.series), season_weeks >= KNOWN_SEASON_WEEKS)
+
+    @property
+    def season_share(self) -> float:
+        """Share of SARIMAX's season that is taken out of demand."""
+        return SEASON_SHARE if self.with_earlier_years else 1.0
 
     def locate(self, features: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Return the row and the column of the panel for each row of the feature table."""
@@ -68,7 +88,7 @@ class Baseline:
 
     @cached_property
     def usual(self) -> UsualDemand:
-        """Level and volatility without season and the effect of known covariates, and without unusual weeks."""
+        """Level and volatility without the season, the effect of known covariates and unusual weeks."""
         known = np.isfinite(self.rolling.endog)
         known &= np.arange(known.shape[1]) >= self.panel.first_order[:, None]
         return UsualDemand.of(np.where(known, self.panel.demand * np.exp(-self._past_effect), np.nan))
@@ -87,13 +107,13 @@ class Baseline:
     def _past_effect(self) -> np.ndarray:
         """Effect of the season, as forecast a week before, and of covariates on log demand: (series, weeks)."""
         effect = np.zeros(self.rolling.endog.shape)
-        effect[:, 1:] = self.rolling.season[:, :-1, 0]
+        effect[:, 1:] = self.season_share * self.rolling.season[:, :-1, 0]
         regressors = self.rolling.regressors
         return effect if regressors is None else effect + regressors.past
 
     def _effect(self, cells: Cells) -> np.ndarray:
         """Effect of the season and of covariates on log demand in the target weeks of some cells, (cells,)."""
-        season = cells.of(self.rolling.season)
+        season: np.ndarray = self.season_share * cells.of(self.rolling.season)
         regressors = self.rolling.regressors
         if regressors is None:
             return season

@@ -17,23 +17,21 @@ LAGS = (*range(9), 13, 26)
 DEMAND = [*(f"lag_{k}" for k in LAGS), *(f"mean_{k}" for k in MEAN_WEEKS)]
 #: Standard deviations of the feature table, in volatilities.
 DEVIATIONS = ["std_13", "std_52"]
-#: The same weeks of earlier years, beyond the season that SARIMAX knows: the week itself, and the three weeks around it
-#: for each year and for all years.
-SEASON = ["last_year", *(f"season_{year}" for year in YEARS), "season"]
+#: The target week in earlier years: the week itself, and the three weeks around it for each year and for all years.
+EARLIER_YEARS = ["last_year", *(f"season_{year}" for year in YEARS), "season"]
 UNCHANGED = ["age_weeks", "weeks_since_order", "order_weeks_52", "adi", "cv2", "price_ratio"]
 CATEGORIES = ["part_category", "region", "segment"]
-#: Place of the target week in the year, and the public holidays in it and in the weeks beside it.
-WEEK_OF_YEAR = ["sin_target", "cos_target"]
-CALENDAR = [*WEEK_OF_YEAR, "holidays_before", "holidays_target", "holidays_after"]
+#: Public holidays in the target week and in the weeks beside it. The week of the year is no feature: all series of a
+#: market share the shocks of a week, such as a fall of all prices, and trees would take them for a season.
+HOLIDAYS = ["holidays_before", "holidays_target", "holidays_after"]
 FEATURES = [
     *DEMAND,
     *DEVIATIONS,
     "log_volatility",
-    *SEASON,
     *UNCHANGED,
     *CATEGORIES,
     "horizon",
-    *CALENDAR,
+    *HOLIDAYS,
 ]
 #: Features of the order book, of models that are trained where orders have due dates.
 BOOK_FEATURES = ["booked", "booked_share", "booked_suggests"]
@@ -41,9 +39,13 @@ BOOK_FEATURES = ["booked", "booked_share", "booked_suggests"]
 EFFECT_FEATURES = ["covariate_effect", "covariate_effect_origin"]
 
 
-def feature_names(with_book: bool, covariates: tuple[str, ...] = ()) -> list[str]:
-    """Return the columns of the feature matrix, with those of the order book or without, and those of covariates."""
-    names = [*FEATURES, *BOOK_FEATURES] if with_book else FEATURES
+def feature_names(with_earlier_years: bool, with_book: bool, covariates: tuple[str, ...] = ()) -> list[str]:
+    """Return the columns of the feature matrix: FEATURES, and those of earlier years, order book and covariates."""
+    names = [
+        *FEATURES,
+        *(EARLIER_YEARS if with_earlier_years else []),
+        *(BOOK_FEATURES if with_book else []),
+    ]
     return [*names, *EFFECT_FEATURES, *covariate_feature_names(covariates)] if covariates else names
 
 
@@ -64,7 +66,7 @@ def design(
     horizon
         Horizon of each row, from 1.
     base
-        Panel of the series of `features`.
+        Panel of the series of `features`, which says whether earlier years are a feature.
     categories
         Values of each categorical feature; a value is encoded by its position.
     countries
@@ -81,13 +83,14 @@ def design(
     cells = base.cells(features, horizon)
     columns = {
         **_demand_columns(features, base, cells),
-        **_season_columns(base, cells),
+        **(_earlier_years(base, cells) if base.with_earlier_years else {}),
         **_series_columns(features, categories),
         "horizon": horizon,
-        **_calendar_columns(features, horizon, countries),
+        **_holiday_columns(features, horizon, countries),
         **(_book_columns(base, cells) if with_book else {}),
     }
-    x = np.column_stack([columns[c].astype(np.float32) for c in feature_names(with_book)])
+    names = feature_names(base.with_earlier_years, with_book)
+    x = np.column_stack([columns[c].astype(np.float32) for c in names])
     regressors = base.rolling.regressors
     return x if regressors is None else np.column_stack([x, _covariate_columns(regressors, cells)])
 
@@ -102,11 +105,11 @@ def _demand_columns(features: pd.DataFrame, base: Baseline, cells: Cells) -> dic
     return {**columns, "log_volatility": np.log(volatility)}
 
 
-def _season_columns(base: Baseline, cells: Cells) -> dict[str, np.ndarray]:
-    last_year, by_year = base.usual.season(cells.series, cells.column, cells.h + 1)
+def _earlier_years(base: Baseline, cells: Cells) -> dict[str, np.ndarray]:
+    last_year, by_year = base.usual.earlier_years(cells.series, cells.column, cells.h + 1)
     years = np.isfinite(by_year).sum(axis=0)
     mean = np.divide(np.nansum(by_year, axis=0), years, out=np.full(len(cells), np.nan), where=years > 0)
-    return dict(zip(SEASON, [last_year, *by_year, mean], strict=True))
+    return dict(zip(EARLIER_YEARS, [last_year, *by_year, mean], strict=True))
 
 
 def _series_columns(features: pd.DataFrame, categories: dict[str, list[str]]) -> dict[str, np.ndarray]:
@@ -119,18 +122,18 @@ def _series_columns(features: pd.DataFrame, categories: dict[str, list[str]]) ->
     return columns
 
 
-def _calendar_columns(
+def _holiday_columns(
     features: pd.DataFrame, horizon: np.ndarray, countries: tuple[str, ...]
 ) -> dict[str, np.ndarray]:
     target = add_weeks_to_all(features["week"].to_numpy("datetime64[D]"), horizon)
 
-    def of_weeks(weeks: np.ndarray, *names: str) -> list[np.ndarray]:
+    def holidays(weeks: np.ndarray) -> np.ndarray:
         distinct, week = np.unique(weeks, return_inverse=True)
         calendar = calendar_features(distinct.astype(object).tolist(), countries)
-        return [calendar[name].to_numpy(float)[week] for name in names]
+        return calendar["holidays"].to_numpy(float)[week]
 
-    holidays = [of_weeks(add_weeks_to_all(target, np.array(shift)), "holidays")[0] for shift in (-1, 0, 1)]
-    return dict(zip(CALENDAR, [*of_weeks(target, "sin_1", "cos_1"), *holidays], strict=True))
+    columns = [holidays(add_weeks_to_all(target, np.array(shift))) for shift in (-1, 0, 1)]
+    return dict(zip(HOLIDAYS, columns, strict=True))
 
 
 def _covariate_columns(regressors: Regressors, cells: Cells) -> np.ndarray:

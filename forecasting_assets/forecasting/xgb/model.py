@@ -9,6 +9,9 @@ from typing import Any
 import pandas as pd
 
 from forecasting_assets.forecasting.sarimax import SarimaxModel
+from forecasting_assets.forecasting.season import GroupTotals
+from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.forecasting.xgb.baseline import Baseline
 from forecasting_assets.forecasting.xgb.design import feature_names
 
 #: One thread each: two threads save a third of the time on an idle machine, but take twenty times as long where they
@@ -35,6 +38,8 @@ class XgbModel:
         ISO 3166 codes of the countries whose public holidays are a feature.
     rows
         Number of rows that the mean was trained on.
+    with_earlier_years
+        Whether earlier years are a feature.
     with_book
         Whether the order book is a feature.
     planned
@@ -47,18 +52,26 @@ class XgbModel:
     categories: dict[str, list[str]]
     countries: tuple[str, ...]
     rows: int
+    with_earlier_years: bool = False
     with_book: bool = False
     planned: "XgbModel | None" = None
 
     @property
     def features(self) -> list[str]:
         """Names of the features, in the order of the feature matrix."""
-        return _features(self.sarimax, self.with_book)
+        covariates = self.sarimax.effect.names if self.sarimax.effect else ()
+        return feature_names(self.with_earlier_years, self.with_book, covariates)
 
     @property
     def week(self) -> date:
         """The last week that the model was fitted to."""
         return self.sarimax.week
+
+    def baseline(
+        self, history: pd.DataFrame, totals: GroupTotals, last: date, settings: ForecastingSettings
+    ) -> Baseline:
+        """Return the panel of the series of `history` up to the week `last`."""
+        return Baseline.from_history(self.sarimax, history, totals, last, settings, self.with_earlier_years)
 
 
 def importance(model: XgbModel) -> pd.DataFrame:
@@ -87,6 +100,7 @@ def save(model: XgbModel, folder: Path) -> None:
         "rows": model.rows,
         "countries": list(model.countries),
         "categories": model.categories,
+        "with_earlier_years": model.with_earlier_years,
         "with_book": model.with_book,
         "features": model.features,
         "sarimax": model.sarimax.to_dict(),
@@ -105,25 +119,21 @@ def load(folder: Path) -> XgbModel:
         If the model was trained on other features.
     """
     description = json.loads((folder / "model.json").read_text())
-    sarimax = SarimaxModel.from_dict(description["sarimax"])
-    expected = _features(sarimax, description["with_book"])
-    if description["features"] != expected:
-        changed = sorted(set(description["features"]) ^ set(expected)) or "their order"
-        raise ValueError(f"{folder / 'model.json'}: features differ ({changed}); fit the model again")
-    return XgbModel(
-        sarimax,
+    model = XgbModel(
+        SarimaxModel.from_dict(description["sarimax"]),
         load_booster(folder / "mean.ubj"),
         load_booster(folder / "quantiles.ubj"),
         description["categories"],
         tuple(description["countries"]),
         description["rows"],
+        description.get("with_earlier_years", False),
         description["with_book"],
         load(folder / _PLANNED) if (folder / _PLANNED).exists() else None,
     )
-
-
-def _features(sarimax: SarimaxModel, with_book: bool) -> list[str]:
-    return feature_names(with_book, sarimax.effect.names if sarimax.effect else ())
+    if description["features"] != model.features:
+        changed = sorted(set(description["features"]) ^ set(model.features)) or "their order"
+        raise ValueError(f"{folder / 'model.json'}: features differ ({changed}); fit the model again")
+    return model
 
 
 def load_booster(saved: Path | bytearray) -> Any:

@@ -48,10 +48,10 @@ def predict(
     known = np.zeros(shape[:-1], dtype=bool)
     if len(features):
         last = features["week"].max().date()
-        base = Baseline.from_history(model.sarimax, history, totals, last, settings)
+        base = model.baseline(history, totals, last, settings)
         _fill(without_covariates, model, features, base)
         if model.planned:
-            planned = Baseline.from_history(model.planned.sarimax, history, totals, last, settings)
+            planned = model.planned.baseline(history, totals, last, settings)
             if planned.rolling.regressors:
                 known = planned.rolling.regressors.covariates.complete[planned.locate(features)]
                 some = np.flatnonzero(known.any(axis=1))

@@ -18,11 +18,11 @@ from forecasting_assets.forecasting.sarimax import SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb.baseline import Baseline
-from forecasting_assets.forecasting.xgb.design import CATEGORIES, FEATURES, WEEK_OF_YEAR, design
+from forecasting_assets.forecasting.xgb.design import CATEGORIES, design
 from forecasting_assets.forecasting.xgb.model import COMMON_PARAMETERS, XgbModel
 from forecasting_assets.forecasting.xgb.pairs import TrainingPairs, closed_pairs
 from forecasting_assets.tables import SERIES
-from forecasting_assets.weeks import YEAR_WEEKS, add_weeks
+from forecasting_assets.weeks import add_weeks
 
 MEAN_ROUNDS, QUANTILE_ROUNDS = 40, 40
 _TREES = COMMON_PARAMETERS | {"max_depth": 6, "eta": 0.15, "colsample_bytree": 0.6}
@@ -48,10 +48,6 @@ TRAINING_PARAMETERS = {
 QUANTILE_ROWS = 60_000
 #: Pairs with a season in their target week from which on no others are trained on; fewer would be too small a sample.
 MIN_SEASON_PAIRS = 60_000
-#: Weeks with a season from which on the trees do not see the week of the year. All series of a market share the shocks
-#: of a week, such as a fall of all prices, and trees would overfit to the weeks of the year in which they came. Before,
-#: the week of the year stands in for a season that is hardly known.
-KNOWN_SEASON_WEEKS = 2 * YEAR_WEEKS
 #: Limit of the targets of the mean and of the quantiles, in volatilities.
 MAX_MEAN_TARGET, MAX_QUANTILE_TARGET = 10.0, 20.0
 
@@ -64,7 +60,7 @@ class TrainingPlan:
 
     Attributes
     ----------
-    sarimax, categories, countries, rows, with_book
+    sarimax, categories, countries, rows, with_earlier_years, with_book
         As in XgbModel.
     parts
         Parts to train on.
@@ -74,8 +70,6 @@ class TrainingPlan:
         Whether these are only pairs whose target week has a season; see MIN_SEASON_PAIRS. In the first year of a
         history none is known, so it is still in demand: trees would learn it from the holidays, and forecasts of later
         weeks would contain it twice.
-    with_week_of_year
-        Whether the trees see the week of the year; see KNOWN_SEASON_WEEKS.
     """
 
     sarimax: SarimaxModel
@@ -85,19 +79,28 @@ class TrainingPlan:
     parts: list[str]
     last_rank: np.uint64
     last_quantile_rank: np.uint64
-    with_book: bool = False
-    with_season: bool = False
-    with_week_of_year: bool = True
+    with_earlier_years: bool
+    with_book: bool
+    with_season: bool
 
     def model(self, mean: Any, quantiles: Any) -> XgbModel:
         """Return the model with its boosters."""
         return XgbModel(
-            self.sarimax, mean, quantiles, self.categories, self.countries, self.rows, self.with_book
+            self.sarimax,
+            mean,
+            quantiles,
+            self.categories,
+            self.countries,
+            self.rows,
+            self.with_earlier_years,
+            self.with_book,
         )
 
     def baseline(self, history: pd.DataFrame, totals: GroupTotals, settings: ForecastingSettings) -> Baseline:
         """Return the panel of the series of `history` up to the week of the fit."""
-        return Baseline.from_history(self.sarimax, history, totals, self.sarimax.week, settings)
+        return Baseline.from_history(
+            self.sarimax, history, totals, self.sarimax.week, settings, self.with_earlier_years
+        )
 
     def mean_rows(self, features: pd.DataFrame, base: Baseline, settings: ForecastingSettings) -> "MeanRows":
         """Return the training rows of the mean, from `features` of the series of `base`."""
@@ -105,8 +108,7 @@ class TrainingPlan:
         return MeanRows(
             x=x,
             target=_targets(base, pairs, cells, MAX_MEAN_TARGET),
-            # Targets are in volatilities: without weights very calm series would dominate the loss.
-            weight=np.minimum(base.usual.volatility[cells.series, cells.column], 1.0),
+            weight=base.usual.mean_weight(cells.series, cells.column),
             rank=pairs.rank,
         )
 
@@ -125,8 +127,6 @@ class TrainingPlan:
         pairs = pairs.where(pairs.rank <= last_rank)
         rows = features.iloc[pairs.row]
         x = design(rows, pairs.horizon, base, self.categories, self.countries, self.with_book)
-        if not self.with_week_of_year:
-            x[:, [FEATURES.index(name) for name in WEEK_OF_YEAR]] = np.nan
         return pairs, base.cells(rows, pairs.horizon), x
 
 
@@ -267,7 +267,7 @@ def _plan_training(
     countries: tuple[str, ...],
 ) -> tuple[TrainingPlan, Baseline]:
     """Plan the training on a sample of series."""
-    base = Baseline.from_forecasts(*fitted)
+    base = Baseline.of_fit(*fitted)
     features = _training_rows(features, base, settings)
     pairs = closed_pairs(features, base, with_season=True)
     with_season = len(pairs) >= MIN_SEASON_PAIRS
@@ -288,9 +288,9 @@ def _plan_training(
         parts=base.panel.series["part_id"].unique().tolist(),
         last_rank=of_mean.rank.max(),
         last_quantile_rank=pairs.sample(QUANTILE_ROWS).rank.max(),
+        with_earlier_years=base.with_earlier_years,
         with_book=base.rolling.booked is not None,
         with_season=with_season,
-        with_week_of_year=_season_weeks(base) < KNOWN_SEASON_WEEKS,
     )
     return plan, base
 
@@ -313,11 +313,6 @@ def _training_rows(features: pd.DataFrame, base: Baseline, settings: Forecasting
     first = max(add_weeks(week, -settings.xgb_train_weeks), base.panel.first)
     features = features[features["week"].between(pd.Timestamp(first), pd.Timestamp(add_weeks(week, -1)))]
     return features[base.index.rows(features) >= 0].sort_values(["week", *SERIES], ignore_index=True)
-
-
-def _season_weeks(base: Baseline) -> int:
-    """Return the number of weeks in which any series has a season."""
-    return int((base.rolling.season[..., 0] != 0).any(axis=0).sum())
 
 
 def _targets(base: Baseline, pairs: TrainingPairs, cells: Cells, limit: float) -> np.ndarray:

@@ -18,10 +18,8 @@ MEAN_WEEKS = (4, 13, YEAR_WEEKS)
 #: Limits of the volatility, and what it is shrunk towards as if that many weeks had shown it.
 MIN_VOLATILITY, MAX_VOLATILITY = 0.005, 3.0
 PRIOR_VOLATILITY, PRIOR_WEEKS = 0.5, 2.0
-#: Weeks before and after a week of an earlier year that its level is averaged over: a quarter on each side.
-HALF_WINDOW = 13
-#: Earlier years whose season is used.
-YEARS = (1, 2, 3)
+#: Earlier years that are used, and the limit of demand relative to the level in them, which can be near zero.
+YEARS, MAX_RATIO = (1, 2, 3), 20.0
 
 
 @dataclass(frozen=True)
@@ -31,8 +29,8 @@ class UsualDemand:
     Attributes
     ----------
     demand
-        Demand without season and the effect of known covariates, (series, weeks), in units; NaN before the first order
-        and in unusual weeks (`cleaning`).
+        Demand without the part of the season that SARIMAX forecasts (`Baseline.season_share`) and without the effect
+        of known covariates, (series, weeks), in units; NaN before the first order and in unusual weeks (`cleaning`).
     level
         Mean demand of the last LEVEL_WEEKS weeks, (series, weeks), in units; 1 if nothing was ordered in the last
         year.
@@ -58,13 +56,33 @@ class UsualDemand:
         logs = weeks_known * np.log(volatility) + PRIOR_WEEKS * np.log(PRIOR_VOLATILITY)
         return cls(demand, level, np.exp(logs / (weeks_known + PRIOR_WEEKS)))
 
+    def mean_weight(self, series: np.ndarray, column: np.ndarray) -> np.ndarray:
+        """Return the weight of some origins in the loss of the mean, (origins,).
+
+        It is the level relative to the mean demand of the series. A series that is above its usual level is expected to
+        fall, by more units than it would rise from below, so that a mean without bias in relative demand would be too
+        high in units. Targets are in volatilities, so that very calm series count less; otherwise they would dominate.
+        """
+        size, _ = trailing_mean(self.demand, self.demand.shape[1])
+        usual = np.where(size[:, -1] > 0, size[:, -1], 1.0)
+        weight: np.ndarray = (
+            np.minimum(self.volatility[series, column], 1.0) * self.level[series, column] / usual[series]
+        )
+        return weight
+
     @cached_property
-    def _level_around(self) -> np.ndarray:
-        return _centred_mean(self.demand, HALF_WINDOW)
+    def _level_if_known(self) -> np.ndarray:
+        """The level, NaN where it is zero or no week is known."""
+        level, _ = trailing_mean(self.demand, LEVEL_WEEKS)
+        return np.where(level > 0, level, np.nan)
 
     @cached_property
     def _three_weeks(self) -> np.ndarray:
-        return _centred_mean(self.demand, 1)
+        """Mean of the week before, of and after each week, NaN unless all of them are in the panel."""
+        total, count = _sums(self.demand)
+        weeks = np.arange(self.demand.shape[1])
+        mean, _ = _mean(total, count, np.maximum(weeks - 1, 0), np.minimum(weeks + 2, len(weeks)))
+        return np.where((weeks > 0) & (weeks < len(weeks) - 1), mean, np.nan)
 
     def lag(self, weeks: int, series: np.ndarray, column: np.ndarray) -> np.ndarray:
         """Return the demand so many weeks before some origins, (origins,), in units; NaN where unknown."""
@@ -94,10 +112,10 @@ class UsualDemand:
         units: np.ndarray = np.maximum(relative * volatility + 1, 0.0) * level
         return units
 
-    def season(
+    def earlier_years(
         self, series: np.ndarray, column: np.ndarray, horizon: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return how target weeks differed from the level around their origin in earlier years.
+        """Return how target weeks differed from the level at their origin, in earlier years.
 
         Parameters
         ----------
@@ -117,9 +135,8 @@ class UsualDemand:
         def deviation(values: np.ndarray, year: int) -> np.ndarray:
             origin = column - year * YEAR_WEEKS
             at = np.maximum(origin + horizon, 0)
-            level = np.where(origin >= 0, self._level_around[series, np.maximum(origin, 0)], np.nan)
-            usable = np.where(level > 0, level, np.nan)
-            difference: np.ndarray = (values[series, at] / usable - 1) / volatility
+            level = np.where(origin >= 0, self._level_if_known[series, np.maximum(origin, 0)], np.nan)
+            difference: np.ndarray = (np.minimum(values[series, at] / level, MAX_RATIO) - 1) / volatility
             return difference
 
         return deviation(self.demand, 1), np.stack([deviation(self._three_weeks, year) for year in YEARS])
@@ -134,17 +151,6 @@ def trailing_mean(values: np.ndarray, weeks: int) -> tuple[np.ndarray, np.ndarra
     last = np.arange(values.shape[1]) + 1
     first = np.maximum(last - weeks, 0)
     return _mean(total, count, first, last)
-
-
-def _centred_mean(values: np.ndarray, half: int) -> np.ndarray:
-    """Mean of the weeks up to `half` before and after each week, NaN unless the first and last of them are known."""
-    total, count = _sums(values)
-    weeks = np.arange(values.shape[1])
-    first, last = weeks - half, weeks + half
-    inside = (first >= 0) & (last < len(weeks))
-    mean, _ = _mean(total, count, np.maximum(first, 0), np.minimum(last + 1, len(weeks)))
-    begun = np.maximum.accumulate(np.isfinite(values), axis=1)[:, np.maximum(first, 0)]
-    return np.where(inside & begun, mean, np.nan)
 
 
 def _sums(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

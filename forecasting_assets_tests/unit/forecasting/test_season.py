@@ -209,27 +209,36 @@ def test_a_name_that_is_a_category_and_a_region_is_kept_apart():
 
 #: Coefficients of a season that was fitted to ordinary weeks.
 ORDINARY = np.array([[0.4, 0.0, 0.4, 0.0]])
+#: That the part of the one series is ordered often.
+FREQUENT = np.array([False])
 
 
-def first_season(known_weeks: int) -> tuple[np.ndarray, np.ndarray]:
+def first_season(known_weeks: int, component: str = "category") -> tuple[np.ndarray, np.ndarray]:
     """Past deviations of one series: small ones in `known_weeks` weeks, then eight with a peak; and those weeks."""
     past = np.zeros((len(COMPONENTS), 1, known_weeks + 8))
-    past[COMPONENTS.index("category")] = np.where(np.arange(known_weeks + 8) % 2, 0.1, -0.1)
-    past[COMPONENTS.index("category"), 0, -4] = 0.5
+    past[COMPONENTS.index(component)] = np.where(np.arange(known_weeks + 8) % 2, 0.1, -0.1)
+    past[COMPONENTS.index(component), 0, -4] = 0.5
     return past, np.arange(known_weeks, known_weeks + 8)
 
 
 def test_a_large_deviation_of_a_first_season_recurs_and_a_usual_one_as_fitted():
     past, ahead = first_season(YEAR_WEEKS - 8)
-    season = shared_season(past, ORDINARY, ahead[0] - 1)[0, ahead]
+    season = shared_season(past, ORDINARY, ahead[0] - 1, FREQUENT)[0, ahead]
     assert season[4] == pytest.approx(0.9 * 0.5, rel=0.01)
     assert (np.abs(np.delete(season, 4)) > 0.4 * 0.1).all()
     assert (np.abs(np.delete(season, 4)) < 0.8 * 0.1).all()
 
 
+@pytest.mark.parametrize(("component", "recurring"), [("category", 0.9), ("part", 0.4)])
+def test_a_large_deviation_recurs_for_a_rarely_ordered_part_only_if_its_category_has_it(component, recurring):
+    past, ahead = first_season(YEAR_WEEKS - 8, component)
+    season = shared_season(past, ORDINARY, ahead[0] - 1, ~FREQUENT)[0, ahead]
+    assert season[4] == pytest.approx(recurring * 0.5, rel=0.01)
+
+
 def test_a_season_that_has_come_round_is_as_fitted():
     past, ahead = first_season(YEAR_WEEKS)
-    season = shared_season(past, ORDINARY, ahead[0] - 1)
+    season = shared_season(past, ORDINARY, ahead[0] - 1, FREQUENT)
     np.testing.assert_allclose(season, 0.4 * past[COMPONENTS.index("category")])
 
 
@@ -237,5 +246,5 @@ def test_what_is_usual_does_not_depend_on_later_weeks():
     past, ahead = first_season(YEAR_WEEKS - 8)
     poisoned = past.copy()
     poisoned[..., ahead[5] :] = 5.0
-    both = [shared_season(p, ORDINARY, ahead[0] - 1)[0, ahead[:5]] for p in (past, poisoned)]
+    both = [shared_season(p, ORDINARY, ahead[0] - 1, FREQUENT)[0, ahead[:5]] for p in (past, poisoned)]
     np.testing.assert_array_equal(*both)

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecasting_assets.forecasting.xgb.usual import (
-    HALF_WINDOW,
     MIN_VOLATILITY,
     PRIOR_VOLATILITY,
     PRIOR_WEEKS,
@@ -36,15 +35,15 @@ def test_level_and_volatility_are_those_of_pandas():
         np.testing.assert_allclose(usual.volatility[series][begun], expected[begun])
 
 
-def test_no_later_week_changes_level_volatility_or_season():
+def test_no_later_week_changes_level_volatility_or_earlier_years():
     late = DEMAND.copy()
     late[:, 120:] = 1e9
     before, after = UsualDemand.of(DEMAND), UsualDemand.of(late)
     np.testing.assert_array_equal(before.level[:, :120], after.level[:, :120])
     np.testing.assert_array_equal(before.volatility[:, :120], after.volatility[:, :120])
     series, column, horizon = (i.ravel() for i in np.indices((3, 120, 13)))
-    seasons = [usual.season(series, column, horizon + 1) for usual in (before, after)]
-    for known, poisoned in zip(*seasons, strict=True):
+    years = [usual.earlier_years(series, column, horizon + 1) for usual in (before, after)]
+    for known, poisoned in zip(*years, strict=True):
         np.testing.assert_array_equal(known, poisoned)
 
 
@@ -62,15 +61,26 @@ def test_units_return_from_relative_values(units, series, column):
     assert returned[0] == pytest.approx(units, abs=1e-6)
 
 
-def test_a_season_is_seen_relative_to_the_level_of_its_year():
+def test_an_earlier_year_is_seen_relative_to_the_level_at_its_origin():
     """Demand doubles each year and has one peak of three times the level."""
     weeks = np.arange(WEEKS)
     demand = (np.where(weeks % 52 == 30, 3.0, 1.0) * 2.0 ** (weeks // 52))[None]
     usual = UsualDemand.of(demand)
     column = np.array([52 + 26])
-    last_year, _ = usual.season(np.array([0]), column, np.array([4]))
-    around = demand[0, 26 - HALF_WINDOW : 26 + HALF_WINDOW + 1].mean()
-    assert last_year[0] * usual.volatility[0, column[0]] == pytest.approx(3 / around - 1)
+    last_year, by_year = usual.earlier_years(np.array([0]), column, np.array([4]))
+    volatility = usual.volatility[0, column[0]]
+    assert last_year[0] * volatility == pytest.approx(3 - 1)
+    assert by_year[0, 0] * volatility == pytest.approx((1 + 3 + 1) / 3 - 1)
+    assert np.isnan(by_year[1:]).all()
+
+
+def test_an_earlier_year_without_demand_is_unknown():
+    demand = np.ones((1, 120))
+    demand[0, 10:56] = 0.0
+    usual = UsualDemand.of(demand)
+    last_year, _ = usual.earlier_years(np.array([0, 0]), np.array([52 + 48, 52 + 60]), np.array([2, 2]))
+    assert np.isnan(last_year[0])
+    assert last_year[1] == pytest.approx((26 / 5 - 1) / usual.volatility[0, 112])
 
 
 def test_means_leave_out_unknown_weeks():

@@ -9,8 +9,9 @@ from forecasting_assets.forecasting.forecast_arrays import FORECAST_COLUMNS, VAL
 from forecasting_assets.forecasting.model import ModelData, NotEnoughHistory
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
-from forecasting_assets.forecasting.xgb import prediction, training
-from forecasting_assets.forecasting.xgb.design import WEEK_OF_YEAR
+from forecasting_assets.forecasting.xgb import baseline, prediction, training
+from forecasting_assets.forecasting.xgb.baseline import SEASON_SHARE
+from forecasting_assets.forecasting.xgb.design import EARLIER_YEARS
 from forecasting_assets.weeks import add_weeks
 from forecasting_assets_tests.support.market import FIRST, market
 
@@ -31,8 +32,8 @@ def model():
 @pytest.fixture(scope="module")
 def base():
     """Return the SARIMAX forecasts of every series as known at WEEK."""
-    baseline = sarimax.fit(HISTORY, TOTALS, WEEK, 8, SETTINGS)
-    return xgb.Baseline.from_history(baseline, HISTORY, TOTALS, WEEK, SETTINGS)
+    fitted = sarimax.fit(HISTORY, TOTALS, WEEK, 8, SETTINGS)
+    return xgb.Baseline.from_history(fitted, HISTORY, TOTALS, WEEK, SETTINGS, with_earlier_years=True)
 
 
 def predict(model, rows=NOW):
@@ -102,19 +103,44 @@ def test_where_enough_weeks_have_a_season_no_others_are_trained_on(monkeypatch, 
 
 
 @pytest.mark.parametrize("weeks", [90, 200])
-def test_seasons_are_known_after_three_years_whatever_is_trained_on(weeks):
+def test_earlier_years_are_features_after_three_years_whatever_is_trained_on(weeks):
     history = market(weeks, series=4)
     data = ModelData(features(history), history, GroupTotals.from_history(history))
     settings = ForecastingSettings(xgb_train_weeks=26)
     plan, _ = xgb.plan_training(data, add_weeks(FIRST, weeks - 1), 8, settings)
-    assert plan.with_week_of_year == (weeks < 3 * 52)
+    assert plan.with_earlier_years == (weeks >= 3 * 52)
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_the_week_of_the_year_is_left_out_once_seasons_are_known(monkeypatch, known):
-    monkeypatch.setattr(training, "KNOWN_SEASON_WEEKS", 10 if known else 10**6)
-    used = set(xgb.importance(xgb.fit(DATA, WEEK, 8, SETTINGS))["feature"])
-    assert used.isdisjoint(WEEK_OF_YEAR) == known
+@pytest.fixture(scope="module")
+def model_with_earlier_years():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(baseline, "KNOWN_SEASON_WEEKS", 10)
+        return xgb.fit(DATA, WEEK, 8, SETTINGS, ("US",))
+
+
+def test_earlier_years_are_used_and_half_of_the_season_is_left_to_the_trees(model, model_with_earlier_years):
+    used = [set(xgb.importance(of)["feature"]) for of in (model, model_with_earlier_years)]
+    assert used[0].isdisjoint(EARLIER_YEARS)
+    assert set(EARLIER_YEARS[:2]) <= used[1]
+    without, with_years = (
+        of.baseline(HISTORY, TOTALS, WEEK, SETTINGS) for of in (model, model_with_earlier_years)
+    )
+    season = without.rolling.season[:, :-1, 0]
+    known = np.isfinite(without.usual.demand[:, 1:]) & (without.usual.demand[:, 1:] > 0) & (season != 0)
+    ratio = with_years.usual.demand[:, 1:][known] / without.usual.demand[:, 1:][known]
+    assert known.sum() > 100
+    np.testing.assert_allclose(np.log(ratio), (1 - SEASON_SHARE) * season[known])
+
+
+def test_a_model_with_earlier_years_is_loaded_as_it_was_saved(model_with_earlier_years, tmp_path):
+    xgb.save(model_with_earlier_years, tmp_path)
+    predicted = predict(model_with_earlier_years)
+    pd.testing.assert_frame_equal(predict(xgb.load(tmp_path)), predicted, rtol=0, atol=0)
+    drivers = forecast_drivers(
+        model_with_earlier_years, NOW[NOW["week"] == str(WEEK)], HISTORY, TOTALS, SETTINGS
+    )
+    forecast = predicted[predicted["origin_week"] == str(WEEK)].groupby(["part_id", "region"])["mean"].sum()
+    assert drivers["xgb"].to_numpy() == pytest.approx(forecast.to_numpy(), rel=1e-4)
 
 
 def test_forecasts_are_complete_and_valid(model):
@@ -169,7 +195,7 @@ def test_a_model_of_other_features_is_rejected(model, tmp_path):
         xgb.load(tmp_path)
 
 
-def test_demand_and_seasons_are_distances_from_the_level_in_volatilities(base):
+def test_demand_and_earlier_years_are_distances_from_the_level_in_volatilities(base):
     rows = FEATURES[FEATURES["week"] == str(WEEK)]
     repeated = rows.iloc[np.repeat(np.arange(len(rows)), 8)]
     horizon = np.tile(np.arange(1, 9), len(rows))
@@ -179,10 +205,10 @@ def test_demand_and_seasons_are_distances_from_the_level_in_volatilities(base):
     demand = base.usual.demand
     lag = (x[:, xgb.FEATURES.index("lag_3")] * volatility + 1) * level
     np.testing.assert_allclose(lag, demand[series, column - 3], rtol=1e-4, atol=1e-3)
-    around = np.stack([demand[series, column - 52 + k] for k in range(-13, 14)]).mean(axis=0)
-    begun = base.panel.first_order[series] <= column - 52 - 13
+    begun = base.panel.first_order[series] <= column - 52
     assert 0 < begun.sum() < len(begun)
-    last_year = (x[:, xgb.FEATURES.index("last_year")] * volatility + 1) * around
+    names = xgb.feature_names(with_earlier_years=True, with_book=False)
+    last_year = (x[:, names.index("last_year")] * volatility + 1) * base.usual.level[series, column - 52]
     came = demand[series, column + horizon - 52]
     np.testing.assert_allclose(last_year[begun], came[begun], rtol=1e-4, atol=1e-3)
     assert np.isnan(last_year[~begun]).all()
@@ -195,9 +221,9 @@ def test_a_larger_market_of_the_same_shape_has_forecasts_as_much_larger():
     for factor in (1, 1000):
         history = HISTORY.assign(quantity=HISTORY["quantity"] * factor)
         totals = GroupTotals.from_history(history)
-        baseline = sarimax.fit(history, totals, WEEK, 8, SETTINGS)
+        fitted = sarimax.fit(history, totals, WEEK, 8, SETTINGS)
         last = add_weeks(FIRST, 89)
-        base = xgb.Baseline.from_history(baseline, history, totals, last, SETTINGS)
+        base = xgb.Baseline.from_history(fitted, history, totals, last, SETTINGS, with_earlier_years=True)
         rows = NOW.assign(**NOW[units] * factor)
         x.append(xgb.design(rows, np.ones(len(rows), int), base, {c: [] for c in xgb.CATEGORIES}, ()))
     np.testing.assert_allclose(x[0], x[1], rtol=1e-4, atol=1e-4)
@@ -234,5 +260,5 @@ def test_drivers_add_up_from_the_level_to_the_forecast(model):
     assert units["order book"].eq(0).all()  # the model has none
     assert units[["recent orders", "season"]].ne(0).any().all()
     assert {feature for group in DRIVERS.values() for feature in group} <= set(
-        xgb.feature_names(True, ("unit_price",))
+        xgb.feature_names(True, True, ("unit_price",))
     )

@@ -76,7 +76,7 @@ def test_drivers_add_up_to_the_forecast_with_covariates(model, history):
 
 
 def test_no_demand_stays_none_whatever_the_plan(model, history):
-    base = xgb.Baseline.from_history(model.planned.sarimax, history, TOTALS, WEEK, SETTINGS)
+    base = model.planned.baseline(history, TOTALS, WEEK, SETTINGS)
     cells = base.cells(NOW, np.full(len(NOW), 2))
     none = np.zeros(len(NOW))
     lowest = base.relative(none, cells)

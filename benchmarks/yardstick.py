@@ -97,7 +97,7 @@ class Yardstick:
         Returns
         -------
         DataFrame
-            part_id, region, week, quantity, part_category: the first that is landed of each part.
+            part_id, region, week, quantity, and part_category, the first one landed for each part.
         """
         before = {file.name for file in folder.glob("*")}
         self._land(origin, "--dest", str(folder))

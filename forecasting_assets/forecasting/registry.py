@@ -116,8 +116,8 @@ class Xgb(ForecastingModel):
 
     def parameters(self, fitted: xgb.XgbModel, context: ModelContext) -> Mapping[str, Any]:
         """Return the settings of XGBoost and how the boosters were trained."""
-        rows = {"training_rows": fitted.rows}
-        return context.settings.of_xgboost() | xgb.TRAINING_PARAMETERS | rows
+        of_fit = {"training_rows": fitted.rows, "with_earlier_years": fitted.with_earlier_years}
+        return context.settings.of_xgboost() | xgb.TRAINING_PARAMETERS | of_fit
 
 
 _BUILT_IN: dict[str, type[ForecastingModel]] = {model.name: model for model in (Sarimax, Xgb)}

@@ -192,13 +192,8 @@ class Season:
     weights: SeasonWeights | None = None
 
 
-def is_sparse(panel: Panel, fitted_at: int) -> np.ndarray:
-    """Return whether each series has too few orders up to the column `fitted_at` to show a season of its own."""
-    return _is_sparse(panel.demand, fitted_at)
-
-
-def _is_sparse(demand: np.ndarray, fitted_at: int) -> np.ndarray:
-    """Whether each row of `demand` has orders in too few weeks since its first one, up to the column `fitted_at`."""
+def is_sparse(demand: np.ndarray, fitted_at: int) -> np.ndarray:
+    """Return whether each row of `demand` has too few orders up to the column `fitted_at` to show a season."""
     ordered = demand > 0
     weeks = np.maximum(fitted_at + 1 - ordered.argmax(axis=1), 1)
     return np.asarray(weeks > ADI_LIMIT * ordered[:, : fitted_at + 1].sum(axis=1))
@@ -216,9 +211,9 @@ def forecast_every_week(
     first = panel.first_order
     outlier = outliers(panel.demand, season.fitted_at, panel.corrections)
     scale = mean_demand(np.where(outlier, 0.0, panel.demand), season.fitted_at)
-    coefficients = season.coefficients[is_sparse(panel, season.fitted_at).astype(int)]
+    coefficients = season.coefficients[is_sparse(panel.demand, season.fitted_at).astype(int)]
     of_parts, part = panel.part_totals()
-    sparse_part = _is_sparse(of_parts, season.fitted_at)[part]
+    sparse_part = is_sparse(of_parts, season.fitted_at)[part]
     shared = shared_season(season.past, coefficients, season.fitted_at, sparse_part)
     own = np.where(np.isnan(season.own), shared, season.own)
     endog = np.where(outlier, np.nan, to_log_scale(panel.demand, scale))

@@ -198,7 +198,7 @@ def _fit_panel(
     usual = regressors.removed_from(panel, n_weeks - 1) if regressors else panel
     outlying = noted_outliers(panel, n_weeks - 1)
     past, deviation = season_components(usual, totals.with_notes(outlying), n_weeks - 1, horizon)
-    sparse = is_sparse(panel, n_weeks - 1)
+    sparse = is_sparse(panel.demand, n_weeks - 1)
     season = np.stack(
         [fit_season(past[:, sparse == c, :n_weeks], deviation[sparse == c]) for c in (False, True)]
     )

@@ -340,8 +340,9 @@ def shared_season(
     It is the sum of COMPONENTS times their coefficients. In the first year in which a season is known, the coefficients
     come from ordinary weeks, which say nothing of weeks such as Christmas that have not come round again. The terms of
     category and part together are therefore moved towards RECURRING times the deviation of the part a year ago: the
-    more, the larger that deviation is compared with its usual ones. The terms of region and series are unchanged. Of a
-    part that is rarely ordered, only the category counts: each of its orders is a large deviation, and no season.
+    more, the larger that deviation is compared with its usual ones. The terms of region and series are unchanged. Where
+    a part is rarely ordered, only the term of the category is moved: any single order is a large deviation, which does
+    not make it a season.
 
     Parameters
     ----------

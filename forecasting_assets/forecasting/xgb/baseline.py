@@ -88,7 +88,7 @@ class Baseline:
 
     @cached_property
     def usual(self) -> UsualDemand:
-        """Level and volatility without the season, the effect of known covariates and unusual weeks."""
+        """Level and volatility without the share of the season, the effect of known covariates and unusual weeks."""
         known = np.isfinite(self.rolling.endog)
         known &= np.arange(known.shape[1]) >= self.panel.first_order[:, None]
         return UsualDemand.of(np.where(known, self.panel.demand * np.exp(-self._past_effect), np.nan))
@@ -105,14 +105,17 @@ class Baseline:
 
     @property
     def _past_effect(self) -> np.ndarray:
-        """Effect of the season, as forecast a week before, and of covariates on log demand: (series, weeks)."""
+        """Effect of the share of the season, as forecast a week before, and of covariates on log demand.
+
+        (series, weeks)
+        """
         effect = np.zeros(self.rolling.endog.shape)
         effect[:, 1:] = self.season_share * self.rolling.season[:, :-1, 0]
         regressors = self.rolling.regressors
         return effect if regressors is None else effect + regressors.past
 
     def _effect(self, cells: Cells) -> np.ndarray:
-        """Effect of the season and of covariates on log demand in the target weeks of some cells, (cells,)."""
+        """Effect of the share of the season and of covariates on log demand in target weeks of cells, (cells,)."""
         season: np.ndarray = self.season_share * cells.of(self.rolling.season)
         regressors = self.rolling.regressors
         if regressors is None:

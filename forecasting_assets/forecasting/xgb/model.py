@@ -126,6 +126,7 @@ def load(folder: Path) -> XgbModel:
         description["categories"],
         tuple(description["countries"]),
         description["rows"],
+        # Models of earlier versions lack it; they are rejected below, as their features differ.
         description.get("with_earlier_years", False),
         description["with_book"],
         load(folder / _PLANNED) if (folder / _PLANNED).exists() else None,

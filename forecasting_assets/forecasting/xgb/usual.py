@@ -18,8 +18,10 @@ MEAN_WEEKS = (4, 13, YEAR_WEEKS)
 #: Limits of the volatility, and what it is shrunk towards as if that many weeks had shown it.
 MIN_VOLATILITY, MAX_VOLATILITY = 0.005, 3.0
 PRIOR_VOLATILITY, PRIOR_WEEKS = 0.5, 2.0
-#: Earlier years that are used, and the limit of demand relative to the level in them, which can be near zero.
-YEARS, MAX_RATIO = (1, 2, 3), 20.0
+#: Earlier years that are used.
+YEARS = (1, 2, 3)
+#: Limit of the demand of an earlier year relative to its level, which can be near zero.
+MAX_RATIO = 20.0
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class UsualDemand:
     Attributes
     ----------
     demand
-        Demand without the part of the season that SARIMAX forecasts (`Baseline.season_share`) and without the effect
+        Demand without the share of SARIMAX's season that is taken out (`Baseline.season_share`) and without the effect
         of known covariates, (series, weeks), in units; NaN before the first order and in unusual weeks (`cleaning`).
     level
         Mean demand of the last LEVEL_WEEKS weeks, (series, weeks), in units; 1 if nothing was ordered in the last
@@ -59,16 +61,27 @@ class UsualDemand:
     def mean_weight(self, series: np.ndarray, column: np.ndarray) -> np.ndarray:
         """Return the weight of some origins in the loss of the mean, (origins,).
 
-        It is the level relative to the mean demand of the series. A series that is above its usual level is expected to
-        fall, by more units than it would rise from below, so that a mean without bias in relative demand would be too
-        high in units. Targets are in volatilities, so that very calm series count less; otherwise they would dominate.
+        It is the volatility (at most 1) times the square root of the level, relative to the mean demand of the series.
+        Targets are in volatilities, so that very calm series would dominate without the first factor. The second is
+        the weight of the level's relative error if the variance of demand grows with the power 1.5 of its mean
+        (Taylor's law). Without it, origins at which a rarely ordered series had few orders count too much, and the
+        mean is too high.
+
+        References
+        ----------
+        Taylor (1961), "Aggregation, variance and the mean".
         """
-        size, _ = trailing_mean(self.demand, self.demand.shape[1])
-        usual = np.where(size[:, -1] > 0, size[:, -1], 1.0)
-        weight: np.ndarray = (
-            np.minimum(self.volatility[series, column], 1.0) * self.level[series, column] / usual[series]
-        )
+        calm = np.minimum(self.volatility[series, column], 1.0)
+        weight: np.ndarray = calm * np.sqrt(self._relative_level[series, column])
         return weight
+
+    @cached_property
+    def _relative_level(self) -> np.ndarray:
+        """Level relative to the mean demand of each series; 1 where nothing was ordered in the last year."""
+        ordered = self._means[YEAR_WEEKS] > 0
+        mean, _ = trailing_mean(self.demand, self.demand.shape[1])
+        ratio: np.ndarray = np.divide(self.level, mean[:, -1:], out=np.ones_like(self.level), where=ordered)
+        return ratio
 
     @cached_property
     def _level_if_known(self) -> np.ndarray:
@@ -78,7 +91,7 @@ class UsualDemand:
 
     @cached_property
     def _three_weeks(self) -> np.ndarray:
-        """Mean of the week before, of and after each week, NaN unless all of them are in the panel."""
+        """Mean of the known weeks among each week and its two neighbours, NaN if one of them is outside the panel."""
         total, count = _sums(self.demand)
         weeks = np.arange(self.demand.shape[1])
         mean, _ = _mean(total, count, np.maximum(weeks - 1, 0), np.minimum(weeks + 2, len(weeks)))

@@ -129,7 +129,9 @@ def test_weeks_without_stock_that_are_excluded_do_not_count_as_no_demand(usual):
     np.testing.assert_allclose(of_part(forecast(excluded, model)), of_part(usual), rtol=0.1)
     assert of_part(forecast(history)).mean() < 0.8 * of_part(usual).mean()
     panel = Panel.from_history(excluded, FIRST, LAST)
-    base = Baseline.from_history(model, excluded, GroupTotals.from_history(excluded), LAST, SETTINGS, False)
+    base = Baseline.from_history(
+        model, excluded, GroupTotals.from_history(excluded), LAST, SETTINGS, with_earlier_years=False
+    )
     column = base.panel.column(LAST)
     assert base.usual.level[0, column] == pytest.approx(panel.demand[0, WEEKS - 52 :].mean(), rel=0.2)
     assert np.isnan(base.rolling.error[0, column - 6 : column - 1, 0]).all()

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting_assets.forecasting.panel import Panel
+from forecasting_assets.forecasting.rolling import is_sparse
 from forecasting_assets.forecasting.season import (
     COMPONENTS,
     PRIOR,
@@ -234,6 +235,35 @@ def test_a_large_deviation_recurs_for_a_rarely_ordered_part_only_if_its_category
     past, ahead = first_season(YEAR_WEEKS - 8, component)
     season = shared_season(past, ORDINARY, ahead[0] - 1, ~FREQUENT)[0, ahead]
     assert season[4] == pytest.approx(recurring * 0.5, rel=0.01)
+
+
+def test_a_part_is_sparse_only_if_it_is_rarely_ordered_in_all_regions_together():
+    """Each of its six regions orders in every sixth week."""
+    weeks = YEAR_WEEKS + 40
+    demand = np.zeros((6, weeks))
+    demand[np.arange(weeks) % 6, np.arange(weeks)] = 10.0
+    lone = np.where(np.arange(weeks) % 6 == 0, 10.0, 0.0)
+    rows = [("P", f"R{i}", row) for i, row in enumerate(demand)] + [("LONE", "R0", lone)]
+    history = pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "part_id": part,
+                    "region": region,
+                    "part_category": part,
+                    "week": pd.to_datetime([add_weeks(FIRST, int(w)) for w in np.flatnonzero(row)]),
+                    "quantity": row[row > 0],
+                }
+            )
+            for part, region, row in rows
+        ]
+    ).astype({"week": "datetime64[ns]"})
+    panel = Panel.from_history(history, FIRST, add_weeks(FIRST, weeks - 1))
+    totals, part = panel.part_totals()
+    assert totals.sum(axis=1).tolist() == [lone.sum(), demand.sum()]
+    assert part.tolist() == [0, *[1] * 6]
+    assert is_sparse(panel.demand, weeks - 1).all()
+    assert is_sparse(totals, weeks - 1).tolist() == [True, False]
 
 
 def test_a_season_that_has_come_round_is_as_fitted():

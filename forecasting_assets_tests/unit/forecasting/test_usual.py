@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecasting_assets.forecasting.xgb.usual import (
+    MAX_RATIO,
     MIN_VOLATILITY,
     PRIOR_VOLATILITY,
     PRIOR_WEEKS,
@@ -81,6 +82,25 @@ def test_an_earlier_year_without_demand_is_unknown():
     last_year, _ = usual.earlier_years(np.array([0, 0]), np.array([52 + 48, 52 + 60]), np.array([2, 2]))
     assert np.isnan(last_year[0])
     assert last_year[1] == pytest.approx((26 / 5 - 1) / usual.volatility[0, 112])
+
+
+def test_an_earlier_year_counts_no_more_than_the_limit():
+    demand = np.ones((1, 120))
+    demand[0, 54] = 1000.0
+    usual = UsualDemand.of(demand)
+    last_year, _ = usual.earlier_years(np.array([0]), np.array([104]), np.array([2]))
+    assert last_year[0] == pytest.approx((MAX_RATIO - 1) / usual.volatility[0, 104])
+
+
+def test_the_mean_is_weighted_by_the_root_of_the_level_whatever_the_unit():
+    usual, larger = UsualDemand.of(DEMAND), UsualDemand.of(1000 * DEMAND)
+    at = np.full(2, 0), np.array([60, 120])
+    weight = usual.mean_weight(*at) / np.minimum(usual.volatility[at], 1.0)
+    assert weight[1] / weight[0] == pytest.approx(np.sqrt(usual.level[0, 120] / usual.level[0, 60]))
+    np.testing.assert_allclose(larger.mean_weight(*at), usual.mean_weight(*at))
+    stopped = np.zeros((1, 120))
+    stopped[0, :20] = 5.0
+    assert UsualDemand.of(stopped).mean_weight(np.array([0]), np.array([110])) <= 1
 
 
 def test_means_leave_out_unknown_weeks():

@@ -4,7 +4,7 @@ import pytest
 
 from devtools.feature_table import features
 from forecasting_assets.forecasting import sarimax, xgb
-from forecasting_assets.forecasting.drivers import DRIVERS, OTHER, forecast_drivers
+from forecasting_assets.forecasting.drivers import COVARIATES, DRIVERS, OTHER, forecast_drivers
 from forecasting_assets.forecasting.forecast_arrays import FORECAST_COLUMNS, VALUES
 from forecasting_assets.forecasting.model import ModelData, NotEnoughHistory
 from forecasting_assets.forecasting.season import GroupTotals
@@ -74,12 +74,15 @@ def test_a_sample_is_distributed_evenly(base):
     np.testing.assert_allclose(share[1:], 1000 / len(pairs), rtol=0.25)
 
 
-def test_training_rows_of_the_mean_are_the_same_in_chunks():
+@pytest.mark.parametrize("season_weeks", [10, 104])
+def test_training_rows_of_the_mean_are_the_same_in_chunks(monkeypatch, season_weeks):
     """The chunks are those of Spark tasks: whole parts, each chunk with its own baseline."""
+    monkeypatch.setattr(baseline, "KNOWN_SEASON_WEEKS", season_weeks)
     settings = ForecastingSettings(fit_series=100, xgb_max_rows=2000)
     plan, base = xgb.plan_training(DATA, WEEK, 8, settings)
     whole = plan.mean_rows(FEATURES, base, settings)
     assert len(whole.rank) == plan.rows == 2000
+    assert plan.with_earlier_years == (season_weeks == 10)
     pieces = []
     for parts in (plan.parts[::2], plan.parts[1::2]):
         history, rows = (table[table["part_id"].isin(parts)] for table in (HISTORY, FEATURES))
@@ -103,12 +106,12 @@ def test_where_enough_weeks_have_a_season_no_others_are_trained_on(monkeypatch, 
 
 
 @pytest.mark.parametrize("weeks", [90, 200])
-def test_earlier_years_are_features_after_three_years_whatever_is_trained_on(weeks):
+def test_earlier_years_are_features_after_a_long_history_whatever_is_trained_on(weeks):
     history = market(weeks, series=4)
     data = ModelData(features(history), history, GroupTotals.from_history(history))
     settings = ForecastingSettings(xgb_train_weeks=26)
     plan, _ = xgb.plan_training(data, add_weeks(FIRST, weeks - 1), 8, settings)
-    assert plan.with_earlier_years == (weeks >= 3 * 52)
+    assert plan.with_earlier_years == (weeks == 200)
 
 
 @pytest.fixture(scope="module")
@@ -136,11 +139,16 @@ def test_a_model_with_earlier_years_is_loaded_as_it_was_saved(model_with_earlier
     xgb.save(model_with_earlier_years, tmp_path)
     predicted = predict(model_with_earlier_years)
     pd.testing.assert_frame_equal(predict(xgb.load(tmp_path)), predicted, rtol=0, atol=0)
-    drivers = forecast_drivers(
-        model_with_earlier_years, NOW[NOW["week"] == str(WEEK)], HISTORY, TOTALS, SETTINGS
-    )
-    forecast = predicted[predicted["origin_week"] == str(WEEK)].groupby(["part_id", "region"])["mean"].sum()
+
+
+def test_the_share_of_the_season_that_is_taken_out_is_a_driver(model_with_earlier_years):
+    now = NOW[NOW["week"] == str(WEEK)]
+    drivers = forecast_drivers(model_with_earlier_years, now, HISTORY, TOTALS, SETTINGS)
+    forecast = predict(model_with_earlier_years, now).groupby(["part_id", "region"])["mean"].sum()
     assert drivers["xgb"].to_numpy() == pytest.approx(forecast.to_numpy(), rel=1e-4)
+    added = drivers["level"] + drivers[[*DRIVERS, OTHER]].sum(axis=1)
+    assert added.to_numpy() == pytest.approx(forecast.to_numpy(), rel=1e-4)
+    assert drivers[COVARIATES].to_numpy() == pytest.approx(0.0, abs=1e-6)  # the model knows none
 
 
 def test_forecasts_are_complete_and_valid(model):
@@ -227,6 +235,31 @@ def test_a_larger_market_of_the_same_shape_has_forecasts_as_much_larger():
         rows = NOW.assign(**NOW[units] * factor)
         x.append(xgb.design(rows, np.ones(len(rows), int), base, {c: [] for c in xgb.CATEGORIES}, ()))
     np.testing.assert_allclose(x[0], x[1], rtol=1e-4, atol=1e-4)
+
+
+def test_the_mean_of_rarely_ordered_series_is_not_biased():
+    forecast, expected = 0.0, 0.0
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        size = rng.lognormal(1.5, 1.0, (200, 1))
+        quantity = size * rng.lognormal(0, 1.0, (200, 96)) * (rng.random((200, 96)) < 0.2)
+        series, week = np.nonzero(quantity)
+        history = pd.DataFrame(
+            {
+                "part_id": [f"P{i:03}" for i in series],
+                "part_category": "C",
+                "region": "R",
+                "week": pd.to_datetime([add_weeks(FIRST, int(w)) for w in week]).astype("datetime64[ns]"),
+                "quantity": quantity[series, week],
+            }
+        )
+        table, totals, last = features(history), GroupTotals.from_history(history), add_weeks(FIRST, 95)
+        fitted = xgb.fit(ModelData(table, history, totals), last, 8, SETTINGS)
+        forecast += xgb.predict(fitted, table[table["week"] == str(last)], history, totals, SETTINGS)[
+            "mean"
+        ].sum()
+        expected += 8 * 0.2 * np.exp(0.5) * size.sum()
+    assert forecast == pytest.approx(expected, rel=0.04)
 
 
 def test_too_little_history_is_reported():

@@ -3,8 +3,9 @@
 Averaging models and the overfit of trees make intervals too narrow or too wide. For each demand pattern, the
 distance of past demand from the median is compared with the distance of the interval's end on the same side: the level
 of an interval is held where its quantile of these ratios is one. Both ends are moved by the same factor, as the side on
-which demand fell in a few weeks says little of the next weeks. The factor is shrunk towards one by the number of weeks
-that it was learnt from, as the errors of one week depend on each other.
+which demand fell in a few weeks says little of the next weeks. Demand that no factor would have brought inside, such as
+that of a shop that opens again, is left out: wider intervals would cost accuracy and not hold it either. The factor is
+shrunk towards one by the number of weeks that it was learnt from, as the errors of one week depend on each other.
 
 References
 ----------
@@ -76,8 +77,9 @@ def width_factors(counts: np.ndarray, weeks: int) -> np.ndarray:
     numpy.ndarray
         (SEGMENTS,), one where nothing is known.
     """
-    cells = counts.sum(axis=-1)
-    shares = np.cumsum(counts, axis=-1) / np.maximum(cells, 1.0)[..., None]
+    within_reach = counts[..., :-1]
+    cells = within_reach.sum(axis=-1)
+    shares = np.cumsum(within_reach, axis=-1) / np.maximum(cells, 1.0)[..., None]
     logs = np.zeros(counts.shape[:2])
     for i, (_, _, level) in enumerate(INTERVALS):
         at = np.minimum((shares[:, i] < level).sum(axis=-1), len(EDGES) - 1)

@@ -53,6 +53,13 @@ def test_segments_are_calibrated_apart_and_unknown_ones_left_alone():
     assert factor[SEGMENTS.index("erratic")] == 1
 
 
+def test_demand_that_no_factor_would_bring_inside_is_left_out():
+    values, actual = forecasts(5000), demand(5000)
+    actual[:1500] = 1000.0
+    factor = width_factors(ratio_counts(actual, values, np.full(5000, SMOOTH)).sum(axis=0), MANY_WEEKS)
+    assert factor[SMOOTH] == pytest.approx(1.0, abs=0.07)
+
+
 def test_few_weeks_change_little():
     counts = ratio_counts(demand(5000), forecasts(5000, 0.7), np.full(5000, SMOOTH)).sum(axis=0)
     factors = [width_factors(counts, weeks)[SMOOTH] for weeks in (0, 1, 6, 100)]

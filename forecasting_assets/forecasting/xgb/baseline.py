@@ -105,10 +105,7 @@ class Baseline:
 
     @property
     def _past_effect(self) -> np.ndarray:
-        """Effect of the share of the season, as forecast a week before, and of covariates on log demand.
-
-        (series, weeks)
-        """
+        """Effect of the season's share, as forecast a week before, and of covariates on log demand: (series, weeks)."""
         effect = np.zeros(self.rolling.endog.shape)
         effect[:, 1:] = self.season_share * self.rolling.season[:, :-1, 0]
         regressors = self.rolling.regressors

@@ -255,9 +255,8 @@ def test_the_mean_of_rarely_ordered_series_is_not_biased():
         )
         table, totals, last = features(history), GroupTotals.from_history(history), add_weeks(FIRST, 95)
         fitted = xgb.fit(ModelData(table, history, totals), last, 8, SETTINGS)
-        forecast += xgb.predict(fitted, table[table["week"] == str(last)], history, totals, SETTINGS)[
-            "mean"
-        ].sum()
+        now = table[table["week"] == str(last)]
+        forecast += xgb.predict(fitted, now, history, totals, SETTINGS)["mean"].sum()
         expected += 8 * 0.2 * np.exp(0.5) * size.sum()
     assert forecast == pytest.approx(expected, rel=0.04)
 

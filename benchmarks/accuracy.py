@@ -228,7 +228,16 @@ def main() -> None:
         parser.error(f"--peers {', '.join(unknown)}: choose among {', '.join(peers.PEERS)}")
     evals = options.evals.absolute()
     slow_every = 0 if SLOW in names else options.arima_every
-    parts = []
+    compared = (
+        "The platform through its command line compared with peers, on all data sets of the yardstick, where one "
+        "has a plan without it and with it. Platform: forecasts of all weeks from "
+        f"{WARM_UP_WEEKS} weeks before the first origin, from which the combined forecast learns its weights; "
+        f"peers: the origins only, {options.threads} thread{'s' * (options.threads > 1)}. Failed: series and "
+        "origins without a forecast, scored as zero; WAPE and bias in %; pinball is scaled. Best listed peer: of "
+        f"each metric, in peer_scores.csv of the yardstick. {MEAN_OF_TWO}: the best two by pinball at an earlier "
+        "origin."
+    )
+    parts: list[str] = []
     for name in options.data.split(",") if options.data else data_sets(evals):
         yardstick = Yardstick(evals, name, options.every)
         for with_plan in [False, True] if yardstick.has_plan else [False]:
@@ -238,17 +247,9 @@ def main() -> None:
                 made = compare(yardstick, *used, options.threads, Path(home), with_plan)
             report("\n\n".join(made))
             parts += made
-    if not options.data and options.every == 1:
-        compared = (
-            "The platform through its command line compared with peers, on all data sets of the yardstick, where one "
-            "has a plan without it and with it. Platform: forecasts of all weeks from "
-            f"{WARM_UP_WEEKS} weeks before the first origin, from which the combined forecast learns its weights; "
-            f"peers: the origins only, {options.threads} thread{'s' * (options.threads > 1)}. Failed: series and "
-            "origins without a forecast, scored as zero; WAPE and bias in %; pinball is scaled. Best listed peer: of "
-            f"each metric, in peer_scores.csv of the yardstick. {MEAN_OF_TWO}: the best two by pinball at an earlier "
-            "origin."
-        )
-        results.section("accuracy", "Accuracy", compared, PACKAGES, parts, "once, in one go")
+        # After every data set: what was measured in hours outlives a run that is stopped.
+        if not options.data and options.every == 1:
+            results.section("accuracy", "Accuracy", compared, PACKAGES, parts, "once, in one go")
 
 
 def compare(

@@ -137,14 +137,21 @@ def mlforecast(models: dict[str, Any]) -> Any:
 
 
 def recursive(name: str, threads: int, intervals: bool = True) -> Peer:
-    """Return one global model of mlforecast, applied recursively, with conformal intervals from four windows."""
+    """Return one global model of mlforecast, applied recursively.
+
+    Its conformal intervals are from four windows, or from as many as the longest series has; Naive if that is one.
+    """
 
     def forecast(history: pd.DataFrame, horizon: int) -> pd.DataFrame:
         from mlforecast.utils import PredictionIntervals
 
         forecaster = mlforecast({name: regressor(name, threads)})
-        windows = PredictionIntervals(n_windows=4, h=horizon) if intervals else None
-        enough = history.groupby("unique_id")["ds"].transform("size") > 4 * horizon + 1
+        weeks = history.groupby("unique_id")["ds"].transform("size")
+        n_windows = min(4, (weeks.max() - 2) // horizon)
+        if n_windows < 2:
+            return statistical("Naive", threads)(history, horizon)
+        windows = PredictionIntervals(n_windows=n_windows, h=horizon) if intervals else None
+        enough = weeks > n_windows * horizon + 1
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             forecaster.fit(

@@ -229,7 +229,7 @@ def main() -> None:
     evals = options.evals.absolute()
     slow_every = 0 if SLOW in names else options.arima_every
     compared = (
-        "The platform through its command line compared with peers, on all data sets of the yardstick, where one "
+        "The platform through its command line compared with peers, on the data sets of the yardstick, where one "
         "has a plan without it and with it. Platform: forecasts of all weeks from "
         f"{WARM_UP_WEEKS} weeks before the first origin, from which the combined forecast learns its weights; "
         f"peers: the origins only, {options.threads} thread{'s' * (options.threads > 1)}. Failed: series and "

@@ -65,7 +65,7 @@ def forecasts(yardstick: Yardstick, with_plan: bool) -> dict[str, list[pd.DataFr
                 known = known_covariates(plan, demand["week"].min().date(), yardstick.horizon)
                 history = pd.concat([demand, known], ignore_index=True)
             totals = GroupTotals.from_history(history)
-            model = sarimax.fit(history, totals, origin, yardstick.horizon, SETTINGS)
+            model = sarimax.fit(history, totals, origin, yardstick.horizon, SETTINGS, COUNTRIES)
             linear = sarimax.predict(model, history, totals, [origin], SETTINGS)
             tables.setdefault("sarimax", []).append(linear)
             table = features(demand, yardstick.horizon)

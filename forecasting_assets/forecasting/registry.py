@@ -62,7 +62,9 @@ class Sarimax(ForecastingModel):
 
     def fit(self, data: ModelData, week: date, context: ModelContext) -> SarimaxModel:
         """Fit what is common to all series."""
-        return sarimax.fit(data.history, data.totals, week, context.horizon, context.settings)
+        return sarimax.fit(
+            data.history, data.totals, week, context.horizon, context.settings, context.countries
+        )
 
     def predict(
         self, fitted: SarimaxModel, data: ModelData, origins: Sequence[date], context: ModelContext
@@ -186,7 +188,7 @@ def fit_or_fall_back(model: ForecastingModel, data: ModelData, week: date, conte
     try:
         return model.fit(data, week, context)
     except NotEnoughHistory as reason:
-        fitted = sarimax.fit(data.history, data.totals, week, context.horizon, context.settings)
+        fitted = Sarimax().fit(data, week, context)
         return SarimaxFallback(fitted, str(reason))
 
 

@@ -16,13 +16,16 @@ from forecasting_assets.forecasting.candidates import CANDIDATES, candidate_fore
 from forecasting_assets.forecasting.cleaning import interruptions, outliers
 from forecasting_assets.forecasting.covariate_effect import Regressors
 from forecasting_assets.forecasting.panel import Panel, in_units, mean_demand, to_log_scale
-from forecasting_assets.forecasting.season import shared_season
+from forecasting_assets.forecasting.season import first_peaks, shared_season
 
 #: Weight of an out-of-sample error relative to one a week later.
 MEMORY = 0.98
 #: Number of errors that the average of all candidates, and of all series of a pattern, count for where a series has
 #: few errors of its own.
 PRIOR_ERRORS, PRIOR_SCALE_ERRORS = 50.0, 16.0
+#: Number of errors that the scale of a series over all horizons counts for in that of a horizon. The errors of a share
+#: price grow with the horizon, those of a shop's sales hardly do.
+PRIOR_HORIZON_ERRORS = 25.0
 #: A single error counts for no more than this many typical ones in the scale of the errors.
 MAX_RELATIVE_ERROR = 4.0
 #: A candidate is weighted by its mean squared error to the power of minus this.
@@ -30,13 +33,11 @@ SHARPNESS = 6
 #: No value above this many times the largest demand so far is forecast.
 MAX_GROWTH = 3.0
 #: Prior weights of the shared season, the own one and none: holidays, which count in few weeks, are in the shared one.
+#: Where there is none, `season.first_peaks` are forecast all the same.
 SEASON_PRIOR = np.array([2.0, 1.0, 1.0])
 #: The prior weight of a season in a category is multiplied by its mean relative squared error there to the power of
 #: minus this.
 CATEGORY_SHARPNESS = 20
-#: Weeks in which a series shows every week of the year twice. Before, a season that forecast worse than none does not
-#: count as worse: the weeks that it is for, such as holidays, may not have come round again yet.
-TWO_YEARS = 104
 #: Number of series that the mean over all categories counts for in that of a category.
 PRIOR_SERIES = 5.0
 #: Relative squared errors below this count as this: a season without any error may not make weights infinite.
@@ -114,7 +115,7 @@ class RollingForecasts:
     highest
         Upper limit of the forecasts, (series, weeks); see MAX_GROWTH.
     season
-        Seasonal part of the forecast, (series, weeks, horizon).
+        Seasonal part of the forecast without `season.first_peaks`, (series, weeks, horizon).
     location
         Forecast, (series, weeks, horizon).
     error
@@ -181,13 +182,15 @@ class Season:
     """The seasonal regressor: past deviations, their coefficients, and the column they were fitted at.
 
     `past` is (COMPONENTS, series, weeks + horizon); `own` (series, weeks + horizon) is the season that each series
-    shows by itself, NaN where unknown; `coefficients` is (2, COMPONENTS), for frequent and for sparse series. `weights`
-    are the prior weights by category; None to learn them.
+    shows by itself, NaN where unknown; `coefficients` is (2, COMPONENTS), for frequent and for sparse series. `moved`
+    (series, weeks + horizon) is the effect of holidays that have moved since. `weights` are the prior weights by
+    category; None to learn them.
     """
 
     past: np.ndarray
     own: np.ndarray
     coefficients: np.ndarray
+    moved: np.ndarray
     fitted_at: int
     weights: SeasonWeights | None = None
 
@@ -217,25 +220,29 @@ def forecast_every_week(
     shared = shared_season(season.past, coefficients, season.fitted_at, sparse_part)
     own = np.where(np.isnan(season.own), shared, season.own)
     endog = np.where(outlier, np.nan, to_log_scale(panel.demand, scale))
-    cleaned = endog if regressors is None else endog - regressors.past
+    cleaned = endog - season.moved[:, :n_weeks]
+    if regressors is not None:
+        cleaned -= regressors.past
     chunks = [slice(begin, begin + CHUNK_SERIES) for begin in range(0, n, CHUNK_SERIES)]
-    seasons = [shared, own, np.zeros_like(own)]
+    seasons = [shared, own, first_peaks(season.past, season.fitted_at)]
     forecasts: Iterable[np.ndarray] = (
         _with_each_season(cleaned[c], [offset[c] for offset in seasons], first[c], horizon) for c in chunks
     )
     category, weights = panel.series["part_category"].to_numpy(), season.weights
     if weights is None:
         forecasts = list(forecasts)
-        errors = [_relative_error(f, cleaned[c], first[c]) for c, f in zip(chunks, forecasts, strict=True)]
+        errors = [_relative_error(f, cleaned[c]) for c, f in zip(chunks, forecasts, strict=True)]
         weights = SeasonWeights.fit(np.concatenate([*errors, np.empty((3, 0))], axis=1), category)
     location, ahead = (np.empty((n, n_weeks, horizon)) for _ in range(2))
     for c, by_season in zip(chunks, forecasts, strict=True):
         share = _error_weights(by_season, cleaned[c]) * weights.of(category[c])[..., None]
         share /= share.sum(axis=0)
         location[c] = np.einsum("cnt,cnth->nth", share, by_season)
+        # XGBoost, which takes this season out of demand, sees holidays by itself.
         ahead[c] = np.einsum(
-            "cnt,cnth->nth", share, [_ahead(offset[c], n_weeks, horizon) for offset in seasons]
+            "cnt,cnth->nth", share[:2], [_ahead(offset[c], n_weeks, horizon) for offset in seasons[:2]]
         )
+    location += _ahead(season.moved, n_weeks, horizon)
     if regressors is not None:
         location += regressors.ahead
     location = np.maximum(location, 0.0)
@@ -298,15 +305,13 @@ def _error_weights(forecasts: np.ndarray, endog: np.ndarray) -> np.ndarray:
     return weights
 
 
-def _relative_error(forecasts: np.ndarray, endog: np.ndarray, first: np.ndarray) -> np.ndarray:
+def _relative_error(forecasts: np.ndarray, endog: np.ndarray) -> np.ndarray:
     """Squared error with each season up to the last week, relative to their mean: (seasons, series).
 
-    It is NaN where there are too few errors. `first` is the column of the first order of each series.
+    It is NaN where there are too few errors.
     """
     squared, count = _past_errors(forecasts, endog)
     squared, enough = squared[..., -1], count[:, -1] >= PRIOR_ERRORS
-    young = endog.shape[1] - first < TWO_YEARS
-    squared = np.where(young, np.minimum(squared, squared[-1]), squared)
     return np.where(enough, squared / (squared.mean(axis=0) + 1e-9), np.nan)
 
 
@@ -331,9 +336,9 @@ def _past_errors(forecasts: np.ndarray, endog: np.ndarray) -> tuple[np.ndarray, 
 
 
 def error_scales(rolling: RollingForecasts, by_horizon: np.ndarray, by_pattern: np.ndarray) -> np.ndarray:
-    """Return the mean absolute error of each series as known at the end of each week.
+    """Return the mean absolute error of each series and horizon as known at the end of each week.
 
-    The mean is shrunk towards that of the demand pattern.
+    The mean of a horizon is shrunk towards that of all horizons, and this one towards that of the demand pattern.
 
     Parameters
     ----------
@@ -351,15 +356,17 @@ def error_scales(rolling: RollingForecasts, by_horizon: np.ndarray, by_pattern: 
     """
     n, n_weeks, horizon = rolling.error.shape
     relative = np.minimum(np.abs(rolling.error) / by_horizon, MAX_RELATIVE_ERROR)
-    total, count = np.zeros(n), np.zeros(n)
-    scale = np.empty((n, n_weeks))
+    total, count = np.zeros((n, horizon)), np.zeros((n, horizon))
+    scale = np.empty((n, n_weeks, horizon))
     for t in range(n_weeks):
         total, count = MEMORY * total, MEMORY * count
         for h in range(1, min(horizon, t) + 1):
-            total += np.nan_to_num(relative[:, t - h, h - 1])
-            count += np.isfinite(relative[:, t - h, h - 1])
-        scale[:, t] = (total + PRIOR_SCALE_ERRORS * by_pattern[rolling.pattern[:, t]]) / (
-            count + PRIOR_SCALE_ERRORS
+            total[:, h - 1] += np.nan_to_num(relative[:, t - h, h - 1])
+            count[:, h - 1] += np.isfinite(relative[:, t - h, h - 1])
+        of_pattern = by_pattern[rolling.pattern[:, t]]
+        of_all = (total.sum(axis=1) + PRIOR_SCALE_ERRORS * of_pattern) / (
+            count.sum(axis=1) + PRIOR_SCALE_ERRORS
         )
-    scales: np.ndarray = scale[:, :, None] * by_horizon
+        scale[:, t] = (total + PRIOR_HORIZON_ERRORS * of_all[:, None]) / (count + PRIOR_HORIZON_ERRORS)
+    scales: np.ndarray = scale * by_horizon
     return scales

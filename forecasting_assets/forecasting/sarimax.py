@@ -4,6 +4,7 @@ Demand is taken on a logarithmic scale. The season (`season.py`) is an exogenous
 whose coefficients are fitted to all series, the one that the series shows by itself, or none. The rest of a series is
 forecast by a set of ARIMA models (`candidates.py`) that contains the classical ones. Models and seasons are averaged by
 how well each did out of sample for that series (`rolling.py`). Outliers and closures are left out (`cleaning.py`).
+Public holidays that fall into another week than in earlier years are a second regressor (`moved_holidays.py`).
 
 The distribution is that of past out-of-sample errors of similar series, scaled to the errors of this one, so no normal
 distribution is assumed; series that are rarely ordered are blended with the distribution of their own last year
@@ -42,6 +43,7 @@ from forecasting_assets.forecasting.error_quantiles import (
     error_quantiles,
 )
 from forecasting_assets.forecasting.forecast_arrays import LEVELS, MEDIAN, VALUES, table_with_covariates
+from forecasting_assets.forecasting.moved_holidays import MovedHolidays
 from forecasting_assets.forecasting.outlying import noted_outliers, read_outliers, saved_outliers
 from forecasting_assets.forecasting.own_history import blend_own_history
 from forecasting_assets.forecasting.panel import Panel, in_units
@@ -88,6 +90,8 @@ class SarimaxModel:
         past demand, (PATTERNS,).
     season_weights
         Prior weights of the seasons, by category.
+    holidays
+        The effect of public holidays that move from year to year. None if there is none.
     effect
         The effect of known covariates, of a model that uses them.
     planned
@@ -106,6 +110,7 @@ class SarimaxModel:
     errors: np.ndarray
     smearing: np.ndarray
     season_weights: SeasonWeights
+    holidays: MovedHolidays | None = None
     effect: CovariateEffect | None = None
     planned: "SarimaxModel | None" = None
     outliers: pd.DataFrame | None = None
@@ -119,7 +124,8 @@ class SarimaxModel:
     def to_dict(self) -> dict[str, Any]:
         """Convert the model to values that JSON can hold."""
         arrays = {name: getattr(self, name).tolist() for name in _ARRAYS}
-        parts = {name: getattr(self, name) for name in ("season_weights", "effect", "planned", "young")}
+        names = ("season_weights", "holidays", "effect", "planned", "young")
+        parts = {name: getattr(self, name) for name in names}
         saved = {k: v.to_dict() for k, v in parts.items() if v}
         outlying = {} if self.outliers is None else {"outliers": saved_outliers(self.outliers)}
         return {"week": self.week.isoformat(), **arrays, **saved, **outlying}
@@ -131,6 +137,7 @@ class SarimaxModel:
             week=date.fromisoformat(saved["week"]),
             **{name: np.array(saved[name]) for name in _ARRAYS},
             season_weights=SeasonWeights.from_dict(saved["season_weights"]),
+            holidays=MovedHolidays.from_dict(saved["holidays"]) if "holidays" in saved else None,
             effect=CovariateEffect.from_dict(saved["effect"]) if "effect" in saved else None,
             planned=cls.from_dict(saved["planned"]) if "planned" in saved else None,
             outliers=read_outliers(saved["outliers"]) if "outliers" in saved else None,
@@ -143,7 +150,12 @@ _ARRAYS = ("season", "error_by_horizon", "spread", "errors", "smearing")
 
 
 def fit(
-    history: pd.DataFrame, totals: GroupTotals, week: date, horizon: int, settings: ForecastingSettings
+    history: pd.DataFrame,
+    totals: GroupTotals,
+    week: date,
+    horizon: int,
+    settings: ForecastingSettings,
+    countries: tuple[str, ...] = (),
 ) -> SarimaxModel:
     """Fit the model to the series of `history` at the end of `week`; later weeks are not used.
 
@@ -159,51 +171,71 @@ def fit(
         Number of weeks to forecast.
     settings
         Settings of the forecasts.
+    countries
+        ISO 3166 codes of the countries whose public holidays matter.
 
     Raises
     ------
     ForecastDataError
         If `history` cannot be used.
     """
-    model = fit_with_forecasts(history, totals, week, horizon, settings)[0]
-    planned = fit_planned_with_forecasts(history, totals, week, horizon, settings)
+    model = fit_with_forecasts(history, totals, week, horizon, settings, countries)[0]
+    planned = fit_planned_with_forecasts(history, totals, week, horizon, settings, countries)
     return replace(model, planned=planned[0]) if planned else model
 
 
 def fit_with_forecasts(
-    history: pd.DataFrame, totals: GroupTotals, week: date, horizon: int, settings: ForecastingSettings
+    history: pd.DataFrame,
+    totals: GroupTotals,
+    week: date,
+    horizon: int,
+    settings: ForecastingSettings,
+    countries: tuple[str, ...] = (),
 ) -> tuple[SarimaxModel, Panel, RollingForecasts]:
     """Fit the model without covariates; also return its panel and the rolling forecasts of the panel."""
     panel = Panel.from_history(history, add_weeks(week, 1 - settings.history_weeks), week)
-    return _fit_panel(panel, totals, week, horizon, None)
+    return _fit_panel(panel, totals, week, horizon, None, countries)
 
 
 def fit_planned_with_forecasts(
-    history: pd.DataFrame, totals: GroupTotals, week: date, horizon: int, settings: ForecastingSettings
+    history: pd.DataFrame,
+    totals: GroupTotals,
+    week: date,
+    horizon: int,
+    settings: ForecastingSettings,
+    countries: tuple[str, ...] = (),
 ) -> tuple[SarimaxModel, Panel, RollingForecasts] | None:
     """Fit the model with covariates, as `fit_with_forecasts`; None if they were known of too few past weeks."""
     panel = Panel.from_history(history, add_weeks(week, 1 - settings.history_weeks), week)
     known = KnownCovariates.of(panel, horizon)
     if known is None or known.complete[:, -ERROR_WEEKS - 1 : -1, 0].sum() < MIN_ERRORS:
         return None
-    return _fit_panel(panel, totals, week, horizon, known)
+    return _fit_panel(panel, totals, week, horizon, known, countries)
 
 
 def _fit_panel(
-    panel: Panel, totals: GroupTotals, week: date, horizon: int, known: KnownCovariates | None
+    panel: Panel,
+    totals: GroupTotals,
+    week: date,
+    horizon: int,
+    known: KnownCovariates | None,
+    countries: tuple[str, ...],
 ) -> tuple[SarimaxModel, Panel, RollingForecasts]:
     n_weeks = panel.demand.shape[1]
     effect = CovariateEffect.fit(panel, known, n_weeks - 1) if known else None
     regressors = effect.on(panel, known, n_weeks - 1) if effect and known else None
     usual = regressors.removed_from(panel, n_weeks - 1) if regressors else panel
     outlying = noted_outliers(panel, n_weeks - 1)
-    past, deviation = season_components(usual, totals.with_notes(outlying), n_weeks - 1, horizon)
+    noted = totals.with_notes(outlying)
+    past, deviation = season_components(usual, noted, n_weeks - 1, horizon)
     sparse = is_sparse(panel.demand, n_weeks - 1)
     season = np.stack(
         [fit_season(past[:, sparse == c, :n_weeks], deviation[sparse == c]) for c in (False, True)]
     )
-    own = own_season(deviation, horizon)
-    rolling = _forecast_every_week(panel, totals, Season(past, own, season, n_weeks - 1), horizon, regressors)
+    holidays = MovedHolidays.fit(usual, countries)
+    moved = _effect_of(holidays, panel, noted, n_weeks - 1, horizon)
+    of_year = Season(past, own_season(deviation, horizon), season, moved, n_weeks - 1)
+    rolling = _forecast_every_week(panel, totals, of_year, horizon, regressors)
 
     counted = np.where((np.arange(n_weeks) >= n_weeks - ERROR_WEEKS)[:, None], rolling.error, np.nan)
     by_horizon = np.array([average_error(np.median, np.abs(counted[..., h]), 1.0) for h in range(horizon)])
@@ -219,8 +251,10 @@ def _fit_panel(
         ]
     )
     smearing, young = np.ones(len(PATTERNS)), YoungLevels.fit(panel)
-    model = SarimaxModel(week, season, by_horizon, spread, errors, smearing, rolling.season_weights, effect)
-    model = replace(model, outliers=outlying, young=young)
+    model = SarimaxModel(
+        week, season, by_horizon, spread, errors, smearing, rolling.season_weights, effect=effect
+    )
+    model = replace(model, holidays=holidays, outliers=outlying, young=young)
     return replace(model, smearing=_smearing(model, panel, rolling)), panel, rolling
 
 
@@ -257,11 +291,21 @@ def rolling_forecasts(model: SarimaxModel, panel: Panel, totals: GroupTotals) ->
     known = KnownCovariates.of(panel, model.horizon, effect.names) if effect else None
     regressors = effect.on(panel, known, fitted_at) if effect and known else None
     usual = regressors.removed_from(panel, fitted_at) if regressors else panel
-    past, deviation = season_components(usual, totals.with_notes(model.outliers), fitted_at, model.horizon)
+    noted = totals.with_notes(model.outliers)
+    past, deviation = season_components(usual, noted, fitted_at, model.horizon)
     own = own_season(deviation, model.horizon)
-    season = Season(past, own, model.season, fitted_at, model.season_weights)
+    moved = _effect_of(model.holidays, panel, noted, fitted_at, model.horizon)
+    season = Season(past, own, model.season, moved, fitted_at, model.season_weights)
     rolling = _forecast_every_week(panel, totals, season, model.horizon, regressors)
     return replace(rolling, young=model.young.factors(panel, fitted_at)) if model.young else rolling
+
+
+def _effect_of(
+    holidays: MovedHolidays | None, panel: Panel, totals: GroupTotals, fitted_at: int, horizon: int
+) -> np.ndarray:
+    """Effect of moved holidays on log demand, (series, weeks + horizon); zero if there is none."""
+    n, n_weeks = panel.demand.shape
+    return holidays.on(panel, totals, fitted_at, horizon) if holidays else np.zeros((n, n_weeks + horizon))
 
 
 def _forecast_every_week(

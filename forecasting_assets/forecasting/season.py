@@ -39,6 +39,8 @@ HALF_WINDOW = 25
 PRIOR, PRIOR_WEEKS = (0.9, 0.3, 0.9, 0.4), 26
 #: Share of a large deviation that is expected to recur where its week of the year comes round for the first time.
 RECURRING = 0.9
+#: A deviation so many times the usual one is a peak rather than none.
+PEAK = 2.5
 #: Limits of the coefficients; where few weeks are known, the regression may return any number.
 LIMITS = -1.0, 1.25
 #: Years that the prior of no season counts for in the season that a series shows by itself.
@@ -140,6 +142,11 @@ class GroupTotals:
             return None
         kept = _added_up(noted[noted["note"] == KEEP], names, panel) > 0
         return Corrections(np.zeros_like(kept), kept)
+
+    def deviations(self, level: str, names: pd.Index, panel: Panel, fitted_at: int) -> np.ndarray:
+        """Return the deviations of some groups, (names, weeks); NaN also in the first weeks of a group."""
+        total = self.demand(level, names, panel)
+        return group_deviations(total, fitted_at, self.corrections(level, names, panel))
 
     def _noted(self, level: str, panel: Panel) -> pd.DataFrame | None:
         """Corrected demand by the name of its group, as known at the end of the last week of a panel."""
@@ -269,9 +276,7 @@ def season_components(
 
     def of_group(names: pd.Series) -> np.ndarray:
         code, found = pd.factorize(names)
-        level, distinct = str(names.name), pd.Index(found)
-        total = totals.demand(level, distinct, panel)
-        deviation = _group_deviations(total, fitted_at, totals.corrections(level, distinct, panel))
+        deviation = totals.deviations(str(names.name), pd.Index(found), panel, fitted_at)
         return past_deviations(deviation, horizon)[code]
 
     category, region = of_group(panel.series["part_category"]), of_group(panel.series["region"])
@@ -298,12 +303,14 @@ def _part_deviations(panel: Panel, fitted_at: int) -> np.ndarray:
     outlier = outliers(panel.demand, fitted_at, panel.corrections)
     kept = np.zeros_like(outlier) if panel.corrections is None else panel.corrections.kept
     corrections = Corrections(any_series(outlier), any_series(kept))
-    deviation: np.ndarray = _group_deviations(total, fitted_at, corrections)[code]
+    deviation: np.ndarray = group_deviations(total, fitted_at, corrections)[code]
     return deviation
 
 
-def _group_deviations(demand: np.ndarray, fitted_at: int, corrections: Corrections | None) -> np.ndarray:
-    """Deviations of groups of series; also NaN in the first weeks of a group that began after the history."""
+def group_deviations(
+    demand: np.ndarray, fitted_at: int, corrections: Corrections | None = None
+) -> np.ndarray:
+    """Return the `deviations` of groups of series; also NaN in the first weeks of a group that began late."""
     first = (demand > 0).argmax(axis=1)
     begun = np.where(first > 0, first + FIRST_WEEKS, 0)
     known: np.ndarray = np.arange(demand.shape[1]) >= begun[:, None]
@@ -365,13 +372,43 @@ def shared_season(
     counted = past[of_part] * np.stack([np.ones_like(sparse_part), ~sparse_part])[..., None]
     deviation = counted.sum(axis=0)
     expected = np.einsum("cnt,nc->nt", counted, coefficients[:, of_part])
+    large = -np.expm1(-(_relative_in_first_year(deviation, fitted_at) ** 2) / 2)
+    raised: np.ndarray = season + large * (RECURRING * deviation - expected)
+    return raised
+
+
+def first_peaks(past: np.ndarray, fitted_at: int) -> np.ndarray:
+    """Return the peaks of the first year of each series that also recur in a series without any other season.
+
+    In the first year in which a season is known, ordinary weeks may show that demand has none. They say nothing of
+    weeks such as Christmas: RECURRING times a deviation of the category that is much larger than its usual ones is
+    expected to recur all the same. Later years show by themselves whether it does, and there are no such peaks.
+
+    Parameters
+    ----------
+    past
+        Past deviations, (COMPONENTS, series, weeks).
+    fitted_at
+        Last column that sets what a usual deviation is.
+
+    Returns
+    -------
+    numpy.ndarray
+        (series, weeks), logarithmic.
+    """
+    deviation = past[COMPONENTS.index("category")]
+    relative = _relative_in_first_year(deviation, fitted_at)
+    peaks: np.ndarray = -np.expm1(-((relative / PEAK) ** 4)) * RECURRING * deviation
+    return peaks
+
+
+def _relative_in_first_year(deviation: np.ndarray, fitted_at: int) -> np.ndarray:
+    """Past deviations (series, weeks) relative to the usual ones; zero where a season is known for over a year."""
     until = deviation[:, : fitted_at + 1]
     known = (until != 0).sum(axis=1, keepdims=True)
     usual = np.sqrt((until**2).sum(axis=1, keepdims=True) / np.maximum(known, 1))
     relative = np.divide(deviation, usual, out=np.zeros_like(deviation), where=usual > 0)
-    large = np.where(known < YEAR_WEEKS, -np.expm1(-(relative**2) / 2), 0.0)
-    raised: np.ndarray = season + large * (RECURRING * deviation - expected)
-    return raised
+    return np.where(known < YEAR_WEEKS, relative, 0.0)
 
 
 def fit_season(past: np.ndarray, deviation: np.ndarray) -> np.ndarray:

@@ -49,7 +49,7 @@ QUANTILE_ROWS = 60_000
 #: Pairs with a season in their target week from which on no others are trained on; fewer would be too small a sample.
 MIN_SEASON_PAIRS = 60_000
 #: Limit of the targets of the mean and of the quantiles, in volatilities.
-MAX_MEAN_TARGET, MAX_QUANTILE_TARGET = 10.0, 20.0
+MAX_MEAN_TARGET, MAX_QUANTILE_TARGET = 15.0, 20.0
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ def fit_planned(
 ) -> XgbModel | None:
     """Fit the model with covariates, as `fit` fits the one without; None if they were known of too few past weeks."""
     sample = sample_parts(known_at(data.history, week), settings.fit_series)
-    fitted = sarimax.fit_planned_with_forecasts(sample, data.totals, week, horizon, settings)
+    fitted = sarimax.fit_planned_with_forecasts(sample, data.totals, week, horizon, settings, countries)
     if fitted is None:
         return None
     try:
@@ -256,7 +256,7 @@ def plan_training(
         If there are fewer than `xgb_min_rows` pairs to train on.
     """
     sample = sample_parts(known_at(data.history, week), settings.fit_series)
-    fitted = sarimax.fit_with_forecasts(sample, data.totals, week, horizon, settings)
+    fitted = sarimax.fit_with_forecasts(sample, data.totals, week, horizon, settings, countries)
     return _plan_training(fitted, data.features, settings, countries)
 
 

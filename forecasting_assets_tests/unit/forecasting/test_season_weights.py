@@ -102,15 +102,20 @@ def test_each_category_learns_whether_it_has_a_season():
     assert error < last_year
 
 
-def test_a_season_is_not_rejected_before_its_weeks_have_come_round_again():
-    """Of a series younger than two years, holidays have been seen once; a season that they alone show stays likely."""
-    rng, weeks = np.random.default_rng(6), 95
-    values = 100 * rng.lognormal(0, 0.3, (40, weeks))
-    history = demand("H", "shops", values)
+def test_a_first_christmas_recurs_although_ordinary_weeks_have_no_season():
+    rng, weeks = np.random.default_rng(6), 97
+    values = 100 * rng.lognormal(0, 0.2, (40, weeks + HORIZON))
+    peak = np.array([49, 50])
+    values[:, [*peak, *(peak + 52)]] *= 2
+    history = demand("H", "shops", values[:, :weeks])
     totals, settings, week = (
         GroupTotals.from_history(history),
         ForecastingSettings(),
         add_weeks(FIRST, weeks - 1),
     )
     model = sarimax.fit(history, totals, week, HORIZON, settings)
-    assert (model.season_weights.of(np.array(["shops"]))[:2, 0] > 0.9 * PRIOR[:2]).all()
+    assert model.season_weights.of(np.array(["shops"]))[2, 0] > 0.8
+    q50 = sarimax.predict(model, history, totals, [week], settings).groupby("horizon")["q50"].mean()
+    ahead = peak + 52 - weeks + 1
+    assert (q50[ahead] > 150).all()
+    assert (q50.drop(ahead) < 110).all()

@@ -13,6 +13,7 @@ from forecasting_assets.allocation.scenarios import QUANTILE_DRAWS, part_scenari
 from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.settings import CalendarSettings
 from forecasting_assets.tables import QUANTILES
 
 #: What the demand and the forecasts of a class are added up over.
@@ -42,7 +43,7 @@ def direct(demand: pd.DataFrame, origin: date, horizon: int) -> pd.DataFrame:
     summed = demand.groupby([*CLASS, "week"], as_index=False)["quantity"].sum()
     classes, settings = summed.assign(part_id=summed["part_category"]), ForecastingSettings()
     totals = GroupTotals.from_history(classes)
-    model = sarimax.fit(classes, totals, origin, horizon, settings)
+    model = sarimax.fit(classes, totals, origin, horizon, settings, CalendarSettings().holiday_countries)
     table = sarimax.predict(model, classes, totals, [origin], settings)
     return table.assign(part_category=table["part_id"])
 

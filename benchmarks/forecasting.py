@@ -26,6 +26,7 @@ from forecasting_assets.forecasting.model import ModelData
 from forecasting_assets.forecasting.part_sample import sample_parts
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.settings import CalendarSettings
 from forecasting_assets.tables import SERIES
 from forecasting_assets.weeks import refit_week, weeks_of
 
@@ -34,6 +35,7 @@ ORIGINS = 26
 #: AutoARIMA forecasts every 20th series at every 13th origin.
 ARIMA_SERIES_STEP, ARIMA_ORIGIN_STEP = 20, 13
 SETTINGS = ForecastingSettings()
+COUNTRIES = CalendarSettings().holiday_countries
 PACKAGES = ["forecasting-assets", "statsforecast", "mlforecast", "xgboost"]
 
 
@@ -56,7 +58,7 @@ def run_sarimax(demand: pd.DataFrame, totals: GroupTotals, origins: list[date]) 
     rows = 0
     for week, refit_origins in origins_by_refit.items():
         sample = sample_parts(demand[demand["week"] <= pd.Timestamp(week)], SETTINGS.fit_series)
-        model = sarimax.fit(sample, totals, week, HORIZON, SETTINGS)
+        model = sarimax.fit(sample, totals, week, HORIZON, SETTINGS, COUNTRIES)
         rows += len(sarimax.predict(model, demand, totals, refit_origins, SETTINGS))
     return rows // HORIZON
 
@@ -68,7 +70,7 @@ def run_arima(histories: list[pd.DataFrame]) -> int:
 
 def run_xgb(features: pd.DataFrame, demand: pd.DataFrame, totals: GroupTotals, week: date) -> int:
     """Fit XGBoost and forecast one week; return the number of forecasts."""
-    model = xgb.fit(ModelData(features, demand, totals), week, HORIZON, SETTINGS)
+    model = xgb.fit(ModelData(features, demand, totals), week, HORIZON, SETTINGS, COUNTRIES)
     rows = features[features["week"] == pd.Timestamp(week)]
     return len(xgb.predict(model, rows, demand, totals, SETTINGS)) // HORIZON
 

@@ -45,6 +45,7 @@ from forecasting_assets.demo.orders import order_lines
 from forecasting_assets.forecasting import naive, sarimax
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.settings import CalendarSettings
 from forecasting_assets.tables import QUANTILES, SERIES
 from forecasting_assets.weeks import add_weeks, weeks_since
 
@@ -97,7 +98,7 @@ def forecasts(
     settings = ForecastingSettings()
     training = history[history["week"] <= pd.Timestamp(origins[0])]
     totals = GroupTotals.from_history(history)
-    model = sarimax.fit(training, totals, origins[0], HORIZON, settings)
+    model = sarimax.fit(training, totals, origins[0], HORIZON, settings, CalendarSettings().holiday_countries)
     predicted = sarimax.predict(model, history, totals, origins, settings)
     for origin in origins:
         known = history[history["week"] <= pd.Timestamp(origin)]

@@ -23,11 +23,13 @@ from forecasting_assets.forecasting.model import ModelData
 from forecasting_assets.forecasting.panel import Panel, split_history
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.settings import CalendarSettings
 from forecasting_assets.tables import SERIES
 from forecasting_assets.weeks import add_weeks, weeks_of
 
 HORIZON = 8
 SETTINGS = ForecastingSettings()
+COUNTRIES = CalendarSettings().holiday_countries
 #: Weeks between two origins; the models are fitted again at each.
 STEP = 4
 #: How much lower the scaled pinball loss must be with the book.
@@ -59,7 +61,7 @@ def forecast(history: pd.DataFrame, table: pd.DataFrame, origins: Sequence[date]
     totals, made = GroupTotals.from_history(history), []
     for origin in origins:
         known = history[history["week"] <= pd.Timestamp(origin)]
-        model = xgb.fit(ModelData(table, known, totals), origin, HORIZON, SETTINGS)
+        model = xgb.fit(ModelData(table, known, totals), origin, HORIZON, SETTINGS, COUNTRIES)
         now = table[table["week"] == pd.Timestamp(origin)]
         made.append(
             (

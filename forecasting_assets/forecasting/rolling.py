@@ -6,7 +6,7 @@ Bates and Granger (1969), "The combination of forecasts".
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from forecasting_assets.forecasting.candidates import CANDIDATES, candidate_fore
 from forecasting_assets.forecasting.cleaning import interruptions, outliers
 from forecasting_assets.forecasting.covariate_effect import Regressors
 from forecasting_assets.forecasting.panel import Panel, in_units, mean_demand, to_log_scale
-from forecasting_assets.forecasting.season import first_peaks, shared_season
+from forecasting_assets.forecasting.season import COMPONENTS, first_peaks, shared_season
 
 #: Weight of an out-of-sample error relative to one a week later.
 MEMORY = 0.98
@@ -115,7 +115,9 @@ class RollingForecasts:
     highest
         Upper limit of the forecasts, (series, weeks); see MAX_GROWTH.
     season
-        Seasonal part of the forecast without `season.first_peaks`, (series, weeks, horizon).
+        The season as of earlier years, with their holidays, (series, weeks, horizon). It is for XGBoost, which sees
+        the number of holidays by itself; `location` has their effect in the target week instead, and also
+        `season.first_peaks`.
     location
         Forecast, (series, weeks, horizon).
     error
@@ -179,20 +181,43 @@ class Cells:
 
 @dataclass(frozen=True)
 class Season:
-    """The seasonal regressor: past deviations, their coefficients, and the column they were fitted at.
+    """The seasonal regressor and the effect of public holidays.
 
-    `past` is (COMPONENTS, series, weeks + horizon); `own` (series, weeks + horizon) is the season that each series
-    shows by itself, NaN where unknown; `coefficients` is (2, COMPONENTS), for frequent and for sparse series. `moved`
-    (series, weeks + horizon) is the effect of holidays that have moved since. `weights` are the prior weights by
-    category; None to learn them.
+    Attributes
+    ----------
+    past
+        Past deviations, (COMPONENTS, series, weeks + horizon), logarithmic.
+    own
+        Season that each series shows by itself, (series, weeks + horizon); NaN where unknown.
+    coefficients
+        Coefficients of COMPONENTS for frequent and for sparse series, (2, COMPONENTS).
+    fitted_at
+        Column that they were fitted at.
+    sparse_category
+        Whether the category of each series is rarely ordered, (series,).
+    holidays
+        Effect of public holidays, and that of those of the years that the season is from, on log demand:
+        (series, weeks + horizon) each. None if there is none.
+    weights
+        Prior weights of the seasons, by category; None to learn them.
     """
 
     past: np.ndarray
     own: np.ndarray
     coefficients: np.ndarray
-    moved: np.ndarray
     fitted_at: int
+    sparse_category: np.ndarray
+    holidays: tuple[np.ndarray, np.ndarray] | None = None
     weights: SeasonWeights | None = None
+
+    def without_holidays(self) -> "Season":
+        """Return the season without the holidays of the years that it is from."""
+        if self.holidays is None:
+            return self
+        earlier = self.holidays[1]
+        past, of_group = self.past.copy(), [COMPONENTS.index("category"), COMPONENTS.index("region")]
+        past[of_group] = np.where(past[of_group] != 0, past[of_group] - earlier, 0.0)
+        return replace(self, past=past, own=self.own - earlier)
 
 
 def is_sparse(demand: np.ndarray, fitted_at: int) -> np.ndarray:
@@ -217,14 +242,22 @@ def forecast_every_week(
     coefficients = season.coefficients[is_sparse(panel.demand, season.fitted_at).astype(int)]
     of_parts, part = panel.part_totals()
     sparse_part = is_sparse(of_parts, season.fitted_at)[part]
-    shared = shared_season(season.past, coefficients, season.fitted_at, sparse_part)
-    own = np.where(np.isnan(season.own), shared, season.own)
+    sparse = season.sparse_category, sparse_part
+
+    def shared_and_own(of: Season) -> list[np.ndarray]:
+        shared = shared_season(of.past, coefficients, of.fitted_at, *sparse)
+        return [shared, np.where(np.isnan(of.own), shared, of.own)]
+
     endog = np.where(outlier, np.nan, to_log_scale(panel.demand, scale))
-    cleaned = endog - season.moved[:, :n_weeks]
+    cleaned = endog.copy()
+    if season.holidays is not None:
+        cleaned -= season.holidays[0][:, :n_weeks]
     if regressors is not None:
         cleaned -= regressors.past
     chunks = [slice(begin, begin + CHUNK_SERIES) for begin in range(0, n, CHUNK_SERIES)]
-    seasons = [shared, own, first_peaks(season.past, season.fitted_at)]
+    ordinary = season.without_holidays()
+    peaks = first_peaks(ordinary.past, season.fitted_at, season.sparse_category)
+    seasons, with_holidays = [*shared_and_own(ordinary), peaks], shared_and_own(season)
     forecasts: Iterable[np.ndarray] = (
         _with_each_season(cleaned[c], [offset[c] for offset in seasons], first[c], horizon) for c in chunks
     )
@@ -238,11 +271,11 @@ def forecast_every_week(
         share = _error_weights(by_season, cleaned[c]) * weights.of(category[c])[..., None]
         share /= share.sum(axis=0)
         location[c] = np.einsum("cnt,cnth->nth", share, by_season)
-        # XGBoost, which takes this season out of demand, sees holidays by itself.
         ahead[c] = np.einsum(
-            "cnt,cnth->nth", share[:2], [_ahead(offset[c], n_weeks, horizon) for offset in seasons[:2]]
+            "cnt,cnth->nth", share[:2], [_ahead(offset[c], n_weeks, horizon) for offset in with_holidays]
         )
-    location += _ahead(season.moved, n_weeks, horizon)
+    if season.holidays is not None:
+        location += _ahead(season.holidays[0], n_weeks, horizon)
     if regressors is not None:
         location += regressors.ahead
     location = np.maximum(location, 0.0)
@@ -338,7 +371,8 @@ def _past_errors(forecasts: np.ndarray, endog: np.ndarray) -> tuple[np.ndarray, 
 def error_scales(rolling: RollingForecasts, by_horizon: np.ndarray, by_pattern: np.ndarray) -> np.ndarray:
     """Return the mean absolute error of each series and horizon as known at the end of each week.
 
-    The mean of a horizon is shrunk towards that of all horizons, and this one towards that of the demand pattern.
+    The mean of a horizon is shrunk towards that of all horizons, which in turn is shrunk towards that of the demand
+    pattern.
 
     Parameters
     ----------
@@ -368,5 +402,5 @@ def error_scales(rolling: RollingForecasts, by_horizon: np.ndarray, by_pattern: 
             count.sum(axis=1) + PRIOR_SCALE_ERRORS
         )
         scale[:, t] = (total + PRIOR_HORIZON_ERRORS * of_all[:, None]) / (count + PRIOR_HORIZON_ERRORS)
-    scales: np.ndarray = scale * by_horizon
-    return scales
+    scale *= by_horizon
+    return scale

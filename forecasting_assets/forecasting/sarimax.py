@@ -4,7 +4,7 @@ Demand is taken on a logarithmic scale. The season (`season.py`) is an exogenous
 whose coefficients are fitted to all series, the one that the series shows by itself, or none. The rest of a series is
 forecast by a set of ARIMA models (`candidates.py`) that contains the classical ones. Models and seasons are averaged by
 how well each did out of sample for that series (`rolling.py`). Outliers and closures are left out (`cleaning.py`).
-Public holidays that fall into another week than in earlier years are a second regressor (`moved_holidays.py`).
+Public holidays that fall into another week than in earlier years are a second regressor (`holiday_effect.py`).
 
 The distribution is that of past out-of-sample errors of similar series, scaled to the errors of this one, so no normal
 distribution is assumed; series that are rarely ordered are blended with the distribution of their own last year
@@ -43,7 +43,7 @@ from forecasting_assets.forecasting.error_quantiles import (
     error_quantiles,
 )
 from forecasting_assets.forecasting.forecast_arrays import LEVELS, MEDIAN, VALUES, table_with_covariates
-from forecasting_assets.forecasting.moved_holidays import MovedHolidays
+from forecasting_assets.forecasting.holiday_effect import HolidayEffect
 from forecasting_assets.forecasting.outlying import noted_outliers, read_outliers, saved_outliers
 from forecasting_assets.forecasting.own_history import blend_own_history
 from forecasting_assets.forecasting.panel import Panel, in_units
@@ -110,7 +110,7 @@ class SarimaxModel:
     errors: np.ndarray
     smearing: np.ndarray
     season_weights: SeasonWeights
-    holidays: MovedHolidays | None = None
+    holidays: HolidayEffect | None = None
     effect: CovariateEffect | None = None
     planned: "SarimaxModel | None" = None
     outliers: pd.DataFrame | None = None
@@ -137,7 +137,7 @@ class SarimaxModel:
             week=date.fromisoformat(saved["week"]),
             **{name: np.array(saved[name]) for name in _ARRAYS},
             season_weights=SeasonWeights.from_dict(saved["season_weights"]),
-            holidays=MovedHolidays.from_dict(saved["holidays"]) if "holidays" in saved else None,
+            holidays=HolidayEffect.from_dict(saved["holidays"]) if "holidays" in saved else None,
             effect=CovariateEffect.from_dict(saved["effect"]) if "effect" in saved else None,
             planned=cls.from_dict(saved["planned"]) if "planned" in saved else None,
             outliers=read_outliers(saved["outliers"]) if "outliers" in saved else None,
@@ -227,15 +227,9 @@ def _fit_panel(
     usual = regressors.removed_from(panel, n_weeks - 1) if regressors else panel
     outlying = noted_outliers(panel, n_weeks - 1)
     noted = totals.with_notes(outlying)
-    past, deviation = season_components(usual, noted, n_weeks - 1, horizon)
-    sparse = is_sparse(panel.demand, n_weeks - 1)
-    season = np.stack(
-        [fit_season(past[:, sparse == c, :n_weeks], deviation[sparse == c]) for c in (False, True)]
-    )
-    holidays = MovedHolidays.fit(usual, countries)
-    moved = _effect_of(holidays, panel, noted, n_weeks - 1, horizon)
-    of_year = Season(past, own_season(deviation, horizon), season, moved, n_weeks - 1)
-    rolling = _forecast_every_week(panel, totals, of_year, horizon, regressors)
+    holidays = HolidayEffect.fit(usual, countries)
+    season = _season(panel, usual, noted, n_weeks - 1, horizon, holidays)
+    rolling = _forecast_every_week(panel, totals, season, horizon, regressors)
 
     counted = np.where((np.arange(n_weeks) >= n_weeks - ERROR_WEEKS)[:, None], rolling.error, np.nan)
     by_horizon = np.array([average_error(np.median, np.abs(counted[..., h]), 1.0) for h in range(horizon)])
@@ -252,7 +246,7 @@ def _fit_panel(
     )
     smearing, young = np.ones(len(PATTERNS)), YoungLevels.fit(panel)
     model = SarimaxModel(
-        week, season, by_horizon, spread, errors, smearing, rolling.season_weights, effect=effect
+        week, season.coefficients, by_horizon, spread, errors, smearing, rolling.season_weights, effect=effect
     )
     model = replace(model, holidays=holidays, outliers=outlying, young=young)
     return replace(model, smearing=_smearing(model, panel, rolling)), panel, rolling
@@ -292,20 +286,44 @@ def rolling_forecasts(model: SarimaxModel, panel: Panel, totals: GroupTotals) ->
     regressors = effect.on(panel, known, fitted_at) if effect and known else None
     usual = regressors.removed_from(panel, fitted_at) if regressors else panel
     noted = totals.with_notes(model.outliers)
-    past, deviation = season_components(usual, noted, fitted_at, model.horizon)
-    own = own_season(deviation, model.horizon)
-    moved = _effect_of(model.holidays, panel, noted, fitted_at, model.horizon)
-    season = Season(past, own, model.season, moved, fitted_at, model.season_weights)
+    season = _season(
+        panel, usual, noted, fitted_at, model.horizon, model.holidays, model.season, model.season_weights
+    )
     rolling = _forecast_every_week(panel, totals, season, model.horizon, regressors)
     return replace(rolling, young=model.young.factors(panel, fitted_at)) if model.young else rolling
 
 
-def _effect_of(
-    holidays: MovedHolidays | None, panel: Panel, totals: GroupTotals, fitted_at: int, horizon: int
-) -> np.ndarray:
-    """Effect of moved holidays on log demand, (series, weeks + horizon); zero if there is none."""
-    n, n_weeks = panel.demand.shape
-    return holidays.on(panel, totals, fitted_at, horizon) if holidays else np.zeros((n, n_weeks + horizon))
+def _season(
+    panel: Panel,
+    usual: Panel,
+    totals: GroupTotals,
+    fitted_at: int,
+    horizon: int,
+    holidays: HolidayEffect | None,
+    coefficients: np.ndarray | None = None,
+    weights: SeasonWeights | None = None,
+) -> Season:
+    """Prepare the season of the series of `panel`.
+
+    `usual` is the panel without the effect of known covariates. Coefficients and weights are learned if they are None.
+    """
+    past, deviation = season_components(usual, totals, fitted_at, horizon)
+    if coefficients is None:
+        n_weeks, sparse = panel.demand.shape[1], is_sparse(panel.demand, fitted_at)
+        coefficients = np.stack(
+            [fit_season(past[:, sparse == c, :n_weeks], deviation[sparse == c]) for c in (False, True)]
+        )
+    code, names = pd.factorize(panel.series["part_category"])
+    of_categories = totals.demand("part_category", pd.Index(names), panel)
+    return Season(
+        past=past,
+        own=own_season(deviation, horizon),
+        coefficients=coefficients,
+        fitted_at=fitted_at,
+        sparse_category=is_sparse(of_categories, fitted_at)[code],
+        holidays=holidays.on(panel, totals, fitted_at, horizon) if holidays else None,
+        weights=weights,
+    )
 
 
 def _forecast_every_week(

@@ -39,7 +39,7 @@ HALF_WINDOW = 25
 PRIOR, PRIOR_WEEKS = (0.9, 0.3, 0.9, 0.4), 26
 #: Share of a large deviation that is expected to recur where its week of the year comes round for the first time.
 RECURRING = 0.9
-#: A deviation so many times the usual one is a peak rather than none.
+#: A deviation so many times the usual one counts for 63 % as a peak, a much larger one for all.
 PEAK = 2.5
 #: Limits of the coefficients; where few weeks are known, the regression may return any number.
 LIMITS = -1.0, 1.25
@@ -340,16 +340,20 @@ def own_season(deviation: np.ndarray, horizon: int) -> np.ndarray:
 
 
 def shared_season(
-    past: np.ndarray, coefficients: np.ndarray, fitted_at: int, sparse_part: np.ndarray
+    past: np.ndarray,
+    coefficients: np.ndarray,
+    fitted_at: int,
+    sparse_category: np.ndarray,
+    sparse_part: np.ndarray,
 ) -> np.ndarray:
     """Return the season that each series shares with its part, category and region.
 
     It is the sum of COMPONENTS times their coefficients. In the first year in which a season is known, the coefficients
     come from ordinary weeks, which say nothing of weeks such as Christmas that have not come round again. The terms of
     category and part together are therefore moved towards RECURRING times the deviation of the part a year ago: the
-    more, the larger that deviation is compared with its usual ones. The terms of region and series are unchanged. Where
-    a part is rarely ordered, only the term of the category is moved: any single order is a large deviation, which does
-    not make it a season.
+    more, the larger that deviation is compared with its usual ones. The terms of region and series are unchanged, as
+    are those of a category or a part that is rarely ordered: any single order is a large deviation, which does not make
+    it a season.
 
     Parameters
     ----------
@@ -359,8 +363,8 @@ def shared_season(
         Coefficients of each series, (series, COMPONENTS).
     fitted_at
         Last column that sets what a usual deviation is.
-    sparse_part
-        Whether the part of each series is rarely ordered, (series,).
+    sparse_category, sparse_part
+        Whether the category and the part of each series are rarely ordered, (series,).
 
     Returns
     -------
@@ -369,7 +373,7 @@ def shared_season(
     """
     season: np.ndarray = np.einsum("cnt,nc->nt", past, coefficients)
     of_part = [COMPONENTS.index("category"), COMPONENTS.index("part")]
-    counted = past[of_part] * np.stack([np.ones_like(sparse_part), ~sparse_part])[..., None]
+    counted = past[of_part] * ~np.stack([sparse_category, sparse_part])[..., None]
     deviation = counted.sum(axis=0)
     expected = np.einsum("cnt,nc->nt", counted, coefficients[:, of_part])
     large = -np.expm1(-(_relative_in_first_year(deviation, fitted_at) ** 2) / 2)
@@ -377,12 +381,13 @@ def shared_season(
     return raised
 
 
-def first_peaks(past: np.ndarray, fitted_at: int) -> np.ndarray:
+def first_peaks(past: np.ndarray, fitted_at: int, sparse_category: np.ndarray) -> np.ndarray:
     """Return the peaks of the first year of each series that also recur in a series without any other season.
 
     In the first year in which a season is known, ordinary weeks may show that demand has none. They say nothing of
     weeks such as Christmas: RECURRING times a deviation of the category that is much larger than its usual ones is
-    expected to recur all the same. Later years show by themselves whether it does, and there are no such peaks.
+    expected to recur all the same, unless the category is rarely ordered. Later years show by themselves whether it
+    does, and there are no such peaks.
 
     Parameters
     ----------
@@ -390,13 +395,15 @@ def first_peaks(past: np.ndarray, fitted_at: int) -> np.ndarray:
         Past deviations, (COMPONENTS, series, weeks).
     fitted_at
         Last column that sets what a usual deviation is.
+    sparse_category
+        Whether the category of each series is rarely ordered, (series,).
 
     Returns
     -------
     numpy.ndarray
         (series, weeks), logarithmic.
     """
-    deviation = past[COMPONENTS.index("category")]
+    deviation = np.where(sparse_category[:, None], 0.0, past[COMPONENTS.index("category")])
     relative = _relative_in_first_year(deviation, fitted_at)
     peaks: np.ndarray = -np.expm1(-((relative / PEAK) ** 4)) * RECURRING * deviation
     return peaks

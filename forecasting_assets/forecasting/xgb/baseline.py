@@ -25,6 +25,8 @@ KNOWN_SEASON_WEEKS = 2 * YEAR_WEEKS
 #: Share of SARIMAX's season that is taken out of demand where the trees see earlier years. They then learn the rest of
 #: the season by themselves, so that their errors differ from those of SARIMAX and the average of both gains more.
 SEASON_SHARE = 0.5
+#: Share of the effect of known covariates, as SARIMAX estimates it, that is taken out of demand, for the same reason.
+COVARIATE_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,13 @@ class Baseline:
 
     @cached_property
     def usual(self) -> UsualDemand:
-        """Level and volatility without the share of the season, the effect of known covariates and unusual weeks."""
+        """Level and volatility without the shares of season and covariates, and without unusual weeks."""
         known = np.isfinite(self.rolling.endog)
         known &= np.arange(known.shape[1]) >= self.panel.first_order[:, None]
         return UsualDemand.of(np.where(known, self.panel.demand * np.exp(-self._past_effect), np.nan))
 
     def relative(self, units: np.ndarray, cells: Cells) -> np.ndarray:
-        """Express demand of some cells, without season and covariates, as `UsualDemand.relative`."""
+        """Express demand of some cells, without the shares of season and covariates, as `UsualDemand.relative`."""
         return self.usual.relative(units * np.exp(-self._effect(cells)), cells.series, cells.column)
 
     def in_units(self, relative: np.ndarray, cells: Cells) -> np.ndarray:
@@ -105,17 +107,18 @@ class Baseline:
 
     @property
     def _past_effect(self) -> np.ndarray:
-        """Effect of the season's share, as forecast a week before, and of covariates on log demand: (series, weeks)."""
+        """Shares of the season, as forecast a week before, and of covariates in log demand: (series, weeks)."""
         effect = np.zeros(self.rolling.endog.shape)
         effect[:, 1:] = self.season_share * self.rolling.season[:, :-1, 0]
         regressors = self.rolling.regressors
-        return effect if regressors is None else effect + regressors.past
+        return effect if regressors is None else effect + COVARIATE_SHARE * regressors.past
 
     def _effect(self, cells: Cells) -> np.ndarray:
-        """Effect of the share of the season and of covariates on log demand in target weeks of cells, (cells,)."""
+        """Shares of the season and of covariates in log demand in target weeks of cells, (cells,)."""
         season: np.ndarray = self.season_share * cells.of(self.rolling.season)
         regressors = self.rolling.regressors
         if regressors is None:
             return season
-        effect: np.ndarray = season + regressors.effect[cells.h + 1, cells.series, cells.column + cells.h + 1]
+        target = cells.column + cells.h + 1
+        effect: np.ndarray = season + COVARIATE_SHARE * regressors.effect[cells.h + 1, cells.series, target]
         return effect

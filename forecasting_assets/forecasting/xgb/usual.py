@@ -31,8 +31,8 @@ class UsualDemand:
     Attributes
     ----------
     demand
-        Demand without the share of SARIMAX's season that is taken out (`Baseline.season_share`) and without the effect
-        of known covariates, (series, weeks), in units; NaN before the first order and in unusual weeks (`cleaning`).
+        Demand without the shares of SARIMAX's season and of the effect of known covariates that are taken out
+        (`Baseline`), (series, weeks), in units; NaN before the first order and in unusual weeks (`cleaning`).
     level
         Mean demand of the last LEVEL_WEEKS weeks, (series, weeks), in units; 1 if nothing was ordered in the last
         year.

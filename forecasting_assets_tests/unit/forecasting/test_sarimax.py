@@ -1,16 +1,18 @@
 import json
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from forecasting_assets.features.calendar import calendar_features
 from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.candidates import CANDIDATES, candidate_forecasts
 from forecasting_assets.forecasting.forecast_arrays import FORECAST_COLUMNS, VALUES
 from forecasting_assets.forecasting.panel import ForecastDataError, Panel
 from forecasting_assets.forecasting.part_sample import PartSample, sample_parts
-from forecasting_assets.forecasting.rolling import MAX_GROWTH
+from forecasting_assets.forecasting.rolling import MAX_GROWTH, error_scales
 from forecasting_assets.forecasting.sarimax import SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
@@ -18,7 +20,17 @@ from forecasting_assets.weeks import add_weeks
 from forecasting_assets_tests.support.market import FIRST, market
 
 SETTINGS = ForecastingSettings()
-HISTORY = market(weeks=120)
+COUNTRIES = ("DE",)
+
+
+def with_holidays(history):
+    """Halve the demand of weeks with a public holiday."""
+    days = calendar_features(history["week"].dt.date.unique(), COUNTRIES).set_index("week")["holidays"]
+    factor = np.where(history["week"].map(days) > 0, 0.5, 1.0)
+    return history.assign(quantity=np.ceil(history["quantity"] * factor))
+
+
+HISTORY = with_holidays(market(weeks=120))
 TOTALS = GroupTotals.from_history(HISTORY)
 FITTED = add_weeks(FIRST, 92)
 ORIGINS = [add_weeks(FITTED, w) for w in range(24)]
@@ -29,7 +41,9 @@ KEYS = ["part_id", "region", "origin_week", "horizon"]
 def model():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return sarimax.fit(HISTORY, TOTALS, FITTED, 8, SETTINGS)
+        fitted = sarimax.fit(HISTORY, TOTALS, FITTED, 8, SETTINGS, COUNTRIES)
+    assert fitted.holidays is not None
+    return fitted
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +107,7 @@ def test_every_active_series_has_every_horizon_and_valid_values(forecasts):
 @pytest.mark.parametrize("history_weeks", [78, 156])
 def test_a_single_week_has_the_same_forecasts_as_in_a_range(history_weeks):
     settings = ForecastingSettings(history_weeks=history_weeks)
-    model = sarimax.fit(HISTORY, TOTALS, FITTED, 8, settings)
+    model = sarimax.fit(HISTORY, TOTALS, FITTED, 8, settings, COUNTRIES)
     forecasts = sarimax.predict(model, HISTORY, TOTALS, ORIGINS, settings)
     for origin in (ORIGINS[0], ORIGINS[3], ORIGINS[-1]):
         known = HISTORY[HISTORY["week"] <= str(origin)]
@@ -104,7 +118,7 @@ def test_a_single_week_has_the_same_forecasts_as_in_a_range(history_weeks):
 def test_the_order_of_rows_and_origins_does_not_matter(forecasts):
     shuffled = HISTORY.sample(frac=1, random_state=0)
     totals = GroupTotals.from_history(shuffled)
-    model = sarimax.fit(shuffled, totals, FITTED, 8, SETTINGS)
+    model = sarimax.fit(shuffled, totals, FITTED, 8, SETTINGS, COUNTRIES)
     same(sarimax.predict(model, shuffled, totals, ORIGINS[::-1], SETTINGS), forecasts)
 
 
@@ -116,7 +130,7 @@ def test_history_before_its_window_does_not_matter():
     predicted = []
     for history in (cut, HISTORY):
         totals = GroupTotals.from_history(history)
-        model = sarimax.fit(history, totals, FITTED, 8, settings)
+        model = sarimax.fit(history, totals, FITTED, 8, settings, COUNTRIES)
         predicted.append(sarimax.predict(model, history, totals, ORIGINS, settings))
     same(*predicted)
 
@@ -128,7 +142,7 @@ def test_nothing_after_the_origin_changes_a_forecast(forecasts, last, poison):
     new = HISTORY[after].assign(part_id="NEW", quantity=poison)
     poisoned = pd.concat([HISTORY.assign(quantity=HISTORY["quantity"].mask(after, poison)), new])
     totals = GroupTotals.from_history(poisoned)
-    model = sarimax.fit(poisoned, totals, FITTED, 8, SETTINGS)
+    model = sarimax.fit(poisoned, totals, FITTED, 8, SETTINGS, COUNTRIES)
     predicted = sarimax.predict(model, poisoned, totals, ORIGINS, SETTINGS)
     until = [t[t["origin_week"] <= str(ORIGINS[last])] for t in (predicted, forecasts)]
     same(*until)
@@ -162,7 +176,7 @@ def test_a_model_restored_from_json_gives_the_same_forecasts(model, forecasts):
 def test_units_do_not_matter(forecasts):
     dozens = HISTORY.assign(quantity=HISTORY["quantity"] / 12)
     totals = GroupTotals.from_history(dozens)
-    model = sarimax.fit(dozens, totals, FITTED, 8, SETTINGS)
+    model = sarimax.fit(dozens, totals, FITTED, 8, SETTINGS, COUNTRIES)
     predicted = sarimax.predict(model, dozens, totals, ORIGINS, SETTINGS)
     same(predicted.assign(**predicted[VALUES] * 12), forecasts)
 
@@ -170,7 +184,7 @@ def test_units_do_not_matter(forecasts):
 def test_invalid_demand_names_column_and_value():
     bad = HISTORY.assign(quantity=-1.0)
     with pytest.raises(ForecastDataError, match=r"quantity: -1\.0"):
-        sarimax.fit(bad, TOTALS, FITTED, 8, SETTINGS)
+        sarimax.fit(bad, TOTALS, FITTED, 8, SETTINGS, COUNTRIES)
 
 
 @pytest.mark.filterwarnings("error")
@@ -408,3 +422,27 @@ def test_an_absurd_quantity_a_year_ago_changes_no_other_series():
     )
     np.testing.assert_allclose(other[1:], usual[1:], rtol=0.05)
     np.testing.assert_allclose(other[0], usual[0], rtol=0.25)
+
+
+def test_the_scale_of_errors_is_learned_for_each_horizon():
+    """The errors of a random walk grow with the horizon, those of noise around a level do not."""
+    rng = np.random.default_rng(8)
+    walks = 100 * np.exp(np.cumsum(rng.normal(0, 0.03, (20, 150)), axis=1))
+    noise = 100 * rng.lognormal(0, 0.1, (20, 150))
+    history = table_of(np.concatenate([walks, noise]))
+    totals, week = GroupTotals.from_history(history), add_weeks(FIRST, 149)
+    model = sarimax.fit(history, totals, week, 8, SETTINGS)
+    panel = Panel.from_history(history, add_weeks(week, 1 - SETTINGS.history_weeks), week)
+    rolling = sarimax.rolling_forecasts(model, panel, totals)
+    scales = error_scales(rolling, model.error_by_horizon, model.spread)
+    growth = scales[:, -1, -1] / scales[:, -1, 0]
+    assert np.median(growth[:20]) > 1.5 * np.median(growth[20:])
+    np.testing.assert_allclose(
+        scales[:, 0], scales[:, :1, 0] * (model.error_by_horizon / model.error_by_horizon[0])
+    )
+
+    column = np.arange(rolling.error.shape[1])[:, None]
+    later = replace(rolling, error=np.where(column > 180, 9.0, rolling.error))
+    poisoned = error_scales(later, model.error_by_horizon, model.spread)
+    np.testing.assert_array_equal(poisoned[:, :181], scales[:, :181])
+    assert (poisoned[:, -1] > scales[:, -1]).all()

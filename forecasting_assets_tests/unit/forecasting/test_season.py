@@ -11,6 +11,7 @@ from forecasting_assets.forecasting.season import (
     PRIOR,
     GroupTotals,
     deviations,
+    first_peaks,
     fit_season,
     past_deviations,
     season_components,
@@ -224,7 +225,7 @@ def first_season(known_weeks: int, component: str = "category") -> tuple[np.ndar
 
 def test_a_large_deviation_of_a_first_season_recurs_and_a_usual_one_as_fitted():
     past, ahead = first_season(YEAR_WEEKS - 8)
-    season = shared_season(past, ORDINARY, ahead[0] - 1, FREQUENT)[0, ahead]
+    season = shared_season(past, ORDINARY, ahead[0] - 1, FREQUENT, FREQUENT)[0, ahead]
     assert season[4] == pytest.approx(0.9 * 0.5, rel=0.01)
     assert (np.abs(np.delete(season, 4)) > 0.4 * 0.1).all()
     assert (np.abs(np.delete(season, 4)) < 0.8 * 0.1).all()
@@ -233,8 +234,26 @@ def test_a_large_deviation_of_a_first_season_recurs_and_a_usual_one_as_fitted():
 @pytest.mark.parametrize(("component", "recurring"), [("category", 0.9), ("part", 0.4)])
 def test_a_large_deviation_recurs_for_a_rarely_ordered_part_only_if_its_category_has_it(component, recurring):
     past, ahead = first_season(YEAR_WEEKS - 8, component)
-    season = shared_season(past, ORDINARY, ahead[0] - 1, ~FREQUENT)[0, ahead]
+    season = shared_season(past, ORDINARY, ahead[0] - 1, FREQUENT, ~FREQUENT)[0, ahead]
     assert season[4] == pytest.approx(recurring * 0.5, rel=0.01)
+
+
+def test_a_peak_of_a_first_season_recurs_without_any_other_season():
+    past, ahead = first_season(YEAR_WEEKS - 8)
+    peaks = first_peaks(past, ahead[0] - 1, FREQUENT)[0, ahead]
+    assert peaks[4] == pytest.approx(0.9 * 0.5, rel=0.01)
+    assert (np.abs(np.delete(peaks, 4)) < 0.1 * 0.1).all()
+
+
+@pytest.mark.parametrize(
+    ("known_weeks", "component", "sparse"),
+    [(YEAR_WEEKS, "category", False), (YEAR_WEEKS - 8, "part", False), (YEAR_WEEKS - 8, "category", True)],
+)
+def test_no_peak_recurs_after_a_year_nor_of_a_part_alone_nor_of_a_rarely_ordered_category(
+    known_weeks, component, sparse
+):
+    past, ahead = first_season(known_weeks, component)
+    assert not first_peaks(past, ahead[0] - 1, np.array([sparse])).any()
 
 
 def test_a_part_is_sparse_only_if_it_is_rarely_ordered_in_all_regions_together():
@@ -268,7 +287,7 @@ def test_a_part_is_sparse_only_if_it_is_rarely_ordered_in_all_regions_together()
 
 def test_a_season_that_has_come_round_is_as_fitted():
     past, ahead = first_season(YEAR_WEEKS)
-    season = shared_season(past, ORDINARY, ahead[0] - 1, FREQUENT)
+    season = shared_season(past, ORDINARY, ahead[0] - 1, FREQUENT, FREQUENT)
     np.testing.assert_allclose(season, 0.4 * past[COMPONENTS.index("category")])
 
 
@@ -276,5 +295,7 @@ def test_what_is_usual_does_not_depend_on_later_weeks():
     past, ahead = first_season(YEAR_WEEKS - 8)
     poisoned = past.copy()
     poisoned[..., ahead[5] :] = 5.0
-    both = [shared_season(p, ORDINARY, ahead[0] - 1, FREQUENT)[0, ahead[:5]] for p in (past, poisoned)]
+    both = [
+        shared_season(p, ORDINARY, ahead[0] - 1, FREQUENT, FREQUENT)[0, ahead[:5]] for p in (past, poisoned)
+    ]
     np.testing.assert_array_equal(*both)

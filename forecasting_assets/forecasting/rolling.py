@@ -239,15 +239,6 @@ def forecast_every_week(
     first = panel.first_order
     outlier = outliers(panel.demand, season.fitted_at, panel.corrections)
     scale = mean_demand(np.where(outlier, 0.0, panel.demand), season.fitted_at)
-    coefficients = season.coefficients[is_sparse(panel.demand, season.fitted_at).astype(int)]
-    of_parts, part = panel.part_totals()
-    sparse_part = is_sparse(of_parts, season.fitted_at)[part]
-    sparse = season.sparse_category, sparse_part
-
-    def shared_and_own(of: Season) -> list[np.ndarray]:
-        shared = shared_season(of.past, coefficients, of.fitted_at, *sparse)
-        return [shared, np.where(np.isnan(of.own), shared, of.own)]
-
     endog = np.where(outlier, np.nan, to_log_scale(panel.demand, scale))
     cleaned = endog.copy()
     if season.holidays is not None:
@@ -255,9 +246,7 @@ def forecast_every_week(
     if regressors is not None:
         cleaned -= regressors.past
     chunks = [slice(begin, begin + CHUNK_SERIES) for begin in range(0, n, CHUNK_SERIES)]
-    ordinary = season.without_holidays()
-    peaks = first_peaks(ordinary.past, season.fitted_at, season.sparse_category)
-    seasons, with_holidays = [*shared_and_own(ordinary), peaks], shared_and_own(season)
+    seasons, with_holidays = _seasons(panel, season)
     forecasts: Iterable[np.ndarray] = (
         _with_each_season(cleaned[c], [offset[c] for offset in seasons], first[c], horizon) for c in chunks
     )
@@ -295,6 +284,24 @@ def forecast_every_week(
     return RollingForecasts(
         endog, scale, pattern, highest, ahead, location, error, weights, regressors=regressors
     )
+
+
+def _seasons(panel: Panel, season: Season) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return the shared season, the own one and none, and the first two with the holidays of earlier years.
+
+    Each is (series, weeks + horizon). The first three are without these holidays; none still has `first_peaks`.
+    """
+    coefficients = season.coefficients[is_sparse(panel.demand, season.fitted_at).astype(int)]
+    of_parts, part = panel.part_totals()
+    sparse = season.sparse_category, is_sparse(of_parts, season.fitted_at)[part]
+
+    def shared_and_own(of: Season) -> list[np.ndarray]:
+        shared = shared_season(of.past, coefficients, of.fitted_at, *sparse)
+        return [shared, np.where(np.isnan(of.own), shared, of.own)]
+
+    without = season.without_holidays()
+    peaks = first_peaks(without.past, season.fitted_at, season.sparse_category)
+    return [*shared_and_own(without), peaks], shared_and_own(season)
 
 
 def _with_each_season(

@@ -385,9 +385,9 @@ def first_peaks(past: np.ndarray, fitted_at: int, sparse_category: np.ndarray) -
     """Return the peaks of the first year of each series that also recur in a series without any other season.
 
     In the first year in which a season is known, ordinary weeks may show that demand has none. They say nothing of
-    weeks such as Christmas: RECURRING times a deviation of the category that is much larger than its usual ones is
-    expected to recur all the same, unless the category is rarely ordered. Later years show by themselves whether it
-    does, and there are no such peaks.
+    weeks such as Christmas: RECURRING times a deviation of the category that is much larger than its usual ones, and
+    that the part of the series has as well, is expected to recur all the same, unless the category is rarely ordered.
+    Later years show by themselves whether it does, and there are no such peaks.
 
     Parameters
     ----------
@@ -403,9 +403,14 @@ def first_peaks(past: np.ndarray, fitted_at: int, sparse_category: np.ndarray) -
     numpy.ndarray
         (series, weeks), logarithmic.
     """
-    deviation = np.where(sparse_category[:, None], 0.0, past[COMPONENTS.index("category")])
+    category, beyond = (past[COMPONENTS.index(name)] for name in ("category", "part"))
+    deviation = np.where(sparse_category[:, None], 0.0, category)
     relative = _relative_in_first_year(deviation, fitted_at)
-    peaks: np.ndarray = -np.expm1(-((relative / PEAK) ** 4)) * RECURRING * deviation
+    shared = np.divide(category + beyond, category, out=np.zeros_like(category), where=category != 0)
+    # A part need not have all of the peak, as its deviations are noisy, but about half of it.
+    peaks: np.ndarray = (
+        -np.expm1(-((relative / PEAK) ** 4)) * np.clip(2 * shared, 0.0, 1.0) * RECURRING * deviation
+    )
     return peaks
 
 

@@ -245,6 +245,15 @@ def test_a_peak_of_a_first_season_recurs_without_any_other_season():
     assert (np.abs(np.delete(peaks, 4)) < 0.1 * 0.1).all()
 
 
+@pytest.mark.parametrize(("of_part", "recurring"), [(0.3, 0.9), (0.1, 0.36), (0.0, 0.0), (-0.2, 0.0)])
+def test_a_part_that_had_less_than_half_of_the_peak_of_its_category_repeats_less_of_it(of_part, recurring):
+    """The order of one large part may be the peak of a small category."""
+    past, ahead = first_season(YEAR_WEEKS - 8)
+    past[COMPONENTS.index("part"), 0, -4] = of_part - 0.5
+    peaks = first_peaks(past, ahead[0] - 1, FREQUENT)[0, ahead]
+    assert peaks[4] == pytest.approx(recurring * 0.5, abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("known_weeks", "component", "sparse"),
     [(YEAR_WEEKS, "category", False), (YEAR_WEEKS - 8, "part", False), (YEAR_WEEKS - 8, "category", True)],

@@ -229,7 +229,7 @@ def main() -> None:
     evals = options.evals.absolute()
     slow_every = 0 if SLOW in names else options.arima_every
     compared = (
-        "The platform through its command line compared with peers, on the data sets of the yardstick, where one "
+        "The platform through its command line compared with peers, on {of} data sets of the yardstick, where one "
         "has a plan without it and with it. Platform: forecasts of all weeks from "
         f"{WARM_UP_WEEKS} weeks before the first origin, from which the combined forecast learns its weights; "
         f"peers: the origins only, {options.threads} thread{'s' * (options.threads > 1)}. Failed: series and "
@@ -238,7 +238,8 @@ def main() -> None:
         "origin."
     )
     parts: list[str] = []
-    for name in options.data.split(",") if options.data else data_sets(evals):
+    chosen = options.data.split(",") if options.data else data_sets(evals)
+    for number, name in enumerate(chosen, start=1):
         yardstick = Yardstick(evals, name, options.every)
         for with_plan in [False, True] if yardstick.has_plan else [False]:
             # What peers forecast is compared with the platform without the plan, which they do not use.
@@ -249,7 +250,8 @@ def main() -> None:
             parts += made
         # After every data set: what was measured in hours outlives a run that is stopped.
         if not options.data and options.every == 1:
-            results.section("accuracy", "Accuracy", compared, PACKAGES, parts, "once, in one go")
+            text = compared.replace("{of}", f"{number} of the {len(chosen)}")
+            results.section("accuracy", "Accuracy", text, PACKAGES, parts, "once, in one go")
 
 
 def compare(

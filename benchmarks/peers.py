@@ -139,7 +139,8 @@ def mlforecast(models: dict[str, Any]) -> Any:
 def recursive(name: str, threads: int, intervals: bool = True) -> Peer:
     """Return one global model of mlforecast, applied recursively.
 
-    Its conformal intervals are from four windows, or from as many as the longest series has; Naive if that is one.
+    Its conformal intervals are from four windows, or from as many as the longest series has. Naive takes its place
+    where there are fewer than two.
     """
 
     def forecast(history: pd.DataFrame, horizon: int) -> pd.DataFrame:
@@ -147,8 +148,8 @@ def recursive(name: str, threads: int, intervals: bool = True) -> Peer:
 
         forecaster = mlforecast({name: regressor(name, threads)})
         weeks = history.groupby("unique_id")["ds"].transform("size")
-        n_windows = min(4, (weeks.max() - 2) // horizon)
-        if n_windows < 2:
+        n_windows = min(4, (weeks.max() - 2) // horizon) if intervals else 0
+        if intervals and n_windows < 2:
             return statistical("Naive", threads)(history, horizon)
         windows = PredictionIntervals(n_windows=n_windows, h=horizon) if intervals else None
         enough = weeks > n_windows * horizon + 1

@@ -1,14 +1,15 @@
-"""The effect of public holidays on the demand of each category, where they fall into another week than before.
+"""The effect of public holidays on the demand of each category.
 
-The season of earlier years contains their holidays. So the effect of those is taken out of it, and that of the holidays
-of the target week is added: Easter moves, and Christmas falls on another day of the week. The regressors are the number
-of holidays in the week itself, in the next week and in the previous week, for each country. Their coefficients are
-fitted to the difference between the demand of whole categories and their season, which only holidays that have moved
-explain; a holiday that never moves is left to the season.
+Easter moves, and Christmas falls on another day of the week, but the season of earlier years contains their holidays
+where they were then. So the effect of these is taken out of the season, and that of the holidays of the target week is
+added. The regressors are the number of holidays in the week itself, in the next week and in the previous week, for each
+country; all holidays of a country count alike. Their coefficients are fitted to the difference between the demand of
+whole categories and their season, which only holidays that have moved explain.
 
 Few weeks of a history have moved holidays, and something else may have happened in them. Therefore the coefficients are
-shrunk by the ridge penalty that is best in cross-validation, which leaves out four weeks at a time. If none is clearly
-better than no effect, there is none. The coefficients of all categories together are the prior of each one.
+shrunk by the ridge penalty that is best in cross-validation, which leaves out four weeks at a time. First all
+categories together are fitted: if no penalty is clearly better than no effect, there is none. Each category starts from
+the result, or from no effect where that is better, and gets coefficients of its own if these are clearly better still.
 
 References
 ----------
@@ -34,9 +35,9 @@ from forecasting_assets.weeks import add_weeks
 NEIGHBOURS = (1, 0, -1)
 #: Number of successive weeks that cross-validation leaves out together: those around Easter, for example.
 BLOCK_WEEKS = 4
-#: Ridge penalties to choose from, relative to the mean square of the regressors.
+#: Ridge penalties to choose from, relative to the sum of squares of a regressor over all weeks, on average.
 PENALTIES = np.array([0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0])
-#: The squared error in cross-validation has to fall by so many of its standard errors, and by this share of it.
+#: In cross-validation the squared error has to fall by so many standard errors of the fall, and by this share of it.
 MIN_STANDARD_ERRORS, MIN_GAIN = 1.0, 0.05
 #: Number of weeks with a season below which no effect is estimated.
 MIN_WEEKS = 8
@@ -60,7 +61,7 @@ class HolidayEffect:
         Coefficients of all categories together: change of log demand per holiday, (countries * NEIGHBOURS,), country by
         country in the order of NEIGHBOURS.
     by_category
-        Coefficients of each category, in the same order.
+        Coefficients of each category, likewise.
     """
 
     countries: tuple[str, ...]
@@ -69,7 +70,7 @@ class HolidayEffect:
 
     @classmethod
     def fit(cls, panel: Panel, countries: tuple[str, ...]) -> "HolidayEffect | None":
-        """Fit the coefficients to all weeks of `panel`; None if there is no effect on any category.
+        """Fit the coefficients to all weeks of `panel`.
 
         Parameters
         ----------
@@ -77,6 +78,11 @@ class HolidayEffect:
             Series of the categories, without the effect of known covariates.
         countries
             ISO 3166 codes of the countries whose holidays are counted.
+
+        Returns
+        -------
+        HolidayEffect or None
+            The effect; None if there is none on any category.
         """
         countries = tuple(dict.fromkeys(countries))
         if not countries:
@@ -93,7 +99,7 @@ class HolidayEffect:
         weight = np.where(known & (weeks >= MIN_WEEKS)[:, None], steady[:, None], 0.0)
         share = weight / np.maximum(weight.sum(axis=0), 1e-9)
         mean_x, mean_y = np.einsum("gt,gtk->tk", share, x), (share * y).sum(axis=0)
-        overall = _shrunk(mean_x, mean_y, weight.max(axis=0) > 0, np.zeros(x.shape[2]))
+        overall = _shrunk(mean_x, mean_y, np.asarray((weight > 0).any(axis=0)), np.zeros(x.shape[2]))
         by_category = {
             str(name): _shrunk(x[row], y[row], known[row], overall) for row, name in enumerate(names)
         }
@@ -103,7 +109,7 @@ class HolidayEffect:
     def on(
         self, panel: Panel, totals: GroupTotals, fitted_at: int, horizon: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the effect of the holidays of each week, and that of the holidays that its season contains.
+        """Return the effect of holidays in each week, and the effect that the past deviations of its category contain.
 
         Parameters
         ----------
@@ -165,9 +171,10 @@ def _counts(first: date, n_weeks: int, countries: tuple[str, ...]) -> np.ndarray
 
 
 def _earlier(counts: np.ndarray, deviation: np.ndarray, horizon: int) -> np.ndarray:
-    """Return the counts in the years that the season of each group is from: (groups, weeks + horizon, columns).
+    """Return the typical counts of the years that the season of each group is from.
 
-    `counts` is (weeks + horizon, columns), `deviation` (groups, weeks). Both are NaN where unknown.
+    `counts` is (weeks + horizon, columns), `deviation` (groups, weeks), NaN where unknown. The result is
+    (groups, weeks + horizon, columns), NaN where no year before is known.
     """
     known, n_weeks = np.isfinite(deviation), deviation.shape[1]
     of_columns = [past_deviations(np.where(known, of[:n_weeks], np.nan), horizon) for of in counts.T]

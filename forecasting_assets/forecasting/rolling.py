@@ -196,8 +196,8 @@ class Season:
     sparse_category
         Whether the category of each series is rarely ordered, (series,).
     holidays
-        Effect of public holidays, and that of those of the years that the season is from, on log demand:
-        (series, weeks + horizon) each. None if there is none.
+        Effect of public holidays on log demand in each week, and the effects that the season of the week contains: that
+        of the category and the own one. (series, weeks + horizon) each; None if there is none.
     weights
         Prior weights of the seasons, by category; None to learn them.
     """
@@ -207,17 +207,20 @@ class Season:
     coefficients: np.ndarray
     fitted_at: int
     sparse_category: np.ndarray
-    holidays: tuple[np.ndarray, np.ndarray] | None = None
+    holidays: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
     weights: SeasonWeights | None = None
 
     def without_holidays(self) -> "Season":
-        """Return the season without the holidays of the years that it is from."""
+        """Return the season without the holidays of the years that it is from.
+
+        A region is taken to have the effect of the category of the series.
+        """
         if self.holidays is None:
             return self
-        earlier = self.holidays[1]
+        _, earlier, of_own = self.holidays
         past, of_group = self.past.copy(), [COMPONENTS.index("category"), COMPONENTS.index("region")]
         past[of_group] = np.where(past[of_group] != 0, past[of_group] - earlier, 0.0)
-        return replace(self, past=past, own=self.own - earlier)
+        return replace(self, past=past, own=self.own - of_own)
 
 
 def is_sparse(demand: np.ndarray, fitted_at: int) -> np.ndarray:

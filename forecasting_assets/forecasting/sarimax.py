@@ -4,7 +4,7 @@ Demand is taken on a logarithmic scale. The season (`season.py`) is an exogenous
 whose coefficients are fitted to all series, the one that the series shows by itself, or none. The rest of a series is
 forecast by a set of ARIMA models (`candidates.py`) that contains the classical ones. Models and seasons are averaged by
 how well each did out of sample for that series (`rolling.py`). Outliers and closures are left out (`cleaning.py`).
-Public holidays that fall into another week than in earlier years are a second regressor (`holiday_effect.py`).
+Public holidays are a second regressor, as they fall into other weeks than in the years before (`holiday_effect.py`).
 
 The distribution is that of past out-of-sample errors of similar series, scaled to the errors of this one, so no normal
 distribution is assumed; series that are rarely ordered are blended with the distribution of their own last year
@@ -91,7 +91,7 @@ class SarimaxModel:
     season_weights
         Prior weights of the seasons, by category.
     holidays
-        The effect of public holidays that move from year to year. None if there is none.
+        The effect of public holidays, estimated from those that moved. None if there is none.
     effect
         The effect of known covariates, of a model that uses them.
     planned
@@ -313,6 +313,11 @@ def _season(
         coefficients = np.stack(
             [fit_season(past[:, sparse == c, :n_weeks], deviation[sparse == c]) for c in (False, True)]
         )
+    effects = None
+    if holidays:
+        now, earlier = holidays.on(panel, totals, fitted_at, horizon)
+        known = np.where(np.isfinite(deviation), now[:, : deviation.shape[1]], np.nan)
+        effects = now, earlier, np.nan_to_num(own_season(known, horizon))
     code, names = pd.factorize(panel.series["part_category"])
     of_categories = totals.demand("part_category", pd.Index(names), panel)
     return Season(
@@ -321,7 +326,7 @@ def _season(
         coefficients=coefficients,
         fitted_at=fitted_at,
         sparse_category=is_sparse(of_categories, fitted_at)[code],
-        holidays=holidays.on(panel, totals, fitted_at, horizon) if holidays else None,
+        holidays=effects,
         weights=weights,
     )
 

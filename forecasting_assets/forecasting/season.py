@@ -386,8 +386,8 @@ def first_peaks(past: np.ndarray, fitted_at: int, sparse_category: np.ndarray) -
 
     In the first year in which a season is known, ordinary weeks may show that demand has none. They say nothing of
     weeks such as Christmas: RECURRING times a deviation of the category that is much larger than its usual ones, and
-    that the part of the series has as well, is expected to recur all the same, unless the category is rarely ordered.
-    Later years show by themselves whether it does, and there are no such peaks.
+    that the part of the series shared if it had begun, is expected to recur all the same, unless the category is rarely
+    ordered. Later years show by themselves whether it does, and there are no such peaks.
 
     Parameters
     ----------
@@ -415,7 +415,7 @@ def first_peaks(past: np.ndarray, fitted_at: int, sparse_category: np.ndarray) -
 
 
 def _relative_in_first_year(deviation: np.ndarray, fitted_at: int) -> np.ndarray:
-    """Past deviations (series, weeks) relative to the usual ones; zero where a season is known for over a year."""
+    """Past deviations (series, weeks) relative to the usual ones; zero where a whole year of them is known."""
     until = deviation[:, : fitted_at + 1]
     known = (until != 0).sum(axis=1, keepdims=True)
     usual = np.sqrt((until**2).sum(axis=1, keepdims=True) / np.maximum(known, 1))

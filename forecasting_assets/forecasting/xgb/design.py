@@ -13,7 +13,7 @@ from forecasting_assets.weeks import YEAR_WEEKS, add_weeks_to_all
 
 #: Weeks before the origin whose demand is a feature.
 LAGS = (*range(9), 13, 26)
-#: Demand without season and covariates, relative to the level of the series (`usual`).
+#: Demand without the shares of season and covariates that `Baseline` takes out, relative to the level (`usual`).
 DEMAND = [*(f"lag_{k}" for k in LAGS), *(f"mean_{k}" for k in MEAN_WEEKS)]
 #: Standard deviations of the feature table, in volatilities.
 DEVIATIONS = ["std_13", "std_52"]

@@ -200,7 +200,7 @@ def fit(
     settings
         Settings of the forecasts.
     countries
-        ISO 3166 codes of the countries whose public holidays are a feature.
+        ISO 3166 codes of the countries whose public holidays matter.
 
     Raises
     ------

@@ -12,7 +12,9 @@ from forecasting_assets.features.calendar import calendar_features
 from forecasting_assets.forecasting import holiday_effect, sarimax
 from forecasting_assets.forecasting.cleaning import Corrections
 from forecasting_assets.forecasting.holiday_effect import HolidayEffect
+from forecasting_assets.forecasting.model import ModelContext, ModelData
 from forecasting_assets.forecasting.panel import Panel
+from forecasting_assets.forecasting.registry import Sarimax
 from forecasting_assets.forecasting.sarimax import SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
@@ -97,14 +99,8 @@ def test_a_new_category_has_the_effect_of_all():
 
 
 def test_a_category_without_effect_does_not_get_that_of_all():
-    both = pd.concat(
-        [
-            shops(-0.3, category="closed", seed=seed).assign(part_id=lambda t: t["part_id"] + "x")
-            for seed in (1,)
-        ]
-        + [shops(0.0, noise=0.02, category="open", seed=2)],
-        ignore_index=True,
-    )
+    closed, open_ = shops(-0.3, category="closed"), shops(0.0, noise=0.02, category="open", seed=2)
+    both = pd.concat([closed, open_], ignore_index=True)
     found = fit(both)
     assert found.by_category["closed"][1] < -0.2
     assert abs(found.by_category["open"]).max() < 0.05
@@ -116,6 +112,7 @@ def test_a_panel_without_series_has_no_effect():
         panel_of(history.iloc[:0]), GroupTotals.from_history(history), WEEKS - 1, HORIZON
     )
     assert effect.shape == earlier.shape == (0, WEEKS + HORIZON)
+    assert fit(history.iloc[:0]) is None
 
 
 def test_a_country_named_twice_counts_once():
@@ -162,6 +159,35 @@ def test_the_forecast_follows_a_holiday_that_moves(noise):
     place = easter - weeks
     assert error[GERMANY][place] < 0.6 * error[()][place]
     assert error[GERMANY].max() < 0.15
+
+
+def test_a_holiday_that_has_moved_away_is_taken_out_of_the_season():
+    """Each series has a strong season of its own, so that no forecast can do without that of last year."""
+    rng = np.random.default_rng(7)
+    weeks = next(week for week in range(112, len(DAYS)) if DAYS[week - 52] and not DAYS[week]) - 2
+    season = 0.6 * np.sin(2 * np.pi * (np.arange(len(DAYS)) / 52 + rng.uniform(0, 1, (60, 1))))
+    history = shops(-0.3, series=60)
+    history["quantity"] *= np.exp(season[:, :WEEKS]).ravel()
+    usual = np.exp(season)[:, weeks : weeks + 4] * 100 * np.exp(-0.3 * DAYS[weeks : weeks + 4])
+    known = history[history["week"] <= pd.Timestamp(add_weeks(FIRST, weeks - 1))]
+    error = {}
+    for countries in ((), GERMANY):
+        table = forecast(known, countries, weeks)
+        order = pd.Index([f"shops{row}" for row in range(60)])
+        q50 = table.pivot(index="part_id", columns="horizon", values="q50").reindex(order).to_numpy()[:, :4]
+        error[countries] = np.log(q50 / usual).mean(axis=0)
+    moved_away = 2
+    assert error[()][moved_away] < -0.08
+    assert abs(error[GERMANY][moved_away]) < 0.05
+
+
+def test_the_models_of_the_platform_use_the_countries_of_the_settings():
+    history, week = shops(-0.2, series=4), add_weeks(FIRST, WEEKS - 1)
+    data = ModelData(pd.DataFrame(), history, GroupTotals.from_history(history))
+    context = ModelContext(HORIZON, ForecastingSettings(), GERMANY)
+    fitted = Sarimax().fit(data, week, context)
+    assert fitted.holidays is not None
+    assert fitted.holidays.countries == GERMANY
 
 
 def test_saved_and_read_again_the_model_forecasts_the_same():

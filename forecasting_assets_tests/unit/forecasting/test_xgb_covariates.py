@@ -84,3 +84,15 @@ def test_no_demand_stays_none_whatever_the_plan(model, history):
     np.testing.assert_allclose(base.in_units(lowest - 1, cells), none, atol=1e-9)
     units = np.arange(1.0, len(NOW) + 1)
     np.testing.assert_allclose(base.in_units(base.relative(units, cells), cells), units, rtol=1e-6)
+
+
+def test_half_of_the_effect_of_covariates_is_taken_out_and_added_again(model, history):
+    base = model.planned.baseline(history, TOTALS, WEEK, SETTINGS)
+    cells = base.cells(NOW, np.full(len(NOW), 2))
+    effect = base.rolling.regressors.effect[2, cells.series, cells.column + 2]
+    assert (effect != 0).any()
+    units = np.full(len(cells), 10.0)
+    expected = units * np.exp(-base.season_share * cells.of(base.rolling.season) - 0.5 * effect)
+    relative = base.relative(units, cells)
+    np.testing.assert_allclose(relative, base.usual.relative(expected, cells.series, cells.column))
+    np.testing.assert_allclose(base.in_units(relative, cells), units)

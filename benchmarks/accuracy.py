@@ -228,15 +228,6 @@ def main() -> None:
         parser.error(f"--peers {', '.join(unknown)}: choose among {', '.join(peers.PEERS)}")
     evals = options.evals.absolute()
     slow_every = 0 if SLOW in names else options.arima_every
-    compared = (
-        "The platform through its command line compared with peers, on {of} data sets of the yardstick, where one "
-        "has a plan without it and with it. Platform: forecasts of all weeks from "
-        f"{WARM_UP_WEEKS} weeks before the first origin, from which the combined forecast learns its weights; "
-        f"peers: the origins only, {options.threads} thread{'s' * (options.threads > 1)}. Failed: series and "
-        "origins without a forecast, scored as zero; WAPE and bias in %; pinball is scaled. Best listed peer: of "
-        f"each metric, in peer_scores.csv of the yardstick. {MEAN_OF_TWO}: the best two by pinball at an earlier "
-        "origin."
-    )
     parts: list[str] = []
     chosen = options.data.split(",") if options.data else data_sets(evals)
     for number, name in enumerate(chosen, start=1):
@@ -250,8 +241,21 @@ def main() -> None:
             parts += made
         # After every data set: what was measured in hours outlives a run that is stopped.
         if not options.data and options.every == 1:
-            text = compared.replace("{of}", f"{number} of the {len(chosen)}")
-            results.section("accuracy", "Accuracy", text, PACKAGES, parts, "once, in one go")
+            compared = description(f"{number} of the {len(chosen)}", options.threads)
+            results.section("accuracy", "Accuracy", compared, PACKAGES, parts, "once, in one go")
+
+
+def description(of: str, threads: int) -> str:
+    """Describe what is compared, on `of` data sets, with so many threads for every peer."""
+    return (
+        f"The platform through its command line compared with peers, on {of} data sets of the yardstick, where one "
+        "has a plan without it and with it. Platform: forecasts of all weeks from "
+        f"{WARM_UP_WEEKS} weeks before the first origin, from which the combined forecast learns its weights; "
+        f"peers: the origins only, {threads} thread{'s' * (threads > 1)}. Failed: series and "
+        "origins without a forecast, scored as zero; WAPE and bias in %; pinball is scaled. Best listed peer: of "
+        f"each metric, in peer_scores.csv of the yardstick. {MEAN_OF_TWO}: the best two by pinball at an earlier "
+        "origin."
+    )
 
 
 def compare(

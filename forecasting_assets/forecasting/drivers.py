@@ -101,7 +101,7 @@ def _units(model: XgbModel, features: pd.DataFrame, base: Baseline) -> np.ndarra
     per_step = np.zeros(len(cells))
     np.divide(after - start, change, out=per_step, where=np.abs(change) > 1e-9)
     units = by_driver * per_step[:, None]
-    # The trees start from the level with season and plan.
+    # The trees start from the level with the shares of season and plan that were taken out of demand.
     level = base.usual.level[cells.series, cells.column]
     with_season = level * np.exp(base.season_share * cells.of(base.rolling.season))
     units[:, names.index(SEASON_DRIVER)] += with_season - level

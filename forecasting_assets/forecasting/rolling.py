@@ -180,6 +180,24 @@ class Cells:
 
 
 @dataclass(frozen=True)
+class Holidays:
+    """Effects of public holidays on log demand, (series, weeks + horizon) each.
+
+    Attributes
+    ----------
+    now
+        Effect of the holidays of each week.
+    in_groups, in_own
+        Effect of the holidays of the years that the season of the week is from, as the past deviations of the category
+        and the own season contain it.
+    """
+
+    now: np.ndarray
+    in_groups: np.ndarray
+    in_own: np.ndarray
+
+
+@dataclass(frozen=True)
 class Season:
     """The seasonal regressor and the effect of public holidays.
 
@@ -196,8 +214,7 @@ class Season:
     sparse_category
         Whether the category of each series is rarely ordered, (series,).
     holidays
-        Effect of public holidays on log demand in each week, and the effects that the season of the week contains: that
-        of the category and the own one. (series, weeks + horizon) each; None if there is none.
+        Effects of public holidays; None if there is none.
     weights
         Prior weights of the seasons, by category; None to learn them.
     """
@@ -207,7 +224,7 @@ class Season:
     coefficients: np.ndarray
     fitted_at: int
     sparse_category: np.ndarray
-    holidays: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    holidays: Holidays | None = None
     weights: SeasonWeights | None = None
 
     def without_holidays(self) -> "Season":
@@ -217,10 +234,9 @@ class Season:
         """
         if self.holidays is None:
             return self
-        _, earlier, of_own = self.holidays
         past, of_group = self.past.copy(), [COMPONENTS.index("category"), COMPONENTS.index("region")]
-        past[of_group] = np.where(past[of_group] != 0, past[of_group] - earlier, 0.0)
-        return replace(self, past=past, own=self.own - of_own)
+        past[of_group] = np.where(past[of_group] != 0, past[of_group] - self.holidays.in_groups, 0.0)
+        return replace(self, past=past, own=self.own - self.holidays.in_own)
 
 
 def is_sparse(demand: np.ndarray, fitted_at: int) -> np.ndarray:
@@ -245,7 +261,7 @@ def forecast_every_week(
     endog = np.where(outlier, np.nan, to_log_scale(panel.demand, scale))
     cleaned = endog.copy()
     if season.holidays is not None:
-        cleaned -= season.holidays[0][:, :n_weeks]
+        cleaned -= season.holidays.now[:, :n_weeks]
     if regressors is not None:
         cleaned -= regressors.past
     chunks = [slice(begin, begin + CHUNK_SERIES) for begin in range(0, n, CHUNK_SERIES)]
@@ -267,7 +283,7 @@ def forecast_every_week(
             "cnt,cnth->nth", share[:2], [_ahead(offset[c], n_weeks, horizon) for offset in with_holidays]
         )
     if season.holidays is not None:
-        location += _ahead(season.holidays[0], n_weeks, horizon)
+        location += _ahead(season.holidays.now, n_weeks, horizon)
     if regressors is not None:
         location += regressors.ahead
     location = np.maximum(location, 0.0)
@@ -303,8 +319,9 @@ def _seasons(panel: Panel, season: Season) -> tuple[list[np.ndarray], list[np.nd
         return [shared, np.where(np.isnan(of.own), shared, of.own)]
 
     without = season.without_holidays()
+    seasons = shared_and_own(without)
     peaks = first_peaks(without.past, season.fitted_at, season.sparse_category)
-    return [*shared_and_own(without), peaks], shared_and_own(season)
+    return [*seasons, peaks], seasons if without is season else shared_and_own(season)
 
 
 def _with_each_season(

@@ -49,6 +49,7 @@ from forecasting_assets.forecasting.own_history import blend_own_history
 from forecasting_assets.forecasting.panel import Panel, in_units
 from forecasting_assets.forecasting.rolling import (
     Cells,
+    Holidays,
     RollingForecasts,
     Season,
     SeasonWeights,
@@ -246,9 +247,18 @@ def _fit_panel(
     )
     smearing, young = np.ones(len(PATTERNS)), YoungLevels.fit(panel)
     model = SarimaxModel(
-        week, season.coefficients, by_horizon, spread, errors, smearing, rolling.season_weights, effect=effect
+        week,
+        season.coefficients,
+        by_horizon,
+        spread,
+        errors,
+        smearing,
+        rolling.season_weights,
+        holidays=holidays,
+        effect=effect,
+        outliers=outlying,
+        young=young,
     )
-    model = replace(model, holidays=holidays, outliers=outlying, young=young)
     return replace(model, smearing=_smearing(model, panel, rolling)), panel, rolling
 
 
@@ -317,7 +327,7 @@ def _season(
     if holidays:
         now, earlier = holidays.on(panel, totals, fitted_at, horizon)
         known = np.where(np.isfinite(deviation), now[:, : deviation.shape[1]], np.nan)
-        effects = now, earlier, np.nan_to_num(own_season(known, horizon))
+        effects = Holidays(now, earlier, np.nan_to_num(own_season(known, horizon)))
     code, names = pd.factorize(panel.series["part_category"])
     of_categories = totals.demand("part_category", pd.Index(names), panel)
     return Season(

@@ -39,6 +39,9 @@ from forecasting_assets.weeks import add_weeks, weeks_apart
 
 #: Forecasts that are judged beside those of the models.
 OTHERS = ["combined", "seasonal_naive"]
+#: What an origin counts for weights and interval widths, relative to one a week later. How good the models are changes
+#: with the season and as they learn from a longer history.
+MEMORY = 0.9
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ def rolling_backtest(
             results[week] = _backtest(week, sums, o, judged, panel, settings)
         origin = _load_origin(week, past, index, horizon) if o < n_origins else None
         if origin is not None:
-            weights = _weights(sums.known_at(o), sums.origins_at(o), len(past.models), settings)
+            weights = sums.weights_at(o, settings.weight_prior_cells)[:, 1:]
             of_series = np.moveaxis(weights, 1, 2)[:, origin.segment]
             average = weighted_average(origin.forecasts, of_series)
             combined = widen(average, sums.widths_at(o)[origin.segment], origin.booked)
@@ -172,7 +175,7 @@ def _backtest(
     origins = list(sums.errors.values())
     known = sums.known_at(o)
     parts = [
-        _report(week, sums.models, known, sums.origins_at(o), settings),
+        _report(week, sums.models, known, sums.weights_at(o, settings.weight_prior_cells)),
         step_rows(week, sums.of_steps(known), bool(sums.covariates)),
         _width_rows(week, sums.widths_at(o)),
         _home_rows(week, correlations),
@@ -219,18 +222,28 @@ class _OriginSums:
         )
         return known
 
-    def origins_at(self, o: int) -> np.ndarray:
-        """Count the origins of the window whose forecasts by all models had closed by the o-th week.
+    def weights_at(self, o: int, prior_cells: float) -> np.ndarray:
+        """Return the weights of the models that the window suggests by the o-th week.
+
+        Parameters
+        ----------
+        o
+            Number of the week.
+        prior_cells
+            As for `combination_weights`.
 
         Returns
         -------
         numpy.ndarray
-            (horizons, SEGMENTS).
+            (models, 1 + horizons, SEGMENTS); the first horizon is all horizons together.
         """
-        of_models = self.total[: len(self.models), self._first(o) : o, ..., SUMS.index("cells")]
-        judged = (of_models > 0).all(axis=0) & self._closed(o)[..., None]
-        counts: np.ndarray = judged.sum(axis=0)
-        return counts
+        n = len(self.models)
+        total, recent = self.total[:, self._first(o) : o], self._recent(o)[..., None]
+        known = _with_all_horizons((total * recent[..., None]).sum(axis=1), np.sum)
+        judged = (total[:n, ..., SUMS.index("cells")] > 0).all(axis=0)
+        origins = _with_all_horizons((judged * recent).sum(axis=0)[None], np.max)[0]
+        pair = known[n + len(OTHERS) + len(STEPS) :]
+        return combination_weights(known[:n], pair, origins, prior_cells)
 
     def of_steps(self, known: np.ndarray) -> np.ndarray:
         """Sum what is known of the steps (`known_at`) over all horizons, (STEPS, SEGMENTS, SUMS)."""
@@ -249,9 +262,12 @@ class _OriginSums:
 
     def widths_at(self, o: int) -> np.ndarray:
         """Return the factors of the interval widths that the window suggests by the o-th week, (SEGMENTS,)."""
-        closed = zip(range(self._first(o), o), self._closed(o), strict=True)
-        known = [self.ratios[n][horizons].sum(axis=0) for n, horizons in closed if n in self.ratios]
-        return width_factors(np.sum(known, axis=0), len(known)) if known else np.ones(len(SEGMENTS))
+        recent = zip(range(self._first(o), o), self._recent(o), strict=True)
+        counts = [(self.ratios[n], memory) for n, memory in recent if n in self.ratios]
+        if not counts:
+            return np.ones(len(SEGMENTS))
+        known = np.sum([np.einsum("h,h...->...", memory, of) for of, memory in counts], axis=0)
+        return width_factors(known, sum(memory.max() for _, memory in counts))
 
     def value_added_at(self, o: int) -> np.ndarray | None:
         """Sum over the window of what had closed by the o-th week, (groups, METRICS); None if there is nothing."""
@@ -271,6 +287,12 @@ class _OriginSums:
         horizons = np.arange(1, self.total.shape[2] + 1)
         closed: np.ndarray = np.arange(self._first(o), o)[:, None] + horizons <= o
         return closed
+
+    def _recent(self, o: int) -> np.ndarray:
+        """Return what each origin of the window and horizon counts by the o-th week; zero if it had not closed."""
+        age = o - 1 - np.arange(self._first(o), o)
+        recent: np.ndarray = self._closed(o) * MEMORY ** age[:, None]
+        return recent
 
 
 @dataclass(frozen=True)
@@ -372,15 +394,9 @@ def _sums_at(
     return np.stack(by_segment).reshape(len(forecasts), len(SEGMENTS), actual.shape[1], -1).swapaxes(1, 2)
 
 
-def _weights(
-    known: np.ndarray, origins: np.ndarray, models: int, settings: ForecastingSettings
-) -> np.ndarray:
-    """Weights (models, horizons, SEGMENTS) from the sums (forecasts, horizons, SEGMENTS, SUMS) of some origins.
-
-    `origins` is their number, (horizons, SEGMENTS).
-    """
-    pair = known[models + len(OTHERS) + len(STEPS) :]
-    return combination_weights(known[:models], pair, origins, settings.weight_prior_cells)
+def _with_all_horizons(by_horizon: np.ndarray, together: Callable[..., np.ndarray]) -> np.ndarray:
+    """Put all horizons together before the first of (forecasts, horizons, ...)."""
+    return np.concatenate([together(by_horizon, axis=1, keepdims=True), by_horizon], axis=1)
 
 
 def _mean_and_median(points: np.ndarray) -> np.ndarray:
@@ -390,19 +406,15 @@ def _mean_and_median(points: np.ndarray) -> np.ndarray:
     return values
 
 
-def _report(
-    week: date, models: Sequence[str], known: np.ndarray, origins: np.ndarray, settings: ForecastingSettings
-) -> pd.DataFrame:
-    """Rows of one week from the sums (forecasts, horizons, SEGMENTS, SUMS) of some origins (horizons, SEGMENTS).
+def _report(week: date, models: Sequence[str], known: np.ndarray, weights: np.ndarray) -> pd.DataFrame:
+    """Rows of one week from the sums (forecasts, horizons, SEGMENTS, SUMS) of some origins, and from the weights.
 
     Horizon 0 is all horizons together.
     """
-    known = np.concatenate([known.sum(axis=1, keepdims=True), known], axis=1)
-    origins = np.concatenate([origins.max(axis=0, keepdims=True), origins])
     judged = [*models, *OTHERS]
-    values = metrics(known[: len(judged)])
+    values = metrics(_with_all_horizons(known[: len(judged)], np.sum))
     values["weight"] = np.full(values["n"].shape, np.nan)
-    values["weight"][: len(models)] = _weights(known, origins, len(models), settings)
+    values["weight"][: len(models)] = weights
     names = list(values)
     model, horizon, segment = np.indices(values["n"].shape).reshape(3, -1)
     table = pd.DataFrame(

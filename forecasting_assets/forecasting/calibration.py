@@ -24,7 +24,7 @@ NARROWEST, WIDEST = 0.8, 1.7
 #: Upper edges of the bins in which ratios are counted; larger ones are counted above the last.
 EDGES = np.exp(np.linspace(np.log(NARROWEST / 2), np.log(2 * WIDEST), 65))
 #: Number of weeks and of forecast cells at which the factor is half of what they suggest.
-PRIOR_WEEKS, PRIOR_CELLS = 6.0, 500.0
+PRIOR_WEEKS, PRIOR_CELLS = 13.0, 500.0
 
 
 def ratio_counts(actual: np.ndarray, values: np.ndarray, segment: np.ndarray) -> np.ndarray:
@@ -62,7 +62,7 @@ def ratio_counts(actual: np.ndarray, values: np.ndarray, segment: np.ndarray) ->
     return counts
 
 
-def width_factors(counts: np.ndarray, weeks: int) -> np.ndarray:
+def width_factors(counts: np.ndarray, weeks: float) -> np.ndarray:
     """Return the factor of the distance of each quantile from the median.
 
     Parameters
@@ -70,7 +70,7 @@ def width_factors(counts: np.ndarray, weeks: int) -> np.ndarray:
     counts
         Sums of `ratio_counts` over past origins and horizons, (SEGMENTS, INTERVALS, EDGES + 1).
     weeks
-        Number of origins that they come from.
+        Number of origins that they come from, where older ones may count less.
 
     Returns
     -------

@@ -14,7 +14,7 @@ from forecasting_assets.forecasting.metrics import SUMS, metrics
 
 #: Number of past origins at which the weights are half way between equal weights and those that did best. The errors
 #: of overlapping origins are correlated, and the better model changes with the season, so that few origins say little.
-PRIOR_ORIGINS = 26.0
+PRIOR_ORIGINS = 13.0
 
 
 def pairs(models: int) -> list[tuple[int, int]]:
@@ -38,7 +38,7 @@ def combination_weights(
     pair
         Sums of the plain average of each pair, (pairs, ..., SUMS), in the order of `pairs`.
     origins
-        Number of past origins that the sums come from, (...).
+        Number of past origins that the sums come from, where older ones may count less, (...).
     prior_cells
         Number of forecast cells that the prior of equal weights counts for.
 

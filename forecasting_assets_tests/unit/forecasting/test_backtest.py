@@ -163,6 +163,40 @@ def test_a_model_with_few_past_forecasts_gets_little_weight_for_them():
     assert many > few
 
 
+@pytest.mark.parametrize("recently", MEMBERS)
+def test_the_model_that_was_better_recently_gets_more_weight(recently, monkeypatch):
+    def better_at_times(model, origin):
+        now = recently if origin >= add_weeks(WEEKS[-1], -4) else MEMBERS[1 - MEMBERS.index(recently)]
+        return forecasts("xgb" if model == now else "sarimax", origin)
+
+    def weight():
+        past = PastForecasts(MEMBERS, better_at_times, segments)
+        report = rolling_backtest(WEEKS[-1:], past, HISTORY, HORIZON, SETTINGS)[WEEKS[-1]].report
+        return value(report, recently, "weight", horizon=1)
+
+    fading = weight()
+    monkeypatch.setattr("forecasting_assets.forecasting.backtest.MEMORY", 1.0)
+    assert fading > weight()
+
+
+def test_intervals_that_were_too_narrow_long_ago_are_hardly_widened(monkeypatch):
+    def narrow_at_first(model, origin):
+        table = forecasts(model, origin)
+        if table is None or origin >= add_weeks(WEEKS[-1], -4):
+            return table
+        narrow = {q: table["q50"] + 0.1 * (table[q] - table["q50"]) for q in QUANTILES}
+        return table.assign(**narrow)
+
+    def width():
+        past = PastForecasts(MEMBERS, narrow_at_first, segments)
+        report = rolling_backtest(WEEKS[-1:], past, HISTORY, HORIZON, SETTINGS)[WEEKS[-1]].report
+        return value(report, "combined", "width")
+
+    fading = width()
+    monkeypatch.setattr("forecasting_assets.forecasting.backtest.MEMORY", 1.0)
+    assert fading < width() - 0.005
+
+
 def test_steps_towards_the_combined_forecast_are_judged_on_the_same_cells(reports):
     report = reports[WEEKS[-1]]
     both = cells(WEEKS[-1], "sarimax").merge(

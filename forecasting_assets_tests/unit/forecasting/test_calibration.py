@@ -11,6 +11,7 @@ from forecasting_assets.forecasting.calibration import (
     EDGES,
     INTERVALS,
     NARROWEST,
+    PRIOR_WEEKS,
     WIDEST,
     ratio_counts,
     widen,
@@ -62,10 +63,10 @@ def test_demand_that_no_factor_would_bring_inside_is_left_out():
 
 def test_few_weeks_change_little():
     counts = ratio_counts(demand(5000), forecasts(5000, 0.7), np.full(5000, SMOOTH)).sum(axis=0)
-    factors = [width_factors(counts, weeks)[SMOOTH] for weeks in (0, 1, 6, 100)]
+    factors = [width_factors(counts, weeks)[SMOOTH] for weeks in (0, 1, PRIOR_WEEKS, 100)]
     assert factors[0] == 1
     assert factors == sorted(factors)
-    assert np.log(factors[2]) / np.log(factors[3]) == pytest.approx(0.5 / (100 / 106))
+    assert np.log(factors[2]) / np.log(factors[3]) == pytest.approx(0.5 / (100 / (100 + PRIOR_WEEKS)))
 
 
 @settings(max_examples=30)

@@ -28,7 +28,7 @@ import pandas as pd
 from forecasting_assets.features.calendar import calendar_features
 from forecasting_assets.forecasting.cleaning import without_outliers
 from forecasting_assets.forecasting.panel import Panel
-from forecasting_assets.forecasting.season import GroupTotals, group_deviations, past_deviations
+from forecasting_assets.forecasting.season import Groups, group_deviations, past_deviations
 from forecasting_assets.weeks import add_weeks
 
 #: Weeks, relative to a week, whose holidays count: the next one, the week itself and the previous one.
@@ -106,35 +106,32 @@ class HolidayEffect:
         found = overall.any() or any(coefficients.any() for coefficients in by_category.values())
         return cls(countries, overall, by_category) if found else None
 
-    def on(
-        self, panel: Panel, totals: GroupTotals, fitted_at: int, horizon: int
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def on(self, first: date, categories: Groups, horizon: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the effect of holidays in each week, and the effect that the past deviations of its category contain.
 
         Parameters
         ----------
-        panel
-            The series.
-        totals
-            Demand of all categories of the market.
-        fitted_at
-            Last column that sets the scale of the logarithms.
+        first
+            The first week of `categories`.
+        categories
+            The categories of some series.
         horizon
-            Weeks after the panel to return as well.
+            Weeks after those of `categories` to return as well.
 
         Returns
         -------
         tuple
             Effects on log demand, (series, weeks + horizon) each. The second is zero where no season is known.
         """
-        code, found = pd.factorize(panel.series["part_category"])
-        deviation = totals.deviations("part_category", pd.Index(found), panel, fitted_at)
-        counts = _counts(panel.first, deviation.shape[1] + horizon, self.countries)
-        of_category = [self.by_category.get(str(name), self.overall) for name in found]
-        coefficients = np.array(of_category, dtype=float).reshape(len(found), len(self.overall))
+        deviation = categories.deviation
+        counts = _counts(first, deviation.shape[1] + horizon, self.countries)
+        of_category = [self.by_category.get(str(name), self.overall) for name in categories.names]
+        coefficients = np.array(of_category, dtype=float).reshape(-1, len(self.overall))
         now = np.einsum("tk,gk->gt", counts, coefficients)
         earlier = np.einsum("gtk,gk->gt", np.nan_to_num(_earlier(counts, deviation, horizon)), coefficients)
-        now, earlier = (np.clip(effect, -MAX_EFFECT, MAX_EFFECT)[code] for effect in (now, earlier))
+        now, earlier = (
+            np.clip(effect, -MAX_EFFECT, MAX_EFFECT)[categories.code] for effect in (now, earlier)
+        )
         return now, earlier
 
     def to_dict(self) -> dict[str, Any]:

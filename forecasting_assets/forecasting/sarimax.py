@@ -317,7 +317,8 @@ def _season(
 
     `usual` is the panel without the effect of known covariates. Coefficients and weights are learned if they are None.
     """
-    past, deviation = season_components(usual, totals, fitted_at, horizon)
+    categories, regions = (totals.groups(level, panel, fitted_at) for level in ("part_category", "region"))
+    past, deviation = season_components(usual, categories, regions, fitted_at, horizon)
     if coefficients is None:
         n_weeks, sparse = panel.demand.shape[1], is_sparse(panel.demand, fitted_at)
         coefficients = np.stack(
@@ -325,17 +326,15 @@ def _season(
         )
     effects = None
     if holidays:
-        now, earlier = holidays.on(panel, totals, fitted_at, horizon)
+        now, earlier = holidays.on(panel.first, categories, horizon)
         known = np.where(np.isfinite(deviation), now[:, : deviation.shape[1]], np.nan)
         effects = Holidays(now, earlier, np.nan_to_num(own_season(known, horizon)))
-    code, names = pd.factorize(panel.series["part_category"])
-    of_categories = totals.demand("part_category", pd.Index(names), panel)
     return Season(
         past=past,
         own=own_season(deviation, horizon),
         coefficients=coefficients,
         fitted_at=fitted_at,
-        sparse_category=is_sparse(of_categories, fitted_at)[code],
+        sparse_category=is_sparse(categories.demand, fitted_at)[categories.code],
         holidays=effects,
         weights=weights,
     )

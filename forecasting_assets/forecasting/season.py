@@ -55,6 +55,28 @@ COMPONENTS = ["category", "region", "part", "own"]
 
 
 @dataclass(frozen=True)
+class Groups:
+    """The categories or the regions of the series of a panel.
+
+    Attributes
+    ----------
+    names
+        Their names, (groups,).
+    code
+        Row of the group of each series, (series,).
+    demand
+        Demand of the whole market, (groups, weeks), in units.
+    deviation
+        Its deviations, (groups, weeks), logarithmic; NaN where unknown.
+    """
+
+    names: pd.Index
+    code: np.ndarray
+    demand: np.ndarray
+    deviation: np.ndarray
+
+
+@dataclass(frozen=True)
 class GroupTotals:
     """Weekly units of whole categories and regions, of all series in the market.
 
@@ -143,10 +165,16 @@ class GroupTotals:
         kept = _added_up(noted[noted["note"] == KEEP], names, panel) > 0
         return Corrections(np.zeros_like(kept), kept)
 
-    def deviations(self, level: str, names: pd.Index, panel: Panel, fitted_at: int) -> np.ndarray:
-        """Return the deviations of some groups, (names, weeks); NaN also in the first weeks of a group."""
-        total = self.demand(level, names, panel)
-        return group_deviations(total, fitted_at, self.corrections(level, names, panel))
+    def groups(self, level: str, panel: Panel, fitted_at: int) -> Groups:
+        """Return the categories ("part_category") or the regions ("region") of the series of a panel.
+
+        The scale of the logarithms is set by the weeks up to the column `fitted_at`.
+        """
+        code, found = pd.factorize(panel.series[level])
+        names = pd.Index(found)
+        demand = self.demand(level, names, panel)
+        deviation = group_deviations(demand, fitted_at, self.corrections(level, names, panel))
+        return Groups(names, code, demand, deviation)
 
     def _noted(self, level: str, panel: Panel) -> pd.DataFrame | None:
         """Corrected demand by the name of its group, as known at the end of the last week of a panel."""
@@ -252,7 +280,7 @@ def _typical_year(deviation: np.ndarray, horizon: int) -> tuple[np.ndarray, np.n
 
 
 def season_components(
-    panel: Panel, totals: GroupTotals, fitted_at: int, horizon: int
+    panel: Panel, categories: Groups, regions: Groups, fitted_at: int, horizon: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split the past deviations of each series into COMPONENTS.
 
@@ -260,8 +288,8 @@ def season_components(
     ----------
     panel
         Series with every region of their parts.
-    totals
-        Demand of all categories and regions.
+    categories, regions
+        Their categories and regions.
     fitted_at
         Last column that sets the scale of the logarithms.
     horizon
@@ -273,13 +301,9 @@ def season_components(
         Past deviations (COMPONENTS, series, weeks + horizon), zero where unknown; and the current deviations of the
         series (series, weeks), NaN before the first order and in unusual weeks (`cleaning`). Both are logarithmic.
     """
-
-    def of_group(names: pd.Series) -> np.ndarray:
-        code, found = pd.factorize(names)
-        deviation = totals.deviations(str(names.name), pd.Index(found), panel, fitted_at)
-        return past_deviations(deviation, horizon)[code]
-
-    category, region = of_group(panel.series["part_category"]), of_group(panel.series["region"])
+    category, region = (
+        past_deviations(groups.deviation, horizon)[groups.code] for groups in (categories, regions)
+    )
     part = past_deviations(_part_deviations(panel, fitted_at), horizon)
     deviation = deviations(panel.demand, fitted_at, panel.corrections)
     own = past_deviations(deviation, horizon)

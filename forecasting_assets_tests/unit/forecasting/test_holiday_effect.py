@@ -49,6 +49,10 @@ def panel_of(history, weeks=WEEKS):
     return Panel.from_history(history, FIRST, add_weeks(FIRST, weeks - 1))
 
 
+def categories_of(history):
+    return GroupTotals.from_history(history).groups("part_category", panel_of(history), WEEKS - 1)
+
+
 def fit(history, countries=GERMANY, weeks=WEEKS):
     return HolidayEffect.fit(panel_of(history, weeks), countries)
 
@@ -74,9 +78,7 @@ def test_demand_without_effect_has_none(walk):
 
 def test_the_season_contains_the_holidays_of_the_year_before():
     history = shops(-0.2)
-    effect, earlier = fit(history).on(
-        panel_of(history), GroupTotals.from_history(history), WEEKS - 1, HORIZON
-    )
+    effect, earlier = fit(history).on(FIRST, categories_of(history), HORIZON)
     assert effect.shape == earlier.shape == (20, WEEKS + HORIZON)
     assert not earlier[:, :52].any()
     second = slice(60, 104)
@@ -93,7 +95,7 @@ def test_a_new_category_has_the_effect_of_all():
     found = fit(history)
     stranger = shops(0.0, category="new", series=1).assign(part_category="new")
     both = pd.concat([history, stranger], ignore_index=True)
-    effect, _ = found.on(panel_of(both), GroupTotals.from_history(both), WEEKS - 1, HORIZON)
+    effect, _ = found.on(FIRST, categories_of(both), HORIZON)
     np.testing.assert_allclose(found.overall, found.by_category["shops"], atol=0.02)
     np.testing.assert_allclose(effect[0], effect[-1], atol=0.05)
 
@@ -108,9 +110,8 @@ def test_a_category_without_effect_does_not_get_that_of_all():
 
 def test_a_panel_without_series_has_no_effect():
     history = shops(-0.2)
-    effect, earlier = fit(history).on(
-        panel_of(history.iloc[:0]), GroupTotals.from_history(history), WEEKS - 1, HORIZON
-    )
+    totals, panel = GroupTotals.from_history(history), panel_of(history.iloc[:0])
+    effect, earlier = fit(history).on(FIRST, totals.groups("part_category", panel, WEEKS - 1), HORIZON)
     assert effect.shape == earlier.shape == (0, WEEKS + HORIZON)
     assert fit(history.iloc[:0]) is None
 

@@ -30,7 +30,9 @@ def panel_of(history):
 
 
 def split(history, fitted_at=110, horizon=26):
-    return season_components(panel_of(history), GroupTotals.from_history(history), fitted_at, horizon)
+    panel, totals = panel_of(history), GroupTotals.from_history(history)
+    groups = [totals.groups(level, panel, fitted_at) for level in ("part_category", "region")]
+    return season_components(panel, *groups, fitted_at, horizon)
 
 
 def seasonal(rng, weeks, noise, series=40):

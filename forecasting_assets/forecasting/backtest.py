@@ -238,10 +238,12 @@ class _OriginSums:
             (models, 1 + horizons, SEGMENTS); the first horizon is all horizons together.
         """
         n = len(self.models)
-        total, recent = self.total[:, self._first(o) : o], self._recent(o)[..., None]
-        known = _with_all_horizons((total * recent[..., None]).sum(axis=1), np.sum)
+        total = self.total[:, self._first(o) : o]
+        # Models are compared at the same origins: those at which each of them has forecasts.
         judged = (total[:n, ..., SUMS.index("cells")] > 0).all(axis=0)
-        origins = _with_all_horizons((judged * recent).sum(axis=0)[None], np.max)[0]
+        counted = judged * self._recent(o)[..., None]
+        known = _with_all_horizons((total * counted[..., None]).sum(axis=1), np.sum)
+        origins = _with_all_horizons(counted.sum(axis=0)[None], np.max)[0]
         pair = known[n + len(OTHERS) + len(STEPS) :]
         return combination_weights(known[:n], pair, origins, prior_cells)
 

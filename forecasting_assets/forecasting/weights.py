@@ -3,6 +3,8 @@
 References
 ----------
 Bates and Granger (1969), "The combination of forecasts".
+Stock and Watson (2004), "Combination forecasts of output growth in a seven-country data set" (weights inverse to the
+squared error, which are hard to beat as they ignore how errors are correlated).
 """
 
 from collections.abc import Iterator
@@ -12,8 +14,9 @@ import numpy as np
 
 from forecasting_assets.forecasting.metrics import SUMS, metrics
 
-#: Number of past origins at which the weights are half way between equal weights and those that did best. The errors
-#: of overlapping origins are correlated, and the better model changes with the season, so that few origins say little.
+#: Number of past origins, the latest counting as one, that the prior weights count for. The errors of overlapping
+#: origins are correlated, and the better model changes with the season, so that few origins say little of how models
+#: complement each other.
 PRIOR_ORIGINS = 13.0
 
 
@@ -29,7 +32,9 @@ def combination_weights(
 
     The scaled pinball loss of an average of quantiles is convex in its weights. It is approximated by the quadratic
     function that equals the loss of each model and of the plain average of each pair, which is exact for squared errors
-    (Bates and Granger 1969). The weights are its minimum, shrunk towards equal weights.
+    (Bates and Granger 1969). The weights are its minimum, shrunk towards weights inverse to the square of each loss:
+    these are nearly equal for models that are about as good, and small for one that is much worse (Stock and Watson
+    2004).
 
     Parameters
     ----------
@@ -40,7 +45,7 @@ def combination_weights(
     origins
         Number of past origins that the sums come from, where older ones may count less, (...).
     prior_cells
-        Number of forecast cells that the prior of equal weights counts for.
+        Number of forecast cells that equal weights count for.
 
     Returns
     -------
@@ -55,10 +60,22 @@ def combination_weights(
         for (i, j), loss in zip(pairs(n), together, strict=True):
             gain[:, i, j] = gain[:, j, i] = 2 * (alone[:, i] + alone[:, j]) - 4 * loss
     cells = single[..., SUMS.index("scaled_quantile_cells")].min(axis=0)
-    trust = np.divide(cells, cells + prior_cells, out=np.zeros_like(cells), where=cells > 0)
-    trust = (trust * origins / (origins + PRIOR_ORIGINS)).reshape(-1, 1)
-    weights: np.ndarray = 1 / n + (_least(alone, gain) - 1 / n) * trust
+    enough = np.divide(cells, cells + prior_cells, out=np.zeros_like(cells), where=cells > 0)
+    trust = (enough * origins / (origins + PRIOR_ORIGINS)).reshape(-1, 1)
+    prior = _inverse_to_squares(alone, enough.reshape(-1, 1))
+    weights: np.ndarray = prior + (_least(alone, gain) - prior) * trust
     return weights.T.reshape(n, *shape)
+
+
+def _inverse_to_squares(loss: np.ndarray, enough: np.ndarray) -> np.ndarray:
+    """Return weights inverse to the squares of some losses (problems, models).
+
+    They are equal where `enough` (problems, 1), which says whether there are enough forecasts, is zero instead of one.
+    """
+    least = loss.min(axis=1, keepdims=True)
+    inverse = np.divide(least, loss, out=np.ones_like(loss), where=loss > 0) ** (2 * enough)
+    weights: np.ndarray = inverse / inverse.sum(axis=1, keepdims=True)
+    return weights
 
 
 def _least(alone: np.ndarray, gain: np.ndarray) -> np.ndarray:

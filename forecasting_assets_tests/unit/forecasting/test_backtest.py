@@ -10,7 +10,6 @@ from forecasting_assets.forecasting.forecast_arrays import LEVELS, forecast_tabl
 from forecasting_assets.forecasting.naive import seasonal_naive
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.value_added import STEPS
-from forecasting_assets.forecasting.weights import PRIOR_ORIGINS
 from forecasting_assets.tables import QUANTILES
 from forecasting_assets.weeks import add_weeks, week_index
 from forecasting_assets_tests.support.market import FIRST, market
@@ -150,17 +149,17 @@ def test_without_covariates_the_weighted_medians_are_those_without_them(reports)
     assert wape != pytest.approx(value(reports[WEEKS[-1]], "weighted_average", "wape"))
 
 
-def test_a_model_with_few_past_forecasts_gets_little_weight_for_them():
-    def late(model, origin):
-        return None if model == "xgb" and origin < add_weeks(WEEKS[-1], -3) else forecasts(model, origin)
+def test_models_are_compared_where_each_of_them_has_forecasts():
+    def late(models):
+        begin = add_weeks(WEEKS[-1], -3)
+        past = PastForecasts(
+            MEMBERS, lambda m, o: None if m in models and o < begin else forecasts(m, o), segments
+        )
+        report = rolling_backtest(WEEKS[-1:], past, HISTORY, HORIZON, SETTINGS)[WEEKS[-1]].report
+        return [value(report, "xgb", "weight", horizon=h) for h in (1, 2)]
 
-    reports = [
-        rolling_backtest(WEEKS[-1:], PastForecasts(MEMBERS, of, segments), HISTORY, HORIZON, SETTINGS)
-        for of in (late, forecasts)
-    ]
-    few, many = (value(of[WEEKS[-1]].report, "xgb", "weight", horizon=1) for of in reports)
-    assert 0.5 < few < 0.5 + 0.5 * 3 / (3 + PRIOR_ORIGINS) + 1e-9
-    assert many > few
+    assert late(["xgb"]) == pytest.approx(late(MEMBERS))
+    assert late(["xgb"]) != pytest.approx(late([]))
 
 
 @pytest.mark.parametrize("recently", MEMBERS)

@@ -35,7 +35,8 @@ def blend_own_history(
 ) -> np.ndarray:
     """Blend the forecasts of rarely ordered series with the distribution of their own last year.
 
-    Quantiles at levels up to the probability of a week without orders are zero.
+    Quantiles at levels up to the probability of a week without orders are zero. A series none of whose weeks is known
+    keeps its forecast.
 
     Parameters
     ----------
@@ -59,6 +60,8 @@ def blend_own_history(
         series[blended] * rolling.pattern.shape[1] + column[blended], return_inverse=True
     )
     own, no_orders = own_distributions(rolling, *np.divmod(origins, rolling.pattern.shape[1]))
+    known = np.isfinite(own[origin]).all(axis=1)
+    blended, origin = blended[known], origin[known]
     mixed = (1 - WEIGHT) * values[blended] + WEIGHT * own[origin]
     mixed[:, 1:] = np.where(no_orders[origin, None] >= LEVELS, 0.0, mixed[:, 1:])
     result = values.copy()
@@ -83,13 +86,14 @@ def own_distributions(
     Returns
     -------
     tuple
-        (origins, VALUES), in units; and the probability of a week without orders (origins,): the share of such weeks,
-        by one week less than there are, as the week of the first order is known to have orders, or that the series has
-        ended.
+        (origins, VALUES), in units, with quantiles of NaN where no week is known; and the probability (origins,) that a
+        week has no orders or the series has ended. The share of weeks without orders is taken as if one more week with
+        orders had been seen, so that it is never one.
     """
     week = column[:, None] - np.arange(OWN_WEEKS)
     log_demand = rolling.endog[series[:, None], np.maximum(week, 0)]
-    first = (rolling.endog > 0).argmax(axis=1)[series]
+    # Log demand is zero before the first order, and not known in weeks that are outliers or excluded.
+    first = (rolling.endog != 0).argmax(axis=1)[series]
     demand = np.where(week >= first[:, None], in_units(log_demand, rolling.scale[series]), np.nan)
     ordered = np.sort(demand, axis=1)  # unknown weeks come last
     count = np.maximum(np.isfinite(ordered).sum(axis=1), 1)

@@ -89,4 +89,23 @@ def test_later_weeks_change_nothing():
     changed = rolling()
     changed.endog[:, 61:] = 99.0
     one, other = (own_distributions(r, np.arange(4), np.full(4, 60))[0] for r in (rolling(), changed))
-    np.testing.assert_array_equal(one[[0, 2, 3]], other[[0, 2, 3]])  # the second begins later
+    np.testing.assert_array_equal(one, other)
+
+
+def test_a_series_whose_weeks_are_all_excluded_keeps_its_forecast():
+    excluded = rolling()
+    excluded.endog[0, 20:79] = np.nan
+    values = np.tile(np.arange(1.0, 1 + len(VALUES)), (4, 1))
+    blended = blend_own_history(values, excluded, np.arange(4), np.full(4, 78))
+    np.testing.assert_array_equal(blended[0], values[0])
+    assert np.isfinite(blended).all()
+
+
+def test_a_first_order_that_is_excluded_begins_the_series():
+    excluded = rolling()
+    excluded.endog[1, 70] = np.nan
+    values, no_orders = own_distributions(excluded, np.array([1]), np.array([72]))
+    since = DEMAND[1, 71:73]
+    assert np.isfinite(values).all()
+    assert values[0, 0] == pytest.approx(since.mean() * bayes(since) if since.any() else 0.0)
+    assert 0 <= no_orders[0] < 1

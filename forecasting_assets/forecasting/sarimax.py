@@ -273,7 +273,9 @@ def _smearing(model: SarimaxModel, panel: Panel, rolling: RollingForecasts) -> n
     values = _at_columns(_arima_distributions, model, rolling, columns)
     median = values[..., MEDIAN]
     target = columns[:, None] + np.arange(1, model.horizon + 1)
-    actual = np.where(target <= last, panel.demand[:, np.minimum(target, last)], np.nan)
+    # A large order counts, but an absurd quantity for no more than could be forecast.
+    limited = np.minimum(panel.demand, in_units(rolling.highest[:, -1], rolling.scale)[:, None])
+    actual = np.where(target <= last, limited[:, np.minimum(target, last)], np.nan)
     added = (values[..., 0] - median) / rolling.scale[:, None, None]
     missed = (actual - median) / rolling.scale[:, None, None]
     pattern, known = rolling.pattern[:, columns], np.isfinite(missed * added)
@@ -378,7 +380,7 @@ def predict(
     columns = np.array([panel.column(o) for o in origins])
     values = distributions(model, rolling_forecasts(model, panel, totals), columns)
     known, with_covariates = np.zeros(values.shape[:-1], dtype=bool), values
-    if model.planned:
+    if model.planned and panel.covariates is not None:
         planned = rolling_forecasts(model.planned, panel, totals)
         if planned.regressors:
             known = planned.regressors.covariates.complete[:, columns]

@@ -63,9 +63,11 @@ class YoungLevels:
             own = _window_mean(demand, known, begun[known], column)
             actual = _window_mean(demand, known, column + 1, column + YOUNG_WEEKS)
             like = like_means[known, column]
+            compared = like > 0
             for i, worth in enumerate(WORTH):
                 shrunk = own + like_weight(np.array(age), worth) * (like - own)
-                loss[i] += np.minimum(np.abs(shrunk - actual) / like, MAX_ERROR).sum()
+                error = np.abs(shrunk - actual)[compared] / like[compared]
+                loss[i] += np.minimum(error, MAX_ERROR).sum()
         best = WORTH[int(loss.argmin())]
         return cls(best, _levels(panel, demand)) if best else None
 

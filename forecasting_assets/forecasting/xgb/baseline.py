@@ -9,12 +9,13 @@ import pandas as pd
 
 from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.forecast_arrays import SeriesIndex
-from forecasting_assets.forecasting.panel import Panel, week_numbers
+from forecasting_assets.forecasting.panel import ForecastDataError, Panel, week_numbers
 from forecasting_assets.forecasting.rolling import Cells, RollingForecasts
 from forecasting_assets.forecasting.sarimax import SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb.usual import UsualDemand
+from forecasting_assets.tables import SERIES
 from forecasting_assets.weeks import YEAR_WEEKS, add_weeks
 
 #: Weeks with a season from which on the trees see earlier years. With fewer, most weeks of the year are known once, and
@@ -80,8 +81,21 @@ class Baseline:
         return SEASON_SHARE if self.with_earlier_years else 1.0
 
     def locate(self, features: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        """Return the row and the column of the panel for each row of the feature table."""
-        return self.index.rows(features), week_numbers(features["week"], self.panel.first)
+        """Return the row and the column of the panel for each row of the feature table.
+
+        Raises
+        ------
+        ForecastDataError
+            If the panel has no demand of a series.
+        """
+        row = self.index.rows(features)
+        if (row < 0).any():
+            part, region = features.iloc[int((row < 0).argmax())][SERIES]
+            raise ForecastDataError(
+                f"{part} in {region} has features but no demand in the history; pass the features of all weeks",
+                "part_id",
+            )
+        return row, week_numbers(features["week"], self.panel.first)
 
     def cells(self, features: pd.DataFrame, horizon: np.ndarray) -> Cells:
         """Return the cells of rows of the feature table, with the horizon of each (from 1)."""

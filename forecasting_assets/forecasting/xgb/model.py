@@ -6,8 +6,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from forecasting_assets.forecasting.panel import split_covariates
 from forecasting_assets.forecasting.sarimax import SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
@@ -72,6 +74,23 @@ class XgbModel:
     ) -> Baseline:
         """Return the panel of the series of `history` up to the week `last`."""
         return Baseline.from_history(self.sarimax, history, totals, last, settings, self.with_earlier_years)
+
+    def planned_baseline(
+        self, history: pd.DataFrame, totals: GroupTotals, last: date, settings: ForecastingSettings
+    ) -> tuple[Baseline, np.ndarray] | None:
+        """Return the panel for the model with covariates, and which weeks that model forecasts.
+
+        Returns
+        -------
+        tuple or None
+            The panel, and whether all covariates of the target week are known at the origin, (series, weeks, horizon).
+            None if there is no such model, or nothing is known ahead of these series.
+        """
+        if not self.planned or split_covariates(history)[1] is None:
+            return None
+        base = self.planned.baseline(history, totals, last, settings)
+        regressors = base.rolling.regressors
+        return (base, regressors.covariates.complete) if regressors else None
 
 
 def importance(model: XgbModel) -> pd.DataFrame:

@@ -50,14 +50,13 @@ def predict(
         last = features["week"].max().date()
         base = model.baseline(history, totals, last, settings)
         _fill(without_covariates, model, features, base)
-        if model.planned:
-            planned = model.planned.baseline(history, totals, last, settings)
-            if planned.rolling.regressors:
-                known = planned.rolling.regressors.covariates.complete[planned.locate(features)]
-                some = np.flatnonzero(known.any(axis=1))
-                of_some = np.empty((len(some), *shape[1:]))
-                _fill(of_some, model.planned, features.iloc[some], planned)
-                with_covariates[some] = of_some
+        if model.planned and (planned := model.planned_baseline(history, totals, last, settings)):
+            planned_base, complete = planned
+            known = complete[planned_base.locate(features)]
+            some = np.flatnonzero(known.any(axis=1))
+            of_some = np.empty((len(some), *shape[1:]))
+            _fill(of_some, model.planned, features.iloc[some], planned_base)
+            with_covariates[some] = of_some
     weeks = features["week"].to_numpy()
     return table_with_covariates(features[SERIES], weeks, without_covariates, with_covariates, known)
 

@@ -424,6 +424,20 @@ def test_an_absurd_quantity_a_year_ago_changes_no_other_series():
     np.testing.assert_allclose(other[0], usual[0], rtol=0.25)
 
 
+def test_an_absurd_quantity_does_not_raise_the_means_of_other_series():
+    rng = np.random.default_rng(9)
+    demand = 10 * rng.lognormal(0, 0.6, (40, 130))
+    absurd = demand.copy()
+    absurd[0, 124] = 1e6
+    week = add_weeks(FIRST, 129)
+    usual, other = (
+        sarimax.fit(table, GroupTotals.from_history(table), week, 8, SETTINGS).smearing
+        for table in (table_of(demand), table_of(absurd))
+    )
+    assert (usual < 1).any()
+    np.testing.assert_allclose(other, usual, atol=0.1)
+
+
 def test_the_scale_of_errors_is_learned_for_each_horizon():
     """The errors of a random walk grow with the horizon, those of noise around a level do not."""
     rng = np.random.default_rng(8)

@@ -10,7 +10,7 @@ import pandas as pd
 from forecasting_assets.errors import PicklableError
 from forecasting_assets.forecasting.covariates import KnownCovariates
 from forecasting_assets.forecasting.panel import Panel
-from forecasting_assets.tables import SERIES
+from forecasting_assets.tables import SERIES, is_price
 from forecasting_assets.weeks import add_weeks
 
 _CHANGE = re.compile(
@@ -111,7 +111,7 @@ def changed_rows(
     Raises
     ------
     CovariateChangeError
-        If nothing is known of a covariate in the scope of its change.
+        If nothing is known of a covariate in the scope of its change, or a price would not be above zero.
     """
     cells, values, names = known_values(panel, horizon)
     changed = values.copy()
@@ -128,6 +128,8 @@ def changed_rows(
                 change.text, f"no {change.name} of the coming weeks is known in this scope: enter it first"
             )
         column[usable] = change.value if change.factor is None else column[usable] * change.factor
+        if is_price(change.name) and (column[usable] <= 0).any():
+            raise CovariateChangeError(change.text, "a price has to stay above zero")
     cell, name = np.nonzero(np.isfinite(values) & (changed != values))
     rows = cells.iloc[cell]
     known = np.datetime64(add_weeks(panel.first, panel.demand.shape[1] - 1), "ns")

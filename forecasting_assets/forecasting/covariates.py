@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.forecasting.panel import Panel, week_numbers
-from forecasting_assets.tables import SERIES
+from forecasting_assets.tables import SERIES, is_price
 
 #: A covariate known for any of these last weeks must also be known for the target week, or that week is forecast
 #: without covariates.
@@ -23,11 +23,6 @@ TRACKED_WEEKS = 8
 #: Weeks up to the origin that make the usual value of a covariate, and those that make its highest price.
 USUAL_WEEKS, HIGHEST_WEEKS = 8, 26
 _CELL = ["series", "week", "lead", "covariate", "value"]
-
-
-def is_price(name: str) -> bool:
-    """Return whether a covariate is a price, whose ratios count and not its differences."""
-    return name.endswith("price")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from forecasting_assets.findings import Finding
 from forecasting_assets.planning.rows import PlanningFileError, PlanningProblem
-from forecasting_assets.tables import COVARIATE_FILE, KNOWN_COVARIATES, SERIES, Column, Table
+from forecasting_assets.tables import COVARIATE_FILE, KNOWN_COVARIATES, SERIES, Column, Table, is_price
 from forecasting_assets.tables.contract import check_contract
 from forecasting_assets.weeks import add_weeks
 from forecasting_assets.wording import count, listed
@@ -20,12 +20,16 @@ _MOST_NAMED = 10
 
 
 def with_values(table: Table, cells: pd.DataFrame) -> Table:
-    """Return an open table with a column of numbers for each further column of `cells`; another table unchanged."""
+    """Return an open table with a column of numbers for each further column of `cells`; another table unchanged.
+
+    Prices are above zero.
+    """
     if not table.open:
         return table
     names = [c for c in cells if c not in (*table.names, "file", "row")]
     values = (Column(str(name), "double", "Value of the covariate", nullable=True) for name in names)
-    return replace(table, columns=(*table.columns, *values))
+    bounded = (replace(c, minimum=0, exclusive_minimum=True) if is_price(c.name) else c for c in values)
+    return replace(table, columns=(*table.columns, *bounded))
 
 
 def covariate_rows(rows: pd.DataFrame) -> pd.DataFrame:

@@ -70,6 +70,7 @@ from forecasting_assets.tables.planning_files import (
     SUCCESSORS,
     TEMPLATES,
     WORK_IN_PROGRESS,
+    is_price,
 )
 from forecasting_assets.tables.schema import Column, ColumnType, Table, texts_ddl
 from forecasting_assets.tables.shared import (
@@ -154,6 +155,7 @@ __all__ = [
     "ColumnType",
     "Table",
     "amount",
+    "is_price",
     "model_table",
     "share",
     "texts_ddl",

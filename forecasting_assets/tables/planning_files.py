@@ -109,6 +109,13 @@ COVARIATE_FILE = Table(
     open=True,
     optional=True,
 )
+
+
+def is_price(covariate: str) -> bool:
+    """Return whether a covariate is a price: it is above zero, and its ratios count, not its differences."""
+    return covariate.endswith("price")
+
+
 DEMAND_CORRECTIONS = Table(
     "demand_corrections",
     (

@@ -132,19 +132,19 @@ class ModelTracker:
         if isinstance(fit.model, SarimaxFallback):
             yield from self._fallback(fit, weeks, rows)
             return
+        used = self._weeks_used(fit.week, weeks[-1])
         saved, pictures = folder / MODEL_FOLDER, {}
         saved.mkdir()
         self.model.save(fit.model, saved)
         description = folder / "description.json"
         description.write_text(json.dumps(self._description()))
         artifacts = {MODEL_FOLDER: saved, "description": description}
-        logged = LoggedModel(_PYFUNC, artifacts, self._input(fit.week), fit.id)
+        logged = LoggedModel(_PYFUNC, artifacts, self._input(fit.week, used), fit.id)
         if isinstance(fit.model, xgb.XgbModel):
             pictures["feature_importance"] = png(charts.feature_importance(xgb.importance(fit.model)))
         for week in weeks:
-            metadata = self._log_week(
-                week, fit, logged, {f"series/{self.model.name}": self._series(rows[week])}
-            )
+            counts = {f"series/{self.model.name}": self._series(rows[week])}
+            metadata = self._log_week(week, fit, logged, counts, self._data_used(fit.week, week, used))
             yield week, WeekResult(rows[week], metadata, pictures, warnings=_warnings(fit, week == weeks[0]))
 
     def _fallback(self, fit: Fit, weeks: Sequence[date], rows: Mapping[date, int]) -> WeekResults:
@@ -156,7 +156,12 @@ class ModelTracker:
             yield week, WeekResult(rows[week], counts, warnings=(warning,))
 
     def _log_week(
-        self, week: date, fit: Fit, logged: LoggedModel, counts: Mapping[str, int]
+        self,
+        week: date,
+        fit: Fit,
+        logged: LoggedModel,
+        counts: Mapping[str, int],
+        data: Sequence[DataUsed],
     ) -> dict[str, Any]:
         """Log a week in MLflow; return its metadata."""
         params = {
@@ -167,7 +172,7 @@ class ModelTracker:
         if fit.loaded_from:
             params["loaded_from"] = fit.loaded_from
         with self.tracking.week(fit.name, week) as run:
-            run.log(params, counts, self._data_used(fit.week, week))
+            run.log(params, counts, data)
             uri = run.log_model(logged)
         fitted = f"before, as {fit.loaded_from}" if fit.loaded_from else "in this run"
         link = {"mlflow_run": Link(run.url)} if run.url else {}
@@ -176,28 +181,35 @@ class ModelTracker:
     def _series(self, rows: int) -> int:
         return rows // self._context.horizon
 
-    def _data_used(self, fitted_at: date, week: date) -> list[DataUsed]:
-        """Return the weeks of the lake that the forecasts of `week` are made from."""
-        used = [
-            self._used(WEEKLY_DEMAND, self._demand_contents, history_weeks(self.settings, fitted_at, week))
-        ]
+    def _weeks_used(self, fitted_at: date, last: date) -> dict[str, list[date]]:
+        """Return the weeks of the history that forecasts up to the week `last` are made from, of each table."""
+        history = history_weeks(self.settings, fitted_at, last)
+        known = covariate_weeks(self.settings, fitted_at, last)
+        return {
+            WEEKLY_DEMAND.name: history,
+            ORDER_BOOK.name: weeks_with_rows(self.lake, ORDER_BOOK, history),
+            KNOWN_COVARIATES.name: weeks_with_rows(self.lake, KNOWN_COVARIATES, known),
+        }
+
+    def _data_used(self, fitted_at: date, week: date, used: Mapping[str, Sequence[date]]) -> list[DataUsed]:
+        """Return what the forecasts of `week` are made from."""
+        weeks_of = {table: [w for w in weeks if w <= week] for table, weeks in used.items()}
         if self.model.reads_features:
-            weeks = training_weeks(self.settings, fitted_at)
-            used.append(self._used(self._features, self._feature_contents, weeks))
-        return used
+            weeks_of[self._features.name] = [*training_weeks(self.settings, fitted_at), week]
+        data = []
+        for table, weeks in weeks_of.items():
+            if weeks:
+                contents = self._contents[table]
+                digest = fingerprint({str(w): contents[w] for w in weeks if w in contents})
+                data.append(DataUsed(table, digest, f"{self.lake.path}/{table}", format_weeks(weeks)))
+        return data
 
-    # The same for every week that is logged, and all weeks of a table have to be listed for it.
     @cached_property
-    def _demand_contents(self) -> dict[date, str]:
-        return self.lake.records.content_ids(WEEKLY_DEMAND)
-
-    @cached_property
-    def _feature_contents(self) -> dict[date, str]:
-        return self.lake.records.content_ids(self._features)
-
-    def _used(self, table: Table, contents: Mapping[date, str], weeks: Sequence[date]) -> DataUsed:
-        known = {str(week): contents[week] for week in weeks if week in contents}
-        return DataUsed(table.name, fingerprint(known), f"{self.lake.path}/{table.name}", format_weeks(weeks))
+    def _contents(self) -> dict[str, dict[date, str]]:
+        """Contents of the weeks of each table that the model reads; all weeks of a table have to be listed for it."""
+        features = [self._features] if self.model.reads_features else []
+        tables = [WEEKLY_DEMAND, ORDER_BOOK, KNOWN_COVARIATES, *features]
+        return {table.name: self.lake.records.content_ids(table) for table in tables}
 
     def _description(self) -> dict[str, Any]:
         """Return what a logged model needs to predict besides the files of `ForecastingModel.save`."""
@@ -208,7 +220,7 @@ class ModelTracker:
             "settings": self._context.settings.model_dump(mode="json"),
         }
 
-    def _input(self, fitted_at: date) -> Table:
+    def _input(self, fitted_at: date, used: Mapping[str, Sequence[date]]) -> Table:
         """Return the input of a logged model: the history of demand, or rows of feature_table.
 
         Rows of the order book and of known covariates lack most columns, so that numbers may be missing; whole numbers
@@ -217,11 +229,9 @@ class ModelTracker:
         table = self._features if self.model.reads_features else DEMAND_HISTORY
         more: list[Column] = []
         required = DEMAND_HISTORY.names
-        history = history_weeks(self.settings, fitted_at, fitted_at)
-        if self.model.reads_features and weeks_with_rows(self.lake, ORDER_BOOK, history):
+        if self.model.reads_features and any(week <= fitted_at for week in used[ORDER_BOOK.name]):
             more.append(DUE_WEEK)
-        known = covariate_weeks(self.settings, fitted_at, fitted_at)
-        if weeks_with_rows(self.lake, KNOWN_COVARIATES, known):
+        if any(week <= fitted_at for week in used[KNOWN_COVARIATES.name]):
             more.extend(COVARIATE_COLUMNS)
             required = [WEEK.name]  # a covariate of all parts or regions has neither
         if not more:

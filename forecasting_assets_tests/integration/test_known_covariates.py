@@ -67,6 +67,15 @@ def logged_forecasts(home, model, known):
     return predictions(model, WEEK, history)
 
 
+def data_used(model):
+    """Return the tables that the logged model of WEEK was made from."""
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    run = client.get_run(client.get_model_version_by_alias(model, f"week-{WEEK}").run_id)
+    return [data.dataset.name for data in run.inputs.dataset_inputs]
+
+
 def test_series_with_a_plan_are_forecast_with_it_and_all_others_as_before(home_copy):
     before = forecasts(home_copy, WEEK)
     series = home_copy.lake.read_pandas(WEEKLY_DEMAND, WEEKS, SERIES)[SERIES].drop_duplicates()
@@ -96,6 +105,7 @@ def test_series_with_a_plan_are_forecast_with_it_and_all_others_as_before(home_c
     for table, made in forecasts(home_copy, WEEK).items():
         logged = logged_forecasts(home_copy, table, known)
         pd.testing.assert_frame_equal(logged, made[logged.columns], rtol=1e-9, obj=table)
+        assert "known_covariates" in data_used(table)
 
     # The same models forecast a case with other prices; weeks and parts without a changed price stay as they are.
     changes = [f"{parts[0]}/*@{add_weeks(WEEK, 2)}:unit_price=-50%"]

@@ -79,6 +79,13 @@ def test_two_values_of_one_day_are_an_error_that_names_the_row(tmp_path):
     assert [(p.kind, p.row, p.column) for p in error.value.problems] == [("two_values", 4, "promotion")]
 
 
+@pytest.mark.parametrize("price", ["0", "-1"])
+def test_a_price_that_is_not_above_zero_is_an_error_that_names_the_row(tmp_path, price):
+    with pytest.raises(PlanningFileError) as error:
+        rows_of(tmp_path, f"part_id,region,week,unit_price,change\nP1,EU,2024-03-25,{price},{price}\n")
+    assert [(p.kind, p.row, p.column) for p in error.value.problems] == [("out_of_bounds", 2, "unit_price")]
+
+
 @pytest.mark.parametrize("name", ["value", "covariate", "target_week", "known", "file", "row"])
 def test_a_covariate_with_the_name_of_a_column_of_the_platform_is_an_error_that_says_so(tmp_path, name):
     with pytest.raises(PlanningFileError) as error:

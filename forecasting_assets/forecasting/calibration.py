@@ -1,11 +1,12 @@
 """Width of the intervals of the combined forecast, set so that they hold the share of weeks that they promise.
 
-Averaging models and the overfit of trees make intervals too narrow or too wide. For each demand pattern, the
-distance of past demand from the median is compared with the distance of the interval's end on the same side: the level
-of an interval is held where its quantile of these ratios is one. Both ends are moved by the same factor, as the side on
-which demand fell in a few weeks says little of the next weeks. Demand that no factor would have brought inside, such as
-that of a shop that opens again, is left out: wider intervals would cost accuracy and not hold it either. The factor is
-shrunk towards one by the number of weeks that it was learnt from, as the errors of one week depend on each other.
+Averaging models and the overfit of trees make intervals too narrow or too wide. For each demand pattern, the distance
+of past demand from the median is compared with the distance of the interval's end on the same side: the level of an
+interval is held where its quantile of these ratios is one. Both ends are moved by the same factor, as the side on
+which demand fell in a few weeks says little of the next weeks. Demand that is outside even of intervals twice as wide
+as the widest, such as that of a shop that opens again, is left out: wider intervals would cost accuracy and not hold
+it either. The factor is shrunk towards one by the number of weeks that it was learnt from, as the errors of one week
+depend on each other.
 
 References
 ----------

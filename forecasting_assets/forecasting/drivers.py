@@ -90,7 +90,7 @@ def _units(model: XgbModel, features: pd.DataFrame, base: Baseline) -> np.ndarra
     rows = features.iloc[np.repeat(np.arange(len(features)), horizon)]
     ahead = np.tile(np.arange(horizon), len(features)) + 1
     cells = base.cells(rows, ahead)
-    x = design(rows, ahead, base, model.categories, model.countries, model.with_book)
+    x = design(rows, cells, base, model.categories, model.countries, model.with_book)
     # Shapley values would take a hundred times as long, for the same sum.
     steps = model.mean.predict(xgboost.DMatrix(x, nthread=1), pred_contribs=True, approx_contribs=True)
     by_driver = _by_driver(steps[:, :-1].astype(float), model.features)

@@ -254,8 +254,7 @@ def forecast_every_week(
     The effect of known covariates (`regressors`) is taken out of past demand, and added to the forecast as it is known
     at the origin.
     """
-    n, n_weeks = panel.demand.shape
-    first = panel.first_order
+    n_weeks = panel.demand.shape[1]
     outlier = outliers(panel.demand, season.fitted_at, panel.corrections)
     scale = mean_demand(np.where(outlier, 0.0, panel.demand), season.fitted_at)
     endog = np.where(outlier, np.nan, to_log_scale(panel.demand, scale))
@@ -264,34 +263,14 @@ def forecast_every_week(
         cleaned -= season.holidays.now[:, :n_weeks]
     if regressors is not None:
         cleaned -= regressors.past
-    chunks = [slice(begin, begin + CHUNK_SERIES) for begin in range(0, n, CHUNK_SERIES)]
-    seasons, with_holidays = _seasons(panel, season)
-    forecasts: Iterable[np.ndarray] = (
-        _with_each_season(cleaned[c], [offset[c] for offset in seasons], first[c], horizon) for c in chunks
-    )
-    category, weights = panel.series["part_category"].to_numpy(), season.weights
-    if weights is None:
-        forecasts = list(forecasts)
-        errors = [_relative_error(f, cleaned[c]) for c, f in zip(chunks, forecasts, strict=True)]
-        weights = SeasonWeights.fit(np.concatenate([*errors, np.empty((3, 0))], axis=1), category)
-    location, ahead = (np.empty((n, n_weeks, horizon)) for _ in range(2))
-    for c, by_season in zip(chunks, forecasts, strict=True):
-        share = _error_weights(by_season, cleaned[c]) * weights.of(category[c])[..., None]
-        share /= share.sum(axis=0)
-        location[c] = np.einsum("cnt,cnth->nth", share, by_season)
-        ahead[c] = np.einsum(
-            "cnt,cnth->nth", share[:2], [_ahead(offset[c], n_weeks, horizon) for offset in with_holidays]
-        )
+    location, ahead, weights = _average_seasons(panel, season, cleaned, horizon)
     if season.holidays is not None:
         location += _ahead(season.holidays.now, n_weeks, horizon)
     if regressors is not None:
         location += regressors.ahead
     location = np.maximum(location, 0.0)
-    error = np.full_like(location, np.nan)
     paused = interruptions(panel.demand, season.fitted_at, panel.corrections)
-    for h in range(1, horizon + 1):
-        usual = ~(paused[:, h:] | paused[:, :-h])
-        error[:, :-h, h - 1] = np.where(usual, endog[:, h:] - location[:, :-h, h - 1], np.nan)
+    error = _errors(endog, location, paused)
     if regressors is not None:
         error[~regressors.covariates.complete] = np.nan
     highest = to_log_scale(
@@ -303,6 +282,63 @@ def forecast_every_week(
     return RollingForecasts(
         endog, scale, pattern, highest, ahead, location, error, weights, regressors=regressors
     )
+
+
+def _average_seasons(
+    panel: Panel, season: Season, endog: np.ndarray, horizon: int
+) -> tuple[np.ndarray, np.ndarray, SeasonWeights]:
+    """Average the forecasts with each season, some series at a time.
+
+    Parameters
+    ----------
+    panel
+        The series.
+    season
+        Their season.
+    endog
+        Log demand without the effects of holidays and known covariates, (series, weeks); NaN where unknown.
+    horizon
+        Number of weeks to forecast.
+
+    Returns
+    -------
+    tuple
+        The forecasts and the season in them with the holidays of earlier years, (series, weeks, horizon) each; and the
+        prior weights of the seasons.
+    """
+    (n, n_weeks), category = endog.shape, panel.series["part_category"].to_numpy()
+    chunks = [slice(begin, begin + CHUNK_SERIES) for begin in range(0, n, CHUNK_SERIES)]
+    seasons, with_holidays = _seasons(panel, season)
+    forecasts: Iterable[np.ndarray] = (
+        _with_each_season(endog[c], [offset[c] for offset in seasons], panel.first_order[c], horizon)
+        for c in chunks
+    )
+    weights = season.weights
+    if weights is None:
+        forecasts = list(forecasts)
+        errors = [_relative_error(f, endog[c]) for c, f in zip(chunks, forecasts, strict=True)]
+        weights = SeasonWeights.fit(np.concatenate([*errors, np.empty((3, 0))], axis=1), category)
+    location, ahead = (np.empty((n, n_weeks, horizon)) for _ in range(2))
+    for c, by_season in zip(chunks, forecasts, strict=True):
+        share = _error_weights(by_season, endog[c]) * weights.of(category[c])[..., None]
+        share /= share.sum(axis=0)
+        location[c] = np.einsum("cnt,cnth->nth", share, by_season)
+        ahead[c] = np.einsum(
+            "cnt,cnth->nth", share[:2], [_ahead(offset[c], n_weeks, horizon) for offset in with_holidays]
+        )
+    return location, ahead, weights
+
+
+def _errors(endog: np.ndarray, location: np.ndarray, paused: np.ndarray) -> np.ndarray:
+    """Demand minus forecast, (series, weeks, horizon).
+
+    It is NaN where the target week has not closed or is an outlier, and where origin or target week are `paused`.
+    """
+    error = np.full_like(location, np.nan)
+    for h in range(1, location.shape[-1] + 1):
+        usual = ~(paused[:, h:] | paused[:, :-h])
+        error[:, :-h, h - 1] = np.where(usual, endog[:, h:] - location[:, :-h, h - 1], np.nan)
+    return error
 
 
 def _seasons(panel: Panel, season: Season) -> tuple[list[np.ndarray], list[np.ndarray]]:

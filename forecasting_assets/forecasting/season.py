@@ -3,8 +3,10 @@
 A deviation is the difference, in logarithms, between the demand of a week and the level of the year around it. The
 deviation of a series a year ago helps to predict the coming weeks; so do the deviations of all regions of its part,
 of all parts of its category and of all orders of its region, with less noise. One ridge regression over all series
-sets the coefficient of each, which is a hierarchical shrinkage in the sense of James and Stein. No week after the
-origin is used: a deviation is used a year later, when the half year after it has closed.
+sets the coefficient of each, which is a hierarchical shrinkage in the sense of James and Stein. A deviation is used a
+year later, when the half year after it has closed, so that no week after the origin is used. The one exception is
+origins before the fit: the level of the first half year of a series is that of its whole first year, which may end up
+to `horizon` weeks after such an origin.
 
 References
 ----------

@@ -51,7 +51,7 @@ def feature_names(with_earlier_years: bool, with_book: bool, covariates: tuple[s
 
 def design(
     features: pd.DataFrame,
-    horizon: np.ndarray,
+    cells: Cells,
     base: Baseline,
     categories: dict[str, list[str]],
     countries: tuple[str, ...],
@@ -63,8 +63,8 @@ def design(
     ----------
     features
         Rows of the feature table.
-    horizon
-        Horizon of each row, from 1.
+    cells
+        The cell of `base` of each row, as `Baseline.cells` finds it.
     base
         Panel of the series of `features`, which says whether earlier years are a feature.
     categories
@@ -80,7 +80,7 @@ def design(
         (rows, `feature_names`), float32; unknown values are NaN. It has the columns of known covariates if `base` has
         them.
     """
-    cells = base.cells(features, horizon)
+    horizon = cells.h + 1
     columns = {
         **_demand_columns(features, base, cells),
         **(_earlier_years(base, cells) if base.with_earlier_years else {}),

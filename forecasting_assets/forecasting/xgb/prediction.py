@@ -74,8 +74,8 @@ def _distributions(model: XgbModel, features: pd.DataFrame, base: Baseline) -> n
     """Mean and quantiles, (rows of `features` times horizons, VALUES) in units."""
     repeated = features.iloc[np.repeat(np.arange(len(features)), model.sarimax.horizon)]
     horizon = np.tile(np.arange(model.sarimax.horizon), len(features)) + 1
-    x = design(repeated, horizon, base, model.categories, model.countries, model.with_book)
     cells = base.cells(repeated, horizon)
+    x = design(repeated, cells, base, model.categories, model.countries, model.with_book)
     relative = np.column_stack([booster.inplace_predict(x) for booster in (model.mean, model.quantiles)])
     values = base.rolling.limited(base.in_units(relative, cells), cells)
     return sarimax.at_least_booked(values, base.rolling, cells)

@@ -126,8 +126,8 @@ class TrainingPlan:
         pairs = closed_pairs(features, base, self.with_season)
         pairs = pairs.where(pairs.rank <= last_rank)
         rows = features.iloc[pairs.row]
-        x = design(rows, pairs.horizon, base, self.categories, self.countries, self.with_book)
-        return pairs, base.cells(rows, pairs.horizon), x
+        cells = base.cells(rows, pairs.horizon)
+        return pairs, cells, design(rows, cells, base, self.categories, self.countries, self.with_book)
 
 
 @dataclass(frozen=True)

@@ -207,7 +207,7 @@ def test_demand_and_earlier_years_are_distances_from_the_level_in_volatilities(b
     rows = FEATURES[FEATURES["week"] == str(WEEK)]
     repeated = rows.iloc[np.repeat(np.arange(len(rows)), 8)]
     horizon = np.tile(np.arange(1, 9), len(rows))
-    x = xgb.design(repeated, horizon, base, {c: [] for c in xgb.CATEGORIES}, ())
+    x = xgb.design(repeated, base.cells(repeated, horizon), base, {c: [] for c in xgb.CATEGORIES}, ())
     series, column = base.locate(repeated)
     level, volatility = base.usual.level[series, column], base.usual.volatility[series, column]
     demand = base.usual.demand
@@ -233,7 +233,11 @@ def test_a_larger_market_of_the_same_shape_has_forecasts_as_much_larger():
         last = add_weeks(FIRST, 89)
         base = xgb.Baseline.from_history(fitted, history, totals, last, SETTINGS, with_earlier_years=True)
         rows = NOW.assign(**NOW[units] * factor)
-        x.append(xgb.design(rows, np.ones(len(rows), int), base, {c: [] for c in xgb.CATEGORIES}, ()))
+        x.append(
+            xgb.design(
+                rows, base.cells(rows, np.ones(len(rows), int)), base, {c: [] for c in xgb.CATEGORIES}, ()
+            )
+        )
     np.testing.assert_allclose(x[0], x[1], rtol=1e-4, atol=1e-4)
 
 

@@ -69,13 +69,13 @@ def test_each_model_has_its_own_parameters_and_the_data_it_used(client):
     assert assets >= {"sarimax_model", "xgb_model"}
     for run in runs(client):
         params, asset = run.data.params, run.data.tags.get("asset")
+        names = sorted(data.dataset.name for data in run.inputs.dataset_inputs)
         if asset == "sarimax_model":
             assert not [name for name in params if name.startswith("xgb_")]
-            assert [data.dataset.name for data in run.inputs.dataset_inputs] == ["weekly_demand"]
+            assert names == ["order_book", "weekly_demand"]
         elif asset == "xgb_model":
             assert float(params["mean_eta"]) == MEAN_PARAMETERS["eta"]
-            names = [data.dataset.name for data in run.inputs.dataset_inputs]
-            assert sorted(names) == ["feature_table", "weekly_demand"]
+            assert names == ["feature_table", "order_book", "weekly_demand"]
             assert all(len(data.dataset.digest) == 12 for data in run.inputs.dataset_inputs)
 
 

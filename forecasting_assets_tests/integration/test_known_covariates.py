@@ -72,8 +72,11 @@ def data_used(model):
     import mlflow
 
     client = mlflow.MlflowClient()
-    run = client.get_run(client.get_model_version_by_alias(model, f"week-{WEEK}").run_id)
-    return [data.dataset.name for data in run.inputs.dataset_inputs]
+    run_id = client.get_model_version_by_alias(model, f"week-{WEEK}").run_id
+    assert run_id
+    inputs = client.get_run(run_id).inputs
+    assert inputs
+    return [data.dataset.name for data in inputs.dataset_inputs]
 
 
 def test_series_with_a_plan_are_forecast_with_it_and_all_others_as_before(home_copy):

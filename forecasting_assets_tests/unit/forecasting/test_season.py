@@ -31,8 +31,8 @@ def panel_of(history):
 
 def split(history, fitted_at=110, horizon=26):
     panel, totals = panel_of(history), GroupTotals.from_history(history)
-    groups = [totals.groups(level, panel, fitted_at) for level in ("part_category", "region")]
-    return season_components(panel, *groups, fitted_at, horizon)
+    categories, regions = (totals.groups(level, panel, fitted_at) for level in ("part_category", "region"))
+    return season_components(panel, categories, regions, fitted_at, horizon)
 
 
 def seasonal(rng, weeks, noise, series=40):

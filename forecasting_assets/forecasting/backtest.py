@@ -39,8 +39,8 @@ from forecasting_assets.weeks import add_weeks, weeks_apart
 
 #: Forecasts that are judged beside those of the models.
 OTHERS = ["combined", "seasonal_naive"]
-#: What an origin counts for weights and interval widths, relative to one a week later. How good the models are changes
-#: with the season and as they learn from a longer history.
+#: What an origin counts for weights and interval widths, relative to one a week later: all together count as ten of the
+#: latest. How good the models are changes with the season and as they learn from a longer history.
 MEMORY = 0.9
 
 
@@ -269,7 +269,7 @@ class _OriginSums:
         if not counts:
             return np.ones(len(SEGMENTS))
         known = np.sum([np.einsum("h,h...->...", memory, of) for of, memory in counts], axis=0)
-        return width_factors(known, sum(memory.max() for _, memory in counts))
+        return width_factors(known, np.sum([memory for _, memory in counts], axis=0).max())
 
     def value_added_at(self, o: int) -> np.ndarray | None:
         """Sum over the window of what had closed by the o-th week, (groups, METRICS); None if there is nothing."""
@@ -291,9 +291,12 @@ class _OriginSums:
         return closed
 
     def _recent(self, o: int) -> np.ndarray:
-        """Return what each origin of the window and horizon counts by the o-th week; zero if it had not closed."""
-        age = o - 1 - np.arange(self._first(o), o)
-        recent: np.ndarray = self._closed(o) * MEMORY ** age[:, None]
+        """Return what each origin of the window and horizon counts by the o-th week; zero if it had not closed.
+
+        The latest that has closed counts as one, for each horizon.
+        """
+        target = np.arange(self._first(o), o)[:, None] + np.arange(1, self.total.shape[2] + 1)
+        recent: np.ndarray = self._closed(o) * MEMORY ** np.maximum(o - target, 0)
         return recent
 
 

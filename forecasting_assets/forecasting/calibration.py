@@ -24,7 +24,7 @@ INTERVALS = [("q10", "q90", 0.8), ("q05", "q95", 0.9)]
 NARROWEST, WIDEST = 0.8, 1.7
 #: Upper edges of the bins in which ratios are counted; larger ones are counted above the last.
 EDGES = np.exp(np.linspace(np.log(NARROWEST / 2), np.log(2 * WIDEST), 65))
-#: Number of weeks and of forecast cells at which the factor is half of what they suggest.
+#: Number of weeks and of forecast cells that a factor of one counts for.
 PRIOR_WEEKS, PRIOR_CELLS = 13.0, 500.0
 
 

@@ -57,7 +57,7 @@ class CovariateChange:
         Raises
         ------
         CovariateChangeError
-            If the text has another form, or cuts more than 100%.
+            If the text has another form, cuts more than 100%, or a price would not be above zero.
         """
         match = _CHANGE.fullmatch(text.strip())
         if not match:
@@ -65,12 +65,14 @@ class CovariateChange:
                 "write PART/REGION:unit_price=-10% or PART/REGION:promotion=1; PART/REGION@WEEK: is one week"
             )
             raise CovariateChangeError(text, form)
-        if match["value"] is not None:
-            return cls(text, match["scope"], match["name"], value=float(match["value"]))
-        factor = 1 + float(match["percent"]) / 100
-        if factor < 0:
+        value = None if match["value"] is None else float(match["value"])
+        factor = None if match["percent"] is None else 1 + float(match["percent"]) / 100
+        changed = factor if value is None else value
+        if is_price(match["name"]) and changed is not None and changed <= 0:
+            raise CovariateChangeError(text, "a price has to stay above zero")
+        if factor is not None and factor < 0:
             raise CovariateChangeError(text, "it cuts more than 100%: write -100% or a smaller cut")
-        return cls(text, match["scope"], match["name"], factor)
+        return cls(text, match["scope"], match["name"], factor, value)
 
 
 def known_values(panel: Panel, horizon: int) -> tuple[pd.DataFrame, np.ndarray, tuple[str, ...]]:
@@ -111,7 +113,7 @@ def changed_rows(
     Raises
     ------
     CovariateChangeError
-        If nothing is known of a covariate in the scope of its change, or a price would not be above zero.
+        If nothing is known of a covariate in the scope of its change.
     """
     cells, values, names = known_values(panel, horizon)
     changed = values.copy()
@@ -128,8 +130,6 @@ def changed_rows(
                 change.text, f"no {change.name} of the coming weeks is known in this scope: enter it first"
             )
         column[usable] = change.value if change.factor is None else column[usable] * change.factor
-        if is_price(change.name) and (column[usable] <= 0).any():
-            raise CovariateChangeError(change.text, "a price has to stay above zero")
     cell, name = np.nonzero(np.isfinite(values) & (changed != values))
     rows = cells.iloc[cell]
     known = np.datetime64(add_weeks(panel.first, panel.demand.shape[1] - 1), "ns")

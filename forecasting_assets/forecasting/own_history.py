@@ -87,8 +87,8 @@ def own_distributions(
     -------
     tuple
         (origins, VALUES), in units, with quantiles of NaN where no week is known; and the probability (origins,) that a
-        week has no orders or the series has ended. The share of weeks without orders is taken as if one more week with
-        orders had been seen, so that it is never one.
+        week has no orders or the series has ended. The share of weeks without orders is multiplied by 1 - 1 / weeks, so
+        that it is never one.
     """
     week = column[:, None] - np.arange(OWN_WEEKS)
     log_demand = rolling.endog[series[:, None], np.maximum(week, 0)]

@@ -255,7 +255,8 @@ def forecast_every_week(
     at the origin.
     """
     n_weeks = panel.demand.shape[1]
-    outlier = outliers(panel.demand, season.fitted_at, panel.corrections)
+    begun = np.arange(n_weeks) >= panel.first_order[:, None]
+    outlier = outliers(panel.demand, season.fitted_at, panel.corrections) & begun
     scale = mean_demand(np.where(outlier, 0.0, panel.demand), season.fitted_at)
     endog = np.where(outlier, np.nan, to_log_scale(panel.demand, scale))
     cleaned = endog.copy()
@@ -269,7 +270,7 @@ def forecast_every_week(
     if regressors is not None:
         location += regressors.ahead
     location = np.maximum(location, 0.0)
-    paused = interruptions(panel.demand, season.fitted_at, panel.corrections)
+    paused = interruptions(panel.demand, season.fitted_at, panel.corrections) & begun
     error = _errors(endog, location, paused)
     if regressors is not None:
         error[~regressors.covariates.complete] = np.nan

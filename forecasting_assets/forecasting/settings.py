@@ -48,8 +48,8 @@ class ForecastingSettings(BaseModel):
     weight_prior_cells: float = Field(
         500.0,
         ge=0,
-        description="Number of forecast cells at which a combination weight is half way between equal weights and "
-        "the weight estimated from these cells; the number of past origins shrinks it further",
+        description="Number of forecast cells at which the models are weighted inverse to their losses; with fewer "
+        "cells the weights are closer to equal, with more the losses count by up to their squares",
     )
     seed: int = Field(0, ge=0, description="Random seed of XGBoost")
 

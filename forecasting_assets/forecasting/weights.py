@@ -17,7 +17,9 @@ from forecasting_assets.forecasting.metrics import SUMS, metrics
 #: Number of past origins, the latest counting as one, that the prior weights count for. The errors of overlapping
 #: origins are correlated, and the better model changes with the season, so that few origins say little of how models
 #: complement each other.
-PRIOR_ORIGINS = 13.0
+PRIOR_ORIGINS = 20.0
+#: A loss below this share of the largest one counts as this share.
+MIN_LOSS = 0.01
 
 
 def pairs(models: int) -> list[tuple[int, int]]:
@@ -45,7 +47,8 @@ def combination_weights(
     origins
         Number of past origins that the sums come from, where older ones may count less, (...).
     prior_cells
-        Number of forecast cells that equal weights count for.
+        Number of forecast cells at which the prior weights are inverse to the losses; with fewer they are closer to
+        equal, with many inverse to the squares.
 
     Returns
     -------
@@ -72,8 +75,10 @@ def _inverse_to_squares(loss: np.ndarray, enough: np.ndarray) -> np.ndarray:
 
     They are equal where `enough` (problems, 1), which says whether there are enough forecasts, is zero instead of one.
     """
-    least = loss.min(axis=1, keepdims=True)
-    inverse = np.divide(least, loss, out=np.ones_like(loss), where=loss > 0) ** (2 * enough)
+    # A few weeks without any error, as of a part that is hardly ever ordered, do not make a model infinitely better.
+    floored = np.maximum(loss, MIN_LOSS * loss.max(axis=1, keepdims=True))
+    least = floored.min(axis=1, keepdims=True)
+    inverse = np.divide(least, floored, out=np.ones_like(loss), where=floored > 0) ** (2 * enough)
     weights: np.ndarray = inverse / inverse.sum(axis=1, keepdims=True)
     return weights
 

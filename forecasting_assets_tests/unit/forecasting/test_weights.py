@@ -48,7 +48,8 @@ def test_weights_by_hand():
     assert weight_of(1.0, 2.0, 1.5, 10, 0) == pytest.approx(1.0)
     assert weight_of(2.0, 1.0, 1.6, 10, 0) == pytest.approx(0.0)
     assert weight_of(1.0, 2.0, 1.5, 10, 0, origins=0) == pytest.approx(4 / 5)
-    assert weight_of(0.0, 2.0, 1.0, 10, 0, origins=0) == 1.0
+    assert weight_of(0.0, 2.0, 1.0, 10, 0, origins=0) == pytest.approx(1.0, abs=1e-3)
+    assert weight_of(0.0, 2.0, 1.0, 3, 500, origins=0) == pytest.approx(0.5, abs=0.03)
     assert weight_of(0.0, 0.0, 0.0, 10, 0) == pytest.approx(0.5)
 
 

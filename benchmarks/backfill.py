@@ -24,7 +24,7 @@ from devtools.model_cache import forget_fits
 from forecasting_assets.demo import Marketplace, write_marketplace
 from forecasting_assets.forecasting.settings import ForecastingSettings
 
-ORDERS = "+key:feature_table"
+ORDERS = "group:orders or group:features"
 BACKFILLED = 104
 PACKAGES = ["forecasting-assets", "dagster", "pyspark", "mlflow"]
 

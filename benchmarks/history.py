@@ -54,7 +54,7 @@ def new_home(home: Path, market: Marketplace, history: int, modelled: Path | Non
     write_orders(home / "landing" / "orders", demand, range(market.weeks - history - 1, market.weeks))
     first, before = add_weeks(WEEK, -history), add_weeks(WEEK, -1)
     (home / "forecasting.toml").write_text(f"[calendar]\nfirst_week = {first}\n")
-    materialize(home, first, before, "+key:feature_table")
+    materialize(home, first, before, "group:orders or group:features")
     if modelled:
         for source in (modelled / "lake").iterdir():
             if not (home / "lake" / source.name).exists():

@@ -24,7 +24,7 @@ from benchmarks.processes import Took, materialize
 from benchmarks.results import section, table
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.lake.lake import Lake
-from forecasting_assets.tables import WEEKLY_DEMAND
+from forecasting_assets.tables import KNOWN_COVARIATES, WEEKLY_DEMAND
 from forecasting_assets.weeks import add_weeks
 
 FIRST = date(2023, 1, 2)
@@ -65,7 +65,7 @@ def fill(home: Path, n_series: int, weeks: int) -> None:
     lake = Lake(path=str(home / "lake"))
     for t, rows in enumerate(demand(n_series, weeks)):
         lake.write_pandas(rows, WEEKLY_DEMAND, add_weeks(FIRST, t))
-    materialize(home, FIRST, add_weeks(FIRST, weeks - 1), "key:feature_table")
+    materialize(home, FIRST, add_weeks(FIRST, weeks - 1), "group:features")
 
 
 def multiply(small: Path, home: Path, copies: int, weeks: int) -> None:
@@ -73,7 +73,7 @@ def multiply(small: Path, home: Path, copies: int, weeks: int) -> None:
     (home / "forecasting.toml").write_text((small / "forecasting.toml").read_text())
     source, lake = (Lake(path=str(folder / "lake")) for folder in (small, home))
     for week in (add_weeks(FIRST, t) for t in range(weeks)):
-        for copied in (WEEKLY_DEMAND, FEATURES):
+        for copied in (WEEKLY_DEMAND, FEATURES, KNOWN_COVARIATES):
             rows = source.read_pandas(copied, [week])
             totals = [name for name in map(str, rows) if name.startswith(("category_", "region_"))]
             rows[totals] *= copies

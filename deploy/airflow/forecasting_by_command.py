@@ -23,7 +23,11 @@ PROGRAM = os.environ.get("FORECASTING_PROGRAM", "forecasting-assets")
 #: Exit code of wrong arguments or settings: to try again would not help.
 USAGE = 2
 #: What each task makes, in Dagster's selection syntax.
-TASKS = {"orders": "+key:feature_table", "forecasts": "group:forecasts", "planning": "group:planning"}
+TASKS = {
+    "orders": "group:orders or group:features",
+    "forecasts": "group:forecasts",
+    "planning": "group:planning",
+}
 
 
 class WeekOperator(BaseOperator):

@@ -152,7 +152,7 @@ def demo() -> int:
     weeks = market.week_starts
     recent = weeks[-DEMO_PLANNED_WEEKS:]
     print_line(f"Orders, demand and features of {len(weeks)} weeks:")
-    succeeded = materialize(settings, weeks, "+key:feature_table", report=print_line)
+    succeeded = materialize(settings, weeks, "group:orders or group:features", report=print_line)
     if succeeded:
         print_line(f"Forecasts, backtests and plans of the last {len(recent)} weeks:")
         selection = "group:forecasts or group:planning"

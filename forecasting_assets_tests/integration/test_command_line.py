@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 
 from forecasting_assets.cli import main
+from forecasting_assets.lake.lake import Lake
+from forecasting_assets.pipeline import build_pipeline
+from forecasting_assets.settings import load_settings
 from forecasting_assets.tables import WEEKLY_DEMAND
+from forecasting_assets.weeks import newest_closed_week
 from forecasting_assets_tests.support.homes import PLANNED
 
 COMMANDS = [
@@ -52,6 +56,19 @@ def test_every_command_has_help_and_says_nothing_of_python(command, capsys):
     said = capsys.readouterr().out
     assert said.startswith("Usage: forecasting-assets")
     assert len(said.splitlines()) > 4
+
+
+@pytest.mark.spark
+def test_the_demo_makes_all_assets_and_shows_a_summary(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FORECASTING_HOME", str(tmp_path))
+    monkeypatch.setattr("forecasting_assets.cli.start.DEMO_WEEKS", 20)
+    monkeypatch.setattr("forecasting_assets.cli.start.DEMO_PLANNED_WEEKS", 2)
+    assert main(["demo"]) == 0
+    assert "FAILED" not in capsys.readouterr().out
+    settings = load_settings(tmp_path)
+    lake = Lake(settings.lake_path)
+    for asset in build_pipeline(settings).values():
+        assert lake.existing(asset.table, [newest_closed_week()]), asset.name
 
 
 @pytest.mark.parametrize(

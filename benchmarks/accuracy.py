@@ -33,6 +33,7 @@ import pandas as pd
 
 from benchmarks import peers, results
 from benchmarks.classes import class_table, direct, sum_intervals
+from benchmarks.processes import BEFORE_MODELS
 from benchmarks.scores import best_peers, by_horizon, figures, value
 from benchmarks.yardstick import Yardstick, data_sets, report, sampled
 from forecasting_assets.forecasting.panel import Panel
@@ -43,7 +44,6 @@ from forecasting_assets.weeks import add_weeks, add_weeks_to_all, week_of, weeks
 #: Weeks with forecasts up to the first origin, from which the combined forecast learns its weights.
 WARM_UP_WEEKS = 13
 PLATFORM = ["demand_forecast", "sarimax_model", "xgb_model"]
-BEFORE_MODELS = "+key:feature_table or +key:known_covariates"
 MODELS = "key:sarimax_model or key:xgb_model or key:backtest_report or key:demand_forecast"
 MEAN_OF_TWO = "MeanOfTwo"
 SLOW = "AutoARIMA"

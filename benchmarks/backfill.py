@@ -17,14 +17,13 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.processes import Took, materialize, run
+from benchmarks.processes import BEFORE_MODELS, Took, materialize, run
 from benchmarks.results import section, table
 from benchmarks.usual import JOB
 from devtools.model_cache import forget_fits
 from forecasting_assets.demo import Marketplace, write_marketplace
 from forecasting_assets.forecasting.settings import ForecastingSettings
 
-ORDERS = "group:orders or group:features"
 BACKFILLED = 104
 PACKAGES = ["forecasting-assets", "dagster", "pyspark", "mlflow"]
 
@@ -44,7 +43,7 @@ def new_home(home: Path, market: Marketplace, planned: int) -> None:
     write_marketplace(home, market)
     (home / "forecasting.toml").write_text(f"[calendar]\nfirst_week = {market.first_week}\n")
     weeks = market.week_starts
-    materialize(home, weeks[0], weeks[-1], ORDERS)
+    materialize(home, weeks[0], weeks[-1], BEFORE_MODELS)
     materialize(home, weeks[-2 * planned], weeks[-planned - 1], "group:forecasts or group:planning")
 
 
@@ -75,10 +74,10 @@ def main() -> None:
         if not home.exists():
             new_home(home, market, planned)
         runs: dict[str, tuple[int, Callable[[], Took]]] = {
-            "orders, one week": (1, lambda: materialize(home, weeks[-1], weeks[-1], ORDERS)),
+            "orders, one week": (1, lambda: materialize(home, weeks[-1], weeks[-1], BEFORE_MODELS)),
             "orders, range": (
                 BACKFILLED,
-                lambda: materialize(home, weeks[-BACKFILLED], weeks[-1], ORDERS),
+                lambda: materialize(home, weeks[-BACKFILLED], weeks[-1], BEFORE_MODELS),
             ),
             "all, range": (planned, lambda: materialize(home, weeks[-planned], weeks[-1])),
             "all, one week": (1, lambda: materialize(home, weeks[-1], weeks[-1])),

@@ -21,7 +21,7 @@ from contextlib import closing
 from datetime import date
 from pathlib import Path
 
-from benchmarks.processes import Took, materialize
+from benchmarks.processes import BEFORE_MODELS, Took, materialize
 from benchmarks.results import section, table
 from forecasting_assets.demo import Marketplace, write_orders
 from forecasting_assets.demo.demand import expected_demand
@@ -54,7 +54,7 @@ def new_home(home: Path, market: Marketplace, history: int, modelled: Path | Non
     write_orders(home / "landing" / "orders", demand, range(market.weeks - history - 1, market.weeks))
     first, before = add_weeks(WEEK, -history), add_weeks(WEEK, -1)
     (home / "forecasting.toml").write_text(f"[calendar]\nfirst_week = {first}\n")
-    materialize(home, first, before, "group:orders or group:features")
+    materialize(home, first, before, BEFORE_MODELS)
     if modelled:
         for source in (modelled / "lake").iterdir():
             if not (home / "lake" / source.name).exists():

@@ -13,6 +13,8 @@ from pathlib import Path
 from devtools.model_cache import forget_fits
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+#: What models read, in Dagster's selection syntax.
+BEFORE_MODELS = "group:orders or group:features"
 #: The platform's command line.
 CLI = [sys.executable, "-c", "import sys; from forecasting_assets.cli import main; sys.exit(main())"]
 

@@ -284,20 +284,23 @@ class _OriginSums:
     def _first(self, o: int) -> int:
         return max(0, o - self.window)
 
+    def _age(self, o: int) -> np.ndarray:
+        """Weeks from the target of each origin of the window and horizon to the o-th week; negative if it is later."""
+        horizons = np.arange(1, self.total.shape[2] + 1)
+        age: np.ndarray = o - np.arange(self._first(o), o)[:, None] - horizons
+        return age
+
     def _closed(self, o: int) -> np.ndarray:
         """Whether the target of each origin of the window and horizon had closed by the o-th week."""
-        horizons = np.arange(1, self.total.shape[2] + 1)
-        closed: np.ndarray = np.arange(self._first(o), o)[:, None] + horizons <= o
-        return closed
+        return self._age(o) >= 0
 
     def _recent(self, o: int) -> np.ndarray:
         """Return what each origin of the window and horizon counts by the o-th week; zero if it had not closed.
 
         The latest that has closed counts as one, for each horizon.
         """
-        target = np.arange(self._first(o), o)[:, None] + np.arange(1, self.total.shape[2] + 1)
-        recent: np.ndarray = self._closed(o) * MEMORY ** np.maximum(o - target, 0)
-        return recent
+        age = self._age(o)
+        return np.where(age >= 0, MEMORY ** np.maximum(age, 0), 0.0)
 
 
 @dataclass(frozen=True)

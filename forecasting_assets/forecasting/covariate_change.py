@@ -65,14 +65,13 @@ class CovariateChange:
                 "write PART/REGION:unit_price=-10% or PART/REGION:promotion=1; PART/REGION@WEEK: is one week"
             )
             raise CovariateChangeError(text, form)
-        value = None if match["value"] is None else float(match["value"])
-        factor = None if match["percent"] is None else 1 + float(match["percent"]) / 100
-        changed = factor if value is None else value
-        if is_price(match["name"]) and changed is not None and changed <= 0:
+        replaces = match["value"] is not None
+        number = float(match["value"]) if replaces else 1 + float(match["percent"]) / 100
+        if is_price(match["name"]) and number <= 0:
             raise CovariateChangeError(text, "a price has to stay above zero")
-        if factor is not None and factor < 0:
+        if not replaces and number < 0:
             raise CovariateChangeError(text, "it cuts more than 100%: write -100% or a smaller cut")
-        return cls(text, match["scope"], match["name"], factor, value)
+        return cls(text, match["scope"], match["name"], **{"value" if replaces else "factor": number})
 
 
 def known_values(panel: Panel, horizon: int) -> tuple[pd.DataFrame, np.ndarray, tuple[str, ...]]:

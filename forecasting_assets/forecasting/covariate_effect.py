@@ -174,7 +174,7 @@ def _moments(
     demand = _log_demand(panel, fitted_at)[0][:, : fitted_at + 1]
     unusual = outliers(panel.demand, fitted_at, panel.corrections)
     unusual |= interruptions(panel.demand, fitted_at, panel.corrections)
-    begun = np.arange(fitted_at + 1) >= panel.first_order[:, None]
+    begun = panel.begun[:, : fitted_at + 1]
     usable = begun & np.isfinite(relative).any(axis=2) & ~unusual[:, : fitted_at + 1]
     x = _local_deviation(np.nan_to_num(relative), usable)
     y = _local_deviation(demand[..., None], usable)[..., 0]

@@ -74,10 +74,10 @@ def forecast_drivers(
     last = features["week"].max().date()
     base = model.baseline(history, totals, last, settings)
     units = _units(model, features, base)
-    if model.planned and (planned := model.planned_baseline(history, totals, last, settings)):
-        base, complete = planned
+    if with_plan := model.planned_baseline(history, totals, last, settings):
+        planned, base, complete = with_plan
         known = complete[base.locate(features)]
-        units = np.where(known[..., None], _units(model.planned, features, base), units)
+        units = np.where(known[..., None], _units(planned, features, base), units)
     columns = ["level", *names, "xgb"]
     return features[SERIES].assign(**dict(zip(columns, units.sum(axis=1).T, strict=True)))
 

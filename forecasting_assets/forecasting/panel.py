@@ -141,6 +141,11 @@ class Panel:
         """Column of the first order of each series."""
         return np.asarray((self.demand > 0).argmax(axis=1))
 
+    @property
+    def begun(self) -> np.ndarray:
+        """Whether each series has had its first order by the end of each week, (series, weeks)."""
+        return np.asarray(np.arange(self.demand.shape[1]) >= self.first_order[:, None])
+
     def active(self, column: int) -> np.ndarray:
         """Return whether each series has an order in the ACTIVE_WEEKS weeks that end with `column`."""
         orders = self.demand if self.orders is None else self.orders

@@ -255,7 +255,7 @@ def forecast_every_week(
     at the origin.
     """
     n_weeks = panel.demand.shape[1]
-    begun = np.arange(n_weeks) >= panel.first_order[:, None]
+    begun = panel.begun
     outlier = outliers(panel.demand, season.fitted_at, panel.corrections) & begun
     scale = mean_demand(np.where(outlier, 0.0, panel.demand), season.fitted_at)
     endog = np.where(outlier, np.nan, to_log_scale(panel.demand, scale))

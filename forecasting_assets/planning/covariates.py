@@ -26,10 +26,11 @@ def with_values(table: Table, cells: pd.DataFrame) -> Table:
     """
     if not table.open:
         return table
-    names = [c for c in cells if c not in (*table.names, "file", "row")]
-    values = (Column(str(name), "double", "Value of the covariate", nullable=True) for name in names)
-    bounded = (replace(c, minimum=0, exclusive_minimum=True) if is_price(c.name) else c for c in values)
-    return replace(table, columns=(*table.columns, *bounded))
+    names = [str(c) for c in cells if c not in (*table.names, "file", "row")]
+    value = Column("", "double", "Value of the covariate", nullable=True)
+    price = replace(value, minimum=0, exclusive_minimum=True)
+    columns = (replace(price if is_price(name) else value, name=name) for name in names)
+    return replace(table, columns=(*table.columns, *columns))
 
 
 def covariate_rows(rows: pd.DataFrame) -> pd.DataFrame:

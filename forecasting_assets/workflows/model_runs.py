@@ -1,10 +1,10 @@
 """What the assets of models share: the Spark jobs that forecast weeks, and the record of their models in MLflow."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -181,35 +181,34 @@ class ModelTracker:
     def _series(self, rows: int) -> int:
         return rows // self._context.horizon
 
-    def _weeks_used(self, fitted_at: date, last: date) -> dict[str, list[date]]:
+    def _weeks_used(self, fitted_at: date, last: date) -> dict[Table, list[date]]:
         """Return the weeks of the history that forecasts up to the week `last` are made from, of each table."""
         history = history_weeks(self.settings, fitted_at, last)
         known = covariate_weeks(self.settings, fitted_at, last)
         return {
-            WEEKLY_DEMAND.name: history,
-            ORDER_BOOK.name: weeks_with_rows(self.lake, ORDER_BOOK, history),
-            KNOWN_COVARIATES.name: weeks_with_rows(self.lake, KNOWN_COVARIATES, known),
+            WEEKLY_DEMAND: history,
+            ORDER_BOOK: weeks_with_rows(self.lake, ORDER_BOOK, history),
+            KNOWN_COVARIATES: weeks_with_rows(self.lake, KNOWN_COVARIATES, known),
         }
 
-    def _data_used(self, fitted_at: date, week: date, used: Mapping[str, Sequence[date]]) -> list[DataUsed]:
+    def _data_used(self, fitted_at: date, week: date, used: Mapping[Table, Sequence[date]]) -> list[DataUsed]:
         """Return what the forecasts of `week` are made from."""
         weeks_of = {table: [w for w in weeks if w <= week] for table, weeks in used.items()}
         if self.model.reads_features:
-            weeks_of[self._features.name] = [*training_weeks(self.settings, fitted_at), week]
+            weeks_of[self._features] = [*training_weeks(self.settings, fitted_at), week]
         data = []
         for table, weeks in weeks_of.items():
             if weeks:
-                contents = self._contents[table]
+                contents = self._content_ids(table)
                 digest = fingerprint({str(w): contents[w] for w in weeks if w in contents})
-                data.append(DataUsed(table, digest, f"{self.lake.path}/{table}", format_weeks(weeks)))
+                source = f"{self.lake.path}/{table.name}"
+                data.append(DataUsed(table.name, digest, source, format_weeks(weeks)))
         return data
 
     @cached_property
-    def _contents(self) -> dict[str, dict[date, str]]:
-        """Contents of the weeks of each table that the model reads; all weeks of a table have to be listed for it."""
-        features = [self._features] if self.model.reads_features else []
-        tables = [WEEKLY_DEMAND, ORDER_BOOK, KNOWN_COVARIATES, *features]
-        return {table.name: self.lake.records.content_ids(table) for table in tables}
+    def _content_ids(self) -> Callable[[Table], dict[date, str]]:
+        """The contents of the weeks of a table, kept, as all weeks of the table have to be listed for them."""
+        return cache(self.lake.records.content_ids)
 
     def _description(self) -> dict[str, Any]:
         """Return what a logged model needs to predict besides the files of `ForecastingModel.save`."""
@@ -220,7 +219,7 @@ class ModelTracker:
             "settings": self._context.settings.model_dump(mode="json"),
         }
 
-    def _input(self, fitted_at: date, used: Mapping[str, Sequence[date]]) -> Table:
+    def _input(self, fitted_at: date, used: Mapping[Table, Sequence[date]]) -> Table:
         """Return the input of a logged model: the history of demand, or rows of feature_table.
 
         Rows of the order book and of known covariates lack most columns, so that numbers may be missing; whole numbers
@@ -229,9 +228,9 @@ class ModelTracker:
         table = self._features if self.model.reads_features else DEMAND_HISTORY
         more: list[Column] = []
         required = DEMAND_HISTORY.names
-        if self.model.reads_features and any(week <= fitted_at for week in used[ORDER_BOOK.name]):
+        if self.model.reads_features and any(week <= fitted_at for week in used[ORDER_BOOK]):
             more.append(DUE_WEEK)
-        if any(week <= fitted_at for week in used[KNOWN_COVARIATES.name]):
+        if any(week <= fitted_at for week in used[KNOWN_COVARIATES]):
             more.extend(COVARIATE_COLUMNS)
             required = [WEEK.name]  # a covariate of all parts or regions has neither
         if not more:

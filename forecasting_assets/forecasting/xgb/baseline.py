@@ -105,8 +105,7 @@ class Baseline:
     @cached_property
     def usual(self) -> UsualDemand:
         """Level and volatility without the shares of season and covariates, and without unusual weeks."""
-        known = np.isfinite(self.rolling.endog)
-        known &= np.arange(known.shape[1]) >= self.panel.first_order[:, None]
+        known = np.isfinite(self.rolling.endog) & self.panel.begun
         return UsualDemand.of(np.where(known, self.panel.demand * np.exp(-self._past_effect), np.nan))
 
     def relative(self, units: np.ndarray, cells: Cells) -> np.ndarray:

@@ -77,20 +77,20 @@ class XgbModel:
 
     def planned_baseline(
         self, history: pd.DataFrame, totals: GroupTotals, last: date, settings: ForecastingSettings
-    ) -> tuple[Baseline, np.ndarray] | None:
-        """Return the panel for the model with covariates, and which weeks that model forecasts.
+    ) -> tuple["XgbModel", Baseline, np.ndarray] | None:
+        """Return the model with covariates, its panel, and which weeks it forecasts.
 
         Returns
         -------
         tuple or None
-            The panel, and whether all covariates of the target week are known at the origin, (series, weeks, horizon).
-            None if there is no such model, or nothing is known ahead of these series.
+            The model, its panel, and whether all covariates of the target week are known at the origin, (series, weeks,
+            horizon). None if there is no such model, or nothing is known ahead of these series.
         """
         if not self.planned or split_covariates(history)[1] is None:
             return None
         base = self.planned.baseline(history, totals, last, settings)
         regressors = base.rolling.regressors
-        return (base, regressors.covariates.complete) if regressors else None
+        return (self.planned, base, regressors.covariates.complete) if regressors else None
 
 
 def importance(model: XgbModel) -> pd.DataFrame:

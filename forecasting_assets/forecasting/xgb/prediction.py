@@ -50,12 +50,12 @@ def predict(
         last = features["week"].max().date()
         base = model.baseline(history, totals, last, settings)
         _fill(without_covariates, model, features, base)
-        if model.planned and (planned := model.planned_baseline(history, totals, last, settings)):
-            planned_base, complete = planned
+        if with_plan := model.planned_baseline(history, totals, last, settings):
+            planned, planned_base, complete = with_plan
             known = complete[planned_base.locate(features)]
             some = np.flatnonzero(known.any(axis=1))
             of_some = np.empty((len(some), *shape[1:]))
-            _fill(of_some, model.planned, features.iloc[some], planned_base)
+            _fill(of_some, planned, features.iloc[some], planned_base)
             with_covariates[some] = of_some
     weeks = features["week"].to_numpy()
     return table_with_covariates(features[SERIES], weeks, without_covariates, with_covariates, known)

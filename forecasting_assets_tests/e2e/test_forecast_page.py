@@ -1,5 +1,6 @@
 """The pages about forecasts in a real browser: a planner finds one part and sees its forecast."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,13 @@ def number(text):
     return float(text.replace(",", ""))
 
 
+def shows(page, heading):
+    """Wait until the page shows what has this heading: it follows its address after a click, not at once."""
+    from playwright.sync_api import expect
+
+    expect(page.locator("#demand h3").first).to_have_text(re.compile(heading))
+
+
 def test_a_part_is_found_and_its_forecast_is_seen(home, page):
     plan = home.lake.read_pandas(DEMAND_PLAN, [WEEK])
     wanted = plan.sort_values("quantity", ascending=False).iloc[0]
@@ -35,7 +43,7 @@ def test_a_part_is_found_and_its_forecast_is_seen(home, page):
 
     page.get_by_label("Search").fill(f"{wanted['part_id']} {wanted['region']}")
     page.locator("ul.found a").first.click()
-    assert page.locator("#demand h3").first.inner_text() == f"{wanted['part_id']}, {wanted['region']}"
+    shows(page, f"^{re.escape(wanted['part_id'])}, {re.escape(wanted['region'])}$")
     picture = page.locator("svg.forecast")
     assert picture.get_attribute("aria-label").startswith(f"{wanted['part_id']}, {wanted['region']}")
     assert picture.locator(".band80").count() == len(rows)
@@ -47,10 +55,12 @@ def test_a_part_is_found_and_its_forecast_is_seen(home, page):
 
     # Up to the category, and down to another part of it.
     page.get_by_role("link", name=wanted["part_category"], exact=True).click()
-    assert page.locator("#demand h3").first.inner_text() == wanted["part_category"]
+    category = re.escape(wanted["part_category"])
+    shows(page, f"^{category}$")
     page.locator("ul.found a").first.click()
+    shows(page, f"^{category}, ")
     page.locator("ul.found a").first.click()
-    assert page.locator("#demand h3").first.inner_text().startswith("P")
+    shows(page, "^P")
     assert errors == []
 
 
@@ -60,5 +70,5 @@ def test_the_costliest_errors_lead_to_their_forecasts(home, page):
     link = page.locator("#groups td a").first
     part = link.inner_text()
     link.click()
-    assert page.locator("#demand h3").first.inner_text().startswith(f"{part}, ")
+    shows(page, f"^{re.escape(part)}, ")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -106,7 +106,7 @@ bench-accuracy: bench-packages ## … accuracy on all data sets of EVALS compare
 		else echo "accuracy is skipped: there is no folder $(EVALS) with the yardstick; set EVALS"; fi
 
 bench-core_accuracy: bench-packages ## … both models on every data set of EVALS, and the best peers where it lists them
-	@if [ -d "$(EVALS)" ]; then $(BIN)/python -m benchmarks.core_accuracy --classes --evals $(EVALS); \
+	@if [ -d "$(EVALS)" ]; then $(BIN)/python -m benchmarks.core_accuracy --markets --evals $(EVALS); \
 		else echo "core_accuracy is skipped: there is no folder $(EVALS) with the yardstick; set EVALS"; fi
 
 lint: setup-dev ## style, types and the import contract

@@ -32,7 +32,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import peers, results
-from benchmarks.classes import class_table, direct, sum_intervals
+from benchmarks.markets import market_table, sum_intervals
 from benchmarks.processes import BEFORE_MODELS
 from benchmarks.scores import best_peers, by_horizon, figures, value
 from benchmarks.yardstick import Yardstick, data_sets, report, sampled
@@ -265,7 +265,6 @@ def compare(
     landing, lake, peer_lake = home / "landing" / "orders", home / "lake", home / "lake_peers"
     others = Peers(names, threads, peer_lake, yardstick.horizon, slow_every)
     seconds: dict[str, float] = defaultdict(float)
-    classes: list[pd.DataFrame] = []
     first = since = None
     for origin in yardstick.origins:
         demand = yardstick.land(origin, landing)
@@ -286,7 +285,6 @@ def compare(
         since = origin
         report(f"{yardstick.name} {origin} platform: {seconds['demand_forecast']:.1f} s so far")
         others.forecast(demand, first, origin)
-        classes.append(direct(yardstick.scored_series(demand, origin), origin, yardstick.horizon))
 
     lakes = dict.fromkeys(PLATFORM, lake)
     lakes |= dict.fromkeys([*names, *([MEAN_OF_TWO] if others.best else [])], peer_lake)
@@ -307,7 +305,7 @@ def compare(
     category = demand.drop_duplicates("part_id").set_index("part_id")["part_category"]
     judged = {name: lakes[name] for name in [*PLATFORM, MEAN_OF_TWO, "AutoETS"] if name in lakes}
     parts.append(by_horizon(yardstick, judged, f"{label}: weeks ahead"))
-    parts.append(class_scores(yardstick, judged, classes, category, label))
+    parts.append(market_scores(yardstick, judged, category, label))
     parts.append(steps(lake, yardstick.origins[-1], label))
     if slow_every:
         parts.append(f"On one series in {slow_every}, for {SLOW} (seconds of the platform are those of all):")
@@ -317,32 +315,31 @@ def compare(
     return parts
 
 
-def class_scores(
-    yardstick: Yardstick,
-    lakes: Mapping[str, Path],
-    classes: Sequence[pd.DataFrame],
-    category: pd.Series,
-    label: str,
-) -> str:
-    """Return a table of the forecasts of each category and region, and of SARIMAX of their own demand."""
-    read = yardstick.score.read_partition
+def market_scores(yardstick: Yardstick, lakes: Mapping[str, Path], category: pd.Series, label: str) -> str:
+    """Return a table of the forecasts of each category and region, as sums of their parts and of their own demand."""
+    own, platform = "market_forecast", lakes["demand_forecast"]
 
     def of_week(name: str, origin: date) -> pd.DataFrame:
-        table: pd.DataFrame = read(lakes[name] / name / f"week={origin}")
-        weeks = dict.fromkeys(["origin_week", "target_week"], "datetime64[ns]")
-        return table.assign(part_category=table["part_id"].map(category)).astype(weeks)
+        table: pd.DataFrame = yardstick.score.read_partition(
+            lakes.get(name, platform) / name / f"week={origin}"
+        )
+        if name == own:
+            return table
+        return table.assign(part_category=table["part_id"].map(category))
 
-    made = {name: [of_week(name, origin) for origin in yardstick.origins] for name in lakes}
+    weeks = dict.fromkeys(["origin_week", "target_week"], "datetime64[ns]")
+    made = {
+        name: [of_week(name, origin).astype(weeks) for origin in yardstick.origins] for name in (*lakes, own)
+    }
     learned = [
-        read(lakes["demand_forecast"] / "error_correlations" / f"week={origin}")
+        yardstick.score.read_partition(platform / "error_correlations" / f"week={origin}")
         for origin in yardstick.origins
     ]
     ours = zip(made["demand_forecast"], learned, strict=True)
     intervals = {"demand_forecast": pd.concat([sum_intervals(*of_origin) for of_origin in ours])}
     truth = yardstick.truth.assign(part_category=yardstick.truth["part_id"].map(category))
     forecasts = {name: pd.concat(tables) for name, tables in made.items()}
-    direct_forecast = {"SARIMAX of classes": pd.concat(classes)}
-    return class_table(truth, forecasts | direct_forecast, f"{label}: classes", intervals)
+    return market_table(truth, forecasts, f"{label}: categories and regions", intervals)
 
 
 def steps(lake: Path, week: date, label: str) -> str:

@@ -8,9 +8,8 @@ known ahead) where a data set has one. Weights and widths of the combination, wh
 `benchmarks.accuracy`; the plain average of both models stands in for it. The last row of each table has the best peer
 of each metric in `peer_scores.csv` of the yardstick, among those without or with the plan.
 
-With --classes the forecasts of each category and region, at which capacity is planned, are compared as well: the sum of
-the means of its parts, with the sum of AutoETS of each part (bottom-up), and with SARIMAX fitted to the demand of
-categories and regions (direct).
+The plain average is also reconciled with forecasts of each market, a category in a region. With --markets the sums of
+the means of each market are compared as well, with those of AutoETS and with the forecasts of the markets.
 """
 
 import argparse
@@ -25,7 +24,7 @@ import pandas as pd
 
 from benchmarks import peers, results
 from benchmarks.accuracy import as_lake_rows, write
-from benchmarks.classes import class_table, direct
+from benchmarks.markets import market_table, own_forecasts, with_markets
 from benchmarks.scores import best_peers, figures
 from benchmarks.yardstick import Yardstick, data_sets, report
 from devtools.feature_table import features
@@ -41,6 +40,8 @@ from forecasting_assets.tables import SERIES
 
 SETTINGS = ForecastingSettings()
 COUNTRIES = CalendarSettings().holiday_countries
+#: Forecasts of markets from their own demand.
+OWN = "market_forecast"
 CELL = [*SERIES, "origin_week", "target_week", "horizon"]
 PACKAGES = ["forecasting-assets", "statsforecast", "xgboost"]
 
@@ -54,7 +55,7 @@ def known_covariates(plan: pd.DataFrame, first: date, horizon: int) -> pd.DataFr
 
 
 def forecasts(yardstick: Yardstick, with_plan: bool) -> dict[str, list[pd.DataFrame]]:
-    """Forecast every origin of a data set from what is landed by then."""
+    """Forecast every origin of a data set from what is landed by then: the models, their average and markets."""
     tables: dict[str, list[pd.DataFrame]] = {}
     with tempfile.TemporaryDirectory(prefix="bench-core-") as folder, tempfile.TemporaryDirectory() as plans:
         for origin in yardstick.origins:
@@ -74,7 +75,14 @@ def forecasts(yardstick: Yardstick, with_plan: bool) -> dict[str, list[pd.DataFr
             now = table[table["week"] == pd.Timestamp(origin)]
             trees = xgb.predict(fitted, now, history, totals, SETTINGS)
             tables.setdefault("xgb", []).append(trees)
-            tables.setdefault("average", []).append(averaged([linear, trees]))
+            average = averaged([linear, trees])
+            tables.setdefault("average", []).append(average)
+            markets = own_forecasts(demand, origin, yardstick.horizon, COUNTRIES)
+            category = demand.drop_duplicates("part_id").set_index("part_id")["part_category"]
+            planned = linear[linear["without_covariates"].notna()]
+            reconciled = with_markets(average, markets, category, planned)
+            tables.setdefault("reconciled", []).append(reconciled)
+            tables.setdefault(OWN, []).append(markets)
     return tables
 
 
@@ -85,17 +93,16 @@ def averaged(tables: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(plain_average(forecasts), cells, VALUES).reset_index()
 
 
-def class_scores(yardstick: Yardstick, tables: dict[str, list[pd.DataFrame]]) -> str:
-    """Return a table of WAPE and bias of the forecasts of each category and region, by the mean."""
-    others: dict[str, list[pd.DataFrame]] = {"SARIMAX of classes": [], "AutoETS bottom-up": []}
+def market_scores(yardstick: Yardstick, tables: dict[str, list[pd.DataFrame]]) -> str:
+    """Return a table of WAPE and bias of the forecasts of markets, by the mean."""
+    bottom_up = []
     with tempfile.TemporaryDirectory(prefix="bench-core-") as folder:
         for origin in yardstick.origins:
             demand = yardstick.land(origin, Path(folder))
             scored_demand = yardstick.scored_series(demand, origin)
-            others["SARIMAX of classes"].append(direct(scored_demand, origin, yardstick.horizon))
             history = peers.history(scored_demand, demand["week"].min().date(), origin)
-            bottom_up = peers.peer("AutoETS", 1)(history, yardstick.horizon)
-            others["AutoETS bottom-up"].append(as_lake_rows(bottom_up, history, origin))
+            forecast = peers.peer("AutoETS", 1)(history, yardstick.horizon)
+            bottom_up.append(as_lake_rows(forecast, history, origin))
     category = demand.drop_duplicates("part_id").set_index("part_id")["part_category"]
 
     def of_parts(table: pd.DataFrame) -> pd.DataFrame:
@@ -103,14 +110,17 @@ def class_scores(yardstick: Yardstick, tables: dict[str, list[pd.DataFrame]]) ->
             table if "part_category" in table else table.assign(part_category=table["part_id"].map(category))
         )
 
-    forecasts = {name: of_parts(pd.concat(made)) for name, made in (tables | others).items()}
-    return class_table(of_parts(yardstick.truth), forecasts, f"{yardstick.name}: classes")
+    compared = tables | {"AutoETS bottom-up": bottom_up}
+    forecasts = {name: of_parts(pd.concat(made)) for name, made in compared.items()}
+    return market_table(of_parts(yardstick.truth), forecasts, f"{yardstick.name}: categories and regions")
 
 
 def scored(yardstick: Yardstick, tables: dict[str, list[pd.DataFrame]], with_plan: bool) -> str:
     """Return a table of the scores of all models, with the best peers."""
     label, rows = f"{yardstick.name}{' with its plan' if with_plan else ''}", []
     for model, made in tables.items():
+        if model == OWN:
+            continue
         with tempfile.TemporaryDirectory(prefix="bench-core-") as lake:
             for origin, table in zip(yardstick.origins, made, strict=True):
                 write(table, Path(lake), model, origin)
@@ -129,7 +139,7 @@ def main() -> None:
     parser.add_argument("--evals", type=Path, default=os.environ.get("EVALS") or "../shared/evals")
     parser.add_argument("--data", help="data sets, with commas between them; all by default")
     parser.add_argument("--every", type=int, default=1, help="one series in N")
-    parser.add_argument("--classes", action="store_true", help="forecasts of categories and regions as well")
+    parser.add_argument("--markets", action="store_true", help="forecasts of categories and regions as well")
     options = parser.parse_args()
     evals = options.evals.absolute()
     names = options.data.split(",") if options.data else None
@@ -141,16 +151,17 @@ def main() -> None:
             tables = forecasts(yardstick, with_plan)
             seconds = f"{time.process_time() - begin:.0f} seconds of processor time."
             made = [scored(yardstick, tables, with_plan), seconds]
-            if options.classes and not with_plan:
-                made.append(class_scores(yardstick, tables))
+            if options.markets and not with_plan:
+                made.append(market_scores(yardstick, tables))
             report("\n\n".join(made))
             parts += made
     if not names and options.every == 1:
         results.section(
             "core_accuracy",
             "Accuracy of the models on all data sets",
-            "SARIMAX, XGBoost and their plain average, fitted at every origin of each data set of the yardstick, and "
-            "the best peer of each metric. WAPE and bias in %; pinball is scaled.",
+            "SARIMAX, XGBoost, their plain average and this reconciled with forecasts of markets, fitted at every "
+            "origin of each data set of the yardstick, and the best peer of each metric. WAPE and bias in %; pinball "
+            "is scaled.",
             PACKAGES,
             parts,
             "once, in one go",

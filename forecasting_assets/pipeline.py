@@ -38,6 +38,7 @@ from forecasting_assets.tables import (
     KNOWN_COVARIATES,
     LANES,
     MANUFACTURER_NETWORK,
+    MARKET_FORECAST,
     ORDER_BOOK,
     ORDER_FILE_SUMMARY,
     OVERRIDE_USE,
@@ -202,7 +203,7 @@ def _model_assets(settings: Settings) -> list[WeeklyAsset]:
             (training if model.reads_features else Upstream("feature_table"), history, book, covariates),
             planning=NOTES,
             settings=MODEL_SETTINGS,
-            also_writes=(CLEANED_POINTS,) if model.name == Sarimax.name else (),
+            also_writes=(CLEANED_POINTS, MARKET_FORECAST) if model.name == Sarimax.name else (),
             checks=(_FORECAST_CONTRACT,),
         )
         for model in find_models(settings.forecasting.models)

@@ -10,13 +10,11 @@ import pandas as pd
 
 from forecasting_assets.allocation.arguments import DemandError
 from forecasting_assets.allocation.policy import AllocationPolicy
-from forecasting_assets.tables import ASSUMED_CORRELATIONS, QUANTILES, SERIES
+from forecasting_assets.tables import ASSUMED_CORRELATIONS, MARKET, QUANTILES, SERIES
 from forecasting_assets.weeks import weeks_since
 
 #: Draws behind a quantile of a class; they cost no program.
 QUANTILE_DRAWS = 400
-#: Columns that name a market, within which the errors of a forecast depend on each other more than elsewhere.
-_MARKET = ["part_category", "region"]
 _LEVELS = np.array(list(QUANTILES.values()))
 
 
@@ -104,11 +102,11 @@ def correlations_used(
         whole home.
     """
     names = list(ASSUMED_CORRELATIONS)
-    home = pd.DataFrame({column: [""] for column in _MARKET})
-    index = pd.MultiIndex.from_frame(pd.concat([home, markets[_MARKET].drop_duplicates()]))
+    home = pd.DataFrame({column: [""] for column in MARKET})
+    index = pd.MultiIndex.from_frame(pd.concat([home, markets[MARKET].drop_duplicates()]))
     used = pd.DataFrame(ASSUMED_CORRELATIONS, index=index)
     if correlations is not None and len(correlations):
-        learnt = correlations.set_index(_MARKET)[names]
+        learnt = correlations.set_index(MARKET)[names]
         used = learnt.reindex(index).fillna(learnt.loc[("", "")])
     for name in names:
         if (value := getattr(policy, name)) is not None:
@@ -142,7 +140,7 @@ class _Copula:
     @classmethod
     def of(cls, parts: pd.DataFrame, policy: AllocationPolicy, correlations: pd.DataFrame | None) -> _Copula:
         used = correlations_used(parts, policy, correlations)
-        market = used.index.get_indexer(pd.MultiIndex.from_frame(parts[_MARKET]))
+        market = used.index.get_indexer(pd.MultiIndex.from_frame(parts[MARKET]))
         series = parts.groupby(SERIES).ngroup().to_numpy()
         memory = used["week_correlation"].to_numpy()
         of_series = np.zeros(int(series.max(initial=-1)) + 1)

@@ -31,6 +31,7 @@ from forecasting_assets.forecasting.forecast_arrays import MEDIAN, VALUES, Serie
 from forecasting_assets.forecasting.metrics import SUMS, NaiveErrors, error_sums, metrics, naive_errors
 from forecasting_assets.forecasting.naive import seasonal_naive
 from forecasting_assets.forecasting.panel import Panel
+from forecasting_assets.forecasting.reconciliation import reconcile
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.value_added import STEPS, JudgedOverrides, step_rows, value_added_rows
 from forecasting_assets.forecasting.weights import combination_weights, pairs
@@ -58,6 +59,8 @@ class PastForecasts:
         Origin to part_id, region, segment, part_category, mean_52 and price as of then.
     book
         Origin to part_id, region, due_week, quantity that were booked then.
+    markets
+        Origin to its rows of MARKET_FORECAST.
     overrides
         Rows of FORECAST_OVERRIDES that planners have entered, of which an origin uses those known by its end.
     """
@@ -66,6 +69,7 @@ class PastForecasts:
     forecasts: Callable[[str, date], pd.DataFrame | None]
     segments: Callable[[date], pd.DataFrame | None]
     book: Callable[[date], pd.DataFrame | None] = lambda origin: None
+    markets: Callable[[date], pd.DataFrame | None] = lambda origin: None
     overrides: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=FORECAST_OVERRIDES.names))
 
 
@@ -138,7 +142,8 @@ def rolling_backtest(
             weights = sums.weights_at(o, settings.weight_prior_cells)[:, 1:]
             of_series = np.moveaxis(weights, 1, 2)[:, origin.segment]
             average = weighted_average(origin.forecasts, of_series)
-            combined = widen(average, sums.widths_at(o)[origin.segment], origin.booked)
+            reconciled = origin.reconciled(average)
+            combined = widen(reconciled, sums.widths_at(o)[origin.segment], origin.booked)
             now = panel.column(week) + 1
             actual = np.full(combined.shape[:2], np.nan)
             closed = panel.demand[origin.series, now : now + horizon]
@@ -147,15 +152,15 @@ def rolling_backtest(
                 past.models, origin, combined, panel.demand[origin.series, :now], settings
             )
             plain = plain_average(origin.forecasts)
-            steps = [plain, _without_covariates(origin, of_series), average]
+            steps = [plain, _without_covariates(origin, of_series), average, reconciled]
             forecasts = [*models.values(), *steps, *_pair_averages(origin)]
             sums.total[:, o] = _sums_at(origin, forecasts, scale, actual)
-            sums.ratios[o] = ratio_counts(actual, plain, origin.segment)
+            sums.ratios[o] = ratio_counts(actual, origin.reconciled(plain), origin.segment)
             sums.correlation[o] = MarketSums.of(normal_scores(actual, combined[..., 1:]), origin.markets)
             sums.errors[o] = OriginErrors.of(week, origin.series, origin.markets, models, actual)
             if judged.groups:
                 sums.value_added[o] = judged.sums(combined[..., 0], actual, origin.markets, week)
-            if origin.uses_covariates:
+            if origin.planned.any():
                 sums.covariates.add(o)
         sums.errors.pop(o - settings.backtest_weeks, None)
         sums.covariates.discard(o - settings.backtest_weeks)
@@ -307,10 +312,11 @@ class _OriginSums:
 class _Origin:
     """Forecasts from one origin: of the rows `series` of the panel, (models, series, horizons, VALUES).
 
-    `without_covariates` has their medians if no covariates were known, (models, series, horizons), and
-    `uses_covariates` whether any were.
+    `without_covariates` has their medians if no covariates were known, (models, series, horizons), and `planned`
+    whether any were, (series, horizons).
     `booked` has the units that were ordered by then, (series, horizons).
-    `markets` has the part_category, region, value_class and price of each series, missing where they are not known.
+    `markets` has the part_category, region, value_class and price of each series, missing where they are not known, and
+    `market_forecast` the rows of MARKET_FORECAST, None if there are none.
     """
 
     week: date
@@ -319,8 +325,15 @@ class _Origin:
     markets: pd.DataFrame
     forecasts: np.ndarray
     without_covariates: np.ndarray
-    uses_covariates: bool
+    planned: np.ndarray
     booked: np.ndarray
+    market_forecast: pd.DataFrame | None
+
+    def reconciled(self, values: np.ndarray) -> np.ndarray:
+        """Reconcile forecasts (series, horizons, VALUES) with those of markets, if there are any."""
+        if self.market_forecast is None:
+            return values
+        return reconcile(values, self.markets, self.market_forecast, self.planned, self.booked)
 
 
 def _load_origin(week: date, past: PastForecasts, index: SeriesIndex, horizon: int) -> _Origin | None:
@@ -331,7 +344,7 @@ def _load_origin(week: date, past: PastForecasts, index: SeriesIndex, horizon: i
     columns = [*VALUES, WITHOUT_COVARIATES.name]
     arrays = np.stack([index.forecast_array(table, horizon, columns) for table in tables])
     forecasts, without = arrays[..., :-1], arrays[..., -1]
-    uses_covariates = bool(np.isfinite(without).any())
+    planned = np.isfinite(without).any(axis=0)
     without = np.where(np.isnan(without), forecasts[..., MEDIAN], without)
     active = np.flatnonzero(np.isfinite(forecasts[..., 0]).any(axis=(0, 2)))
     if not len(active):
@@ -357,8 +370,9 @@ def _load_origin(week: date, past: PastForecasts, index: SeriesIndex, horizon: i
         markets,
         forecasts[:, active],
         without[:, active],
-        uses_covariates,
+        planned[active],
         booked[active],
+        past.markets(week),
     )
 
 

@@ -36,7 +36,8 @@ def ratio_counts(actual: np.ndarray, values: np.ndarray, segment: np.ndarray) ->
     actual
         Demand, (series, horizons), in units; NaN where the week has not closed.
     values
-        Plain average of the forecasts of all models, (series, horizons, VALUES), in units.
+        Plain average of the forecasts of all models, reconciled with those of markets, (series, horizons, VALUES), in
+        units.
     segment
         Position in SEGMENTS of each series, (series,).
 

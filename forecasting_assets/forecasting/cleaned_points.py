@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.forecasting.cleaning import interruptions, outliers
-from forecasting_assets.forecasting.panel import Panel, mean_demand
+from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.tables import CLEANED_POINTS
 
 
@@ -23,17 +23,32 @@ def cleaned_points(panel: Panel, fitted_at: int) -> pd.DataFrame:
     DataFrame
         Rows of CLEANED_POINTS, sorted by series and week.
     """
-    outlier = outliers(panel.demand, fitted_at, panel.corrections)
-    paused = interruptions(panel.demand, fitted_at, panel.corrections) & ~outlier
+    outlier, paused, usual = _left_out(panel, fitted_at)
     excluded = np.zeros_like(outlier) if panel.corrections is None else panel.corrections.excluded
     series, column = np.nonzero(outlier | paused)
-    usual = mean_demand(np.where(outlier | paused, 0.0, panel.demand), fitted_at)
     reason = np.where(paused, "interruption", np.where(excluded, "excluded", "outlier"))
-    orders = panel.demand if panel.orders is None else panel.orders
     points = panel.series.iloc[series].assign(
         demand_week=np.datetime64(panel.first, "ns") + column * np.timedelta64(7, "D"),
-        quantity=orders[series, column],
+        quantity=panel.ordered[series, column],
         usual=usual[series],
         reason=reason[series, column],
     )
     return points[CLEANED_POINTS.names].reset_index(drop=True)
+
+
+def usual_demand(panel: Panel, fitted_at: int) -> np.ndarray:
+    """Return what was ordered, with the usual demand of the series in weeks that models leave out.
+
+    The parameters are those of `cleaned_points`; the result is (series, weeks), in units.
+    """
+    outlier, paused, usual = _left_out(panel, fitted_at)
+    return np.where(outlier | paused, usual[:, None], panel.ordered)
+
+
+def _left_out(panel: Panel, fitted_at: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find outliers and interruptions, (series, weeks) each, and the mean demand of all other weeks, (series,)."""
+    outlier = outliers(panel.demand, fitted_at, panel.corrections)
+    paused = interruptions(panel.demand, fitted_at, panel.corrections) & ~outlier
+    counted = (panel.begun & ~outlier & ~paused)[:, : fitted_at + 1]
+    total = np.where(counted, panel.demand[:, : fitted_at + 1], 0.0).sum(axis=1)
+    return outlier, paused, total / np.maximum(counted.sum(axis=1), 1)

@@ -1,8 +1,8 @@
 """demand_forecast: the average of all models, quantile by quantile, weighted by their past losses (`weights`).
 
 Square roots are averaged and squared, so that a model that is far too high counts less than in an average of units,
-and one that expects no demand counts less than in an average of logarithms. The intervals of the average are then
-calibrated (`calibration`).
+and one that expects no demand counts less than in an average of logarithms. The average is then reconciled with
+forecasts of whole markets (`reconciliation`), and its intervals are calibrated (`calibration`).
 
 References
 ----------
@@ -18,7 +18,8 @@ import pandas as pd
 from forecasting_assets.features.demand_patterns import SEGMENTS
 from forecasting_assets.forecasting.calibration import widen
 from forecasting_assets.forecasting.forecast_arrays import SeriesIndex, forecast_table
-from forecasting_assets.tables import SERIES
+from forecasting_assets.forecasting.reconciliation import reconcile
+from forecasting_assets.tables import MARKET, SERIES, WITHOUT_COVARIATES
 
 
 def weighted_average(forecasts: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -72,20 +73,23 @@ def combine(
     segments: pd.DataFrame,
     report: pd.DataFrame,
     book: pd.DataFrame | None = None,
+    markets: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Combine the forecasts of all models from one origin.
 
     Parameters
     ----------
     forecasts
-        Name of each model to its forecast table.
+        Name of each model to its forecast table, with `without_covariates` where a model may use covariates.
     segments
-        part_id, region, segment as of the origin.
+        part_id, region, segment as of the origin, with part_category if there are `markets`.
     report
         The backtest_report of the origin, of which the metrics `weight` and `width` are used.
     book
         part_id, region, due_week, quantity: what is booked at the origin, below which no value lies. None if there is
         no order book.
+    markets
+        Rows of MARKET_FORECAST of the origin. None if the average is not to be reconciled with them.
 
     Returns
     -------
@@ -113,8 +117,22 @@ def combine(
         weights_from_report(report, list(forecasts), horizons)[:, segment],
     )
     booked = index.booked_array(book, pd.Timestamp(origins[0]).date(), horizons)
+    if markets is not None:
+        of_market = index.series.merge(segments[[*SERIES, "part_category"]], how="left", on=SERIES)[MARKET]
+        planned = _planned(index, list(forecasts.values()), horizons)
+        average = reconcile(average, of_market, markets, planned, booked)
     values = widen(average, widths_from_report(report)[segment], booked)
     return forecast_table(index.series, np.repeat(origins, len(index)), values)
+
+
+def _planned(index: SeriesIndex, tables: Sequence[pd.DataFrame], horizons: int) -> np.ndarray:
+    """Return whether any forecast table of one origin used known covariates, (series, horizons)."""
+    name = WITHOUT_COVARIATES.name
+    planned = np.zeros((len(index), horizons), dtype=bool)
+    for table in tables:
+        if name in table:
+            planned |= np.isfinite(index.forecast_array(table, horizons, [name])[..., 0])
+    return planned
 
 
 def weights_from_report(report: pd.DataFrame, models: Sequence[str], horizons: int) -> np.ndarray:

@@ -19,13 +19,11 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.forecasting.forecast_arrays import LEVELS
-from forecasting_assets.tables import ASSUMED_CORRELATIONS, ERROR_CORRELATIONS
+from forecasting_assets.tables import ASSUMED_CORRELATIONS, ERROR_CORRELATIONS, MARKET
 
 #: What each series and origin contributes to, by horizon: scores, pairs of series of one market and week, and pairs of
 #: one series in two successive weeks, each with the sum of the products.
 SUMS = ["cells", "score", "squared", "pairs", "pair_product", "lags", "lag_product"]
-#: Columns that name a market.
-MARKET = ["part_category", "region"]
 #: Number of origins that the prior counts for: constants for the whole home, and the whole home for a market.
 PRIOR_ORIGINS = 13.0
 #: No correlation above this is reported.

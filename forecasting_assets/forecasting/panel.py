@@ -142,14 +142,18 @@ class Panel:
         return np.asarray((self.demand > 0).argmax(axis=1))
 
     @property
+    def ordered(self) -> np.ndarray:
+        """Orders of each series, without what a series inherits, (series, weeks) in units."""
+        return self.demand if self.orders is None else self.orders
+
+    @property
     def begun(self) -> np.ndarray:
         """Whether each series has had its first order by the end of each week, (series, weeks)."""
         return np.asarray(np.arange(self.demand.shape[1]) >= self.first_order[:, None])
 
     def active(self, column: int) -> np.ndarray:
         """Return whether each series has an order in the ACTIVE_WEEKS weeks that end with `column`."""
-        orders = self.demand if self.orders is None else self.orders
-        recent = orders[:, max(0, column - ACTIVE_WEEKS + 1) : column + 1]
+        recent = self.ordered[:, max(0, column - ACTIVE_WEEKS + 1) : column + 1]
         return np.asarray((recent > 0).any(axis=1))
 
     def patterns(self, columns: np.ndarray) -> np.ndarray:

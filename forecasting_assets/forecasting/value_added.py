@@ -20,8 +20,9 @@ from forecasting_assets.weeks import days_of
 #: Name of the overridden forecast in backtest_report.
 OVERRIDE = "override"
 #: Names in backtest_report of the steps from the forecasts of the models to the combined one: their plain average,
-#: their weighted average if no covariates were known, and their weighted average before its intervals are calibrated.
-STEPS = ("plain_average", WITHOUT_COVARIATES.name, "weighted_average")
+#: their weighted average if no covariates were known, their weighted average, and this reconciled with the forecasts of
+#: markets, before its intervals are calibrated.
+STEPS = ("plain_average", WITHOUT_COVARIATES.name, "weighted_average", "reconciled")
 #: Metrics of the steps.
 STEP_METRICS = ["n", "wape", "scaled_pinball", "coverage_80", "coverage_90"]
 #: What is added up: error of the forecast minus error after overrides, in units, and rows that overrides touched.

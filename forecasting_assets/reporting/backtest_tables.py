@@ -91,7 +91,8 @@ def value_of_steps(report: pd.DataFrame) -> TextTable:
             "scaled_pinball": ("Pinball, of naive error", percent),
             "coverage_80": ("In 80 % interval", percent),
         },
-        "From seasonal naive to the combined forecast, which is the weighted average with calibrated intervals. What"
+        "From seasonal naive to the combined forecast, which is the weighted average, reconciled with the forecasts of"
+        " whole categories and regions, with calibrated intervals. What"
         " known prices and promotions add is the difference between the weighted averages without and with them. Lower"
         " WAPE and pinball are better; about 80 % of weeks should lie in the interval.",
     )

@@ -1,7 +1,7 @@
 """Forecasts and the report on their errors."""
 
 from forecasting_assets.tables.schema import Column, Table
-from forecasting_assets.tables.shared import PART, QUANTILES, REGION, amount
+from forecasting_assets.tables.shared import CATEGORY, MARKET, PART, QUANTILES, REGION, SERIES, amount
 
 #: Of the forecasts of a model, to judge what known covariates add.
 WITHOUT_COVARIATES = Column(
@@ -13,24 +13,21 @@ WITHOUT_COVARIATES = Column(
 )
 
 
+_FORECAST_COLUMNS = (
+    Column("origin_week", "date", "Week at whose end the forecast was made"),
+    Column("target_week", "date", "Week forecast"),
+    Column("horizon", "long", "Weeks from origin to target", minimum=1),
+    amount("mean", "Expected demand in units"),
+    *(amount(q, f"{p:.0%} quantile of demand in units") for q, p in QUANTILES.items()),
+)
+
+
 def _forecast(name: str, *more: Column) -> Table:
-    return Table(
-        name,
-        (
-            PART,
-            REGION,
-            Column("origin_week", "date", "Week at whose end the forecast was made"),
-            Column("target_week", "date", "Week forecast"),
-            Column("horizon", "long", "Weeks from origin to target", minimum=1),
-            amount("mean", "Expected demand in units"),
-            *(amount(q, f"{p:.0%} quantile of demand in units") for q, p in QUANTILES.items()),
-            *more,
-        ),
-        key=("part_id", "region", "horizon"),
-    )
+    return Table(name, (PART, REGION, *_FORECAST_COLUMNS, *more), key=(*SERIES, "horizon"))
 
 
 SARIMAX_MODEL = _forecast("sarimax_model", WITHOUT_COVARIATES)
+MARKET_FORECAST = Table("market_forecast", (CATEGORY, REGION, *_FORECAST_COLUMNS), key=(*MARKET, "horizon"))
 CLEANED_POINTS = Table(
     "cleaned_points",
     (
@@ -73,8 +70,9 @@ BACKTEST_REPORT = Table(
         Column(
             "model",
             "string",
-            "Name of a model, combined, seasonal_naive or override (the combined forecast after it); plain_average, "
-            "weighted_average (before its intervals are calibrated) and without_covariates are steps towards combined",
+            "Name of a model, combined, seasonal_naive or override (the combined forecast after it); the steps towards "
+            "combined are plain_average, without_covariates, weighted_average and reconciled (with market_forecast, "
+            "before its intervals are calibrated)",
         ),
         Column(
             "segment",

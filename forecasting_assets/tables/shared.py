@@ -7,6 +7,8 @@ QUANTILES = {"q05": 0.05, "q10": 0.10, "q25": 0.25, "q50": 0.50, "q75": 0.75, "q
 
 #: A series is one part in one region.
 SERIES = ["part_id", "region"]
+#: A market is one category in one region, within which demand and errors of forecasts move together.
+MARKET = ["part_category", "region"]
 
 PART = Column("part_id", "string", "Part ordered")
 CATEGORY = Column("part_category", "string", "Manufacturing process or family the part belongs to")

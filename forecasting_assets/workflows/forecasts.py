@@ -8,7 +8,7 @@ import pandas as pd
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.forecasting.backtest import Backtest, PastForecasts, rolling_backtest
 from forecasting_assets.forecasting.combine import combine
-from forecasting_assets.forecasting.registry import find_models
+from forecasting_assets.forecasting.registry import Sarimax, find_models
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.lake.reports import report_path, write_report
@@ -22,6 +22,7 @@ from forecasting_assets.tables import (
     DEMAND_FORECAST,
     ERROR_CORRELATIONS,
     FORECAST_ERRORS,
+    MARKET_FORECAST,
     ORDER_BOOK,
     PART_ERRORS,
     QUANTILES,
@@ -35,7 +36,7 @@ from forecasting_assets.weeks import add_weeks, weeks_between
 from forecasting_assets.workflows.week_result import WeekResult
 
 _BOOK_COLUMNS = [*SERIES, "due_week", "quantity"]
-_FORECAST_COLUMNS = [*SERIES, "origin_week", "horizon", "mean", *QUANTILES]
+_FORECAST_COLUMNS = [*SERIES, "origin_week", "horizon", "mean", *QUANTILES, WITHOUT_COVARIATES.name]
 #: Weeks of demand in the picture beside the forecast.
 _WEEKS_SHOWN = 52
 
@@ -82,7 +83,7 @@ def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Map
     def load_forecasts(model: str, origin: date) -> pd.DataFrame | None:
         if origin not in existing[model]:
             return None
-        return lake.read_pandas(tables[model], [origin], [*_FORECAST_COLUMNS, WITHOUT_COVARIATES.name])
+        return lake.read_pandas(tables[model], [origin], _FORECAST_COLUMNS)
 
     def load_segments(origin: date) -> pd.DataFrame:
         return lake.read_pandas(features, [origin], [*SERIES, "segment", "part_category", "mean_52", "price"])
@@ -90,7 +91,10 @@ def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Map
     def load_book(origin: date) -> pd.DataFrame:
         return lake.read_pandas(ORDER_BOOK, [origin], _BOOK_COLUMNS, missing_ok=True)
 
-    past = PastForecasts(tuple(tables), load_forecasts, load_segments, load_book, overrides)
+    def load_markets(origin: date) -> pd.DataFrame:
+        return _market_forecast(lake, tables, origin)
+
+    past = PastForecasts(tuple(tables), load_forecasts, load_segments, load_book, load_markets, overrides)
     return rolling_backtest(weeks, past, demand, calendar.horizon_weeks, forecasting)
 
 
@@ -132,17 +136,21 @@ def metrics_by_step(report: pd.DataFrame, model: str) -> dict[str, dict[int, flo
     return metrics
 
 
+def _market_forecast(lake: Lake, tables: Mapping[str, Table], week: date) -> pd.DataFrame:
+    """Read the forecasts of markets, which are made with those of SARIMAX; no rows if it is not among the models."""
+    weeks = [week] if Sarimax.name in tables else []
+    return lake.read_pandas(MARKET_FORECAST, weeks, missing_ok=True)
+
+
 def combine_week(settings: Settings, lake: Lake, week: date) -> WeekResult:
     """Combine the forecasts of a week and write the result."""
-    features = feature_columns(settings.calendar.horizon_weeks)
+    features, tables = feature_columns(settings.calendar.horizon_weeks), model_tables(settings)
     forecast = combine(
-        {
-            name: lake.read_pandas(table, [week], _FORECAST_COLUMNS)
-            for name, table in model_tables(settings).items()
-        },
-        lake.read_pandas(features, [week], [*SERIES, "segment"]),
+        {name: lake.read_pandas(table, [week], _FORECAST_COLUMNS) for name, table in tables.items()},
+        lake.read_pandas(features, [week], [*SERIES, "segment", "part_category"]),
         lake.read_pandas(BACKTEST_REPORT, [week]),
         lake.read_pandas(ORDER_BOOK, [week], _BOOK_COLUMNS),
+        _market_forecast(lake, tables, week),
     )
     rows = lake.write_pandas(forecast, DEMAND_FORECAST, week)
     since = max(add_weeks(week, 1 - _WEEKS_SHOWN), settings.calendar.first_week)

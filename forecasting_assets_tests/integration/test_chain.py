@@ -14,6 +14,7 @@ from devtools.model_cache import forget_fits
 from forecasting_assets.allocation import WARM_UP_WEEKS
 from forecasting_assets.features.build import build_features, feature_columns
 from forecasting_assets.features.window import FeatureWeeks
+from forecasting_assets.forecasting.combine import combine
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.spark_tables import read_weeks
 from forecasting_assets.orchestration.runs import materialize
@@ -23,7 +24,10 @@ from forecasting_assets.tables import (
     BUSINESS_IMPACT,
     CAPACITY_LOAD,
     CLEAN_ORDERS,
+    CLEANED_POINTS,
     DEMAND_FORECAST,
+    MARKET,
+    MARKET_FORECAST,
     ORDER_BOOK,
     PLAN_SHORTAGES,
     QUANTILES,
@@ -52,6 +56,8 @@ TABLES = [
     WEEKLY_DEMAND,
     FEATURES,
     SARIMAX_MODEL,
+    CLEANED_POINTS,
+    MARKET_FORECAST,
     XGB_MODEL,
     BACKTEST_REPORT,
     DEMAND_FORECAST,
@@ -189,6 +195,26 @@ def test_no_week_depends_on_orders_after_it(home, home_copy):
             obj=table.name,
         )
     assert home_copy.lake.read_pandas(WEEKLY_DEMAND, [later[0]])["quantity"].max() > 10**6
+
+
+def test_every_market_is_forecast_and_the_sum_of_its_series_comes_closer(home):
+    for week in PLANNED:
+        market = home.lake.read_pandas(MARKET_FORECAST, [week]).set_index([*MARKET, "horizon"])["mean"]
+        alive = home.lake.read_pandas(FEATURES, [week], [*SERIES, "part_category", "segment"])
+        assert market.index.droplevel("horizon").unique().size == alive.groupby(MARKET).ngroups
+        models = {
+            name: home.lake.read_pandas(table, [week])
+            for name, table in (("sarimax", SARIMAX_MODEL), ("xgb", XGB_MODEL))
+        }
+        book, report = (home.lake.read_pandas(table, [week]) for table in (ORDER_BOOK, BACKTEST_REPORT))
+        apart = combine(models, alive, report, book)
+        gap = {}
+        for name, table in (("apart", apart), ("made", home.lake.read_pandas(DEMAND_FORECAST, [week]))):
+            named = table.merge(alive, on=SERIES)
+            sums = named.groupby([*MARKET, "horizon"])["mean"].sum()
+            gap[name] = (sums - market.reindex(sums.index)).abs()
+        assert (gap["made"] <= gap["apart"] + 1e-6).all()
+        assert gap["made"].sum() < 0.9 * gap["apart"].sum()
 
 
 def test_forecasts_cover_every_living_series_and_horizon(home):

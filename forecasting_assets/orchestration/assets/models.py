@@ -16,7 +16,7 @@ from forecasting_assets.settings import Settings
 from forecasting_assets.tables import model_table
 from forecasting_assets.tracking.client import Tracking
 from forecasting_assets.weeks import refit_week
-from forecasting_assets.workflows.cleaned_points import write_cleaned_points
+from forecasting_assets.workflows.cleaned_demand import write_cleaned_demand
 from forecasting_assets.workflows.model_cache import fits, traceable
 from forecasting_assets.workflows.model_runs import ForecastJob, ModelTracker
 from forecasting_assets.workflows.week_result import WeekResults
@@ -35,8 +35,8 @@ def forecast_weeks(
 ) -> WeekResults:
     """Train `model` where MLflow has no fit of it, forecast `weeks`, and log the fits of each week."""
     refits = _by_refit(settings, weeks)
-    # The table of what models leave out stands beside that of SARIMAX, by which it is defined.
-    left_out = write_cleaned_points(settings, lake, refits) if model.name == Sarimax.name else {}
+    # What models leave out is defined by SARIMAX, which also forecasts markets.
+    left_out = write_cleaned_demand(settings, lake, refits) if model.name == Sarimax.name else {}
     fitted = fits(model, list(refits), settings, lake, tracking)
     tracker = ModelTracker(model, settings, lake, tracking)
     while batch := list(islice(fitted, _MODELS_PER_JOB)):

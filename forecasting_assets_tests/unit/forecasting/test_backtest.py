@@ -140,6 +140,28 @@ def test_combined_uses_the_report_of_each_origin(reports):
     assert value(reports[WEEKS[-1]], "combined", "rmse") == pytest.approx(np.sqrt((error**2).mean()))
 
 
+def test_combined_is_reconciled_with_the_markets_of_each_origin(reports):
+    markets = (
+        HISTORY[["part_category", "region"]].drop_duplicates().rename(columns={"part_category": "part_id"})
+    )
+
+    def far_more(origin):
+        values = np.full((len(markets), HORIZON, 1 + len(LEVELS)), 1e5)
+        table = forecast_table(markets, np.full(len(markets), np.datetime64(origin)), values)
+        return table.rename(columns={"part_id": "part_category"})
+
+    past = PastForecasts(MEMBERS, forecasts, segments, markets=far_more)
+    report = rolling_backtest(WEEKS[-1:], past, HISTORY, HORIZON, SETTINGS)[WEEKS[-1]].report
+    before = reports[WEEKS[-1]]
+    for step in ("plain_average", "weighted_average"):
+        assert value(report, step, "wape") == value(before, step, "wape")
+    assert value(before, "reconciled", "wape") == value(before, "weighted_average", "wape")
+    # Forecasts of the third week use covariates, so that they stay as they are.
+    for horizon, change in ((1, 0.1), (3, 0.0)):
+        bias = [value(each, "combined", "bias", horizon=horizon) for each in (report, before)]
+        assert (bias[0] - bias[1] > change) if change else bias[0] == pytest.approx(bias[1])
+
+
 def test_without_covariates_the_weighted_medians_are_those_without_them(reports):
     table = combined_at(
         WEEKS[-1], lambda table: table.assign(mean=table["without_covariates"].fillna(table["q50"]))
@@ -219,7 +241,7 @@ def test_without_covariates_there_is_no_step_of_them():
         segments,
     )
     report = rolling_backtest(WEEKS[-1:], past, HISTORY, HORIZON, SETTINGS)[WEEKS[-1]].report
-    assert set(report["model"]) == {*MODELS, "plain_average", "weighted_average"}
+    assert set(report["model"]) == {*MODELS, "plain_average", "weighted_average", "reconciled"}
 
 
 def test_the_better_model_has_the_larger_weight_and_weights_add_up(reports):

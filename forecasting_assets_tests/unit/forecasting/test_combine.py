@@ -110,6 +110,24 @@ def test_intervals_of_the_combination_are_widened():
     assert booked["q05"].tolist() == pytest.approx([9.75, 14 - 4.5])
 
 
+def test_the_average_is_reconciled_with_markets_where_nothing_is_planned():
+    segments = SERIES.assign(segment="new", part_category="k")
+    spread = [5.0, 6, 7, 8, 9, 10, 11, 12]  # the mean and the quantiles
+    one = table([0, 1, 2], 1).assign(**dict(zip(FORECAST_COLUMNS[-8:], spread, strict=True)))
+    market = table([0], 30).assign(part_category="k", q10=28.0, q90=32.0).drop(columns="part_id")
+    book = pd.DataFrame({"part_id": ["A"], "region": "x", "due_week": ORIGIN + 7, "quantity": 6.0})
+
+    def mean(change=one):
+        combined = combine(both(one, change), segments, report({}), book, market)
+        return combined.pivot(index="part_id", columns="horizon", values="mean")
+
+    # Three series with a variance of v and a market with one of v share the gap of 15 as 1 : 1 : 1 : 1.
+    np.testing.assert_allclose(mean(), 5 + 15 / 4)
+    planned = one.assign(without_covariates=one["q50"].where(one["horizon"] == 2))
+    np.testing.assert_allclose(mean(planned)[2], 5)
+    assert mean(planned)[1].equals(mean()[1])
+
+
 def test_segment_codes_follow_the_index():
     segments = pd.DataFrame(
         {"part_id": ["C", "A", "Z"], "region": "x", "segment": ["new", "smooth", "lumpy"]}

@@ -39,6 +39,7 @@ COMPANIONS = {
     "capacity_overrides",
     "capacity_load",
     "cleaned_points",
+    "market_forecast",
     "error_correlations",
     "forecast_errors",
     "part_errors",

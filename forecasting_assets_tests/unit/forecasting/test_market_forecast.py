@@ -1,0 +1,119 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecasting_assets.forecasting.market_forecast import added_up, forecast_markets, market_demand
+from forecasting_assets.forecasting.model import ModelContext
+from forecasting_assets.forecasting.panel import Panel
+from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.tables import MARKET, MARKET_FORECAST
+from forecasting_assets.weeks import add_weeks
+from forecasting_assets_tests.support.market import FIRST, market
+
+WEEKS = 120
+HISTORY = market(WEEKS)
+LAST = add_weeks(FIRST, WEEKS - 1)
+FITTED = add_weeks(LAST, -3)
+CONTEXT = ModelContext(6, ForecastingSettings())
+KEY = [*MARKET, "origin_week", "horizon"]
+
+
+def demand_of(history, last=LAST, category=None):
+    panel = Panel.from_history(history, FIRST, last)
+    names = panel.series["part_category"] if category is None else category
+    return market_demand(panel, names, panel.column(FITTED))
+
+
+def forecasts(history, origins, last=LAST):
+    return forecast_markets(demand_of(history, last), FITTED, origins, CONTEXT).sort_values(
+        KEY, ignore_index=True
+    )
+
+
+def sums(rows):
+    return rows.groupby([*MARKET, "week"])["quantity"].sum().sort_index()
+
+
+def test_demand_of_markets_is_that_of_their_series():
+    pd.testing.assert_series_equal(sums(demand_of(HISTORY)), sums(HISTORY))
+
+
+def test_a_market_holds_the_series_of_its_category_today():
+    panel = Panel.from_history(HISTORY, FIRST, LAST)
+    moved = panel.series["part_category"].where(panel.series["part_id"] != "P00", "new")
+    found = sums(demand_of(HISTORY, category=moved))
+    of_part = HISTORY[HISTORY["part_id"] == "P00"].groupby(["region", "week"])["quantity"].sum()
+    pd.testing.assert_series_equal(found["new"], of_part)
+
+
+def test_an_absurd_quantity_counts_as_usual_demand():
+    of_series = HISTORY["part_id"].eq("P00") & HISTORY["region"].eq("R0")
+    at = of_series & HISTORY["week"].eq(str(add_weeks(FIRST, 60)))
+    assert at.sum() == 1
+    absurd = HISTORY.assign(quantity=HISTORY["quantity"].where(~at, 1e9))
+    found, before = sums(demand_of(absurd)), sums(demand_of(HISTORY))
+    cell = tuple(HISTORY.loc[at, [*MARKET, "week"]].iloc[0])
+    usual = HISTORY.loc[of_series & ~at & (HISTORY["week"] <= str(FITTED)), "quantity"]
+    assert found[cell] - before[cell] == pytest.approx(usual.mean() - HISTORY.loc[at, "quantity"].iloc[0])
+    pd.testing.assert_series_equal(found.drop(cell), before.drop(cell))
+
+
+def test_what_is_booked_is_added_up_by_due_week():
+    booked = HISTORY[HISTORY["week"] == str(LAST)].assign(
+        due_week=pd.Timestamp(add_weeks(LAST, 2)), quantity=5.0
+    )
+    rows = demand_of(pd.concat([HISTORY, booked]))
+    found = rows[rows["due_week"].notna()]
+    assert found["quantity"].sum() == 5.0 * len(booked)
+    assert set(found["due_week"]) == {pd.Timestamp(add_weeks(LAST, 2))}
+    assert set(found["week"]) == {pd.Timestamp(LAST)}
+    # Nothing below what is booked is forecast.
+    many = rows.assign(quantity=rows["quantity"].where(rows["due_week"].isna(), 1e4))
+    forecast = forecast_markets(many, FITTED, [LAST], CONTEXT)
+    named = forecast.merge(found[MARKET].drop_duplicates(), on=MARKET)
+    assert (named.loc[named["horizon"] == 2, "q05"] >= 1e4).all()
+    assert (named.loc[named["horizon"] != 2, "mean"] < 1e4).all()
+
+
+def test_parts_of_the_series_are_added_up_to_the_same():
+    parts = [
+        demand_of(HISTORY[HISTORY["part_id"].isin(some)])
+        for some in (["P03", "P01"], ["P05", "P00", "P02", "P04"])
+    ]
+    pd.testing.assert_frame_equal(added_up(parts), demand_of(HISTORY))
+
+
+def test_markets_are_forecast_from_their_own_demand():
+    found = forecasts(HISTORY, [LAST])
+    assert found.columns.tolist() == MARKET_FORECAST.names
+    assert len(found) == HISTORY.groupby(MARKET).ngroups * CONTEXT.horizon
+    recent = HISTORY[HISTORY["week"] > str(add_weeks(LAST, -13))].groupby(MARKET)["quantity"].sum() / 13
+    level = found.groupby(MARKET)["mean"].mean()
+    np.testing.assert_allclose(level, recent.reindex(level.index), rtol=0.4)
+
+
+def test_a_range_holds_the_same_as_its_weeks_and_knows_nothing_later():
+    origins = [FITTED, add_weeks(LAST, -1)]
+    later = HISTORY["week"] > str(origins[-1])
+    poisoned = HISTORY.assign(quantity=HISTORY["quantity"].where(~later, 1e6))
+    together = forecasts(poisoned, [*origins, LAST])
+    for origin in origins:
+        alone = forecasts(HISTORY[HISTORY["week"] <= str(origin)], [origin], origin)
+        of_week = together[together["origin_week"] == str(origin)].reset_index(drop=True)
+        pd.testing.assert_frame_equal(of_week, alone, rtol=1e-9)
+
+
+def test_categories_forecast_in_several_groups_are_the_same(monkeypatch):
+    at_once = forecasts(HISTORY, [LAST])
+    monkeypatch.setattr("forecasting_assets.forecasting.market_forecast.CATEGORIES_AT_ONCE", 1)
+    pd.testing.assert_frame_equal(forecasts(HISTORY, [LAST]), at_once, rtol=1e-9)
+
+
+def test_without_demand_there_are_no_forecasts():
+    nothing = HISTORY[:0]
+    assert forecasts(nothing, [LAST]).empty
+    # The first order comes after the week of the fit.
+    late = HISTORY[HISTORY["week"] > str(FITTED)]
+    found = forecasts(late, [FITTED, LAST])
+    assert set(found["origin_week"]) == {pd.Timestamp(LAST)}
+    assert np.isfinite(found["mean"]).all()

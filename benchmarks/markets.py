@@ -47,7 +47,7 @@ def own_forecasts(
     """
     context = ModelContext(horizon, ForecastingSettings(), countries)
     panel = Panel.from_history(demand, add_weeks(origin, 1 - context.settings.history_weeks), origin)
-    rows = market_demand(panel, panel.series["part_category"], panel.column(origin))
+    rows = market_demand(panel, panel.series["part_category"], panel.column(origin), horizon)
     return forecast_markets(rows, origin, [origin], context)
 
 

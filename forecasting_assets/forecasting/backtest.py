@@ -156,7 +156,8 @@ def rolling_backtest(
             forecasts = [*models.values(), *steps, *_pair_averages(origin)]
             sums.total[:, o] = _sums_at(origin, forecasts, scale, actual)
             sums.ratios[o] = ratio_counts(actual, origin.reconciled(plain), origin.segment)
-            sums.correlation[o] = MarketSums.of(normal_scores(actual, combined[..., 1:]), origin.markets)
+            scores, rare = normal_scores(actual, combined[..., 1:]), combined[..., VALUES.index("q10")] <= 0
+            sums.correlation[o] = MarketSums.of(scores, rare, origin.markets)
             sums.errors[o] = OriginErrors.of(week, origin.series, origin.markets, models, actual)
             if judged.groups:
                 sums.value_added[o] = judged.sums(combined[..., 0], actual, origin.markets, week)

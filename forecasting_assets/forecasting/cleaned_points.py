@@ -23,7 +23,7 @@ def cleaned_points(panel: Panel, fitted_at: int) -> pd.DataFrame:
     DataFrame
         Rows of CLEANED_POINTS, sorted by series and week.
     """
-    outlier, paused, usual = _left_out(panel, fitted_at)
+    outlier, paused, usual = _found(panel, fitted_at)
     excluded = np.zeros_like(outlier) if panel.corrections is None else panel.corrections.excluded
     series, column = np.nonzero(outlier | paused)
     reason = np.where(paused, "interruption", np.where(excluded, "excluded", "outlier"))
@@ -36,19 +36,25 @@ def cleaned_points(panel: Panel, fitted_at: int) -> pd.DataFrame:
     return points[CLEANED_POINTS.names].reset_index(drop=True)
 
 
-def usual_demand(panel: Panel, fitted_at: int) -> np.ndarray:
-    """Return what was ordered, with the usual demand of the series in weeks that models leave out.
+def left_out(panel: Panel, fitted_at: int) -> tuple[np.ndarray, np.ndarray]:
+    """Find the weeks of a panel that count neither for levels nor for seasons, whatever the reason.
 
-    The parameters are those of `cleaned_points`; the result is (series, weeks), in units.
+    The parameters are those of `cleaned_points`.
+
+    Returns
+    -------
+    tuple
+        Whether a week is left out, (series, weeks); and the usual demand of each series, which is the mean of all other
+        weeks up to `fitted_at`, (series,) in units.
     """
-    outlier, paused, usual = _left_out(panel, fitted_at)
-    return np.where(outlier | paused, usual[:, None], panel.ordered)
+    outlier, paused, usual = _found(panel, fitted_at)
+    return outlier | paused, usual
 
 
-def _left_out(panel: Panel, fitted_at: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Find outliers and interruptions, (series, weeks) each, and the mean demand of all other weeks, (series,)."""
+def _found(panel: Panel, fitted_at: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find outliers and interruptions, (series, weeks) each, and the usual demand of the series, (series,)."""
     outlier = outliers(panel.demand, fitted_at, panel.corrections)
     paused = interruptions(panel.demand, fitted_at, panel.corrections) & ~outlier
     counted = (panel.begun & ~outlier & ~paused)[:, : fitted_at + 1]
-    total = np.where(counted, panel.demand[:, : fitted_at + 1], 0.0).sum(axis=1)
+    total = np.where(counted, panel.ordered[:, : fitted_at + 1], 0.0).sum(axis=1)
     return outlier, paused, total / np.maximum(counted.sum(axis=1), 1)

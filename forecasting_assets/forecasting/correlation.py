@@ -2,8 +2,11 @@
 
 Errors are compared as normal scores: the level of the forecast's distribution at which the real demand lies, as a
 quantile of the standard normal distribution. Scores beyond the outermost quantiles all count as the middle of that
-tail, so that no single week or series dominates. Series that are rarely ordered have few distinct scores, which makes
-their correlation a low estimate.
+tail, so that no single week or series dominates.
+
+Scores count from zero, not from their mean: where all forecasts of a market have been too low for a year, that is an
+error that they have in common. Series that are rarely ordered are left out, as most of their scores only say that
+nothing was ordered; the more of them there are, the more the prior counts.
 
 References
 ----------
@@ -21,9 +24,10 @@ import pandas as pd
 from forecasting_assets.forecasting.forecast_arrays import LEVELS
 from forecasting_assets.tables import ASSUMED_CORRELATIONS, ERROR_CORRELATIONS, MARKET
 
-#: What each series and origin contributes to, by horizon: scores, pairs of series of one market and week, and pairs of
-#: one series in two successive weeks, each with the sum of the products.
-SUMS = ["cells", "score", "squared", "pairs", "pair_product", "lags", "lag_product"]
+#: What each series and origin contributes to, by horizon: number of scores; of series that are not rarely ordered the
+#: number of scores with the sum of their squares, and the pairs of series of one market and week, and of one series in
+#: two successive weeks, each with the sum of the products.
+SUMS = ["scores", "cells", "squared", "pairs", "pair_product", "lags", "lag_product"]
 #: Number of origins that the prior counts for: constants for the whole home, and the whole home for a market.
 PRIOR_ORIGINS = 13.0
 #: No correlation above this is reported.
@@ -80,13 +84,15 @@ class MarketSums:
     sums: np.ndarray
 
     @classmethod
-    def of(cls, scores: np.ndarray, markets: pd.DataFrame) -> "MarketSums":
+    def of(cls, scores: np.ndarray, rare: np.ndarray, markets: pd.DataFrame) -> "MarketSums":
         """Sum the scores of one origin by horizon and market.
 
         Parameters
         ----------
         scores
             Normal scores, (series, horizons), NaN where unknown.
+        rare
+            Whether a series is rarely ordered, (series, horizons).
         markets
             part_category and region of each series; missing ones count for the whole home alone.
         """
@@ -94,22 +100,23 @@ class MarketSums:
         names = grouped.size().reset_index()[MARKET]
         # -1 is the last row, the whole home.
         market = grouped.ngroup().fillna(-1).to_numpy(int)
-        known = np.isfinite(scores)
+        scored = np.isfinite(scores)
+        known = scored & ~rare
         z = np.where(known, scores, 0.0)
         lag, lagged = np.zeros_like(z), np.zeros_like(known)
         lag[:, 1:] = z[:, 1:] * z[:, :-1]
         lagged[:, 1:] = known[:, 1:] & known[:, :-1]
-        sums = np.zeros((5, len(names) + 1, z.shape[1]))
-        for values, total in zip((known, z, z**2, lagged, lag), sums, strict=True):
+        sums = np.zeros((6, len(names) + 1, z.shape[1]))
+        for values, total in zip((scored, known, z, z**2, lagged, lag), sums, strict=True):
             np.add.at(total, market, values)
             total[-1] += total[:-1].sum(axis=0)
-        count, score, squared, lags, lag_product = sums
-        columns = [count, score, squared, count * (count - 1), score**2 - squared, lags, lag_product]
+        scores_known, count, score, squared, lags, lag_product = sums
+        columns = [scores_known, count, squared, count * (count - 1), score**2 - squared, lags, lag_product]
         return cls(names, np.stack(columns, axis=-1).swapaxes(0, 1))
 
 
 def error_correlations(known: Sequence[MarketSums]) -> pd.DataFrame:
-    """Estimate the correlations of the errors, shrunk where few origins are known.
+    """Estimate the correlations of the errors, shrunk where few origins are known or many series rarely ordered.
 
     The estimate of the whole home is shrunk towards ASSUMED_CORRELATIONS, that of a
     market towards the whole home.
@@ -135,13 +142,13 @@ def error_correlations(known: Sequence[MarketSums]) -> pd.DataFrame:
         sums = origin.sums.sum(axis=0)
         by_market[market[begin : begin + count]], by_market[-1] = sums[:-1], sums[-1]
         begin += count
-    cells, score, squared, pairs, pair_product, lags, lag_product = total.sum(axis=0).T
-    mean, variance = _ratio(score, cells), _ratio(squared, cells) - _ratio(score, cells) ** 2
-    origins = (total[..., SUMS.index("cells")] > 0).sum(axis=0)
+    scores, cells, squared, pairs, pair_product, lags, lag_product = total.sum(axis=0).T
+    variance, frequent = _ratio(squared, cells), _ratio(cells, scores)
+    origins = (total[..., SUMS.index("scores")] > 0).sum(axis=0)
 
     def shrunk(product: np.ndarray, of: np.ndarray, prior: float) -> np.ndarray:
-        correlation = np.clip(_ratio(_ratio(product, of) - mean**2, variance), 0.0, LARGEST)
-        trust = np.where((of > 0) & (variance > 0), origins / (origins + PRIOR_ORIGINS), 0.0)
+        correlation = np.clip(_ratio(_ratio(product, of), variance), 0.0, LARGEST)
+        trust = np.where((of > 0) & (variance > 0), frequent * origins / (origins + PRIOR_ORIGINS), 0.0)
         home = trust[-1] * correlation[-1] + (1 - trust[-1]) * prior
         return np.insert(trust[:-1] * correlation[:-1] + (1 - trust[:-1]) * home, 0, home)
 

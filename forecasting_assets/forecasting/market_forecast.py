@@ -1,4 +1,9 @@
-"""Forecasts of each market (a category in a region) as a whole, by SARIMAX of its own demand."""
+"""Forecasts of each market (a category in a region) as a whole, by SARIMAX of its own demand.
+
+Part of the demand of coming weeks is that of series that are not active yet, so that no model forecasts them. The
+forecast of a market is of its active series: that of all its demand, times the share that series active so many weeks
+earlier have had in the demand of the home.
+"""
 
 from collections.abc import Sequence
 from datetime import date
@@ -6,20 +11,22 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.features.window import ACTIVE_WEEKS
 from forecasting_assets.forecasting import sarimax
-from forecasting_assets.forecasting.cleaned_points import usual_demand
+from forecasting_assets.forecasting.cleaned_points import left_out
+from forecasting_assets.forecasting.forecast_arrays import VALUES
 from forecasting_assets.forecasting.model import ModelContext
-from forecasting_assets.forecasting.panel import Panel
+from forecasting_assets.forecasting.panel import Panel, recent_sum
 from forecasting_assets.forecasting.part_sample import sample_parts
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.tables import MARKET, MARKET_FORECAST
-from forecasting_assets.weeks import add_weeks_to_all
+from forecasting_assets.weeks import YEAR_WEEKS, add_weeks, add_weeks_to_all, weeks_since
 
-#: Categories that are forecast at once, so that memory does not grow with their number.
+#: Categories that are forecast at once, so that little is in memory where there are very many.
 CATEGORIES_AT_ONCE = 500
 
 
-def market_demand(panel: Panel, category: pd.Series, fitted_at: int) -> pd.DataFrame:
+def market_demand(panel: Panel, category: pd.Series, fitted_at: int, horizon: int) -> pd.DataFrame:
     """Add up the demand of the series of a panel by market.
 
     Parameters
@@ -29,35 +36,40 @@ def market_demand(panel: Panel, category: pd.Series, fitted_at: int) -> pd.DataF
     category
         Category of each series, in the order of the panel.
     fitted_at
-        As for `cleaned_points.usual_demand`, which stands in for the weeks that models leave out.
+        Column up to which `cleaned_points.left_out` learns what is usual. Weeks that it leaves out count as usual
+        demand, and bookings for them do not count.
+    horizon
+        Number of weeks ahead.
 
     Returns
     -------
     DataFrame
-        part_category, region, week, quantity, and due_week, which is missing but in rows of what was booked at the
-        end of `week`.
+        part_category, region, week, quantity (units), series (number of active series at the end of the week) and
+        ahead_1 to ahead_<horizon> (units of series that were active so many weeks earlier). Rows with a `due_week`
+        hold units that were booked at the end of `week` instead.
     """
-    names = panel.series[["region"]].assign(part_category=category.to_numpy())[MARKET]
-    demand = usual_demand(panel, fitted_at)
-    series, column = np.nonzero(demand)
-    rows = names.iloc[series].assign(
-        week=_weeks(panel, column), due_week=np.datetime64("NaT", "ns"), quantity=demand[series, column]
+    names, market = _markets(panel, category)
+    cleaned, usual = left_out(panel, fitted_at)
+    demand = np.where(cleaned, usual[:, None], panel.ordered)
+    active = recent_sum((panel.ordered > 0).astype(float), ACTIVE_WEEKS) > 0
+    sums = {"quantity": _added_up(demand, market), "series": _added_up(active, market)}
+    for h in range(1, horizon + 1):
+        known = np.zeros_like(active)
+        known[:, h:] = active[:, :-h]
+        sums[f"ahead_{h}"] = _added_up(np.where(known, demand, 0.0), market)
+    row, column = np.nonzero((sums["quantity"] > 0) | (sums["series"] > 0))
+    rows = names.iloc[row].assign(
+        week=_weeks(panel, column),
+        due_week=np.datetime64("NaT", "ns"),
+        **{name: total[row, column] for name, total in sums.items()},
     )
-    if panel.bookings is not None:
-        week, ahead = (panel.bookings[name].to_numpy() for name in ("week", "ahead"))
-        booked = names.iloc[panel.bookings["series"]].assign(
-            week=_weeks(panel, week),
-            due_week=_weeks(panel, week + ahead),
-            quantity=panel.bookings["quantity"].to_numpy(),
-        )
-        rows = pd.concat([rows, booked])
-    return added_up([rows])
+    booked = [] if panel.bookings is None else [_booked(panel, names.iloc[market], active, cleaned)]
+    return add_up([rows, *booked])
 
 
-def added_up(demand: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def add_up(demand: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Add up tables of `market_demand` of different series."""
-    keys = [*MARKET, "week", "due_week"]
-    total = pd.concat(demand).groupby(keys, dropna=False)["quantity"].sum()
+    total = pd.concat(demand).groupby([*MARKET, "week", "due_week"], dropna=False).sum()
     # Whatever the order in which series are added up, the sum is the same.
     return total.round(6).reset_index()
 
@@ -65,7 +77,7 @@ def added_up(demand: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def forecast_markets(
     demand: pd.DataFrame, fitted_at: date, origins: Sequence[date], context: ModelContext
 ) -> pd.DataFrame:
-    """Forecast markets from their own demand.
+    """Forecast the active series of markets together, from the demand of the markets.
 
     Parameters
     ----------
@@ -83,19 +95,113 @@ def forecast_markets(
     DataFrame
         Rows of MARKET_FORECAST.
     """
-    history = demand.assign(part_id=demand["part_category"])
-    if history["due_week"].isna().all():
-        history = history.drop(columns="due_week")
-    totals, settings = GroupTotals.from_history(history), context.settings
-    sample = sample_parts(history, settings.fit_series)
-    model = sarimax.fit(sample, totals, fitted_at, context.horizon, settings, context.countries)
-    names = np.sort(demand["part_category"].unique())
+    columns = [*MARKET, "week", "due_week", "quantity"]
+    if demand["due_week"].isna().all():
+        columns.remove("due_week")
+    history = demand.loc[demand["quantity"] > 0, columns].assign(part_id=lambda rows: rows["part_category"])
+    of_fit, settings = history[history["week"] <= pd.Timestamp(fitted_at)], context.settings
+    model = sarimax.fit(
+        sample_parts(of_fit, settings.fit_series),
+        GroupTotals.from_history(of_fit),
+        fitted_at,
+        context.horizon,
+        settings,
+        context.countries,
+    )
+    names, totals = np.sort(history["part_id"].unique()), GroupTotals.from_history(history)
     tables = [
         sarimax.predict(model, history[history["part_id"].isin(some)], totals, origins, settings)
         for some in np.array_split(names, 1 + len(names) // CATEGORIES_AT_ONCE)
     ]
     forecast = pd.concat(tables, ignore_index=True).rename(columns={"part_id": "part_category"})
-    return forecast[MARKET_FORECAST.names]
+    return _of_active_series(forecast, demand, origins, context.horizon)
+
+
+def _of_active_series(
+    forecast: pd.DataFrame, demand: pd.DataFrame, origins: Sequence[date], horizon: int
+) -> pd.DataFrame:
+    """Reduce forecasts of markets to the share of active series, and add the number of these.
+
+    What is booked is of active series already, see `market_demand`.
+    """
+    booked = demand["due_week"].notna()
+    count = demand.loc[~booked, [*MARKET, "week", "series"]].rename(columns={"week": "origin_week"})
+    ahead = demand.loc[booked, [*MARKET, "week", "due_week", "quantity"]]
+    ahead = ahead.rename(columns={"week": "origin_week", "due_week": "target_week"})
+    rows = forecast.merge(count, on=[*MARKET, "origin_week"])
+    rows = rows.merge(ahead, how="left", on=[*MARKET, "origin_week", "target_week"])
+    shares = pd.DataFrame(
+        {pd.Timestamp(origin): active_shares(demand, origin, horizon) for origin in origins}
+    )
+    share = shares.unstack().reindex(pd.MultiIndex.from_frame(rows[["origin_week", "horizon"]]))
+    least = rows[["quantity"]].fillna(0.0).to_numpy()
+    rows[VALUES] = least + share.to_numpy()[:, None] * (rows[VALUES].to_numpy() - least)
+    made: pd.DataFrame = rows.astype({"series": np.int64})[MARKET_FORECAST.names]
+    return made
+
+
+def active_shares(demand: pd.DataFrame, origin: date, horizon: int) -> pd.Series:
+    """Return the share of demand that came from series active some weeks earlier, by the number of these weeks.
+
+    Parameters
+    ----------
+    demand
+        Rows of `market_demand` of all series.
+    origin
+        The last week of the year that the shares are learned from. Weeks are left out for which it is not known which
+        series were active, because the history begins later.
+    horizon
+        Number of shares.
+
+    Returns
+    -------
+    Series
+        Share, by 1 to `horizon` weeks; one where it is not known.
+    """
+    rows = demand[demand["due_week"].isna()]
+    age = weeks_since(add_weeks(origin, -YEAR_WEEKS), rows["week"])
+    since = weeks_since(rows["week"].min(), rows["week"]) if len(rows) else age
+    counted, share = (age > 0) & (age <= YEAR_WEEKS), np.ones(horizon)
+    for h in range(1, horizon + 1):
+        known = rows[counted & (since >= h + ACTIVE_WEEKS - 1)]
+        units = known["quantity"].sum()
+        share[h - 1] = known[f"ahead_{h}"].sum() / units if units > 0 else 1.0
+    return pd.Series(share, index=range(1, horizon + 1))
+
+
+def _markets(panel: Panel, category: pd.Series) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return part_category and region of each market, and the row of the market of each series."""
+    names = panel.series[["region"]].assign(part_category=category.to_numpy())[MARKET]
+    groups = names.groupby(MARKET)
+    return groups.size().reset_index()[MARKET], groups.ngroup().to_numpy()
+
+
+def _added_up(values: np.ndarray, market: np.ndarray) -> np.ndarray:
+    """Add up values (series, weeks) by market: (markets, weeks)."""
+    from scipy.sparse import csr_array
+
+    series = np.arange(len(market))
+    members = csr_array((np.ones(len(market)), (market, series)), (market.max(initial=-1) + 1, len(market)))
+    total: np.ndarray = members @ values.astype(float)
+    return total
+
+
+def _booked(panel: Panel, names: pd.DataFrame, active: np.ndarray, cleaned: np.ndarray) -> pd.DataFrame:
+    """Return what was booked of active series for weeks that count, with the market of each.
+
+    `names` has part_category and region of each series, `active` and `cleaned` are (series, weeks).
+    """
+    bookings = panel.bookings
+    assert bookings is not None
+    series, week, ahead = (bookings[name].to_numpy() for name in ("series", "week", "ahead"))
+    closed = np.minimum(week + ahead, cleaned.shape[1] - 1)
+    counted = active[series, week] & ~(cleaned[series, closed] & (closed == week + ahead))
+    rows: pd.DataFrame = names.iloc[series[counted]].assign(
+        week=_weeks(panel, week[counted]),
+        due_week=_weeks(panel, (week + ahead)[counted]),
+        quantity=bookings["quantity"].to_numpy(float)[counted],
+    )
+    return rows
 
 
 def _weeks(panel: Panel, columns: np.ndarray) -> np.ndarray:

@@ -40,7 +40,8 @@ def reconcile(
     series
         part_category and region of each series, missing where they are not known.
     markets
-        Rows of MARKET_FORECAST of the same origin; there may be none.
+        Rows of MARKET_FORECAST of the same origin; there may be none. A forecast of a market is not used if it is not
+        of the same number of series, or of one alone.
     planned
         Whether a forecast uses known covariates, (series, horizons). The forecast of a market does not, so weeks
         of a market with such series stay as they are.
@@ -55,7 +56,7 @@ def reconcile(
     if markets.empty:
         return values
     index = SeriesIndex(_named_as_series(markets[MARKET].drop_duplicates()))
-    forecast = index.forecast_array(_named_as_series(markets), values.shape[1])
+    forecast = index.forecast_array(_named_as_series(markets), values.shape[1], [*VALUES, "series"])
     row = np.full(len(series), -1)
     named = series[MARKET].notna().all(axis=1).to_numpy()
     row[named] = index.rows(_named_as_series(series.loc[named, MARKET]))
@@ -70,7 +71,9 @@ def reconcile(
     mean, variance = of[..., 0], _variance(of)
     gap = forecast[..., 0] - added_up(mean)
     uncertain = _variance(forecast) + added_up(variance)
-    usable = np.isfinite(gap) & (uncertain > 0) & (added_up(planned[inside]) == 0)
+    count = added_up(np.isfinite(values[inside, :, 0]))
+    alike = (forecast[..., -1] == count) & (count > 1)
+    usable = alike & (uncertain > 0) & (added_up(planned[inside]) == 0)
     per_variance = np.divide(gap, uncertain, out=np.zeros_like(gap), where=usable)
     moved = np.divide(per_variance[market] * variance, mean, out=np.zeros_like(mean), where=mean > 0)
     factor = np.ones(values.shape[:2])

@@ -258,7 +258,9 @@ def forecast_every_week(
     begun = panel.begun
     outlier = outliers(panel.demand, season.fitted_at, panel.corrections) & begun
     scale = mean_demand(np.where(outlier, 0.0, panel.demand), season.fitted_at)
-    endog = np.where(outlier, np.nan, to_log_scale(panel.demand, scale))
+    # A closure that has ended says nothing of later demand.
+    paused = interruptions(panel.demand, season.fitted_at, panel.corrections) & begun
+    endog = np.where(outlier | paused, np.nan, to_log_scale(panel.demand, scale))
     cleaned = endog.copy()
     if season.holidays is not None:
         cleaned -= season.holidays.now[:, :n_weeks]
@@ -270,7 +272,6 @@ def forecast_every_week(
     if regressors is not None:
         location += regressors.ahead
     location = np.maximum(location, 0.0)
-    paused = interruptions(panel.demand, season.fitted_at, panel.corrections) & begun
     error = _errors(endog, location, paused)
     if regressors is not None:
         error[~regressors.covariates.complete] = np.nan
@@ -278,8 +279,6 @@ def forecast_every_week(
         MAX_GROWTH * np.maximum.accumulate(np.where(outlier, 0.0, panel.demand), axis=1), scale
     )
     pattern = panel.patterns(np.arange(n_weeks))
-    # The ARIMA models had to follow a closure down, but it says nothing of later demand.
-    endog = np.where(paused, np.nan, endog)
     return RollingForecasts(
         endog, scale, pattern, highest, ahead, location, error, weights, regressors=regressors
     )
@@ -333,12 +332,12 @@ def _average_seasons(
 def _errors(endog: np.ndarray, location: np.ndarray, paused: np.ndarray) -> np.ndarray:
     """Demand minus forecast, (series, weeks, horizon).
 
-    It is NaN where the target week has not closed or is an outlier, and where origin or target week are `paused`.
+    It is NaN where the target week has not closed or does not count, and where the series was `paused` at the origin:
+    then it was not known yet that it would be ordered again.
     """
     error = np.full_like(location, np.nan)
     for h in range(1, location.shape[-1] + 1):
-        usual = ~(paused[:, h:] | paused[:, :-h])
-        error[:, :-h, h - 1] = np.where(usual, endog[:, h:] - location[:, :-h, h - 1], np.nan)
+        error[:, :-h, h - 1] = np.where(paused[:, :-h], np.nan, endog[:, h:] - location[:, :-h, h - 1])
     return error
 
 

@@ -27,7 +27,16 @@ def _forecast(name: str, *more: Column) -> Table:
 
 
 SARIMAX_MODEL = _forecast("sarimax_model", WITHOUT_COVARIATES)
-MARKET_FORECAST = Table("market_forecast", (CATEGORY, REGION, *_FORECAST_COLUMNS), key=(*MARKET, "horizon"))
+MARKET_FORECAST = Table(
+    "market_forecast",
+    (
+        CATEGORY,
+        REGION,
+        *_FORECAST_COLUMNS,
+        Column("series", "long", "Active parts of the category in the region, whose demand it is", minimum=0),
+    ),
+    key=(*MARKET, "horizon"),
+)
 CLEANED_POINTS = Table(
     "cleaned_points",
     (

@@ -10,7 +10,7 @@ from itertools import chain
 import pandas as pd
 
 from forecasting_assets.forecasting.cleaned_points import cleaned_points
-from forecasting_assets.forecasting.market_forecast import added_up, forecast_markets, market_demand
+from forecasting_assets.forecasting.market_forecast import add_up, forecast_markets, market_demand
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.forecasting.planner_notes import by_knowledge
 from forecasting_assets.lake.lake import Lake
@@ -72,10 +72,11 @@ def _cleaned(
     history = history_weeks(settings, fitted_at, weeks[-1])
     knowledge = list(by_knowledge(read_notes(settings, lake, history), weeks))
     first = add_weeks(fitted_at, 1 - settings.forecasting.history_weeks)
+    horizon = settings.calendar.horizon_weeks
     points: list[list[pd.DataFrame]] = [[] for _ in knowledge]
     markets: list[list[pd.DataFrame]] = [[] for _ in knowledge]
     for demand, group, groups in _some_parts(lake, history):
-        newest = _newest_categories(demand[demand["week"] <= pd.Timestamp(fitted_at)])
+        newest = _newest_categories(demand, fitted_at)
         for number, (origins, notes) in enumerate(knowledge):
             known = pd.concat([demand, _of_group(notes, group, groups)]) if len(notes) else demand
             panel = Panel.from_history(known, first, origins[-1])
@@ -83,15 +84,16 @@ def _cleaned(
             points[number].append(cleaned_points(panel, column))
             category = panel.series[SERIES].merge(newest, how="left", on=SERIES)["part_category"]
             category = category.fillna(panel.series["part_category"])
-            markets[number].append(market_demand(panel, category, column))
+            markets[number].append(market_demand(panel, category, column, horizon))
     for number, (origins, _) in enumerate(knowledge):
-        yield origins, pd.concat(points[number], ignore_index=True), added_up(markets[number])
+        yield origins, pd.concat(points[number], ignore_index=True), add_up(markets[number])
 
 
 def _some_parts(lake: Lake, weeks: Sequence[date]) -> Iterator[tuple[pd.DataFrame, int, int]]:
     """Read demand and order book of `weeks`, one group of parts after the other, with its number and that of groups."""
-    groups = 1 + lake.total_rows(WEEKLY_DEMAND, weeks) // _ROWS_AT_ONCE
     booked = list(books_with_rows(lake, weeks))
+    rows_in_all = lake.total_rows(WEEKLY_DEMAND, weeks) + lake.total_rows(ORDER_BOOK, booked)
+    groups = 1 + rows_in_all // _ROWS_AT_ONCE
     for group in range(groups):
         batches = [lake.batches(WEEKLY_DEMAND, weeks, _COLUMNS)]
         if booked:
@@ -100,9 +102,12 @@ def _some_parts(lake: Lake, weeks: Sequence[date]) -> Iterator[tuple[pd.DataFram
         yield pd.concat(rows, ignore_index=True), group, groups
 
 
-def _newest_categories(demand: pd.DataFrame) -> pd.DataFrame:
-    """Return the category of the latest order of each series: part_id, region, part_category."""
-    newest = demand.sort_values("week", kind="stable").drop_duplicates(SERIES, keep="last")
+def _newest_categories(demand: pd.DataFrame, week: date) -> pd.DataFrame:
+    """Return the category that each series was last ordered in up to a week: part_id, region, part_category."""
+    known = demand[demand["week"] <= pd.Timestamp(week)]
+    if "due_week" in known:
+        known = known[known["due_week"].isna()]
+    newest = known.sort_values("week", kind="stable").drop_duplicates(SERIES, keep="last")
     return newest[[*SERIES, "part_category"]]
 
 

@@ -114,7 +114,8 @@ def test_the_average_is_reconciled_with_markets_where_nothing_is_planned():
     segments = SERIES.assign(segment="new", part_category="k")
     spread = [5.0, 6, 7, 8, 9, 10, 11, 12]  # the mean and the quantiles
     one = table([0, 1, 2], 1).assign(**dict(zip(FORECAST_COLUMNS[-8:], spread, strict=True)))
-    market = table([0], 30).assign(part_category="k", q10=28.0, q90=32.0).drop(columns="part_id")
+    market = table([0], 30).assign(part_category="k", q10=28.0, q90=32.0, series=3)
+    market = market.drop(columns="part_id")
     book = pd.DataFrame({"part_id": ["A"], "region": "x", "due_week": ORIGIN + 7, "quantity": 6.0})
 
     def mean(change=one):

@@ -18,6 +18,10 @@ from forecasting_assets.tables.contract import check_contract
 HORIZONS = 6
 
 
+def sums_of(scores, markets, rare=False):
+    return MarketSums.of(scores, np.full(scores.shape, rare), markets)
+
+
 def test_scores_are_the_levels_of_the_forecast():
     quantiles = 100 + 20 * ndtri(LEVELS)
     actual = np.array([100.0, quantiles[1], (quantiles[2] + quantiles[3]) / 2, 0.0, 1e6, np.nan])
@@ -52,7 +56,7 @@ def simulated(part, week, origins=130, series=20, seed=0):
         scores = np.sqrt(part)[of_market, None] * common + np.sqrt(1 - part)[of_market, None] * process(
             2 * series
         )
-        known.append(MarketSums.of(scores, markets))
+        known.append(sums_of(scores, markets))
     return known
 
 
@@ -66,22 +70,38 @@ def test_correlations_are_found_by_market():
     assert table["week_correlation"].to_numpy() == pytest.approx([0.56, 0.6, 0.6], abs=0.05)
 
 
-def test_scores_far_from_zero_on_average_are_no_correlation():
+@pytest.mark.parametrize(("shift", "correlation"), [(0.0, 0.0), (1.0, 0.5)])
+def test_forecasts_that_are_all_off_to_one_side_have_an_error_in_common(shift, correlation):
     rng = np.random.default_rng(1)
     markets = pd.DataFrame({"part_category": ["cnc"] * 30, "region": "north"})
-    known = [MarketSums.of(1.0 + rng.standard_normal((30, HORIZONS)), markets) for _ in range(60)]
+    known = [sums_of(shift + rng.standard_normal((30, HORIZONS)), markets) for _ in range(600)]
     table = error_correlations(known)
-    assert table["part_correlation"].max() < 0.02
-    assert table["week_correlation"].max() < 0.04
+    assert table["part_correlation"].to_numpy() == pytest.approx(correlation, abs=0.02)
+    assert table["week_correlation"].to_numpy() == pytest.approx(correlation, abs=0.02)
+
+
+def test_rarely_ordered_series_say_nothing():
+    scores, markets = (
+        np.full((10, HORIZONS), -0.3),
+        pd.DataFrame({"part_category": ["cnc"] * 10, "region": "n"}),
+    )
+    table = error_correlations([sums_of(scores, markets, rare=True)] * 50)
+    assert table["part_correlation"].tolist() == [ASSUMED_CORRELATIONS["part_correlation"]] * 2
+    # Five others of one market count half as much as ten would.
+    rare = np.repeat([True, False], 5)[:, None] & np.ones((1, HORIZONS), dtype=bool)
+    half, all_of_them = (
+        error_correlations([MarketSums.of(scores, of, markets)] * 50)["part_correlation"].iloc[0]
+        for of in (rare, np.zeros_like(rare))
+    )
+    prior = ASSUMED_CORRELATIONS["part_correlation"]
+    assert half - prior == pytest.approx((all_of_them - prior) / 2)
 
 
 def test_little_data_is_shrunk_towards_home_and_home_towards_the_prior():
     none = error_correlations([])
     assert none[list(ASSUMED_CORRELATIONS)].to_dict("records") == [ASSUMED_CORRELATIONS]
     few = simulated(np.array([0.9, 0.9]), 0.9, origins=2)
-    single = [
-        MarketSums.of(np.ones((1, HORIZONS)), pd.DataFrame({"part_category": ["cnc"], "region": ["north"]}))
-    ]
+    single = [sums_of(np.ones((1, HORIZONS)), pd.DataFrame({"part_category": ["cnc"], "region": ["north"]}))]
     table = error_correlations(few)
     limit = 2 / (2 + PRIOR_ORIGINS)
     assert table["part_correlation"].iloc[0] <= limit + (1 - limit) * ASSUMED_CORRELATIONS["part_correlation"]
@@ -92,7 +112,7 @@ def test_little_data_is_shrunk_towards_home_and_home_towards_the_prior():
 def test_a_series_of_unknown_market_counts_for_the_home_alone():
     scores = np.random.default_rng(2).standard_normal((3, HORIZONS))
     markets = pd.DataFrame({"part_category": ["cnc", None, "cnc"], "region": ["north", None, "north"]})
-    origin = MarketSums.of(scores, markets)
+    origin = sums_of(scores, markets)
     assert origin.sums[..., 0].sum(axis=0).tolist() == [2 * HORIZONS, 3 * HORIZONS]
     table = error_correlations([origin])
     assert table["part_category"].tolist() == ["", "cnc"]

@@ -2,7 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting_assets.forecasting.market_forecast import added_up, forecast_markets, market_demand
+from forecasting_assets.features.window import ACTIVE_WEEKS
+from forecasting_assets.forecasting.market_forecast import (
+    active_shares,
+    add_up,
+    forecast_markets,
+    market_demand,
+)
 from forecasting_assets.forecasting.model import ModelContext
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.forecasting.settings import ForecastingSettings
@@ -21,7 +27,7 @@ KEY = [*MARKET, "origin_week", "horizon"]
 def demand_of(history, last=LAST, category=None):
     panel = Panel.from_history(history, FIRST, last)
     names = panel.series["part_category"] if category is None else category
-    return market_demand(panel, names, panel.column(FITTED))
+    return market_demand(panel, names, panel.column(FITTED), CONTEXT.horizon)
 
 
 def forecasts(history, origins, last=LAST):
@@ -58,13 +64,17 @@ def test_an_absurd_quantity_counts_as_usual_demand():
     pd.testing.assert_series_equal(found.drop(cell), before.drop(cell))
 
 
+def booked(week, due_week, quantity, history=HISTORY):
+    """Return a history in which every series that is ordered in a week also has a booking."""
+    of_week = history[history["week"] == str(week)]
+    bookings = of_week.assign(due_week=pd.Timestamp(due_week), quantity=quantity)
+    return pd.concat([history, bookings], ignore_index=True)
+
+
 def test_what_is_booked_is_added_up_by_due_week():
-    booked = HISTORY[HISTORY["week"] == str(LAST)].assign(
-        due_week=pd.Timestamp(add_weeks(LAST, 2)), quantity=5.0
-    )
-    rows = demand_of(pd.concat([HISTORY, booked]))
+    rows = demand_of(booked(LAST, add_weeks(LAST, 2), 5.0))
     found = rows[rows["due_week"].notna()]
-    assert found["quantity"].sum() == 5.0 * len(booked)
+    assert found["quantity"].sum() == 5.0 * (HISTORY["week"] == str(LAST)).sum()
     assert set(found["due_week"]) == {pd.Timestamp(add_weeks(LAST, 2))}
     assert set(found["week"]) == {pd.Timestamp(LAST)}
     # Nothing below what is booked is forecast.
@@ -75,12 +85,65 @@ def test_what_is_booked_is_added_up_by_due_week():
     assert (named.loc[named["horizon"] != 2, "mean"] < 1e4).all()
 
 
+def test_bookings_for_weeks_that_are_left_out_or_of_dormant_series_do_not_count():
+    of_series = HISTORY["part_id"].eq("P00") & HISTORY["region"].eq("R0")
+    week, due_week = add_weeks(LAST, -10), add_weeks(LAST, -8)
+    history = booked(week, due_week, 7.0)
+    absurd = of_series & HISTORY["week"].eq(str(due_week))
+    assert absurd.sum() == 1
+    history.loc[absurd[absurd].index, "quantity"] = 1e9
+    series = (HISTORY["week"] == str(week)).sum()
+    assert demand_of(history).query("due_week.notna()")["quantity"].sum() == 7.0 * (series - 1)
+
+    gone = history[
+        ~of_series.reindex(history.index, fill_value=False) | (history["week"] < str(add_weeks(week, -60)))
+    ]
+    assert demand_of(gone).query("due_week.notna()")["quantity"].sum() == 7.0 * (series - 1)
+
+
+def test_the_demand_of_series_that_were_active_some_weeks_earlier_is_known():
+    rows = demand_of(HISTORY)
+    rows = rows.set_index([*MARKET, "week"])
+    cell = ("C1", "R1", pd.Timestamp(add_weeks(LAST, -2)))
+    of_market = HISTORY[(HISTORY["part_category"] == cell[0]) & (HISTORY["region"] == cell[1])]
+    now = of_market[of_market["week"] == cell[2]]
+    for h in (1, 6):
+        begin, end = (str(add_weeks(LAST, -2 - h - n)) for n in (ACTIVE_WEEKS - 1, 0))
+        active = of_market.loc[of_market["week"].between(begin, end), "part_id"].unique()
+        assert rows.loc[cell, f"ahead_{h}"] == now.loc[now["part_id"].isin(active), "quantity"].sum()
+    recent = of_market[of_market["week"].between(str(add_weeks(LAST, -2 - ACTIVE_WEEKS + 1)), str(cell[2]))]
+    assert rows.loc[cell, "series"] == recent["part_id"].nunique()
+
+
+def turnover(weeks=WEEKS, lifetime=40, parts=30):
+    """Generate a market of which every part lives for some weeks and then is replaced by another one."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for slot in range(parts):
+        for t in range(weeks):
+            generation = (t + slot * lifetime // parts) // lifetime
+            rows.append((f"P{slot:02}-{generation}", "C", "R", add_weeks(FIRST, t), float(rng.poisson(50))))
+    table = pd.DataFrame(rows, columns=["part_id", "part_category", "region", "week", "quantity"])
+    return table.assign(week=table["week"].astype("datetime64[ns]"))
+
+
+def test_demand_of_parts_that_begin_later_is_not_in_the_forecast():
+    history = turnover()
+    shares = active_shares(demand_of(history), LAST, CONTEXT.horizon)
+    np.testing.assert_allclose(shares, 1 - np.arange(1, CONTEXT.horizon + 1) / 40, atol=0.03)
+    found = forecasts(history, [LAST]).set_index("horizon")["mean"]
+    np.testing.assert_allclose(found, 30 * 50 * shares, rtol=0.05)
+    # Weeks do not count before it is known which parts were active: they would all seem to begin with the history.
+    early = history[history["week"] <= str(add_weeks(FIRST, ACTIVE_WEEKS - 1))]
+    assert active_shares(demand_of(early), add_weeks(FIRST, ACTIVE_WEEKS - 1), 6).tolist() == [1.0] * 6
+
+
 def test_parts_of_the_series_are_added_up_to_the_same():
     parts = [
         demand_of(HISTORY[HISTORY["part_id"].isin(some)])
         for some in (["P03", "P01"], ["P05", "P00", "P02", "P04"])
     ]
-    pd.testing.assert_frame_equal(added_up(parts), demand_of(HISTORY))
+    pd.testing.assert_frame_equal(add_up(parts), demand_of(HISTORY))
 
 
 def test_markets_are_forecast_from_their_own_demand():
@@ -94,11 +157,12 @@ def test_markets_are_forecast_from_their_own_demand():
 
 def test_a_range_holds_the_same_as_its_weeks_and_knows_nothing_later():
     origins = [FITTED, add_weeks(LAST, -1)]
-    later = HISTORY["week"] > str(origins[-1])
-    poisoned = HISTORY.assign(quantity=HISTORY["quantity"].where(~later, 1e6))
+    history = booked(add_weeks(LAST, -1), add_weeks(LAST, 2), 30.0)
+    later = history["week"] > str(origins[-1])
+    poisoned = history.assign(quantity=history["quantity"].where(~later, 1e6))
     together = forecasts(poisoned, [*origins, LAST])
     for origin in origins:
-        alone = forecasts(HISTORY[HISTORY["week"] <= str(origin)], [origin], origin)
+        alone = forecasts(history[history["week"] <= str(origin)], [origin], origin)
         of_week = together[together["origin_week"] == str(origin)].reset_index(drop=True)
         pd.testing.assert_frame_equal(of_week, alone, rtol=1e-9)
 

@@ -121,7 +121,8 @@ def test_an_absurd_quantity_a_year_ago_changes_no_other_series(usual, units):
 
 
 def test_weeks_without_stock_that_are_excluded_do_not_count_as_no_demand(usual):
-    demand, gap = market(), list(range(WEEKS - 6, WEEKS - 1))
+    # Too few weeks to be found as an interruption.
+    demand, gap = market(), list(range(WEEKS - 4, WEEKS - 1))
     demand[0, gap] = 0
     history = history_of(demand)
     excluded = corrected(history, gap, "exclude", LAST)
@@ -134,7 +135,16 @@ def test_weeks_without_stock_that_are_excluded_do_not_count_as_no_demand(usual):
     )
     column = base.panel.column(LAST)
     assert base.usual.level[0, column] == pytest.approx(panel.demand[0, WEEKS - 52 :].mean(), rel=0.2)
-    assert np.isnan(base.rolling.error[0, column - 6 : column - 1, 0]).all()
+    assert np.isnan(base.rolling.error[0, column - 4 : column - 1, 0]).all()
+
+
+def test_a_closure_that_has_ended_lowers_no_forecast(usual):
+    demand = market()
+    demand[0, WEEKS - 12 : WEEKS - 1] = 0
+    np.testing.assert_allclose(of_part(forecast(history_of(demand))), of_part(usual), rtol=0.1)
+    # Until then, the part fades.
+    demand[0, WEEKS - 1] = 0
+    assert of_part(forecast(history_of(demand))).mean() < 0.3 * of_part(usual).mean()
 
 
 def test_what_is_left_out_is_listed_and_a_planner_can_keep_it():

@@ -9,8 +9,8 @@ from forecasting_assets.forecasting.reconciliation import DEVIATIONS, FACTORS, r
 
 HORIZONS = 2
 ORIGIN = np.datetime64("2024-01-01")
-#: Five series: three of one market, one of another, and one whose market is not known.
-SERIES = pd.DataFrame({"part_category": ["A", "A", "A", "B", None], "region": ["x", "x", "x", "x", "x"]})
+#: Three series of one market, two of another, and one whose market is not known.
+SERIES = pd.DataFrame({"part_category": ["A", "A", "A", "B", "B", None], "region": "x"})
 SHAPE = len(SERIES), HORIZONS
 NONE_PLANNED, NOTHING_BOOKED = np.zeros(SHAPE, bool), np.zeros(SHAPE)
 units = st.floats(1, 1000)
@@ -26,7 +26,8 @@ def market_forecast(mean, deviation, names=("A", "B")):
     series = pd.DataFrame({"part_id": names, "region": "x"})
     values = distribution(np.full((len(names), HORIZONS), mean), np.full((len(names), HORIZONS), deviation))
     table = forecast_table(series, np.full(len(names), ORIGIN), values)
-    return table.rename(columns={"part_id": "part_category"})
+    count = table["part_id"].map(SERIES["part_category"].value_counts())
+    return table.rename(columns={"part_id": "part_category"}).assign(series=count)
 
 
 def reconciled(values, markets, planned=NONE_PLANNED, booked=NOTHING_BOOKED):
@@ -39,8 +40,8 @@ def reconciled(values, markets, planned=NONE_PLANNED, booked=NOTHING_BOOKED):
     st.floats(0.8, 1.2),
 )
 def test_means_are_the_generalised_least_squares_of_series_and_market(means, spreads, times):
-    mean = np.array([*means, 50.0, 50.0])
-    deviation = np.array([*spreads[:3], 0.1, 0.1]) * mean
+    mean = np.array([*means, 50.0, 50.0, 50.0])
+    deviation = np.array([*spreads[:3], 0.1, 0.1, 0.1]) * mean
     of_market = times * sum(means), spreads[3] * sum(means)
     values = distribution(np.tile(mean[:, None], (1, HORIZONS)), np.tile(deviation[:, None], (1, HORIZONS)))
     found = reconciled(values, market_forecast(*of_market, ["A"]))[:3, 0, 0]
@@ -53,7 +54,7 @@ def test_means_are_the_generalised_least_squares_of_series_and_market(means, spr
 
 
 def example():
-    mean = np.tile(np.array([10.0, 20.0, 0.0, 40.0, 50.0])[:, None], (1, HORIZONS))
+    mean = np.tile(np.array([10.0, 20.0, 0.0, 20.0, 20.0, 50.0])[:, None], (1, HORIZONS))
     return distribution(mean, 0.2 * mean)
 
 
@@ -72,7 +73,7 @@ def test_an_uncertain_forecast_of_a_market_moves_nothing_and_a_far_one_is_limite
     values = example()
     np.testing.assert_allclose(reconciled(values, market_forecast(60.0, 1e9)), values, rtol=1e-6)
     far = reconciled(values, market_forecast(1e6, 0.001))
-    assert far[[0, 1, 3]] == pytest.approx(FACTORS[1] * values[[0, 1, 3]])
+    assert far[[0, 1, 3, 4]] == pytest.approx(FACTORS[1] * values[[0, 1, 3, 4]])
     none = reconciled(values, market_forecast(0.0, 0.001))
     assert none[[1, 3]] == pytest.approx(FACTORS[0] * values[[1, 3]])
 
@@ -83,7 +84,7 @@ def test_weeks_of_a_market_with_a_plan_stay_as_they_are():
     found = reconciled(values, market_forecast(60.0, 1.0), planned)
     np.testing.assert_array_equal(found[:3, 1], values[:3, 1])
     assert (found[:2, 0, 0] > values[:2, 0, 0]).all()
-    assert (found[3] > values[3]).all()
+    assert (found[3:5] > values[3:5]).all()
 
 
 def test_no_value_falls_below_what_is_booked():
@@ -96,9 +97,18 @@ def test_no_value_falls_below_what_is_booked():
 
 
 def test_series_without_forecast_do_not_count():
-    values = example()
-    with_gap = values.copy()
-    with_gap[2] = np.nan
-    found, expected = (reconciled(v, market_forecast(60.0, 1.0)) for v in (with_gap, values))
-    np.testing.assert_array_equal(found[[0, 1, 3, 4]], expected[[0, 1, 3, 4]])
+    values, markets = example(), market_forecast(60.0, 1.0)
+    values[2] = np.nan
+    found = reconciled(values, markets.assign(series=2))
+    expected = reconciled(example(), markets)
+    np.testing.assert_array_equal(found[[0, 1, 3, 4, 5]], expected[[0, 1, 3, 4, 5]])
     assert np.isnan(found[2]).all()
+
+
+def test_a_market_of_other_series_or_of_one_alone_is_not_used():
+    values, markets = example(), market_forecast(60.0, 1.0)
+    np.testing.assert_array_equal(reconciled(values, markets.assign(series=4)), values)
+    one = SERIES.assign(part_category=["A", "B", "C", "D", "E", "F"])
+    np.testing.assert_array_equal(
+        reconcile(values, one, markets.assign(series=1), NONE_PLANNED, NOTHING_BOOKED), values
+    )

@@ -201,8 +201,8 @@ class _OriginSums:
     `total` is (forecasts, origins, horizons, SEGMENTS, SUMS), of the `models`, of OTHERS, of STEPS and of the plain
     average of each pair of models, which the weights need; `correlation` has the origins with forecasts, and so has
     `value_added` (groups of overrides, horizons, METRICS) if there are overrides. `errors` has those of the window.
-    `ratios` has the counts of `calibration.ratio_counts` for the plain average, because the weights of every origin of
-    the window would need the window before it as well. `covariates` has the origins of the window with forecasts that
+    `ratios` has the counts of `calibration.ratio_counts` for the plain average, reconciled with markets, because the
+    weights of every origin of the window would need the window before it as well. `covariates` has the origins of the window with forecasts that
     used covariates.
     """
 

@@ -47,8 +47,8 @@ def covariate_effect(settings: Settings, lake: Lake, week: date, changes: Sequen
     Returns
     -------
     DataFrame
-        part_id, region, target_week, before and after (mean in units, the models weighted as in demand_forecast, which
-        is not reconciled with forecasts of markets where covariates are known), of the series in the scopes.
+        part_id, region, target_week, before and after (mean in units, the models weighted as in demand_forecast, but
+        not reconciled with forecasts of markets), of the series in the scopes.
 
     Raises
     ------

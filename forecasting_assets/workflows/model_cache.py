@@ -42,7 +42,7 @@ MODEL_FOLDER = "model"
 _SOURCES = Path(__file__).parent.parent
 #: Modules whose code changes what models forecast.
 _CODE = ["forecasting/**/*.py", "features/*.py", "workflows/model_cache.py", "tables/*.py", "weeks.py"]
-#: Modules of forecasting that work on finished forecasts.
+#: Modules of forecasting whose code changes no model that MLflow keeps.
 _NO_MODEL_CODE = {
     *("backtest.py", "bias.py", "calibration.py", "checks.py", "cleaned_points.py", "combine.py"),
     *("comparison.py", "correlation.py", "covariate_change.py", "drivers.py", "error_groups.py"),

@@ -202,8 +202,8 @@ class _OriginSums:
     average of each pair of models, which the weights need; `correlation` has the origins with forecasts, and so has
     `value_added` (groups of overrides, horizons, METRICS) if there are overrides. `errors` has those of the window.
     `ratios` has the counts of `calibration.ratio_counts` for the plain average, reconciled with markets, because the
-    weights of every origin of the window would need the window before it as well. `covariates` has the origins of the window with forecasts that
-    used covariates.
+    weights of every origin of the window would need the window before it as well. `covariates` has the origins of the
+    window with forecasts that used covariates.
     """
 
     models: tuple[str, ...]

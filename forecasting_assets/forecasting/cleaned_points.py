@@ -55,6 +55,8 @@ def _found(panel: Panel, fitted_at: int) -> tuple[np.ndarray, np.ndarray, np.nda
     """Find outliers and interruptions, (series, weeks) each, and the usual demand of the series, (series,)."""
     outlier = outliers(panel.demand, fitted_at, panel.corrections)
     paused = interruptions(panel.demand, fitted_at, panel.corrections) & ~outlier
-    counted = (panel.begun & ~outlier & ~paused)[:, : fitted_at + 1]
-    total = np.where(counted, panel.ordered[:, : fitted_at + 1], 0.0).sum(axis=1)
+    orders = panel.ordered[:, : fitted_at + 1]
+    begun = np.logical_or.accumulate(orders > 0, axis=1)
+    counted = begun & ~(outlier | paused)[:, : fitted_at + 1]
+    total = np.where(counted, orders, 0.0).sum(axis=1)
     return outlier, paused, total / np.maximum(counted.sum(axis=1), 1)

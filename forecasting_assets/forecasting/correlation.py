@@ -24,9 +24,9 @@ import pandas as pd
 from forecasting_assets.forecasting.forecast_arrays import LEVELS
 from forecasting_assets.tables import ASSUMED_CORRELATIONS, ERROR_CORRELATIONS, MARKET
 
-#: What each series and origin contributes to, by horizon: number of scores; of series that are not rarely ordered the
-#: number of scores with the sum of their squares, and the pairs of series of one market and week, and of one series in
-#: two successive weeks, each with the sum of the products.
+#: What each series and origin contributes to, by horizon. `scores` counts all scores. All others are of series that are
+#: not rarely ordered: scores with the sum of their squares, pairs of series of one market and week, and pairs of one
+#: series in two successive weeks, each with the sum of the products.
 SUMS = ["scores", "cells", "squared", "pairs", "pair_product", "lags", "lag_product"]
 #: Number of origins that the prior counts for: constants for the whole home, and the whole home for a market.
 PRIOR_ORIGINS = 13.0

@@ -2,7 +2,7 @@
 
 Part of the demand of coming weeks is that of series that are not active yet, so that no model forecasts them. The
 forecast of a market is of its active series: that of all its demand, times the share that series active so many weeks
-earlier have had in the demand of the home.
+earlier have had in it.
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,12 @@ from forecasting_assets.forecasting.panel import Panel, recent_sum
 from forecasting_assets.forecasting.part_sample import sample_parts
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.tables import MARKET, MARKET_FORECAST
-from forecasting_assets.weeks import YEAR_WEEKS, add_weeks, add_weeks_to_all, weeks_since
+from forecasting_assets.weeks import YEAR_WEEKS, add_weeks, add_weeks_to_all, weeks_apart
 
 #: Categories that are forecast at once, so that little is in memory where there are very many.
 CATEGORIES_AT_ONCE = 500
+#: Weeks of demand of a market that the share of all markets counts for.
+PRIOR_WEEKS = 13
 
 
 def market_demand(panel: Panel, category: pd.Series, fitted_at: int, horizon: int) -> pd.DataFrame:
@@ -63,7 +65,11 @@ def market_demand(panel: Panel, category: pd.Series, fitted_at: int, horizon: in
         due_week=np.datetime64("NaT", "ns"),
         **{name: total[row, column] for name, total in sums.items()},
     )
-    booked = [] if panel.bookings is None else [_booked(panel, names.iloc[market], active, cleaned)]
+    booked = (
+        []
+        if panel.bookings is None
+        else [_booked(panel, names.iloc[market], active, cleaned[:, : fitted_at + 1])]
+    )
     return add_up([rows, *booked])
 
 
@@ -122,51 +128,58 @@ def _of_active_series(
 ) -> pd.DataFrame:
     """Reduce forecasts of markets to the share of active series, and add the number of these.
 
-    What is booked is of active series already, see `market_demand`.
+    What is booked is of active series already, see `market_demand`. Forecasts whose share is not known are left out.
     """
     booked = demand["due_week"].notna()
     count = demand.loc[~booked, [*MARKET, "week", "series"]].rename(columns={"week": "origin_week"})
     ahead = demand.loc[booked, [*MARKET, "week", "due_week", "quantity"]]
     ahead = ahead.rename(columns={"week": "origin_week", "due_week": "target_week"})
+    shares = pd.concat([active_shares(demand, origin, horizon) for origin in origins])
     rows = forecast.merge(count, on=[*MARKET, "origin_week"])
+    rows = rows.merge(shares, on=[*MARKET, "origin_week", "horizon"])
     rows = rows.merge(ahead, how="left", on=[*MARKET, "origin_week", "target_week"])
-    shares = pd.DataFrame(
-        {pd.Timestamp(origin): active_shares(demand, origin, horizon) for origin in origins}
-    )
-    share = shares.unstack().reindex(pd.MultiIndex.from_frame(rows[["origin_week", "horizon"]]))
     least = rows[["quantity"]].fillna(0.0).to_numpy()
-    rows[VALUES] = least + share.to_numpy()[:, None] * (rows[VALUES].to_numpy() - least)
+    rows[VALUES] = least + rows[["share"]].to_numpy() * (rows[VALUES].to_numpy() - least)
     made: pd.DataFrame = rows.astype({"series": np.int64})[MARKET_FORECAST.names]
     return made
 
 
-def active_shares(demand: pd.DataFrame, origin: date, horizon: int) -> pd.Series:
-    """Return the share of demand that came from series active some weeks earlier, by the number of these weeks.
+def active_shares(demand: pd.DataFrame, origin: date, horizon: int) -> pd.DataFrame:
+    """Return the share of the demand of markets that came from series active some weeks earlier.
+
+    It is learned from the year up to the origin, as far as the history goes back `ACTIVE_WEEKS` before the earlier
+    weeks: otherwise all series would seem to begin with the history. The share of a market is shrunk towards that of
+    all.
 
     Parameters
     ----------
     demand
         Rows of `market_demand` of all series.
     origin
-        The last week of the year that the shares are learned from. Weeks are left out for which it is not known which
-        series were active, because the history begins later.
+        The last week that is used.
     horizon
-        Number of shares.
+        Number of weeks ahead.
 
     Returns
     -------
-    Series
-        Share, by 1 to `horizon` weeks; one where it is not known.
+    DataFrame
+        part_category, region, origin_week, horizon, share (0 to 1); no rows for horizons whose share is not known.
     """
-    rows = demand[demand["due_week"].isna()]
-    age = weeks_since(add_weeks(origin, -YEAR_WEEKS), rows["week"])
-    since = weeks_since(rows["week"].min(), rows["week"]) if len(rows) else age
-    counted, share = (age > 0) & (age <= YEAR_WEEKS), np.ones(horizon)
+    rows = demand[demand["due_week"].isna() & (demand["week"] <= pd.Timestamp(origin))]
+    first = rows["week"].min().date() if len(rows) else origin
+    tables = [
+        pd.DataFrame(columns=[*MARKET, "share", "horizon"]).astype({"share": float, "horizon": np.int64})
+    ]
     for h in range(1, horizon + 1):
-        known = rows[counted & (since >= h + ACTIVE_WEEKS - 1)]
-        units = known["quantity"].sum()
-        share[h - 1] = known[f"ahead_{h}"].sum() / units if units > 0 else 1.0
-    return pd.Series(share, index=range(1, horizon + 1))
+        begin = max(add_weeks(origin, 1 - YEAR_WEEKS), add_weeks(first, h + ACTIVE_WEEKS - 1))
+        of_year = rows[rows["week"] >= pd.Timestamp(begin)]
+        units = of_year.groupby(MARKET)[["quantity", f"ahead_{h}"]].sum().set_axis(["all", "active"], axis=1)
+        if (total := units.sum())["all"] > 0:
+            prior = units["all"] * PRIOR_WEEKS / (1 + weeks_apart(begin, origin))
+            share = (units["active"] + prior * total["active"] / total["all"]) / (units["all"] + prior)
+            tables.append(share.dropna().rename("share").reset_index().assign(horizon=h))
+    shares = pd.concat(tables[1:] or tables)
+    return shares.assign(origin_week=np.datetime64(origin, "ns"))
 
 
 def _markets(panel: Panel, category: pd.Series) -> tuple[pd.DataFrame, np.ndarray]:
@@ -189,13 +202,15 @@ def _added_up(values: np.ndarray, market: np.ndarray) -> np.ndarray:
 def _booked(panel: Panel, names: pd.DataFrame, active: np.ndarray, cleaned: np.ndarray) -> pd.DataFrame:
     """Return what was booked of active series for weeks that count, with the market of each.
 
-    `names` has part_category and region of each series, `active` and `cleaned` are (series, weeks).
+    `names` has part_category and region of each series, `active` is (series, weeks), and so is `cleaned`, as far as it
+    is known which weeks are left out.
     """
     bookings = panel.bookings
     assert bookings is not None
     series, week, ahead = (bookings[name].to_numpy() for name in ("series", "week", "ahead"))
-    closed = np.minimum(week + ahead, cleaned.shape[1] - 1)
-    counted = active[series, week] & ~(cleaned[series, closed] & (closed == week + ahead))
+    judged = week + ahead < cleaned.shape[1]
+    counted = active[series, week]
+    counted[judged] &= ~cleaned[series[judged], (week + ahead)[judged]]
     rows: pd.DataFrame = names.iloc[series[counted]].assign(
         week=_weeks(panel, week[counted]),
         due_week=_weeks(panel, (week + ahead)[counted]),

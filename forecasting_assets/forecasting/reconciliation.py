@@ -85,10 +85,12 @@ def reconcile(
 
 
 def _variance(values: np.ndarray) -> np.ndarray:
-    """Return the variance of forecasts (..., VALUES), from the width of their 80 % interval."""
-    deviation = (values[..., VALUES.index("q90")] - values[..., VALUES.index("q10")]) / DEVIATIONS
-    variance: np.ndarray = deviation**2
-    return variance
+    """Return the variance of forecasts (..., VALUES), from the width of their 80 % interval.
+
+    That of a series that is ordered in less than one week in ten is at least nine times its squared mean.
+    """
+    mean, low, high = (values[..., VALUES.index(name)] for name in ("mean", "q10", "q90"))
+    return np.where(high > 0, ((high - low) / DEVIATIONS) ** 2, 9 * mean**2)
 
 
 def _named_as_series(markets: pd.DataFrame) -> pd.DataFrame:

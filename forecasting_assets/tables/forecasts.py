@@ -33,7 +33,12 @@ MARKET_FORECAST = Table(
         CATEGORY,
         REGION,
         *_FORECAST_COLUMNS,
-        Column("series", "long", "Active parts of the category in the region, whose demand it is", minimum=0),
+        Column(
+            "series",
+            "long",
+            "Number of active parts of the category in the region; the forecast is of their demand",
+            minimum=0,
+        ),
     ),
     key=(*MARKET, "horizon"),
 )

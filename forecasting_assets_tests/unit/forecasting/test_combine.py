@@ -124,6 +124,12 @@ def test_the_average_is_reconciled_with_markets_where_nothing_is_planned():
 
     # Three series with a variance of v and a market with one of v share the gap of 15 as 1 : 1 : 1 : 1.
     np.testing.assert_allclose(mean(), 5 + 15 / 4)
+    low = market.assign(mean=3.0, q10=3.0, q90=3.0)
+    combined = combine(both(one, one), segments, report({}), book, low).set_index(["part_id", "horizon"])[
+        "mean"
+    ]
+    assert combined["A", 1] == 6.0
+    assert combined["A", 2] < 5.0
     planned = one.assign(without_covariates=one["q50"].where(one["horizon"] == 2))
     np.testing.assert_allclose(mean(planned)[2], 5)
     assert mean(planned)[1].equals(mean()[1])

@@ -112,3 +112,13 @@ def test_a_market_of_other_series_or_of_one_alone_is_not_used():
     np.testing.assert_array_equal(
         reconcile(values, one, markets.assign(series=1), NONE_PLANNED, NOTHING_BOOKED), values
     )
+
+
+def test_rarely_ordered_series_take_their_part_of_the_gap():
+    values = example()
+    values[:2] = 0.0
+    values[:2, :, 0] = 10.0  # a mean that lies beyond all quantiles
+    values[2] = distribution(np.full(HORIZONS, 20.0), np.full(HORIZONS, 30.0))
+    found = reconciled(values, market_forecast(50.0, 0.01))
+    # All three have the same variance.
+    np.testing.assert_allclose(found[:3, :, 0] - values[:3, :, 0], 10 / 3, rtol=1e-3)

@@ -175,9 +175,10 @@ def active_shares(demand: pd.DataFrame, origin: date, horizon: int) -> pd.DataFr
         of_year = rows[rows["week"] >= pd.Timestamp(begin)]
         units = of_year.groupby(MARKET)[["quantity", f"ahead_{h}"]].sum().set_axis(["all", "active"], axis=1)
         if (total := units.sum())["all"] > 0:
+            of_all = total["active"] / total["all"]
             prior = units["all"] * PRIOR_WEEKS / (1 + weeks_apart(begin, origin))
-            share = (units["active"] + prior * total["active"] / total["all"]) / (units["all"] + prior)
-            tables.append(share.dropna().rename("share").reset_index().assign(horizon=h))
+            share = ((units["active"] + prior * of_all) / (units["all"] + prior)).fillna(of_all)
+            tables.append(share.rename("share").reset_index().assign(horizon=h))
     shares = pd.concat(tables[1:] or tables)
     return shares.assign(origin_week=np.datetime64(origin, "ns"))
 

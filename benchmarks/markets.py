@@ -11,7 +11,8 @@ from benchmarks import results
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.scenarios import QUANTILE_DRAWS, part_scenarios
 from forecasting_assets.forecasting.forecast_arrays import SeriesIndex, forecast_table
-from forecasting_assets.forecasting.market_forecast import forecast_markets, market_demand
+from forecasting_assets.forecasting.market_demand import market_demand
+from forecasting_assets.forecasting.market_forecast import forecast_markets
 from forecasting_assets.forecasting.model import ModelContext
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.forecasting.reconciliation import reconcile

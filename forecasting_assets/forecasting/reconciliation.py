@@ -61,27 +61,35 @@ def reconcile(
     named = series[MARKET].notna().all(axis=1).to_numpy()
     row[named] = index.rows(_named_as_series(series.loc[named, MARKET]))
     inside = row >= 0
-    of, market = np.nan_to_num(values[inside]), row[inside]
+    factor = np.ones(values.shape[:2])
+    factor[inside] = _factors(values[inside], row[inside], forecast, planned[inside])
+    reconciled: np.ndarray = np.where(
+        (factor == 1)[..., None], values, np.maximum(values * factor[..., None], booked[..., None])
+    )
+    return reconciled
+
+
+def _factors(values: np.ndarray, market: np.ndarray, forecast: np.ndarray, planned: np.ndarray) -> np.ndarray:
+    """Return the factor of each cell, (series, horizons).
+
+    `market` is the row in `forecast` of each series; `forecast` is (markets, horizons), with VALUES and the number of
+    series as last axis.
+    """
+    known, values = np.isfinite(values[..., 0]), np.nan_to_num(values)
 
     def added_up(cells: np.ndarray) -> np.ndarray:
         total = np.zeros(forecast.shape[:2])
         np.add.at(total, market, cells)
         return total
 
-    mean, variance = of[..., 0], _variance(of)
+    mean, variance, count = values[..., 0], _variance(values), added_up(known)
     gap = forecast[..., 0] - added_up(mean)
     uncertain = _variance(forecast) + added_up(variance)
-    count = added_up(np.isfinite(values[inside, :, 0]))
-    alike = (forecast[..., -1] == count) & (count > 1)
-    usable = alike & (uncertain > 0) & (added_up(planned[inside]) == 0)
+    usable = (forecast[..., -1] == count) & (count > 1) & (uncertain > 0) & (added_up(planned) == 0)
     per_variance = np.divide(gap, uncertain, out=np.zeros_like(gap), where=usable)
     moved = np.divide(per_variance[market] * variance, mean, out=np.zeros_like(mean), where=mean > 0)
-    factor = np.ones(values.shape[:2])
-    factor[inside] = np.clip(1 + moved, *FACTORS)
-    reconciled: np.ndarray = np.where(
-        (factor == 1)[..., None], values, np.maximum(values * factor[..., None], booked[..., None])
-    )
-    return reconciled
+    factors: np.ndarray = np.clip(1 + moved, *FACTORS)
+    return factors
 
 
 def _variance(values: np.ndarray) -> np.ndarray:

@@ -10,7 +10,8 @@ from itertools import chain
 import pandas as pd
 
 from forecasting_assets.forecasting.cleaned_points import cleaned_points
-from forecasting_assets.forecasting.market_forecast import add_up, forecast_markets, market_demand
+from forecasting_assets.forecasting.market_demand import add_up, market_demand
+from forecasting_assets.forecasting.market_forecast import forecast_markets
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.forecasting.planner_notes import by_knowledge
 from forecasting_assets.lake.lake import Lake

@@ -46,7 +46,14 @@ _CODE = ["forecasting/**/*.py", "features/*.py", "workflows/model_cache.py", "ta
 _NO_MODEL_CODE = {
     *("backtest.py", "bias.py", "calibration.py", "checks.py", "cleaned_points.py", "combine.py"),
     *("comparison.py", "correlation.py", "covariate_change.py", "drivers.py", "error_groups.py"),
-    *("market_forecast.py", "metrics.py", "reconciliation.py", "value_added.py", "weights.py"),
+    *(
+        "market_demand.py",
+        "market_forecast.py",
+        "metrics.py",
+        "reconciliation.py",
+        "value_added.py",
+        "weights.py",
+    ),
 }
 _LIBRARIES = ["holidays", "numpy", "pandas", "scipy", "statsmodels", "xgboost"]
 

@@ -3,12 +3,8 @@ import pandas as pd
 import pytest
 
 from forecasting_assets.features.window import ACTIVE_WEEKS
-from forecasting_assets.forecasting.market_forecast import (
-    active_shares,
-    add_up,
-    forecast_markets,
-    market_demand,
-)
+from forecasting_assets.forecasting.market_demand import active_shares, add_up, market_demand
+from forecasting_assets.forecasting.market_forecast import forecast_markets
 from forecasting_assets.forecasting.model import ModelContext
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.forecasting.settings import ForecastingSettings

@@ -339,6 +339,9 @@ def market_scores(yardstick: Yardstick, lakes: Mapping[str, Path], category: pd.
     intervals = {"demand_forecast": pd.concat([sum_intervals(*of_origin) for of_origin in ours])}
     truth = yardstick.truth.assign(part_category=yardstick.truth["part_id"].map(category))
     forecasts = {name: pd.concat(tables) for name, tables in made.items()}
+    # With a short history there are no forecasts of markets from the first origins on.
+    if forecasts[own]["origin_week"].nunique() < len(yardstick.origins):
+        del forecasts[own]
     return market_table(truth, forecasts, f"{label}: categories and regions", intervals)
 
 

@@ -9,7 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting_assets.tables import BACKTEST_REPORT, DEMAND_FORECAST, SARIMAX_MODEL, XGB_MODEL, model_table
+from forecasting_assets.features.build import feature_columns
+from forecasting_assets.forecasting.combine import combine
+from forecasting_assets.tables import (
+    BACKTEST_REPORT,
+    DEMAND_FORECAST,
+    MARKET_FORECAST,
+    ORDER_BOOK,
+    SARIMAX_MODEL,
+    XGB_MODEL,
+    model_table,
+)
 from forecasting_assets_tests.support.documentation import DOCS, snippets
 from forecasting_assets_tests.support.homes import PLANNED, rows
 
@@ -17,6 +27,7 @@ pytestmark = pytest.mark.spark
 
 PAGE = DOCS / "how-to" / "your-own-model.md"
 OWN = model_table("half_year")
+FEATURES = feature_columns(6)
 ORIGIN, WEEK = PLANNED[-2], PLANNED[-1]
 
 
@@ -51,10 +62,16 @@ def test_a_model_of_the_users_own_is_forecast_judged_logged_and_combined(home_co
     assert list(weights) == ["half_year", "sarimax", "xgb"]
     assert weights.sum(axis=1).to_numpy() == pytest.approx(1)
 
-    members = [before["sarimax_model"], before["xgb_model"], own]
-    average = rows(home_copy, DEMAND_FORECAST, WEEK)
-    assert (average["mean"] <= np.max([m["mean"] for m in members], axis=0) + 1e-9).all()
-    assert (average["mean"] >= np.min([m["mean"] for m in members], axis=0) - 1e-9).all()
+    members = {"sarimax": before["sarimax_model"], "xgb": before["xgb_model"], "half_year": own}
+    series, book, markets = (
+        rows(home_copy, table, WEEK) for table in (FEATURES, ORDER_BOOK, MARKET_FORECAST)
+    )
+    average = combine(members, series, report, book)
+    assert (average["mean"] <= np.max([m["mean"] for m in members.values()], axis=0) + 1e-9).all()
+    assert (average["mean"] >= np.min([m["mean"] for m in members.values()], axis=0) - 1e-9).all()
+    reconciled = combine(members, series, report, book, markets)
+    forecast = rows(home_copy, DEMAND_FORECAST, WEEK)
+    pd.testing.assert_frame_equal(reconciled, forecast[list(reconciled)], rtol=1e-9)
     for table in (SARIMAX_MODEL, XGB_MODEL):
         pd.testing.assert_frame_equal(rows(home_copy, table, WEEK), before[table.name])
 

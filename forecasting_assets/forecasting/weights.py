@@ -18,6 +18,9 @@ from forecasting_assets.forecasting.metrics import SUMS, metrics
 #: origins are correlated, and the better model changes with the season, so that few origins say little of how models
 #: complement each other.
 PRIOR_ORIGINS = 20.0
+#: Models whose loss is less than so many times the least one have the same prior weight: which of them is better
+#: changes with the season.
+TOLERANCE = 1.3
 #: A loss below this share of the largest one counts as this share.
 MIN_LOSS = 0.01
 
@@ -34,9 +37,8 @@ def combination_weights(
 
     The scaled pinball loss of an average of quantiles is convex in its weights. It is approximated by the quadratic
     function that equals the loss of each model and of the plain average of each pair, which is exact for squared errors
-    (Bates and Granger 1969). The weights are its minimum, shrunk towards weights inverse to the square of each loss:
-    these are nearly equal for models that are about as good, and small for one that is much worse (Stock and Watson
-    2004).
+    (Bates and Granger 1969). The weights are its minimum, shrunk towards prior weights that are equal for models that
+    are about as good (`TOLERANCE`), and inverse to the square of the loss for others (Stock and Watson 2004).
 
     Parameters
     ----------
@@ -47,8 +49,8 @@ def combination_weights(
     origins
         Number of past origins that the sums come from, where older ones may count less, (...).
     prior_cells
-        Number of forecast cells at which the prior weights are inverse to the losses; with fewer they are closer to
-        equal, with many inverse to the squares.
+        Number of forecast cells at which prior weights are inverse to losses beyond the tolerance; with fewer they are
+        closer to equal, with many inverse to the squares.
 
     Returns
     -------
@@ -65,20 +67,21 @@ def combination_weights(
     cells = single[..., SUMS.index("scaled_quantile_cells")].min(axis=0)
     enough = np.divide(cells, cells + prior_cells, out=np.zeros_like(cells), where=cells > 0)
     trust = (enough * origins / (origins + PRIOR_ORIGINS)).reshape(-1, 1)
-    prior = _inverse_to_squares(alone, enough.reshape(-1, 1))
+    prior = _prior_weights(alone, enough.reshape(-1, 1))
     weights: np.ndarray = prior + (_least(alone, gain) - prior) * trust
     return weights.T.reshape(n, *shape)
 
 
-def _inverse_to_squares(loss: np.ndarray, enough: np.ndarray) -> np.ndarray:
-    """Return weights inverse to the squares of some losses (problems, models).
+def _prior_weights(loss: np.ndarray, enough: np.ndarray) -> np.ndarray:
+    """Return weights inverse to the squares of losses (problems, models) beyond the tolerance, and equal within it.
 
     They are equal where `enough` (problems, 1), which says whether there are enough forecasts, is zero instead of one.
     """
     # A few weeks without any error, as of a part that is hardly ever ordered, do not make a model infinitely better.
     floored = np.maximum(loss, MIN_LOSS * loss.max(axis=1, keepdims=True))
     least = floored.min(axis=1, keepdims=True)
-    inverse = np.divide(least, floored, out=np.ones_like(loss), where=floored > 0) ** (2 * enough)
+    inverse = np.divide(TOLERANCE * least, floored, out=np.ones_like(loss), where=floored > 0)
+    inverse = np.minimum(inverse, 1.0) ** (2 * enough)
     weights: np.ndarray = inverse / inverse.sum(axis=1, keepdims=True)
     return weights
 

@@ -111,6 +111,9 @@ def market_scores(yardstick: Yardstick, tables: dict[str, list[pd.DataFrame]]) -
         )
 
     compared = tables | {"AutoETS bottom-up": bottom_up}
+    # With a short history there are no forecasts of markets.
+    if any(table.empty for table in compared[OWN]):
+        del compared[OWN]
     forecasts = {name: of_parts(pd.concat(made)) for name, made in compared.items()}
     return market_table(of_parts(yardstick.truth), forecasts, f"{yardstick.name}: categories and regions")
 

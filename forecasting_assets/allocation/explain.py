@@ -94,7 +94,7 @@ def _outside_the_horizon(found: Comparison, cause: dict[str, Any]) -> str:
 def _too_expensive(found: Comparison, cause: dict[str, Any], way: dict[str, Any]) -> dict[str, Any]:
     """Return the cause of a way that costs as much as what is planned, or more, even without any limit."""
     more = -cause["saving"]
-    equal = more <= _EQUAL * abs(cause["alternative"])
+    equal = more < _smallest(cause)
     if cause["kind"] == "short":
         than = "as much as" if equal else "more than"
         words = (
@@ -107,6 +107,11 @@ def _too_expensive(found: Comparison, cause: dict[str, Any], way: dict[str, Any]
     if equal:
         words = f"a unit on time from {_place(way)} and late from {late} are equally expensive"
     return {"rule": "cost", "reason": words, "price": max(more, 0.0), "price_unit": "unit"}
+
+
+def _smallest(cause: dict[str, Any]) -> float:
+    """Return the smallest difference of costs that counts: less than a cent would be said as 0.00."""
+    return max(0.005, _EQUAL * abs(float(cause["alternative"])))
 
 
 def _stopped(
@@ -124,8 +129,7 @@ def _stopped(
         words = f"the cheapest way left{on_time} is {_place(way)}, but {phrases[0]}; "
         words += f"{_RELAXED[limits[0]]} saves {price:,.2f}"
     displaced = cause["price"] - _planned_price(found, cause)
-    # Less than a cent would be said as 0.00.
-    if displaced >= max(0.005, _EQUAL * abs(cause["alternative"])) and limits == ["regular_hours"]:
+    if displaced >= _smallest(cause) and limits == ["regular_hours"]:
         than = f"its shortage price of {cause['alternative']:,.2f}" if cause["kind"] == "short" else "late"
         words += (
             f". The hours serve demand that they are worth more to: a unit here would cost {displaced:,.2f} more "

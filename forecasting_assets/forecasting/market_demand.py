@@ -8,7 +8,7 @@ import pandas as pd
 
 from forecasting_assets.features.window import ACTIVE_WEEKS
 from forecasting_assets.forecasting.cleaned_points import left_out
-from forecasting_assets.forecasting.panel import Panel, recent_sum
+from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.tables import MARKET
 from forecasting_assets.weeks import YEAR_WEEKS, add_weeks, add_weeks_to_all, weeks_apart
 
@@ -41,7 +41,7 @@ def market_demand(panel: Panel, category: pd.Series, fitted_at: int, horizon: in
     names, market = _markets(panel, category)
     cleaned, usual = left_out(panel, fitted_at)
     demand = np.where(cleaned, usual[:, None], panel.ordered)
-    active = recent_sum((panel.ordered > 0).astype(float), ACTIVE_WEEKS) > 0
+    active = panel.active_weeks
     sums = {"quantity": _added_up(demand, market), "series": _added_up(active, market)}
     for h in range(1, horizon + 1):
         known = np.zeros_like(active)

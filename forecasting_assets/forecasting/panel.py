@@ -151,10 +151,14 @@ class Panel:
         """Whether each series has had its first order by the end of each week, (series, weeks)."""
         return np.asarray(np.arange(self.demand.shape[1]) >= self.first_order[:, None])
 
+    @cached_property
+    def active_weeks(self) -> np.ndarray:
+        """Whether each series has an order in the ACTIVE_WEEKS weeks that end with each week, (series, weeks)."""
+        return np.asarray(recent_sum((self.ordered > 0).astype(float), ACTIVE_WEEKS) > 0)
+
     def active(self, column: int) -> np.ndarray:
         """Return whether each series has an order in the ACTIVE_WEEKS weeks that end with `column`."""
-        recent = self.ordered[:, max(0, column - ACTIVE_WEEKS + 1) : column + 1]
-        return np.asarray((recent > 0).any(axis=1))
+        return np.asarray(self.active_weeks[:, column])
 
     def patterns(self, columns: np.ndarray) -> np.ndarray:
         """Classify the series by demand pattern at the end of some weeks.

@@ -18,6 +18,7 @@ import numpy as np
 from forecasting_assets.features.window import ACTIVE_WEEKS
 from forecasting_assets.forecasting.cleaning import without_outliers
 from forecasting_assets.forecasting.panel import Panel, recent_sum
+from forecasting_assets.tables import MARKET
 
 #: Weeks from the first order in which a series borrows its level.
 YOUNG_WEEKS = 8
@@ -115,7 +116,7 @@ def _window_mean(demand: np.ndarray, series: np.ndarray, first: np.ndarray, last
 
 def _like_means(panel: Panel, demand: np.ndarray) -> np.ndarray:
     """Mean weekly demand of the active like series of each series over LIKE_WEEKS weeks up to each, (series, weeks)."""
-    groups = panel.series.groupby(["part_category", "region"], sort=False, observed=True).ngroup().to_numpy()
+    groups = panel.series.groupby(MARKET, sort=False, observed=True).ngroup().to_numpy()
     shape = groups.max() + 1, demand.shape[1]
     total, active = np.zeros(shape), np.zeros(shape)
     np.add.at(total, groups, recent_sum(demand, LIKE_WEEKS))
@@ -126,8 +127,8 @@ def _like_means(panel: Panel, demand: np.ndarray) -> np.ndarray:
 
 def _levels(panel: Panel, demand: np.ndarray) -> dict[str, dict[str, float]]:
     """Mean weekly demand of an active series of each category and region in the last weeks, in units."""
-    groups = panel.series[["part_category", "region"]].assign(level=_like_means(panel, demand)[:, -1])
-    distinct = groups.drop_duplicates(["part_category", "region"])
+    groups = panel.series[MARKET].assign(level=_like_means(panel, demand)[:, -1])
+    distinct = groups.drop_duplicates(MARKET)
     levels: dict[str, dict[str, float]] = {}
     names = (distinct[name].tolist() for name in distinct)
     for category, region, level in zip(*names, strict=True):

@@ -145,15 +145,14 @@ def test_combined_is_reconciled_with_the_markets_of_each_origin(results):
     assert forecasts("xgb", changed) is not None
 
     def far_more(origin):
+        if origin != changed:
+            return None
         markets = segments(origin).groupby(["part_category", "region"]).size().rename("series").reset_index()
         names = markets.rename(columns={"part_category": "part_id"})
-        values = np.full((len(names), HORIZON, 1 + len(LEVELS)), 1e5 if origin == changed else 0.0)
+        values = np.full((len(names), HORIZON, 1 + len(LEVELS)), 1e5)
         table = forecast_table(names, np.full(len(names), np.datetime64(origin)), values)
-        table = table.rename(columns={"part_id": "part_category"})
-        return (
-            table.merge(markets, on=["part_category", "region"])
-            if origin == changed
-            else table[:0].assign(series=0)
+        return table.rename(columns={"part_id": "part_category"}).merge(
+            markets, on=["part_category", "region"]
         )
 
     past = PastForecasts(MEMBERS, forecasts, segments, markets=far_more)

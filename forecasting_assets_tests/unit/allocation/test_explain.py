@@ -149,6 +149,16 @@ def test_nothing_to_explain():
     assert allocate(make_demand([("a", "cnc", "north", 0, 3.0, 9.0)]), ONE_SHOP, POLICY).reasons.empty
 
 
+def has_hours(plan: AllocationPlan, inputs: PlanInputs) -> pd.Series:
+    """Whether the manufacturer that a reason names has hours in any week.
+
+    The first hours of a manufacturer also change the shortage price of parts without a unit price: it is the highest
+    cost at manufacturers that have hours.
+    """
+    hours = some(inputs.state.capacity).groupby("manufacturer_id")["capacity_hours"].sum()
+    return plan.reasons["manufacturer_id"].map(hours) > 0
+
+
 def relaxed(inputs: PlanInputs, found: pd.Series, by: float) -> PlanInputs:
     """The inputs with what a reason names relaxed: some hours, some units of a share, no cost of changes."""
     rules, state, policy = found["rule"].split(" + "), inputs.state, inputs.policy
@@ -191,11 +201,7 @@ def test_relaxing_what_a_reason_names_makes_the_plan_cheaper(inputs):
     plan = allocate(inputs.demand, inputs.network, policy, inputs.state)
     assert not plan.reasons["reason"].str.contains(r"(?<![\d.,])0\.00 more").any()
     stopped = plan.reasons["rule"].str.contains("regular_hours|maximum_share")
-    # The first hours of a manufacturer without any would also change the price of parts without one, which is the
-    # highest cost at manufacturers that have hours.
-    hours = some(inputs.state.capacity).groupby("manufacturer_id")["capacity_hours"].sum()
-    works = plan.reasons["manufacturer_id"].map(hours) > 0
-    for _, found in plan.reasons[stopped & works].head(2).iterrows():
+    for _, found in plan.reasons[stopped & has_hours(plan, inputs)].head(2).iterrows():
         by = 1e-2
         other = relaxed(inputs, found, by)
         after = allocate(other.demand, other.network, other.policy, other.state)
@@ -228,7 +234,8 @@ def test_without_the_rule_that_a_reason_names_the_plan_is_cheaper(inputs):
     inputs = replace(inputs, policy=policy)
     plan = allocate(inputs.demand, inputs.network, policy, inputs.state)
     stopped = plan.reasons["rule"].str.contains("minimum_batch|activation|frozen_weeks")
-    for _, found in plan.reasons[stopped & plan.reasons["kind"].eq("short")].head(2).iterrows():
+    stopped &= plan.reasons["kind"].eq("short") & has_hours(plan, inputs)
+    for _, found in plan.reasons[stopped].head(2).iterrows():
         other = without_rules(inputs, found)
         after = allocate(other.demand, other.network, other.policy, other.state)
         before = cost_without_rules(plan, inputs, found)

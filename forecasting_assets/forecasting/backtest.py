@@ -34,7 +34,7 @@ from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.forecasting.reconciliation import reconcile
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.value_added import STEPS, JudgedOverrides, step_rows, value_added_rows
-from forecasting_assets.forecasting.weights import combination_weights, pairs
+from forecasting_assets.forecasting.weights import combination_weights
 from forecasting_assets.tables import FORECAST_OVERRIDES, SERIES, WITHOUT_COVARIATES
 from forecasting_assets.weeks import add_weeks, weeks_apart
 
@@ -153,7 +153,7 @@ def rolling_backtest(
             )
             plain = plain_average(origin.forecasts)
             steps = [plain, _without_covariates(origin, of_series), average, reconciled]
-            forecasts = [*models.values(), *steps, *_pair_averages(origin)]
+            forecasts = [*models.values(), *steps]
             sums.total[:, o] = _sums_at(origin, forecasts, scale, actual)
             sums.ratios[o] = ratio_counts(actual, origin.reconciled(plain), origin.segment)
             scores, rare = normal_scores(actual, combined[..., 1:]), combined[..., VALUES.index("q10")] <= 0
@@ -198,12 +198,11 @@ def _backtest(
 class _OriginSums:
     """Sums of each origin, and the number of origins that count.
 
-    `total` is (forecasts, origins, horizons, SEGMENTS, SUMS), of the `models`, of OTHERS, of STEPS and of the plain
-    average of each pair of models, which the weights need; `correlation` has the origins with forecasts, and so has
-    `value_added` (groups of overrides, horizons, METRICS) if there are overrides. `errors` has those of the window.
-    `ratios` has the counts of `calibration.ratio_counts` for the plain average, reconciled with markets, because the
-    weights of every origin of the window would need the window before it as well. `covariates` has the origins of the
-    window with forecasts that used covariates.
+    `total` is (forecasts, origins, horizons, SEGMENTS, SUMS), of the `models`, of OTHERS and of STEPS. `correlation`
+    has the origins with forecasts, and so has `value_added` (groups of overrides, horizons, METRICS) if there are
+    overrides. `errors` has the errors of the window. `ratios` has the counts of `calibration.ratio_counts` for the
+    plain average, reconciled with markets, because the weights of every origin of the window would need the window
+    before it as well. `covariates` has the origins of the window with forecasts that used covariates.
     """
 
     models: tuple[str, ...]
@@ -218,7 +217,7 @@ class _OriginSums:
     @classmethod
     def empty(cls, models: tuple[str, ...], origins: int, horizon: int, window: int) -> "_OriginSums":
         """Return sums to which no origin has contributed yet."""
-        forecasts = len(models) + len(OTHERS) + len(STEPS) + len(pairs(len(models)))
+        forecasts = len(models) + len(OTHERS) + len(STEPS)
         return cls(models, np.zeros((forecasts, origins, horizon, len(SEGMENTS), len(SUMS))), window)
 
     def known_at(self, o: int) -> np.ndarray:
@@ -243,15 +242,12 @@ class _OriginSums:
         numpy.ndarray
             (models, 1 + horizons, SEGMENTS); the first horizon is all horizons together.
         """
-        n = len(self.models)
-        total = self.total[:, self._first(o) : o]
+        total = self.total[: len(self.models), self._first(o) : o]
         # Models are compared at the same origins: those at which each of them has forecasts.
-        judged = (total[:n, ..., SUMS.index("cells")] > 0).all(axis=0)
+        judged = (total[..., SUMS.index("cells")] > 0).all(axis=0)
         counted = judged * self._recent(o)[..., None]
-        known = _with_all_horizons((total * counted[..., None]).sum(axis=1), np.sum)
-        origins = _with_all_horizons(counted.sum(axis=0)[None], np.max)[0]
-        pair = known[n + len(OTHERS) + len(STEPS) :]
-        return combination_weights(known[:n], pair, origins, prior_cells)
+        known = (total * counted[..., None]).sum(axis=1)
+        return combination_weights(_with_all_horizons(known), prior_cells)
 
     def of_steps(self, known: np.ndarray) -> np.ndarray:
         """Sum what is known of the steps (`known_at`) over all horizons, (STEPS, SEGMENTS, SUMS)."""
@@ -382,11 +378,6 @@ def _without_covariates(origin: _Origin, weights: np.ndarray) -> np.ndarray:
     return _mean_and_median(weighted_average(origin.without_covariates[..., None], weights)[..., 0])
 
 
-def _pair_averages(origin: _Origin) -> list[np.ndarray]:
-    """Return the plain average of each pair of models."""
-    return [plain_average(origin.forecasts[[i, j]]) for i, j in pairs(len(origin.forecasts))]
-
-
 def _models(
     names: Sequence[str],
     origin: _Origin,
@@ -417,9 +408,9 @@ def _sums_at(
     return np.stack(by_segment).reshape(len(forecasts), len(SEGMENTS), actual.shape[1], -1).swapaxes(1, 2)
 
 
-def _with_all_horizons(by_horizon: np.ndarray, together: Callable[..., np.ndarray]) -> np.ndarray:
-    """Put all horizons together before the first of (forecasts, horizons, ...)."""
-    return np.concatenate([together(by_horizon, axis=1, keepdims=True), by_horizon], axis=1)
+def _with_all_horizons(by_horizon: np.ndarray) -> np.ndarray:
+    """Put the sum over all horizons before the first of (forecasts, horizons, ...)."""
+    return np.concatenate([by_horizon.sum(axis=1, keepdims=True), by_horizon], axis=1)
 
 
 def _mean_and_median(points: np.ndarray) -> np.ndarray:
@@ -435,7 +426,7 @@ def _report(week: date, models: Sequence[str], known: np.ndarray, weights: np.nd
     Horizon 0 is all horizons together.
     """
     judged = [*models, *OTHERS]
-    values = metrics(_with_all_horizons(known[: len(judged)], np.sum))
+    values = metrics(_with_all_horizons(known[: len(judged)]))
     values["weight"] = np.full(values["n"].shape, np.nan)
     values["weight"][: len(models)] = weights
     names = list(values)

@@ -143,5 +143,5 @@ def weights(report: pd.DataFrame) -> TextTable:
         "Weights of the combined forecast",
         frame.reset_index(),
         {"segment": ("Demand pattern", label), "model": ("Model", label), **columns},
-        "By weeks ahead. Models with smaller recent errors have larger weights.",
+        "By weeks ahead. Models about as good as the best one have equal weights, others smaller ones.",
     )

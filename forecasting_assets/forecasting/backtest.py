@@ -135,15 +135,15 @@ def rolling_backtest(
     results = {}
     for o in range(n_origins + 1):
         week = add_weeks(begin, o)
+        weights, widths = sums.weights_at(o, settings.weight_prior_cells), sums.widths_at(o)
         if week in weeks:
-            results[week] = _backtest(week, sums, o, judged, panel, settings)
+            results[week] = _backtest(week, sums, o, weights, widths, judged, panel)
         origin = _load_origin(week, past, index, horizon) if o < n_origins else None
         if origin is not None:
-            weights = sums.weights_at(o, settings.weight_prior_cells)[:, 1:]
-            of_series = np.moveaxis(weights, 1, 2)[:, origin.segment]
+            of_series = np.moveaxis(weights[:, 1:], 1, 2)[:, origin.segment]
             average = weighted_average(origin.forecasts, of_series)
             reconciled = origin.reconciled(average)
-            combined = widen(reconciled, sums.widths_at(o)[origin.segment], origin.booked)
+            combined = widen(reconciled, widths[origin.segment], origin.booked)
             now = panel.column(week) + 1
             actual = np.full(combined.shape[:2], np.nan)
             closed = panel.demand[origin.series, now : now + horizon]
@@ -172,18 +172,19 @@ def _backtest(
     week: date,
     sums: "_OriginSums",
     o: int,
+    weights: np.ndarray,
+    widths: np.ndarray,
     judged: JudgedOverrides,
     panel: Panel,
-    settings: ForecastingSettings,
 ) -> Backtest:
-    """Return what is known at the end of `week`, the o-th."""
+    """Return what is known at the end of `week`, the o-th, with the `weights` and `widths` that it suggests."""
     correlations, added = error_correlations(sums.correlations_at(o)), sums.value_added_at(o)
     origins = list(sums.errors.values())
     known = sums.known_at(o)
     parts = [
-        _report(week, sums.models, known, sums.weights_at(o, settings.weight_prior_cells)),
+        _report(week, sums.models, known, weights),
         step_rows(week, sums.of_steps(known), bool(sums.covariates)),
-        _width_rows(week, sums.widths_at(o)),
+        _width_rows(week, widths),
         _home_rows(week, correlations),
         calibration_rows(origins, week),
     ]

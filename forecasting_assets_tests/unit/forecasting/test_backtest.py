@@ -48,6 +48,12 @@ def judged(weeks, history=HISTORY):
     return rolling_backtest(weeks, PastForecasts(MEMBERS, forecasts, segments), history, HORIZON, SETTINGS)
 
 
+def last_report(forecasts_of):
+    """Return the report of the last week on other forecasts."""
+    past = PastForecasts(MEMBERS, forecasts_of, segments)
+    return rolling_backtest(WEEKS[-1:], past, HISTORY, HORIZON, SETTINGS)[WEEKS[-1]].report
+
+
 def backtest(weeks, history=HISTORY):
     return {week: result.report for week, result in judged(weeks, history).items()}
 
@@ -188,10 +194,7 @@ def test_without_covariates_the_weighted_medians_are_those_without_them(reports)
 def test_models_are_compared_where_each_of_them_has_forecasts():
     def late(models):
         begin = add_weeks(WEEKS[-1], -3)
-        past = PastForecasts(
-            MEMBERS, lambda m, o: None if m in models and o < begin else forecasts(m, o), segments
-        )
-        report = rolling_backtest(WEEKS[-1:], past, HISTORY, HORIZON, SETTINGS)[WEEKS[-1]].report
+        report = last_report(lambda m, o: None if m in models and o < begin else forecasts(m, o))
         return [value(report, "xgb", "weight", horizon=h) for h in (1, 2)]
 
     assert late(["xgb"]) == pytest.approx(late(MEMBERS))
@@ -205,9 +208,7 @@ def test_the_model_that_was_better_recently_gets_more_weight(recently, monkeypat
         return forecasts("xgb" if model == now else "sarimax", origin)
 
     def weight():
-        past = PastForecasts(MEMBERS, better_at_times, segments)
-        report = rolling_backtest(WEEKS[-1:], past, HISTORY, HORIZON, SETTINGS)[WEEKS[-1]].report
-        return value(report, recently, "weight", horizon=1)
+        return value(last_report(better_at_times), recently, "weight", horizon=1)
 
     fading = weight()
     monkeypatch.setattr("forecasting_assets.forecasting.backtest.MEMORY", 1.0)
@@ -223,9 +224,7 @@ def test_intervals_that_were_too_narrow_long_ago_are_hardly_widened(monkeypatch)
         return table.assign(**narrow)
 
     def width():
-        past = PastForecasts(MEMBERS, narrow_at_first, segments)
-        report = rolling_backtest(WEEKS[-1:], past, HISTORY, HORIZON, SETTINGS)[WEEKS[-1]].report
-        return value(report, "combined", "width")
+        return value(last_report(narrow_at_first), "combined", "width")
 
     fading = width()
     monkeypatch.setattr("forecasting_assets.forecasting.backtest.MEMORY", 1.0)
@@ -247,14 +246,11 @@ def test_steps_towards_the_combined_forecast_are_judged_on_the_same_cells(report
 
 
 def test_without_covariates_there_is_no_step_of_them():
-    past = PastForecasts(
-        MEMBERS,
-        lambda model, origin: (
-            None if (table := forecasts(model, origin)) is None else table.assign(without_covariates=np.nan)
-        ),
-        segments,
-    )
-    report = rolling_backtest(WEEKS[-1:], past, HISTORY, HORIZON, SETTINGS)[WEEKS[-1]].report
+    def without_covariates(model, origin):
+        table = forecasts(model, origin)
+        return None if table is None else table.assign(without_covariates=np.nan)
+
+    report = last_report(without_covariates)
     assert set(report["model"]) == {*MODELS, "plain_average", "weighted_average", "reconciled"}
 
 

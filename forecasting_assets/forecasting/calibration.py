@@ -22,8 +22,8 @@ from forecasting_assets.forecasting.forecast_arrays import MEDIAN, VALUES
 INTERVALS = [("q10", "q90", 0.8), ("q05", "q95", 0.9)]
 #: Limits of the factor.
 NARROWEST, WIDEST = 0.8, 1.7
-#: Upper edges of the bins in which ratios are counted, one percent apart; larger ones are counted above the last. One is
-#: an edge, as no demand lies exactly on the end of an interval that begins at zero.
+#: Upper edges of the bins in which ratios are counted, one percent apart; larger ones are counted above the last. One
+#: is an edge, because a week without demand lies exactly on the end of an interval that begins at zero.
 EDGES = np.exp(np.arange(np.floor(100 * np.log(NARROWEST / 2)), 1 + np.ceil(100 * np.log(2 * WIDEST))) / 100)
 #: Number of weeks and of forecast cells that a factor of one counts for.
 PRIOR_WEEKS, PRIOR_CELLS = 13.0, 500.0

@@ -40,8 +40,6 @@ from forecasting_assets.tables import SERIES
 
 SETTINGS = ForecastingSettings()
 COUNTRIES = CalendarSettings().holiday_countries
-#: Forecasts of markets from their own demand.
-OWN = "market_forecast"
 CELL = [*SERIES, "origin_week", "target_week", "horizon"]
 PACKAGES = ["forecasting-assets", "statsforecast", "xgboost"]
 
@@ -54,9 +52,18 @@ def known_covariates(plan: pd.DataFrame, first: date, horizon: int) -> pd.DataFr
     return rows.assign(known=first_known(rows, horizon, first))
 
 
-def forecasts(yardstick: Yardstick, with_plan: bool) -> dict[str, list[pd.DataFrame]]:
-    """Forecast every origin of a data set from what is landed by then: the models, their average and markets."""
+def forecasts(
+    yardstick: Yardstick, with_plan: bool
+) -> tuple[dict[str, list[pd.DataFrame]], list[pd.DataFrame]]:
+    """Forecast every origin of a data set from what is landed by then.
+
+    Returns
+    -------
+    tuple
+        Model, or average of the models, to a forecast table of each origin; and MARKET_FORECAST of each origin.
+    """
     tables: dict[str, list[pd.DataFrame]] = {}
+    of_markets = []
     with tempfile.TemporaryDirectory(prefix="bench-core-") as folder, tempfile.TemporaryDirectory() as plans:
         for origin in yardstick.origins:
             demand = yardstick.land(origin, Path(folder))
@@ -78,12 +85,16 @@ def forecasts(yardstick: Yardstick, with_plan: bool) -> dict[str, list[pd.DataFr
             average = averaged([linear, trees])
             tables.setdefault("average", []).append(average)
             markets = own_forecasts(demand, origin, yardstick.horizon, COUNTRIES)
-            category = demand.drop_duplicates("part_id").set_index("part_id")["part_category"]
             planned = linear[linear["without_covariates"].notna()]
-            reconciled = with_markets(average, markets, category, planned)
+            reconciled = with_markets(average, markets, category_of_parts(demand), planned)
             tables.setdefault("reconciled", []).append(reconciled)
-            tables.setdefault(OWN, []).append(markets)
-    return tables
+            of_markets.append(markets)
+    return tables, of_markets
+
+
+def category_of_parts(demand: pd.DataFrame) -> pd.Series:
+    """Return the category of each part, by part_id."""
+    return demand.drop_duplicates("part_id").set_index("part_id")["part_category"]
 
 
 def averaged(tables: list[pd.DataFrame]) -> pd.DataFrame:
@@ -93,8 +104,10 @@ def averaged(tables: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(plain_average(forecasts), cells, VALUES).reset_index()
 
 
-def market_scores(yardstick: Yardstick, tables: dict[str, list[pd.DataFrame]]) -> str:
-    """Return a table of WAPE and bias of the forecasts of markets, by the mean."""
+def market_scores(
+    yardstick: Yardstick, tables: dict[str, list[pd.DataFrame]], of_markets: list[pd.DataFrame]
+) -> str:
+    """Return a table of WAPE and bias of what `forecasts` returns, added up by market, by the mean."""
     bottom_up = []
     with tempfile.TemporaryDirectory(prefix="bench-core-") as folder:
         for origin in yardstick.origins:
@@ -103,27 +116,22 @@ def market_scores(yardstick: Yardstick, tables: dict[str, list[pd.DataFrame]]) -
             history = peers.history(scored_demand, demand["week"].min().date(), origin)
             forecast = peers.peer("AutoETS", 1)(history, yardstick.horizon)
             bottom_up.append(as_lake_rows(forecast, history, origin))
-    category = demand.drop_duplicates("part_id").set_index("part_id")["part_category"]
-
-    def of_parts(table: pd.DataFrame) -> pd.DataFrame:
-        return (
-            table if "part_category" in table else table.assign(part_category=table["part_id"].map(category))
-        )
-
-    compared = tables | {"AutoETS bottom-up": bottom_up}
+    category = category_of_parts(demand)
+    compared = {
+        name: pd.concat(made).assign(part_category=lambda table: table["part_id"].map(category))
+        for name, made in (tables | {"AutoETS bottom-up": bottom_up}).items()
+    }
     # With a short history there are no forecasts of markets.
-    if any(table.empty for table in compared[OWN]):
-        del compared[OWN]
-    forecasts = {name: of_parts(pd.concat(made)) for name, made in compared.items()}
-    return market_table(of_parts(yardstick.truth), forecasts, f"{yardstick.name}: categories and regions")
+    if not any(table.empty for table in of_markets):
+        compared["market_forecast"] = pd.concat(of_markets)
+    truth = yardstick.truth.assign(part_category=yardstick.truth["part_id"].map(category))
+    return market_table(truth, compared, f"{yardstick.name}: categories and regions")
 
 
 def scored(yardstick: Yardstick, tables: dict[str, list[pd.DataFrame]], with_plan: bool) -> str:
     """Return a table of the scores of all models, with the best peers."""
     label, rows = f"{yardstick.name}{' with its plan' if with_plan else ''}", []
     for model, made in tables.items():
-        if model == OWN:
-            continue
         with tempfile.TemporaryDirectory(prefix="bench-core-") as lake:
             for origin, table in zip(yardstick.origins, made, strict=True):
                 write(table, Path(lake), model, origin)
@@ -151,11 +159,11 @@ def main() -> None:
         yardstick = Yardstick(evals, name, options.every)
         for with_plan in [False, True] if yardstick.has_plan else [False]:
             begin = time.process_time()
-            tables = forecasts(yardstick, with_plan)
+            tables, of_markets = forecasts(yardstick, with_plan)
             seconds = f"{time.process_time() - begin:.0f} seconds of processor time."
             made = [scored(yardstick, tables, with_plan), seconds]
             if options.markets and not with_plan:
-                made.append(market_scores(yardstick, tables))
+                made.append(market_scores(yardstick, tables, of_markets))
             report("\n\n".join(made))
             parts += made
     if not names and options.every == 1:

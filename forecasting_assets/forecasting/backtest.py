@@ -40,8 +40,8 @@ from forecasting_assets.weeks import add_weeks, weeks_apart
 
 #: Forecasts that are judged beside those of the models.
 OTHERS = ["combined", "seasonal_naive"]
-#: What an origin counts for weights and interval widths, relative to one a week later: all together count as ten of the
-#: latest. How good the models are changes with the season and as they learn from a longer history.
+#: What an origin counts for weights and interval widths, relative to one a week later: all together count as about
+#: nine of the latest. How good the models are changes with the season and as they learn from a longer history.
 MEMORY = 0.9
 
 
@@ -140,7 +140,7 @@ def rolling_backtest(
             results[week] = _backtest(week, sums, o, weights, widths, judged, panel)
         origin = _load_origin(week, past, index, horizon) if o < n_origins else None
         if origin is not None:
-            of_series = np.moveaxis(weights[:, 1:], 1, 2)[:, origin.segment]
+            of_series = np.moveaxis(weights, 1, 2)[:, origin.segment]
             average = weighted_average(origin.forecasts, of_series)
             reconciled = origin.reconciled(average)
             combined = widen(reconciled, widths[origin.segment], origin.booked)
@@ -163,8 +163,7 @@ def rolling_backtest(
                 sums.value_added[o] = judged.sums(combined[..., 0], actual, origin.markets, week)
             if origin.planned.any():
                 sums.covariates.add(o)
-        sums.errors.pop(o - settings.backtest_weeks, None)
-        sums.covariates.discard(o - settings.backtest_weeks)
+        sums.forget(o - settings.backtest_weeks)
     return results
 
 
@@ -199,11 +198,11 @@ def _backtest(
 class _OriginSums:
     """Sums of each origin, and the number of origins that count.
 
-    `total` is (forecasts, origins, horizons, SEGMENTS, SUMS), of the `models`, of OTHERS and of STEPS. `correlation`
-    has the origins with forecasts, and so has `value_added` (groups of overrides, horizons, METRICS) if there are
-    overrides. `errors` has the errors of the window. `ratios` has the counts of `calibration.ratio_counts` for the
-    plain average, reconciled with markets, because the weights of every origin of the window would need the window
-    before it as well. `covariates` has the origins of the window with forecasts that used covariates.
+    `total` is (forecasts, origins, horizons, SEGMENTS, SUMS), of the `models`, of OTHERS and of STEPS. The others have
+    the origins of the window with forecasts: `correlation`, `errors`, `value_added` (groups of overrides, horizons,
+    METRICS) if there are overrides, and `ratios`, the counts of `calibration.ratio_counts` for the plain average,
+    reconciled with markets, because the weights of every origin of the window would need the window before it as well.
+    `covariates` has the origins of the window with forecasts that used covariates.
     """
 
     models: tuple[str, ...]
@@ -220,6 +219,12 @@ class _OriginSums:
         """Return sums to which no origin has contributed yet."""
         forecasts = len(models) + len(OTHERS) + len(STEPS)
         return cls(models, np.zeros((forecasts, origins, horizon, len(SEGMENTS), len(SUMS))), window)
+
+    def forget(self, o: int) -> None:
+        """Drop what is known of the o-th origin, which has left the window, but its `total`."""
+        for known in (self.correlation, self.value_added, self.ratios, self.errors):
+            known.pop(o, None)
+        self.covariates.discard(o)
 
     def known_at(self, o: int) -> np.ndarray:
         """Sum over the window of what had closed by the o-th week: (forecasts, horizons, SEGMENTS, SUMS)."""
@@ -241,14 +246,13 @@ class _OriginSums:
         Returns
         -------
         numpy.ndarray
-            (models, 1 + horizons, SEGMENTS); the first horizon is all horizons together.
+            (models, horizons, SEGMENTS).
         """
         total = self.total[: len(self.models), self._first(o) : o]
         # Models are compared at the same origins: those at which each of them has forecasts.
         judged = (total[..., SUMS.index("cells")] > 0).all(axis=0)
         counted = judged * self._recent(o)[..., None]
-        known = (total * counted[..., None]).sum(axis=1)
-        return combination_weights(_with_all_horizons(known), prior_cells)
+        return combination_weights((total * counted[..., None]).sum(axis=1), prior_cells)
 
     def of_steps(self, known: np.ndarray) -> np.ndarray:
         """Sum what is known of the steps (`known_at`) over all horizons, (STEPS, SEGMENTS, SUMS)."""
@@ -409,11 +413,6 @@ def _sums_at(
     return np.stack(by_segment).reshape(len(forecasts), len(SEGMENTS), actual.shape[1], -1).swapaxes(1, 2)
 
 
-def _with_all_horizons(by_horizon: np.ndarray) -> np.ndarray:
-    """Put the sum over all horizons before the first of (forecasts, horizons, ...)."""
-    return np.concatenate([by_horizon.sum(axis=1, keepdims=True), by_horizon], axis=1)
-
-
 def _mean_and_median(points: np.ndarray) -> np.ndarray:
     """Forecast array with `points` (series, horizons) as mean and median and no other quantiles."""
     values = np.full((*points.shape, len(VALUES)), np.nan)
@@ -427,9 +426,10 @@ def _report(week: date, models: Sequence[str], known: np.ndarray, weights: np.nd
     Horizon 0 is all horizons together.
     """
     judged = [*models, *OTHERS]
-    values = metrics(_with_all_horizons(known[: len(judged)]))
+    of_judged = known[: len(judged)]
+    values = metrics(np.concatenate([of_judged.sum(axis=1, keepdims=True), of_judged], axis=1))
     values["weight"] = np.full(values["n"].shape, np.nan)
-    values["weight"][: len(models)] = weights
+    values["weight"][: len(models), 1:] = weights
     names = list(values)
     model, horizon, segment = np.indices(values["n"].shape).reshape(3, -1)
     table = pd.DataFrame(

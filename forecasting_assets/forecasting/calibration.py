@@ -18,13 +18,14 @@ import numpy as np
 from forecasting_assets.features.demand_patterns import SEGMENTS
 from forecasting_assets.forecasting.forecast_arrays import MEDIAN, VALUES
 
-#: Positions in VALUES of the two ends of each interval, and the share of weeks that it promises to hold.
+#: Names in VALUES of the two ends of each interval, and the share of weeks that it promises to hold.
 INTERVALS = [("q10", "q90", 0.8), ("q05", "q95", 0.9)]
 #: Limits of the factor.
 NARROWEST, WIDEST = 0.8, 1.7
-#: Upper edges of the bins in which ratios are counted, one percent apart; larger ones are counted above the last. One
-#: is an edge, because a week without demand lies exactly on the end of an interval that begins at zero.
-EDGES = np.exp(np.arange(np.floor(100 * np.log(NARROWEST / 2)), 1 + np.ceil(100 * np.log(2 * WIDEST))) / 100)
+#: Upper edges of the bins in which ratios are counted, one percent apart within the limits; ratios above the last edge
+#: are left out. One is an edge, because a week without demand lies exactly on the end of an interval that begins at
+#: zero.
+EDGES = np.append(np.exp(np.arange(np.ceil(100 * np.log(NARROWEST)), 100 * np.log(WIDEST)) / 100), 2 * WIDEST)
 #: Number of weeks and of forecast cells that a factor of one counts for.
 PRIOR_WEEKS, PRIOR_CELLS = 13.0, 500.0
 
@@ -50,17 +51,21 @@ def ratio_counts(actual: np.ndarray, values: np.ndarray, segment: np.ndarray) ->
     horizons, bins = actual.shape[1], len(EDGES) + 1
     counts = np.zeros((horizons, len(SEGMENTS), len(INTERVALS), bins))
     known = np.isfinite(actual) & np.isfinite(values).all(axis=-1)
-    series, h = np.nonzero(known)
-    y, forecast = actual[known], values[known]
-    gap = np.abs(y - forecast[:, MEDIAN])
-    for i, (low, high, _) in enumerate(INTERVALS):
-        end = np.where(
-            y >= forecast[:, MEDIAN], forecast[:, VALUES.index(high)], forecast[:, VALUES.index(low)]
-        )
-        reach = np.abs(end - forecast[:, MEDIAN])
-        ratio = np.divide(gap, reach, out=np.where(gap > 0, np.inf, 0.0), where=reach > 0)
+    for i, (low, high, level) in enumerate(INTERVALS):
+        ends = values[..., [VALUES.index(low), MEDIAN, VALUES.index(high)]]
+        # No factor changes an interval without any width.
+        counted = known & (ends[..., 2] > ends[..., 1])
+        (series, h), y = np.nonzero(counted), actual[counted]
+        bottom, median, top = ends[counted].T
+        gap, reach = np.abs(y - median), np.where(y >= median, top - median, median - bottom)
+        ratio = np.divide(gap, reach, out=np.full_like(gap, np.inf), where=reach > 0)
         at = np.searchsorted(EDGES, ratio)
         np.add.at(counts[:, :, i], (h, segment[series], at), 1.0)
+        # Demand cannot fall below an interval that begins at zero, which so holds half of what should be outside. As
+        # many weeks are counted as far outside.
+        one_sided = (bottom <= 0) & (at < len(EDGES))
+        cells = h[one_sided], segment[series[one_sided]], len(EDGES) - 1
+        np.add.at(counts[:, :, i], cells, (1 - level) / (2 * level))
     counts[:, 0] = counts.sum(axis=1)
     return counts
 
@@ -86,7 +91,7 @@ def width_factors(counts: np.ndarray, weeks: float) -> np.ndarray:
     logs = np.zeros(counts.shape[:2])
     for i, (_, _, level) in enumerate(INTERVALS):
         at = np.minimum((shares[:, i] < level).sum(axis=-1), len(EDGES) - 1)
-        logs[:, i] = np.log(np.clip(EDGES[at], NARROWEST, WIDEST))
+        logs[:, i] = np.log(np.minimum(EDGES[at], WIDEST))
     of_cells = cells[:, 0] / (cells[:, 0] + PRIOR_CELLS)
     factors: np.ndarray = np.exp(logs.mean(axis=1) * of_cells * weeks / (weeks + PRIOR_WEEKS))
     return factors

@@ -30,23 +30,18 @@ def weighted_average(forecasts: np.ndarray, weights: np.ndarray) -> np.ndarray:
     forecasts
         (models, series, horizons, VALUES), in units, not negative; NaN where a model has no forecast.
     weights
-        (models, series, horizons).
+        (models, series, horizons), above zero.
 
     Returns
     -------
     numpy.ndarray
-        (series, horizons, VALUES), in units; NaN where no model has a forecast. Models whose weights are all zero
-        count equally.
+        (series, horizons, VALUES), in units; NaN where no model has a forecast.
     """
-    known = np.isfinite(forecasts[..., 0])
-    weights = np.where(known, weights, 0.0)
-    weights = np.where(weights.sum(axis=0) > 0, weights, known)
-    total = weights.sum(axis=0)
-    shares = np.divide(weights, total, out=np.full_like(weights, np.nan), where=total > 0)
-    roots: np.ndarray = np.einsum(
-        "m...,m...v->...v", np.where(known, shares, 0.0), np.sqrt(np.nan_to_num(forecasts))
-    )
-    return np.where(known.any(axis=0)[..., None], roots**2, np.nan)
+    weights = np.where(np.isfinite(forecasts[..., 0]), weights, 0.0)
+    total = weights.sum(axis=0)[..., None]
+    roots = np.einsum("m...,m...v->...v", weights, np.sqrt(np.nan_to_num(forecasts)))
+    mean: np.ndarray = np.divide(roots, total, out=np.full_like(roots, np.nan), where=total > 0)
+    return mean**2
 
 
 def plain_average(forecasts: np.ndarray) -> np.ndarray:

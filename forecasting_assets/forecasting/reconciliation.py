@@ -4,7 +4,8 @@ The demand of a market is forecast once by itself (`market_forecast`) and once a
 always the better one: what the series have in common shows clearly in their sum, what each has of its own only in
 itself. The gap between both is shared out by how uncertain they are, as generalised least squares does for errors that
 do not depend on each other: a series is moved by the share that its variance has in the variances of all series and of
-the forecast of the market. So uncertain series move most, and a market whose own forecast is uncertain moves nothing.
+the forecast of the market. So uncertain series move most, and the less certain the forecast of a market, the less it
+moves them.
 
 References
 ----------
@@ -95,10 +96,12 @@ def _factors(values: np.ndarray, market: np.ndarray, forecast: np.ndarray, plann
 def _variance(values: np.ndarray) -> np.ndarray:
     """Return the variance of forecasts (..., VALUES), from the width of their 80 % interval.
 
-    That of a series that is ordered in less than one week in ten is at least nine times its squared mean.
+    Where the mean is above the interval, demand is rare and large. As only one week in ten exceeds the interval, the
+    variance is then at least nine times the square of the distance.
     """
     mean, low, high = (values[..., VALUES.index(name)] for name in ("mean", "q10", "q90"))
-    return np.where(high > 0, ((high - low) / DEVIATIONS) ** 2, 9 * mean**2)
+    variance: np.ndarray = np.maximum(((high - low) / DEVIATIONS) ** 2, 9 * np.maximum(mean - high, 0.0) ** 2)
+    return variance
 
 
 def _named_as_series(markets: pd.DataFrame) -> pd.DataFrame:

@@ -132,13 +132,12 @@ def by_horizon(report: pd.DataFrame) -> TextTable:
 
 def weights(report: pd.DataFrame) -> TextTable:
     """Tabulate the weights of the models in the combined forecast."""
-    wide = scores(report)
+    wide = scores(report[report["horizon"] > 0])
     rows = wide["weight"].dropna() if "weight" in wide else pd.Series(dtype=float)
     if rows.empty:
         return table("Weights of the combined forecast", pd.DataFrame(), {})
     frame = in_reading_order(rows.unstack("horizon").reorder_levels(["segment", "model"]))
-    names = {h: count(float(h), "week") if h else "All horizons" for h in frame.columns}
-    columns = {h: (name, lambda v: percent(v, 0)) for h, name in names.items()}
+    columns = {h: (count(float(h), "week"), lambda v: percent(v, 0)) for h in frame.columns}
     return table(
         "Weights of the combined forecast",
         frame.reset_index(),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm
+from scipy.stats import norm, poisson
 
 from forecasting_assets.features.demand_patterns import SEGMENTS
 from forecasting_assets.forecasting.calibration import (
@@ -67,6 +67,22 @@ def test_intervals_that_begin_at_zero_are_not_widened_by_weeks_without_demand():
     assert width_factors(counts, MANY_WEEKS)[LUMPY] == 1
 
 
+@pytest.mark.parametrize("mean", [0.3, 0.5, 1.2, 3.0])
+def test_exact_quantiles_of_counts_stay_as_they_are(mean):
+    """No demand falls below zero, so that intervals of rare orders hold more weeks than they promise."""
+    counts = np.random.default_rng(0).poisson(mean, (20_000, 2)).astype(float)
+    values = np.tile([mean, *poisson.ppf(LEVELS, mean)], (20_000, 2, 1))
+    found = ratio_counts(counts, values, np.full(20_000, LUMPY)).sum(axis=0)
+    assert width_factors(found, MANY_WEEKS)[LUMPY] == pytest.approx(1, abs=0.01)
+
+
+def test_intervals_without_width_say_nothing_of_others():
+    values = np.concatenate([forecasts(5000), np.zeros((5000, 2, len(VALUES)))])
+    rare = (np.random.default_rng(1).random((5000, 2)) < 0.05).astype(float)
+    counts = ratio_counts(np.concatenate([demand(5000), rare]), values, np.full(10_000, SMOOTH)).sum(axis=0)
+    assert width_factors(counts, MANY_WEEKS)[SMOOTH] == pytest.approx(1, abs=0.025)
+
+
 def test_few_weeks_change_little():
     counts = ratio_counts(demand(5000), forecasts(5000, 0.7), np.full(5000, SMOOTH)).sum(axis=0)
     factors = [width_factors(counts, weeks)[SMOOTH] for weeks in (0, 1, PRIOR_WEEKS, 100)]
@@ -76,11 +92,11 @@ def test_few_weeks_change_little():
 
 
 @settings(max_examples=30)
-@given(st.integers(1, 40), st.integers(0, 99), st.floats(0, 3))
+@given(st.integers(1, 40), st.integers(0, 99), st.floats(0.1, 3))
 def test_counts_are_of_every_known_cell_and_factors_stay_within_their_limits(n, seed, spread):
     rng = np.random.default_rng(seed)
     actual = np.where(rng.random((n, 3)) < 0.2, np.nan, rng.poisson(1, (n, 3)).astype(float))
-    values = forecasts(n, spread, centre=1.0, horizons=3)
+    values = forecasts(n, spread, centre=60.0, horizons=3)
     counts = ratio_counts(actual, values, rng.integers(1, len(SEGMENTS), n))
     assert counts.shape == (3, len(SEGMENTS), len(INTERVALS), len(EDGES) + 1)
     np.testing.assert_array_equal(

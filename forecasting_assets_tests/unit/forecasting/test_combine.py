@@ -57,12 +57,6 @@ def test_a_weighted_mean_lies_between_and_uses_the_other_where_one_is_missing(on
     assert np.isnan(average(missing, missing)).all()
 
 
-def test_models_that_have_a_forecast_but_no_weight_count_equally():
-    one, other, missing = (np.full((1, 1, 8), value) for value in (9.0, 25.0, np.nan))
-    weights = np.array([0.0, 0.0, 1.0]).reshape(3, 1, 1)
-    assert weighted_average(np.stack([one, other, missing]), weights)[0, 0].tolist() == [16.0] * 8
-
-
 def test_combine_uses_the_weight_of_segment_and_horizon_and_keeps_every_series():
     segments = pd.DataFrame({"part_id": ["A", "B"], "region": "x", "segment": ["smooth", "lumpy"]})
     weights = report({("smooth", 1): 0.9, ("smooth", 2): 0.2, "lumpy": 0.6, "all": 0.0})

@@ -118,6 +118,7 @@ def test_rarely_ordered_series_take_their_part_of_the_gap():
     values = example()
     values[:2] = 0.0
     values[:2, :, 0] = 10.0  # a mean that lies beyond all quantiles
+    values[1, :, -2:] = 1e-3
     values[2] = distribution(np.full(HORIZONS, 20.0), np.full(HORIZONS, 30.0))
     found = reconciled(values, market_forecast(50.0, 0.01))
     # All three have the same variance.

@@ -45,6 +45,12 @@ def test_a_model_that_is_far_worse_hardly_counts():
     assert weights[2] < 0.05
 
 
+def test_the_model_with_the_fewest_forecasts_says_how_far_losses_are_trusted():
+    few, many = sums([1.0, 4.0], 50), sums([1.0, 4.0], 5000)
+    unequal = np.stack([many[0], few[1]])
+    assert combination_weights(unequal, 500) == pytest.approx(combination_weights(few, 500))
+
+
 def test_weights_keep_the_axes_of_the_sums():
     of_models = sums(np.arange(1.0, 13).reshape(2, 2, 3), 10)
     weights = combination_weights(of_models, 5)

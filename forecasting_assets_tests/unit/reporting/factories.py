@@ -83,7 +83,7 @@ def backtest(horizons: int = 8) -> pd.DataFrame:
                     "bias": 0.02 - 0.01 * m,
                     "n": 12_000.0 / (s + 1) / (1 if h else 1 / max(horizons, 1)),
                 }
-                if model in ("sarimax", "xgb"):
+                if h and model in ("sarimax", "xgb"):
                     metrics["weight"] = 0.6 if model == "xgb" else 0.4
                 rows += [(ORIGIN, model, segment, h, k, v) for k, v in metrics.items()]
     for step, factor in {"plain_average": 0.83, "without_covariates": 0.88, "weighted_average": 0.8}.items():

@@ -43,13 +43,17 @@ class ForecastingSettings(BaseModel):
         "rows, so raise these first. With another number of tasks forecasts differ slightly",
     )
     backtest_weeks: int = Field(
-        26, ge=1, description="Origins before a week that its backtest report and combination weights use"
+        26,
+        ge=1,
+        description="Origins before a week that its backtest report, weights of the models and widths of the intervals "
+        "use. Recent ones count most for weights and widths",
     )
     weight_prior_cells: float = Field(
         500.0,
         ge=0,
-        description="Number of forecast cells at which the models are weighted inverse to their losses; with fewer "
-        "cells the weights are closer to equal, with more the losses count by up to their squares",
+        description="Number of judged forecasts, older ones counting less, at which a model more than 30 % worse than "
+        "the best one is weighted inverse to its loss; with fewer the weights are closer to equal, with more they "
+        "approach the inverse of the square",
     )
     seed: int = Field(0, ge=0, description="Random seed of XGBoost")
 

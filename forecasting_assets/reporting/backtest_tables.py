@@ -55,16 +55,16 @@ def value_added(report: pd.DataFrame) -> TextTable:
     M. Gilliland, "The Business Forecasting Deal", Wiley, 2010.
     """
     wide = scores(report)
-    overall = wide.loc[wide.index.get_level_values("horizon") == 0, "wape"].droplevel("horizon").astype(float)
-    errors = overall.unstack("model")
-    columns = ordered_models([FIRST_MODEL, *errors.columns, LAST_MODEL])
-    errors = errors.reindex(columns=columns).dropna(subset=LAST_MODEL)
-    errors = errors.reindex([s for s in SEGMENTS if s in errors.index]).rename_axis("segment")
-    models = columns[1:-1]
-    change = errors.div(errors[LAST_MODEL], axis=0) - 1
+    overall = wide[wide.index.get_level_values("horizon") == 0].droplevel("horizon")
+    wape, skill = (overall[name].astype(float).unstack("model") for name in ("wape", "skill"))
+    naive = wape.reindex(columns=[LAST_MODEL])[LAST_MODEL].dropna()
+    change = -skill
+    models = ordered_models([FIRST_MODEL, *change.columns, LAST_MODEL])[1:-1]
+    change = change.reindex(index=[s for s in SEGMENTS if s in naive.index], columns=[FIRST_MODEL, *models])
+    change = change.rename_axis("segment")
     change["all_steps"] = change[FIRST_MODEL]
-    change[FIRST_MODEL] = errors[FIRST_MODEL] / errors[models].min(axis=1) - 1
-    change[LAST_MODEL] = errors[LAST_MODEL]
+    change[FIRST_MODEL] = (1 + change["all_steps"]) / (1 + change[models].min(axis=1)) - 1
+    change[LAST_MODEL] = naive
     return table(
         "Forecast value added",
         change.reset_index(),
@@ -76,7 +76,8 @@ def value_added(report: pd.DataFrame) -> TextTable:
             "all_steps": ("Combined", percent),
         },
         "Change in WAPE: of each model and of their combination compared with seasonal naive, and of the combination "
-        "compared with the best model. Below zero is an improvement.",
+        "compared with the best model. Below zero is an improvement. A model that has begun later, and so was judged "
+        "on fewer forecasts, is not compared.",
     )
 
 
@@ -92,9 +93,9 @@ def value_of_steps(report: pd.DataFrame) -> TextTable:
             "coverage_80": ("In 80 % interval", percent),
         },
         "From seasonal naive to the combined forecast, which is the weighted average, reconciled with the forecasts of"
-        " whole categories and regions, with calibrated intervals. What"
-        " known prices and promotions add is the difference between the weighted averages without and with them. Lower"
-        " WAPE and pinball are better; about 80 % of weeks should lie in the interval.",
+        " whole categories and regions, with calibrated intervals. What known prices and promotions add is the"
+        " difference between the weighted averages without and with them. Lower WAPE and pinball are better; about"
+        " 80 % of weeks should lie in the interval. A model that has begun later was judged on other weeks.",
     )
 
 
@@ -112,7 +113,8 @@ def value_of_overrides(report: pd.DataFrame) -> TextTable:
             "value_added": ("Error removed, units", lambda v: number(v, 1)),
         },
         "Absolute error of the combined forecast minus that after overrides, over the rows that they changed and whose"
-        " weeks have closed: above zero the override was better than the forecast.",
+        " weeks have closed: above zero the override was better than the forecast. Cuts of rarely ordered parts look"
+        " better than they are, as most weeks have no orders.",
     )
 
 

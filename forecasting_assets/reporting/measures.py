@@ -79,7 +79,8 @@ def scores(report: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Indexed by (model, segment, horizon), models and segments in reading order. Besides the metrics of the
         report it always has `wape` and `skill`: 1 - WAPE / WAPE of seasonal naive on the same segment and horizon
-        (0.1 is 10 % better), NaN for seasonal naive itself.
+        (0.1 is 10 % better), NaN for seasonal naive itself, and where it was judged on other forecasts, as for a model
+        that has begun later.
 
     Raises
     ------
@@ -96,10 +97,12 @@ def scores(report: pd.DataFrame) -> pd.DataFrame:
     report = report[~report["model"].isin([OVERRIDE, *STEPS])]
     wide = report.pivot(index=keys, columns="metric", values="value").rename_axis(columns=None)
     wide["wape"] = wide["wape"] if "wape" in wide else float("nan")
-    naive = wide.loc[wide.index.get_level_values("model") == "seasonal_naive", "wape"].droplevel("model")
-    base = naive[naive > 0].reindex(wide.index.droplevel("model")).to_numpy()
-    wide["skill"] = 1 - wide["wape"] / base
-    wide.loc[wide.index.get_level_values("model") == "seasonal_naive", "skill"] = float("nan")
+    is_naive = wide.index.get_level_values("model") == LAST_MODEL
+    naive = wide[is_naive].droplevel("model").reindex(wide.index.droplevel("model")).set_axis(wide.index)
+    comparable = (naive["wape"] > 0) & ~is_naive
+    if "n" in wide:
+        comparable &= wide["n"] == naive["n"]
+    wide["skill"] = (1 - wide["wape"] / naive["wape"]).where(comparable)
     return in_reading_order(wide)
 
 

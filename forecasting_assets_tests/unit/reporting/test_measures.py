@@ -61,6 +61,14 @@ def test_skill_is_relative_to_seasonal_naive_of_the_same_segment() -> None:
     assert np.isnan(wide["skill"]["seasonal_naive", "lumpy", 2])
 
 
+def test_a_model_judged_on_other_forecasts_has_no_skill() -> None:
+    report = factories.backtest(1)
+    late = (report["model"] == "xgb") & (report["metric"] == "n")
+    wide = scores(report.assign(value=report["value"].where(~late, report["value"] / 2)))
+    assert wide["skill"]["xgb"].isna().all()
+    assert wide["skill"]["sarimax"].notna().all()
+
+
 def test_skill_is_missing_without_seasonal_naive_or_with_a_perfect_one() -> None:
     report = factories.backtest(1)
     assert scores(report[report["model"] != "seasonal_naive"])["skill"].isna().all()

@@ -31,7 +31,7 @@ from devtools.feature_table import features
 from forecasting_assets.forecasting import sarimax, xgb
 from forecasting_assets.forecasting.combine import plain_average
 from forecasting_assets.forecasting.forecast_arrays import VALUES
-from forecasting_assets.forecasting.model import ModelData
+from forecasting_assets.forecasting.model import ModelContext, ModelData
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.planning.covariates import covariate_rows, first_known
@@ -63,7 +63,7 @@ def forecasts(
         Model, or average of the models, to a forecast table of each origin; and MARKET_FORECAST of each origin.
     """
     tables: dict[str, list[pd.DataFrame]] = {}
-    of_markets = []
+    of_markets, context = [], ModelContext(yardstick.horizon, SETTINGS, COUNTRIES)
     with tempfile.TemporaryDirectory(prefix="bench-core-") as folder, tempfile.TemporaryDirectory() as plans:
         for origin in yardstick.origins:
             demand = yardstick.land(origin, Path(folder))
@@ -73,12 +73,12 @@ def forecasts(
                 known = known_covariates(plan, demand["week"].min().date(), yardstick.horizon)
                 history = pd.concat([demand, known], ignore_index=True)
             totals = GroupTotals.from_history(history)
-            model = sarimax.fit(history, totals, origin, yardstick.horizon, SETTINGS, COUNTRIES)
+            model = sarimax.fit(history, totals, origin, context)
             linear = sarimax.predict(model, history, totals, [origin], SETTINGS)
             tables.setdefault("sarimax", []).append(linear)
             table = features(demand, yardstick.horizon)
             data = ModelData(table, history, totals)
-            fitted = xgb.fit(data, origin, yardstick.horizon, SETTINGS, COUNTRIES)
+            fitted = xgb.fit(data, origin, context)
             now = table[table["week"] == pd.Timestamp(origin)]
             trees = xgb.predict(fitted, now, history, totals, SETTINGS)
             tables.setdefault("xgb", []).append(trees)

@@ -22,7 +22,7 @@ from benchmarks import peers, results
 from devtools.feature_table import features as feature_table
 from forecasting_assets.demo import Marketplace, generate
 from forecasting_assets.forecasting import sarimax, xgb
-from forecasting_assets.forecasting.model import ModelData
+from forecasting_assets.forecasting.model import ModelContext, ModelData
 from forecasting_assets.forecasting.part_sample import sample_parts
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
@@ -58,7 +58,7 @@ def run_sarimax(demand: pd.DataFrame, totals: GroupTotals, origins: list[date]) 
     rows = 0
     for week, refit_origins in origins_by_refit.items():
         sample = sample_parts(demand[demand["week"] <= pd.Timestamp(week)], SETTINGS.fit_series)
-        model = sarimax.fit(sample, totals, week, HORIZON, SETTINGS, COUNTRIES)
+        model = sarimax.fit(sample, totals, week, ModelContext(HORIZON, SETTINGS, COUNTRIES))
         rows += len(sarimax.predict(model, demand, totals, refit_origins, SETTINGS))
     return rows // HORIZON
 
@@ -70,7 +70,7 @@ def run_arima(histories: list[pd.DataFrame]) -> int:
 
 def run_xgb(features: pd.DataFrame, demand: pd.DataFrame, totals: GroupTotals, week: date) -> int:
     """Fit XGBoost and forecast one week; return the number of forecasts."""
-    model = xgb.fit(ModelData(features, demand, totals), week, HORIZON, SETTINGS, COUNTRIES)
+    model = xgb.fit(ModelData(features, demand, totals), week, ModelContext(HORIZON, SETTINGS, COUNTRIES))
     rows = features[features["week"] == pd.Timestamp(week)]
     return len(xgb.predict(model, rows, demand, totals, SETTINGS)) // HORIZON
 

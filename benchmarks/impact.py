@@ -43,6 +43,7 @@ from forecasting_assets.demo.market import Marketplace
 from forecasting_assets.demo.network import build_network, write_network
 from forecasting_assets.demo.orders import order_lines
 from forecasting_assets.forecasting import naive, sarimax
+from forecasting_assets.forecasting.model import ModelContext
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.settings import CalendarSettings
@@ -98,7 +99,9 @@ def forecasts(
     settings = ForecastingSettings()
     training = history[history["week"] <= pd.Timestamp(origins[0])]
     totals = GroupTotals.from_history(history)
-    model = sarimax.fit(training, totals, origins[0], HORIZON, settings, CalendarSettings().holiday_countries)
+    model = sarimax.fit(
+        training, totals, origins[0], ModelContext(HORIZON, settings, CalendarSettings().holiday_countries)
+    )
     predicted = sarimax.predict(model, history, totals, origins, settings)
     for origin in origins:
         known = history[history["week"] <= pd.Timestamp(origin)]

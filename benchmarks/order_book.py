@@ -19,7 +19,7 @@ from forecasting_assets.demo.orders import order_lines
 from forecasting_assets.forecasting import sarimax, xgb
 from forecasting_assets.forecasting.forecast_arrays import SeriesIndex
 from forecasting_assets.forecasting.metrics import error_sums, metrics, naive_errors
-from forecasting_assets.forecasting.model import ModelData
+from forecasting_assets.forecasting.model import ModelContext, ModelData
 from forecasting_assets.forecasting.panel import Panel, split_history
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
@@ -61,7 +61,7 @@ def forecast(history: pd.DataFrame, table: pd.DataFrame, origins: Sequence[date]
     totals, made = GroupTotals.from_history(history), []
     for origin in origins:
         known = history[history["week"] <= pd.Timestamp(origin)]
-        model = xgb.fit(ModelData(table, known, totals), origin, HORIZON, SETTINGS, COUNTRIES)
+        model = xgb.fit(ModelData(table, known, totals), origin, ModelContext(HORIZON, SETTINGS, COUNTRIES))
         now = table[table["week"] == pd.Timestamp(origin)]
         made.append(
             (

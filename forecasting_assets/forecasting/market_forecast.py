@@ -47,14 +47,8 @@ def forecast_markets(
     columns = [*MARKET, "week", "due_week", "quantity"]
     history = demand.loc[demand["quantity"] > 0, columns].assign(part_id=lambda rows: rows["part_category"])
     of_fit, settings = history[history["week"] <= pd.Timestamp(fitted_at)], context.settings
-    model = sarimax.fit(
-        sample_parts(of_fit, settings.fit_series),
-        GroupTotals.from_history(of_fit),
-        fitted_at,
-        context.horizon,
-        settings,
-        context.countries,
-    )
+    sample = sample_parts(of_fit, settings.fit_series)
+    model = sarimax.fit(sample, GroupTotals.from_history(of_fit), fitted_at, context)
     names, totals = np.sort(history["part_id"].unique()), GroupTotals.from_history(history)
     tables = [
         sarimax.predict(model, history[history["part_id"].isin(some)], totals, origins, settings)

@@ -62,9 +62,7 @@ class Sarimax(ForecastingModel):
 
     def fit(self, data: ModelData, week: date, context: ModelContext) -> SarimaxModel:
         """Fit what is common to all series."""
-        return sarimax.fit(
-            data.history, data.totals, week, context.horizon, context.settings, context.countries
-        )
+        return sarimax.fit(data.history, data.totals, week, context)
 
     def predict(
         self, fitted: SarimaxModel, data: ModelData, origins: Sequence[date], context: ModelContext
@@ -93,9 +91,8 @@ class Xgb(ForecastingModel):
 
     def fit(self, data: ModelData, week: date, context: ModelContext) -> xgb.XgbModel | xgb.UntrainedMean:
         """Train both boosters; the mean is left to Spark if it has too many training rows for one process."""
-        of_week = week, context.horizon, context.settings, context.countries
-        plan, base = xgb.plan_training(data, *of_week)
-        planned = xgb.fit_planned(data, *of_week)
+        plan, base = xgb.plan_training(data, week, context)
+        planned = xgb.fit_planned(data, week, context)
         if plan.rows > context.settings.xgb_distributed_rows:
             quantiles = plan.train_quantiles(data.features, base, context.settings)
             return xgb.UntrainedMean(plan, quantiles, planned)

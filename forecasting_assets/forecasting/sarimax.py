@@ -44,6 +44,7 @@ from forecasting_assets.forecasting.error_quantiles import (
 )
 from forecasting_assets.forecasting.forecast_arrays import LEVELS, MEDIAN, VALUES, table_with_covariates
 from forecasting_assets.forecasting.holiday_effect import HolidayEffect
+from forecasting_assets.forecasting.model import ModelContext
 from forecasting_assets.forecasting.outlying import noted_outliers, read_outliers, saved_outliers
 from forecasting_assets.forecasting.own_history import blend_own_history
 from forecasting_assets.forecasting.panel import Panel, in_units
@@ -150,14 +151,7 @@ class SarimaxModel:
 _ARRAYS = ("season", "error_by_horizon", "spread", "errors", "smearing")
 
 
-def fit(
-    history: pd.DataFrame,
-    totals: GroupTotals,
-    week: date,
-    horizon: int,
-    settings: ForecastingSettings,
-    countries: tuple[str, ...] = (),
-) -> SarimaxModel:
+def fit(history: pd.DataFrame, totals: GroupTotals, week: date, context: ModelContext) -> SarimaxModel:
     """Fit the model to the series of `history` at the end of `week`; later weeks are not used.
 
     Parameters
@@ -168,67 +162,48 @@ def fit(
         Demand of all categories and regions.
     week
         The last week to use.
-    horizon
-        Number of weeks to forecast.
-    settings
-        Settings of the forecasts.
-    countries
-        ISO 3166 codes of the countries whose public holidays matter.
+    context
+        Horizon, settings and countries.
 
     Raises
     ------
     ForecastDataError
         If `history` cannot be used.
     """
-    model = fit_with_forecasts(history, totals, week, horizon, settings, countries)[0]
-    planned = fit_planned_with_forecasts(history, totals, week, horizon, settings, countries)
+    model = fit_with_forecasts(history, totals, week, context)[0]
+    planned = fit_planned_with_forecasts(history, totals, week, context)
     return replace(model, planned=planned[0]) if planned else model
 
 
 def fit_with_forecasts(
-    history: pd.DataFrame,
-    totals: GroupTotals,
-    week: date,
-    horizon: int,
-    settings: ForecastingSettings,
-    countries: tuple[str, ...] = (),
+    history: pd.DataFrame, totals: GroupTotals, week: date, context: ModelContext
 ) -> tuple[SarimaxModel, Panel, RollingForecasts]:
     """Fit the model without covariates; also return its panel and the rolling forecasts of the panel."""
-    panel = Panel.from_history(history, add_weeks(week, 1 - settings.history_weeks), week)
-    return _fit_panel(panel, totals, week, horizon, None, countries)
+    panel = Panel.from_history(history, add_weeks(week, 1 - context.settings.history_weeks), week)
+    return _fit_panel(panel, totals, week, context, None)
 
 
 def fit_planned_with_forecasts(
-    history: pd.DataFrame,
-    totals: GroupTotals,
-    week: date,
-    horizon: int,
-    settings: ForecastingSettings,
-    countries: tuple[str, ...] = (),
+    history: pd.DataFrame, totals: GroupTotals, week: date, context: ModelContext
 ) -> tuple[SarimaxModel, Panel, RollingForecasts] | None:
     """Fit the model with covariates, as `fit_with_forecasts`; None if they were known of too few past weeks."""
-    panel = Panel.from_history(history, add_weeks(week, 1 - settings.history_weeks), week)
-    known = KnownCovariates.of(panel, horizon)
+    panel = Panel.from_history(history, add_weeks(week, 1 - context.settings.history_weeks), week)
+    known = KnownCovariates.of(panel, context.horizon)
     if known is None or known.complete[:, -ERROR_WEEKS - 1 : -1, 0].sum() < MIN_ERRORS:
         return None
-    return _fit_panel(panel, totals, week, horizon, known, countries)
+    return _fit_panel(panel, totals, week, context, known)
 
 
 def _fit_panel(
-    panel: Panel,
-    totals: GroupTotals,
-    week: date,
-    horizon: int,
-    known: KnownCovariates | None,
-    countries: tuple[str, ...],
+    panel: Panel, totals: GroupTotals, week: date, context: ModelContext, known: KnownCovariates | None
 ) -> tuple[SarimaxModel, Panel, RollingForecasts]:
-    n_weeks = panel.demand.shape[1]
+    n_weeks, horizon = panel.demand.shape[1], context.horizon
     effect = CovariateEffect.fit(panel, known, n_weeks - 1) if known else None
     regressors = effect.on(panel, known, n_weeks - 1) if effect and known else None
     usual = regressors.removed_from(panel, n_weeks - 1) if regressors else panel
     outlying = noted_outliers(panel, n_weeks - 1)
     noted = totals.with_notes(outlying)
-    holidays = HolidayEffect.fit(usual, countries)
+    holidays = HolidayEffect.fit(usual, context.countries)
     season = _season(panel, usual, noted, n_weeks - 1, horizon, holidays)
     rolling = _forecast_every_week(panel, totals, season, horizon, regressors)
 

@@ -12,7 +12,7 @@ import pytest
 from devtools.feature_table import features
 from devtools.model_cache import forget_fits
 from forecasting_assets.forecasting import on_spark, xgb
-from forecasting_assets.forecasting.model import ModelData
+from forecasting_assets.forecasting.model import ModelContext, ModelData
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.orchestration.runs import materialize
@@ -95,13 +95,13 @@ FORECASTING = ForecastingSettings(xgb_distributed_rows=10_000)
 
 @pytest.fixture(scope="module")
 def plan() -> xgb.TrainingPlan:
-    return xgb.plan_training(ModelData(FEATURES, HISTORY, TOTALS), FITTED_AT, 8, FORECASTING)[0]
+    return xgb.plan_training(ModelData(FEATURES, HISTORY, TOTALS), FITTED_AT, ModelContext(8, FORECASTING))[0]
 
 
 @pytest.fixture(scope="module")
 def alone() -> xgb.XgbModel:
     """The model as one machine fits it."""
-    return xgb.fit(ModelData(FEATURES, HISTORY, TOTALS), FITTED_AT, 8, FORECASTING)
+    return xgb.fit(ModelData(FEATURES, HISTORY, TOTALS), FITTED_AT, ModelContext(8, FORECASTING))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.forecast_arrays import LEVELS
-from forecasting_assets.forecasting.model import ModelData, NotEnoughHistory
+from forecasting_assets.forecasting.model import ModelContext, ModelData, NotEnoughHistory
 from forecasting_assets.forecasting.panel import Panel, known_at
 from forecasting_assets.forecasting.part_sample import sample_parts
 from forecasting_assets.forecasting.rolling import Cells, RollingForecasts
@@ -180,13 +180,7 @@ class MeanRows:
         return _train(MEAN_PARAMETERS, data, MEAN_ROUNDS, settings.seed)
 
 
-def fit(
-    data: ModelData,
-    week: date,
-    horizon: int,
-    settings: ForecastingSettings,
-    countries: tuple[str, ...] = (),
-) -> XgbModel:
+def fit(data: ModelData, week: date, context: ModelContext) -> XgbModel:
     """Fit the model at the end of `week`; later rows and demand are not used.
 
     Parameters
@@ -195,54 +189,38 @@ def fit(
         Data to train on.
     week
         The last week to use.
-    horizon
-        Number of weeks to forecast.
-    settings
-        Settings of the forecasts.
-    countries
-        ISO 3166 codes of the countries whose public holidays matter.
+    context
+        Horizon, settings and countries.
 
     Raises
     ------
     NotEnoughHistory
         If there are fewer than `xgb_min_rows` pairs to train on.
     """
-    plan, base = plan_training(data, week, horizon, settings, countries)
-    model = train(plan, data.features, base, settings)
-    return replace(model, planned=fit_planned(data, week, horizon, settings, countries))
+    plan, base = plan_training(data, week, context)
+    model = train(plan, data.features, base, context.settings)
+    return replace(model, planned=fit_planned(data, week, context))
 
 
-def fit_planned(
-    data: ModelData,
-    week: date,
-    horizon: int,
-    settings: ForecastingSettings,
-    countries: tuple[str, ...] = (),
-) -> XgbModel | None:
+def fit_planned(data: ModelData, week: date, context: ModelContext) -> XgbModel | None:
     """Fit the model with covariates, as `fit` fits the one without; None if they were known of too few past weeks."""
-    sample = sample_parts(known_at(data.history, week), settings.fit_series)
-    fitted = sarimax.fit_planned_with_forecasts(sample, data.totals, week, horizon, settings, countries)
+    sample = sample_parts(known_at(data.history, week), context.settings.fit_series)
+    fitted = sarimax.fit_planned_with_forecasts(sample, data.totals, week, context)
     if fitted is None:
         return None
     try:
-        plan, base = _plan_training(fitted, data.features, settings, countries)
+        plan, base = _plan_training(fitted, data.features, context)
     except NotEnoughHistory:
         return None
-    return train(plan, data.features, base, settings)
+    return train(plan, data.features, base, context.settings)
 
 
-def plan_training(
-    data: ModelData,
-    week: date,
-    horizon: int,
-    settings: ForecastingSettings,
-    countries: tuple[str, ...] = (),
-) -> tuple[TrainingPlan, Baseline]:
+def plan_training(data: ModelData, week: date, context: ModelContext) -> tuple[TrainingPlan, Baseline]:
     """Return the plan of `fit`, and the panel of the series to train on.
 
     Parameters
     ----------
-    data, week, horizon, settings, countries
+    data, week, context
         As for `fit`.
 
     Returns
@@ -255,19 +233,16 @@ def plan_training(
     NotEnoughHistory
         If there are fewer than `xgb_min_rows` pairs to train on.
     """
-    sample = sample_parts(known_at(data.history, week), settings.fit_series)
-    fitted = sarimax.fit_with_forecasts(sample, data.totals, week, horizon, settings, countries)
-    return _plan_training(fitted, data.features, settings, countries)
+    sample = sample_parts(known_at(data.history, week), context.settings.fit_series)
+    fitted = sarimax.fit_with_forecasts(sample, data.totals, week, context)
+    return _plan_training(fitted, data.features, context)
 
 
 def _plan_training(
-    fitted: tuple[SarimaxModel, Panel, RollingForecasts],
-    features: pd.DataFrame,
-    settings: ForecastingSettings,
-    countries: tuple[str, ...],
+    fitted: tuple[SarimaxModel, Panel, RollingForecasts], features: pd.DataFrame, context: ModelContext
 ) -> tuple[TrainingPlan, Baseline]:
     """Plan the training on a sample of series."""
-    base = Baseline.of_fit(*fitted)
+    base, settings = Baseline.of_fit(*fitted), context.settings
     features = _training_rows(features, base, settings)
     pairs = closed_pairs(features, base, with_season=True)
     with_season = len(pairs) >= MIN_SEASON_PAIRS
@@ -283,7 +258,7 @@ def _plan_training(
     plan = TrainingPlan(
         sarimax=base.model,
         categories={c: sorted(features[c].dropna().unique().tolist()) for c in CATEGORIES},
-        countries=countries,
+        countries=context.countries,
         rows=len(of_mean),
         parts=base.panel.series["part_id"].unique().tolist(),
         last_rank=of_mean.rank.max(),

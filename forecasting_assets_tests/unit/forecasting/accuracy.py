@@ -19,7 +19,7 @@ import pandas as pd
 from devtools.feature_table import features
 from forecasting_assets.forecasting import sarimax, xgb
 from forecasting_assets.forecasting.backtest import PastForecasts, rolling_backtest
-from forecasting_assets.forecasting.model import ModelData
+from forecasting_assets.forecasting.model import ModelContext, ModelData
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.weeks import add_weeks, refit_week
@@ -104,12 +104,11 @@ def measure() -> pd.DataFrame:
     forecasts: dict[tuple[str, date], pd.DataFrame] = {}
     for week, origins in by_refit.items():
         known = history[history["week"] <= pd.Timestamp(week)]
-        linear = sarimax.fit(known, totals, week, HORIZON, SETTINGS)
+        linear = sarimax.fit(known, totals, week, ModelContext(HORIZON, SETTINGS))
         trees = xgb.fit(
             ModelData(table[table["week"] <= pd.Timestamp(week)], known, totals),
             week,
-            HORIZON,
-            SETTINGS,
+            ModelContext(HORIZON, SETTINGS),
         )
         rows = table[table["week"].isin([pd.Timestamp(origin) for origin in origins])]
         for model, forecast in (

@@ -11,7 +11,7 @@ from forecasting_assets.forecasting import sarimax, xgb
 from forecasting_assets.forecasting.book import MEMORY, PRIOR_WEEKS, OrderBook
 from forecasting_assets.forecasting.forecast_arrays import VALUES, SeriesIndex
 from forecasting_assets.forecasting.metrics import pinball_loss
-from forecasting_assets.forecasting.model import ModelData
+from forecasting_assets.forecasting.model import ModelContext, ModelData
 from forecasting_assets.forecasting.panel import ForecastDataError, Panel
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
@@ -21,6 +21,7 @@ from forecasting_assets_tests.support.market import FIRST, market
 
 SETTINGS = ForecastingSettings()
 WEEKS, HORIZON = 90, 6
+CONTEXT = ModelContext(HORIZON, SETTINGS)
 #: Share of the units of a week that is ordered at least so many weeks ahead.
 SHARES = [0.8, 0.5, 0.3, 0.1]
 FITTED = add_weeks(FIRST, 75)
@@ -48,7 +49,7 @@ TABLE = features(DEMAND, HORIZON)
 def forecast(history: pd.DataFrame) -> pd.DataFrame:
     totals = GroupTotals.from_history(history)
     known = history[history["week"] <= pd.Timestamp(FITTED)]
-    model = sarimax.fit(known, totals, FITTED, HORIZON, SETTINGS)
+    model = sarimax.fit(known, totals, FITTED, CONTEXT)
     return sarimax.predict(model, history, totals, ORIGINS, SETTINGS)
 
 
@@ -62,7 +63,7 @@ def trees() -> tuple[xgb.XgbModel, pd.DataFrame]:
     """XGBoost fitted with the book, and its forecasts."""
     totals = GroupTotals.from_history(HISTORY)
     data = ModelData(TABLE, HISTORY[HISTORY["week"] <= pd.Timestamp(FITTED)], totals)
-    model = xgb.fit(data, FITTED, HORIZON, SETTINGS)
+    model = xgb.fit(data, FITTED, CONTEXT)
     now = TABLE[TABLE["week"].isin([pd.Timestamp(origin) for origin in ORIGINS])]
     return model, xgb.predict(model, now, HISTORY, totals, SETTINGS)
 
@@ -119,7 +120,7 @@ def test_without_bookings_every_number_is_the_same():
     empty = DEMAND.assign(due_week=pd.Series(pd.NaT, DEMAND.index))
     pd.testing.assert_frame_equal(forecast(empty), forecast(DEMAND), check_exact=True)
     totals = GroupTotals.from_history(empty)
-    plan, base = xgb.plan_training(ModelData(TABLE, empty, totals), FITTED, HORIZON, SETTINGS)
+    plan, base = xgb.plan_training(ModelData(TABLE, empty, totals), FITTED, CONTEXT)
     assert base.rolling.booked is None
     assert plan.mean_rows(TABLE, base, SETTINGS).x.shape[1] == len(xgb.FEATURES)
 
@@ -127,7 +128,7 @@ def test_without_bookings_every_number_is_the_same():
 def test_a_model_without_the_book_forecasts_where_orders_begin_to_have_due_dates():
     """Due dates may begin between the fit of a model and the origin of a forecast."""
     totals = GroupTotals.from_history(HISTORY)
-    model = xgb.fit(ModelData(TABLE, DEMAND, GroupTotals.from_history(DEMAND)), FITTED, HORIZON, SETTINGS)
+    model = xgb.fit(ModelData(TABLE, DEMAND, GroupTotals.from_history(DEMAND)), FITTED, CONTEXT)
     assert model.features == xgb.FEATURES
     now = TABLE[TABLE["week"] == pd.Timestamp(FITTED)]
     rows = with_book_and_demand(xgb.predict(model, now, HISTORY, totals, SETTINGS))
@@ -145,7 +146,7 @@ def test_no_forecast_depends_on_bookings_after_its_origin(predicted):
 def test_parts_by_themselves_have_the_forecasts_of_the_whole_market(predicted):
     totals = GroupTotals.from_history(HISTORY)
     known = HISTORY[HISTORY["week"] <= pd.Timestamp(FITTED)]
-    model = sarimax.fit(known, totals, FITTED, HORIZON, SETTINGS)
+    model = sarimax.fit(known, totals, FITTED, CONTEXT)
     some = HISTORY[HISTORY["part_id"].isin(["P01", "P03"])]
     alone = sarimax.predict(model, some, totals, ORIGINS, SETTINGS)
     expected = predicted.merge(alone[[*SERIES, "origin_week", "horizon"]])

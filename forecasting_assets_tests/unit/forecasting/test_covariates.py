@@ -15,6 +15,7 @@ from forecasting_assets.forecasting.covariates import (
     covariate_feature_names,
     covariate_features,
 )
+from forecasting_assets.forecasting.model import ModelContext
 from forecasting_assets.forecasting.panel import Panel, known_at
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
@@ -131,7 +132,7 @@ def test_a_promotion_that_doubles_demand_is_forecast_with_the_plan():
     demand = np.round(base * 2**promotion)
     history = pd.concat([demand_of(demand[:, :weeks]), plan_of(promotion, "promotion")])
     totals, origin = GroupTotals.from_history(history), week(weeks - 1).date()
-    model = sarimax.fit(history, totals, origin, HORIZON, SETTINGS)
+    model = sarimax.fit(history, totals, origin, ModelContext(HORIZON, SETTINGS))
     forecast = sarimax.predict(model, history, totals, [origin], SETTINGS)
     expected = (base.mean(axis=1)[:, None] * 2 ** promotion[:, weeks:]).ravel()
     np.testing.assert_allclose(forecast["q50"], expected, rtol=0.1)
@@ -170,7 +171,9 @@ def market():
 
 
 def fitted(history, at):
-    return sarimax.fit(history, GroupTotals.from_history(history), week(at).date(), HORIZON, SETTINGS)
+    return sarimax.fit(
+        history, GroupTotals.from_history(history), week(at).date(), ModelContext(HORIZON, SETTINGS)
+    )
 
 
 def forecasts(model, history, *origins):

@@ -59,7 +59,7 @@ def fit(history, countries=GERMANY, weeks=WEEKS):
 
 def forecast(history, countries, weeks):
     week, totals = add_weeks(FIRST, weeks - 1), GroupTotals.from_history(history)
-    model = sarimax.fit(history, totals, week, HORIZON, ForecastingSettings(), countries)
+    model = sarimax.fit(history, totals, week, ModelContext(HORIZON, ForecastingSettings(), countries))
     return sarimax.predict(model, history, totals, [week], ForecastingSettings())
 
 
@@ -194,7 +194,7 @@ def test_the_models_of_the_platform_use_the_countries_of_the_settings():
 def test_saved_and_read_again_the_model_forecasts_the_same():
     history, week = shops(-0.2, series=4), add_weeks(FIRST, WEEKS - 1)
     totals, settings = GroupTotals.from_history(history), ForecastingSettings()
-    model = sarimax.fit(history, totals, week, HORIZON, settings, GERMANY)
+    model = sarimax.fit(history, totals, week, ModelContext(HORIZON, settings, GERMANY))
     assert model.holidays is not None
     read = SarimaxModel.from_dict(json.loads(json.dumps(model.to_dict())))
     before, after = (sarimax.predict(each, history, totals, [week], settings) for each in (model, read))

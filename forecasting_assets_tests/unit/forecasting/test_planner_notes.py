@@ -90,7 +90,7 @@ def succession(share: float | None = None, entered: date = LAST, from_week: int 
 
 def fitted_model(history: pd.DataFrame, fitted: date = LAST) -> SarimaxModel:
     """Fit a model and restore it from what MLflow would keep of it."""
-    model = sarimax.fit(history, GroupTotals.from_history(history), fitted, HORIZON, SETTINGS)
+    model = sarimax.fit(history, GroupTotals.from_history(history), fitted, CONTEXT)
     return SarimaxModel.from_dict(model.to_dict())
 
 

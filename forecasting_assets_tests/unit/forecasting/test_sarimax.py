@@ -11,6 +11,7 @@ from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.candidates import CANDIDATES, candidate_forecasts
 from forecasting_assets.forecasting.cleaning import Corrections
 from forecasting_assets.forecasting.forecast_arrays import FORECAST_COLUMNS, VALUES
+from forecasting_assets.forecasting.model import ModelContext
 from forecasting_assets.forecasting.panel import ForecastDataError, Panel
 from forecasting_assets.forecasting.part_sample import PartSample, sample_parts
 from forecasting_assets.forecasting.rolling import MAX_GROWTH, error_scales
@@ -22,6 +23,8 @@ from forecasting_assets_tests.support.market import FIRST, market
 
 SETTINGS = ForecastingSettings()
 COUNTRIES = ("DE",)
+CONTEXT = ModelContext(8, SETTINGS, COUNTRIES)
+WITHOUT_HOLIDAYS = ModelContext(8, SETTINGS)
 
 
 def with_holidays(history):
@@ -42,7 +45,7 @@ KEYS = ["part_id", "region", "origin_week", "horizon"]
 def model():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        fitted = sarimax.fit(HISTORY, TOTALS, FITTED, 8, SETTINGS, COUNTRIES)
+        fitted = sarimax.fit(HISTORY, TOTALS, FITTED, CONTEXT)
     assert fitted.holidays is not None
     return fitted
 
@@ -73,7 +76,7 @@ def forecasts_from(history, origins, fitted=None, totals=None):
     """Forecast from weeks numbered from FIRST, by a model fitted at the first of them."""
     totals = totals or GroupTotals.from_history(history)
     weeks = [add_weeks(FIRST, o) for o in origins]
-    model = sarimax.fit(history, totals, add_weeks(FIRST, fitted or origins[0]), 8, SETTINGS)
+    model = sarimax.fit(history, totals, add_weeks(FIRST, fitted or origins[0]), WITHOUT_HOLIDAYS)
     return sarimax.predict(model, history, totals, weeks, SETTINGS)
 
 
@@ -108,7 +111,7 @@ def test_every_active_series_has_every_horizon_and_valid_values(forecasts):
 @pytest.mark.parametrize("history_weeks", [78, 156])
 def test_a_single_week_has_the_same_forecasts_as_in_a_range(history_weeks):
     settings = ForecastingSettings(history_weeks=history_weeks)
-    model = sarimax.fit(HISTORY, TOTALS, FITTED, 8, settings, COUNTRIES)
+    model = sarimax.fit(HISTORY, TOTALS, FITTED, ModelContext(8, settings, COUNTRIES))
     forecasts = sarimax.predict(model, HISTORY, TOTALS, ORIGINS, settings)
     for origin in (ORIGINS[0], ORIGINS[3], ORIGINS[-1]):
         known = HISTORY[HISTORY["week"] <= str(origin)]
@@ -119,7 +122,7 @@ def test_a_single_week_has_the_same_forecasts_as_in_a_range(history_weeks):
 def test_the_order_of_rows_and_origins_does_not_matter(forecasts):
     shuffled = HISTORY.sample(frac=1, random_state=0)
     totals = GroupTotals.from_history(shuffled)
-    model = sarimax.fit(shuffled, totals, FITTED, 8, SETTINGS, COUNTRIES)
+    model = sarimax.fit(shuffled, totals, FITTED, CONTEXT)
     same(sarimax.predict(model, shuffled, totals, ORIGINS[::-1], SETTINGS), forecasts)
 
 
@@ -131,7 +134,7 @@ def test_history_before_its_window_does_not_matter():
     predicted = []
     for history in (cut, HISTORY):
         totals = GroupTotals.from_history(history)
-        model = sarimax.fit(history, totals, FITTED, 8, settings, COUNTRIES)
+        model = sarimax.fit(history, totals, FITTED, ModelContext(8, settings, COUNTRIES))
         predicted.append(sarimax.predict(model, history, totals, ORIGINS, settings))
     same(*predicted)
 
@@ -143,7 +146,7 @@ def test_nothing_after_the_origin_changes_a_forecast(forecasts, last, poison):
     new = HISTORY[after].assign(part_id="NEW", quantity=poison)
     poisoned = pd.concat([HISTORY.assign(quantity=HISTORY["quantity"].mask(after, poison)), new])
     totals = GroupTotals.from_history(poisoned)
-    model = sarimax.fit(poisoned, totals, FITTED, 8, SETTINGS, COUNTRIES)
+    model = sarimax.fit(poisoned, totals, FITTED, CONTEXT)
     predicted = sarimax.predict(model, poisoned, totals, ORIGINS, SETTINGS)
     until = [t[t["origin_week"] <= str(ORIGINS[last])] for t in (predicted, forecasts)]
     same(*until)
@@ -177,7 +180,7 @@ def test_a_model_restored_from_json_gives_the_same_forecasts(model, forecasts):
 def test_units_do_not_matter(forecasts):
     dozens = HISTORY.assign(quantity=HISTORY["quantity"] / 12)
     totals = GroupTotals.from_history(dozens)
-    model = sarimax.fit(dozens, totals, FITTED, 8, SETTINGS, COUNTRIES)
+    model = sarimax.fit(dozens, totals, FITTED, CONTEXT)
     predicted = sarimax.predict(model, dozens, totals, ORIGINS, SETTINGS)
     same(predicted.assign(**predicted[VALUES] * 12), forecasts)
 
@@ -185,7 +188,7 @@ def test_units_do_not_matter(forecasts):
 def test_invalid_demand_names_column_and_value():
     bad = HISTORY.assign(quantity=-1.0)
     with pytest.raises(ForecastDataError, match=r"quantity: -1\.0"):
-        sarimax.fit(bad, TOTALS, FITTED, 8, SETTINGS, COUNTRIES)
+        sarimax.fit(bad, TOTALS, FITTED, CONTEXT)
 
 
 @pytest.mark.filterwarnings("error")
@@ -218,7 +221,7 @@ def test_a_forecast_lies_between_those_of_the_candidates_where_no_season_is_know
     rng = np.random.default_rng(2)
     history = table_of(rng.lognormal(3, 0.3, (5, 40)))
     totals, week = GroupTotals.from_history(history), add_weeks(FIRST, 39)
-    model = sarimax.fit(history, totals, week, 8, SETTINGS)
+    model = sarimax.fit(history, totals, week, WITHOUT_HOLIDAYS)
     panel = Panel.from_history(history, add_weeks(week, 1 - SETTINGS.history_weeks), week)
     rolling = sarimax.rolling_forecasts(model, panel, totals)
     predicted = np.stack([candidate_forecasts(rolling.endog, panel.first_order, c, 8) for c in CANDIDATES])[
@@ -445,7 +448,7 @@ def test_an_absurd_quantity_does_not_raise_the_means_of_other_series():
     absurd[0, 124] = 1e6
     week = add_weeks(FIRST, 129)
     usual, other = (
-        sarimax.fit(table, GroupTotals.from_history(table), week, 8, SETTINGS).smearing
+        sarimax.fit(table, GroupTotals.from_history(table), week, WITHOUT_HOLIDAYS).smearing
         for table in (table_of(demand), table_of(absurd))
     )
     assert usual[0] < 0.9
@@ -459,7 +462,7 @@ def test_the_scale_of_errors_is_learned_for_each_horizon():
     noise = 100 * rng.lognormal(0, 0.1, (20, 150))
     history = table_of(np.concatenate([walks, noise]))
     totals, week = GroupTotals.from_history(history), add_weeks(FIRST, 149)
-    model = sarimax.fit(history, totals, week, 8, SETTINGS)
+    model = sarimax.fit(history, totals, week, WITHOUT_HOLIDAYS)
     panel = Panel.from_history(history, add_weeks(week, 1 - SETTINGS.history_weeks), week)
     rolling = sarimax.rolling_forecasts(model, panel, totals)
     scales = error_scales(rolling, model.error_by_horizon, model.spread)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from forecasting_assets.forecasting import sarimax
+from forecasting_assets.forecasting.model import ModelContext
 from forecasting_assets.forecasting.rolling import SEASON_PRIOR, SeasonWeights
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
@@ -89,7 +90,7 @@ def test_each_category_learns_whether_it_has_a_season():
         ForecastingSettings(),
         add_weeks(FIRST, past - 1),
     )
-    model = sarimax.fit(history, totals, week, HORIZON, settings)
+    model = sarimax.fit(history, totals, week, ModelContext(HORIZON, settings))
     _, _, none = model.season_weights.of(np.array(["walks", "seasonal"]))
     assert none[0] > 0.8
     assert none[1] < 0.05
@@ -113,7 +114,7 @@ def test_a_first_christmas_recurs_although_ordinary_weeks_have_no_season():
         ForecastingSettings(),
         add_weeks(FIRST, weeks - 1),
     )
-    model = sarimax.fit(history, totals, week, HORIZON, settings)
+    model = sarimax.fit(history, totals, week, ModelContext(HORIZON, settings))
     assert model.season_weights.of(np.array(["shops"]))[2, 0] > 0.8
     q50 = sarimax.predict(model, history, totals, [week], settings).groupby("horizon")["q50"].mean()
     ahead = peak + 52 - weeks + 1

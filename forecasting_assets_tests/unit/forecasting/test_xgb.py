@@ -6,7 +6,7 @@ from devtools.feature_table import features
 from forecasting_assets.forecasting import sarimax, xgb
 from forecasting_assets.forecasting.drivers import COVARIATES, DRIVERS, OTHER, forecast_drivers
 from forecasting_assets.forecasting.forecast_arrays import FORECAST_COLUMNS, VALUES
-from forecasting_assets.forecasting.model import ModelData, NotEnoughHistory
+from forecasting_assets.forecasting.model import ModelContext, ModelData, NotEnoughHistory
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb import baseline, prediction, training
@@ -20,19 +20,21 @@ TOTALS = GroupTotals.from_history(HISTORY)
 FEATURES = features(HISTORY)
 DATA = ModelData(FEATURES, HISTORY, TOTALS)
 SETTINGS = ForecastingSettings()
+WITH_HOLIDAYS = ModelContext(8, SETTINGS, ("US",))
+CONTEXT = ModelContext(8, SETTINGS)
 WEEK = add_weeks(FIRST, 80)
 NOW = FEATURES[FEATURES["week"] >= str(WEEK)]
 
 
 @pytest.fixture(scope="module")
 def model():
-    return xgb.fit(DATA, WEEK, 8, SETTINGS, ("US",))
+    return xgb.fit(DATA, WEEK, WITH_HOLIDAYS)
 
 
 @pytest.fixture(scope="module")
 def base():
     """Return the SARIMAX forecasts of every series as known at WEEK."""
-    fitted = sarimax.fit(HISTORY, TOTALS, WEEK, 8, SETTINGS)
+    fitted = sarimax.fit(HISTORY, TOTALS, WEEK, CONTEXT)
     return xgb.Baseline.from_history(fitted, HISTORY, TOTALS, WEEK, SETTINGS, with_earlier_years=True)
 
 
@@ -79,7 +81,7 @@ def test_training_rows_of_the_mean_are_the_same_in_chunks(monkeypatch, season_we
     """The chunks are those of Spark tasks: whole parts, each chunk with its own baseline."""
     monkeypatch.setattr(baseline, "KNOWN_SEASON_WEEKS", season_weeks)
     settings = ForecastingSettings(fit_series=100, xgb_max_rows=2000)
-    plan, base = xgb.plan_training(DATA, WEEK, 8, settings)
+    plan, base = xgb.plan_training(DATA, WEEK, ModelContext(8, settings))
     whole = plan.mean_rows(FEATURES, base, settings)
     assert len(whole.rank) == plan.rows == 2000
     assert plan.with_earlier_years == (season_weeks == 10)
@@ -97,7 +99,7 @@ def test_training_rows_of_the_mean_are_the_same_in_chunks(monkeypatch, season_we
 def test_where_enough_weeks_have_a_season_no_others_are_trained_on(monkeypatch, enough):
     pairs_with_season = 1000
     monkeypatch.setattr(training, "MIN_SEASON_PAIRS", pairs_with_season if enough else 10**6)
-    plan, base = xgb.plan_training(DATA, WEEK, 8, SETTINGS)
+    plan, base = xgb.plan_training(DATA, WEEK, CONTEXT)
     pairs = xgb.closed_pairs(before_week(FEATURES), base, plan.with_season)
     series, column = base.locate(before_week(FEATURES))
     season = base.rolling.season[series[pairs.row], column[pairs.row], pairs.horizon - 1]
@@ -110,7 +112,7 @@ def test_earlier_years_are_features_after_a_long_history_whatever_is_trained_on(
     history = market(weeks, series=4)
     data = ModelData(features(history), history, GroupTotals.from_history(history))
     settings = ForecastingSettings(xgb_train_weeks=26)
-    plan, _ = xgb.plan_training(data, add_weeks(FIRST, weeks - 1), 8, settings)
+    plan, _ = xgb.plan_training(data, add_weeks(FIRST, weeks - 1), ModelContext(8, settings))
     assert plan.with_earlier_years == (weeks == 200)
 
 
@@ -118,7 +120,7 @@ def test_earlier_years_are_features_after_a_long_history_whatever_is_trained_on(
 def model_with_earlier_years():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(baseline, "KNOWN_SEASON_WEEKS", 10)
-        return xgb.fit(DATA, WEEK, 8, SETTINGS, ("US",))
+        return xgb.fit(DATA, WEEK, WITH_HOLIDAYS)
 
 
 def test_earlier_years_are_used_and_half_of_the_season_is_left_to_the_trees(model, model_with_earlier_years):
@@ -178,7 +180,9 @@ def test_a_fit_is_reproducible_and_ignores_the_future_and_the_order_of_rows(mode
     future = HISTORY.assign(quantity=HISTORY["quantity"].where(HISTORY["week"] <= str(WEEK), 1e9))
     shuffled = future.sample(frac=1, random_state=3)
     again = xgb.fit(
-        ModelData(poisoned, shuffled, GroupTotals.from_history(future)), WEEK, 8, SETTINGS, ("US",)
+        ModelData(poisoned, shuffled, GroupTotals.from_history(future)),
+        WEEK,
+        WITH_HOLIDAYS,
     )
     pd.testing.assert_frame_equal(predict(again), predict(model), rtol=1e-9)
 
@@ -229,7 +233,7 @@ def test_a_larger_market_of_the_same_shape_has_forecasts_as_much_larger():
     for factor in (1, 1000):
         history = HISTORY.assign(quantity=HISTORY["quantity"] * factor)
         totals = GroupTotals.from_history(history)
-        fitted = sarimax.fit(history, totals, WEEK, 8, SETTINGS)
+        fitted = sarimax.fit(history, totals, WEEK, CONTEXT)
         last = add_weeks(FIRST, 89)
         base = xgb.Baseline.from_history(fitted, history, totals, last, SETTINGS, with_earlier_years=True)
         rows = NOW.assign(**NOW[units] * factor)
@@ -258,7 +262,7 @@ def test_the_mean_of_rarely_ordered_series_is_not_biased():
             }
         )
         table, totals, last = features(history), GroupTotals.from_history(history), add_weeks(FIRST, 95)
-        fitted = xgb.fit(ModelData(table, history, totals), last, 8, SETTINGS)
+        fitted = xgb.fit(ModelData(table, history, totals), last, CONTEXT)
         now = table[table["week"] == str(last)]
         forecast += xgb.predict(fitted, now, history, totals, SETTINGS)["mean"].sum()
         expected += 8 * 0.2 * np.exp(0.5) * size.sum()
@@ -268,9 +272,9 @@ def test_the_mean_of_rarely_ordered_series_is_not_biased():
 def test_too_little_history_is_reported():
     early = FEATURES[FEATURES["week"] <= str(add_weeks(FIRST, 1))]
     with pytest.raises(NotEnoughHistory, match="xgb_min_rows needs 500"):
-        xgb.fit(ModelData(early, HISTORY, TOTALS), add_weeks(FIRST, 1), 8, SETTINGS)
+        xgb.fit(ModelData(early, HISTORY, TOTALS), add_weeks(FIRST, 1), CONTEXT)
     with pytest.raises(NotEnoughHistory, match="0 pairs") as caught:
-        xgb.fit(ModelData(FEATURES[:0], HISTORY[:0], TOTALS), FIRST, 8, SETTINGS)
+        xgb.fit(ModelData(FEATURES[:0], HISTORY[:0], TOTALS), FIRST, CONTEXT)
     assert caught.value.week == FIRST
 
 

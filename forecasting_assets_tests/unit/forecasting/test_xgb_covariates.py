@@ -7,7 +7,7 @@ import pytest
 from devtools.feature_table import features
 from forecasting_assets.forecasting import xgb
 from forecasting_assets.forecasting.drivers import COVARIATES, DRIVERS, OTHER, forecast_drivers
-from forecasting_assets.forecasting.model import ModelData
+from forecasting_assets.forecasting.model import ModelContext, ModelData
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.tables import SERIES
@@ -35,12 +35,12 @@ def history():
 
 @pytest.fixture(scope="module")
 def model(history):
-    return xgb.fit(ModelData(FEATURES, history, TOTALS), WEEK, HORIZON, SETTINGS)
+    return xgb.fit(ModelData(FEATURES, history, TOTALS), WEEK, ModelContext(HORIZON, SETTINGS))
 
 
 def test_weeks_without_a_plan_are_forecast_as_before(model, history):
     before = xgb.predict(
-        xgb.fit(ModelData(FEATURES, DEMAND, TOTALS), WEEK, HORIZON, SETTINGS),
+        xgb.fit(ModelData(FEATURES, DEMAND, TOTALS), WEEK, ModelContext(HORIZON, SETTINGS)),
         NOW,
         DEMAND,
         TOTALS,

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting_assets.forecasting import sarimax
+from forecasting_assets.forecasting.model import ModelContext
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
@@ -92,7 +93,7 @@ def test_an_absurd_quantity_changes_no_level_that_others_borrow():
 def test_new_series_are_forecast_better_with_what_they_borrow():
     history, forecasting = history_of(0.3), ForecastingSettings()
     totals = GroupTotals.from_history(history)
-    model = sarimax.fit(history, totals, LAST, 4, forecasting)
+    model = sarimax.fit(history, totals, LAST, ModelContext(4, forecasting))
     assert model.young
     assert sarimax.SarimaxModel.from_dict(model.to_dict()).young == model.young
     rolling = sarimax.rolling_forecasts(model, panel_of(history), totals)

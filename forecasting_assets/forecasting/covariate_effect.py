@@ -146,9 +146,15 @@ class CovariateEffect:
 
 
 def _usual_values(known: KnownCovariates, fitted_at: int) -> np.ndarray:
-    """Mean of the covariates of each series up to the column `fitted_at`, prices as logarithms: (series, names)."""
+    """Mean of the covariates of each series up to the column `fitted_at`, prices as logarithms: (series, names).
+
+    It is NaN where nothing is known up to then, so that what is known of later weeks has no effect.
+    """
     past = linear_values(known.values[0, :, : fitted_at + 1], known.names)
-    usual: np.ndarray = np.nansum(past, axis=1) / np.maximum(np.isfinite(past).sum(axis=1), 1)
+    weeks = np.isfinite(past).sum(axis=1)
+    usual: np.ndarray = np.divide(
+        np.nansum(past, axis=1), weeks, out=np.full(weeks.shape, np.nan), where=weeks > 0
+    )
     return usual
 
 

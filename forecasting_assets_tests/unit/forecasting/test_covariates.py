@@ -144,6 +144,28 @@ def test_a_promotion_that_doubles_demand_is_forecast_with_the_plan():
     assert (np.abs(blind["q50"] / expected - 1) > 0.1).mean() > 0.5
 
 
+def test_a_price_that_is_new_at_the_origin_has_no_effect():
+    rng = np.random.default_rng(3)
+    weeks, series = 90, 30
+    promotion = (rng.random((series, weeks + HORIZON)) < 0.25).astype(float)
+    price = 10 * np.exp(rng.normal(0, 0.2, (series, weeks + HORIZON)))
+    demand = noisy_demand(rng, series, weeks) * 2 ** promotion[:, :weeks] * (price[:, :weeks] / 10) ** -1.5
+    prices = plan_of(price, "unit_price")
+    past = prices["week"] <= week(weeks - 1)
+    new = prices["part_id"] == prices["part_id"].iloc[0]
+    history = pd.concat([demand_of(demand), plan_of(promotion, "promotion")])
+    origin = week(weeks - 1).date()
+
+    def forecast(prices):
+        rows = pd.concat([history, prices])
+        totals = GroupTotals.from_history(rows)
+        model = sarimax.fit(rows, totals, origin, ModelContext(HORIZON, SETTINGS))
+        return sarimax.predict(model, rows, totals, [origin], SETTINGS)
+
+    unknown, priced = forecast(prices[~new]), forecast(prices[~(new & past)])
+    pd.testing.assert_frame_equal(priced, unknown)
+
+
 def test_the_elasticity_of_a_price_is_found():
     rng = np.random.default_rng(2)
     price = 10 * np.exp(rng.normal(0, 0.2, (30, 80)))

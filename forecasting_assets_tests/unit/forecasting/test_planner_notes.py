@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.cleaned_points import cleaned_points
+from forecasting_assets.forecasting.cleaning import INTERRUPTION_WEEKS
 from forecasting_assets.forecasting.forecast_arrays import VALUES
 from forecasting_assets.forecasting.model import ModelContext, ModelData
 from forecasting_assets.forecasting.panel import Panel
@@ -120,27 +121,33 @@ def test_an_absurd_quantity_a_year_ago_changes_no_other_series(usual, units):
     np.testing.assert_allclose(changed[others]["mean"], usual[others]["mean"], rtol=0.01)
 
 
-def test_weeks_without_stock_that_are_excluded_do_not_count_as_no_demand(usual):
-    # Too few weeks to be found as an interruption.
-    demand, gap = market(), list(range(WEEKS - 4, WEEKS - 1))
+@pytest.mark.parametrize("weeks", [3, 16, 26])
+def test_weeks_without_stock_that_are_excluded_do_not_count_as_no_demand(usual, weeks):
+    demand, gap = market(), list(range(WEEKS - 1 - weeks, WEEKS - 1))
     demand[0, gap] = 0
     history = history_of(demand)
     excluded = corrected(history, gap, "exclude", LAST)
     model = fitted_model(excluded)
-    np.testing.assert_allclose(of_part(forecast(excluded, model)), of_part(usual), rtol=0.1)
-    assert of_part(forecast(history)).mean() < 0.8 * of_part(usual).mean()
+    found = forecast(excluded, model)
+    np.testing.assert_allclose(of_part(found), of_part(usual), rtol=0.1)
+    width, usually = ((of["q95"] - of["q05"])[of["part_id"] == "P00"].mean() for of in (found, usual))
+    assert width == pytest.approx(usually, rel=0.15)
+    if weeks < INTERRUPTION_WEEKS:
+        assert of_part(forecast(history)).mean() < 0.8 * of_part(usual).mean()
     panel = Panel.from_history(excluded, FIRST, LAST)
     base = Baseline.from_history(
         model, excluded, GroupTotals.from_history(excluded), LAST, SETTINGS, with_earlier_years=False
     )
     column = base.panel.column(LAST)
-    assert base.usual.level[0, column] == pytest.approx(panel.demand[0, WEEKS - 52 :].mean(), rel=0.2)
-    assert np.isnan(base.rolling.error[0, column - 4 : column - 1, 0]).all()
+    ordered = panel.demand[0, WEEKS - 52 :]
+    assert base.usual.level[0, column] == pytest.approx(ordered[ordered > 0].mean(), rel=0.2)
+    assert np.isnan(base.rolling.error[0, column - 1 - weeks : column - 1, 0]).all()
 
 
-def test_a_closure_that_has_ended_lowers_no_forecast(usual):
+@pytest.mark.parametrize("weeks", [11, 16, 26])
+def test_a_closure_that_has_ended_lowers_no_forecast(usual, weeks):
     demand = market()
-    demand[0, WEEKS - 12 : WEEKS - 1] = 0
+    demand[0, WEEKS - 1 - weeks : WEEKS - 1] = 0
     np.testing.assert_allclose(of_part(forecast(history_of(demand))), of_part(usual), rtol=0.1)
     # Until then, the part fades.
     demand[0, WEEKS - 1] = 0

@@ -16,7 +16,7 @@ from forecasting_assets.tables import SERIES
 from forecasting_assets.weeks import weeks_since
 
 #: Columns of the rows of the history that are notes: `quantity` in units, `value` is a share, `known` the week at whose
-#: end the note became known; of a succession also the other part, and the week from which it counts.
+#: end the note became known; of a succession also the other part, and the week at whose end the note no longer holds.
 NOTE_COLUMNS = [
     *SERIES,
     "part_category",
@@ -26,7 +26,7 @@ NOTE_COLUMNS = [
     "value",
     "known",
     "other_part_id",
-    "from_week",
+    "until",
 ]
 #: Notes of weeks, as planners enter them.
 EXCLUDE, KEEP = "exclude", "keep"
@@ -61,7 +61,8 @@ def split_notes(history: pd.DataFrame, last: date) -> tuple[pd.DataFrame, pd.Dat
     if "note" not in history:
         return history, None
     noted = history["note"].notna()
-    notes = history[noted & (history["known"] <= pd.Timestamp(last))]
+    now = pd.Timestamp(last)
+    notes = history[noted & (history["known"] <= now) & ~(history["until"] <= now)]
     return history[~noted], notes if len(notes) else None
 
 
@@ -100,11 +101,11 @@ def by_knowledge(
     weeks, dates = np.array(sorted(origins), dtype="datetime64[ns]"), []
     is_note = history["note"].notna() if "note" in history else None
     if is_note is not None:
-        notes = history.loc[is_note, [*SERIES, "note", "other_part_id", "known"]]
+        notes = history.loc[is_note, [*SERIES, "note", "other_part_id", "known", "until"]]
         # That a part has taken over is known once, however many rows say so.
         once = notes["note"] == SUCCEEDED
         first = notes[once].sort_values("known").drop_duplicates([*SERIES, "other_part_id"])
-        dates += [notes.loc[~once, "known"], first["known"]]
+        dates += [notes.loc[~once, "known"], first["known"], notes["until"].dropna()]
     if noted is not None:
         dates.append(noted["known"])
     known = np.unique(np.concatenate([np.empty(0, weeks.dtype), *(of.to_numpy(weeks.dtype) for of in dates)]))
@@ -115,69 +116,6 @@ def by_knowledge(
         if is_note is not None:
             earlier = history[~(is_note & (history["known"] > of_group[-1]))]
         yield [pd.Timestamp(week).date() for week in of_group], earlier
-
-
-def succession_notes(demand: pd.DataFrame, successors: pd.DataFrame) -> pd.DataFrame:
-    """Return the notes that follow from successors for some rows of demand.
-
-    Parameters
-    ----------
-    demand
-        part_id, region, part_category, week and quantity; only weeks with orders.
-    successors
-        As `known_successors` returns them.
-
-    Returns
-    -------
-    DataFrame
-        NOTE_COLUMNS. A successor has taken over, and this is known, once it has orders of its own.
-    """
-    parts = pd.concat([successors["part_id"], successors["successor_id"]]).unique()
-    demand = demand.loc[demand["part_id"].isin(parts), [*SERIES, "part_category", "week", "quantity"]]
-    begun = pd.to_datetime(successors["from_week"]) - pd.Timedelta(weeks=1)
-    successors = successors.assign(since=np.maximum(successors["known"], begun))
-    old = demand.merge(successors.rename(columns={"region": "only"}), on="part_id")
-    old = _narrowest(old, ["part_id", "region", "week", "successor_id"])
-    inherited = pd.DataFrame(
-        {
-            "part_id": old["successor_id"],
-            "region": old["region"],
-            "part_category": old["part_category"],
-            "week": old["week"],
-            "note": INHERITED,
-            "quantity": old["quantity"] * old["share"],
-            "value": old["share"],
-            "known": old["since"],
-            "other_part_id": old["part_id"],
-            "from_week": old["from_week"],
-        }
-    )
-    # What a part passes on by way of its successors, it has passed on to these.
-    direct = successors[successors["direct"]].rename(columns={"region": "only"})
-    new = demand.rename(columns={"part_id": "successor_id"}).merge(direct, on="successor_id")
-    new = _narrowest(new, ["part_id", "region", "week", "successor_id"])
-    first = new.sort_values("week", kind="stable").drop_duplicates(["part_id", "region", "successor_id"])
-    succeeded = pd.DataFrame(
-        {
-            "part_id": first["part_id"],
-            "region": first["region"],
-            "part_category": first["part_category"],
-            "week": np.maximum(first["from_week"], first["week"]),
-            "note": SUCCEEDED,
-            "quantity": 0.0,
-            "value": first["share"],
-            "known": np.maximum(first["since"], first["week"]),
-            "other_part_id": first["successor_id"],
-            "from_week": first["from_week"],
-        }
-    )
-    return pd.concat([inherited, succeeded], ignore_index=True)[NOTE_COLUMNS]
-
-
-def _narrowest(rows: pd.DataFrame, key: list[str]) -> pd.DataFrame:
-    """Return rows whose succession is about their region; one for the region takes precedence over one for all."""
-    rows = rows[rows["only"].isna() | (rows["only"] == rows["region"])]
-    return rows.sort_values("only", na_position="last", kind="stable").drop_duplicates(key)
 
 
 def noted_demand(demand: np.ndarray, series: pd.DataFrame, first: date, notes: pd.DataFrame) -> NotedDemand:
@@ -210,7 +148,7 @@ def noted_demand(demand: np.ndarray, series: pd.DataFrame, first: date, notes: p
         where[rows["row"], rows["column"]] = True
     counted, kept = demand, marked[KEEP]
     if len(inherited := of(INHERITED)):
-        counted = counted + _inherited(inherited, demand, first)
+        counted = counted + _inherited(inherited, demand.shape)
     if len(successions := of(SUCCEEDED)):
         remaining = _remaining(successions, demand.shape)
         counted = counted * remaining
@@ -222,66 +160,24 @@ def noted_demand(demand: np.ndarray, series: pd.DataFrame, first: date, notes: p
 def _remaining(successions: pd.DataFrame, shape: tuple[int, ...]) -> np.ndarray:
     """Share of its demand that each series keeps as if its successors had been there all along, (series, weeks).
 
-    It is one from the week in which the last of them has taken over.
+    It is one from the week in which the last of them has taken over. Orders after the first has taken over are already
+    without its share.
     """
-    first = successions.sort_values("column", kind="stable").drop_duplicates(["row", "other_part_id"])
-    taken = np.zeros(shape)
-    for row, begun, share in zip(first["row"], first["column"], first["value"], strict=True):
-        taken[row, : max(begun, 0)] += share
-    return np.clip(1 - taken, MIN_REMAINING, 1.0)
+    taken, coming = np.zeros(shape), np.zeros(shape)
+    for row, begun, share in zip(*(successions[c] for c in ("row", "column", "value")), strict=True):
+        coming[row, : max(begun, 0)] += share
+        taken[row, max(begun, 0) :] += share
+    left = 1 - taken
+    of_left = np.divide(coming, left, out=np.zeros(shape), where=left > 0)
+    return np.asarray(np.clip(1 - of_left, MIN_REMAINING, 1.0))
 
 
-def _inherited(rows: pd.DataFrame, own: np.ndarray, first: date) -> np.ndarray:
-    """Units that each series inherits, (series, weeks), given its own orders."""
-    total = np.zeros(own.shape)
-    begun = np.maximum(weeks_since(first, rows["from_week"]), (own > 0).argmax(axis=1)[rows["row"]])
-    column = rows["column"].to_numpy()
-    inside = (column >= 0) & (column < np.minimum(begun, own.shape[1]))
-    cells = rows["row"].to_numpy()[inside], column[inside]
-    np.add.at(total, cells, rows["quantity"].to_numpy(float)[inside])
+def _inherited(rows: pd.DataFrame, shape: tuple[int, ...]) -> np.ndarray:
+    """Units that each series inherits, (series, weeks)."""
+    total = np.zeros(shape)
+    rows = rows[rows["column"].between(0, shape[1] - 1)]
+    np.add.at(total, (rows["row"].to_numpy(), rows["column"].to_numpy()), rows["quantity"].to_numpy(float))
     return total
-
-
-def known_successors(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return rows of successors planning files with the week in which each became known.
-
-    Where a successor has a successor itself, that one also takes over from the first part.
-
-    Parameters
-    ----------
-    rows
-        part_id, successor_id, region, from_week, share (missing for all) and entered.
-
-    Returns
-    -------
-    DataFrame
-        part_id, successor_id, region (missing for all), from_week, share, known, and whether a row says so itself
-        (`direct`). Shares that reach a part by several successors are added up.
-    """
-    key = ["part_id", "successor_id", "region"]
-    direct = rows.assign(known=known_week(rows["entered"]), share=rows["share"].fillna(1.0))
-    found = step = direct[[*key, "from_week", "share", "known"]].assign(direct=True)
-    while len(step):
-        pairs = step.merge(direct, left_on="successor_id", right_on="part_id", suffixes=("", "_next"))
-        either = pairs["region"].isna() | pairs["region_next"].isna()
-        pairs = pairs[either | (pairs["region"] == pairs["region_next"])]
-        step = pd.DataFrame(
-            {
-                "part_id": pairs["part_id"],
-                "successor_id": pairs["successor_id_next"],
-                "region": pairs["region"].fillna(pairs["region_next"]),
-                "from_week": pairs["from_week_next"],
-                "share": pairs["share"] * pairs["share_next"],
-                "known": np.maximum(pairs["known"], pairs["known_next"]),
-            }
-        )
-        by_key = step.groupby(key, dropna=False, as_index=False)
-        step = by_key.agg({"from_week": "max", "share": "sum", "known": "max"}).assign(direct=False)
-        step["share"] = step["share"].clip(upper=1.0)
-        again = pd.MultiIndex.from_frame(step[key]).isin(pd.MultiIndex.from_frame(found[key]))
-        step = step[~again & (step["part_id"] != step["successor_id"])]
-        found = pd.concat([found, step], ignore_index=True)
-    return found
 
 
 def known_week(entered: pd.Series) -> pd.Series:
@@ -308,4 +204,4 @@ def correction_notes(corrections: pd.DataFrame) -> pd.DataFrame:
     rows = corrections.assign(known=known_week(corrections["entered"])).sort_values("entered", kind="stable")
     rows = rows.drop_duplicates([*SERIES, "week", "known"], keep="last")
     notes = rows.assign(note=rows["action"], quantity=0.0)
-    return notes.reindex(columns=NOTE_COLUMNS).astype({"from_week": "datetime64[ns]"})
+    return notes.reindex(columns=NOTE_COLUMNS).astype({"until": "datetime64[ns]"})

@@ -258,6 +258,27 @@ def _succeeded(table: Table, typed: pd.DataFrame) -> Iterator[tuple[int, str, st
     if table.name == "successors":
         for label in np.flatnonzero(typed["part_id"] == typed["successor_id"]):
             yield int(label), "own_successor", "a part cannot be its own successor: name another part"
+        yield from _shared_out(typed)
+
+
+def _shared_out(typed: pd.DataFrame) -> Iterator[tuple[int, str, str]]:
+    """Find parts whose successors take more than all of its demand, in a region or in all."""
+    rows = typed.assign(share=typed["share"].fillna(1.0), label=np.arange(len(typed)))
+    rows = rows[rows[["part_id", "successor_id"]].notna().all(axis=1)]
+    several = rows[rows["part_id"].duplicated(keep=False)].sort_values(["entered", "label"])
+    for part, of_part in several.groupby("part_id"):
+        for region in [None, *of_part["region"].dropna().unique()]:
+            # A row for the region takes precedence over one for all.
+            counted = of_part[of_part["region"].isna() | (of_part["region"] == region)]
+            narrowest = counted.sort_values("region", na_position="last", kind="stable")
+            taken = narrowest.drop_duplicates("successor_id")["share"].sum()
+            if taken > 1 + 1e-9:
+                reason = (
+                    f"the successors of part {part!r} take {taken:.4g} times its demand: give each a share; together "
+                    "they may be at most 1"
+                )
+                yield int(counted["label"].iloc[-1]), "shares_above_one", reason
+                break
 
 
 def _repeated(table: Table, typed: pd.DataFrame) -> Iterator[tuple[int, str, str]]:

@@ -5,12 +5,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from forecasting_assets.forecasting.planner_notes import (
-    NOTE_COLUMNS,
-    correction_notes,
-    known_successors,
-    succession_notes,
-)
+from forecasting_assets.forecasting.planner_notes import NOTE_COLUMNS, correction_notes
+from forecasting_assets.forecasting.successions import succession_notes
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.pipeline import CORRECTIONS, SUCCESSIONS
@@ -21,7 +17,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _TEXTS = [*SERIES, "part_category", "note", "other_part_id"]
-_DATES = ["week", "known", "from_week"]
+_DATES = ["week", "known", "until"]
 
 
 def read_notes(settings: Settings, lake: Lake, weeks: list[date]) -> pd.DataFrame:
@@ -48,14 +44,14 @@ def read_notes(settings: Settings, lake: Lake, weeks: list[date]) -> pd.DataFram
         return pd.DataFrame(columns=NOTE_COLUMNS)
     folder = PlanningFolder.of(settings)
     corrections, successors = (folder.used_by(weeks[-1], of) for of in (CORRECTIONS, SUCCESSIONS))
-    notes = [correction_notes(corrections)] if len(corrections) else []
+    corrected = correction_notes(corrections)
+    notes = [corrected]
     if len(successors):
-        known = known_successors(successors)
-        named = pd.concat([known["part_id"], known["successor_id"]]).unique()
+        named = pd.concat([successors["part_id"], successors["successor_id"]]).unique()
         columns = [*SERIES, "part_category", "quantity"]
         demand = [rows[rows["part_id"].isin(named)] for rows in lake.batches(WEEKLY_DEMAND, weeks, columns)]
-        notes.append(succession_notes(pd.concat(demand, ignore_index=True), known))
-    return pd.concat(notes, ignore_index=True) if notes else pd.DataFrame(columns=NOTE_COLUMNS)
+        notes.append(succession_notes(pd.concat(demand, ignore_index=True), successors, corrected))
+    return pd.concat([table for table in notes if len(table)] or notes, ignore_index=True)
 
 
 def on_spark(session: "SparkSession", notes: pd.DataFrame) -> "DataFrame":

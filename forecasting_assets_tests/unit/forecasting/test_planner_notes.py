@@ -18,13 +18,12 @@ from forecasting_assets.forecasting.planner_notes import (
     MIN_REMAINING,
     by_knowledge,
     correction_notes,
-    known_successors,
-    succession_notes,
 )
 from forecasting_assets.forecasting.registry import Sarimax, predict
 from forecasting_assets.forecasting.sarimax import SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.forecasting.successions import succession_notes
 from forecasting_assets.forecasting.xgb import Baseline
 from forecasting_assets.tables import SERIES
 from forecasting_assets.weeks import add_weeks
@@ -75,17 +74,15 @@ def corrected(history: pd.DataFrame, weeks: list[int], action: str, entered: dat
 
 
 def succession(share: float | None = None, entered: date = LAST, from_week: int = WEEKS - 3) -> pd.DataFrame:
-    return known_successors(
-        pd.DataFrame(
-            {
-                "part_id": ["P00"],
-                "successor_id": ["P02"],
-                "region": [None],
-                "from_week": [pd.Timestamp(add_weeks(FIRST, from_week))],
-                "share": [np.nan if share is None else share],
-                "entered": [pd.Timestamp(entered)],
-            }
-        )
+    return pd.DataFrame(
+        {
+            "part_id": ["P00"],
+            "successor_id": ["P02"],
+            "region": [None],
+            "from_week": [pd.Timestamp(add_weeks(FIRST, from_week))],
+            "share": [np.nan if share is None else share],
+            "entered": [pd.Timestamp(entered)],
+        }
     )
 
 
@@ -237,92 +234,6 @@ def test_a_successor_is_forecast_at_once_and_its_predecessor_fades(usual):
     others = ~found["part_id"].isin(["P00", "P02"])
     assert len(found) == len(usual)
     np.testing.assert_allclose(found[others]["mean"], forecast(history)[others]["mean"], rtol=0.01)
-
-
-def test_a_successor_of_a_successor_takes_over_from_the_first_part():
-    rows = pd.DataFrame(
-        {
-            "part_id": ["A", "B", "C"],
-            "successor_id": ["B", "C", "A"],
-            "region": [None, "EU", None],
-            "from_week": pd.to_datetime(["2024-01-01", "2024-06-03", "2024-12-02"]),
-            "share": [np.nan, 0.5, np.nan],
-            "entered": pd.to_datetime(["2024-02-01", "2024-05-30", "2024-12-01"]),
-        }
-    )
-    found = known_successors(rows)
-    of_both = found[(found["part_id"] == "A") & (found["successor_id"] == "C")].to_dict("records")
-    assert of_both == [
-        {
-            "part_id": "A",
-            "successor_id": "C",
-            "region": "EU",
-            "from_week": pd.Timestamp("2024-06-03"),
-            "share": 0.5,
-            "known": pd.Timestamp("2024-05-27"),
-            "direct": False,
-        }
-    ]
-    assert (found["part_id"] != found["successor_id"]).all()
-
-
-def successions(*rows):
-    """Build successions of all regions from (part, successor, share, week from which)."""
-    part, successor, share, week = zip(*rows, strict=True)
-    return known_successors(
-        pd.DataFrame(
-            {
-                "part_id": part,
-                "successor_id": successor,
-                "region": None,
-                "from_week": pd.to_datetime([add_weeks(FIRST, w) for w in week]),
-                "share": share,
-                "entered": pd.Timestamp(FIRST),
-            }
-        )
-    )
-
-
-def counted(rows, begun, weeks=20):
-    """Return the demand that counts of parts that are ordered 10 units a week from some week on."""
-    demand = {part: np.where(np.arange(weeks) >= week, 10.0, 0.0) for part, week in begun.items()}
-    history = pd.concat(
-        pd.DataFrame(
-            {
-                "part_id": part,
-                "region": "R",
-                "part_category": "C",
-                "week": pd.to_datetime([add_weeks(FIRST, int(w)) for w in np.flatnonzero(values)]),
-                "quantity": values[values > 0],
-            }
-        )
-        for part, values in demand.items()
-    )
-    noted = pd.concat([history, succession_notes(history, rows)], ignore_index=True)
-    panel = Panel.from_history(noted, FIRST, add_weeks(FIRST, weeks - 1))
-    return dict(zip(panel.series["part_id"], panel.demand, strict=True))
-
-
-def test_a_part_keeps_what_its_direct_successors_leave():
-    """B takes half of A and hands it on to C: A keeps the other half, and C has half of A's past."""
-    found = counted(successions(("A", "B", 0.5, 5), ("B", "C", 1.0, 12)), {"A": 0, "B": 5, "C": 12})
-    assert found["A"][:5].tolist() == [5.0] * 5
-    assert found["A"][5:].tolist() == [10.0] * 15
-    assert found["C"][:5].tolist() == [5.0] * 5
-
-
-def test_shares_that_come_by_two_ways_are_added_up():
-    rows = successions(("A", "B", 0.5, 5), ("A", "C", 0.5, 5), ("B", "D", 1.0, 12), ("C", "D", 1.0, 12))
-    of_all = rows[(rows["part_id"] == "A") & (rows["successor_id"] == "D")]
-    assert of_all["share"].tolist() == [1.0]
-    assert of_all["direct"].tolist() == [False]
-
-
-def test_each_successor_takes_its_share_from_the_week_in_which_it_begins():
-    found = counted(successions(("A", "B", 0.25, 5), ("A", "C", 0.25, 12)), {"A": 0, "B": 5, "C": 12})
-    assert found["A"][:5].tolist() == [5.0] * 5
-    assert found["A"][5:12].tolist() == [7.5] * 7
-    assert found["A"][12:].tolist() == [10.0] * 8
 
 
 def test_origins_are_told_apart_by_notes_of_other_parts_too():

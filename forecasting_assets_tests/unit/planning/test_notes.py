@@ -64,6 +64,27 @@ def test_a_part_and_its_successor_are_written_once(tmp_path):
     assert [(p.kind, p.row) for p in error.value.problems] == [("repeated_key", 3)]
 
 
+@pytest.mark.parametrize(
+    ("rows", "taken"),
+    [
+        ("P1,P4,,2026-11-02,,2026-10-04\n", "2"),
+        ("P1,P4,EU,2026-11-02,0.25,2026-10-04\n", "1.25"),
+        ("P1,P2,EU,2026-10-05,0.7,2026-09-27\nP1,P4,,2026-11-02,0.5,2026-10-04\n", "1.5"),
+    ],
+)
+def test_successors_may_not_take_more_than_all_of_the_demand(tmp_path, rows, taken):
+    later = add_weeks(WEEK, 60)
+    with pytest.raises(PlanningFileError, match=f"part 'P1' take {taken} times its demand") as error:
+        read(tmp_path, "successors", SUCCESSOR + rows, later)
+    assert [p.kind for p in error.value.problems] == ["shares_above_one"]
+    assert len(read(tmp_path, "successors", SUCCESSOR + rows)) == 1 + rows.count("2026-09-27")
+
+
+def test_shares_of_a_region_take_the_place_of_those_for_all(tmp_path):
+    rows = "P1,P2,EU,2026-10-05,0.4,2026-09-27\nP1,P4,EU,2026-10-05,0.6,2026-09-27\nP5,P2,,2026-10-05,,2026-09-27\n"
+    assert len(read(tmp_path, "successors", SUCCESSOR + rows)) == 4
+
+
 def test_names_that_nobody_orders_are_found_but_a_successor_may_wait_for_its_first_order():
     corrections = pd.DataFrame({"part_id": ["P1", "P1"], "region": ["EU", "US"]})
     successors = pd.DataFrame({"part_id": ["P3", "P9"], "successor_id": ["P4", "P4"]})

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from forecasting_assets.features.window import ACTIVE_WEEKS
-from forecasting_assets.forecasting.cleaning import without_outliers
+from forecasting_assets.forecasting.cleaning import outliers
 from forecasting_assets.forecasting.panel import Panel, recent_sum
 from forecasting_assets.tables import MARKET
 
@@ -57,12 +57,13 @@ class YoungLevels:
         known = np.flatnonzero((begun >= begun.min() + LIKE_WEEKS) & (begun + 2 * YOUNG_WEEKS <= last + 1))
         if len(known) < MIN_SERIES:
             return None
-        demand = without_outliers(panel.demand, last, panel.corrections)
+        counted = ~outliers(panel.demand, last, panel.corrections)
+        demand = np.where(counted, panel.demand, 0.0)
         loss, like_means = np.zeros(len(WORTH)), _like_means(panel, demand)
         for age in range(1, YOUNG_WEEKS + 1):
             column = begun[known] + age - 1
-            own = _window_mean(demand, known, begun[known], column)
-            actual = _window_mean(demand, known, column + 1, column + YOUNG_WEEKS)
+            own = _window_mean(demand, counted, known, begun[known], column)
+            actual = _window_mean(demand, counted, known, column + 1, column + YOUNG_WEEKS)
             like = like_means[known, column]
             compared = like > 0
             for i, worth in enumerate(WORTH):
@@ -79,8 +80,8 @@ class YoungLevels:
         """
         week = np.arange(panel.demand.shape[1])
         age = week - panel.first_order[:, None] + 1
-        demand = without_outliers(panel.demand, fitted_at, panel.corrections)
-        own = np.cumsum(demand, axis=1) / np.maximum(age, 1)
+        counted = panel.begun & ~outliers(panel.demand, fitted_at, panel.corrections)
+        own = np.where(counted, panel.demand, 0.0).cumsum(axis=1) / np.maximum(counted.cumsum(axis=1), 1)
         names = zip(panel.series["part_category"], panel.series["region"], strict=True)
         like = np.array([self.levels.get(c, {}).get(r, np.nan) for c, r in names])[:, None]
         weight = like_weight(age, self.worth)
@@ -106,12 +107,17 @@ def like_weight(age: np.ndarray, worth: float) -> np.ndarray:
     return weight
 
 
-def _window_mean(demand: np.ndarray, series: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Mean demand of some series from their columns `first` to `last`, (series,)."""
-    total = np.cumsum(np.pad(demand[series], ((0, 0), (1, 0))), axis=1)
+def _window_mean(
+    demand: np.ndarray, counted: np.ndarray, series: np.ndarray, first: np.ndarray, last: np.ndarray
+) -> np.ndarray:
+    """Mean demand of some series in the `counted` weeks of their columns `first` to `last`, (series,)."""
     rows = np.arange(len(series))
-    mean: np.ndarray = (total[rows, last + 1] - total[rows, first]) / (last + 1 - first)
-    return mean
+
+    def window_sum(of: np.ndarray) -> np.ndarray:
+        total = np.cumsum(np.pad(of[series], ((0, 0), (1, 0))), axis=1)
+        return np.asarray(total[rows, last + 1] - total[rows, first])
+
+    return np.asarray(window_sum(demand) / np.maximum(window_sum(counted), 1))
 
 
 def _like_means(panel: Panel, demand: np.ndarray) -> np.ndarray:

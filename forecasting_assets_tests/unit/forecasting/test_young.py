@@ -1,5 +1,7 @@
 """Series that have just begun: what they borrow from like series, and that it helps where it is used."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting_assets.forecasting import sarimax
+from forecasting_assets.forecasting.cleaning import Corrections
 from forecasting_assets.forecasting.model import ModelContext
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.forecasting.season import GroupTotals
@@ -76,6 +79,17 @@ def test_the_level_moves_from_that_of_like_series_to_its_own():
     levels = YoungLevels(2.0, {"C": {"EU": 30.0}})
     np.testing.assert_array_equal(levels.factors(shorter, BEGUN), factors[:, : BEGUN + 1])
     assert (YoungLevels(2.0, {"D": {"EU": 30.0}}).factors(panel, WEEKS - 1) == 1).all()
+
+
+def test_excluded_weeks_of_a_young_series_do_not_count():
+    panel = panel_of(history_of(0.3))
+    demand, excluded = panel.demand.copy(), np.zeros(panel.demand.shape, dtype=bool)
+    demand[0], demand[0, BEGUN - 3 : BEGUN + 1] = 0.0, [30.0, 0.0, 0.0, 30.0]
+    excluded[0, BEGUN - 2 : BEGUN] = True
+    corrections = Corrections(excluded, np.zeros_like(excluded))
+    levels = YoungLevels(2.0, {"C": {"EU": 30.0}})
+    factors = levels.factors(replace(panel, demand=demand, corrections=corrections), WEEKS - 1)
+    np.testing.assert_allclose(factors[0, BEGUN - 3 : BEGUN + 1], 1.0)
 
 
 def test_an_absurd_quantity_changes_no_level_that_others_borrow():

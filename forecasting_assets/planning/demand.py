@@ -56,7 +56,7 @@ def plan_demand(sources: DemandSources, origin: date, horizon: int) -> PlannedDe
     """Join forecast, overrides, order book and promises to the demand to plan for.
 
     The quantity of a row is what planners say, or else the forecast, but at least what is booked; units held for
-    promises are added. Quantiles are scaled with the quantity, and are never below what is booked and held.
+    promises are added. Quantiles move with it (`_moved`), and are never below what is booked and held.
 
     Parameters
     ----------
@@ -86,9 +86,12 @@ def plan_demand(sources: DemandSources, origin: date, horizon: int) -> PlannedDe
     promised = _units(index, held, origin, shape)
     known = Series(series[_KEYS], series["has_forecast"].to_numpy())
     overridden = apply_overrides(statistical, known, sources.overrides, origin)
-    quantity = np.where(np.isnan(overridden.values), statistical, overridden.values)
-    quantity = np.maximum(quantity, booked) + promised
-    quantiles = _scaled(forecast[..., 1:], statistical, quantity, booked + promised)
+    said = np.where(np.isnan(overridden.values), statistical, overridden.values)
+    quantity = np.maximum(said, booked) + promised
+    # The last row is that of position -1, which stands for no override.
+    in_units = np.append(sources.overrides["quantity"].notna(), False)[overridden.winner]
+    quantiles = _moved(forecast[..., 1:], statistical, said, in_units)
+    quantiles = np.maximum(quantiles, booked[..., None]) + promised[..., None]
     weeks = pd.DatetimeIndex(weeks_between(add_weeks(origin, 1), add_weeks(origin, horizon)))
     repeated = series.iloc[np.repeat(np.arange(len(series)), horizon)]
     words = _words(sources.overrides, overridden.winner.ravel())
@@ -156,15 +159,20 @@ def _units(index: pd.MultiIndex, rows: pd.DataFrame, origin: date, shape: tuple[
     return units
 
 
-def _scaled(
-    quantiles: np.ndarray, statistical: np.ndarray, quantity: np.ndarray, certain: np.ndarray
+def _moved(
+    quantiles: np.ndarray, statistical: np.ndarray, said: np.ndarray, in_units: np.ndarray
 ) -> np.ndarray:
-    """Scale quantiles (series, horizon, QUANTILES) with the quantity, which is at least `certain`."""
-    ratio = np.divide(quantity, statistical, out=np.ones_like(quantity), where=statistical > 0)
-    scaled = quantiles * ratio[..., None]
-    without_forecast = (statistical <= 0) & (quantity > 0)
-    scaled[without_forecast] = quantity[without_forecast, None]
-    return np.asarray(np.maximum(scaled, certain[..., None]))
+    """Move quantiles (series, horizon, QUANTILES) with the mean, from `statistical` to what planners have `said`.
+
+    They are scaled, except where planners have added units: these are taken to be certain. Scaled to a single large
+    order, the forecast of a part that is hardly ever ordered would be that of a lottery.
+    """
+    ratio = np.divide(said, statistical, out=np.ones_like(said), where=statistical > 0)
+    added = np.where(in_units, np.maximum(said - statistical, 0.0), 0.0)
+    moved: np.ndarray = np.where(
+        (added > 0)[..., None], quantiles + added[..., None], quantiles * ratio[..., None]
+    )
+    return moved
 
 
 def _override_use(

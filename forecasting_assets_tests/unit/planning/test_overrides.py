@@ -85,6 +85,27 @@ def test_a_quantity_is_spread_in_proportion_and_evenly_where_nothing_is_forecast
     assert rows.loc["P1/US"].tolist() == [9, 9, 9]
 
 
+def test_units_that_planners_or_promises_add_are_certain_and_factors_scale():
+    promises = pd.DataFrame(columns=PROMISES.names)
+    promises.loc[0, ["part_id", "part_category", "region", "due_week", "quantity", "expires"]] = [
+        *("P2", "CNC", "EU"),
+        *(week(1), 100.0, week(9)),
+    ]
+    promises = promises.astype({"due_week": "datetime64[ns]", "expires": "datetime64[ns]", "quantity": float})
+    overrides = [
+        override(part_id="P1", region="EU", quantity=400.0),
+        override(part_id="P1", region="US", quantity=0.5),
+        override(part_id="P3", factor=3.0),
+    ]
+    rows = planned(ONES, overrides, promises=promises).plan
+    rows = rows[rows["due_week"] == week(1)].set_index(["part_id", "region"])[["quantity", *QUANTILES]]
+    usual = np.array([1.0, *(2 * level for level in QUANTILES.values())])
+    assert rows.loc["P1", "EU"].to_numpy() == pytest.approx(399 + usual)
+    assert rows.loc["P1", "US"].to_numpy() == pytest.approx(0.5 * usual)
+    assert rows.loc["P3", "US"].to_numpy() == pytest.approx(3 * usual)
+    assert rows.loc["P2", "EU"].to_numpy() == pytest.approx(100 + usual)
+
+
 def test_the_newest_override_replaces_its_rows_of_an_older_one_which_keeps_its_other_shares():
     total = override(quantity=40.0, entered=pd.Timestamp(W) - timedelta(days=9), author="Ann", reason="fair")
     part = override(part_id="P2", factor=3.0, week_to=week(1), author="Bo")

@@ -15,11 +15,9 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.forecasting.panel import Panel, week_numbers
+from forecasting_assets.planning.covariates import TRACKED_WEEKS
 from forecasting_assets.tables import SERIES, is_price
 
-#: A covariate known for any of these last weeks must also be known for the target week, or that week is forecast
-#: without covariates.
-TRACKED_WEEKS = 8
 #: Weeks up to the origin that make the usual value of a covariate, and those that make its highest price.
 USUAL_WEEKS, HIGHEST_WEEKS = 8, 26
 _CELL = ["series", "week", "lead", "covariate", "value"]

@@ -1,14 +1,17 @@
 """Checks of the demand plan: complete, possible, never below what is booked, and with overrides that do something."""
 
 from collections.abc import Sequence
+from datetime import date
 
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.features.window import ACTIVE_WEEKS
 from forecasting_assets.findings import Finding
 from forecasting_assets.planning.files import describe_unrecognised
 from forecasting_assets.tables import DEMAND_PLAN, QUANTILES, SERIES
 from forecasting_assets.tables.contract import check_contract
+from forecasting_assets.weeks import add_weeks
 from forecasting_assets.wording import count, listed
 
 #: Overrides that a description names.
@@ -50,7 +53,9 @@ def check_overrides(use: pd.DataFrame) -> Finding:
     return Finding(not problems, listed(problems, _MOST_NAMED, "; ") or described, metadata)
 
 
-def check_notes(corrections: pd.DataFrame, successors: pd.DataFrame, active: pd.DataFrame) -> Finding:
+def check_notes(
+    corrections: pd.DataFrame, successors: pd.DataFrame, active: pd.DataFrame, week: date
+) -> Finding:
     """Check that corrections and successors name series that are ordered; others change nothing.
 
     Parameters
@@ -59,16 +64,21 @@ def check_notes(corrections: pd.DataFrame, successors: pd.DataFrame, active: pd.
         Rows of demand_corrections and successors planning files that are known.
     active
         part_id and region of the active series.
+    week
+        The week that has closed.
 
     Returns
     -------
     Finding
-        A successor that is not ordered yet is no fault: it takes over with its first order.
+        A successor that is not ordered yet is no fault: it takes over with its first order. Nor is a part that is no
+        longer ordered if its successor is, or if its correction was entered more than ACTIVE_WEEKS weeks ago.
     """
     series = pd.MultiIndex.from_frame(active[SERIES])
-    named = corrections[SERIES].drop_duplicates().sort_values(SERIES)
+    recent = corrections[corrections["entered"] > pd.Timestamp(add_weeks(week, -ACTIVE_WEEKS))]
+    named = recent[SERIES].drop_duplicates().sort_values(SERIES)
     unknown = named[~pd.MultiIndex.from_frame(named).isin(series)]
-    parts = sorted(set(successors["part_id"]) - set(active["part_id"]))
+    succeeded = successors["successor_id"].isin(active["part_id"])
+    parts = sorted(set(successors.loc[~succeeded, "part_id"]) - set(active["part_id"]))
     problems = [f"part {row.part_id!r} in region {row.region!r}" for row in unknown.itertuples()]
     problems += [f"part {part!r}" for part in parts]
     waiting = len(set(successors["successor_id"]) - set(active["part_id"]))

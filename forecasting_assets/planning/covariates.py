@@ -15,6 +15,9 @@ from forecasting_assets.weeks import add_weeks
 from forecasting_assets.wording import count, listed
 
 _CELL = [*SERIES, "target_week", "covariate"]
+#: A covariate known of any of these last weeks must also be known of the target week, or that week is forecast without
+#: covariates.
+TRACKED_WEEKS = 8
 #: Covariates or parts that a description names.
 _MOST_NAMED = 10
 
@@ -124,17 +127,20 @@ def check_plan_complete(known: pd.DataFrame, week: date, horizon: int) -> Findin
     Returns
     -------
     Finding
-        Failed if a covariate that is known of `week`, for a part and a region or for all, is missing in a later week.
+        Failed if a covariate that is known of any of the last TRACKED_WEEKS weeks, for a part and a region or for all,
+        is missing in a later week, for these and for all.
     """
-    # Rows for all parts or regions are compared with each other, as those of one part are.
     known = known.fillna(dict.fromkeys(SERIES, ""))
-    current = known[known["target_week"] == pd.Timestamp(week)]
-    coming = known[known["target_week"] > pd.Timestamp(week)]
+    age = (pd.Timestamp(week) - known["target_week"]).dt.days // 7
     key = [*SERIES, "covariate"]
-    weeks = coming.drop_duplicates(_CELL)[key].value_counts().rename("weeks").reset_index()
-    scopes = current[key].drop_duplicates().merge(weeks, on=key, how="left")
-    short = scopes[scopes["weeks"].fillna(0) < horizon]
-    missing = int((horizon - short["weeks"].fillna(0)).sum())
+    current = known.loc[age.between(0, TRACKED_WEEKS - 1), key].drop_duplicates(ignore_index=True)
+    coming = known.loc[age.between(-horizon, -1), _CELL]
+    # What is known of all parts or regions is known of each.
+    scopes = [current.assign(**dict.fromkeys(all_of, "")) for all_of in ([], SERIES[:1], SERIES[1:], SERIES)]
+    found = [scope.reset_index(names="row").merge(coming, on=key)[["row", "target_week"]] for scope in scopes]
+    weeks = pd.concat(found).drop_duplicates().groupby("row").size().reindex(current.index, fill_value=0)
+    short = current[weeks < horizon]
+    missing = int((horizon - weeks).sum())
     names = listed(sorted(short["covariate"].unique()), _MOST_NAMED)
     fault = (
         f"{names}: {count(missing, 'value')} of the next {count(horizon, 'week')} missing for "

@@ -142,8 +142,11 @@ def work_template(started: pd.DataFrame, week: date) -> pd.DataFrame:
     )
 
 
-def covariates_template(demand: pd.DataFrame) -> pd.DataFrame:
-    """Return a template of known covariates with a row for each part, region and due week of DEMAND_PLAN."""
+def covariates_template(demand: pd.DataFrame, week: date) -> pd.DataFrame:
+    """Return a template of known covariates with a row for each part, region and due week of DEMAND_PLAN.
+
+    It has the latest price of each part and region. `week` is as for `overrides_template`.
+    """
     rows = demand.sort_values(["part_id", "region", "due_week"], ignore_index=True)
     return pd.DataFrame(
         {
@@ -152,7 +155,7 @@ def covariates_template(demand: pd.DataFrame) -> pd.DataFrame:
             "week": rows["due_week"],
             "unit_price": rows["unit_price"].round(4),
             "promotion": None,
-            "published": None,
+            "published": _last_day(week),
         }
     )
 

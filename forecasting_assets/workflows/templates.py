@@ -60,7 +60,7 @@ def read_template(settings: Settings, lake: Lake, kind: str, week: date) -> pd.D
         return overrides_template(demand, week)
     if kind == "stock":
         return stock_template(demand, lake.read_pandas(SUPPLY_POSITION, [week]), week)
-    return covariates_template(demand)
+    return covariates_template(demand, week)
 
 
 def _started(lake: Lake, week: date) -> pd.DataFrame:

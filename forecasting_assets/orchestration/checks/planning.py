@@ -40,7 +40,12 @@ from forecasting_assets.planning.checks import (
     check_overrides,
     check_planning_files,
 )
-from forecasting_assets.planning.covariates import check_covariates, check_names_known, check_plan_complete
+from forecasting_assets.planning.covariates import (
+    TRACKED_WEEKS,
+    check_covariates,
+    check_names_known,
+    check_plan_complete,
+)
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     ALLOCATION_PLAN,
@@ -67,7 +72,7 @@ def covariate_findings(settings: Settings, lake: Lake, week: date) -> dict[str, 
     horizon = settings.calendar.horizon_weeks
     rows = lake.read_pandas(KNOWN_COVARIATES, [week]).drop(columns="week")
     active = lake.read_pandas(feature_columns(horizon), [week], SERIES)
-    since = max(add_weeks(week, -horizon), settings.calendar.first_week)
+    since = max(add_weeks(week, -horizon - TRACKED_WEEKS), settings.calendar.first_week)
     known = lake.read_pandas(KNOWN_COVARIATES, weeks_between(since, week), missing_ok=True)
     return {
         "contract": check_covariates(rows, week, horizon),
@@ -83,7 +88,7 @@ def demand_plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str
     return {
         "contract": check_demand_plan(lake.read_pandas(DEMAND_PLAN, [week])),
         "overrides_used": check_overrides(lake.read_pandas(OVERRIDE_USE, [week])),
-        "notes_known": check_notes(corrections, successors, lake.read_pandas(features, [week], SERIES)),
+        "notes_known": check_notes(corrections, successors, lake.read_pandas(features, [week], SERIES), week),
         "planning_files_recognised": check_planning_files(folder.unrecognised()),
     }
 

@@ -8,6 +8,7 @@ import pytest
 from forecasting_assets.graph import PlanningInput
 from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.planning.covariates import (
+    TRACKED_WEEKS,
     check_covariates,
     check_names_known,
     check_plan_complete,
@@ -115,6 +116,16 @@ def test_a_plan_that_ends_early_is_found():
     assert not finding.passed
     assert finding.metadata["values_missing"] == 1
     assert finding.description.startswith("fair: 1 value ")
+
+
+def test_rows_for_all_parts_go_on_from_those_of_a_part_and_a_plan_that_has_ended_is_found():
+    of_part = [("P1", "EU", ahead, "promotion") for ahead in (-2, 0, 1)]
+    for_all = [(None, None, ahead, "promotion") for ahead in (2, 3)]
+    assert check_plan_complete(known(*of_part, *for_all), WEEK, HORIZON).passed
+    assert check_plan_complete(known(*of_part[:1], *for_all), WEEK, HORIZON).metadata["values_missing"] == 1
+    ended = known(("P1", "EU", 1 - TRACKED_WEEKS, "promotion"))
+    assert check_plan_complete(ended, WEEK, HORIZON).metadata["values_missing"] == HORIZON
+    assert check_plan_complete(known(("P1", "EU", -TRACKED_WEEKS, "promotion")), WEEK, HORIZON).passed
 
 
 def test_values_outside_the_weeks_ahead_and_unknown_names_are_found():

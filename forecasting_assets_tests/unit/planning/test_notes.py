@@ -86,15 +86,18 @@ def test_shares_of_a_region_take_the_place_of_those_for_all(tmp_path):
 
 
 def test_names_that_nobody_orders_are_found_but_a_successor_may_wait_for_its_first_order():
-    corrections = pd.DataFrame({"part_id": ["P1", "P1"], "region": ["EU", "US"]})
-    successors = pd.DataFrame({"part_id": ["P3", "P9"], "successor_id": ["P4", "P4"]})
-    found = check_notes(corrections, successors, ACTIVE)
+    entered = pd.Timestamp(WEEK)
+    corrections = pd.DataFrame({"part_id": ["P1", "P1"], "region": ["EU", "US"], "entered": entered})
+    successors = pd.DataFrame({"part_id": ["P3", "P9", "P8"], "successor_id": ["P4", "P4", "P3"]})
+    found = check_notes(corrections, successors, ACTIVE, WEEK)
     assert not found.passed
     assert found.metadata["unknown_series"] == 2
     assert found.metadata["successors_not_ordered_yet"] == 1
     assert "'P1' in region 'US'" in found.description
     assert "part 'P9'" in found.description
-    assert check_notes(corrections[:1], successors[:1], ACTIVE).passed
+    assert check_notes(corrections[:1], successors[:1], ACTIVE, WEEK).passed
+    # What has ended since is no mistake.
+    assert check_notes(corrections, successors[2:], ACTIVE, add_weeks(WEEK, 60)).passed
 
 
 def test_the_templates_list_what_is_left_out_and_what_may_have_ended(tmp_path):

@@ -211,8 +211,8 @@ class Season:
         Coefficients of COMPONENTS for frequent and for sparse series, (2, COMPONENTS).
     fitted_at
         Column that they were fitted at.
-    sparse, sparse_category
-        Whether each series, and its category, is rarely ordered, (series,).
+    sparse_category
+        Whether the category of each series is rarely ordered, (series,).
     holidays
         Effects of public holidays; None if there is none.
     weights
@@ -223,7 +223,6 @@ class Season:
     own: np.ndarray
     coefficients: np.ndarray
     fitted_at: int
-    sparse: np.ndarray
     sparse_category: np.ndarray
     holidays: Holidays | None = None
     weights: SeasonWeights | None = None
@@ -240,15 +239,10 @@ class Season:
         return replace(self, past=past, own=self.own - self.holidays.in_own)
 
 
-def is_sparse(demand: np.ndarray, fitted_at: int, left_out: np.ndarray | None = None) -> np.ndarray:
-    """Return whether each row of `demand` has too few orders up to the column `fitted_at` to show a season.
-
-    Weeks that are `left_out` (rows, weeks) do not count.
-    """
+def is_sparse(demand: np.ndarray, fitted_at: int) -> np.ndarray:
+    """Return whether each row of `demand` has too few orders up to the column `fitted_at` to show a season."""
     ordered = demand > 0
     weeks = np.maximum(fitted_at + 1 - ordered.argmax(axis=1), 1)
-    if left_out is not None:
-        weeks -= left_out[:, : fitted_at + 1].sum(axis=1)
     return np.asarray(weeks > ADI_LIMIT * ordered[:, : fitted_at + 1].sum(axis=1))
 
 
@@ -352,7 +346,7 @@ def _seasons(panel: Panel, season: Season) -> tuple[list[np.ndarray], list[np.nd
 
     Each is (series, weeks + horizon). The first three are without these holidays; none still has `first_peaks`.
     """
-    coefficients = season.coefficients[season.sparse.astype(int)]
+    coefficients = season.coefficients[is_sparse(panel.demand, season.fitted_at).astype(int)]
     of_parts, part = panel.part_totals()
     sparse = season.sparse_category, is_sparse(of_parts, season.fitted_at)[part]
 

@@ -296,9 +296,8 @@ def _season(
     """
     categories, regions = (totals.groups(level, panel, fitted_at) for level in ("part_category", "region"))
     past, deviation = season_components(usual, categories, regions, fitted_at, horizon)
-    sparse = is_sparse(panel.demand, fitted_at, panel.left_out(fitted_at))
     if coefficients is None:
-        n_weeks = panel.demand.shape[1]
+        n_weeks, sparse = panel.demand.shape[1], is_sparse(panel.demand, fitted_at)
         coefficients = np.stack(
             [fit_season(past[:, sparse == c, :n_weeks], deviation[sparse == c]) for c in (False, True)]
         )
@@ -312,7 +311,6 @@ def _season(
         own=own_season(deviation, horizon),
         coefficients=coefficients,
         fitted_at=fitted_at,
-        sparse=sparse,
         sparse_category=is_sparse(categories.demand, fitted_at)[categories.code],
         holidays=effects,
         weights=weights,

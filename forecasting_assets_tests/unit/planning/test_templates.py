@@ -8,12 +8,14 @@ import pytest
 from forecasting_assets.graph import PlanningInput
 from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.planning.templates import (
+    covariates_template,
     locks_template,
     overrides_template,
     stock_template,
     work_template,
 )
 from forecasting_assets.tables.table_files import file_content
+from forecasting_assets.weeks import add_weeks
 
 WEEK = date(2026, 11, 16)
 DUE = pd.Timestamp(2026, 11, 23)
@@ -73,6 +75,15 @@ def test_only_the_rows_that_are_filled_in_say_something(tmp_path, kind, file_for
         assert found[column].tolist() == ([] if position < 0 else [9.0])
         if position >= 0:
             assert found["part_id"].tolist() == [rows["part_id"][position]]
+
+
+def test_the_plan_of_a_template_of_covariates_is_not_older_than_the_week(tmp_path):
+    rows = covariates_template(DEMAND.assign(unit_price=9.5), WEEK)
+    (tmp_path / "known_covariates.csv").write_bytes(file_content(rows, "csv"))
+    of = PlanningInput("known_covariates", ahead=8, since=date(2024, 1, 1))
+    folder = PlanningFolder(str(tmp_path))
+    assert len(folder.used_by(WEEK, of)) == len(DEMAND)
+    assert not len(folder.used_by(add_weeks(WEEK, -1), of))
 
 
 def test_what_is_expected_is_beside_the_empty_cells():

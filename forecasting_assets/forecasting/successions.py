@@ -12,8 +12,6 @@ from itertools import pairwise, product
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from forecasting_assets.forecasting.planner_notes import INHERITED, NOTE_COLUMNS, SUCCEEDED, known_week
 from forecasting_assets.tables import SERIES
@@ -59,6 +57,9 @@ def succession_notes(
 
 def _connected(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Yield the rows of parts that have to do with each other."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     code, parts = pd.factorize(np.concatenate([rows["part_id"], rows["successor_id"]]))
     old, new = np.split(code, 2)
     graph = coo_array((np.ones(len(rows)), (old, new)), (len(parts), len(parts)))

@@ -49,7 +49,8 @@ def orders_of(demand: Mapping[str, list[float] | np.ndarray]) -> pd.DataFrame:
 
 def panel_of(orders: pd.DataFrame, notes: pd.DataFrame, last: int = WEEKS - 1) -> Panel:
     known = orders[orders["week"] <= week(last)]
-    return Panel.from_history(pd.concat([known, notes], ignore_index=True), FIRST, add_weeks(FIRST, last))
+    history = pd.concat([known, notes], ignore_index=True) if len(notes) else known
+    return Panel.from_history(history, FIRST, add_weeks(FIRST, last))
 
 
 def counted(demand: Mapping[str, list[float] | np.ndarray], rows: pd.DataFrame) -> dict[str, list[float]]:

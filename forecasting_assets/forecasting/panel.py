@@ -10,7 +10,7 @@ import pandas as pd
 from forecasting_assets.errors import PicklableError
 from forecasting_assets.features.demand_patterns import pattern_codes
 from forecasting_assets.features.window import ACTIVE_WEEKS
-from forecasting_assets.forecasting.cleaning import Corrections, interruptions
+from forecasting_assets.forecasting.cleaning import Corrections
 from forecasting_assets.forecasting.planner_notes import noted_demand, split_notes
 from forecasting_assets.tables import SERIES
 from forecasting_assets.weeks import are_weeks, weeks_apart, weeks_between, weeks_since
@@ -160,23 +160,13 @@ class Panel:
         """Return whether each series has an order in the ACTIVE_WEEKS weeks that end with `column`."""
         return np.asarray(self.active_weeks[:, column])
 
-    def left_out(self, known: int) -> np.ndarray:
-        """Whether a week without orders says nothing of demand, as known at the end of the column `known`.
-
-        It is excluded by planners, or one of an interruption that has ended: (series, weeks).
-        """
-        paused = interruptions(self.demand, known, self.corrections)
-        if self.corrections is not None:
-            paused |= self.corrections.excluded & (self.demand <= 0)
-        return np.asarray(paused & self.begun)
-
-    def patterns(self, known: int) -> np.ndarray:
-        """Classify the series by demand pattern at the end of each week, without the weeks `left_out`.
+    def patterns(self, left_out: np.ndarray) -> np.ndarray:
+        """Classify the series by demand pattern at the end of each week.
 
         Parameters
         ----------
-        known
-            As for `left_out`.
+        left_out
+            Whether a week without orders says nothing of demand and does not count, (series, weeks).
 
         Returns
         -------
@@ -184,7 +174,7 @@ class Panel:
             (series, weeks): codes of `demand_patterns.PATTERNS`, from the ACTIVE_WEEKS weeks that end with each.
         """
         age = np.arange(self.demand.shape[1]) + 1 - self.first_order[:, None]
-        counts = self.begun & ~self.left_out(known), self.demand > 0, self.demand, self.demand**2
+        counts = self.begun & ~left_out, self.demand > 0, self.demand, self.demand**2
         weeks, orders, units, squares = (recent_sum(of.astype(float), ACTIVE_WEEKS) for of in counts)
         orders = np.maximum(orders, 1.0)
         mean = np.maximum(units / orders, 1e-12)

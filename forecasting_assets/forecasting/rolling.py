@@ -278,7 +278,7 @@ def forecast_every_week(
     highest = to_log_scale(
         MAX_GROWTH * np.maximum.accumulate(np.where(outlier, 0.0, panel.demand), axis=1), scale
     )
-    pattern = panel.patterns(season.fitted_at)
+    pattern = panel.patterns(np.isnan(endog) & (panel.demand <= 0))
     return RollingForecasts(
         endog, scale, pattern, highest, ahead, location, error, weights, regressors=regressors
     )

@@ -86,7 +86,7 @@ def test_patterns_are_the_segments_of_the_feature_table():
         table = pd.concat([table, pd.DataFrame({**more, "quantity": quantity[quantity > 0]})])
     panel = Panel.from_history(table, FIRST, add_weeks(FIRST, 109))
     columns = np.arange(0, 110, 3)
-    found = panel.patterns(109)[:, columns]
+    found = panel.patterns(np.zeros(panel.demand.shape, dtype=bool))[:, columns]
     segment = features(table).set_index(["part_id", "region", "week"])["segment"]
     assert set(segment) == set(PATTERNS)
     for i, column in enumerate(columns.tolist()):
@@ -101,7 +101,8 @@ def test_patterns_do_not_depend_on_later_weeks():
     later = np.arange(90) >= 60
     begun = panel.rows(np.flatnonzero(panel.first_order < 60))
     poisoned = Panel(begun.series, FIRST, np.where(later, 1e6, begun.demand))
-    found, expected = poisoned.patterns(59), begun.patterns(59)
+    all_count = np.zeros(begun.demand.shape, dtype=bool)
+    found, expected = poisoned.patterns(all_count), begun.patterns(all_count)
     assert np.array_equal(found[:, :60], expected[:, :60])
     assert not np.array_equal(found[:, 70], expected[:, 70])
 

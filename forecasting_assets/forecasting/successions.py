@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.forecasting.planner_notes import INHERITED, NOTE_COLUMNS, SUCCEEDED, known_week
+from forecasting_assets.planning.rows import narrowest_first
 from forecasting_assets.tables import SERIES
 
 _WEEK = pd.Timedelta(weeks=1)
@@ -48,7 +49,7 @@ def succession_notes(
         orders = demand.loc[demand["part_id"].isin([*links["part_id"], *links["successor_id"]]), _COLUMNS]
         for region, of_region in orders.groupby("region", sort=False):
             corrected = None if corrections is None else corrections[corrections["region"] == region]
-            about = links[links["region"].isna() | (links["region"] == region)]
+            about = narrowest_first(links, str(region))
             tables += [notes.assign(region=region) for notes in _versions(of_region, about, corrected)]
     tables = [table for table in tables if len(table)]
     notes = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=NOTE_COLUMNS)
@@ -71,14 +72,15 @@ def _connected(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
 def _versions(
     orders: pd.DataFrame, rows: pd.DataFrame, corrections: pd.DataFrame | None
 ) -> Iterator[pd.DataFrame]:
-    """Yield the notes of parts of one region that have to do with each other, as known from some weeks on."""
+    """Yield the notes of parts of one region that have to do with each other, as known from some weeks on.
+
+    Of `rows` about the same part and successor, the first that is known counts.
+    """
     first = orders.groupby("part_id")["week"].min()
     between = first[first.index.isin(rows["part_id"]) & first.index.isin(rows["successor_id"])]
     dates = np.unique(np.concatenate([rows["known"], between[between > rows["known"].min()]]))
     for since, until in pairwise([*dates, np.datetime64("NaT", "ns")]):
-        # A row for the region takes precedence over one for all.
-        links = rows[rows["known"] <= since].sort_values("region", na_position="last", kind="stable")
-        links = links.drop_duplicates(["part_id", "successor_id"])
+        links = rows[rows["known"] <= since].drop_duplicates(["part_id", "successor_id"])
         known = _Successions.of(links, first, set(between.index[between > since]))
         notes = [known.inherited(orders), known.succeeded(orders)]
         if corrections is not None:

@@ -261,23 +261,30 @@ def _succeeded(table: Table, typed: pd.DataFrame) -> Iterator[tuple[int, str, st
         yield from _shared_out(typed)
 
 
+def narrowest_first(successors: pd.DataFrame, region: str | None) -> pd.DataFrame:
+    """Return the rows of successors that are about a region, None for one that no row names.
+
+    Those for the region come first: they take precedence over those for all.
+    """
+    about = successors["region"].isna() | (successors["region"] == region)
+    return successors[about].sort_values("region", na_position="last", kind="stable")
+
+
 def _shared_out(typed: pd.DataFrame) -> Iterator[tuple[int, str, str]]:
     """Find parts whose successors take more than all of its demand, in a region or in all."""
     rows = typed.assign(share=typed["share"].fillna(1.0), label=np.arange(len(typed)))
     rows = rows[rows[["part_id", "successor_id"]].notna().all(axis=1)]
-    several = rows[rows["part_id"].duplicated(keep=False)].sort_values(["entered", "label"])
-    for part, of_part in several.groupby("part_id"):
+    for part, of_part in rows[rows["part_id"].duplicated(keep=False)].groupby("part_id"):
         for region in [None, *of_part["region"].dropna().unique()]:
-            # A row for the region takes precedence over one for all.
-            counted = of_part[of_part["region"].isna() | (of_part["region"] == region)]
-            narrowest = counted.sort_values("region", na_position="last", kind="stable")
-            taken = narrowest.drop_duplicates("successor_id")["share"].sum()
+            about = narrowest_first(of_part, region)
+            taken = about.drop_duplicates("successor_id")["share"].sum()
             if taken > 1 + 1e-9:
                 reason = (
                     f"the successors of part {part!r} take {taken:.4g} times its demand: give each a share; together "
                     "they may be at most 1"
                 )
-                yield int(counted["label"].iloc[-1]), "shares_above_one", reason
+                newest = about.sort_values(["entered", "label"]).iloc[-1]
+                yield int(newest["label"]), "shares_above_one", reason
                 break
 
 

@@ -24,7 +24,7 @@ from benchmarks.processes import Took, materialize
 from benchmarks.results import section, table
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.lake.lake import Lake
-from forecasting_assets.tables import KNOWN_COVARIATES, WEEKLY_DEMAND
+from forecasting_assets.tables import KNOWN_COVARIATES, ORDER_BOOK, WEEKLY_DEMAND
 from forecasting_assets.weeks import add_weeks
 
 FIRST = date(2023, 1, 2)
@@ -60,11 +60,12 @@ def demand(n_series: int, weeks: int) -> Iterator[pd.DataFrame]:
 
 
 def fill(home: Path, n_series: int, weeks: int) -> None:
-    """Make a home whose lake has demand and features."""
+    """Make a home whose lake has demand, an empty order book and features."""
     (home / "forecasting.toml").write_text(f"[calendar]\nfirst_week = {FIRST}\nhorizon_weeks = {HORIZON}\n")
     lake = Lake(path=str(home / "lake"))
     for t, rows in enumerate(demand(n_series, weeks)):
         lake.write_pandas(rows, WEEKLY_DEMAND, add_weeks(FIRST, t))
+        lake.write_pandas(pd.DataFrame(columns=ORDER_BOOK.names), ORDER_BOOK, add_weeks(FIRST, t))
     materialize(home, FIRST, add_weeks(FIRST, weeks - 1), "group:features")
 
 
@@ -73,7 +74,7 @@ def multiply(small: Path, home: Path, copies: int, weeks: int) -> None:
     (home / "forecasting.toml").write_text((small / "forecasting.toml").read_text())
     source, lake = (Lake(path=str(folder / "lake")) for folder in (small, home))
     for week in (add_weeks(FIRST, t) for t in range(weeks)):
-        for copied in (WEEKLY_DEMAND, FEATURES, KNOWN_COVARIATES):
+        for copied in (WEEKLY_DEMAND, ORDER_BOOK, FEATURES, KNOWN_COVARIATES):
             rows = source.read_pandas(copied, [week])
             totals = [name for name in map(str, rows) if name.startswith(("category_", "region_"))]
             rows[totals] *= copies

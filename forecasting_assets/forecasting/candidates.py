@@ -2,17 +2,26 @@
 
 The gain of a Kalman filter depends on the model and not on the data. So statsmodels runs its filter once for each
 candidate, and the gains serve every series: the forecasts are those of statsmodels, series by series, at the cost of
-a few matrix products.
+a few matrix products. The average is computed week by week in the same pass, so only the forecasts of the last weeks
+are in memory.
 
 References
 ----------
 Durbin and Koopman (2012), "Time Series Analysis by State Space Methods", section 4.3.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+
+#: Weight of an out-of-sample error relative to one a week later.
+MEMORY = 0.98
+#: Number of errors that the average of all candidates counts for where a series has few errors of its own.
+PRIOR_ERRORS = 50.0
+#: A candidate is weighted by its mean squared error to the power of minus this.
+SHARPNESS = 6
 
 
 @dataclass(frozen=True)
@@ -60,10 +69,12 @@ CANDIDATES = [
 ]
 
 
-def candidate_forecasts(
-    endog: np.ndarray, first: np.ndarray, candidate: Candidate, horizon: int
+def average_candidates(
+    endog: np.ndarray, first: np.ndarray, horizon: int, candidates: Sequence[Candidate] = CANDIDATES
 ) -> np.ndarray:
-    """Forecast every series from the end of every week with one candidate.
+    """Forecast every series from the end of every week by the average of some candidates.
+
+    They are weighted by their errors up to each week (`error_weights`).
 
     Parameters
     ----------
@@ -71,10 +82,10 @@ def candidate_forecasts(
         (series, weeks), NaN where it is not known.
     first
         Column in which the history of each series begins.
-    candidate
-        The model.
     horizon
         Number of weeks to forecast.
+    candidates
+        The models.
 
     Returns
     -------
@@ -82,20 +93,68 @@ def candidate_forecasts(
         (series, weeks, horizon), on the scale of `endog`; NaN before the history of a series begins.
     """
     n, n_weeks = endog.shape
-    gain, transition, design = _kalman_filter(candidate, n_weeks)
-    ahead = [design]
-    for _ in range(horizon - 1):
-        ahead.append(ahead[-1] @ transition)
-    state = np.zeros((n, len(design)))
-    forecasts = np.full((n, n_weeks, horizon), np.nan)
-    known = np.isfinite(endog)
+    gain, transition, design = _kalman_filters(tuple(candidates), n_weeks)
+    ahead = np.concatenate([design @ np.linalg.matrix_power(transition, h) for h in range(horizon)], axis=1)
+    horizons = np.arange(1, horizon + 1)
+    state = np.zeros((len(candidates), transition.shape[-1], n))
+    # Forecasts of the coming weeks by their target week, which is what they are compared with: that of a week is in
+    # the row of its number, modulo the horizon.
+    pending = np.zeros((horizon, horizon, len(candidates), n))
+    squared, count = np.zeros((len(candidates), n)), np.zeros(n)
+    average = np.full((n_weeks, horizon, n), np.nan)
     for t in range(n_weeks):
-        begun = t >= first
-        innovation = np.where(known[:, t], endog[:, t] - state @ design, 0.0)
-        updated = state @ transition.T + gain[np.maximum(t - first, 0)] * innovation[:, None]
-        state = np.where(begun[:, None], updated, state)
-        forecasts[begun, t] = state[begun] @ np.array(ahead).T
-    return forecasts
+        known = np.isfinite(endog[:, t]) & (t >= first)
+        demand = np.where(known, endog[:, t], 0.0)
+        compared = known & ((t - horizons)[:, None] >= first)
+        error = (pending[t % horizon] - demand) * compared[:, None]
+        squared = MEMORY * squared + (error**2).sum(axis=0)
+        count = MEMORY * count + compared.sum(axis=0)
+
+        innovation = (demand - (design @ state)[:, 0]) * known
+        state = transition @ state + gain[:, :, np.maximum(t - first, 0)] * innovation[:, None]
+        forecasts = ahead @ state
+        pending[(t + horizons) % horizon, horizons - 1] = forecasts.swapaxes(0, 1)
+        weighted = error_weights(squared, count)[:, None] * forecasts
+        average[t] = np.where(t >= first, weighted.sum(axis=0), np.nan)
+    return np.moveaxis(average, -1, 0)
+
+
+def error_weights(squared: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Return the weights of some forecasts by their past errors; they add up to one.
+
+    Parameters
+    ----------
+    squared
+        Sum of the squared errors of each forecast, (forecasts, ...), with a fading MEMORY.
+    count
+        Number of these errors, (...), with the same memory.
+    """
+    shrunk = squared / (squared.mean(axis=0) + 1e-9) + PRIOR_ERRORS / np.maximum(count, 1.0)
+    weights: np.ndarray = shrunk ** -float(SHARPNESS)
+    weights /= weights.sum(axis=0)
+    return weights
+
+
+@lru_cache
+def _kalman_filters(
+    candidates: tuple[Candidate, ...], n_weeks: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the filters of all candidates, padded with zeros to the same number of states.
+
+    Returns
+    -------
+    tuple
+        Gains (candidates, states, weeks), transition (candidates, states, states) and design (candidates, 1, states).
+    """
+    filters = [_kalman_filter(candidate, n_weeks) for candidate in candidates]
+    states = max(len(design) for _, _, design in filters)
+    gain, transition, design = (
+        np.zeros((len(filters), *shape)) for shape in ((states, n_weeks), (states, states), (1, states))
+    )
+    for i, (of_weeks, to_next, to_demand) in enumerate(filters):
+        size = len(to_demand)
+        gain[i, :size], transition[i, :size, :size], design[i, 0, :size] = of_weeks.T, to_next, to_demand
+    return gain, transition, design
 
 
 @lru_cache

@@ -12,24 +12,19 @@ from typing import Any
 import numpy as np
 
 from forecasting_assets.features.demand_patterns import ADI_LIMIT
-from forecasting_assets.forecasting.candidates import CANDIDATES, candidate_forecasts
+from forecasting_assets.forecasting.candidates import MEMORY, PRIOR_ERRORS, average_candidates, error_weights
 from forecasting_assets.forecasting.cleaning import interruptions, outliers
 from forecasting_assets.forecasting.covariate_effect import Regressors
 from forecasting_assets.forecasting.panel import Panel, in_units, mean_demand, to_log_scale
 from forecasting_assets.forecasting.season import COMPONENTS, first_peaks, shared_season
 
-#: Weight of an out-of-sample error relative to one a week later.
-MEMORY = 0.98
-#: Number of errors that the average of all candidates, and of all series of a pattern, count for where a series has
-#: few errors of its own.
-PRIOR_ERRORS, PRIOR_SCALE_ERRORS = 50.0, 16.0
+#: Number of errors that those of all series of a pattern count for where a series has few errors of its own.
+PRIOR_SCALE_ERRORS = 16.0
 #: Number of errors that the scale of a series over all horizons counts for in that of a horizon. The errors of a share
 #: price grow with the horizon, those of a shop's sales hardly do.
 PRIOR_HORIZON_ERRORS = 25.0
 #: A single error counts for no more than this many typical ones in the scale of the errors.
 MAX_RELATIVE_ERROR = 4.0
-#: A candidate is weighted by its mean squared error to the power of minus this.
-SHARPNESS = 6
 #: No value above this many times the largest demand so far is forecast.
 MAX_GROWTH = 3.0
 #: Prior weights of the shared season, the own one and none: holidays, which count in few weeks, are in the shared one.
@@ -365,25 +360,16 @@ def _with_each_season(
 ) -> np.ndarray:
     """Forecast with each of the seasons (series, weeks + horizon): (seasons, series, weeks, horizon)."""
     n_weeks = endog.shape[1]
-    return np.stack(
-        [
-            _average_candidates(endog - season[:, :n_weeks], first, horizon)
-            + _ahead(season, n_weeks, horizon)
-            for season in seasons
-        ]
-    )
+    deseasonalised = np.concatenate([endog - season[:, :n_weeks] for season in seasons])
+    average = average_candidates(deseasonalised, np.tile(first, len(seasons)), horizon)
+    by_season: np.ndarray = average.reshape(len(seasons), *endog.shape, horizon)
+    by_season += np.stack([_ahead(season, n_weeks, horizon) for season in seasons])
+    return by_season
 
 
 def _ahead(season: np.ndarray, n_weeks: int, horizon: int) -> np.ndarray:
     """Return the season (series, weeks + horizon) of each horizon from each week, (series, weeks, horizon)."""
     return np.stack([season[:, 1 + h : n_weeks + 1 + h] for h in range(horizon)], axis=-1)
-
-
-def _average_candidates(endog: np.ndarray, first: np.ndarray, horizon: int) -> np.ndarray:
-    """Average the candidates, weighted by their errors up to each week: (series, weeks, horizon)."""
-    forecasts = np.stack([candidate_forecasts(endog, first, candidate, horizon) for candidate in CANDIDATES])
-    average: np.ndarray = np.einsum("cnt,cnth->nth", _error_weights(forecasts, endog), forecasts)
-    return average
 
 
 def _error_weights(forecasts: np.ndarray, endog: np.ndarray) -> np.ndarray:
@@ -394,11 +380,7 @@ def _error_weights(forecasts: np.ndarray, endog: np.ndarray) -> np.ndarray:
     numpy.ndarray
         (forecasts, series, weeks), which add up to one.
     """
-    squared, count = _past_errors(forecasts, endog)
-    shrunk = squared / (squared.mean(axis=0) + 1e-9) + PRIOR_ERRORS / np.maximum(count, 1.0)
-    weights: np.ndarray = shrunk ** -float(SHARPNESS)
-    weights /= weights.sum(axis=0)
-    return weights
+    return error_weights(*_past_errors(forecasts, endog))
 
 
 def _relative_error(forecasts: np.ndarray, endog: np.ndarray) -> np.ndarray:

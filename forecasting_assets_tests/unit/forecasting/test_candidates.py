@@ -4,8 +4,10 @@ from statsmodels.tsa.statespace.sarimax import SARIMAX
 
 from forecasting_assets.forecasting.candidates import (
     CANDIDATES,
-    candidate_forecasts,
+    MEMORY,
+    average_candidates,
     damped_trend,
+    error_weights,
     exponential_smoothing,
     mean_reverting,
 )
@@ -14,7 +16,7 @@ WALK = 5 + np.cumsum(np.random.default_rng(0).normal(0, 0.3, 300))
 
 
 def forecast_one(endog, candidate, horizon=8, first=0):
-    return candidate_forecasts(endog[None], np.array([first]), candidate, horizon)[0]
+    return average_candidates(endog[None], np.array([first]), horizon, [candidate])[0]
 
 
 def of_statsmodels(endog, candidate, horizon):
@@ -33,7 +35,7 @@ def test_forecasts_are_those_of_statsmodels(candidate):
 
 @pytest.mark.parametrize("candidate", CANDIDATES, ids=str)
 def test_a_series_that_begins_later_is_forecast_as_if_it_began_the_panel(candidate):
-    predicted = candidate_forecasts(np.stack([WALK[:60], WALK[:60]]), np.array([0, 23]), candidate, 5)[1]
+    predicted = average_candidates(np.stack([WALK[:60], WALK[:60]]), np.array([0, 23]), 5, [candidate])[1]
     assert np.isnan(predicted[:23]).all()
     for week in (23, 24, 59):
         expected = of_statsmodels(WALK[23 : week + 1], candidate, 5)
@@ -46,6 +48,21 @@ def test_later_weeks_change_no_forecast(candidate):
     predicted, again = forecast_one(WALK[:60], candidate), forecast_one(poisoned, candidate)
     assert np.array_equal(predicted[:41], again[:41])
     assert (again[41] > 10 * predicted[41]).all()
+
+
+@pytest.mark.parametrize("first", [0, 7])
+def test_candidates_are_weighted_by_the_errors_of_forecasts_whose_week_has_closed(first):
+    endog, horizon, week = np.where(np.arange(30) == 18, np.nan, WALK[:30]), 4, 29
+    of_each = np.stack([forecast_one(endog, c, horizon, first) for c in CANDIDATES])
+    squared, count = np.zeros(len(CANDIDATES)), np.zeros(())
+    for target in range(first, week + 1):
+        for h in range(1, horizon + 1):
+            if target - h >= first and np.isfinite(endog[target]):
+                squared += MEMORY ** (week - target) * (of_each[:, target - h, h - 1] - endog[target]) ** 2
+                count += MEMORY ** (week - target)
+    expected = np.average(of_each[:, week], axis=0, weights=error_weights(squared, count))
+    average = average_candidates(endog[None], np.array([first]), horizon)[0]
+    np.testing.assert_allclose(average[week], expected)
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.3, 0.9])

@@ -8,7 +8,7 @@ import pytest
 
 from forecasting_assets.features.calendar import calendar_features
 from forecasting_assets.forecasting import sarimax
-from forecasting_assets.forecasting.candidates import CANDIDATES, candidate_forecasts
+from forecasting_assets.forecasting.candidates import CANDIDATES, average_candidates
 from forecasting_assets.forecasting.cleaning import Corrections
 from forecasting_assets.forecasting.forecast_arrays import FORECAST_COLUMNS, VALUES
 from forecasting_assets.forecasting.model import ModelContext
@@ -224,9 +224,8 @@ def test_a_forecast_lies_between_those_of_the_candidates_where_no_season_is_know
     model = sarimax.fit(history, totals, week, WITHOUT_HOLIDAYS)
     panel = Panel.from_history(history, add_weeks(week, 1 - SETTINGS.history_weeks), week)
     rolling = sarimax.rolling_forecasts(model, panel, totals)
-    predicted = np.stack([candidate_forecasts(rolling.endog, panel.first_order, c, 8) for c in CANDIDATES])[
-        :, :, -1
-    ]
+    of_each = [average_candidates(rolling.endog, panel.first_order, 8, [c]) for c in CANDIDATES]
+    predicted = np.stack(of_each)[:, :, -1]
     assert (rolling.location[:, -1] > predicted.min(axis=0)).all()
     assert (rolling.location[:, -1] < predicted.max(axis=0)).all()
     assert not rolling.season.any()

@@ -17,7 +17,13 @@ import pandas as pd
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb import Baseline, XgbModel, design
-from forecasting_assets.forecasting.xgb.design import BOOK_FEATURES, EARLIER_YEARS, EFFECT_FEATURES, HOLIDAYS
+from forecasting_assets.forecasting.xgb.design import (
+    BOOK_FEATURES,
+    CYCLE_FEATURES,
+    EARLIER_YEARS,
+    EFFECT_FEATURES,
+    HOLIDAYS,
+)
 from forecasting_assets.tables import SERIES
 
 OTHER = "other features"
@@ -30,6 +36,7 @@ COVARIATES = "plan of prices and promotions"
 DRIVERS: Mapping[str, tuple[str, ...]] = {
     "recent orders": (*(f"lag_{k}" for k in range(9)), "mean_4", "weeks_since_order"),
     LEVEL: ("lag_13", "lag_26", "mean_13", "mean_52", "std_13", "std_52", "log_volatility"),
+    "order cycle": tuple(CYCLE_FEATURES),
     SEASON_DRIVER: (*EARLIER_YEARS, *HOLIDAYS),
     "order book": tuple(BOOK_FEATURES),
     "price": ("price_ratio",),

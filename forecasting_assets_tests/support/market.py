@@ -36,3 +36,12 @@ def market(weeks: int = 90, seed: int = 0, series: int = 12) -> pd.DataFrame:
         ]
     table = pd.DataFrame(rows, columns=["part_id", "part_category", "region", "week", "quantity"])
     return table.assign(week=table["week"].astype("datetime64[ns]"))
+
+
+def table_of(demand, region="x", parts=None):
+    """Build rows of orders from demand (series, weeks), each series a part of one category unless `parts` names it."""
+    parts = parts or [f"P{i:03}" for i in range(len(demand))]
+    weeks = pd.date_range(str(FIRST), periods=demand.shape[1], freq="7D")
+    wide = pd.DataFrame(demand, index=pd.Index(parts, name="part_id"), columns=weeks.rename("week"))
+    long = pd.DataFrame({"quantity": wide.stack()}).reset_index()
+    return long[long["quantity"] > 0].assign(region=region, part_category="C")

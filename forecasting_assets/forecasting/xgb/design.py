@@ -8,13 +8,15 @@ from forecasting_assets.forecasting.covariate_effect import Regressors
 from forecasting_assets.forecasting.covariates import covariate_feature_names, covariate_features
 from forecasting_assets.forecasting.rolling import Cells
 from forecasting_assets.forecasting.xgb.baseline import Baseline
-from forecasting_assets.forecasting.xgb.usual import MEAN_WEEKS, YEARS
+from forecasting_assets.forecasting.xgb.usual import CYCLES, MEAN_WEEKS, YEARS, mean_of_known
 from forecasting_assets.weeks import YEAR_WEEKS, add_weeks_to_all
 
 #: Weeks before the origin whose demand is a feature.
 LAGS = (*range(9), 13, 26)
 #: Demand without the shares of season and covariates that `Baseline` takes out, relative to the level (`usual`).
 DEMAND = [*(f"lag_{k}" for k in LAGS), *(f"mean_{k}" for k in MEAN_WEEKS)]
+#: Demand at the same point of earlier cycles, relative to the level: for customers who order every few weeks.
+CYCLE_FEATURES = [f"cycle_{weeks}" for weeks in CYCLES]
 #: Standard deviations of the feature table, in volatilities.
 DEVIATIONS = ["std_13", "std_52"]
 #: The target week in earlier years: the week itself, and the three weeks around it for each year and for all years.
@@ -26,6 +28,7 @@ CATEGORIES = ["part_category", "region", "segment"]
 HOLIDAYS = ["holidays_before", "holidays_target", "holidays_after"]
 FEATURES = [
     *DEMAND,
+    *CYCLE_FEATURES,
     *DEVIATIONS,
     "log_volatility",
     *UNCHANGED,
@@ -99,7 +102,9 @@ def _demand_columns(features: pd.DataFrame, base: Baseline, cells: Cells) -> dic
     usual, at = base.usual, (cells.series, cells.column)
     volatility = usual.volatility[at]
     units = [*(usual.lag(k, *at) for k in LAGS), *(usual.mean(k, *at) for k in MEAN_WEEKS)]
-    columns = {name: usual.relative(of, *at) for name, of in zip(DEMAND, units, strict=True)}
+    units += [usual.cycle(weeks, *at, cells.h + 1) for weeks in CYCLES]
+    names = [*DEMAND, *CYCLE_FEATURES]
+    columns = {name: usual.relative(of, *at) for name, of in zip(names, units, strict=True)}
     for name in DEVIATIONS:
         columns[name] = features[name].to_numpy(float) / (usual.level[at] * volatility)
     return {**columns, "log_volatility": np.log(volatility)}
@@ -107,9 +112,7 @@ def _demand_columns(features: pd.DataFrame, base: Baseline, cells: Cells) -> dic
 
 def _earlier_years(base: Baseline, cells: Cells) -> dict[str, np.ndarray]:
     last_year, by_year = base.usual.earlier_years(cells.series, cells.column, cells.h + 1)
-    years = np.isfinite(by_year).sum(axis=0)
-    mean = np.divide(np.nansum(by_year, axis=0), years, out=np.full(len(cells), np.nan), where=years > 0)
-    return dict(zip(EARLIER_YEARS, [last_year, *by_year, mean], strict=True))
+    return dict(zip(EARLIER_YEARS, [last_year, *by_year, mean_of_known(by_year)], strict=True))
 
 
 def _series_columns(features: pd.DataFrame, categories: dict[str, list[str]]) -> dict[str, np.ndarray]:

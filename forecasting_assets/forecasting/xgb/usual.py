@@ -18,6 +18,10 @@ MEAN_WEEKS = (4, 13, YEAR_WEEKS)
 #: Limits of the volatility, and what it is shrunk towards as if that many weeks had shown it.
 MIN_VOLATILITY, MAX_VOLATILITY = 0.005, 3.0
 PRIOR_VOLATILITY, PRIOR_WEEKS = 0.5, 2.0
+#: Weeks of the cycles in which customers may order: every two or four weeks, and by the quarter.
+CYCLES = (4, 13)
+#: Number of weeks, each whole cycles before the target week, whose mean the trees see.
+CYCLE_REPEATS = 3
 #: Earlier years that are used.
 YEARS = (1, 2, 3)
 #: Limit of the demand of an earlier year relative to its level, which can be near zero.
@@ -97,7 +101,7 @@ class UsualDemand:
         mean, _ = _mean(total, count, np.maximum(weeks - 1, 0), np.minimum(weeks + 2, len(weeks)))
         return np.where((weeks > 0) & (weeks < len(weeks) - 1), mean, np.nan)
 
-    def lag(self, weeks: int, series: np.ndarray, column: np.ndarray) -> np.ndarray:
+    def lag(self, weeks: int | np.ndarray, series: np.ndarray, column: np.ndarray) -> np.ndarray:
         """Return the demand so many weeks before some origins, (origins,), in units; NaN where unknown."""
         lagged: np.ndarray = np.where(
             column >= weeks, self.demand[series, np.maximum(column - weeks, 0)], np.nan
@@ -124,6 +128,28 @@ class UsualDemand:
         level, volatility = (of[series, column].reshape(shape) for of in (self.level, self.volatility))
         units: np.ndarray = np.maximum(relative * volatility + 1, 0.0) * level
         return units
+
+    def cycle(self, weeks: int, series: np.ndarray, column: np.ndarray, horizon: np.ndarray) -> np.ndarray:
+        """Return the mean demand at the same point of earlier cycles of so many weeks.
+
+        Parameters
+        ----------
+        weeks
+            Length of the cycle.
+        series, column
+            Row of the series and column of the origin of each forecast.
+        horizon
+            Its horizon, from 1.
+
+        Returns
+        -------
+        numpy.ndarray
+            Mean of the last CYCLE_REPEATS weeks up to the origin that lie whole cycles before the target week,
+            (forecasts,), in units; NaN if none is known.
+        """
+        first = -(-horizon // weeks)
+        back = [(first + repeat) * weeks - horizon for repeat in range(CYCLE_REPEATS)]
+        return mean_of_known(np.stack([self.lag(weeks_back, series, column) for weeks_back in back]))
 
     def earlier_years(
         self, series: np.ndarray, column: np.ndarray, horizon: np.ndarray
@@ -153,6 +179,14 @@ class UsualDemand:
             return difference
 
         return deviation(self.demand, 1), np.stack([deviation(self._three_weeks, year) for year in YEARS])
+
+
+def mean_of_known(values: np.ndarray) -> np.ndarray:
+    """Return the mean of the known values along the first axis; NaN where none is."""
+    known = np.isfinite(values)
+    total, count = np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0)
+    mean: np.ndarray = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return mean
 
 
 def trailing_mean(values: np.ndarray, weeks: int) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ from forecasting_assets.forecasting.sarimax import SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.weeks import add_weeks
-from forecasting_assets_tests.support.market import FIRST, market
+from forecasting_assets_tests.support.market import FIRST, market, table_of
 
 SETTINGS = ForecastingSettings()
 COUNTRIES = ("DE",)
@@ -61,15 +61,6 @@ def same(one, other):
     one, other = (t.sort_values(KEYS, ignore_index=True) for t in (one, other))
     pd.testing.assert_frame_equal(one[KEYS], other[KEYS])
     np.testing.assert_allclose(one[VALUES], other[VALUES], rtol=1e-8, atol=1e-9)
-
-
-def table_of(demand, region="x", parts=None):
-    """Build rows of orders from demand (series, weeks), each series a part of one category unless `parts` names it."""
-    parts = parts or [f"P{i:03}" for i in range(len(demand))]
-    weeks = pd.date_range(str(FIRST), periods=demand.shape[1], freq="7D")
-    wide = pd.DataFrame(demand, index=pd.Index(parts, name="part_id"), columns=weeks.rename("week"))
-    long = pd.DataFrame({"quantity": wide.stack()}).reset_index()
-    return long[long["quantity"] > 0].assign(region=region, part_category="C")
 
 
 def forecasts_from(history, origins, fitted=None, totals=None):

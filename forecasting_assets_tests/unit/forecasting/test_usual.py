@@ -46,6 +46,21 @@ def test_no_later_week_changes_level_volatility_or_earlier_years():
     years = [usual.earlier_years(series, column, horizon + 1) for usual in (before, after)]
     for known, poisoned in zip(*years, strict=True):
         np.testing.assert_array_equal(known, poisoned)
+    for weeks in (4, 13):
+        known, poisoned = (usual.cycle(weeks, series, column, horizon + 1) for usual in (before, after))
+        np.testing.assert_array_equal(known, poisoned)
+
+
+@pytest.mark.parametrize("weeks", [4, 13])
+@pytest.mark.parametrize("horizon", [1, 4, 5, 13, 14])
+def test_a_cycle_is_the_mean_of_the_last_weeks_at_the_same_point(weeks, horizon):
+    origin = 100
+    known = [k for k in range(origin + horizon, -1, -weeks) if k <= origin][:3]
+    usual = UsualDemand.of(DEMAND)
+    cycle = usual.cycle(weeks, np.arange(3), np.full(3, origin), np.full(3, horizon))
+    np.testing.assert_allclose(cycle, np.nanmean(DEMAND[:, known], axis=1))
+    unknown = usual.cycle(weeks, np.array([1]), np.array([30]), np.array([horizon]))
+    assert np.isnan(unknown).all()
 
 
 def test_a_part_that_was_not_ordered_for_half_a_year_has_the_level_of_the_year():

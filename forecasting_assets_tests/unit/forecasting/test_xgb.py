@@ -13,7 +13,7 @@ from forecasting_assets.forecasting.xgb import baseline, prediction, training
 from forecasting_assets.forecasting.xgb.baseline import SEASON_SHARE
 from forecasting_assets.forecasting.xgb.design import EARLIER_YEARS
 from forecasting_assets.weeks import add_weeks
-from forecasting_assets_tests.support.market import FIRST, market
+from forecasting_assets_tests.support.market import FIRST, market, table_of
 
 HISTORY = market()
 TOTALS = GroupTotals.from_history(HISTORY)
@@ -276,6 +276,26 @@ def test_too_little_history_is_reported():
     with pytest.raises(NotEnoughHistory, match="0 pairs") as caught:
         xgb.fit(ModelData(FEATURES[:0], HISTORY[:0], TOTALS), FIRST, CONTEXT)
     assert caught.value.week == FIRST
+
+
+@pytest.mark.parametrize("weeks", [2, 4, 13])
+def test_orders_every_few_weeks_go_on(weeks):
+    rng = np.random.default_rng(1)
+    demand = np.zeros((60, 130))
+    for row in demand:
+        row[rng.integers(weeks) :: weeks] = 100.0
+    demand *= rng.lognormal(0, 0.1, demand.shape)
+    history = table_of(demand[:, :122])
+    week, table = history["week"].max().date(), features(history)
+    data = ModelData(table, history, GroupTotals.from_history(history))
+    model = xgb.fit(data, week, CONTEXT)
+    now = table[table["week"] == str(week)]
+    predicted = xgb.predict(model, now, history, data.totals, SETTINGS).set_index(["part_id", "horizon"])
+    ordered = demand[:, 122:] > 0
+    mean, median = (predicted[name].unstack().to_numpy() for name in ("mean", "q50"))
+    assert median[ordered].mean() > 80
+    assert median[~ordered].mean() < 5
+    assert mean.mean() == pytest.approx(demand[:, 122:].mean(), rel=0.15)
 
 
 def test_no_active_series_no_forecasts(model):

@@ -1,9 +1,10 @@
 """The ARIMA models whose forecasts SARIMAX averages, filtered for all series at once.
 
 The gain of a Kalman filter depends on the model and not on the data. So statsmodels runs its filter once for each
-candidate, and the gains serve every series: the forecasts are those of statsmodels, series by series, at the cost of
-a few matrix products. The average is computed week by week in the same pass, so only the forecasts of the last weeks
-are in memory.
+candidate, and the gains serve every series: where no week is missing, the forecasts are those of statsmodels, series by
+series, at the cost of a few matrix products. After missing weeks the gains stay as they are without any, so a forecast
+follows new demand more slowly than that of statsmodels. The average is computed week by week in the same pass, so that
+of each candidate only the forecasts of weeks still to come are in memory.
 
 References
 ----------
@@ -18,9 +19,9 @@ import numpy as np
 
 #: Weight of an out-of-sample error relative to one a week later.
 MEMORY = 0.98
-#: Number of errors that the average of all candidates counts for where a series has few errors of its own.
+#: Number of errors that the average of all forecasts counts for where a series has few errors of its own.
 PRIOR_ERRORS = 50.0
-#: A candidate is weighted by its mean squared error to the power of minus this.
+#: A forecast, by a candidate or with a season, is weighted by its mean squared error to the power of minus this.
 SHARPNESS = 6
 
 
@@ -97,8 +98,8 @@ def average_candidates(
     ahead = np.concatenate([design @ np.linalg.matrix_power(transition, h) for h in range(horizon)], axis=1)
     horizons = np.arange(1, horizon + 1)
     state = np.zeros((len(candidates), transition.shape[-1], n))
-    # Forecasts of the coming weeks by their target week, which is what they are compared with: that of a week is in
-    # the row of its number, modulo the horizon.
+    # Row `week % horizon`, column `h - 1`: forecasts of `week` that were made h weeks before. The row of a week is
+    # free again once its demand has been compared with them.
     pending = np.zeros((horizon, horizon, len(candidates), n))
     squared, count = np.zeros((len(candidates), n)), np.zeros(n)
     average = np.full((n_weeks, horizon, n), np.nan)
@@ -110,7 +111,7 @@ def average_candidates(
         squared = MEMORY * squared + (error**2).sum(axis=0)
         count = MEMORY * count + compared.sum(axis=0)
 
-        innovation = (demand - (design @ state)[:, 0]) * known
+        innovation = (demand - pending[t % horizon, 0]) * known
         state = transition @ state + gain[:, :, np.maximum(t - first, 0)] * innovation[:, None]
         forecasts = ahead @ state
         pending[(t + horizons) % horizon, horizons - 1] = forecasts.swapaxes(0, 1)
@@ -120,7 +121,7 @@ def average_candidates(
 
 
 def error_weights(squared: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Return the weights of some forecasts by their past errors; they add up to one.
+    """Return the weights of some forecasts by their past errors.
 
     Parameters
     ----------
@@ -128,6 +129,11 @@ def error_weights(squared: np.ndarray, count: np.ndarray) -> np.ndarray:
         Sum of the squared errors of each forecast, (forecasts, ...), with a fading MEMORY.
     count
         Number of these errors, (...), with the same memory.
+
+    Returns
+    -------
+    numpy.ndarray
+        (forecasts, ...); they add up to one.
     """
     shrunk = squared / (squared.mean(axis=0) + 1e-9) + PRIOR_ERRORS / np.maximum(count, 1.0)
     weights: np.ndarray = shrunk ** -float(SHARPNESS)
@@ -153,18 +159,17 @@ def _kalman_filters(
     )
     for i, (of_weeks, to_next, to_demand) in enumerate(filters):
         size = len(to_demand)
-        gain[i, :size], transition[i, :size, :size], design[i, 0, :size] = of_weeks.T, to_next, to_demand
+        gain[i, :size], transition[i, :size, :size], design[i, 0, :size] = of_weeks, to_next, to_demand
     return gain, transition, design
 
 
-@lru_cache
 def _kalman_filter(candidate: Candidate, n_weeks: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Gains (weeks, states), transition (states, states) and design (states) of the filter of statsmodels."""
+    """Gains (states, weeks), transition (states, states) and design (states) of the filter of statsmodels."""
     from statsmodels.tsa.statespace.sarimax import SARIMAX
 
     level = np.ones(n_weeks) if candidate.level else None
     model = SARIMAX(np.zeros(n_weeks), exog=level, order=candidate.order, mle_regression=False)
     model.update(np.array([*candidate.parameters, 1.0]))
-    gain = model.ssm.filter().kalman_gain[:, 0, :].T
+    gain = model.ssm.filter().kalman_gain[:, 0, :]
     design = model["design"]
     return gain, model["transition"], design[0, :, 0] if design.ndim == 3 else design[0]

@@ -37,7 +37,7 @@ CATEGORY_SHARPNESS = 20
 PRIOR_SERIES = 5.0
 #: Relative squared errors below this count as this: a season without any error may not make weights infinite.
 MIN_RELATIVE_ERROR = 0.1
-#: Series whose candidates are in memory at once.
+#: Series that are forecast at once, each with every season.
 CHUNK_SERIES = 500
 
 
@@ -315,7 +315,7 @@ def _average_seasons(
         weights = SeasonWeights.fit(np.concatenate([*errors, np.empty((3, 0))], axis=1), category)
     location, ahead = (np.empty((n, n_weeks, horizon)) for _ in range(2))
     for c, by_season in zip(chunks, forecasts, strict=True):
-        share = _error_weights(by_season, endog[c]) * weights.of(category[c])[..., None]
+        share = error_weights(*_past_errors(by_season, endog[c])) * weights.of(category[c])[..., None]
         share /= share.sum(axis=0)
         location[c] = np.einsum("cnt,cnth->nth", share, by_season)
         ahead[c] = np.einsum(
@@ -370,17 +370,6 @@ def _with_each_season(
 def _ahead(season: np.ndarray, n_weeks: int, horizon: int) -> np.ndarray:
     """Return the season (series, weeks + horizon) of each horizon from each week, (series, weeks, horizon)."""
     return np.stack([season[:, 1 + h : n_weeks + 1 + h] for h in range(horizon)], axis=-1)
-
-
-def _error_weights(forecasts: np.ndarray, endog: np.ndarray) -> np.ndarray:
-    """Weights of some forecasts (forecasts, series, weeks, horizon) of each series by their errors up to each week.
-
-    Returns
-    -------
-    numpy.ndarray
-        (forecasts, series, weeks), which add up to one.
-    """
-    return error_weights(*_past_errors(forecasts, endog))
 
 
 def _relative_error(forecasts: np.ndarray, endog: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A small synthetic market: demand of a few series with different patterns."""
+"""Demand of a few series for tests: a small synthetic market, and rows of orders from an array of demand."""
 
 from datetime import date
 
@@ -38,8 +38,11 @@ def market(weeks: int = 90, seed: int = 0, series: int = 12) -> pd.DataFrame:
     return table.assign(week=table["week"].astype("datetime64[ns]"))
 
 
-def table_of(demand, region="x", parts=None):
-    """Build rows of orders from demand (series, weeks), each series a part of one category unless `parts` names it."""
+def table_of(demand: np.ndarray, region: str = "x", parts: list[str] | None = None) -> pd.DataFrame:
+    """Build part_id, part_category, region, week, quantity from `demand` (series, weeks).
+
+    Every series is a part of one category, unless `parts` names its part.
+    """
     parts = parts or [f"P{i:03}" for i in range(len(demand))]
     weeks = pd.date_range(str(FIRST), periods=demand.shape[1], freq="7D")
     wide = pd.DataFrame(demand, index=pd.Index(parts, name="part_id"), columns=weeks.rename("week"))

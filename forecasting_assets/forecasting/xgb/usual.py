@@ -18,9 +18,9 @@ MEAN_WEEKS = (4, 13, YEAR_WEEKS)
 #: Limits of the volatility, and what it is shrunk towards as if that many weeks had shown it.
 MIN_VOLATILITY, MAX_VOLATILITY = 0.005, 3.0
 PRIOR_VOLATILITY, PRIOR_WEEKS = 0.5, 2.0
-#: Weeks of the cycles in which customers may order: every two or four weeks, and by the quarter.
+#: Lengths of the order cycles that the trees see, in weeks: 4, also for orders every two weeks, and 13 for a quarter.
 CYCLES = (4, 13)
-#: Number of weeks, each whole cycles before the target week, whose mean the trees see.
+#: Number of earlier cycles whose demand is averaged.
 CYCLE_REPEATS = 3
 #: Earlier years that are used.
 YEARS = (1, 2, 3)
@@ -102,7 +102,10 @@ class UsualDemand:
         return np.where((weeks > 0) & (weeks < len(weeks) - 1), mean, np.nan)
 
     def lag(self, weeks: int | np.ndarray, series: np.ndarray, column: np.ndarray) -> np.ndarray:
-        """Return the demand so many weeks before some origins, (origins,), in units; NaN where unknown."""
+        """Return the demand so many weeks before some origins, (origins,), in units; NaN where unknown.
+
+        `weeks` is a number for all origins or one for each.
+        """
         lagged: np.ndarray = np.where(
             column >= weeks, self.demand[series, np.maximum(column - weeks, 0)], np.nan
         )
@@ -144,12 +147,12 @@ class UsualDemand:
         Returns
         -------
         numpy.ndarray
-            Mean of the last CYCLE_REPEATS weeks up to the origin that lie whole cycles before the target week,
-            (forecasts,), in units; NaN if none is known.
+            Mean of the known ones among the latest CYCLE_REPEATS weeks, not after the origin, that lie a multiple of
+            `weeks` before the target week, (forecasts,), in units; NaN if none is known.
         """
-        first = -(-horizon // weeks)
-        back = [(first + repeat) * weeks - horizon for repeat in range(CYCLE_REPEATS)]
-        return mean_of_known(np.stack([self.lag(weeks_back, series, column) for weeks_back in back]))
+        latest = -horizon % weeks
+        back = [latest + repeat * weeks for repeat in range(CYCLE_REPEATS)]
+        return mean_of_known(np.stack([self.lag(before, series, column) for before in back]))
 
     def earlier_years(
         self, series: np.ndarray, column: np.ndarray, horizon: np.ndarray

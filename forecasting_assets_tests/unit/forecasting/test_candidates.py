@@ -50,19 +50,33 @@ def test_later_weeks_change_no_forecast(candidate):
     assert (again[41] > 10 * predicted[41]).all()
 
 
-@pytest.mark.parametrize("first", [0, 7])
-def test_candidates_are_weighted_by_the_errors_of_forecasts_whose_week_has_closed(first):
-    endog, horizon, week = np.where(np.arange(30) == 18, np.nan, WALK[:30]), 4, 29
-    of_each = np.stack([forecast_one(endog, c, horizon, first) for c in CANDIDATES])
-    squared, count = np.zeros(len(CANDIDATES)), np.zeros(())
-    for target in range(first, week + 1):
-        for h in range(1, horizon + 1):
-            if target - h >= first and np.isfinite(endog[target]):
-                squared += MEMORY ** (week - target) * (of_each[:, target - h, h - 1] - endog[target]) ** 2
-                count += MEMORY ** (week - target)
-    expected = np.average(of_each[:, week], axis=0, weights=error_weights(squared, count))
-    average = average_candidates(endog[None], np.array([first]), horizon)[0]
-    np.testing.assert_allclose(average[week], expected)
+@pytest.mark.parametrize("horizon", [4, 35])
+def test_candidates_are_weighted_by_the_errors_of_forecasts_whose_week_has_closed(horizon):
+    first = np.array([0, 7])
+    endog = np.where(np.arange(30) == 18, np.nan, [WALK[:30], 2 * WALK[50:80]])
+    average = average_candidates(endog, first, horizon)
+    of_each = np.stack([average_candidates(endog, first, horizon, [c]) for c in CANDIDATES])
+    for series, begin in enumerate(first):
+        assert np.isnan(average[series, :begin]).all()
+        for week in (begin, begin + 1, 18, 29):
+            squared, count = np.zeros(len(CANDIDATES)), np.zeros(())
+            for target in range(begin, week + 1):
+                for origin in range(max(target - horizon, begin), target):
+                    if np.isfinite(endog[series, target]):
+                        error = of_each[:, series, origin, target - origin - 1] - endog[series, target]
+                        squared += MEMORY ** (week - target) * error**2
+                        count += MEMORY ** (week - target)
+            expected = np.average(of_each[:, series, week], axis=0, weights=error_weights(squared, count))
+            np.testing.assert_allclose(average[series, week], expected)
+
+
+def test_smaller_errors_have_larger_weights():
+    few, many = np.array(10.0), np.array(1000.0)
+    np.testing.assert_allclose(error_weights(np.array([2.0, 2.0]), few), 0.5)
+    of_few, of_many = (error_weights(np.array([1.0, 2.0, 4.0]) * count, count) for count in (few, many))
+    assert of_few.sum() == pytest.approx(1.0)
+    assert (np.diff(of_few) < 0).all()
+    assert of_few[0] < of_many[0]
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.3, 0.9])

@@ -278,8 +278,8 @@ def test_too_little_history_is_reported():
     assert caught.value.week == FIRST
 
 
-@pytest.mark.parametrize("weeks", [2, 4, 13])
-def test_orders_every_few_weeks_go_on(weeks):
+@pytest.mark.parametrize(("weeks", "tolerance"), [(2, 0.1), (4, 0.1), (13, 0.25)])
+def test_orders_every_few_weeks_go_on(weeks, tolerance):
     rng = np.random.default_rng(1)
     demand = np.zeros((60, 130))
     for row in demand:
@@ -295,7 +295,7 @@ def test_orders_every_few_weeks_go_on(weeks):
     mean, median = (predicted[name].unstack().to_numpy() for name in ("mean", "q50"))
     assert median[ordered].mean() > 80
     assert median[~ordered].mean() < 5
-    assert mean.mean() == pytest.approx(demand[:, 122:].mean(), rel=0.15)
+    assert mean.mean() == pytest.approx(demand[:, 122:].mean(), rel=tolerance)
 
 
 def test_no_active_series_no_forecasts(model):

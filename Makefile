@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export FORECASTING_HOME ?= $(CURDIR)/.forecasting
 # Homebrew keeps its JDK out of the way of the system's.
 export JAVA_HOME ?= $(shell ls -d /opt/homebrew/opt/openjdk@17 /usr/local/opt/openjdk@17 2>/dev/null | head -n 1)
-BENCHMARKS := startup backfill history etl series forecasting accuracy core_accuracy order_book allocation uncertainty impact pages forecast_page
+BENCHMARKS := startup backfill history etl series forecasting accuracy core_accuracy kinds order_book allocation uncertainty impact pages forecast_page
 EVALS ?= ../shared/evals
 # uv where it is installed, else pip.
 INSTALL = $(if $(shell command -v uv 2>/dev/null),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
@@ -93,6 +93,7 @@ bench-history: ## … a new week after ten years compared with after one
 bench-etl: ## … order lines to features compared with DuckDB and Polars
 bench-series: ## … both models at 10,000, 30,000 and 100,000 series
 bench-forecasting: ## … speed of the models compared with statsforecast and mlforecast
+bench-kinds: ## … accuracy on synthetic kinds of demand compared with statsforecast (quarter of an hour)
 bench-order_book: ## … accuracy with the order book compared with forecasts without it
 bench-allocation: ## … speed of planning compared with HiGHS alone, linopy and PuLP
 bench-uncertainty: ## … methods of solving by kind and size of the program

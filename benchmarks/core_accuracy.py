@@ -72,24 +72,32 @@ def forecasts(
                 plan = yardstick.land_plan(origin, Path(plans))
                 known = known_covariates(plan, demand["week"].min().date(), yardstick.horizon)
                 history = pd.concat([demand, known], ignore_index=True)
-            totals = GroupTotals.from_history(history)
-            model = sarimax.fit(history, totals, origin, context)
-            linear = sarimax.predict(model, history, totals, [origin], SETTINGS)
-            tables.setdefault("sarimax", []).append(linear)
-            table = features(demand, yardstick.horizon)
-            data = ModelData(table, history, totals)
-            fitted = xgb.fit(data, origin, context)
-            now = table[table["week"] == pd.Timestamp(origin)]
-            trees = xgb.predict(fitted, now, history, totals, SETTINGS)
-            tables.setdefault("xgb", []).append(trees)
-            average = averaged([linear, trees])
-            tables.setdefault("average", []).append(average)
+            of_models = forecasts_of_models(demand, history, origin, context)
             markets = own_forecasts(demand, origin, yardstick.horizon, COUNTRIES)
+            linear, average = of_models["sarimax"], of_models["average"]
             planned = linear[linear["without_covariates"].notna()]
             reconciled = with_markets(average, markets, category_of_parts(demand), planned)
-            tables.setdefault("reconciled", []).append(reconciled)
+            for name, table in (of_models | {"reconciled": reconciled}).items():
+                tables.setdefault(name, []).append(table)
             of_markets.append(markets)
     return tables, of_markets
+
+
+def forecasts_of_models(
+    demand: pd.DataFrame, history: pd.DataFrame, origin: date, context: ModelContext
+) -> dict[str, pd.DataFrame]:
+    """Fit both models at an origin; return the forecast table of each and that of their plain average.
+
+    `history` is `demand` with what else is known, such as the plan of prices and promotions.
+    """
+    totals = GroupTotals.from_history(history)
+    model = sarimax.fit(history, totals, origin, context)
+    linear = sarimax.predict(model, history, totals, [origin], context.settings)
+    table = features(demand, context.horizon)
+    fitted = xgb.fit(ModelData(table, history, totals), origin, context)
+    now = table[table["week"] == pd.Timestamp(origin)]
+    trees = xgb.predict(fitted, now, history, totals, context.settings)
+    return {"sarimax": linear, "xgb": trees, "average": averaged([linear, trees])}
 
 
 def category_of_parts(demand: pd.DataFrame) -> pd.Series:

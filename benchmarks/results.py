@@ -36,6 +36,7 @@ ORDER = [
     "forecasting",
     "accuracy",
     "core_accuracy",
+    "kinds",
     "order_book",
     "allocation",
     "uncertainty",

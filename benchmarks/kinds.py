@@ -85,8 +85,7 @@ class Marketplace:
     def in_weeks_with(self, is_day: Callable[[pd.DatetimeIndex], Any]) -> np.ndarray:
         """Return whether each week has a day of some kind."""
         days = pd.date_range(FIRST, periods=7 * WEEKS)
-        has_day: np.ndarray = np.asarray(is_day(days)).reshape(1, WEEKS, 7).any(axis=-1)
-        return has_day
+        return np.asarray(np.asarray(is_day(days)).reshape(1, WEEKS, 7).any(axis=-1))
 
 
 def _ar(market: Marketplace) -> np.ndarray:

@@ -14,6 +14,7 @@ from forecasting_assets.allocation.held import reserve_supply
 from forecasting_assets.allocation.instance import Instance
 from forecasting_assets.allocation.network import Network
 from forecasting_assets.allocation.state import PlanningState
+from forecasting_assets.tables.frames import stack
 from forecasting_assets.weeks import add_weeks_to_all
 
 #: Columns of the report on commitments.
@@ -133,7 +134,7 @@ def _asked(state: PlanningState, demand: pd.DataFrame) -> pd.DataFrame:
         kinds.append(state.promised.assign(kind="promise"))
     if state.locked is not None:
         kinds.append(state.locked.assign(kind="lock", due_week=np.datetime64("NaT", "ns")))
-    asked = pd.concat([kind for kind in kinds if len(kind)] or kinds, ignore_index=True)
+    asked = stack(kinds)
     asked = asked.reindex(columns=kinds[0].columns)
     weeks = ["production_week", "due_week", "entered"]
     asked = asked.astype({"quantity": float} | dict.fromkeys(weeks, "datetime64[ns]"))

@@ -15,6 +15,7 @@ from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.problem import Problem
 from forecasting_assets.allocation.program import InfeasibleError, Program, Solution, solve
 from forecasting_assets.allocation.relaxation import relaxed
+from forecasting_assets.tables.frames import stack
 
 #: Changes below this share of a unit are rounding errors of the solver.
 _TOLERANCE = 1e-6
@@ -190,7 +191,7 @@ class Baseline:
 
 def _appended(table: pd.DataFrame, more: pd.DataFrame, shift: dict[str, int]) -> pd.DataFrame:
     shifted = more.assign(**{column: more[column] + by for column, by in shift.items()})
-    return pd.concat([t for t in (table, shifted) if len(t)] or [table], ignore_index=True)
+    return stack([table, shifted])
 
 
 def _solve(

@@ -18,6 +18,7 @@ from forecasting_assets.allocation.plan import ROUNDING_TOLERANCE, AllocationPla
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.tables import ALLOCATION_PLAN, SERIES
+from forecasting_assets.tables.frames import stack
 from forecasting_assets.weeks import weeks_since
 
 _KEY = [*ALLOCATION_PLAN.key, "part_category"]
@@ -309,6 +310,6 @@ def _plan_rows(items: pd.DataFrame, instance: Instance, policy: AllocationPolicy
 
 def _summed(tables: list[pd.DataFrame]) -> pd.DataFrame:
     """Return the rows of ALLOCATION_PLAN tables together, one for each key."""
-    rows = pd.concat([table[ALLOCATION_PLAN.names] for table in tables if len(table)] or tables[:1])
+    rows = stack([table[ALLOCATION_PLAN.names] for table in tables])
     rows = rows.astype(dict.fromkeys(_AMOUNTS, float))
     return rows.groupby(_KEY, as_index=False)[_AMOUNTS].sum()[ALLOCATION_PLAN.names]

@@ -14,6 +14,7 @@ from forecasting_assets.allocation.held import reserve_supply
 from forecasting_assets.allocation.instance import SLOT, Instance
 from forecasting_assets.allocation.network import Network
 from forecasting_assets.tables import SERIES
+from forecasting_assets.tables.frames import stack
 
 #: Fewer units are rounding errors.
 _TOLERANCE = 1e-9
@@ -202,7 +203,7 @@ class FreeCapacity:
             # Hours that fit exactly can be exceeded by a rounding error.
             slots.assign(**{c: slots[c].clip(lower=0) for c in ("regular_hours", "overtime_hours")}),
             stock,
-            pd.concat([table for table in (self.made, rows) if len(table)] or [self.made], ignore_index=True),
+            stack([self.made, rows]),
             {**self.wanted, category: self.wanted.get(category, 0.0) + inquiry.quantity},
         )
 

@@ -45,6 +45,7 @@ from forecasting_assets.allocation.rolling import (
 )
 from forecasting_assets.allocation.supply import POSITION, Position
 from forecasting_assets.tables import BUSINESS_IMPACT, QUANTILES, REPLAY_STATE, SERIES
+from forecasting_assets.tables.frames import stack
 from forecasting_assets.weeks import add_weeks, week_index, weeks_apart, weeks_between
 
 #: Weeks whose orders perfect foresight knows: the current one and the next.
@@ -278,8 +279,7 @@ def _known(
     known = {}
     for origin, forecast in forecasts.items():
         later = forecast[forecast["due_week"] > pd.Timestamp(until)]
-        parts = [real[real["due_week"] > pd.Timestamp(origin)], later]
-        known[origin] = pd.concat([part for part in parts if len(part)] or [later], ignore_index=True)
+        known[origin] = stack([later[:0], real[real["due_week"] > pd.Timestamp(origin)], later])
     return known
 
 

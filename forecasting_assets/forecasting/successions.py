@@ -16,6 +16,7 @@ import pandas as pd
 from forecasting_assets.forecasting.planner_notes import INHERITED, NOTE_COLUMNS, SUCCEEDED, known_week
 from forecasting_assets.planning.rows import narrowest_first
 from forecasting_assets.tables import SERIES
+from forecasting_assets.tables.frames import stack
 
 _WEEK = pd.Timedelta(weeks=1)
 _COLUMNS = [*SERIES, "part_category", "week", "quantity"]
@@ -85,7 +86,7 @@ def _versions(
         notes = [known.inherited(orders), known.succeeded(orders)]
         if corrections is not None:
             notes.append(known.inherited_corrections(corrections, orders))
-        table = pd.concat([of for of in notes if len(of)] or notes[:1], ignore_index=True)
+        table = stack(notes)
         table["known"] = np.maximum(table["known"].to_numpy("datetime64[ns]"), since)
         yield table[~(table["known"] >= until)].assign(until=until)
 
@@ -188,7 +189,7 @@ class _Successions:
                 other_part_id=path[0],
             )
             tables.append(rows[share > 0])
-        return pd.concat([table for table in tables if len(table)] or tables)
+        return stack(tables)
 
     def inherited_corrections(self, corrections: pd.DataFrame, orders: pd.DataFrame) -> pd.DataFrame:
         """Return corrections of demand that successors inherit, of weeks in which they have no orders of their own."""

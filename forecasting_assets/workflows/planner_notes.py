@@ -12,6 +12,7 @@ from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.pipeline import CORRECTIONS, SUCCESSIONS
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import SERIES, WEEKLY_DEMAND
+from forecasting_assets.tables.frames import stack
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -51,7 +52,7 @@ def read_notes(settings: Settings, lake: Lake, weeks: list[date]) -> pd.DataFram
         columns = [*SERIES, "part_category", "quantity"]
         demand = [rows[rows["part_id"].isin(named)] for rows in lake.batches(WEEKLY_DEMAND, weeks, columns)]
         notes.append(succession_notes(pd.concat(demand, ignore_index=True), successors, corrected))
-    return pd.concat([table for table in notes if len(table)] or notes, ignore_index=True)
+    return stack(notes)
 
 
 def on_spark(session: "SparkSession", notes: pd.DataFrame) -> "DataFrame":

@@ -1,0 +1,19 @@
+import pandas as pd
+
+from forecasting_assets.tables.frames import stack
+
+WITHOUT_TYPES = pd.DataFrame(columns=["part_id", "quantity"])
+ROWS = pd.DataFrame({"part_id": ["A", "B"], "quantity": [1.0, 2.0]}, index=[7, 7])
+
+
+def test_rows_are_numbered_anew_and_keep_their_types():
+    stacked = stack([WITHOUT_TYPES, ROWS, WITHOUT_TYPES, ROWS[:1]])
+    assert stacked.to_dict("list") == {"part_id": ["A", "B", "A"], "quantity": [1.0, 2.0, 1.0]}
+    assert stacked.index.tolist() == [0, 1, 2]
+    assert stacked["quantity"].dtype == float
+
+
+def test_the_first_of_empty_frames_is_returned():
+    stacked = stack([ROWS[:0], WITHOUT_TYPES])
+    assert stacked.empty
+    assert stacked["quantity"].dtype == float

@@ -17,7 +17,7 @@ from forecasting_assets.forecasting.model import ModelContext
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.forecasting.reconciliation import reconcile
 from forecasting_assets.forecasting.settings import ForecastingSettings
-from forecasting_assets.tables import MARKET, QUANTILES, SERIES
+from forecasting_assets.tables import MARKET, QUANTILES
 from forecasting_assets.weeks import add_weeks
 
 _CELL = [*MARKET, "origin_week", "target_week"]
@@ -73,7 +73,7 @@ def with_markets(
     pandas.DataFrame
         Rows of a forecast table.
     """
-    index = SeriesIndex(forecast[SERIES].drop_duplicates().sort_values(SERIES))
+    index = SeriesIndex.of(forecast)
     horizons = int(forecast["horizon"].max())
     is_planned = np.zeros((len(index), horizons), dtype=bool)
     is_planned[index.rows(planned), planned["horizon"].to_numpy() - 1] = True

@@ -105,7 +105,7 @@ def combine(
             f"origin_week: {len(origins)} origins ({origins.min()} … {origins.max()}); combine one at a time"
         )
     horizons = int(rows["horizon"].max())
-    index = SeriesIndex(rows[SERIES].drop_duplicates().sort_values(SERIES, ignore_index=True))
+    index = SeriesIndex.of(rows)
     segment = segment_codes(index, segments)
     average = weighted_average(
         np.stack([index.forecast_array(table, horizons) for table in forecasts.values()]),

@@ -128,6 +128,11 @@ class SeriesIndex:
         self._order = np.argsort(code)
         self._sorted = code[self._order]
 
+    @classmethod
+    def of(cls, rows: pd.DataFrame) -> "SeriesIndex":
+        """Return the index of the series of `rows` (part_id, region and more), sorted by part_id and region."""
+        return cls(rows[SERIES].drop_duplicates().sort_values(SERIES))
+
     def __len__(self) -> int:
         """Return the number of series."""
         return len(self.series)

@@ -45,16 +45,14 @@ def succession_notes(
         has.
     """
     rows = rows.assign(known=known_week(rows["entered"]), share=rows["share"].fillna(1.0))
-    tables = []
+    tables = [pd.DataFrame(columns=NOTE_COLUMNS)]
     for links in _connected(rows):
         orders = demand.loc[demand["part_id"].isin([*links["part_id"], *links["successor_id"]]), _COLUMNS]
         for region, of_region in orders.groupby("region", sort=False):
             corrected = None if corrections is None else corrections[corrections["region"] == region]
             about = narrowest_first(links, str(region))
             tables += [notes.assign(region=region) for notes in _versions(of_region, about, corrected)]
-    tables = [table for table in tables if len(table)]
-    notes = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=NOTE_COLUMNS)
-    return notes[NOTE_COLUMNS].astype(dict.fromkeys(["week", "known", "until"], "datetime64[ns]"))
+    return stack(tables)[NOTE_COLUMNS].astype(dict.fromkeys(["week", "known", "until"], "datetime64[ns]"))
 
 
 def _connected(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:

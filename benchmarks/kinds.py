@@ -1,7 +1,7 @@
 """Accuracy on synthetic kinds of demand, compared with models of statsforecast: no data set is needed.
 
     make bench-kinds
-    python -m benchmarks.kinds --kinds "every 4 weeks,end of month"
+    python -m benchmarks.kinds --kinds "every 4 weeks" "end of month"
 
 Each kind is a marketplace of its own with 60 parts in 4 categories and 2 regions, of which 8 weeks are forecast from
 three origins. Both models are fitted at every origin, and their plain average is compared with the best of the peers.
@@ -20,15 +20,16 @@ import pandas as pd
 from benchmarks import peers, results
 from benchmarks.accuracy import as_lake_rows
 from benchmarks.core_accuracy import COUNTRIES, SETTINGS, forecasts_of_models
+from benchmarks.yardstick import report
 from forecasting_assets.forecasting.forecast_arrays import SeriesIndex
 from forecasting_assets.forecasting.metrics import error_sums, metrics, naive_errors
 from forecasting_assets.forecasting.model import ModelContext
-from forecasting_assets.tables import SERIES
 from forecasting_assets.weeks import add_weeks, parse_week
 
 PARTS, WEEKS, ORIGINS = 60, 150, (117, 129, 141)
 FIRST = parse_week("2022-01-03")
 HORIZON = 8
+CONTEXT = ModelContext(HORIZON, SETTINGS, COUNTRIES)
 PEERS = ["Naive", "SeasonalNaive", "AutoETS", "AutoTheta"]
 PACKAGES = ["forecasting-assets", "statsforecast", "xgboost"]
 
@@ -60,14 +61,14 @@ class Marketplace:
         rng = np.random.default_rng(seed)
         return cls(rng, rng.lognormal(3.5, 1.0, (PARTS, 1)), np.arange(WEEKS)[None], np.arange(PARTS) % 4)
 
-    def noisy(self, mean: np.ndarray, sd: float = 0.25) -> np.ndarray:
+    def noisy(self, mean: np.ndarray | float, sd: float = 0.25) -> np.ndarray:
         """Return whole units that vary about `mean` by the share `sd`."""
         factor = self.rng.lognormal(-(sd**2) / 2, sd, (PARTS, WEEKS))
         return np.asarray(np.round(self.level * mean * factor))
 
-    def poisson(self, mean: np.ndarray) -> np.ndarray:
+    def poisson(self, mean: np.ndarray | float) -> np.ndarray:
         """Return random whole units of a mean."""
-        return self.rng.poisson(np.broadcast_to(mean, (PARTS, WEEKS))).astype(float)
+        return self.rng.poisson(mean, (PARTS, WEEKS)).astype(float)
 
     def walk(self, sd: float, rows: int = PARTS) -> np.ndarray:
         """Return factors that change at random by the share `sd` a week, (rows, weeks)."""
@@ -77,10 +78,10 @@ class Marketplace:
         """Return the factors of a season."""
         return np.asarray(1 + swing * np.sin(2 * np.pi * peaks * self.week / 52.18 + phase))
 
-    def every(self, weeks: int, size: float, sd: float = 0.2) -> np.ndarray:
+    def every(self, weeks: int, size: float) -> np.ndarray:
         """Return orders every so many weeks, each part in weeks of its own."""
         begin = self.rng.integers(0, weeks, (PARTS, 1))
-        return np.where((self.week + begin) % weeks == 0, self.noisy(np.array(size), sd), 0.0)
+        return np.where((self.week + begin) % weeks == 0, self.noisy(size, 0.2), 0.0)
 
     def in_weeks_with(self, is_day: Callable[[pd.DatetimeIndex], Any]) -> np.ndarray:
         """Return whether each week has a day of some kind."""
@@ -128,12 +129,12 @@ def _contracts(market: Marketplace) -> np.ndarray:
 
 def _shutdowns(market: Marketplace) -> np.ndarray:
     closed = market.in_weeks_with(lambda days: days.dayofyear.isin([222, 229, 362]))
-    return np.where(closed, 0.0, market.noisy(np.array(1.0)))
+    return np.where(closed, 0.0, market.noisy(1.0))
 
 
 KINDS: dict[str, Callable[[Marketplace], np.ndarray]] = {
     "steady, small": lambda m: m.poisson(m.level),
-    "steady, noisy": lambda m: m.noisy(np.array(1.0), 0.5),
+    "steady, noisy": lambda m: m.noisy(1.0, 0.5),
     "growth": lambda m: m.noisy(2 ** ((m.week - 100) / 52)),
     "decline": lambda m: m.noisy(8 * 2 ** (-m.week / 52)),
     "trends of its own": lambda m: m.noisy(2 ** (m.rng.normal(0, 0.7, (PARTS, 1)) * (m.week - 100) / 52)),
@@ -147,8 +148,8 @@ KINDS: dict[str, Callable[[Marketplace], np.ndarray]] = {
     "rare orders of any size": lambda m: m.noisy(
         np.where(m.rng.random((PARTS, WEEKS)) < 0.25, 1.0, 0.0), 0.8
     ),
-    "batches of 100": lambda m: 100 * m.poisson(np.array(0.4)),
-    "very rare": lambda m: m.poisson(np.array(0.05)),
+    "batches of 100": lambda m: 100 * m.poisson(0.4),
+    "very rare": lambda m: m.poisson(0.05),
     "rare, with a season": lambda m: m.poisson(0.6 * m.year(0.8)),
     "rarer and rarer": lambda m: m.poisson(np.maximum(1.2 - m.week / 130, 0.02)),
     "every 2 weeks": lambda m: m.every(2, 2.0),
@@ -165,7 +166,7 @@ KINDS: dict[str, Callable[[Marketplace], np.ndarray]] = {
     "season and growth": lambda m: m.noisy(1.5 ** ((m.week - 100) / 52) * m.year(0.4)),
     "shutdowns": _shutdowns,
     "a bad quarter a year ago": lambda m: m.noisy(np.where((m.week >= 70) & (m.week < 82), 0.4, 1.0)),
-    "half a year of history": lambda m: np.where(m.week < ORIGINS[0] - 26, 0.0, m.noisy(np.array(1.0))),
+    "half a year of history": lambda m: np.where(m.week < ORIGINS[0] - 26, 0.0, m.noisy(1.0)),
     "new parts": _ramps,
     "parts that end": _phase_out,
 }
@@ -187,20 +188,18 @@ def order_rows(demand: np.ndarray, market: Marketplace) -> pd.DataFrame:
 
 def scores(kind: str, seed: int) -> dict[str, dict[str, float]]:
     """Return the metrics of each model and peer on a kind of demand."""
-    market, context = Marketplace.of(seed), ModelContext(HORIZON, SETTINGS, COUNTRIES)
+    market = Marketplace.of(seed)
     demand = KINDS[kind](market)
     rows = order_rows(demand, market)
     sums: dict[str, np.ndarray] = {}
     for column in ORIGINS:
         origin = add_weeks(FIRST, column)
         known = rows[rows["week"] <= pd.Timestamp(origin)]
-        tables = forecasts_of_models(known, known, origin, context)
+        tables = forecasts_of_models(known, known, origin, CONTEXT)
         history = peers.history(known, FIRST, origin)
         for name in PEERS:
             tables[name] = as_lake_rows(peers.peer(name, 1)(history, HORIZON), history, origin)
-        index = SeriesIndex(
-            tables["sarimax"][SERIES].drop_duplicates().sort_values(SERIES, ignore_index=True)
-        )
+        index = SeriesIndex.of(tables["sarimax"])
         of_part = index.series["part_id"].str[1:].astype(int).to_numpy()
         closed = demand[of_part, : column + 1]
         scale = naive_errors(closed, (closed > 0).argmax(axis=1))
@@ -236,15 +235,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--kinds", help="kinds, with commas between them; all by default")
+    parser.add_argument("--kinds", nargs="+", choices=list(KINDS), metavar="KIND", help="all by default")
     options = parser.parse_args()
-    chosen = options.kinds.split(",") if options.kinds else list(KINDS)
-    if unknown := set(chosen) - set(KINDS):
-        parser.error(f"--kinds: {', '.join(sorted(unknown))} is unknown; there are {', '.join(KINDS)}")
     rows = []
-    for kind in chosen:
+    for kind in options.kinds or KINDS:
         rows.append(compared(kind, list(KINDS).index(kind)))
-        print(results.table(rows[-1:]), flush=True)
+        report(results.table(rows[-1:]))
     if options.kinds:
         return
     ratios = [row["average / peer"] for row in rows]

@@ -138,8 +138,9 @@ class Panel:
 
     @cached_property
     def first_order(self) -> np.ndarray:
-        """Column of the first order of each series."""
-        return np.asarray((self.demand > 0).argmax(axis=1))
+        """Column of the first week with demand of each series; the number of weeks if it has none."""
+        ordered = self.demand > 0
+        return np.where(ordered.any(axis=1), ordered.argmax(axis=1), ordered.shape[1])
 
     @property
     def ordered(self) -> np.ndarray:
@@ -148,7 +149,7 @@ class Panel:
 
     @property
     def begun(self) -> np.ndarray:
-        """Whether each series has had its first order by the end of each week, (series, weeks)."""
+        """Whether each series has had its first week with demand by the end of each week, (series, weeks)."""
         return np.asarray(np.arange(self.demand.shape[1]) >= self.first_order[:, None])
 
     @cached_property

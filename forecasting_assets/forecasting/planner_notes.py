@@ -47,7 +47,8 @@ class NotedDemand:
     ----------
     demand
         Demand that counts as that of the series, (series, weeks) in units: that of its predecessors is added before it
-        takes over, and what its successors take over is left out.
+        takes over, and what its successors take over is left out. A series begins with the first week that is not
+        excluded, so orders in excluded weeks before it are left out as well.
     corrections
         Weeks that count differently.
     """
@@ -154,7 +155,10 @@ def noted_demand(demand: np.ndarray, series: pd.DataFrame, first: date, notes: p
         counted = counted * remaining
         # What is still ordered is out of proportion to what is left of earlier demand.
         kept = kept | ((remaining == 1) & (remaining.min(axis=1, keepdims=True) < MOSTLY_SUCCEEDED))
-    return NotedDemand(counted, Corrections(marked[EXCLUDE], kept & ~marked[EXCLUDE]))
+    begun = np.logical_or.accumulate((counted > 0) & ~marked[EXCLUDE], axis=1)
+    return NotedDemand(
+        np.where(begun, counted, 0.0), Corrections(marked[EXCLUDE], kept & ~marked[EXCLUDE])
+    )
 
 
 def _remaining(successions: pd.DataFrame, shape: tuple[int, ...]) -> np.ndarray:

@@ -146,14 +146,15 @@ class RollingForecasts:
     def limited(self, units: np.ndarray, cells: "Cells") -> np.ndarray:
         """Return forecasts of some cells (cells, ...), in units, none of them above the limit of its series.
 
-        Series that have just begun are moved to the level that they borrow before.
+        Series that have just begun are moved to the level that they borrow before. A series all of whose orders are
+        excluded has no demand yet, so its forecasts are zero.
         """
         at, by_cell = (cells.series, cells.column), (-1, *[1] * (units.ndim - 1))
         highest = in_units(self.highest[at], self.scale[cells.series])
         if self.young is not None:
             units = units * self.young[at].reshape(by_cell)
         limited: np.ndarray = np.minimum(units, highest.reshape(by_cell))
-        return limited
+        return np.where(highest.reshape(by_cell) > 0, limited, 0.0)
 
 
 @dataclass(frozen=True)

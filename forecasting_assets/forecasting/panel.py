@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.errors import PicklableError
-from forecasting_assets.features.demand_patterns import pattern_codes
 from forecasting_assets.features.window import ACTIVE_WEEKS
 from forecasting_assets.forecasting.cleaning import Corrections
 from forecasting_assets.forecasting.planner_notes import noted_demand, split_notes
@@ -160,27 +159,6 @@ class Panel:
     def active(self, column: int) -> np.ndarray:
         """Return whether each series has an order in the ACTIVE_WEEKS weeks that end with `column`."""
         return np.asarray(self.active_weeks[:, column])
-
-    def patterns(self, left_out: np.ndarray) -> np.ndarray:
-        """Classify the series by demand pattern at the end of each week.
-
-        Parameters
-        ----------
-        left_out
-            Whether a week without orders says nothing of demand and does not count, (series, weeks).
-
-        Returns
-        -------
-        numpy.ndarray
-            (series, weeks): codes of `demand_patterns.PATTERNS`, from the ACTIVE_WEEKS weeks that end with each.
-        """
-        age = np.arange(self.demand.shape[1]) + 1 - self.first_order[:, None]
-        counts = self.begun & ~left_out, self.demand > 0, self.demand, self.demand**2
-        weeks, orders, units, squares = (recent_sum(of.astype(float), ACTIVE_WEEKS) for of in counts)
-        orders = np.maximum(orders, 1.0)
-        mean = np.maximum(units / orders, 1e-12)
-        cv2 = squares / orders / mean**2 - 1
-        return pattern_codes(age, weeks / orders, cv2)
 
 
 def recent_sum(values: np.ndarray, weeks: int) -> np.ndarray:

@@ -156,9 +156,7 @@ def noted_demand(demand: np.ndarray, series: pd.DataFrame, first: date, notes: p
         # What is still ordered is out of proportion to what is left of earlier demand.
         kept = kept | ((remaining == 1) & (remaining.min(axis=1, keepdims=True) < MOSTLY_SUCCEEDED))
     begun = np.logical_or.accumulate((counted > 0) & ~marked[EXCLUDE], axis=1)
-    return NotedDemand(
-        np.where(begun, counted, 0.0), Corrections(marked[EXCLUDE], kept & ~marked[EXCLUDE])
-    )
+    return NotedDemand(np.where(begun, counted, 0.0), Corrections(marked[EXCLUDE], kept & ~marked[EXCLUDE]))
 
 
 def _remaining(successions: pd.DataFrame, shape: tuple[int, ...]) -> np.ndarray:

@@ -16,6 +16,7 @@ from forecasting_assets.forecasting.candidates import MEMORY, PRIOR_ERRORS, aver
 from forecasting_assets.forecasting.cleaning import interruptions, outliers
 from forecasting_assets.forecasting.covariate_effect import Regressors
 from forecasting_assets.forecasting.panel import Panel, in_units, mean_demand, to_log_scale
+from forecasting_assets.forecasting.regularity import Regularity
 from forecasting_assets.forecasting.season import COMPONENTS, first_peaks, shared_season
 
 #: Number of errors that those of all series of a pattern count for where a series has few errors of its own.
@@ -274,7 +275,7 @@ def forecast_every_week(
     highest = to_log_scale(
         MAX_GROWTH * np.maximum.accumulate(np.where(outlier, 0.0, panel.demand), axis=1), scale
     )
-    pattern = panel.patterns(np.isnan(endog) & (panel.demand <= 0))
+    pattern = Regularity.of(panel, np.isfinite(endog)).pattern
     return RollingForecasts(
         endog, scale, pattern, highest, ahead, location, error, weights, regressors=regressors
     )

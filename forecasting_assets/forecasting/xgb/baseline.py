@@ -10,6 +10,7 @@ import pandas as pd
 from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.forecast_arrays import SeriesIndex
 from forecasting_assets.forecasting.panel import ForecastDataError, Panel, week_numbers
+from forecasting_assets.forecasting.regularity import Regularity
 from forecasting_assets.forecasting.rolling import Cells, RollingForecasts
 from forecasting_assets.forecasting.sarimax import SarimaxModel
 from forecasting_assets.forecasting.season import GroupTotals
@@ -105,8 +106,18 @@ class Baseline:
     @cached_property
     def usual(self) -> UsualDemand:
         """Level and volatility without the shares of season and covariates, and without unusual weeks."""
-        known = np.isfinite(self.rolling.endog) & self.panel.begun
+        known = self._counted & self.panel.begun
         return UsualDemand.of(np.where(known, self.panel.demand * np.exp(-self._past_effect), np.nan))
+
+    @cached_property
+    def regularity(self) -> Regularity:
+        """How regularly the series were ordered, without unusual weeks."""
+        return Regularity.of(self.panel, self._counted)
+
+    @property
+    def _counted(self) -> np.ndarray:
+        """Whether each week counts, (series, weeks): it is not unusual."""
+        return np.isfinite(self.rolling.endog)
 
     def relative(self, units: np.ndarray, cells: Cells) -> np.ndarray:
         """Express demand of some cells, without the shares of season and covariates, as `UsualDemand.relative`."""

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.features.calendar import calendar_features
+from forecasting_assets.features.demand_patterns import PATTERNS
 from forecasting_assets.forecasting.covariate_effect import Regressors
 from forecasting_assets.forecasting.covariates import covariate_feature_names, covariate_features
 from forecasting_assets.forecasting.rolling import Cells
@@ -17,11 +18,13 @@ LAGS = (*range(9), 13, 26)
 DEMAND = [*(f"lag_{k}" for k in LAGS), *(f"mean_{k}" for k in MEAN_WEEKS)]
 #: Demand at the same point of earlier cycles, relative to the level: for customers who order every few weeks.
 CYCLE_FEATURES = [f"cycle_{weeks}" for weeks in CYCLES]
-#: Standard deviations of the feature table, in volatilities.
+#: Standard deviations of demand, in volatilities.
 DEVIATIONS = ["std_13", "std_52"]
+#: How regularly a series is ordered. These and DEVIATIONS are features of feature_table, computed again without the
+#: weeks that do not count.
+REGULARITY = ["weeks_since_order", "order_weeks_52", "adi", "cv2"]
 #: The target week in earlier years: the week itself, and the three weeks around it for each year and for all years.
 EARLIER_YEARS = ["last_year", *(f"season_{year}" for year in YEARS), "season"]
-UNCHANGED = ["age_weeks", "weeks_since_order", "order_weeks_52", "adi", "cv2", "price_ratio"]
 CATEGORIES = ["part_category", "region", "segment"]
 #: Public holidays in the target week and in the weeks beside it. The week of the year is no feature: all series of a
 #: market share the shocks of a week, such as a fall of all prices, and trees would take them for a season.
@@ -31,7 +34,9 @@ FEATURES = [
     *CYCLE_FEATURES,
     *DEVIATIONS,
     "log_volatility",
-    *UNCHANGED,
+    "age_weeks",
+    *REGULARITY,
+    "price_ratio",
     *CATEGORIES,
     "horizon",
     *HOLIDAYS,
@@ -87,7 +92,7 @@ def design(
     columns = {
         **_demand_columns(features, base, cells),
         **(_earlier_years(base, cells) if base.with_earlier_years else {}),
-        **_series_columns(features, categories),
+        **_series_columns(features, base, cells, categories),
         "horizon": horizon,
         **_holiday_columns(features, horizon, countries),
         **(_book_columns(base, cells) if with_book else {}),
@@ -106,7 +111,7 @@ def _demand_columns(features: pd.DataFrame, base: Baseline, cells: Cells) -> dic
     names = [*DEMAND, *CYCLE_FEATURES]
     columns = {name: usual.relative(of, *at) for name, of in zip(names, units, strict=True)}
     for name in DEVIATIONS:
-        columns[name] = features[name].to_numpy(float) / (usual.level[at] * volatility)
+        columns[name] = getattr(base.regularity, name)[at] / (usual.level[at] * volatility)
     return {**columns, "log_volatility": np.log(volatility)}
 
 
@@ -115,13 +120,19 @@ def _earlier_years(base: Baseline, cells: Cells) -> dict[str, np.ndarray]:
     return dict(zip(EARLIER_YEARS, [last_year, *by_year, mean_of_known(by_year)], strict=True))
 
 
-def _series_columns(features: pd.DataFrame, categories: dict[str, list[str]]) -> dict[str, np.ndarray]:
-    columns = {c: features[c].to_numpy(float) for c in UNCHANGED}
+def _series_columns(
+    features: pd.DataFrame, base: Baseline, cells: Cells, categories: dict[str, list[str]]
+) -> dict[str, np.ndarray]:
+    at = cells.series, cells.column
+    columns = {name: getattr(base.regularity, name)[at] for name in REGULARITY}
     # All series of a market that began together would show the trees by their age which week it is.
-    columns["age_weeks"] = np.minimum(columns["age_weeks"], YEAR_WEEKS)
-    for c in CATEGORIES:
-        code = pd.Categorical(features[c], categories=categories[c]).codes
-        columns[c] = np.where(code >= 0, code, np.nan)
+    columns["age_weeks"] = np.minimum(features["age_weeks"].to_numpy(float), YEAR_WEEKS)
+    columns["price_ratio"] = features["price_ratio"].to_numpy(float)
+    segment = np.array(PATTERNS, dtype=object)[base.regularity.pattern[at]]
+    for name in CATEGORIES:
+        values = segment if name == "segment" else features[name]
+        code = pd.Categorical(values, categories=categories[name]).codes
+        columns[name] = np.where(code >= 0, code, np.nan)
     return columns
 
 

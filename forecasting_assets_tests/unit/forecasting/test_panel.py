@@ -6,8 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devtools.feature_table import features
-from forecasting_assets.features.demand_patterns import PATTERNS
 from forecasting_assets.forecasting.panel import ForecastDataError, Panel
 from forecasting_assets.weeks import add_weeks
 from forecasting_assets_tests.support.market import FIRST, market
@@ -74,37 +72,6 @@ def test_the_order_of_rows_does_not_matter(random):
     other = Panel.from_history(table.iloc[order], FIRST, add_weeks(FIRST, 29))
     assert one.series.equals(other.series)
     assert np.array_equal(one.demand, other.demand)
-
-
-def test_patterns_are_the_segments_of_the_feature_table():
-    table = market(weeks=110, series=12)
-    rng = np.random.default_rng(2)
-    wild = rng.lognormal(2, 1.5, 110) * [rng.random(110) < share for share in (1.0, 0.4)]
-    for region, quantity in zip(("R8", "R9"), wild, strict=True):
-        weeks = [pd.Timestamp(add_weeks(FIRST, int(w))) for w in np.flatnonzero(quantity)]
-        more = {"part_id": "W", "part_category": "C0", "region": region, "week": weeks}
-        table = pd.concat([table, pd.DataFrame({**more, "quantity": quantity[quantity > 0]})])
-    panel = Panel.from_history(table, FIRST, add_weeks(FIRST, 109))
-    columns = np.arange(0, 110, 3)
-    found = panel.patterns(np.zeros(panel.demand.shape, dtype=bool))[:, columns]
-    segment = features(table).set_index(["part_id", "region", "week"])["segment"]
-    assert set(segment) == set(PATTERNS)
-    for i, column in enumerate(columns.tolist()):
-        is_active = panel.active(column)
-        active = panel.series[is_active].assign(week=pd.Timestamp(add_weeks(FIRST, column)))
-        expected = segment.reindex(pd.MultiIndex.from_frame(active[["part_id", "region", "week"]]))
-        assert [PATTERNS[p] for p in found[is_active][:, i]] == expected.tolist()
-
-
-def test_patterns_do_not_depend_on_later_weeks():
-    panel = Panel.from_history(market(), FIRST, add_weeks(FIRST, 89))
-    later = np.arange(90) >= 60
-    begun = panel.rows(np.flatnonzero(panel.first_order < 60))
-    poisoned = Panel(begun.series, FIRST, np.where(later, 1e6, begun.demand))
-    all_count = np.zeros(begun.demand.shape, dtype=bool)
-    found, expected = poisoned.patterns(all_count), begun.patterns(all_count)
-    assert np.array_equal(found[:, :60], expected[:, :60])
-    assert not np.array_equal(found[:, 70], expected[:, 70])
 
 
 def test_the_category_of_a_series_is_that_of_its_first_order_in_the_panel():

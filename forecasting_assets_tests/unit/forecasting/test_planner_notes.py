@@ -141,6 +141,38 @@ def test_weeks_without_stock_that_are_excluded_do_not_count_as_no_demand(usual, 
     assert np.isnan(base.rolling.error[0, column - 1 - weeks : column - 1, 0]).all()
 
 
+@pytest.mark.parametrize("weeks_ago", [1, 3, 10, 40])
+def test_a_launch_that_is_excluded_is_as_if_it_had_not_been_ordered(weeks_ago):
+    demand, launch = market(), WEEKS - 1 - weeks_ago
+    demand[0, :launch] = 0
+    without = demand.copy()
+    demand[0, launch], without[0, launch] = 50 * demand[0].max(), 0
+    history = history_of(demand)
+    model, expected = fitted_model(history_of(without)), forecast(history_of(without))
+    excluded = corrected(history, [launch], "exclude", LAST)
+    pd.testing.assert_frame_equal(
+        forecast(excluded, model)[VALUES].reset_index(drop=True), expected[VALUES].reset_index(drop=True)
+    )
+    assert abs(of_part(forecast(history, model)) / of_part(expected) - 1).max() > 0.02
+
+
+def test_a_part_whose_orders_are_all_excluded_is_forecast_as_zero_from_whatever_range_of_origins():
+    demand, launch = market(), WEEKS - 4
+    demand[0, :launch] = 0
+    demand[0, launch + 1] = 0
+    history, origins = history_of(demand), [add_weeks(FIRST, launch + n) for n in (0, 1, 2)]
+    excluded = corrected(history, [launch], "exclude", origins[0])
+    model = fitted_model(excluded, add_weeks(FIRST, launch - 4))
+    found = forecast(excluded, model, origins)
+    of_new = found[found["part_id"] == "P00"]
+    nothing_counts = of_new["origin_week"].isin(pd.to_datetime(origins[:2]))
+    assert (of_new.loc[nothing_counts, VALUES] == 0).all(axis=None)
+    assert (of_new.loc[~nothing_counts, "mean"] > 0).all()
+    alone = forecast(excluded, model, origins[:1])
+    first = found[found["origin_week"] == pd.Timestamp(origins[0])]
+    np.testing.assert_allclose(alone[VALUES], first[VALUES], rtol=1e-9)
+
+
 @pytest.mark.parametrize("weeks", [11, 16, 26])
 def test_a_closure_that_has_ended_lowers_no_forecast(usual, weeks):
     demand = market()

@@ -238,7 +238,7 @@ def _forecast_assets(settings: Settings) -> list[WeeklyAsset]:
                 ),
                 Check(
                     "intervals_calibrated",
-                    "About 80 % of actual orders lie within the 80 % intervals of the combined forecast.",
+                    "About 80 % of weeks have orders within the 80 % intervals of the combined forecast.",
                     blocking=False,
                 ),
                 Check(

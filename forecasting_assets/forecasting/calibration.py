@@ -112,9 +112,10 @@ def widen(values: np.ndarray, factor: np.ndarray, booked: np.ndarray) -> np.ndar
     Returns
     -------
     numpy.ndarray
-        (series, horizons, VALUES), in units; mean and median are unchanged, no quantile is below what is booked.
+        (series, horizons, VALUES), in units. Mean and median change only where they are below what is booked, as no
+        value may be.
     """
     median = values[..., MEDIAN, None]
     quantiles = median + factor[:, None, None] * (values[..., 1:] - median)
-    widened: np.ndarray = np.concatenate([values[..., :1], np.maximum(quantiles, booked[..., None])], axis=-1)
-    return widened
+    widened = np.concatenate([values[..., :1], quantiles], axis=-1)
+    return np.maximum(widened, booked[..., None])

@@ -52,11 +52,13 @@ def left_out(panel: Panel, fitted_at: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _found(panel: Panel, fitted_at: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Find outliers and interruptions, (series, weeks) each, and the usual demand of the series, (series,)."""
-    outlier = outliers(panel.demand, fitted_at, panel.corrections)
-    paused = interruptions(panel.demand, fitted_at, panel.corrections) & ~outlier
-    orders = panel.ordered[:, : fitted_at + 1]
-    begun = np.logical_or.accumulate(orders > 0, axis=1)
-    counted = begun & ~(outlier | paused)[:, : fitted_at + 1]
-    total = np.where(counted, orders, 0.0).sum(axis=1)
+    """Find outliers and interruptions, (series, weeks) each, and the usual demand of the series, (series,).
+
+    A series begins with its first order. What it inherits from a predecessor is listed under that one.
+    """
+    begun = np.logical_or.accumulate(panel.ordered > 0, axis=1)
+    outlier = outliers(panel.demand, fitted_at, panel.corrections) & begun
+    paused = interruptions(panel.demand, fitted_at, panel.corrections) & begun & ~outlier
+    counted = (begun & ~outlier & ~paused)[:, : fitted_at + 1]
+    total = np.where(counted, panel.ordered[:, : fitted_at + 1], 0.0).sum(axis=1)
     return outlier, paused, total / np.maximum(counted.sum(axis=1), 1)

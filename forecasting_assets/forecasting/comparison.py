@@ -66,6 +66,8 @@ def compare_losses(difference: np.ndarray) -> Comparison | None:
     mean, error = float(difference.mean()), float(np.sqrt(periodogram.mean() / n))
     freedom = 2 * frequencies
     reach = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
-    statistic = abs(mean) / error if error > 0 else float("inf") if mean else 0.0
+    statistic = float("inf") if mean else 0.0
+    if error > 0:
+        statistic = abs(mean) / error
     p_value = float(2 * stdtr(freedom, -statistic))
     return Comparison(n, mean, mean - reach, mean + reach, p_value)

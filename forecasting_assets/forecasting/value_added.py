@@ -25,7 +25,8 @@ OVERRIDE = "override"
 STEPS = ("plain_average", WITHOUT_COVARIATES.name, "weighted_average", "reconciled")
 #: Metrics of the steps.
 STEP_METRICS = ["n", "wape", "scaled_pinball", "coverage_80", "coverage_90"]
-#: What is added up: error of the forecast minus error after overrides, in units, and rows that overrides touched.
+#: What is added up: error of the forecast minus error after overrides, of the total of each override and week, in
+#: units; and rows that overrides touched.
 METRICS = ["value_added", "touched_rows"]
 _KNOWN = KNOWN_ON["forecast_overrides"]
 
@@ -60,6 +61,9 @@ class JudgedOverrides:
     ) -> np.ndarray:
         """Compare the forecast from one origin with the same forecast after the overrides known then.
 
+        Each override is judged by the total of the rows that it changes in a week. Errors of the single rows of rarely
+        ordered parts would be smallest for forecasts of zero, so that every cut would seem to be right.
+
         Parameters
         ----------
         combined
@@ -86,11 +90,14 @@ class JudgedOverrides:
         overridden = apply_overrides(forecast, everything, self.rows[known].reset_index(drop=True), origin)
         touched = (overridden.winner >= 0) & np.isfinite(actual) & np.isfinite(combined)
         row, week = np.nonzero(touched)
-        group = self.group[known][overridden.winner[row, week]]
-        error = np.abs(forecast - actual) - np.abs(overridden.values - actual)
+        override, group = overridden.winner[row, week], self.group[known]
+        totals = np.zeros((3, len(group), shape[1]))
+        for total, of in zip(totals, (forecast, overridden.values, actual), strict=True):
+            np.add.at(total, (override, week), of[row, week])
+        before, after, ordered = totals
         sums = np.zeros(shape)
-        np.add.at(sums[..., 0], (group, week), error[row, week])
-        np.add.at(sums[..., 1], (group, week), 1.0)
+        np.add.at(sums[..., 0], group, np.abs(before - ordered) - np.abs(after - ordered))
+        np.add.at(sums[..., 1], (group[override], week), 1.0)
         return sums
 
 

@@ -112,9 +112,9 @@ def value_of_overrides(report: pd.DataFrame) -> TextTable:
             "touched_rows": ("Rows changed", number),
             "value_added": ("Error removed, units", lambda v: number(v, 1)),
         },
-        "Absolute error of the combined forecast minus that after overrides, over the rows that they changed and whose"
-        " weeks have closed: above zero the override was better than the forecast. Cuts of rarely ordered parts look"
-        " better than they are, as most weeks have no orders.",
+        "Absolute error of the combined forecast minus that after overrides, in weeks that have closed: above zero the"
+        " override was better than the forecast. Each override is judged by the total of the rows that it changed in"
+        " a week.",
     )
 
 

@@ -98,8 +98,8 @@ BACKTEST_REPORT = Table(
             "metric",
             "string",
             "Metric; mape_left_out is the share of weeks without demand, which mape excludes; width is the factor by "
-            "which intervals of the combined forecast are widened; value_added is the "
-            "absolute error in units that overrides removed from the rows they touched (touched_rows); below_q05 and "
+            "which intervals of the combined forecast are widened; value_added is the absolute error in units that "
+            "overrides removed from the weekly totals of the rows they touched (touched_rows); below_q05 and "
             "at_most_q05 are the shares of weeks with demand below and at or below the quantile q05",
             values=(
                 "rmse",

@@ -111,3 +111,6 @@ def test_counts_are_of_every_known_cell_and_factors_stay_within_their_limits(n, 
     assert (widened >= booked[..., None]).all()
     assert (np.diff(widened[..., 1:], axis=-1) >= 0).all()
     np.testing.assert_array_equal(widened[..., 0], values[..., 0])
+    # A model of a user's own may forecast less than is booked.
+    more = widen(values, factor[:1].repeat(n), booked + 200)
+    np.testing.assert_array_equal(more, np.maximum(widened, booked[..., None] + 200))

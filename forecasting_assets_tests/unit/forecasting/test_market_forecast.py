@@ -3,6 +3,8 @@ import pandas as pd
 import pytest
 
 from forecasting_assets.features.window import ACTIVE_WEEKS
+from forecasting_assets.forecasting.cleaned_points import cleaned_points
+from forecasting_assets.forecasting.cleaning import Corrections
 from forecasting_assets.forecasting.market_demand import active_shares, add_up, market_demand
 from forecasting_assets.forecasting.market_forecast import forecast_markets
 from forecasting_assets.forecasting.model import ModelContext
@@ -154,6 +156,24 @@ def test_the_usual_demand_of_a_successor_is_that_since_it_began():
     panel = Panel(series, FIRST, inherited, orders=orders)
     found = market_demand(panel, series["part_category"], WEEKS - 1, CONTEXT.horizon)
     assert found["quantity"].tolist() == [50.0] * 30
+
+
+def test_a_week_that_is_excluded_of_a_part_and_so_of_its_successor_counts_once():
+    inherited, orders = np.full((2, WEEKS), 100.0), np.full((2, WEEKS), 100.0)
+    begun = WEEKS - 5
+    orders[0, begun:], orders[1, :begun] = 0.0, 0.0
+    orders[0, 60] = 0.0
+    inherited[0] = np.where(np.arange(WEEKS) < begun, 1.0, 0.0)
+    excluded = np.zeros((2, WEEKS), dtype=bool)
+    excluded[:, 60] = True
+    series = pd.DataFrame({"part_id": ["old", "new"], "region": "R", "part_category": "C"})
+    corrections = Corrections(excluded, np.zeros_like(excluded))
+    panel = Panel(series, FIRST, inherited, corrections=corrections, orders=orders)
+    found = market_demand(panel, series["part_category"], WEEKS - 1, CONTEXT.horizon)
+    quantity = found.set_index("week")["quantity"]
+    assert quantity[pd.Timestamp(add_weeks(FIRST, 60))] == pytest.approx(100.0, abs=5)
+    points = cleaned_points(panel, WEEKS - 1)
+    assert points["part_id"].tolist() == ["old"]
 
 
 def test_parts_of_the_series_are_added_up_to_the_same():

@@ -1,6 +1,6 @@
 """Whether overrides helped, beside a count that goes row by row."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ import pytest
 from forecasting_assets.forecasting.backtest import PastForecasts, rolling_backtest
 from forecasting_assets.forecasting.forecast_arrays import LEVELS, forecast_table
 from forecasting_assets.forecasting.settings import ForecastingSettings
+from forecasting_assets.forecasting.value_added import JudgedOverrides
 from forecasting_assets.reporting import backtest_html
 from forecasting_assets.reporting.backtest_tables import value_of_overrides
 from forecasting_assets.reporting.formats import Money
@@ -64,7 +65,7 @@ def added(report):
 
 def by_hand(factor, covered, entered, week=WEEK):
     """Value added and rows touched by one factor, over the origins and horizons that count for `week`."""
-    total, touched = 0.0, 0
+    totals, touched = {}, 0
     actual = HISTORY.set_index(["part_id", "region", "week"])["quantity"]
     for origin in weeks_between(add_weeks(week, -SETTINGS.backtest_weeks), add_weeks(week, -1)):
         if pd.Timestamp(origin) + timedelta(days=6) < entered:
@@ -74,9 +75,11 @@ def by_hand(factor, covered, entered, week=WEEK):
             if target > week or not add_weeks(WEEK, -4) <= target <= add_weeks(WEEK, -1) or not covered(row):
                 continue
             units = actual.get((row.part_id, row.region, row.target_week), 0.0)
-            total += abs(row.mean - units) - abs(factor * row.mean - units)
+            forecast, ordered = totals.get((origin, target), (0.0, 0.0))
+            totals[origin, target] = forecast + row.mean, ordered + units
             touched += 1
-    return total, touched
+    value = sum(abs(before - ordered) - abs(factor * before - ordered) for before, ordered in totals.values())
+    return value, touched
 
 
 def test_the_error_that_an_override_removed_is_counted_by_author_and_reason():
@@ -92,10 +95,12 @@ def test_the_error_that_an_override_removed_is_counted_by_author_and_reason():
     assert found["Bo: no reason", "value_added"] == pytest.approx(value)
     assert found["Bo: no reason", "touched_rows"] == touched
     # Of Ann's the rows that the newer override has taken do not count, from the origin on that knew of it.
-    all_value, all_touched = by_hand(1.3, lambda row: True, pd.Timestamp(add_weeks(WEEK, -6)))
-    taken_value, taken = by_hand(1.3, lambda row: row.part_id == part, late)
-    assert found["Ann: fair", "touched_rows"] == all_touched - taken
-    assert found["Ann: fair", "value_added"] == pytest.approx(all_value - taken_value)
+    early = pd.Timestamp(add_weeks(WEEK, -6))
+    value, touched = by_hand(
+        1.3, lambda row: row.part_id != part or row.origin_week + timedelta(days=6) < late, early
+    )
+    assert found["Ann: fair", "touched_rows"] == touched
+    assert found["Ann: fair", "value_added"] == pytest.approx(value)
     assert check_contract(report, BACKTEST_REPORT).passed
     page = backtest_html(WEEK, factories.judged(report), Money())
     assert "Value added by overrides" in page
@@ -119,3 +124,21 @@ def test_a_report_is_the_same_alone_and_in_a_range():
     assert added(together[WEEK])
     for week in weeks:
         pd.testing.assert_frame_equal(reports(rows, [week])[week], together[week], rtol=1e-9)
+
+
+def test_a_cut_of_rarely_ordered_parts_to_nothing_removes_no_error():
+    rng, origin = np.random.default_rng(0), date(2024, 1, 1)
+    demand = rng.poisson(1.0, (1000, 1)).astype(float)
+    series = pd.DataFrame(
+        {"part_id": [f"P{i}" for i in range(1000)], "part_category": "bolts", "region": "EU"}
+    )
+    cut = override(
+        factor=0.0,
+        week_from=pd.Timestamp(add_weeks(origin, 1)),
+        week_to=pd.Timestamp(add_weeks(origin, 1)),
+        entered=pd.Timestamp(origin),
+    )
+    sums = JudgedOverrides.of(table(cut)).sums(np.ones((1000, 1)), demand, series, origin)
+    value, touched = sums[0, 0]
+    assert value == pytest.approx(abs(1000 - demand.sum()) - demand.sum())
+    assert touched == 1000

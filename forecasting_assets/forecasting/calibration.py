@@ -118,4 +118,4 @@ def widen(values: np.ndarray, factor: np.ndarray, booked: np.ndarray) -> np.ndar
     median = values[..., MEDIAN, None]
     quantiles = median + factor[:, None, None] * (values[..., 1:] - median)
     widened = np.concatenate([values[..., :1], quantiles], axis=-1)
-    return np.maximum(widened, booked[..., None])
+    return np.asarray(np.maximum(widened, booked[..., None]))

@@ -10,7 +10,6 @@ from forecasting_assets.forecasting.bias import FALSE_ALARMS, group_bias
 from forecasting_assets.tables import QUANTILES, SERIES, Table
 from forecasting_assets.tables.contract import check_contract
 
-
 #: What `check_forecast` counts, in words.
 _COUNTS = {
     "series": "series",

@@ -22,7 +22,7 @@ class CovariateChangeError(PicklableError, ValueError):
     """A change of a covariate that cannot be tried; `change` is the change as it was written."""
 
     def __init__(self, change: str, message: str) -> None:
-        super().__init__(f"--covariate {change}: {message}")
+        super().__init__(f"{change}: {message}")
         self.change = change
 
 

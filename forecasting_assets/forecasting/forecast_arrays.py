@@ -175,5 +175,6 @@ class SeriesIndex:
 
 def _codes(values: pd.Series, known: pd.Index) -> np.ndarray:
     codes, distinct = pd.factorize(values)
-    positions: np.ndarray = known.get_indexer(pd.Index(distinct))
-    return positions[codes]
+    # A missing value has the code -1, which takes the last position.
+    positions = np.append(known.get_indexer(pd.Index(distinct)), -1)
+    return np.asarray(positions[codes])

@@ -55,7 +55,7 @@ class ModelData:
 
 @dataclass(frozen=True)
 class ModelContext:
-    """What a model is asked for.
+    """Horizon, settings and countries of the forecasts.
 
     Attributes
     ----------

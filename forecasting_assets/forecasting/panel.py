@@ -78,7 +78,8 @@ class Panel:
         Raises
         ------
         ForecastDataError
-            If a column is missing, a quantity is negative or not finite, or a week is not a Monday.
+            If a column is missing, a part, region or category has no value, a quantity is negative or not finite, or a
+            week is not a Monday.
         """
         missing = [c for c in (*SERIES, "week", "quantity") if c not in history]
         if missing:
@@ -98,8 +99,10 @@ class Panel:
             raise ForecastDataError(
                 f"quantity: {quantity[bad][0]} is not valid; use finite quantities of at least 0", "quantity"
             )
-        keys = history.loc[inside, SERIES]
-        rows, series = number_series(keys)
+        for name in (*SERIES, *history.columns.intersection(["part_category"])):
+            if unnamed := int(history.loc[inside, name].isna().sum()):
+                raise ForecastDataError(f"{name}: {unnamed:,} rows of demand have no value", name)
+        rows, series = number_series(history.loc[inside, SERIES])
         demand = np.zeros((len(series), n_weeks))
         np.add.at(demand, (rows, week[inside]), quantity)
         series["part_category"] = _first_category(history, inside, week, rows, len(series))
@@ -139,7 +142,8 @@ class Panel:
     def first_order(self) -> np.ndarray:
         """Column of the first week with demand of each series; the number of weeks if it has none."""
         ordered = self.demand > 0
-        return np.where(ordered.any(axis=1), ordered.argmax(axis=1), ordered.shape[1])
+        first: np.ndarray = np.where(ordered.any(axis=1), ordered.argmax(axis=1), ordered.shape[1])
+        return first
 
     @property
     def ordered(self) -> np.ndarray:

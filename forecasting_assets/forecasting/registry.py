@@ -128,38 +128,38 @@ def find_model(reference: str) -> ForecastingModel:
     Raises
     ------
     ModelNotFoundError
-        If there is no such model, or it is none.
+        If there is no such model, it cannot be imported, or it is no complete subclass of ForecastingModel.
     """
     if reference in _BUILT_IN:
         return _BUILT_IN[reference]()
     model = _load(reference)
     if not (isinstance(model, type) and issubclass(model, ForecastingModel)):
         raise ModelNotFoundError(reference, "is not a subclass of ForecastingModel")
+    if missing := sorted(model.__abstractmethods__):
+        raise ModelNotFoundError(reference, f"does not define {', '.join(missing)}")
     if not _NAME.fullmatch(getattr(model, "name", "")):
         raise ModelNotFoundError(reference, "needs a `name` of lower-case letters, digits and underscores")
     return model()
 
 
 def reference_of(model: ForecastingModel) -> str:
-    """Return what `find_model` finds a model by in any process, whatever settings call it."""
+    """Return a reference by which `find_model` finds this model in any process, whatever name settings use for it."""
     kind = type(model)
     return model.name if _BUILT_IN.get(model.name) is kind else f"{kind.__module__}:{kind.__qualname__}"
 
 
 def _load(reference: str) -> Any:
     offered = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
-    if reference in offered:
-        return offered[reference].load()
     module, _, name = reference.partition(":")
-    if not name:
+    if reference not in offered and not (module and name):
         known = ", ".join([*_BUILT_IN, *sorted(offered)])
         raise ModelNotFoundError(
             reference, f"is not known: use {known}, or 'module:Class' for a class of your own"
         )
     try:
-        return getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ModelNotFoundError(reference, f"cannot be imported: {error}") from error
+        return offered[reference].load() if reference in offered else getattr(import_module(module), name)
+    except Exception as error:  # a module of a user's own may raise anything
+        raise ModelNotFoundError(reference, f"cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def find_models(references: Sequence[str]) -> list[ForecastingModel]:
@@ -174,7 +174,7 @@ def find_models(references: Sequence[str]) -> list[ForecastingModel]:
     names = [model.name for model in models]
     for reference, name in zip(references, names, strict=True):
         if names.count(name) > 1:
-            raise ModelNotFoundError(reference, f"has the name {name!r}, as another model has")
+            raise ModelNotFoundError(reference, f"has the name {name!r} of another model")
         if name in _RESERVED:
             raise ModelNotFoundError(reference, f"may not have the name {name!r}, which reports use")
     return models

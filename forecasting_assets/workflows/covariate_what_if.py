@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.allocation import DemandChange, parse_scope
+from forecasting_assets.errors import PicklableError
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.forecasting.combine import combine
 from forecasting_assets.forecasting.covariate_change import (
@@ -20,15 +21,23 @@ from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.forecasting.registry import find_models
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.settings import Settings
-from forecasting_assets.tables import BACKTEST_REPORT, DEMAND_PLAN, SERIES, model_table
+from forecasting_assets.tables import BACKTEST_REPORT, DEMAND_PLAN, SERIES, Table, model_table
 from forecasting_assets.tracking.week_model import week_model_files
 from forecasting_assets.weeks import add_weeks, refit_week
 from forecasting_assets.workflows.model_cache import MODEL_FOLDER, model_context
 from forecasting_assets.workflows.part_history import part_history
 
-#: A change of the expected demand by less than this share is none.
+#: Changes of the expected demand by less than this share are left out.
 SMALLEST_CHANGE = 0.0005
 _CELL = [*SERIES, "target_week"]
+
+
+class LoggedModelError(PicklableError, ValueError):
+    """A model of a week that cannot be loaded from MLflow; `model` is its asset, `week` the week."""
+
+    def __init__(self, model: str, week: date, problem: str) -> None:
+        super().__init__(f"{model} of {week} {problem}: materialize it again")
+        self.model, self.week = model, week
 
 
 def covariate_effect(settings: Settings, lake: Lake, week: date, changes: Sequence[str]) -> pd.DataFrame:
@@ -53,7 +62,9 @@ def covariate_effect(settings: Settings, lake: Lake, week: date, changes: Sequen
     Raises
     ------
     CovariateChangeError
-        If a change cannot be tried, or no forecast depends on it.
+        If a change cannot be tried, changes nothing, or no forecast depends on it.
+    LoggedModelError
+        If a model of the week cannot be loaded from MLflow.
     AllocationError
         If a scope has an unknown or ambiguous name.
     """
@@ -68,6 +79,8 @@ def covariate_effect(settings: Settings, lake: Lake, week: date, changes: Sequen
     panel, horizon = Panel.from_history(history, first, week), settings.calendar.horizon_weeks
     cells = known_values(panel, horizon)[0]
     rows = changed_rows(panel, horizon, [(c, s.covers(cells)) for c, s in zip(parsed, scopes, strict=True)])
+    if rows.empty:
+        raise CovariateChangeError(", ".join(changes), "the known values are the same already")
     features = lake.read_pandas(feature_columns(horizon), [week])
     features = features[features["part_id"].isin(series["part_id"])]
     case = pd.concat([history, rows], ignore_index=True)
@@ -77,7 +90,7 @@ def covariate_effect(settings: Settings, lake: Lake, week: date, changes: Sequen
     effect = before.rename("before").to_frame().assign(after=after).reset_index()
     if np.array_equal(effect["before"], effect["after"]):
         raise CovariateChangeError(
-            changes[0], f"no forecast of {week} depends on it: too few weeks of covariates were known"
+            ", ".join(changes), f"no forecast of {week} depends on it: too few weeks of covariates were known"
         )
     return effect.merge(series, on=SERIES).sort_values(_CELL, ignore_index=True)
 
@@ -97,26 +110,33 @@ def demand_changes(effect: pd.DataFrame) -> tuple[DemandChange, ...]:
 def _mean(settings: Settings, lake: Lake, week: date, data: ModelData) -> pd.Series:
     """Combine the models that MLflow keeps of a week: mean in units by part_id, region and target_week.
 
+    A model in whose place SARIMAX was used is left out, as it was not logged.
+
     Raises
     ------
-    CovariateChangeError
-        If MLflow has none, or one of an earlier version.
+    LoggedModelError
+        If MLflow lacks a model, or has one of an earlier version.
     """
     forecasts = {}
     for model in find_models(settings.forecasting.models):
-        name = model_table(model.name).name
-        with week_model_files(settings.tracking_uri, settings.artifacts_uri, name, week) as folder:
+        table = model_table(model.name)
+        with week_model_files(settings.tracking_uri, settings.artifacts_uri, table.name, week) as folder:
             if folder is not None:
                 try:
                     fitted = model.load(folder / MODEL_FOLDER)
                 except (OSError, KeyError, ValueError) as error:
-                    raise CovariateChangeError(
-                        "", f"{name} of {week} was logged by an earlier version: materialize it again"
-                    ) from error
+                    raise LoggedModelError(table.name, week, "was logged by an earlier version") from error
                 forecasts[model.name] = model.predict(fitted, data, [week], model_context(settings))
-    if not forecasts:
-        raise CovariateChangeError("", f"MLflow has no models of {week}: materialize their assets first")
+            elif not forecasts or not _is_fallback(lake, week, table):
+                raise LoggedModelError(table.name, week, "is not in MLflow")
     report = lake.read_pandas(BACKTEST_REPORT, [week])
     combined = combine(forecasts, data.features[[*SERIES, "segment"]], report)
     mean: pd.Series = combined.set_index(_CELL)["mean"]
     return mean
+
+
+def _is_fallback(lake: Lake, week: date, table: Table) -> bool:
+    """Whether SARIMAX was used for the forecasts of a week in `table`, in the place of its model."""
+    if "method" not in table.names:
+        return False
+    return bool((lake.read_pandas(table, [week], ["method"])["method"] == "sarimax").all())

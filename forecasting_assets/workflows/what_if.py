@@ -109,7 +109,7 @@ def plan_case(settings: Settings, lake: Lake, week: date, case: Case) -> CaseRes
     ------
     AllocationError
         If a change cannot be read, or has a name or a week that the plan does not know.
-    CovariateChangeError
+    CovariateChangeError, LoggedModelError
         If a change of a covariate cannot be tried.
     """
     inputs, plan = planning_inputs(settings, lake, week), read_plan_tables(lake, week)

@@ -93,7 +93,8 @@ class Baseline:
         if (row < 0).any():
             part, region = features.iloc[int((row < 0).argmax())][SERIES]
             raise ForecastDataError(
-                f"{part} in {region} has features but no demand in the history; pass the features of all weeks",
+                f"{part} in {region} has features but no orders since {self.panel.first}: pass the demand, or to a "
+                "model loaded from MLflow the features, of all weeks from then on",
                 "part_id",
             )
         return row, week_numbers(features["week"], self.panel.first)
@@ -117,7 +118,7 @@ class Baseline:
     @property
     def _counted(self) -> np.ndarray:
         """Whether each week counts, (series, weeks): it is not unusual."""
-        return np.isfinite(self.rolling.endog)
+        return np.asarray(np.isfinite(self.rolling.endog))
 
     def relative(self, units: np.ndarray, cells: Cells) -> np.ndarray:
         """Express demand of some cells, without the shares of season and covariates, as `UsualDemand.relative`."""

@@ -9,12 +9,10 @@ from forecasting_assets.findings import Finding
 from forecasting_assets.forecasting.checks import check_intervals, check_unbiased, combined_finding
 
 
-def report(model: str = "combined", **shares: float) -> pd.DataFrame:
+def report(shares: dict[str, float], model: str = "combined") -> pd.DataFrame:
     """Build the rows of a backtest report with the shares of weeks below, and at most at, two quantiles."""
-    values = list(shares.values())
-    return pd.DataFrame(
-        {"model": model, "segment": "all", "horizon": 0, "metric": list(shares), "value": values}
-    )
+    metrics = {"metric": list(shares), "value": list(shares.values())}
+    return pd.DataFrame({"model": model, "segment": "all", "horizon": 0, **metrics})
 
 
 def shares(demand: np.ndarray, q10: float, q90: float) -> dict[str, float]:
@@ -30,7 +28,7 @@ def shares(demand: np.ndarray, q10: float, q90: float) -> dict[str, float]:
 def test_intervals_that_are_too_narrow_or_too_wide_are_found(coverage, passed):
     demand, outside = np.arange(2000.0), (1 - coverage) / 2
     of_combined = shares(demand, 2000 * outside - 0.5, 2000 * (1 - outside) - 0.5)
-    finding = check_intervals(pd.concat([report("sarimax", **shares(demand, 0, 1)), report(**of_combined)]))
+    finding = check_intervals(pd.concat([report(shares(demand, 0, 1), "sarimax"), report(of_combined)]))
     assert finding.passed == passed
     assert finding.metadata == pytest.approx({"within_80": coverage})
 
@@ -38,13 +36,13 @@ def test_intervals_that_are_too_narrow_or_too_wide_are_found(coverage, passed):
 @pytest.mark.parametrize("mean", [0.1, 0.5, 1.0, 3.0])
 def test_true_quantiles_of_rarely_ordered_parts_are_calibrated_and_others_are_not(mean):
     demand = np.random.default_rng(0).poisson(mean, 10_000)
-    assert check_intervals(report(**shares(demand, *poisson.ppf([0.1, 0.9], mean)))).passed
-    assert not check_intervals(report(**shares(demand, 0, 10 + 5 * mean))).passed
-    assert not check_intervals(report(**shares(demand, -1, -1))).passed
+    assert check_intervals(report(shares(demand, *poisson.ppf([0.1, 0.9], mean)))).passed
+    assert not check_intervals(report(shares(demand, 0, 10 + 5 * mean))).passed
+    assert not check_intervals(report(shares(demand, -1, -1))).passed
 
 
 def test_nothing_to_compare_with_yet():
-    assert check_intervals(report(below_q10=float("nan"))).passed
+    assert check_intervals(report({"below_q10": float("nan")})).passed
 
 
 def test_a_group_without_orders_has_no_share_of_bias():

@@ -44,11 +44,13 @@ def test_weeks_outside_and_series_without_orders_inside_are_left_out():
         (("A", "x", "2024-01-02", 1.0), "week: 2024-01-02 00:00:00 is not a Monday"),
         (("A", "x", "2024-01-01", -1.0), "quantity: -1.0"),
         (("A", "x", "2024-01-01", float("nan")), "quantity: nan"),
+        ((None, "x", "2024-01-01", 1.0), "part_id: 1 rows"),
+        (("A", None, "2024-01-01", 1.0), "region: 1 rows"),
     ],
 )
 def test_invalid_demand_names_column_and_value(row, message):
     with pytest.raises(ForecastDataError, match=message) as caught:
-        Panel.from_history(history(row), date(2024, 1, 1), date(2024, 1, 8))
+        Panel.from_history(history(row, ("B", "y", "2024-01-01", 1.0)), date(2024, 1, 1), date(2024, 1, 8))
     assert message.startswith(f"{caught.value.column}:")
 
 

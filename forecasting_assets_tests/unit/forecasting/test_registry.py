@@ -58,6 +58,10 @@ class LastWeek(TooYoung):
         return table.drop(columns="without_covariates")
 
 
+class Unfinished(ForecastingModel):
+    name = "unfinished"
+
+
 def reference(model):
     return f"{__name__}:{model.__name__}"
 
@@ -76,7 +80,10 @@ def test_models_are_found_by_name_or_class():
         (("prophet",), "use sarimax, xgb"),
         (("no_such_module:Model",), "cannot be imported"),
         ((f"{__name__}:NoSuchClass",), "cannot be imported"),
+        (("offered_models:",), "use sarimax, xgb"),
+        ((":Model",), "use sarimax, xgb"),
         ((f"{__name__}:market",), "subclass of ForecastingModel"),
+        ((reference(Unfinished),), "does not define fit"),
         ((reference(Unnamed),), "lower-case"),
         ((reference(Combined),), "may not have the name"),
         ((reference(PlainAverage),), "may not have the name"),
@@ -87,6 +94,14 @@ def test_a_model_that_cannot_be_used_is_named_with_the_remedy(references, reason
     with pytest.raises(ModelNotFoundError, match=reason) as caught:
         find_models(references)
     assert caught.value.reference == references[0]
+
+
+@pytest.mark.parametrize("source", ["this is no Python", "raise RuntimeError('no licence')"])
+def test_a_module_that_cannot_be_run_is_named(monkeypatch, tmp_path, source):
+    (tmp_path / "broken_models.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ModelNotFoundError, match=r"cannot be imported: (SyntaxError|RuntimeError)"):
+        find_model("broken_models:Model")
 
 
 def test_a_package_offers_models_by_entry_points(monkeypatch, tmp_path):

@@ -65,7 +65,8 @@ def added(report):
 
 def by_hand(factor, covered, entered, week=WEEK):
     """Value added and rows touched by one factor, over the origins and horizons that count for `week`."""
-    totals, touched = {}, 0
+    totals: dict[tuple[date, date], tuple[float, float]] = {}
+    touched = 0
     actual = HISTORY.set_index(["part_id", "region", "week"])["quantity"]
     for origin in weeks_between(add_weeks(week, -SETTINGS.backtest_weeks), add_weeks(week, -1)):
         if pd.Timestamp(origin) + timedelta(days=6) < entered:

@@ -1,8 +1,10 @@
 """Fits are told from one another by what they learn from."""
 
+import ast
 import os
 import shutil
 from datetime import date
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -101,6 +103,52 @@ def test_settings_code_and_the_week_of_the_fit_make_another(settings, monkeypatc
     assert len(found | {fit_id(settings)}) == 4
 
 
+#: Modules that the code of models imports and that change no forecast: errors, texts, checks and versions of Spark.
+NO_MODEL_CODE = {
+    *(
+        "errors.py",
+        "findings.py",
+        "spark_versions.py",
+        "wording.py",
+        "orders/text.py",
+        "planning/overrides.py",
+    ),
+    *("forecasting/metrics.py", "forecasting/value_added.py"),
+}
+
+
+def test_all_modules_that_the_models_import_count():
+    files: set[Path] = set()
+    modules = {f"forecasting_assets.forecasting.{name}" for name in ("registry", "on_spark")}
+    while new := {file for module in modules if (file := source_of(module))} - files:
+        files |= new
+        modules = {name for file in new for name in imported(file)}
+    counted = {file.relative_to(model_cache._SOURCES) for file in model_cache.code_files()}
+    assert {str(file) for file in files - counted} == NO_MODEL_CODE
+
+
+def source_of(module: str) -> Path | None:
+    """Return the file of a module, relative to the package; None for a name that is no module of the package."""
+    package, *names = module.split(".")
+    if package != "forecasting_assets" or not names:
+        return None
+    place = Path(*names)
+    for file in (place.with_suffix(".py"), place / "__init__.py"):
+        if (model_cache._SOURCES / file).is_file():
+            return file
+    return None
+
+
+def imported(file: Path) -> set[str]:
+    """Return the modules, and the names in them, that a file imports."""
+    nodes = list(ast.walk(ast.parse((model_cache._SOURCES / file).read_text())))
+    modules = [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    names = [
+        f"{node.module}.{of.name}" for node in nodes if isinstance(node, ast.ImportFrom) for of in node.names
+    ]
+    return {*modules, *names}
+
+
 CODE = "def weight(n):\n    return n / 2\n"
 
 
@@ -123,6 +171,8 @@ def test_comments_and_docstrings_are_no_code(other, same):
         ("forecasting/xgb/training.py", True),
         ("features/window.py", True),
         ("weeks.py", True),
+        ("planning/covariates.py", True),
+        ("workflows/planner_notes.py", True),
         ("forecasting/checks.py", False),
         ("reporting/html.py", False),
     ],

@@ -10,15 +10,15 @@ import pandas as pd
 from benchmarks import results
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.scenarios import QUANTILE_DRAWS, part_scenarios
+from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.forecast_arrays import SeriesIndex, forecast_table
 from forecasting_assets.forecasting.market_demand import market_demand
 from forecasting_assets.forecasting.market_forecast import forecast_markets
 from forecasting_assets.forecasting.model import ModelContext
-from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.forecasting.reconciliation import reconcile
+from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.tables import MARKET, QUANTILES
-from forecasting_assets.weeks import add_weeks
 
 _CELL = [*MARKET, "origin_week", "target_week"]
 #: Quantiles of the intervals of sums, with their levels.
@@ -47,7 +47,8 @@ def own_forecasts(
         Rows of MARKET_FORECAST.
     """
     context = ModelContext(horizon, ForecastingSettings(), countries)
-    panel = Panel.from_history(demand, add_weeks(origin, 1 - context.settings.history_weeks), origin)
+    totals = GroupTotals.from_history(demand)
+    panel = sarimax.panel_of_fit(demand, totals, origin, origin, context.settings)
     rows = market_demand(panel, panel.series["part_category"], panel.column(origin), horizon)
     return forecast_markets(rows, origin, [origin], context)
 

@@ -4,7 +4,9 @@ They are kept out of levels and seasons. A week is compared only with weeks up t
 change nothing. Planners may correct what is found here (`planner_notes`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 
@@ -13,6 +15,9 @@ from forecasting_assets.weeks import YEAR_WEEKS
 #: A week is an outlier if its demand is more than OUTLIER_FACTOR times the upper decile of the weeks with demand, of a
 #: series with at least OUTLIER_WEEKS of these.
 OUTLIER_FACTOR, OUTLIER_WEEKS = 8.0, 10
+#: Demand above the limit in at least SHIFT_WEEKS weeks running is a new level and no outlier, unless it is more than
+#: MAX_SHIFT times the upper decile: then units are mistaken.
+SHIFT_WEEKS, MAX_SHIFT = 4, 100.0
 #: A run of weeks without demand is an interruption if it has at least INTERRUPTION_WEEKS weeks, in a series with
 #: orders in at least FREQUENT of the weeks outside of such runs and in at least half of all weeks.
 INTERRUPTION_WEEKS, FREQUENT = 4, 0.9
@@ -20,18 +25,22 @@ INTERRUPTION_WEEKS, FREQUENT = 4, 0.9
 
 @dataclass(frozen=True)
 class Corrections:
-    """What planners say about single weeks, (series, weeks) each.
+    """Weeks that count differently, (series, weeks) each.
 
     Attributes
     ----------
     excluded
-        Weeks that do not count, such as those of a one-off order or without stock.
+        Weeks that do not count: as planners say, such as those of a one-off order or without stock, or `absurd` ones.
     kept
-        Weeks whose demand is real, however unusual it is.
+        Weeks whose demand is real as planners say, however unusual it is.
+    absurd
+        Weeks in `excluded` whose demand is absurd beside that of the category (`CategoryLimits`); None if there are
+        none.
     """
 
     excluded: np.ndarray
     kept: np.ndarray
+    absurd: np.ndarray | None = None
 
 
 def outliers(demand: np.ndarray, known: int, corrections: Corrections | None = None) -> np.ndarray:
@@ -52,14 +61,76 @@ def outliers(demand: np.ndarray, known: int, corrections: Corrections | None = N
         (series, weeks), true for an outlier or an excluded week.
     """
     usual = demand if corrections is None else np.where(corrections.excluded, 0.0, demand)
-    past = np.sort(usual[:, : known + 1], axis=1)
-    count = (past > 0).sum(axis=1)
+    decile = upper_decile(usual[:, : known + 1])[:, None]
+    found = demand > OUTLIER_FACTOR * decile
+    found &= ~_new_level(found & (demand <= MAX_SHIFT * decile), known)
+    if corrections is not None:
+        found = found & ~corrections.kept | corrections.excluded
+    return np.asarray(found)
+
+
+def upper_decile(demand: np.ndarray) -> np.ndarray:
+    """Return the upper decile of the weeks with demand: (rows,), infinite with fewer than OUTLIER_WEEKS of them.
+
+    `demand` is (rows, weeks).
+    """
+    if not demand.shape[1]:
+        return np.full(len(demand), np.inf)
+    ordered = np.sort(demand, axis=1)
+    count = (ordered > 0).sum(axis=1)
     # Rounded down, so that with OUTLIER_WEEKS weeks the largest is never the upper decile.
-    place = past.shape[1] - 1 - np.ceil(0.1 * np.maximum(count, 1)).astype(int)
-    decile = past[np.arange(len(past)), np.maximum(place, 0)]
-    limit = np.where(count >= OUTLIER_WEEKS, OUTLIER_FACTOR * decile, np.inf)
-    found: np.ndarray = demand > limit[:, None]
-    return found if corrections is None else found & ~corrections.kept | corrections.excluded
+    place = ordered.shape[1] - 1 - np.ceil(0.1 * np.maximum(count, 1)).astype(int)
+    decile = ordered[np.arange(len(ordered)), np.maximum(place, 0)]
+    return np.asarray(np.where(count >= OUTLIER_WEEKS, decile, np.inf))
+
+
+def _new_level(high: np.ndarray, known: int) -> np.ndarray:
+    """Find the runs of `high` weeks (rows, weeks) that are long enough up to the column `known`, and go on after it."""
+    column = np.arange(high.shape[1])
+    begin = 1 + np.maximum.accumulate(np.where(high, -1, column), axis=1)
+    following = np.where(high, high.shape[1], column)[:, ::-1]
+    end = np.minimum.accumulate(following, axis=1)[:, ::-1] - 1
+    long = np.minimum(end, known) - begin + 1 >= SHIFT_WEEKS
+    return np.asarray(high & long)
+
+
+@dataclass(frozen=True)
+class CategoryLimits:
+    """Weekly demand of a single series that is absurd beside the demand of all parts of its category.
+
+    They find absurd quantities where a series has too few orders to show its usual size.
+
+    Attributes
+    ----------
+    week
+        Last week of the demand that they are learned from.
+    by_category
+        Limit of the series of each category, in units.
+    of_others
+        Limit of the series of other categories.
+    """
+
+    week: date
+    by_category: dict[str, float]
+    of_others: float
+
+    @classmethod
+    def of(cls, week: date, names: Sequence[str], totals: np.ndarray) -> "CategoryLimits":
+        """Learn the limits from the weekly demand of whole categories up to `week`, (names, weeks).
+
+        A category that has begun late has the limit of all categories together.
+        """
+        of_all = OUTLIER_FACTOR * float(upper_decile(totals.sum(axis=0, keepdims=True))[0])
+        limits = OUTLIER_FACTOR * upper_decile(totals)
+        known = np.isfinite(limits)
+        return cls(week, dict(zip(names, np.where(known, limits, of_all).tolist(), strict=True)), of_all)
+
+    def exceeded(self, demand: np.ndarray, categories: Sequence[str], known: int) -> np.ndarray:
+        """Find absurd quantities, (series, weeks); none in a series that has SHIFT_WEEKS of them up to `known`."""
+        limit = np.array([self.by_category.get(name, self.of_others) for name in categories])
+        found = demand > limit.reshape(-1, 1)
+        few = found[:, : known + 1].sum(axis=1) < SHIFT_WEEKS
+        return np.asarray(found & few[:, None])
 
 
 def without_outliers(demand: np.ndarray, known: int, corrections: Corrections | None = None) -> np.ndarray:

@@ -15,9 +15,10 @@ def noted_outliers(panel: Panel, fitted_at: int) -> pd.DataFrame | None:
 
     The quantity is what an outlier is above the mean demand of its series. What planners say about is left out.
     """
-    found = outliers(panel.demand, fitted_at)
-    if panel.corrections is not None:
-        found &= ~(panel.corrections.kept | panel.corrections.excluded)
+    found, corrections = outliers(panel.demand, fitted_at), panel.corrections
+    if corrections is not None:
+        found &= ~(corrections.kept | corrections.excluded)
+        found |= corrections.absurd if corrections.absurd is not None else False
     series, column = np.nonzero(found[:, : fitted_at + 1])
     if not len(series):
         return None
@@ -25,7 +26,7 @@ def noted_outliers(panel: Panel, fitted_at: int) -> pd.DataFrame | None:
     first = np.datetime64(panel.first, "ns")
     return panel.series.iloc[series].assign(
         week=first + column * np.timedelta64(7, "D"),
-        quantity=panel.demand[series, column] - scale[series],
+        quantity=panel.ordered[series, column] - scale[series],
         note=EXCLUDE,
         known=first + fitted_at * np.timedelta64(7, "D"),
     )

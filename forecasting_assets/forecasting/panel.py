@@ -9,7 +9,7 @@ import pandas as pd
 
 from forecasting_assets.errors import PicklableError
 from forecasting_assets.features.window import ACTIVE_WEEKS
-from forecasting_assets.forecasting.cleaning import Corrections
+from forecasting_assets.forecasting.cleaning import CategoryLimits, Corrections
 from forecasting_assets.forecasting.planner_notes import noted_demand, split_notes
 from forecasting_assets.tables import SERIES
 from forecasting_assets.weeks import are_weeks, weeks_apart, weeks_between, weeks_since
@@ -46,10 +46,10 @@ class Panel:
         What is known ahead: part_id and region (missing for all of them), week, covariate (its name), value, and known
         (the week at whose end it became known). None if nothing is.
     corrections
-        Weeks that count differently as planners say; None if they say nothing.
+        Weeks that count differently; None if there are none.
     orders
-        Orders of each series where planners name successors, (series, weeks) in units: `demand` also holds what a
-        series inherits. None if it does not differ.
+        Orders of each series, (series, weeks) in units, where weeks count differently or planners name successors:
+        `demand` also holds what a series inherits. None if it does not differ.
     """
 
     series: pd.DataFrame
@@ -61,7 +61,9 @@ class Panel:
     orders: np.ndarray | None = None
 
     @classmethod
-    def from_history(cls, history: pd.DataFrame, first: date, last: date) -> "Panel":
+    def from_history(
+        cls, history: pd.DataFrame, first: date, last: date, limits: CategoryLimits | None = None
+    ) -> "Panel":
         """Build the panel of the weeks `first` to `last`, of every series with orders in them.
 
         Parameters
@@ -74,6 +76,8 @@ class Panel:
             `planner_notes`; those that became known after `last` are not used.
         first, last
             First and last week, both included.
+        limits
+            Limits of the weekly demand of a series, above which it does not count; None for no limits.
 
         Raises
         ------
@@ -109,9 +113,14 @@ class Panel:
         ordered = demand.any(axis=1)
         series, demand = series.iloc[np.flatnonzero(ordered)].reset_index(drop=True), demand[ordered]
         panel = cls(series, first, demand, _bookings(booked, series, first, n_weeks), covariates)
-        if notes is None:
+        absurd = np.zeros(demand.shape, dtype=bool)
+        if limits is not None:
+            absurd = limits.exceeded(
+                demand, series["part_category"].tolist(), weeks_apart(first, limits.week)
+            )
+        if notes is None and not absurd.any():
             return panel
-        noted = noted_demand(demand, series, first, notes)
+        noted = noted_demand(demand, absurd, series, first, notes)
         return replace(panel, demand=noted.demand, corrections=noted.corrections, orders=demand)
 
     def rows(self, which: np.ndarray) -> "Panel":

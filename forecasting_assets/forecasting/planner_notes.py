@@ -119,13 +119,17 @@ def by_knowledge(
         yield [pd.Timestamp(week).date() for week in of_group], earlier
 
 
-def noted_demand(demand: np.ndarray, series: pd.DataFrame, first: date, notes: pd.DataFrame) -> NotedDemand:
-    """Apply notes to the demand of some series.
+def noted_demand(
+    demand: np.ndarray, absurd: np.ndarray, series: pd.DataFrame, first: date, notes: pd.DataFrame | None
+) -> NotedDemand:
+    """Apply notes to the demand of some series, and exclude absurd weeks.
 
     Parameters
     ----------
     demand
         (series, weeks), in units: the orders of each series.
+    absurd
+        (series, weeks), whether demand is absurd beside that of the category. It counts if planners keep it.
     series
         part_id and region of each row of `demand`.
     first
@@ -133,10 +137,7 @@ def noted_demand(demand: np.ndarray, series: pd.DataFrame, first: date, notes: p
     notes
         Notes that are known, see `split_notes`.
     """
-    keys = pd.MultiIndex.from_frame(series[SERIES])
-    row = keys.get_indexer(pd.MultiIndex.from_frame(notes[SERIES].astype(object)))
-    notes = notes.assign(row=row, column=weeks_since(first, notes["week"]))[row >= 0]
-    n_weeks = demand.shape[1]
+    notes, n_weeks = _located(notes, series, first), demand.shape[1]
 
     def of(note: str) -> pd.DataFrame:
         return notes[notes["note"] == note]
@@ -155,8 +156,19 @@ def noted_demand(demand: np.ndarray, series: pd.DataFrame, first: date, notes: p
         counted = counted * remaining
         # What is still ordered is out of proportion to what is left of earlier demand.
         kept = kept | ((remaining == 1) & (remaining.min(axis=1, keepdims=True) < MOSTLY_SUCCEEDED))
-    begun = np.logical_or.accumulate((counted > 0) & ~marked[EXCLUDE], axis=1)
-    return NotedDemand(np.where(begun, counted, 0.0), Corrections(marked[EXCLUDE], kept & ~marked[EXCLUDE]))
+    absurd = absurd & ~marked[KEEP] & ~marked[EXCLUDE]
+    excluded = marked[EXCLUDE] | absurd
+    begun = np.logical_or.accumulate((counted > 0) & ~excluded, axis=1)
+    return NotedDemand(np.where(begun, counted, 0.0), Corrections(excluded, kept & ~excluded, absurd))
+
+
+def _located(notes: pd.DataFrame | None, series: pd.DataFrame, first: date) -> pd.DataFrame:
+    """Return the notes of some series, with the `row` and the `column` that each is about."""
+    if notes is None:
+        return pd.DataFrame(columns=[*NOTE_COLUMNS, "row", "column"]).astype({"row": int, "column": int})
+    keys = pd.MultiIndex.from_frame(series[SERIES])
+    row = keys.get_indexer(pd.MultiIndex.from_frame(notes[SERIES].astype(object)))
+    return notes.assign(row=row, column=weeks_since(first, notes["week"]))[row >= 0]
 
 
 def _remaining(successions: pd.DataFrame, shape: tuple[int, ...]) -> np.ndarray:

@@ -175,11 +175,19 @@ def fit(history: pd.DataFrame, totals: GroupTotals, week: date, context: ModelCo
     return replace(model, planned=planned[0]) if planned else model
 
 
+def panel_of_fit(
+    history: pd.DataFrame, totals: GroupTotals, fitted_at: date, last: date, settings: ForecastingSettings
+) -> Panel:
+    """Return the panel of `history` up to the week `last` that begins with that of the fit at `fitted_at`."""
+    first = add_weeks(fitted_at, 1 - settings.history_weeks)
+    return Panel.from_history(history, first, last, totals.limits(first, fitted_at))
+
+
 def fit_with_forecasts(
     history: pd.DataFrame, totals: GroupTotals, week: date, context: ModelContext
 ) -> tuple[SarimaxModel, Panel, RollingForecasts]:
     """Fit the model without covariates; also return its panel and the rolling forecasts of the panel."""
-    panel = Panel.from_history(history, add_weeks(week, 1 - context.settings.history_weeks), week)
+    panel = panel_of_fit(history, totals, week, week, context.settings)
     return _fit_panel(panel, totals, week, context, None)
 
 
@@ -187,7 +195,7 @@ def fit_planned_with_forecasts(
     history: pd.DataFrame, totals: GroupTotals, week: date, context: ModelContext
 ) -> tuple[SarimaxModel, Panel, RollingForecasts] | None:
     """Fit the model with covariates, as `fit_with_forecasts`; None if they were known of too few past weeks."""
-    panel = Panel.from_history(history, add_weeks(week, 1 - context.settings.history_weeks), week)
+    panel = panel_of_fit(history, totals, week, week, context.settings)
     known = KnownCovariates.of(panel, context.horizon)
     if known is None or known.complete[:, -ERROR_WEEKS - 1 : -1, 0].sum() < MIN_ERRORS:
         return None
@@ -351,7 +359,7 @@ def predict(
         Rows of a forecast table.
     """
     origins = sorted(origins)
-    panel = Panel.from_history(history, add_weeks(model.week, 1 - settings.history_weeks), origins[-1])
+    panel = panel_of_fit(history, totals, model.week, origins[-1], settings)
     columns = np.array([panel.column(o) for o in origins])
     values = distributions(model, rolling_forecasts(model, panel, totals), columns)
     known, with_covariates = np.zeros(values.shape[:-1], dtype=bool), values

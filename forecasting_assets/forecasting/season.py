@@ -16,11 +16,12 @@ accuracy".
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.forecasting.cleaning import Corrections, interruptions, outliers
+from forecasting_assets.forecasting.cleaning import CategoryLimits, Corrections, interruptions, outliers
 from forecasting_assets.forecasting.panel import (
     Panel,
     mean_demand,
@@ -133,6 +134,13 @@ class GroupTotals:
             return self
         earlier = noted if self.noted is None else pd.concat([noted, self.noted], ignore_index=True)
         return replace(self, noted=earlier)
+
+    def limits(self, first: date, last: date) -> CategoryLimits:
+        """Return the limits of a single series by its category, from the weeks `first` to `last`."""
+        inside = self.table["week"].between(pd.Timestamp(first), pd.Timestamp(last))
+        rows = self.table[inside & (self.table["level"] == "part_category")]
+        wide = rows.pivot_table(index="name", columns="week", values="quantity", aggfunc="sum", fill_value=0)
+        return CategoryLimits.of(last, wide.index.tolist(), wide.to_numpy(float))
 
     def bookings(self, names: pd.Index, panel: Panel, horizon: int) -> np.ndarray:
         """Return the units of some categories booked for the weeks ahead, (names, weeks of the panel, horizon)."""

@@ -10,10 +10,12 @@ from itertools import chain
 import pandas as pd
 
 from forecasting_assets.forecasting.cleaned_points import cleaned_points
+from forecasting_assets.forecasting.cleaning import CategoryLimits
 from forecasting_assets.forecasting.market_demand import add_up, market_demand
 from forecasting_assets.forecasting.market_forecast import forecast_markets
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.forecasting.planner_notes import by_knowledge
+from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import CLEANED_POINTS, MARKET_FORECAST, ORDER_BOOK, SERIES, WEEKLY_DEMAND
@@ -73,14 +75,14 @@ def _cleaned(
     history = history_weeks(settings, fitted_at, weeks[-1])
     knowledge = list(by_knowledge(read_notes(settings, lake, history), weeks))
     first = add_weeks(fitted_at, 1 - settings.forecasting.history_weeks)
-    horizon = settings.calendar.horizon_weeks
+    horizon, limits = settings.calendar.horizon_weeks, _limits(lake, history, first, fitted_at)
     points: list[list[pd.DataFrame]] = [[] for _ in knowledge]
     markets: list[list[pd.DataFrame]] = [[] for _ in knowledge]
     for demand, group, groups in _some_parts(lake, history):
         newest = _newest_categories(demand, fitted_at)
         for number, (origins, notes) in enumerate(knowledge):
             known = pd.concat([demand, _of_group(notes, group, groups)]) if len(notes) else demand
-            panel = Panel.from_history(known, first, origins[-1])
+            panel = Panel.from_history(known, first, origins[-1], limits)
             column = panel.column(fitted_at)
             points[number].append(cleaned_points(panel, column))
             category = panel.series[SERIES].merge(newest, how="left", on=SERIES)["part_category"]
@@ -88,6 +90,13 @@ def _cleaned(
             markets[number].append(market_demand(panel, category, column, horizon))
     for number, (origins, _) in enumerate(knowledge):
         yield origins, pd.concat(points[number], ignore_index=True), add_up(markets[number])
+
+
+def _limits(lake: Lake, weeks: Sequence[date], first: date, fitted_at: date) -> CategoryLimits:
+    """Return the limits of series by category that models fitted at a week use."""
+    batches = lake.batches(WEEKLY_DEMAND, weeks, _COLUMNS)
+    totals = [GroupTotals.from_history(rows) for rows in batches]
+    return GroupTotals.joined(totals).limits(first, fitted_at)
 
 
 def _some_parts(lake: Lake, weeks: Sequence[date]) -> Iterator[tuple[pd.DataFrame, int, int]]:

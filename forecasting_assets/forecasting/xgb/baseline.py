@@ -17,7 +17,7 @@ from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb.usual import UsualDemand
 from forecasting_assets.tables import SERIES
-from forecasting_assets.weeks import YEAR_WEEKS, add_weeks
+from forecasting_assets.weeks import YEAR_WEEKS
 
 #: Weeks with a season from which on the trees see earlier years. With fewer, most weeks of the year are known once, and
 #: trees would take the shocks of a week, which all series of a market share, for a season.
@@ -66,7 +66,7 @@ class Baseline:
         with_earlier_years: bool,
     ) -> "Baseline":
         """Prepare the series of `history` up to the week `last`; `history` and `totals` as for `sarimax.fit`."""
-        panel = Panel.from_history(history, add_weeks(model.week, 1 - settings.history_weeks), last)
+        panel = sarimax.panel_of_fit(history, totals, model.week, last, settings)
         rolling = sarimax.rolling_forecasts(model, panel, totals)
         return cls(model, panel, rolling, SeriesIndex(panel.series), with_earlier_years)
 

@@ -91,7 +91,7 @@ def backfill(
 ) -> int:
     """Materialize many weeks in few runs of a suitable size.
 
-    With --closed-before and without --from it is one week.
+    With --closed-before and without --from it is one week; with --resume alone, all weeks that `stale` lists.
     """
     from forecasting_assets.lake.freshness import freshness_of
     from forecasting_assets.orchestration.runs import backfill as run_backfill
@@ -100,10 +100,12 @@ def backfill(
 
     settings = load_existing_settings()
     last = _last_week(last, closed_before)
-    if last is None or (first is None and closed_before is None):
-        raise click.UsageError("--from and --to are needed, or --closed-before.")
-    weeks = requested_weeks(settings, first, last)
-    if resume:
+    weeks = None
+    if last is not None and (first is not None or closed_before is not None):
+        weeks = requested_weeks(settings, first, last)
+    elif not resume or first is not None or last is not None:
+        raise click.UsageError("--from and --to are needed, or --closed-before, or --resume alone.")
+    if weeks is None or resume:
         weeks = weeks_not_fresh(settings, weeks, select)
     report = _progress_printer(as_json)
     cost = past_cost(settings, select)

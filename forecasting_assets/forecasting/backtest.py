@@ -249,9 +249,10 @@ class _OriginSums:
             (models, horizons, SEGMENTS).
         """
         total = self.total[: len(self.models), self._first(o) : o]
-        # Models are compared at the same origins: those at which each of them has forecasts.
-        judged = (total[..., SUMS.index("cells")] > 0).all(axis=0)
-        counted = judged * self._recent(o)[..., None]
+        # Models are compared at the same origins: those at which each has forecasts that has any which can be judged.
+        recent, known = self._recent(o)[..., None], total[..., SUMS.index("cells")] > 0
+        judged = (known & (recent > 0)).any(axis=1, keepdims=True)
+        counted = (known | ~judged).all(axis=0) * recent
         return combination_weights((total * counted[..., None]).sum(axis=1), prior_cells)
 
     def of_steps(self, known: np.ndarray) -> np.ndarray:

@@ -12,9 +12,12 @@ import numpy as np
 
 from forecasting_assets.forecasting.metrics import SUMS, metrics
 
-#: Models whose loss is less than so many times the least one count the same: which of them is better changes with the
-#: season.
+#: Models whose loss is below TOLERANCE times the smallest one have equal weights: which of them is better changes with
+#: the season.
 TOLERANCE = 1.3
+#: Weight of a model none of whose forecasts can be judged yet, beside models that can be: it counts only for series
+#: that no other model forecasts.
+UNJUDGED = 1e-6
 #: A loss below this share of the largest one counts as this share.
 MIN_LOSS = 0.01
 
@@ -23,7 +26,7 @@ def combination_weights(sums: np.ndarray, prior_cells: float) -> np.ndarray:
     """Return the weight of each model, which are not negative and add up to one.
 
     Models that are about as good as the best one (`TOLERANCE`) have equal weights. Those of others are inverse to the
-    square of their scaled pinball loss.
+    square of their scaled pinball loss. Where only some models can be judged, the others hardly count (`UNJUDGED`).
 
     Parameters
     ----------
@@ -38,12 +41,15 @@ def combination_weights(sums: np.ndarray, prior_cells: float) -> np.ndarray:
     numpy.ndarray
         (models, ...).
     """
-    loss = np.nan_to_num(metrics(sums)["scaled_pinball"])
+    cells = sums[..., SUMS.index("scaled_quantile_cells")]
+    judged = (cells > 0) | ~(cells > 0).any(axis=0)
+    loss = np.where(judged, np.nan_to_num(metrics(sums)["scaled_pinball"]), 0.0)
     # A few weeks without any error, as of a part that is hardly ever ordered, do not make a model infinitely better.
     floored = np.maximum(loss, MIN_LOSS * loss.max(axis=0))
-    inverse = np.divide(TOLERANCE * floored.min(axis=0), floored, out=np.ones_like(loss), where=floored > 0)
-    cells = sums[..., SUMS.index("scaled_quantile_cells")].min(axis=0)
-    enough = np.divide(cells, cells + prior_cells, out=np.zeros_like(cells), where=cells > 0)
-    shares = np.minimum(inverse, 1.0) ** (2 * enough)
+    smallest = np.where(judged, floored, np.inf).min(axis=0)
+    inverse = np.divide(TOLERANCE * smallest, floored, out=np.ones_like(loss), where=floored > 0)
+    fewest = np.where(judged, cells, np.inf).min(axis=0)
+    enough = np.divide(fewest, fewest + prior_cells, out=np.zeros_like(fewest), where=fewest > 0)
+    shares = np.where(judged, np.minimum(inverse, 1.0) ** (2 * enough), UNJUDGED)
     weights: np.ndarray = shares / shares.sum(axis=0)
     return weights

@@ -119,11 +119,14 @@ def _pools_of(run: dg.DagsterRun) -> set[str]:
     return set(run.run_op_concurrency.all_pools or ()) if run.run_op_concurrency else set()
 
 
-def weeks_not_fresh(settings: Settings, weeks: Sequence[date], select: str | None) -> list[date]:
-    """Return those of `weeks` in which a selected asset is not fresh."""
+def weeks_not_fresh(settings: Settings, weeks: Sequence[date] | None, select: str | None) -> list[date]:
+    """Return those of `weeks`, or of all expected weeks if they are None, in which a selected asset is not fresh."""
     freshness = freshness_of(settings)
     keys = _selected(settings, select)
     assets = [key.to_user_string() for key in keys] if keys else list(freshness.pipeline)
+    if weeks is None:
+        stale = freshness.stale()
+        return sorted({week for asset in assets for week in stale.get(asset, ())})
     return [w for w in weeks if any(freshness.state(asset, w).state != "fresh" for asset in assets)]
 
 

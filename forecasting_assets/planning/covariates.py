@@ -55,18 +55,37 @@ def covariate_rows(rows: pd.DataFrame) -> pd.DataFrame:
     PlanningFileError
         If two values of the same covariate were published on the same day.
     """
+    values = _values(rows)
+    if (twice := values.duplicated([*_CELL, "published"])).any():
+        raise PlanningFileError(_ambiguous(row) for row in values[twice].itertuples())
+    newest = values.sort_values("published", na_position="first", kind="stable")
+    newest = newest.drop_duplicates(_CELL, keep="last")
+    return newest.sort_values(_CELL, ignore_index=True)[KNOWN_COVARIATES.names]
+
+
+def ambiguous_values(rows: pd.DataFrame, file: str) -> list[PlanningProblem]:
+    """Return the values in `file` that differ from another one of the same covariate, published on the same day.
+
+    Parameters
+    ----------
+    rows
+        Rows of planning files: the columns of the files, `file` and `row`.
+    file
+        Name of the file.
+    """
+    values = _values(rows)
+    twice = values.duplicated([*_CELL, "published"], keep=False) & (values["file"] == file)
+    return [_ambiguous(row) for row in values[twice].itertuples()]
+
+
+def _values(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each value in rows of planning files, without those that say the same."""
     names = [c for c in rows if c not in (*COVARIATE_FILE.names, "file", "row")]
     place = ["published", "file", "row"]
     values = rows.rename(columns={"week": "target_week"}).melt(
         [*SERIES, "target_week", *place], names, "covariate", "value"
     )
-    values = values[values["value"].notna()].drop_duplicates([*_CELL, "published", "value"])
-    ambiguous = values.duplicated([*_CELL, "published"])
-    if ambiguous.any():
-        raise PlanningFileError(_ambiguous(row) for row in values[ambiguous].itertuples())
-    newest = values.sort_values("published", na_position="first", kind="stable")
-    newest = newest.drop_duplicates(_CELL, keep="last")
-    return newest.sort_values(_CELL, ignore_index=True)[KNOWN_COVARIATES.names]
+    return values[values["value"].notna()].drop_duplicates([*_CELL, "published", "value"])
 
 
 def _ambiguous(row: Any) -> PlanningProblem:

@@ -12,18 +12,25 @@ from pyarrow import fs
 from forecasting_assets.errors import PicklableError
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.planning_files import PlanningFolder
+from forecasting_assets.planning.covariates import ambiguous_values
 from forecasting_assets.planning.files import describe_unrecognised, kind_of, read_planning_file
 from forecasting_assets.planning.rows import PlanningProblem
 from forecasting_assets.tables import (
     ALLOCATION_PLAN,
+    COVARIATE_FILE,
+    DEMAND_CORRECTIONS,
     DEMAND_PLAN,
     LAST_USE,
     MANUFACTURER_NETWORK,
     PLANNING_FILES,
+    SUCCESSORS,
+    WEEKLY_DEMAND,
 )
 
 #: Names of one column that a result lists at most; a file with another spelling throughout has thousands.
 _MOST_NAMED = 20
+#: Kinds of files whose rows are about past demand.
+_ABOUT_THE_PAST = (DEMAND_CORRECTIONS.name, SUCCESSORS.name, COVARIATE_FILE.name)
 
 
 class PlanningFileNameError(PicklableError, ValueError):
@@ -91,16 +98,25 @@ def check_planning_file(folder: PlanningFolder, lake: Lake, path: Path) -> FileC
         *(problem for problem in parsed.file_problems if problem.file == name),
         *(problem for _, problem in parsed.problems if problem.file == name),
     ]
+    if kind == COVARIATE_FILE.name:
+        problems += ambiguous_values(parsed.frame, name)
     weeks = lake.existing_weeks(ALLOCATION_PLAN)
     warnings = list(_without_effect(own, table.name, lake, weeks[-1])) if weeks else []
     return FileCheck(name, table.name, len(own), len(file.cells) - len(own), problems, warnings)
 
 
 def _without_effect(rows: pd.DataFrame, kind: str, lake: Lake, week: date) -> Iterator[str]:
-    """Say which rows name what the newest plan does not know, or weeks that it has passed."""
-    known = lake.read_pandas(DEMAND_PLAN, [week], ["part_id", "part_category", "region"])
+    """Say which rows name what the newest plan does not know, or weeks that it has passed.
+
+    Rows about the past may also name parts and regions that were ordered then.
+    """
+    columns = ["part_id", "part_category", "region"]
+    known = lake.read_pandas(DEMAND_PLAN, [week], columns)[columns]
+    if kind in _ABOUT_THE_PAST:
+        ordered = lake.batches(WEEKLY_DEMAND, lake.existing_weeks(WEEKLY_DEMAND), columns)
+        known = pd.concat([known, *(batch[columns].drop_duplicates() for batch in ordered)])
     manufacturers = lake.read_pandas(MANUFACTURER_NETWORK, [week], ["manufacturer_id"])
-    for names in (*known.drop(columns="week").items(), *manufacturers.drop(columns="week").items()):
+    for names in (*known.items(), *manufacturers.drop(columns="week").items()):
         yield from _unknown_names(rows, str(names[0]), names[1])
     if column := LAST_USE.get(kind):
         for row in rows.loc[rows[column] <= pd.Timestamp(week), "row"]:
@@ -116,6 +132,6 @@ def _unknown_names(rows: pd.DataFrame, column: str, known: pd.Series) -> Iterato
     for row, name in first[["row", column]].head(_MOST_NAMED).itertuples(index=False):
         near = get_close_matches(str(name), names, n=1)
         remedy = f"did you mean {near[0]!r}?" if near else "write it as in the orders"
-        yield f"row {row}, column {column}: the newest plan does not know {name!r}; {remedy}"
+        yield f"row {row}, column {column}: {name!r} is not known; {remedy}"
     if len(first) > _MOST_NAMED:
-        yield f"column {column}: {len(first) - _MOST_NAMED:,} more names that the newest plan does not know"
+        yield f"column {column}: {len(first) - _MOST_NAMED:,} more names are not known"

@@ -105,6 +105,10 @@ def test_a_backfill_is_resumed_with_the_weeks_that_are_not_fresh(home_copy, caps
     )
     assert f"{BAD} to {BAD}: 1 week" in said
     assert states(home_copy, "weekly_demand", [BAD]) == ["missing"]
+    assert main(["backfill", "--select", "key:weekly_demand", "--resume", "--dry-run"]) == 0
+    assert f"{BAD} to {BAD}: 1 week" in capsys.readouterr().out
+    assert main(["backfill", "--from", str(BEFORE), "--resume"]) == 2
+    assert "--resume alone" in capsys.readouterr().err
     assert main(["backfill", *span]) == 0
     assert events(home_copy, "weekly_demand") == [str(BAD)]
     assert main(["backfill", *span]) == 0

@@ -44,6 +44,8 @@ TRAINING_PARAMETERS = {
     **{f"mean_{name}": value for name, value in MEAN_PARAMETERS.items()},
     **{f"quantile_{name}": value for name, value in QUANTILE_PARAMETERS.items()},
 }
+#: Series below which SARIMAX is used instead: trees would memorise the past of one or two series.
+MIN_SERIES = 3
 #: Rows of the training sample of the quantiles, whose leaves cost ten times those of the mean.
 QUANTILE_ROWS = 60_000
 #: Pairs with a season in their target week from which on no others are trained on; fewer would be too small a sample.
@@ -195,7 +197,7 @@ def fit(data: ModelData, week: date, context: ModelContext) -> XgbModel:
     Raises
     ------
     NotEnoughHistory
-        If there are fewer than `xgb_min_rows` pairs to train on.
+        If there are fewer than MIN_SERIES series, or fewer than `xgb_min_rows` pairs to train on.
     """
     plan, base = plan_training(data, week, context)
     model = train(plan, data.features, base, context.settings)
@@ -231,7 +233,7 @@ def plan_training(data: ModelData, week: date, context: ModelContext) -> tuple[T
     Raises
     ------
     NotEnoughHistory
-        If there are fewer than `xgb_min_rows` pairs to train on.
+        If there are fewer than MIN_SERIES series, or fewer than `xgb_min_rows` pairs to train on.
     """
     sample = sample_parts(known_at(data.history, week), context.settings.fit_series)
     fitted = sarimax.fit_with_forecasts(sample, data.totals, week, context)
@@ -243,6 +245,8 @@ def _plan_training(
 ) -> tuple[TrainingPlan, Baseline]:
     """Plan the training on a sample of series."""
     base, settings = Baseline.of_fit(*fitted), context.settings
+    if (series := len(base.panel.series)) < MIN_SERIES:
+        raise NotEnoughHistory(base.model.week, f"{series} series, but {MIN_SERIES} are needed")
     features = _training_rows(features, base, settings)
     pairs = closed_pairs(features, base, with_season=True)
     with_season = len(pairs) >= MIN_SEASON_PAIRS

@@ -263,6 +263,27 @@ def test_the_better_model_has_the_larger_weight_and_weights_add_up(reports):
     assert value(report, "xgb", "weight", horizon=1) > 0.5
 
 
+def test_a_model_that_has_just_been_added_counts_once_it_has_been_judged(reports):
+    week = WEEKS[-1]
+
+    def absurd_since(first):
+        def of(model, origin):
+            table = forecasts("xgb" if model == "added" else model, origin)
+            if model != "added" or table is None:
+                return table
+            return table.assign(mean=1e9 * table["mean"], q50=1e9 * table["q50"]) if origin >= first else None
+
+        past = PastForecasts((*MEMBERS, "added"), of, segments)
+        return rolling_backtest([week], past, HISTORY, HORIZON, SETTINGS)[week].report
+
+    just_added = absurd_since(week)
+    for model in MEMBERS:
+        of_three = value(just_added, model, "weight", horizon=1)
+        assert of_three == pytest.approx(value(reports[week], model, "weight", horizon=1), abs=1e-5)
+    assert 0 < value(just_added, "added", "weight", horizon=1) < 1e-5
+    assert value(absurd_since(add_weeks(week, -4)), "added", "weight", horizon=1) < 0.05
+
+
 def test_the_first_report_has_equal_weights_and_no_errors():
     report = backtest([FIRST])[FIRST]
     assert report.loc[report["metric"] == "weight", "value"].eq(0.5).all()

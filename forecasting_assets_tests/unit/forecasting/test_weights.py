@@ -51,6 +51,13 @@ def test_the_model_with_the_fewest_forecasts_says_how_far_losses_are_trusted():
     assert combination_weights(unequal, 500) == pytest.approx(combination_weights(few, 500))
 
 
+def test_a_model_that_cannot_be_judged_yet_hardly_counts():
+    judged, unjudged = sums([1.0, 4.0], 500), sums([0.0], 0)
+    weights = combination_weights(np.concatenate([judged, unjudged]), 500)
+    assert 0 < weights[2] < 1e-5
+    assert weights[:2] == pytest.approx(combination_weights(judged, 500), abs=1e-5)
+
+
 def test_weights_keep_the_axes_of_the_sums():
     of_models = sums(np.arange(1.0, 13).reshape(2, 2, 3), 10)
     weights = combination_weights(of_models, 5)

@@ -273,7 +273,11 @@ def test_too_little_history_is_reported():
     early = FEATURES[FEATURES["week"] <= str(add_weeks(FIRST, 1))]
     with pytest.raises(NotEnoughHistory, match="xgb_min_rows needs 500"):
         xgb.fit(ModelData(early, HISTORY, TOTALS), add_weeks(FIRST, 1), CONTEXT)
-    with pytest.raises(NotEnoughHistory, match="0 pairs") as caught:
+    one = HISTORY[HISTORY["part_id"] == HISTORY["part_id"].iloc[0]]
+    one = one[one["region"] == one["region"].iloc[0]]
+    with pytest.raises(NotEnoughHistory, match="1 series"):
+        xgb.fit(ModelData(features(one), one, GroupTotals.from_history(one)), WEEK, CONTEXT)
+    with pytest.raises(NotEnoughHistory, match="0 series") as caught:
         xgb.fit(ModelData(FEATURES[:0], HISTORY[:0], TOTALS), FIRST, CONTEXT)
     assert caught.value.week == FIRST
 

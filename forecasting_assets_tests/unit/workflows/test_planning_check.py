@@ -7,7 +7,7 @@ import pytest
 
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.planning_files import PlanningFolder
-from forecasting_assets.tables import ALLOCATION_PLAN, DEMAND_PLAN, MANUFACTURER_NETWORK, Table
+from forecasting_assets.tables import ALLOCATION_PLAN, DEMAND_PLAN, MANUFACTURER_NETWORK, WEEKLY_DEMAND, Table
 from forecasting_assets.workflows.planning_check import PlanningFileNameError, check_planning_file
 
 WEEK = date(2026, 11, 16)
@@ -81,6 +81,30 @@ def test_known_covariates_of_any_name_are_checked(tmp_path, lake):
     found = check(tmp_path, lake, "known_covariates.csv", text)
     problems = [(p.kind, p.row, p.column) for p in found.problems]
     assert problems == [("bad_week", 3, "week"), ("not_a_number", 4, "fair")]
+
+
+def test_two_values_of_a_covariate_published_on_the_same_day_are_a_problem(tmp_path, lake):
+    header, row = "part_id,region,week,unit_price,published\n", "P0001,EU,2026-11-23,{},2026-11-02\n"
+    found = check(tmp_path, lake, "known_covariates.csv", header + row.format(10) + row.format(11))
+    assert [(p.kind, p.row, p.column) for p in found.problems] == [
+        ("two_values", 2, "unit_price"),
+        ("two_values", 3, "unit_price"),
+    ]
+    (tmp_path / "planning").mkdir()
+    (tmp_path / "planning" / "known_covariates-list.csv").write_text(header + row.format(10))
+    assert check(tmp_path, lake, "known_covariates.csv", header + row.format(10)).problems == []
+    other = check(tmp_path, lake, "known_covariates.csv", header + row.format(11))
+    assert [(p.row, p.file) for p in other.problems] == [(2, "known_covariates.csv")]
+
+
+def test_a_predecessor_may_be_a_part_that_is_no_longer_ordered(tmp_path, lake):
+    old = one_row(WEEKLY_DEMAND, part_id="P0000", part_category="CNC", region="EU")
+    lake.write_pandas(old, WEEKLY_DEMAND, date(2025, 1, 6))
+    header = "part_id,successor_id,region,from_week,share,reason,author,entered\n"
+    row = "{},P0001,EU,2026-11-23,,new revision,Ann,2026-11-20\n"
+    assert check(tmp_path, lake, "successors.csv", header + row.format("P0000")).warnings == []
+    [warning] = check(tmp_path, lake, "successors.csv", header + row.format("P9999")).warnings
+    assert "'P9999' is not known" in warning
 
 
 @pytest.mark.parametrize("name", ["overrides.csv", "stock.txt"])

@@ -28,6 +28,7 @@ from forecasting_assets.forecasting.error_groups import (
     value_classes,
 )
 from forecasting_assets.forecasting.forecast_arrays import MEDIAN, VALUES, SeriesIndex
+from forecasting_assets.forecasting.judged_demand import JudgedDemand
 from forecasting_assets.forecasting.metrics import SUMS, NaiveErrors, error_sums, metrics, naive_errors
 from forecasting_assets.forecasting.naive import seasonal_naive
 from forecasting_assets.forecasting.panel import Panel
@@ -36,7 +37,7 @@ from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.value_added import STEPS, JudgedOverrides, step_rows, value_added_rows
 from forecasting_assets.forecasting.weights import combination_weights
 from forecasting_assets.tables import FORECAST_OVERRIDES, SERIES, WITHOUT_COVARIATES
-from forecasting_assets.weeks import add_weeks, weeks_apart
+from forecasting_assets.weeks import add_weeks, weeks_apart, weeks_between
 
 #: Forecasts that are judged beside those of the models.
 OTHERS = ["combined", "seasonal_naive"]
@@ -61,6 +62,8 @@ class PastForecasts:
         Origin to part_id, region, due_week, quantity that were booked then.
     markets
         Origin to its rows of MARKET_FORECAST.
+    left_out
+        Week to the rows of CLEANED_POINTS as of then, see `JudgedDemand`.
     overrides
         Rows of FORECAST_OVERRIDES that planners have entered, of which an origin uses those known by its end.
     """
@@ -70,6 +73,7 @@ class PastForecasts:
     segments: Callable[[date], pd.DataFrame | None]
     book: Callable[[date], pd.DataFrame | None] = lambda origin: None
     markets: Callable[[date], pd.DataFrame | None] = lambda origin: None
+    left_out: Callable[[date], pd.DataFrame | None] = lambda week: None
     overrides: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=FORECAST_OVERRIDES.names))
 
 
@@ -130,6 +134,8 @@ def rolling_backtest(
     panel = Panel.from_history(demand, add_weeks(begin, 1 - settings.history_weeks), weeks[-1])
     index = SeriesIndex(panel.series)
     n_origins = weeks_apart(begin, weeks[-1])
+    points = {week: past.left_out(week) for week in weeks_between(begin, weeks[-1])}
+    demand_judged = JudgedDemand(panel, {week: rows for week, rows in points.items() if rows is not None})
     sums = _OriginSums.empty(past.models, n_origins, horizon, settings.backtest_weeks)
     judged = JudgedOverrides.of(past.overrides)
     results = {}
@@ -144,13 +150,9 @@ def rolling_backtest(
             average = weighted_average(origin.forecasts, of_series)
             reconciled = origin.reconciled(average)
             combined = widen(reconciled, widths[origin.segment], origin.booked)
-            now = panel.column(week) + 1
-            actual = np.full(combined.shape[:2], np.nan)
-            closed = panel.demand[origin.series, now : now + horizon]
-            actual[:, : closed.shape[1]] = closed
-            models, scale = _models(
-                past.models, origin, combined, panel.demand[origin.series, :now], settings
-            )
+            actual = demand_judged.after(week, origin.series, horizon)
+            history = demand_judged.until(week, origin.series, settings.history_weeks)
+            models, scale = _models(past.models, origin, combined, history)
             plain = plain_average(origin.forecasts)
             steps = [plain, _without_covariates(origin, of_series), average, reconciled]
             forecasts = [*models.values(), *steps]
@@ -385,14 +387,9 @@ def _without_covariates(origin: _Origin, weights: np.ndarray) -> np.ndarray:
 
 
 def _models(
-    names: Sequence[str],
-    origin: _Origin,
-    combined: np.ndarray,
-    past: np.ndarray,
-    settings: ForecastingSettings,
+    names: Sequence[str], origin: _Origin, combined: np.ndarray, history: np.ndarray
 ) -> tuple[dict[str, np.ndarray], NaiveErrors]:
-    """Return the forecasts of the models and of OTHERS, and their error scales, from `past` demand (series, weeks)."""
-    history = past[:, past.shape[1] - settings.history_weeks :]
+    """Return the forecasts of the models and of OTHERS, and their error scales, from demand (series, weeks)."""
     first = np.where(history.any(axis=1), (history > 0).argmax(axis=1), history.shape[1])
     naive = _mean_and_median(seasonal_naive(history, first, combined.shape[1]))
     models = dict(zip(names, origin.forecasts, strict=True)) | {"combined": combined, "seasonal_naive": naive}

@@ -19,6 +19,7 @@ from forecasting_assets.reporting.formats import Money
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     BACKTEST_REPORT,
+    CLEANED_POINTS,
     DEMAND_FORECAST,
     ERROR_CORRELATIONS,
     FORECAST_ERRORS,
@@ -92,9 +93,14 @@ def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Map
         return lake.read_pandas(ORDER_BOOK, [origin], _BOOK_COLUMNS, missing_ok=True)
 
     def load_markets(origin: date) -> pd.DataFrame:
-        return _market_forecast(lake, tables, origin)
+        return _beside_sarimax(lake, MARKET_FORECAST, tables, origin)
 
-    past = PastForecasts(tuple(tables), load_forecasts, load_segments, load_book, load_markets, overrides)
+    def load_left_out(week: date) -> pd.DataFrame:
+        return _beside_sarimax(lake, CLEANED_POINTS, tables, week)
+
+    past = PastForecasts(
+        tuple(tables), load_forecasts, load_segments, load_book, load_markets, load_left_out, overrides
+    )
     return rolling_backtest(weeks, past, demand, calendar.horizon_weeks, forecasting)
 
 
@@ -136,10 +142,10 @@ def metrics_by_step(report: pd.DataFrame, model: str) -> dict[str, dict[int, flo
     return metrics
 
 
-def _market_forecast(lake: Lake, tables: Mapping[str, Table], week: date) -> pd.DataFrame:
-    """Read the forecasts of markets, which are made with those of SARIMAX; no rows if it is not among the models."""
+def _beside_sarimax(lake: Lake, table: Table, tables: Mapping[str, Table], week: date) -> pd.DataFrame:
+    """Read a table that is written with the forecasts of SARIMAX; no rows if it is not among the models."""
     weeks = [week] if Sarimax.name in tables else []
-    return lake.read_pandas(MARKET_FORECAST, weeks, missing_ok=True)
+    return lake.read_pandas(table, weeks, missing_ok=True)
 
 
 def combine_week(settings: Settings, lake: Lake, week: date) -> WeekResult:
@@ -150,7 +156,7 @@ def combine_week(settings: Settings, lake: Lake, week: date) -> WeekResult:
         lake.read_pandas(features, [week], [*SERIES, "segment", "part_category"]),
         lake.read_pandas(BACKTEST_REPORT, [week]),
         lake.read_pandas(ORDER_BOOK, [week], _BOOK_COLUMNS),
-        _market_forecast(lake, tables, week),
+        _beside_sarimax(lake, MARKET_FORECAST, tables, week),
     )
     rows = lake.write_pandas(forecast, DEMAND_FORECAST, week)
     since = max(add_weeks(week, 1 - _WEEKS_SHOWN), settings.calendar.first_week)

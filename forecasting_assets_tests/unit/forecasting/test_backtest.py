@@ -345,3 +345,41 @@ def test_seasonal_naive_uses_last_year_or_the_latest_week():
     assert seasonal_naive(past, np.array([9]), 2).tolist() == [[59.0, 9.0]]
     assert seasonal_naive(past[:, :5], np.array([0]), 2).tolist() == [[4.0, 4.0]]
     assert seasonal_naive(past, np.array([0]), 53)[0, 52] == 8.0
+
+
+def left_out_at(week, absurd):
+    """Return the rows of CLEANED_POINTS of `week`: the `absurd` (part, region, week), found at the end of that week."""
+    rows = pd.DataFrame(absurd, columns=["part_id", "region", "demand_week"])
+    rows = rows[rows["demand_week"] <= str(week)]
+    return rows.assign(demand_week=pd.to_datetime(rows["demand_week"]), usual=10.0, reason="outlier")
+
+
+def test_an_absurd_quantity_does_not_decide_how_good_forecasts_are(reports):
+    week, series = WEEKS[-1], HISTORY.iloc[0]
+    absurd = [(series["part_id"], series["region"], str(add_weeks(week, -2)))]
+    cell = (HISTORY[["part_id", "region", "week"]].astype(str) == absurd[0]).all(axis=1)
+    assert cell.sum() == 1
+    poisoned = HISTORY.assign(quantity=HISTORY["quantity"].mask(cell, 2e9))
+
+    def report(weeks, left_out):
+        past = PastForecasts(MEMBERS, forecasts, segments, left_out=left_out)
+        return rolling_backtest(weeks, past, poisoned, HORIZON, SETTINGS)[week].report
+
+    assert value(report([week], lambda w: None), "combined", "wape") > 0.99
+    found = report([week], lambda w: left_out_at(w, absurd))
+    for metric in ("wape", "rmsse", "scaled_pinball"):
+        assert value(found, "combined", metric) == pytest.approx(
+            value(reports[week], "combined", metric), rel=0.1
+        )
+    assert value(found, "combined", "n") < value(reports[week], "combined", "n")
+    pd.testing.assert_frame_equal(report(WEEKS, lambda w: left_out_at(w, absurd)), found, rtol=1e-9)
+
+
+def test_a_week_counts_that_was_found_to_be_absurd_only_later(reports):
+    week, series = WEEKS[-1], HISTORY.iloc[0]
+    absurd = [(series["part_id"], series["region"], str(add_weeks(week, -2)))]
+    past = PastForecasts(
+        MEMBERS, forecasts, segments, left_out=lambda w: left_out_at(w, absurd) if w == week else None
+    )
+    found = rolling_backtest([week], past, HISTORY, HORIZON, SETTINGS)[week].report
+    assert value(found, "combined", "n") == value(reports[week], "combined", "n")

@@ -297,7 +297,11 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
             checks=(
                 Check("contract", "Each part, region and due week has one row; bookings are planned for."),
                 Check("overrides_used", "Every forecast override can change the forecast.", blocking=False),
-                Check("notes_known", "Demand corrections and successors name known series.", blocking=False),
+                Check(
+                    "notes_known",
+                    "Demand corrections and successors name known series and leave them orders that count.",
+                    blocking=False,
+                ),
                 Check("planning_files_recognised", "Every planning file is of a known kind.", blocking=False),
             ),
         ),

@@ -9,7 +9,7 @@ from forecasting_assets.allocation.certificate import Certificate
 from forecasting_assets.allocation.instance import COST_PARTS, LOT, NEGLIGIBLE_QUANTITY, Instance
 from forecasting_assets.allocation.plan import AllocationPlan
 from forecasting_assets.findings import Finding
-from forecasting_assets.tables import PLAN_SHORTAGES
+from forecasting_assets.tables import PLAN_SHORTAGES, SERIES
 from forecasting_assets.wording import count, listed
 
 #: Relative tolerance of all checks; the solver's own is 1e-7.
@@ -239,9 +239,14 @@ def check_shortages(shortages: pd.DataFrame, demand: pd.DataFrame, limit: float)
     """Check that at most the share `limit` of the demand is short."""
     demanded, short = float(demand["quantity"].sum()), float(shortages["quantity"].sum())
     share = short / demanded if demanded else float(short > 0)
+    description = f"{share:.1%} of the demand is short; the limit is {limit:.1%}"
+    if share > limit:
+        largest = shortages.groupby(SERIES)["quantity"].sum().nlargest(5).reset_index()
+        parts = [f"{row.part_id} in {row.region} ({row.quantity:,.0f} units)" for row in largest.itertuples()]
+        description += f"; most of all {listed(parts, 5)}"
     return Finding(
         share <= limit,
-        f"{share:.1%} of the demand is short; the limit is {limit:.1%}",
+        description,
         {"shortage_share": share, "shortage_units": short, "demand_units": demanded},
     )
 

@@ -54,16 +54,18 @@ def check_overrides(use: pd.DataFrame) -> Finding:
 
 
 def check_notes(
-    corrections: pd.DataFrame, successors: pd.DataFrame, active: pd.DataFrame, week: date
+    corrections: pd.DataFrame, successors: pd.DataFrame, forecast: pd.DataFrame, week: date
 ) -> Finding:
-    """Check that corrections and successors name series that are ordered; others change nothing.
+    """Check that corrections and successors name series that are ordered, and leave them some orders.
+
+    Others change nothing, and a series without an order that counts is forecast as zero.
 
     Parameters
     ----------
     corrections, successors
         Rows of demand_corrections and successors planning files that are known.
-    active
-        part_id and region of the active series.
+    forecast
+        part_id, region and mean of the forecasts of the active series.
     week
         The week that has closed.
 
@@ -73,7 +75,8 @@ def check_notes(
         A successor that is not ordered yet is no fault: it takes over with its first order. Nor is a part that is no
         longer ordered if its successor is, or if its correction was entered more than ACTIVE_WEEKS weeks ago.
     """
-    series = pd.MultiIndex.from_frame(active[SERIES])
+    units = forecast.groupby(SERIES)["mean"].sum()
+    active, series = forecast[SERIES], units.index
     recent = corrections[corrections["entered"] > pd.Timestamp(add_weeks(week, -ACTIVE_WEEKS))]
     named = recent[SERIES].drop_duplicates().sort_values(SERIES)
     unknown = named[~pd.MultiIndex.from_frame(named).isin(series)]
@@ -81,16 +84,22 @@ def check_notes(
     parts = sorted(set(successors.loc[~succeeded, "part_id"]) - set(active["part_id"]))
     problems = [f"part {row.part_id!r} in region {row.region!r}" for row in unknown.itertuples()]
     problems += [f"part {part!r}" for part in parts]
+    excluded = recent.loc[recent["action"] == "exclude", SERIES].drop_duplicates().sort_values(SERIES)
+    left = units.reindex(pd.MultiIndex.from_frame(excluded))
+    empty = [f"part {part!r} in region {region!r}" for part, region in left.index[left == 0]]
     waiting = len(set(successors["successor_id"]) - set(active["part_id"]))
     metadata = {
         "corrections": len(corrections),
         "successors": len(successors),
         "successors_not_ordered_yet": waiting,
         "unknown_series": len(problems),
+        "series_without_orders": len(empty),
     }
     described = f"{count(len(corrections), 'correction')} and {count(len(successors), 'successor')}"
-    fault = f"not among the active series: {listed(problems, _MOST_NAMED)}"
-    return Finding(not problems, fault if problems else described, metadata)
+    faults = [f"not among the active series: {listed(problems, _MOST_NAMED)}"] if problems else []
+    if empty:
+        faults.append(f"forecast as zero, as no order that counts is left: {listed(empty, _MOST_NAMED)}")
+    return Finding(not faults, "; ".join(faults) or described, metadata)
 
 
 def check_planning_files(unrecognised: Sequence[str]) -> Finding:

@@ -51,6 +51,7 @@ from forecasting_assets.tables import (
     ALLOCATION_PLAN,
     BUSINESS_IMPACT,
     CAPACITY_LOAD,
+    DEMAND_FORECAST,
     DEMAND_PLAN,
     KNOWN_COVARIATES,
     MANUFACTURER_NETWORK,
@@ -83,12 +84,15 @@ def covariate_findings(settings: Settings, lake: Lake, week: date) -> dict[str, 
 
 def demand_plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Finding]:
     """Check the demand plan of a week, its overrides, and the planning folder as a whole."""
-    folder, features = PlanningFolder.of(settings), feature_columns(settings.calendar.horizon_weeks)
+    folder, forecast = (
+        PlanningFolder.of(settings),
+        lake.read_pandas(DEMAND_FORECAST, [week], [*SERIES, "mean"]),
+    )
     corrections, successors = (folder.used_by(week, of) for of in NOTES)
     return {
         "contract": check_demand_plan(lake.read_pandas(DEMAND_PLAN, [week])),
         "overrides_used": check_overrides(lake.read_pandas(OVERRIDE_USE, [week])),
-        "notes_known": check_notes(corrections, successors, lake.read_pandas(features, [week], SERIES), week),
+        "notes_known": check_notes(corrections, successors, forecast, week),
         "planning_files_recognised": check_planning_files(folder.unrecognised()),
     }
 

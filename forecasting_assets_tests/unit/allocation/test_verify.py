@@ -82,6 +82,8 @@ def test_shortages(result):
     finding = check_shortages(result.shortages, DEMAND, share - 1e-9)
     assert not finding.passed
     assert finding.metadata["shortage_share"] == pytest.approx(share)
+    largest = result.shortages.groupby(["part_id", "region"])["quantity"].sum().idxmax()
+    assert f"most of all {largest[0]} in {largest[1]}" in finding.description
     assert check_shortages(result.shortages[:0], DEMAND[:0], 0.0).passed
 
 

@@ -20,7 +20,7 @@ CORRECTION = (
 )
 SUCCESSOR = "part_id,successor_id,region,from_week,share,entered\nP1,P2,,2026-10-05,,2026-09-27\n"
 FILES = {"demand_corrections": (CORRECTION, CORRECTIONS), "successors": (SUCCESSOR, SUCCESSIONS)}
-ACTIVE = pd.DataFrame({"part_id": ["P1", "P3"], "region": "EU"})
+ACTIVE = pd.DataFrame({"part_id": ["P1", "P3"], "region": "EU", "mean": 5.0})
 
 
 def read(path, kind: str, text: str, week: date = WEEK) -> pd.DataFrame:
@@ -88,6 +88,7 @@ def test_shares_of_a_region_take_the_place_of_those_for_all(tmp_path):
 def test_names_that_nobody_orders_are_found_but_a_successor_may_wait_for_its_first_order():
     entered = pd.Timestamp(WEEK)
     corrections = pd.DataFrame({"part_id": ["P1", "P1"], "region": ["EU", "US"], "entered": entered})
+    corrections["action"] = "keep"
     successors = pd.DataFrame({"part_id": ["P3", "P9", "P8"], "successor_id": ["P4", "P4", "P3"]})
     found = check_notes(corrections, successors, ACTIVE, WEEK)
     assert not found.passed
@@ -98,6 +99,19 @@ def test_names_that_nobody_orders_are_found_but_a_successor_may_wait_for_its_fir
     assert check_notes(corrections[:1], successors[:1], ACTIVE, WEEK).passed
     # What has ended since is no mistake.
     assert check_notes(corrections, successors[2:], ACTIVE, add_weeks(WEEK, 60)).passed
+
+
+def test_a_series_without_an_order_that_counts_is_named():
+    [part, region] = ACTIVE[["part_id", "region"]].iloc[0]
+    rows = {"part_id": part, "region": region, "action": ["exclude"], "entered": pd.Timestamp(WEEK)}
+    corrections = pd.DataFrame(rows)
+    successors = pd.DataFrame(columns=["part_id", "successor_id"])
+    assert check_notes(corrections, successors, ACTIVE, WEEK).passed
+    found = check_notes(corrections, successors, ACTIVE.assign(mean=0.0), WEEK)
+    assert not found.passed
+    assert found.metadata["series_without_orders"] == 1
+    assert f"as zero, as no order that counts is left: part '{part}'" in found.description
+    assert check_notes(corrections.assign(action="keep"), successors, ACTIVE.assign(mean=0.0), WEEK).passed
 
 
 def test_the_templates_list_what_is_left_out_and_what_may_have_ended(tmp_path):

@@ -124,8 +124,19 @@ class ForecastingModel(ABC):
         """
 
     def save(self, fitted: Any, folder: Path) -> None:
-        """Write a fitted model to an empty folder; by default as JSON."""
-        (folder / _FITTED).write_text(json.dumps(fitted))
+        """Write a fitted model to an empty folder; by default as JSON.
+
+        Raises
+        ------
+        TypeError
+            If JSON cannot hold the fitted model.
+        """
+        try:
+            text = json.dumps(fitted)
+        except TypeError as error:
+            remedy = "let fit return numbers, texts, lists and dictionaries, or define save and load"
+            raise TypeError(f"model {self.name!r} cannot be kept as JSON: {error}; {remedy}") from error
+        (folder / _FITTED).write_text(text)
 
     def load(self, folder: Path) -> Any:
         """Read what `save` wrote."""

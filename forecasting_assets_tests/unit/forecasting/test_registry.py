@@ -135,6 +135,12 @@ def test_a_model_need_not_say_what_it_would_forecast_without_covariates():
     assert table["without_covariates"].isna().all()
 
 
+def test_a_model_that_json_cannot_hold_is_named_with_the_remedy(tmp_path):
+    with pytest.raises(TypeError, match=r"model 'too_young' cannot be kept as JSON.*define save and load"):
+        TooYoung().save(market(), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_saved_model_is_loaded_as_it_was(tmp_path):
     model = Sarimax()
     fitted = model.fit(DATA, WEEK, CONTEXT)

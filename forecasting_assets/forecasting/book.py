@@ -1,7 +1,7 @@
 """Units already ordered for the weeks that are forecast, and forecasts that start from them.
 
 The demand of a week is what is booked for it by now plus what is still to come. From past weeks it is known which
-share of the demand is usually booked so many weeks ahead. With `m` the forecast without the book, `b` the units booked
+share of the demand is usually booked that far ahead. With `m` the forecast without the book, `b` the units booked
 and `p` that share, the expected demand is `b + (1 - p) (b + (1 - p) m)`: units still to come are expected from a
 mixture of `m` and the demand `b / p` that the book alone suggests, in which the book has the weight `p`.
 
@@ -35,8 +35,8 @@ class OrderBook:
     booked
         Units booked for the weeks ahead, (series, weeks, horizon).
     share
-        Usual share of the demand that is booked so many weeks ahead, as known at the end of each week, in the same
-        shape; NaN before any week with bookings so many weeks ahead has closed.
+        Usual share of the demand that is booked 1 to `horizon` weeks ahead, as known at the end of each week, in the
+        same shape; NaN before any week with bookings that far ahead has closed.
     """
 
     booked: np.ndarray

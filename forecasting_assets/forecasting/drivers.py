@@ -27,7 +27,7 @@ from forecasting_assets.forecasting.xgb.design import (
 from forecasting_assets.tables import SERIES
 
 OTHER = "other features"
-#: What the trees add to every forecast counts for this driver.
+#: The bias term of the trees, which is part of every forecast, is assigned to this driver.
 LEVEL = "level of the past months"
 SEASON_DRIVER = "season"
 #: The features of known covariates, also those named plan:….

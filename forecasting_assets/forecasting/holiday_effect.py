@@ -37,7 +37,8 @@ NEIGHBOURS = (1, 0, -1)
 BLOCK_WEEKS = 4
 #: Ridge penalties to choose from, relative to the sum of squares of a regressor over all weeks, on average.
 PENALTIES = np.array([0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0])
-#: In cross-validation the squared error has to fall by so many standard errors of the fall, and by this share of it.
+#: In cross-validation the squared error has to fall by this many standard errors of the fall, and by this share of the
+#: error.
 MIN_STANDARD_ERRORS, MIN_GAIN = 1.0, 0.05
 #: Number of weeks with a season below which no effect is estimated.
 MIN_WEEKS = 8

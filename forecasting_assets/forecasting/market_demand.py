@@ -35,8 +35,8 @@ def market_demand(panel: Panel, category: pd.Series, fitted_at: int, horizon: in
     -------
     DataFrame
         part_category, region, week, quantity (units), series (number of active series at the end of the week) and
-        ahead_1 to ahead_<horizon> (units of series that were active so many weeks earlier). Rows with a `due_week`
-        hold units that were booked at the end of `week` instead.
+        ahead_1 to ahead_<horizon> (units of series that were active 1 to `horizon` weeks earlier). Rows with a
+        `due_week` hold units that were booked at the end of `week` instead.
     """
     names, market = _markets(panel, category)
     cleaned, usual = left_out(panel, fitted_at)

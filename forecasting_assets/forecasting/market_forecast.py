@@ -1,7 +1,7 @@
 """Forecasts of each market, a category in a region, by SARIMAX of its own demand.
 
 Part of the demand of coming weeks is that of series that are not active yet, so that no model forecasts them. The
-forecast of a market is of its active series: that of all its demand, times the share that series active so many weeks
+forecast of a market is of its active series: that of all its demand, times the share that series active as many weeks
 earlier have had in it.
 """
 

@@ -35,7 +35,8 @@ EXCLUDE, KEEP = "exclude", "keep"
 INHERITED, SUCCEEDED = "inherited", "succeeded"
 #: The share of its demand that a part keeps at least: it sets the scale of what is still ordered.
 MIN_REMAINING = 0.01
-#: A part that keeps less than this share of its demand has later orders that no limit of earlier demand is right for.
+#: Later orders of a part that keeps less than this share of its demand are no outliers: the limits of outliers come
+#: from demand before its successors took over.
 MOSTLY_SUCCEEDED = 0.5
 
 
@@ -103,7 +104,7 @@ def by_knowledge(
     is_note = history["note"].notna() if "note" in history else None
     if is_note is not None:
         notes = history.loc[is_note, [*SERIES, "note", "other_part_id", "known", "until"]]
-        # That a part has taken over is known once, however many rows say so.
+        # A succession has many rows but becomes known once.
         once = notes["note"] == SUCCEEDED
         first = notes[once].sort_values("known").drop_duplicates([*SERIES, "other_part_id"])
         dates += [notes.loc[~once, "known"], first["known"], notes["until"].dropna()]

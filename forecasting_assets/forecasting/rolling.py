@@ -28,8 +28,8 @@ PRIOR_HORIZON_ERRORS = 25.0
 MAX_RELATIVE_ERROR = 4.0
 #: No value above this many times the largest demand so far is forecast.
 MAX_GROWTH = 3.0
-#: Prior weights of the shared season, the own one and none: holidays, which count in few weeks, are in the shared one.
-#: Where there is none, `season.first_peaks` are forecast all the same.
+#: Prior weights of the shared season, the own one and no season. The shared one counts twice, as it contains holidays,
+#: which past errors hardly show because they are in few weeks. No season still has `season.first_peaks`.
 SEASON_PRIOR = np.array([2.0, 1.0, 1.0])
 #: The prior weight of a season in a category is multiplied by its mean relative squared error there to the power of
 #: minus this.

@@ -42,7 +42,7 @@ HALF_WINDOW = 25
 PRIOR, PRIOR_WEEKS = (0.9, 0.3, 0.9, 0.4), 26
 #: Share of a large deviation that is expected to recur where its week of the year comes round for the first time.
 RECURRING = 0.9
-#: A deviation so many times the usual one counts for 63 % as a peak, a much larger one for all.
+#: Deviation, relative to the usual one, that counts for 63 % (1 - 1/e) as a peak; much larger ones count in full.
 PEAK = 2.5
 #: Limits of the coefficients; where few weeks are known, the regression may return any number.
 LIMITS = -1.0, 1.25

@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class ForecastingSettings(BaseModel):
-    """Settings of the forecasting core. A forecast of week W depends on no week before its windows."""
+    """Settings of the forecasting core. Forecasts use only weeks in these windows: older history changes nothing."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,9 +38,9 @@ class ForecastingSettings(BaseModel):
     xgb_distributed_rows: int = Field(
         1_000_000,
         ge=1,
-        description="Training rows above which several Spark tasks train the mean model together: one task for every "
-        "this many rows, up to the number of tasks that Spark runs at once. fit_series and xgb_max_rows limit the "
-        "rows, so raise these first. With another number of tasks forecasts differ slightly",
+        description="Training rows above which several Spark tasks train the mean model together. The number of tasks "
+        "is that of the rows divided by this value, but no more than Spark runs at once. fit_series and xgb_max_rows "
+        "limit the rows, so raise these first. With another number of tasks forecasts differ slightly",
     )
     backtest_weeks: int = Field(
         26,
@@ -51,9 +51,9 @@ class ForecastingSettings(BaseModel):
     weight_prior_cells: float = Field(
         500.0,
         ge=0,
-        description="Number of judged forecasts, older ones counting less, at which a model more than 30 % worse than "
-        "the best one is weighted inverse to its loss; with fewer the weights are closer to equal, with more they "
-        "approach the inverse of the square",
+        description="How fast weights follow losses: the number of judged forecasts, older ones counting less, at "
+        "which a model more than 30 % worse than the best one is weighted by 1 / loss. With fewer forecasts weights "
+        "are closer to equal, with many they approach 1 / loss²; 0 is 1 / loss² from the start",
     )
     seed: int = Field(0, ge=0, description="Random seed of XGBoost")
 

@@ -1,9 +1,9 @@
 """Level of series that have just begun, borrowed from like series: those of the same category and region.
 
-A series begins in a week with orders, so that its mean so far is too high, and few weeks tell little. The forecast of a
-young series is multiplied by the ratio of a level shrunk towards the mean demand of like series to its own level, the
-less the older it is. How many weeks of its own demand the mean of like series is worth is estimated from series that
-began earlier: none if like series do not help.
+A series begins in a week with orders, so its mean so far is too high, and few weeks tell little. The forecast of a
+young series is therefore multiplied by a ratio: a level between its own mean and that of like series, divided by its
+own mean. The ratio moves to one as the series gets older. How many weeks of its own demand the mean of like series is
+worth is estimated from series that began earlier: none if like series do not help.
 
 References
 ----------

@@ -173,7 +173,7 @@ def _explained(
             if folder is None:
                 return replace(tables, no_drivers="MLflow has no XGBoost model of this week.")
             model = xgb.load(folder / MODEL_FOLDER)
-    # Whatever keeps MLflow's files from being read: the page is whole without them.
+    # Any failure to read MLflow's files: the page is complete without drivers.
     except Exception as error:
         reason = f"the XGBoost model of this week cannot be read from MLflow ({error})."
         return replace(tables, no_drivers=reason)

@@ -148,7 +148,7 @@ class ModelTracker:
             yield week, WeekResult(rows[week], metadata, pictures, warnings=_warnings(fit, week == weeks[0]))
 
     def _fallback(self, fit: Fit, weeks: Sequence[date], rows: Mapping[date, int]) -> WeekResults:
-        """Take back any model of `weeks` in MLflow: SARIMAX made their forecasts."""
+        """Remove any model of `weeks` from MLflow, as SARIMAX made their forecasts."""
         warning = f"{fit.model.reason}; SARIMAX is used instead"
         for week in weeks:
             self.tracking.forget(fit.name, week)

@@ -134,7 +134,7 @@ class TrainingPlan:
 
 @dataclass(frozen=True)
 class UntrainedMean:
-    """A model whose mean has so many training rows that Spark has to train it.
+    """A model whose mean has too many training rows for one process, so that Spark has to train it.
 
     Attributes
     ----------

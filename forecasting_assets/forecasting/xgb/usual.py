@@ -103,7 +103,7 @@ class UsualDemand:
         return np.where((weeks > 0) & (weeks < len(weeks) - 1), mean, np.nan)
 
     def lag(self, weeks: int | np.ndarray, series: np.ndarray, column: np.ndarray) -> np.ndarray:
-        """Return the demand so many weeks before some origins, (origins,), in units; NaN where unknown.
+        """Return the demand `weeks` before some origins, (origins,), in units; NaN where unknown.
 
         `weeks` is a number for all origins or one for each.
         """
@@ -113,7 +113,7 @@ class UsualDemand:
         return lagged
 
     def mean(self, weeks: int, series: np.ndarray, column: np.ndarray) -> np.ndarray:
-        """Return the mean demand of so many weeks up to some origins, (origins,), in units."""
+        """Return the mean demand of the last `weeks` up to some origins, (origins,), in units."""
         mean: np.ndarray = self._means[weeks][series, column]
         return mean
 
@@ -134,12 +134,12 @@ class UsualDemand:
         return units
 
     def cycle(self, weeks: int, series: np.ndarray, column: np.ndarray, horizon: np.ndarray) -> np.ndarray:
-        """Return the mean demand at the same point of earlier cycles of so many weeks.
+        """Return the mean demand at the same point of earlier cycles.
 
         Parameters
         ----------
         weeks
-            Length of the cycle.
+            Length of a cycle.
         series, column
             Row of the series and column of the origin of each forecast.
         horizon

@@ -44,6 +44,9 @@ OTHERS = ["combined", "seasonal_naive"]
 #: What an origin counts for weights and interval widths, relative to one a week later: all together count as about
 #: nine of the latest. How good the models are changes with the season and as they learn from a longer history.
 MEMORY = 0.9
+#: Origins at which a model has to be judged before it counts beside others, or half of the origins of the model that
+#: has been judged most often, if these are fewer.
+NEW_MODEL_ORIGINS = 8
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,9 @@ def rolling_backtest(
             sums.correlation[o] = MarketSums.of(scores, rare, origin.markets)
             sums.errors[o] = OriginErrors.of(week, origin.series, origin.markets, models, actual)
             if judged.groups:
-                sums.value_added[o] = judged.sums(combined[..., 0], actual, origin.markets, week)
+                # An override may be right about a week that is absurd to the models.
+                orders = demand_judged.orders_after(week, origin.series, horizon)
+                sums.value_added[o] = judged.sums(combined[..., 0], orders, origin.markets, week)
             if origin.planned.any():
                 sums.covariates.add(o)
         sums.forget(o - settings.backtest_weeks)
@@ -251,10 +256,11 @@ class _OriginSums:
             (models, horizons, SEGMENTS).
         """
         total = self.total[: len(self.models), self._first(o) : o]
-        # Models are compared at the same origins: those at which each has forecasts that has any which can be judged.
+        # Models are compared at the same origins, and a model that has been added counts once there are enough of them.
         recent, known = self._recent(o)[..., None], total[..., SUMS.index("cells")] > 0
-        judged = (known & (recent > 0)).any(axis=1, keepdims=True)
-        counted = (known | ~judged).all(axis=0) * recent
+        origins = (known & (recent > 0)).sum(axis=1, keepdims=True)
+        judged = origins >= np.minimum(NEW_MODEL_ORIGINS, np.maximum(origins.max(axis=0) / 2, 1))
+        counted = judged * (known | ~judged).all(axis=0) * recent
         return combination_weights((total * counted[..., None]).sum(axis=1), prior_cells)
 
     def of_steps(self, known: np.ndarray) -> np.ndarray:

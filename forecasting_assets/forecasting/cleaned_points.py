@@ -58,7 +58,7 @@ def _found(panel: Panel, fitted_at: int) -> tuple[np.ndarray, np.ndarray, np.nda
     """
     begun = np.logical_or.accumulate(panel.ordered > 0, axis=1)
     outlier = outliers(panel.demand, fitted_at, panel.corrections) & begun
-    paused = interruptions(panel.demand, fitted_at, panel.corrections) & begun & ~outlier
+    paused = interruptions(panel.demand, fitted_at, panel.corrections) & begun & panel.begun & ~outlier
     counted = (begun & ~outlier & ~paused)[:, : fitted_at + 1]
     total = np.where(counted, panel.ordered[:, : fitted_at + 1], 0.0).sum(axis=1)
     return outlier, paused, total / np.maximum(counted.sum(axis=1), 1)

@@ -15,8 +15,8 @@ from forecasting_assets.weeks import YEAR_WEEKS
 #: A week is an outlier if its demand is more than OUTLIER_FACTOR times the upper decile of the weeks with demand, of a
 #: series with at least OUTLIER_WEEKS of these.
 OUTLIER_FACTOR, OUTLIER_WEEKS = 8.0, 10
-#: Demand above the limit in at least SHIFT_WEEKS weeks running is a new level and no outlier, unless it is more than
-#: MAX_SHIFT times the upper decile: then units are mistaken.
+#: Demand above the limit in at least SHIFT_WEEKS weeks with orders running is a new level and no outlier, unless it is
+#: more than MAX_SHIFT times the upper decile: then units are mistaken.
 SHIFT_WEEKS, MAX_SHIFT = 4, 100.0
 #: A run of weeks without demand is an interruption if it has at least INTERRUPTION_WEEKS weeks, in a series with
 #: orders in at least FREQUENT of the weeks outside of such runs and in at least half of all weeks.
@@ -34,8 +34,8 @@ class Corrections:
     kept
         Weeks whose demand is real as planners say, however unusual it is.
     absurd
-        Weeks in `excluded` whose demand is absurd beside that of the category (`CategoryLimits`); None if there are
-        none.
+        Weeks in `excluded` whose demand is absurd compared with that of the category (`CategoryLimits`), and of which
+        planners say nothing; None if that was not judged.
     """
 
     excluded: np.ndarray
@@ -63,7 +63,7 @@ def outliers(demand: np.ndarray, known: int, corrections: Corrections | None = N
     usual = demand if corrections is None else np.where(corrections.excluded, 0.0, demand)
     decile = upper_decile(usual[:, : known + 1])[:, None]
     found = demand > OUTLIER_FACTOR * decile
-    found &= ~_new_level(found & (demand <= MAX_SHIFT * decile), known)
+    found &= ~_new_level(usual, OUTLIER_FACTOR * decile, known)
     if corrections is not None:
         found = found & ~corrections.kept | corrections.excluded
     return np.asarray(found)
@@ -84,19 +84,35 @@ def upper_decile(demand: np.ndarray) -> np.ndarray:
     return np.asarray(np.where(count >= OUTLIER_WEEKS, decile, np.inf))
 
 
-def _new_level(high: np.ndarray, known: int) -> np.ndarray:
-    """Find the runs of `high` weeks (rows, weeks) that are long enough up to the column `known`, and go on after it."""
-    column = np.arange(high.shape[1])
-    begin = 1 + np.maximum.accumulate(np.where(high, -1, column), axis=1)
-    following = np.where(high, high.shape[1], column)[:, ::-1]
-    end = np.minimum.accumulate(following, axis=1)[:, ::-1] - 1
-    long = np.minimum(end, known) - begin + 1 >= SHIFT_WEEKS
-    return np.asarray(high & long)
+def _new_level(demand: np.ndarray, limit: np.ndarray, known: int) -> np.ndarray:
+    """Find demand above a limit that is a new level: at least SHIFT_WEEKS such weeks running.
+
+    Weeks without orders do not end a run. A run has to be long enough by the column `known`, and may go on after it.
+
+    Parameters
+    ----------
+    demand
+        (rows, weeks), in units.
+    limit
+        (rows, 1), in units.
+    known
+        Last column that is used to judge a run.
+    """
+    ordered = demand > 0
+    high = (demand > limit) & (demand <= MAX_SHIFT / OUTLIER_FACTOR * limit)
+    column, n_weeks = np.arange(demand.shape[1]), demand.shape[1]
+    ends = ordered & ~high
+    before = np.maximum.accumulate(np.where(ends, column, -1), axis=1)
+    after = np.minimum.accumulate(np.where(ends, column, n_weeks)[:, ::-1], axis=1)[:, ::-1]
+    so_far = np.pad(np.cumsum(high, axis=1), ((0, 0), (1, 0)))
+    last = np.minimum(after - 1, known)
+    until, since = (np.take_along_axis(so_far, at + 1, axis=1) for at in (last, before))
+    return np.asarray(high & (until - since >= SHIFT_WEEKS))
 
 
 @dataclass(frozen=True)
 class CategoryLimits:
-    """Weekly demand of a single series that is absurd beside the demand of all parts of its category.
+    """Limits above which the weekly demand of a series is absurd compared with that of its whole category.
 
     They find absurd quantities where a series has too few orders to show its usual size.
 
@@ -126,11 +142,25 @@ class CategoryLimits:
         return cls(week, dict(zip(names, np.where(known, limits, of_all).tolist(), strict=True)), of_all)
 
     def exceeded(self, demand: np.ndarray, categories: Sequence[str], known: int) -> np.ndarray:
-        """Find absurd quantities, (series, weeks); none in a series that has SHIFT_WEEKS of them up to `known`."""
-        limit = np.array([self.by_category.get(name, self.of_others) for name in categories])
-        found = demand > limit.reshape(-1, 1)
-        few = found[:, : known + 1].sum(axis=1) < SHIFT_WEEKS
-        return np.asarray(found & few[:, None])
+        """Find absurd quantities in series with fewer than OUTLIER_WEEKS weeks with orders up to the column `known`.
+
+        Parameters
+        ----------
+        demand
+            (series, weeks), in units.
+        categories
+            Category of each series.
+        known
+            Last column that is used to judge what is usual.
+
+        Returns
+        -------
+        numpy.ndarray
+            (series, weeks).
+        """
+        limit = np.array([self.by_category.get(name, self.of_others) for name in categories]).reshape(-1, 1)
+        few = np.isinf(upper_decile(demand[:, : known + 1]))[:, None]
+        return np.asarray(few & (demand > limit) & ~_new_level(demand, limit, known))
 
 
 def without_outliers(demand: np.ndarray, known: int, corrections: Corrections | None = None) -> np.ndarray:
@@ -162,7 +192,8 @@ def interruptions(demand: np.ndarray, known: int, corrections: Corrections | Non
     week = np.arange(n_weeks)
     ordered = demand[:, :n_weeks] > 0
     if corrections is not None:
-        ordered |= corrections.excluded[:, :n_weeks]
+        begun = np.logical_or.accumulate(ordered, axis=1)
+        ordered |= corrections.excluded[:, :n_weeks] & begun
     last = np.maximum.accumulate(np.where(ordered, week, -1), axis=1)
     following = np.where(ordered, week, n_weeks)[:, ::-1]
     following = np.minimum.accumulate(following, axis=1)[:, ::-1]

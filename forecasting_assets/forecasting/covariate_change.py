@@ -118,8 +118,8 @@ def changed_rows(
     changed = values.copy()
     for change, inside in changes:
         if change.name not in names:
-            known = f"known are {', '.join(names)}" if names else "no covariates of these parts are known"
-            raise CovariateChangeError(change.text, f"no covariate {change.name!r} is known; {known}")
+            others = f"known are {', '.join(names)}" if names else "no covariates of these parts are known"
+            raise CovariateChangeError(change.text, f"no covariate {change.name!r} is known; {others}")
         column = changed[:, names.index(change.name)]
         usable = inside & np.isfinite(column)
         if not usable.any():

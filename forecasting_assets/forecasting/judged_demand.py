@@ -4,7 +4,7 @@ One absurd quantity would be most of the error of half a year, whatever the fore
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -18,10 +18,22 @@ NOT_JUDGED = ("outlier", "excluded")
 
 
 @dataclass(frozen=True)
+class _LeftOut:
+    """Cells of a panel that are left out, and the usual demand of their series: (cells,) each."""
+
+    row: np.ndarray
+    column: np.ndarray
+    usual: np.ndarray
+
+    def where(self, chosen: np.ndarray) -> "_LeftOut":
+        """Return some of the cells, by a mask."""
+        return _LeftOut(self.row[chosen], self.column[chosen], self.usual[chosen])
+
+
 class JudgedDemand:
     """The demand of a panel as forecasts are judged by it.
 
-    Attributes
+    Parameters
     ----------
     panel
         Demand of all series.
@@ -29,29 +41,33 @@ class JudgedDemand:
         Week to the rows of CLEANED_POINTS as of then; weeks without them are judged by all orders.
     """
 
-    panel: Panel
-    left_out: Mapping[date, pd.DataFrame]
-    _demand: np.ndarray = field(init=False, repr=False)
-    _index: SeriesIndex = field(init=False, repr=False)
+    def __init__(self, panel: Panel, left_out: Mapping[date, pd.DataFrame]) -> None:
+        self._panel, index = panel, SeriesIndex(panel.series)
+        self._left_out = {week: _located(rows, index, panel.first) for week, rows in left_out.items()}
+        # Only what was found in the week itself: nothing that was known later counts.
+        self._found_at_once: dict[int, np.ndarray] = {}
+        for week, cells in self._left_out.items():
+            column = panel.column(week)
+            self._found_at_once[column] = cells.row[cells.column == column]
 
-    def __post_init__(self) -> None:
-        """Leave out what was found in the week itself, so that nothing that was known later counts."""
-        object.__setattr__(self, "_index", SeriesIndex(self.panel.series))
-        object.__setattr__(self, "_demand", self.panel.demand.copy())
-        for week in self.left_out:
-            row, column, _ = self._found(week)
-            now = column == self.panel.column(week)
-            self._demand[row[now], column[now]] = np.nan
-
-    def after(self, week: date, series: np.ndarray, horizon: int) -> np.ndarray:
+    def orders_after(self, week: date, series: np.ndarray, horizon: int) -> np.ndarray:
         """Return the demand of some rows of the panel after `week`, (series, horizon).
 
-        It is NaN where a week has not closed by the end of the panel or is left out.
+        It is NaN where a week has not closed by the end of the panel.
         """
-        now = self.panel.column(week) + 1
+        now = self._panel.column(week) + 1
         actual = np.full((len(series), horizon), np.nan)
-        closed = self._demand[series, now : now + horizon]
+        closed = self._panel.demand[series, now : now + horizon]
         actual[:, : closed.shape[1]] = closed
+        return actual
+
+    def after(self, week: date, series: np.ndarray, horizon: int) -> np.ndarray:
+        """Return `orders_after`, with NaN also in weeks that are left out."""
+        actual, position = self.orders_after(week, series, horizon), self._positions(series)
+        now = self._panel.column(week) + 1
+        for h in range(horizon):
+            rows = position[self._found_at_once.get(now + h, np.empty(0, np.int64))]
+            actual[rows[rows >= 0], h] = np.nan
         return actual
 
     def until(self, week: date, series: np.ndarray, weeks: int) -> np.ndarray:
@@ -59,22 +75,25 @@ class JudgedDemand:
 
         Weeks that are left out have the usual demand of their series.
         """
-        now = self.panel.column(week) + 1
+        now = self._panel.column(week) + 1
         first = max(now - weeks, 0)
-        demand = self.panel.demand[series, first:now]
-        row, column, usual = self._found(week)
-        position = np.full(len(self.panel.series), -1)
-        position[series] = np.arange(len(series))
-        inside = (position[row] >= 0) & (column >= first) & (column < now)
-        demand[position[row[inside]], column[inside] - first] = usual[inside]
+        demand = self._panel.demand[series, first:now]
+        if week in self._left_out:
+            cells, position = self._left_out[week], self._positions(series)
+            cells = cells.where((position[cells.row] >= 0) & (cells.column >= first) & (cells.column < now))
+            demand[position[cells.row], cells.column - first] = cells.usual
         return demand
 
-    def _found(self, week: date) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rows and columns of the panel that are left out as of a week, and the usual demand of the series."""
-        if week not in self.left_out:
-            return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
-        points = self.left_out[week]
-        points = points[points["reason"].isin(NOT_JUDGED)]
-        row, column = self._index.rows(points), week_numbers(points["demand_week"], self.panel.first)
-        known = (row >= 0) & (column >= 0)
-        return row[known], column[known], points["usual"].to_numpy(float)[known]
+    def _positions(self, series: np.ndarray) -> np.ndarray:
+        """Position of each row of the panel in `series`, -1 if it is not there."""
+        position = np.full(len(self._panel.series), -1)
+        position[series] = np.arange(len(series))
+        return position
+
+
+def _located(points: pd.DataFrame, index: SeriesIndex, first: date) -> _LeftOut:
+    """Return the cells of rows of CLEANED_POINTS that are not judged."""
+    points = points[points["reason"].isin(NOT_JUDGED)]
+    row, column = index.rows(points), week_numbers(points["demand_week"], first)
+    cells = _LeftOut(row, column, points["usual"].to_numpy(float))
+    return cells.where((row >= 0) & (column >= 0))

@@ -15,10 +15,12 @@ def noted_outliers(panel: Panel, fitted_at: int) -> pd.DataFrame | None:
 
     The quantity is what an outlier is above the mean demand of its series. What planners say about is left out.
     """
-    found, corrections = outliers(panel.demand, fitted_at), panel.corrections
+    found, units, corrections = outliers(panel.demand, fitted_at), panel.demand, panel.corrections
     if corrections is not None:
         found &= ~(corrections.kept | corrections.excluded)
-        found |= corrections.absurd if corrections.absurd is not None else False
+        if corrections.absurd is not None:
+            found |= corrections.absurd & (panel.ordered > 0)
+            units = np.where(corrections.absurd, panel.ordered, units)
     series, column = np.nonzero(found[:, : fitted_at + 1])
     if not len(series):
         return None
@@ -26,7 +28,7 @@ def noted_outliers(panel: Panel, fitted_at: int) -> pd.DataFrame | None:
     first = np.datetime64(panel.first, "ns")
     return panel.series.iloc[series].assign(
         week=first + column * np.timedelta64(7, "D"),
-        quantity=panel.ordered[series, column] - scale[series],
+        quantity=units[series, column] - scale[series],
         note=EXCLUDE,
         known=first + fitted_at * np.timedelta64(7, "D"),
     )

@@ -113,14 +113,11 @@ class Panel:
         ordered = demand.any(axis=1)
         series, demand = series.iloc[np.flatnonzero(ordered)].reset_index(drop=True), demand[ordered]
         panel = cls(series, first, demand, _bookings(booked, series, first, n_weeks), covariates)
-        absurd = np.zeros(demand.shape, dtype=bool)
-        if limits is not None:
-            absurd = limits.exceeded(
-                demand, series["part_category"].tolist(), weeks_apart(first, limits.week)
-            )
-        if notes is None and not absurd.any():
+        if notes is None and limits is None:
             return panel
-        noted = noted_demand(demand, absurd, series, first, notes)
+        noted = noted_demand(demand, series, first, notes, limits)
+        if notes is None and not noted.corrections.excluded.any():
+            return panel
         return replace(panel, demand=noted.demand, corrections=noted.corrections, orders=demand)
 
     def rows(self, which: np.ndarray) -> "Panel":

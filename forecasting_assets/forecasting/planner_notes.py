@@ -11,9 +11,9 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.forecasting.cleaning import Corrections
+from forecasting_assets.forecasting.cleaning import CategoryLimits, Corrections
 from forecasting_assets.tables import SERIES
-from forecasting_assets.weeks import weeks_since
+from forecasting_assets.weeks import weeks_apart, weeks_since
 
 #: Columns of the rows of the history that are notes: `quantity` in units, `value` is a share, `known` the week at whose
 #: end the note became known; of a succession also the other part, and the week at whose end the note no longer holds.
@@ -121,22 +121,26 @@ def by_knowledge(
 
 
 def noted_demand(
-    demand: np.ndarray, absurd: np.ndarray, series: pd.DataFrame, first: date, notes: pd.DataFrame | None
+    demand: np.ndarray,
+    series: pd.DataFrame,
+    first: date,
+    notes: pd.DataFrame | None,
+    limits: CategoryLimits | None,
 ) -> NotedDemand:
-    """Apply notes to the demand of some series, and exclude absurd weeks.
+    """Apply notes to the demand of some series, and exclude absurd quantities.
 
     Parameters
     ----------
     demand
         (series, weeks), in units: the orders of each series.
-    absurd
-        (series, weeks), whether demand is absurd beside that of the category. It counts if planners keep it.
     series
-        part_id and region of each row of `demand`.
+        part_id, region and part_category of each row of `demand`.
     first
         The first week of `demand`.
     notes
-        Notes that are known, see `split_notes`.
+        Notes that are known, see `split_notes`; None if there are none.
+    limits
+        Limits above which demand does not count, unless planners keep it; None for no limits.
     """
     notes, n_weeks = _located(notes, series, first), demand.shape[1]
 
@@ -152,12 +156,16 @@ def noted_demand(
     counted, kept = demand, marked[KEEP]
     if len(inherited := of(INHERITED)):
         counted = counted + _inherited(inherited, demand.shape)
+    absurd = np.zeros(demand.shape, dtype=bool)
+    if limits is not None:
+        known = weeks_apart(first, limits.week)
+        absurd = limits.exceeded(counted, series["part_category"].tolist(), known)
+        absurd &= ~marked[KEEP] & ~marked[EXCLUDE]
     if len(successions := of(SUCCEEDED)):
         remaining = _remaining(successions, demand.shape)
         counted = counted * remaining
         # What is still ordered is out of proportion to what is left of earlier demand.
         kept = kept | ((remaining == 1) & (remaining.min(axis=1, keepdims=True) < MOSTLY_SUCCEEDED))
-    absurd = absurd & ~marked[KEEP] & ~marked[EXCLUDE]
     excluded = marked[EXCLUDE] | absurd
     begun = np.logical_or.accumulate((counted > 0) & ~excluded, axis=1)
     return NotedDemand(np.where(begun, counted, 0.0), Corrections(excluded, kept & ~excluded, absurd))

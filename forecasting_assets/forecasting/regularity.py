@@ -1,6 +1,7 @@
 """How regularly, and how evenly, series were ordered up to each week, without the weeks that do not count."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -17,53 +18,67 @@ class Regularity:
 
     Attributes
     ----------
-    order_weeks_52
-        Number of weeks with orders in the latest ACTIVE_WEEKS.
-    weeks_since_order
-        Weeks since the latest order; since the begin of the panel if there is none.
-    std_13, std_52
-        Standard deviation of weekly demand in the latest 13 and 52 weeks, in units.
-    adi
-        Average interval between weeks with orders, in weeks.
-    cv2
-        Squared coefficient of variation of the demand in weeks with orders.
-    pattern
-        Codes of `demand_patterns.PATTERNS`.
+    demand
+        Demand in the weeks that count, in units; zero in others.
+    counted
+        Whether a week counts.
+    first_order
+        Column of the first week with demand, (series,).
     """
 
-    order_weeks_52: np.ndarray
-    weeks_since_order: np.ndarray
-    std_13: np.ndarray
-    std_52: np.ndarray
-    adi: np.ndarray
-    cv2: np.ndarray
-    pattern: np.ndarray
+    demand: np.ndarray
+    counted: np.ndarray
+    first_order: np.ndarray
 
     @classmethod
     def of(cls, panel: Panel, counted: np.ndarray) -> "Regularity":
-        """Compute the statistics of the series of `panel` from the weeks that are `counted`, (series, weeks)."""
+        """Describe the series of `panel` by the weeks that are `counted`, (series, weeks)."""
         counted = counted & panel.begun
-        demand = np.where(counted, panel.demand, 0.0)
-        column = np.arange(demand.shape[1])
-        values = [of.astype(float) for of in (counted, demand > 0, demand, demand**2)]
-        weeks, orders, units, squares = (recent_sum(of, ACTIVE_WEEKS) for of in values)
-        of_quarter = [recent_sum(of, 13) for of in (values[0], values[2], values[3])]
-        divisor = np.maximum(orders, 1.0)
-        mean = np.maximum(units / divisor, 1e-12)
-        adi, cv2 = weeks / divisor, np.maximum(squares / divisor / mean**2 - 1, 0.0)
-        age = column + 1 - panel.first_order[:, None]
-        return cls(
-            order_weeks_52=orders,
-            weeks_since_order=column - np.maximum.accumulate(np.where(demand > 0, column, -1), axis=1),
-            std_13=_standard_deviation(*of_quarter),
-            std_52=_standard_deviation(weeks, units, squares),
-            adi=adi,
-            cv2=cv2,
-            pattern=pattern_codes(age, adi, cv2),
-        )
+        return cls(np.where(counted, panel.demand, 0.0), counted, panel.first_order)
 
+    @cached_property
+    def order_weeks_52(self) -> np.ndarray:
+        """Number of weeks with orders in the latest ACTIVE_WEEKS."""
+        return recent_sum((self.demand > 0).astype(float), ACTIVE_WEEKS)
 
-def _standard_deviation(weeks: np.ndarray, units: np.ndarray, squares: np.ndarray) -> np.ndarray:
-    n = np.maximum(weeks, 1.0)
-    deviation: np.ndarray = np.sqrt(np.maximum(squares / n - (units / n) ** 2, 0.0))
-    return deviation
+    @cached_property
+    def weeks_since_order(self) -> np.ndarray:
+        """Weeks since the latest order; since before the panel if there is none."""
+        column = np.arange(self.demand.shape[1])
+        return np.asarray(column - np.maximum.accumulate(np.where(self.demand > 0, column, -1), axis=1))
+
+    @cached_property
+    def std_13(self) -> np.ndarray:
+        """Standard deviation of weekly demand in the latest 13 weeks, in units."""
+        return self._standard_deviation(13)
+
+    @cached_property
+    def std_52(self) -> np.ndarray:
+        """Standard deviation of weekly demand in the latest 52 weeks, in units."""
+        return self._standard_deviation(ACTIVE_WEEKS)
+
+    @cached_property
+    def adi(self) -> np.ndarray:
+        """Average interval between weeks with orders, in weeks."""
+        weeks = recent_sum(self.counted.astype(float), ACTIVE_WEEKS)
+        return np.asarray(weeks / np.maximum(self.order_weeks_52, 1.0))
+
+    @cached_property
+    def cv2(self) -> np.ndarray:
+        """Squared coefficient of variation of the demand in weeks with orders."""
+        orders = np.maximum(self.order_weeks_52, 1.0)
+        units, squares = (recent_sum(of, ACTIVE_WEEKS) for of in (self.demand, self.demand**2))
+        mean = np.maximum(units / orders, 1e-12)
+        return np.asarray(np.maximum(squares / orders / mean**2 - 1, 0.0))
+
+    @cached_property
+    def pattern(self) -> np.ndarray:
+        """Codes of `demand_patterns.PATTERNS`."""
+        age = np.arange(self.demand.shape[1]) + 1 - self.first_order[:, None]
+        return pattern_codes(age, self.adi, self.cv2)
+
+    def _standard_deviation(self, weeks: int) -> np.ndarray:
+        values = (self.counted.astype(float), self.demand, self.demand**2)
+        n, units, squares = (recent_sum(of, weeks) for of in values)
+        n = np.maximum(n, 1.0)
+        return np.asarray(np.sqrt(np.maximum(squares / n - (units / n) ** 2, 0.0)))

@@ -178,7 +178,7 @@ def fit(history: pd.DataFrame, totals: GroupTotals, week: date, context: ModelCo
 def panel_of_fit(
     history: pd.DataFrame, totals: GroupTotals, fitted_at: date, last: date, settings: ForecastingSettings
 ) -> Panel:
-    """Return the panel of `history` up to the week `last` that begins with that of the fit at `fitted_at`."""
+    """Return the panel of `history` up to the week `last`, from the week in which the panel of the fit begins."""
     first = add_weeks(fitted_at, 1 - settings.history_weeks)
     return Panel.from_history(history, first, last, totals.limits(first, fitted_at))
 

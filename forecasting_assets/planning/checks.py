@@ -86,7 +86,8 @@ def check_notes(
     problems += [f"part {part!r}" for part in parts]
     excluded = recent.loc[recent["action"] == "exclude", SERIES].drop_duplicates().sort_values(SERIES)
     left = units.reindex(pd.MultiIndex.from_frame(excluded))
-    empty = [f"part {part!r} in region {region!r}" for part, region in left.index[left == 0]]
+    zero = left.index[(left == 0) & ~left.index.isin(successors["part_id"], level=0)]
+    empty = [f"part {part!r} in region {region!r}" for part, region in zero]
     waiting = len(set(successors["successor_id"]) - set(active["part_id"]))
     metadata = {
         "corrections": len(corrections),

@@ -33,10 +33,10 @@ _CELL = [*SERIES, "target_week"]
 
 
 class LoggedModelError(PicklableError, ValueError):
-    """A model of a week that cannot be loaded from MLflow; `model` is its asset, `week` the week."""
+    """A model of a week that MLflow does not have in a usable form; `model` is its asset, `week` the week."""
 
     def __init__(self, model: str, week: date, problem: str) -> None:
-        super().__init__(f"{model} of {week} {problem}: materialize it again")
+        super().__init__(f"{model} of {week} {problem}")
         self.model, self.week = model, week
 
 
@@ -125,10 +125,14 @@ def _mean(settings: Settings, lake: Lake, week: date, data: ModelData) -> pd.Ser
                 try:
                     fitted = model.load(folder / MODEL_FOLDER)
                 except (OSError, KeyError, ValueError) as error:
-                    raise LoggedModelError(table.name, week, "was logged by an earlier version") from error
+                    problem = "was logged by an earlier version: materialize it again"
+                    raise LoggedModelError(table.name, week, problem) from error
                 forecasts[model.name] = model.predict(fitted, data, [week], model_context(settings))
-            elif not forecasts or not _is_fallback(lake, week, table):
-                raise LoggedModelError(table.name, week, "is not in MLflow")
+            elif not _is_fallback(lake, week, table):
+                raise LoggedModelError(table.name, week, "is not in MLflow: materialize it again")
+    if not forecasts:
+        problem = "was replaced by SARIMAX, as there is too little history, and so knows no covariates"
+        raise LoggedModelError(table.name, week, problem)
     report = lake.read_pandas(BACKTEST_REPORT, [week])
     combined = combine(forecasts, data.features[[*SERIES, "segment"]], report)
     mean: pd.Series = combined.set_index(_CELL)["mean"]

@@ -38,6 +38,7 @@ from forecasting_assets.workflows.week_result import WeekResult
 
 _BOOK_COLUMNS = [*SERIES, "due_week", "quantity"]
 _FORECAST_COLUMNS = [*SERIES, "origin_week", "horizon", "mean", *QUANTILES, WITHOUT_COVARIATES.name]
+_LEFT_OUT_COLUMNS = [*SERIES, "demand_week", "usual", "reason"]
 #: Weeks of demand in the picture beside the forecast.
 _WEEKS_SHOWN = 52
 
@@ -96,7 +97,7 @@ def backtest_weeks(settings: Settings, lake: Lake, weeks: Sequence[date]) -> Map
         return _beside_sarimax(lake, MARKET_FORECAST, tables, origin)
 
     def load_left_out(week: date) -> pd.DataFrame:
-        return _beside_sarimax(lake, CLEANED_POINTS, tables, week)
+        return _beside_sarimax(lake, CLEANED_POINTS, tables, week, _LEFT_OUT_COLUMNS)
 
     past = PastForecasts(
         tuple(tables), load_forecasts, load_segments, load_book, load_markets, load_left_out, overrides
@@ -142,10 +143,12 @@ def metrics_by_step(report: pd.DataFrame, model: str) -> dict[str, dict[int, flo
     return metrics
 
 
-def _beside_sarimax(lake: Lake, table: Table, tables: Mapping[str, Table], week: date) -> pd.DataFrame:
+def _beside_sarimax(
+    lake: Lake, table: Table, tables: Mapping[str, Table], week: date, columns: list[str] | None = None
+) -> pd.DataFrame:
     """Read a table that is written with the forecasts of SARIMAX; no rows if it is not among the models."""
     weeks = [week] if Sarimax.name in tables else []
-    return lake.read_pandas(table, weeks, missing_ok=True)
+    return lake.read_pandas(table, weeks, columns, missing_ok=True)
 
 
 def combine_week(settings: Settings, lake: Lake, week: date) -> WeekResult:

@@ -48,8 +48,8 @@ _CODE = [
 #: Modules of `forecasting` whose code changes no model that MLflow keeps.
 _NO_MODEL_CODE = {
     *("backtest", "bias", "calibration", "checks", "cleaned_points", "combine", "comparison", "correlation"),
-    *("covariate_change", "drivers", "error_groups", "market_demand", "market_forecast", "metrics"),
-    *("reconciliation", "value_added", "weights"),
+    *("covariate_change", "drivers", "error_groups", "judged_demand", "market_demand", "market_forecast"),
+    *("metrics", "naive", "reconciliation", "value_added", "weights"),
 }
 _LIBRARIES = ["holidays", "numpy", "pandas", "scipy", "statsmodels", "xgboost"]
 

@@ -111,24 +111,27 @@ def _without_effect(rows: pd.DataFrame, kind: str, lake: Lake, week: date) -> It
     Rows about the past may also name parts and regions that were ordered then.
     """
     columns = ["part_id", "part_category", "region"]
-    known = lake.read_pandas(DEMAND_PLAN, [week], columns)[columns]
+    plan = lake.read_pandas(DEMAND_PLAN, [week], columns)
+    known = {name: set(plan[name]) for name in columns}
     if kind in _ABOUT_THE_PAST:
-        ordered = lake.batches(WEEKLY_DEMAND, lake.existing_weeks(WEEKLY_DEMAND), columns)
-        known = pd.concat([known, *(batch[columns].drop_duplicates() for batch in ordered)])
+        for batch in lake.batches(WEEKLY_DEMAND, lake.existing_weeks(WEEKLY_DEMAND), columns):
+            for name in columns:
+                known[name].update(batch[name].unique())
     manufacturers = lake.read_pandas(MANUFACTURER_NETWORK, [week], ["manufacturer_id"])
-    for names in (*known.items(), *manufacturers.drop(columns="week").items()):
-        yield from _unknown_names(rows, str(names[0]), names[1])
+    known["manufacturer_id"] = set(manufacturers["manufacturer_id"])
+    for name, names in known.items():
+        yield from _unknown_names(rows, name, names)
     if column := LAST_USE.get(kind):
         for row in rows.loc[rows[column] <= pd.Timestamp(week), "row"]:
             yield f"row {row}, column {column}: the newest plan begins after {week}, so the row changes nothing"
 
 
-def _unknown_names(rows: pd.DataFrame, column: str, known: pd.Series) -> Iterator[str]:
+def _unknown_names(rows: pd.DataFrame, column: str, known: set[str]) -> Iterator[str]:
     if column not in rows:
         return
     unknown = rows[rows[column].notna() & ~rows[column].isin(known)]
     first = unknown.drop_duplicates(column)
-    names = sorted(known.unique())
+    names = sorted(known)
     for row, name in first[["row", column]].head(_MOST_NAMED).itertuples(index=False):
         near = get_close_matches(str(name), names, n=1)
         remedy = f"did you mean {near[0]!r}?" if near else "write it as in the orders"

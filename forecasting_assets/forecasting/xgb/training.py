@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.features.demand_patterns import PATTERNS
 from forecasting_assets.forecasting import sarimax
 from forecasting_assets.forecasting.forecast_arrays import LEVELS
 from forecasting_assets.forecasting.model import ModelContext, ModelData, NotEnoughHistory
@@ -261,7 +262,7 @@ def _plan_training(
     of_mean = pairs.sample(settings.xgb_max_rows)
     plan = TrainingPlan(
         sarimax=base.model,
-        categories={c: sorted(features[c].dropna().unique().tolist()) for c in CATEGORIES},
+        categories=_categories(features),
         countries=context.countries,
         rows=len(of_mean),
         parts=base.panel.series["part_id"].unique().tolist(),
@@ -292,6 +293,12 @@ def _training_rows(features: pd.DataFrame, base: Baseline, settings: Forecasting
     first = max(add_weeks(week, -settings.xgb_train_weeks), base.panel.first)
     features = features[features["week"].between(pd.Timestamp(first), pd.Timestamp(add_weeks(week, -1)))]
     return features[base.index.rows(features) >= 0].sort_values(["week", *SERIES], ignore_index=True)
+
+
+def _categories(features: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the values of each categorical feature."""
+    found = {c: sorted(features[c].dropna().unique().tolist()) for c in CATEGORIES if c != "segment"}
+    return {**found, "segment": sorted(PATTERNS)}
 
 
 def _targets(base: Baseline, pairs: TrainingPairs, cells: Cells, limit: float) -> np.ndarray:

@@ -39,7 +39,7 @@ class UsualDemand:
         (`Baseline`), (series, weeks), in units; NaN before the first order and in unusual weeks (`cleaning`).
     level
         Mean demand of the last LEVEL_WEEKS weeks, (series, weeks), in units; 1 if nothing was ordered in the last
-        year. Where no week of the last year counts, it is the level before.
+        year. Where none of these weeks counts, it is the level of the latest week that counts.
     volatility
         Mean absolute change of demand over one and over four weeks, relative to the level, (series, weeks).
     """
@@ -51,9 +51,9 @@ class UsualDemand:
     @classmethod
     def of(cls, demand: np.ndarray) -> "UsualDemand":
         """Compute level and volatility of `demand` (series, weeks), NaN in weeks that are not to count."""
-        level, (year, known) = trailing_mean(demand, LEVEL_WEEKS)[0], trailing_mean(demand, YEAR_WEEKS)
+        (level, known), (year, _) = (trailing_mean(demand, weeks) for weeks in (LEVEL_WEEKS, YEAR_WEEKS))
         level = np.where(level > 0, level, np.where(year > 0, year, 1.0))
-        level = _latest(level, known > 0)
+        level = np.where(known > 0, level, _latest_known(level, np.isfinite(demand)))
         changes, weeks_known = np.zeros_like(level), np.zeros_like(level)
         for lag in (1, 4):
             change, count = trailing_mean(_absolute_change(demand, lag), YEAR_WEEKS)
@@ -219,8 +219,8 @@ def _mean(
     return np.maximum(mean, 0.0), number
 
 
-def _latest(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return the value of the latest known week up to each week, or of the week itself if there is none."""
+def _latest_known(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return the value of the latest known week up to each week; that of the week itself if no week is known."""
     column = np.arange(values.shape[1])
     latest = np.maximum.accumulate(np.where(known, column, -1), axis=1)
     return np.take_along_axis(values, np.where(latest >= 0, latest, column), axis=1)

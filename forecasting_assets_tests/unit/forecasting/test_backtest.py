@@ -4,6 +4,7 @@ import pytest
 
 from devtools.feature_table import features
 from forecasting_assets.features.demand_patterns import SEGMENTS
+from forecasting_assets.forecasting import backtest as backtest_module
 from forecasting_assets.forecasting.backtest import PastForecasts, rolling_backtest
 from forecasting_assets.forecasting.combine import combine
 from forecasting_assets.forecasting.forecast_arrays import LEVELS, forecast_table
@@ -193,7 +194,7 @@ def test_without_covariates_the_weighted_medians_are_those_without_them(reports)
 
 def test_models_are_compared_where_each_of_them_has_forecasts():
     def late(models):
-        begin = add_weeks(WEEKS[-1], -3)
+        begin = add_weeks(WEEKS[-1], -6)
         report = last_report(lambda m, o: None if m in models and o < begin else forecasts(m, o))
         return [value(report, "xgb", "weight", horizon=h) for h in (1, 2)]
 
@@ -263,7 +264,7 @@ def test_the_better_model_has_the_larger_weight_and_weights_add_up(reports):
     assert value(report, "xgb", "weight", horizon=1) > 0.5
 
 
-def test_a_model_that_has_just_been_added_counts_once_it_has_been_judged(reports):
+def test_a_model_that_has_just_been_added_counts_once_it_has_been_judged(reports, monkeypatch):
     week = WEEKS[-1]
 
     def absurd_since(first):
@@ -281,7 +282,13 @@ def test_a_model_that_has_just_been_added_counts_once_it_has_been_judged(reports
         of_three = value(just_added, model, "weight", horizon=1)
         assert of_three == pytest.approx(value(reports[week], model, "weight", horizon=1), abs=1e-5)
     assert 0 < value(just_added, "added", "weight", horizon=1) < 1e-5
-    assert value(absurd_since(add_weeks(week, -4)), "added", "weight", horizon=1) < 0.05
+    monkeypatch.setattr(backtest_module, "NEW_MODEL_ORIGINS", 4)
+    soon = absurd_since(add_weeks(week, -3))
+    assert 0 < value(soon, "added", "weight", horizon=1) < 1e-5
+    assert value(soon, "xgb", "weight", horizon=1) == pytest.approx(
+        value(reports[week], "xgb", "weight", horizon=1), abs=1e-5
+    )
+    assert 1e-5 < value(absurd_since(add_weeks(week, -4)), "added", "weight", horizon=1) < 0.05
 
 
 def test_the_first_report_has_equal_weights_and_no_errors():

@@ -30,13 +30,16 @@ def test_intervals_that_are_too_narrow_or_too_wide_are_found(coverage, passed):
     of_combined = shares(demand, 2000 * outside - 0.5, 2000 * (1 - outside) - 0.5)
     finding = check_intervals(pd.concat([report(shares(demand, 0, 1), "sarimax"), report(of_combined)]))
     assert finding.passed == passed
-    assert finding.metadata == pytest.approx({"within_80": coverage})
+    assert finding.metadata == pytest.approx({"coverage_80": coverage, "coverage_80_closest": coverage})
 
 
 @pytest.mark.parametrize("mean", [0.1, 0.5, 1.0, 3.0])
 def test_true_quantiles_of_rarely_ordered_parts_are_calibrated_and_others_are_not(mean):
     demand = np.random.default_rng(0).poisson(mean, 10_000)
-    assert check_intervals(report(shares(demand, *poisson.ppf([0.1, 0.9], mean)))).passed
+    finding = check_intervals(report(shares(demand, *poisson.ppf([0.1, 0.9], mean))))
+    assert finding.passed
+    assert float(finding.metadata["coverage_80"]) > 0.8
+    assert f"{finding.metadata['coverage_80']:.1%} of weeks" in finding.description
     assert not check_intervals(report(shares(demand, 0, 10 + 5 * mean))).passed
     assert not check_intervals(report(shares(demand, -1, -1))).passed
 

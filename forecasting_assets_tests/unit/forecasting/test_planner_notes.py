@@ -173,6 +173,60 @@ def test_a_part_whose_orders_are_all_excluded_is_forecast_as_zero_from_whatever_
     np.testing.assert_allclose(alone[VALUES], first[VALUES], rtol=1e-9)
 
 
+def young_with(units: float) -> np.ndarray:
+    """Return the demand of the market, in which the first part has four weeks with orders, one of them absurd."""
+    demand = market()
+    demand[0, : WEEKS - 4] = 0
+    demand[0, WEEKS - 3] = units
+    return demand
+
+
+def test_an_absurd_quantity_of_a_young_part_changes_no_forecast_and_is_listed():
+    expected = forecast(history_of(young_with(100)))
+    history = history_of(young_with(2e9))
+    found = forecast(history)
+    np.testing.assert_allclose(found["mean"], expected["mean"], rtol=0.2)
+    others = (expected["part_id"] != "P00").to_numpy()
+    np.testing.assert_allclose(found.loc[others, "mean"], expected.loc[others, "mean"], rtol=0.01)
+    limits = GroupTotals.from_history(history).limits(FIRST, LAST)
+    points = cleaned_points(Panel.from_history(history, FIRST, LAST, limits), WEEKS - 1)
+    assert points[["part_id", "quantity", "reason"]].values.tolist() == [["P00", 2e9, "outlier"]]
+    # Planners decide: kept, it counts; excluded, it is theirs.
+    kept = forecast(corrected(history, [WEEKS - 3], "keep", LAST))
+    assert of_part(kept).mean() > 1000 * of_part(expected).mean()
+    excluded = corrected(history, [WEEKS - 3], "exclude", LAST)
+    points = cleaned_points(Panel.from_history(excluded, FIRST, LAST, limits), WEEKS - 1)
+    assert points["reason"].tolist() == ["excluded"]
+
+
+def test_an_absurd_quantity_of_a_predecessor_with_few_orders_is_not_inherited():
+    demand = np.zeros((12, WEEKS))
+    demand[1:] = market()[1:]
+    demand[0, [10, 40, 70, 100]] = 5.0
+    demand[2, :] = 0
+    demand[2, WEEKS - 3 :] = 5.0
+    plain, demand[0, 70] = demand.copy(), 2e9
+    means = []
+    for orders in (history_of(plain), history_of(demand)):
+        notes = succession_notes(orders, succession(), corrected(orders[:0], [], "keep", LAST))
+        means.append(of_part(forecast(pd.concat([orders, notes], ignore_index=True)), "P02"))
+    assert means[1].mean() < 3 * means[0].mean() + 5
+
+
+def test_an_absurd_quantity_after_the_fit_is_the_same_alone_and_in_a_range():
+    demand = young_with(2e9)
+    demand[0, WEEKS - 2] = 3e9
+    history, fitted = history_of(demand), add_weeks(LAST, -3)
+    origins = [add_weeks(LAST, -n) for n in (2, 1, 0)]
+    model = fitted_model(history, fitted)
+    together = forecast(history, model, origins)
+    for origin in origins:
+        alone = forecast(history[history["week"] <= pd.Timestamp(origin)], model, [origin])
+        of_origin = together[together["origin_week"] == pd.Timestamp(origin)]
+        np.testing.assert_allclose(of_origin[VALUES], alone[VALUES], rtol=1e-9)
+    assert of_part(together).max() < 1e6
+
+
 @pytest.mark.parametrize("weeks", [11, 16, 26])
 def test_a_closure_that_has_ended_lowers_no_forecast(usual, weeks):
     demand = market()

@@ -138,51 +138,29 @@ def rolling_backtest(
     index = SeriesIndex(panel.series)
     n_origins = weeks_apart(begin, weeks[-1])
     points = {week: past.left_out(week) for week in weeks_between(begin, weeks[-1])}
-    demand_judged = JudgedDemand(panel, {week: rows for week, rows in points.items() if rows is not None})
-    sums = _OriginSums.empty(past.models, n_origins, horizon, settings.backtest_weeks)
-    judged = JudgedOverrides.of(past.overrides)
+    left_out = {week: rows for week, rows in points.items() if rows is not None}
+    sums = _OriginSums.empty(
+        past.models,
+        n_origins,
+        horizon,
+        JudgedDemand(panel, left_out),
+        JudgedOverrides.of(past.overrides),
+        settings,
+    )
     results = {}
     for o in range(n_origins + 1):
         week = add_weeks(begin, o)
-        weights, widths = sums.weights_at(o, settings.weight_prior_cells), sums.widths_at(o)
+        weights, widths = sums.weights_at(o), sums.widths_at(o)
         if week in weeks:
-            results[week] = _backtest(week, sums, o, weights, widths, judged, panel)
+            results[week] = _backtest(week, sums, o, weights, widths)
         origin = _load_origin(week, past, index, horizon) if o < n_origins else None
         if origin is not None:
-            of_series = np.moveaxis(weights, 1, 2)[:, origin.segment]
-            average = weighted_average(origin.forecasts, of_series)
-            reconciled = origin.reconciled(average)
-            combined = widen(reconciled, widths[origin.segment], origin.booked)
-            actual = demand_judged.after(week, origin.series, horizon)
-            history = demand_judged.until(week, origin.series, settings.history_weeks)
-            models, scale = _models(past.models, origin, combined, history)
-            plain = plain_average(origin.forecasts)
-            steps = [plain, _without_covariates(origin, of_series), average, reconciled]
-            forecasts = [*models.values(), *steps]
-            sums.total[:, o] = _sums_at(origin, forecasts, scale, actual)
-            sums.ratios[o] = ratio_counts(actual, origin.reconciled(plain), origin.segment)
-            scores, rare = normal_scores(actual, combined[..., 1:]), combined[..., VALUES.index("q10")] <= 0
-            sums.correlation[o] = MarketSums.of(scores, rare, origin.markets)
-            sums.errors[o] = OriginErrors.of(week, origin.series, origin.markets, models, actual)
-            if judged.groups:
-                # An override may be right about a week that is absurd to the models.
-                orders = demand_judged.orders_after(week, origin.series, horizon)
-                sums.value_added[o] = judged.sums(combined[..., 0], orders, origin.markets, week)
-            if origin.planned.any():
-                sums.covariates.add(o)
+            sums.add(o, origin, weights, widths)
         sums.forget(o - settings.backtest_weeks)
     return results
 
 
-def _backtest(
-    week: date,
-    sums: "_OriginSums",
-    o: int,
-    weights: np.ndarray,
-    widths: np.ndarray,
-    judged: JudgedOverrides,
-    panel: Panel,
-) -> Backtest:
+def _backtest(week: date, sums: "_OriginSums", o: int, weights: np.ndarray, widths: np.ndarray) -> Backtest:
     """Return what is known at the end of `week`, the o-th, with the `weights` and `widths` that it suggests."""
     correlations, added = error_correlations(sums.correlations_at(o)), sums.value_added_at(o)
     origins = list(sums.errors.values())
@@ -194,16 +172,19 @@ def _backtest(
         _home_rows(week, correlations),
         calibration_rows(origins, week),
     ]
-    parts += [value_added_rows(week, judged, added)] if added is not None else []
+    parts += [value_added_rows(week, sums.overrides, added)] if added is not None else []
     report = pd.concat(parts, ignore_index=True)
     return Backtest(
-        report, correlations, group_errors(origins, week), part_errors(origins, week, panel.series)
+        report,
+        correlations,
+        group_errors(origins, week),
+        part_errors(origins, week, sums.demand.panel.series),
     )
 
 
 @dataclass(frozen=True)
 class _OriginSums:
-    """Sums of each origin, and the number of origins that count.
+    """Sums of each origin, which is judged by `demand` and `overrides`, with the `settings` of the forecasts.
 
     `total` is (forecasts, origins, horizons, SEGMENTS, SUMS), of the `models`, of OTHERS and of STEPS. The others have
     the origins of the window with forecasts: `correlation`, `errors`, `value_added` (groups of overrides, horizons,
@@ -214,7 +195,9 @@ class _OriginSums:
 
     models: tuple[str, ...]
     total: np.ndarray
-    window: int
+    demand: JudgedDemand
+    overrides: JudgedOverrides
+    settings: ForecastingSettings
     correlation: dict[int, MarketSums] = field(default_factory=dict)
     value_added: dict[int, np.ndarray] = field(default_factory=dict)
     ratios: dict[int, np.ndarray] = field(default_factory=dict)
@@ -222,10 +205,41 @@ class _OriginSums:
     covariates: set[int] = field(default_factory=set)
 
     @classmethod
-    def empty(cls, models: tuple[str, ...], origins: int, horizon: int, window: int) -> "_OriginSums":
+    def empty(
+        cls,
+        models: tuple[str, ...],
+        origins: int,
+        horizon: int,
+        demand: JudgedDemand,
+        overrides: JudgedOverrides,
+        settings: ForecastingSettings,
+    ) -> "_OriginSums":
         """Return sums to which no origin has contributed yet."""
-        forecasts = len(models) + len(OTHERS) + len(STEPS)
-        return cls(models, np.zeros((forecasts, origins, horizon, len(SEGMENTS), len(SUMS))), window)
+        shape = len(models) + len(OTHERS) + len(STEPS), origins, horizon, len(SEGMENTS), len(SUMS)
+        return cls(models, np.zeros(shape), demand, overrides, settings)
+
+    def add(self, o: int, origin: "_Origin", weights: np.ndarray, widths: np.ndarray) -> None:
+        """Judge the forecasts from the o-th origin, combined with the `weights` and `widths` that were known then."""
+        week, series, horizon = origin.week, origin.series, self.total.shape[2]
+        of_series = np.moveaxis(weights, 1, 2)[:, origin.segment]
+        plain, average = plain_average(origin.forecasts), weighted_average(origin.forecasts, of_series)
+        reconciled = origin.reconciled(average)
+        combined = widen(reconciled, widths[origin.segment], origin.booked)
+        actual = self.demand.after(week, series, horizon)
+        history = self.demand.until(week, series, self.settings.history_weeks)
+        models, scale = _models(self.models, origin, combined, history)
+        steps = [plain, _without_covariates(origin, of_series), average, reconciled]
+        self.total[:, o] = _sums_at(origin, [*models.values(), *steps], scale, actual)
+        self.ratios[o] = ratio_counts(actual, origin.reconciled(plain), origin.segment)
+        scores, rare = normal_scores(actual, combined[..., 1:]), combined[..., VALUES.index("q10")] <= 0
+        self.correlation[o] = MarketSums.of(scores, rare, origin.markets)
+        self.errors[o] = OriginErrors.of(week, series, origin.markets, models, actual)
+        if self.overrides.groups:
+            # An override may be right about a week that is absurd to the models.
+            orders = self.demand.orders_after(week, series, horizon)
+            self.value_added[o] = self.overrides.sums(combined[..., 0], orders, origin.markets, week)
+        if origin.planned.any():
+            self.covariates.add(o)
 
     def forget(self, o: int) -> None:
         """Drop what is known of the o-th origin, which has left the window, but its `total`."""
@@ -240,28 +254,15 @@ class _OriginSums:
         )
         return known
 
-    def weights_at(self, o: int, prior_cells: float) -> np.ndarray:
-        """Return the weights of the models that the window suggests by the o-th week.
-
-        Parameters
-        ----------
-        o
-            Number of the week.
-        prior_cells
-            As for `combination_weights`.
-
-        Returns
-        -------
-        numpy.ndarray
-            (models, horizons, SEGMENTS).
-        """
+    def weights_at(self, o: int) -> np.ndarray:
+        """Return the weights of the models that the window suggests by the o-th week, (models, horizons, SEGMENTS)."""
         total = self.total[: len(self.models), self._first(o) : o]
         # Models are compared at the same origins, and a model that has been added counts once there are enough of them.
         recent, known = self._recent(o)[..., None], total[..., SUMS.index("cells")] > 0
         origins = (known & (recent > 0)).sum(axis=1, keepdims=True)
         judged = origins >= np.minimum(NEW_MODEL_ORIGINS, np.maximum(origins.max(axis=0) / 2, 1))
         counted = judged * (known | ~judged).all(axis=0) * recent
-        return combination_weights((total * counted[..., None]).sum(axis=1), prior_cells)
+        return combination_weights((total * counted[..., None]).sum(axis=1), self.settings.weight_prior_cells)
 
     def of_steps(self, known: np.ndarray) -> np.ndarray:
         """Sum what is known of the steps (`known_at`) over all horizons, (STEPS, SEGMENTS, SUMS)."""
@@ -298,7 +299,7 @@ class _OriginSums:
         return np.sum(known, axis=0) if known else None
 
     def _first(self, o: int) -> int:
-        return max(0, o - self.window)
+        return max(0, o - self.settings.backtest_weeks)
 
     def _age(self, o: int) -> np.ndarray:
         """Weeks from the target of each origin of the window and horizon to the o-th week; negative if it is later."""

@@ -42,7 +42,7 @@ class JudgedDemand:
     """
 
     def __init__(self, panel: Panel, left_out: Mapping[date, pd.DataFrame]) -> None:
-        self._panel, index = panel, SeriesIndex(panel.series)
+        self.panel, index = panel, SeriesIndex(panel.series)
         self._left_out = {week: _located(rows, index, panel.first) for week, rows in left_out.items()}
         # Only what was found in the week itself: nothing that was known later counts.
         self._found_at_once: dict[int, np.ndarray] = {}
@@ -55,16 +55,16 @@ class JudgedDemand:
 
         It is NaN where a week has not closed by the end of the panel.
         """
-        now = self._panel.column(week) + 1
+        now = self.panel.column(week) + 1
         actual = np.full((len(series), horizon), np.nan)
-        closed = self._panel.demand[series, now : now + horizon]
+        closed = self.panel.demand[series, now : now + horizon]
         actual[:, : closed.shape[1]] = closed
         return actual
 
     def after(self, week: date, series: np.ndarray, horizon: int) -> np.ndarray:
         """Return `orders_after`, with NaN also in weeks that are left out."""
         actual, position = self.orders_after(week, series, horizon), self._positions(series)
-        now = self._panel.column(week) + 1
+        now = self.panel.column(week) + 1
         for h in range(horizon):
             rows = position[self._found_at_once.get(now + h, np.empty(0, np.int64))]
             actual[rows[rows >= 0], h] = np.nan
@@ -75,9 +75,9 @@ class JudgedDemand:
 
         Weeks that are left out have the usual demand of their series.
         """
-        now = self._panel.column(week) + 1
+        now = self.panel.column(week) + 1
         first = max(now - weeks, 0)
-        demand = self._panel.demand[series, first:now]
+        demand = self.panel.demand[series, first:now]
         if week in self._left_out:
             cells, position = self._left_out[week], self._positions(series)
             cells = cells.where((position[cells.row] >= 0) & (cells.column >= first) & (cells.column < now))
@@ -86,7 +86,7 @@ class JudgedDemand:
 
     def _positions(self, series: np.ndarray) -> np.ndarray:
         """Position of each row of the panel in `series`, -1 if it is not there."""
-        position = np.full(len(self._panel.series), -1)
+        position = np.full(len(self.panel.series), -1)
         position[series] = np.arange(len(series))
         return position
 

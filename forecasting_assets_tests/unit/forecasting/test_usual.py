@@ -121,3 +121,14 @@ def test_means_leave_out_unknown_weeks():
     mean, known = trailing_mean(values, 2)
     np.testing.assert_array_equal(mean, [[1.0, 1.0, 3.0, 3.0, np.nan]])
     np.testing.assert_array_equal(known, [[1, 1, 1, 1, 0]])
+
+
+@pytest.mark.parametrize("weeks", [30, 60])
+def test_the_level_before_weeks_that_do_not_count_is_kept(weeks):
+    demand = np.tile([20.0, 0.0], (1, 60))
+    unknown = np.concatenate([demand, np.full((1, weeks), np.nan)], axis=1)
+    level = UsualDemand.of(unknown).level[0]
+    assert level[119] == level[-1] == 10.0
+    assert level[119:].min() > 5.0
+    nothing_ordered = np.concatenate([demand, np.zeros((1, 60))], axis=1)
+    assert UsualDemand.of(nothing_ordered).level[0, -1] == 1.0

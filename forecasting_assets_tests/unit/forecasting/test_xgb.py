@@ -12,7 +12,6 @@ from forecasting_assets.forecasting.settings import ForecastingSettings
 from forecasting_assets.forecasting.xgb import baseline, prediction, training
 from forecasting_assets.forecasting.xgb.baseline import SEASON_SHARE
 from forecasting_assets.forecasting.xgb.design import EARLIER_YEARS
-from forecasting_assets.forecasting.xgb.usual import UsualDemand
 from forecasting_assets.weeks import add_weeks
 from forecasting_assets_tests.support.market import FIRST, market, table_of
 
@@ -327,14 +326,3 @@ def test_drivers_add_up_from_the_level_to_the_forecast(model):
     assert {feature for group in DRIVERS.values() for feature in group} <= set(
         xgb.feature_names(True, True, ("unit_price",))
     )
-
-
-@pytest.mark.parametrize("weeks", [30, 60])
-def test_the_level_before_weeks_that_do_not_count_is_kept(weeks):
-    demand = np.tile([20.0, 0.0], (1, 60))
-    unknown = np.concatenate([demand, np.full((1, weeks), np.nan)], axis=1)
-    level = UsualDemand.of(unknown).level[0]
-    assert level[119] == level[-1] == 10.0
-    assert level[119:].min() > 5.0
-    nothing_ordered = np.concatenate([demand, np.zeros((1, 60))], axis=1)
-    assert UsualDemand.of(nothing_ordered).level[0, -1] == 1.0

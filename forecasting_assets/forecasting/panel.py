@@ -121,7 +121,7 @@ class Panel:
         return replace(panel, demand=noted.demand, corrections=noted.corrections, orders=demand)
 
     def rows(self, which: np.ndarray) -> "Panel":
-        """Return the panel of some of its series, by row number."""
+        """Return the demand of some of its series, by row number, without bookings, covariates and corrections."""
         return Panel(self.series.iloc[which].reset_index(drop=True), self.first, self.demand[which])
 
     def booked(self, horizon: int) -> np.ndarray:

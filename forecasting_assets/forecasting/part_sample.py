@@ -1,4 +1,4 @@
-"""A sample of whole parts, drawn by a hash of their names."""
+"""Samples and groups of whole parts, by a hash of their names."""
 
 import numpy as np
 import pandas as pd
@@ -55,3 +55,11 @@ def sample_parts(history: pd.DataFrame, n_series: int) -> pd.DataFrame:
         about |= history[name].notna().to_numpy()
     sample.add(history[~about])
     return pd.concat([sample.rows, sample.about(history[about])]) if about.any() else sample.rows
+
+
+def part_group(rows: pd.DataFrame, group: int, groups: int) -> pd.DataFrame:
+    """Return the rows (part_id and any other columns) of the parts in one of `groups` groups, numbered from 0."""
+    if groups == 1:
+        return rows
+    chosen: pd.DataFrame = rows[pd.util.hash_array(rows["part_id"].to_numpy(object)) % groups == group]
+    return chosen

@@ -14,6 +14,7 @@ from forecasting_assets.forecasting.cleaning import CategoryLimits
 from forecasting_assets.forecasting.market_demand import add_up, market_demand
 from forecasting_assets.forecasting.market_forecast import forecast_markets
 from forecasting_assets.forecasting.panel import Panel
+from forecasting_assets.forecasting.part_sample import part_group
 from forecasting_assets.forecasting.planner_notes import by_knowledge
 from forecasting_assets.forecasting.season import GroupTotals
 from forecasting_assets.lake.lake import Lake
@@ -81,7 +82,7 @@ def _cleaned(
     for demand, group, groups in _some_parts(lake, history):
         newest = _newest_categories(demand, fitted_at)
         for number, (origins, notes) in enumerate(knowledge):
-            known = pd.concat([demand, _of_group(notes, group, groups)]) if len(notes) else demand
+            known = pd.concat([demand, part_group(notes, group, groups)]) if len(notes) else demand
             panel = Panel.from_history(known, first, origins[-1], limits)
             column = panel.column(fitted_at)
             points[number].append(cleaned_points(panel, column))
@@ -108,7 +109,7 @@ def _some_parts(lake: Lake, weeks: Sequence[date]) -> Iterator[tuple[pd.DataFram
         batches = [lake.batches(WEEKLY_DEMAND, weeks, _COLUMNS)]
         if booked:
             batches.append(lake.batches(ORDER_BOOK, booked, [*_COLUMNS, "due_week"]))
-        rows = [_of_group(batch, group, groups) for batch in chain(*batches)]
+        rows = [part_group(batch, group, groups) for batch in chain(*batches)]
         yield pd.concat(rows, ignore_index=True), group, groups
 
 
@@ -119,11 +120,3 @@ def _newest_categories(demand: pd.DataFrame, week: date) -> pd.DataFrame:
         known = known[known["due_week"].isna()]
     newest = known.sort_values("week", kind="stable").drop_duplicates(SERIES, keep="last")
     return newest[[*SERIES, "part_category"]]
-
-
-def _of_group(rows: pd.DataFrame, group: int, groups: int) -> pd.DataFrame:
-    """Return the rows of one of `groups` groups of parts."""
-    if groups == 1:
-        return rows
-    chosen: pd.DataFrame = rows[pd.util.hash_array(rows["part_id"].to_numpy(object)) % groups == group]
-    return chosen

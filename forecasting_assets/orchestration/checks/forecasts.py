@@ -13,6 +13,7 @@ from forecasting_assets.forecasting.checks import (
     check_unbiased,
     combined_finding,
 )
+from forecasting_assets.forecasting.part_sample import part_group
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import BACKTEST_REPORT, FORECAST_ERRORS, SERIES, Table
@@ -29,17 +30,11 @@ def forecast_findings(settings: Settings, lake: Lake, week: date, table: Table) 
     findings = []
     for group in range(groups):
         forecast, active = (
-            pd.concat([_of_group(rows, group, groups) for rows in lake.batches(of, [week], columns)])
+            pd.concat([part_group(rows, group, groups) for rows in lake.batches(of, [week], columns)])
             for of, columns in ((table, None), (feature_columns(horizon), SERIES))
         )
         findings.append(check_forecast(forecast, active, table, horizon))
     return {"forecast_contract": combined_finding(findings)}
-
-
-def _of_group(rows: pd.DataFrame, group: int, groups: int) -> pd.DataFrame:
-    """Return the rows of one of `groups` groups of parts."""
-    chosen: pd.DataFrame = rows[pd.util.hash_array(rows["part_id"].to_numpy(object)) % groups == group]
-    return chosen
 
 
 def backtest_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Finding]:

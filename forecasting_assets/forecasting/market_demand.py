@@ -8,6 +8,7 @@ import pandas as pd
 
 from forecasting_assets.features.window import ACTIVE_WEEKS
 from forecasting_assets.forecasting.cleaned_points import left_out
+from forecasting_assets.forecasting.cleaning import OUTLIER_FACTOR
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.tables import MARKET
 from forecasting_assets.weeks import YEAR_WEEKS, add_weeks, add_weeks_to_all, weeks_apart
@@ -70,8 +71,9 @@ def active_shares(demand: pd.DataFrame, origin: date, horizon: int) -> pd.DataFr
     """Return the share of the demand of markets that came from series active some weeks earlier.
 
     It is learned from the year up to the origin, as far as the history goes back `ACTIVE_WEEKS` before the earlier
-    weeks: otherwise all series would seem to begin with the history. The share of a market is shrunk towards that of
-    all.
+    weeks: otherwise all series would seem to begin with the history. Weeks that are outliers of the whole market are
+    left out, as they are of its forecast: one large first order would be most of the new demand. The share of a market
+    is shrunk towards that of all.
 
     Parameters
     ----------
@@ -88,6 +90,8 @@ def active_shares(demand: pd.DataFrame, origin: date, horizon: int) -> pd.DataFr
         part_category, region, origin_week, horizon, share (0 to 1); no rows for horizons whose share is not known.
     """
     rows = demand[demand["due_week"].isna() & (demand["week"] <= pd.Timestamp(origin))]
+    usual = rows.groupby(MARKET)["quantity"].transform("quantile", 0.9)
+    rows = rows[~((usual > 0) & (rows["quantity"] > OUTLIER_FACTOR * usual))]
     first = rows["week"].min().date() if len(rows) else origin
     tables = [
         pd.DataFrame(columns=[*MARKET, "share", "horizon"]).astype({"share": float, "horizon": np.int64})

@@ -136,6 +136,24 @@ def test_demand_of_parts_that_begin_later_is_not_in_the_forecast():
     np.testing.assert_allclose(found, 30 * 50 * shares, rtol=0.05)
 
 
+def test_a_large_first_order_of_a_part_lowers_no_forecast_of_its_market():
+    category, region = HISTORY[["part_category", "region"]].iloc[0]
+    in_market = (HISTORY["part_category"] == category) & (HISTORY["region"] == region)
+    weekly = HISTORY[in_market].groupby("week")["quantity"].sum().mean()
+    order = {
+        "part_id": "new",
+        "region": region,
+        "part_category": category,
+        "week": pd.Timestamp(add_weeks(FITTED, -3)),
+    }
+    launched = pd.concat([HISTORY, pd.DataFrame([order | {"quantity": 40 * weekly}])], ignore_index=True)
+    means = [
+        rows[(rows["part_category"] == category) & (rows["region"] == region)]["mean"].mean()
+        for rows in (forecasts(HISTORY, [FITTED]), forecasts(launched, [FITTED]))
+    ]
+    assert means[1] > 0.9 * means[0]
+
+
 def test_there_is_no_forecast_before_it_is_known_which_parts_are_new():
     for weeks, horizons in ((ACTIVE_WEEKS, 0), (ACTIVE_WEEKS + 3, 3), (ACTIVE_WEEKS + 6, 6)):
         history = HISTORY[HISTORY["week"] <= str(add_weeks(FIRST, weeks - 1))]

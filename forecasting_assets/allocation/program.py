@@ -137,6 +137,8 @@ def _matrix(placed: Sequence[tuple[int, int, sparse.coo_array]], shape: tuple[in
     return sparse.csr_array((np.concatenate([m.data for _, _, m in placed]), (row, column)), shape=shape)
 
 
+#: Feasibility tolerance of integer programs of ordinary amounts.
+MIP_TOLERANCE = 1e-9
 #: HiGHS' kSolutionStatusFeasible.
 _FEASIBLE = 2
 #: How a linear program of one demand is solved: presolve finds next to nothing in it, and steepest edge's better steps
@@ -180,7 +182,7 @@ def solve(program: Program, time_limit: float | None = None, gap: float | None =
     scaling.set_parameters(program, compiled)
     options: dict[str, Any] = dict(SIMPLEX)
     if program.binaries:
-        options = {"mip_rel_gap": gap, "mip_feasibility_tolerance": 1e-9}
+        options = {"mip_rel_gap": gap, "mip_feasibility_tolerance": _integer_tolerance(compiled)}
     if time_limit is not None:
         options["time_limit"] = time_limit
     x, status = _run_solver(program, compiled, options)
@@ -228,6 +230,12 @@ class Scaling:
         compiled.b_ub.value = program.b_ub / self.ub / self.amount
 
 
+def _integer_tolerance(compiled: _Compiled) -> float:
+    """Return the tolerance of the rows of an integer program; it is absolute, and rounding grows with the amounts."""
+    largest = max(np.abs(b.value).max(initial=0.0) for b in (compiled.b_eq, compiled.b_ub))
+    return max(MIP_TOLERANCE, 4 * float(np.finfo(float).eps * largest))
+
+
 def _run_solver(program: Program, compiled: _Compiled, options: dict[str, Any]) -> tuple[np.ndarray, str]:
     """Solve a compiled problem; return its scaled x and the status."""
     import cvxpy as cp
@@ -238,7 +246,7 @@ def _run_solver(program: Program, compiled: _Compiled, options: dict[str, Any]) 
             warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
             compiled.problem.solve(solver=cp.HIGHS, warm_start=False, **options)
     except cp.SolverError as error:
-        raise AllocationError(f"HiGHS failed on {program.c.size} variables: {error}") from error
+        raise unexpected_end("error", program) from error
     status = compiled.problem.status
     # No cost is negative, so the program cannot be unbounded.
     if status in (cp.INFEASIBLE, cp.settings.INFEASIBLE_OR_UNBOUNDED):

@@ -235,3 +235,30 @@ def test_every_plan_under_rules_is_proved(problem, seed):
     if result.status != "relaxed":
         assert result.cost["total"] >= free.cost["total"] * (1 - 1e-6) - 1e-6
         assert check_rules_kept(result.rules).passed
+
+
+@pytest.mark.parametrize("seed", [8, 10, 11])
+def test_an_absurd_quantity_stops_no_integer_program(seed):
+    rng = np.random.default_rng(seed)
+    regions, categories, makers = ["north", "south"], ["cnc", "mold", "huge"], range(6)
+    network = make_network(
+        [(f"M{i}", regions[i % 2], float(rng.uniform(20, 80)), 5.0, 0.5, 0.9) for i in makers],
+        [
+            (f"M{i}", c, float(rng.uniform(0.3, 2)), float(rng.uniform(2, 9)))
+            for i, c in product(makers, categories)
+        ],
+        [(a, b, float(rng.uniform(0, 1)), int(a != b)) for a, b in product(regions, regions)],
+    )
+    network = replace(network, manufacturers=network.manufacturers.assign(activation_cost=50.0))
+    usual = [
+        (f"p{i}", categories[i % 2], regions[i % 2], w, float(rng.uniform(1, 60)), 20.0)
+        for i, w in product(range(30), range(8))
+    ]
+    absurd = [("huge", "huge", "north", w, float(3.1e8 * (1 + 0.1 * rng.random())), 20.0) for w in range(8)]
+    demand = make_demand([*usual, *absurd])
+    result = allocate(demand, network, AllocationPolicy(max_weeks_early=2, max_weeks_late=2))
+    assert_proved(result)
+    units = demand["quantity"].sum()
+    assert result.plan["quantity"].sum() + result.shortages["quantity"].sum() == pytest.approx(
+        units, rel=1e-9
+    )

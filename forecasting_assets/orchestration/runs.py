@@ -95,6 +95,10 @@ def materialize(
         succeeded = execute_here(job, run, instance)
     if progress.interrupted:
         raise KeyboardInterrupt
+    selected = {node.name for node in job.nodes}
+    assets = (name for name in build_pipeline(settings) if name in selected)
+    if not_run := [name for name in assets if name not in progress.started]:
+        report(f"Not run: {', '.join(not_run)}")
     return succeeded
 
 

@@ -174,6 +174,7 @@ def test_without_a_network_only_the_planning_assets_refuse(orders, capsys):
     said = capsys.readouterr().out
     assert "manufacturer_network FAILED" in said
     assert "manufacturers.csv" in said
+    assert said.rstrip().splitlines()[-2] == "Not run: allocation_plan, business_impact"
     lake = Lake(path=load_settings().lake_path)
     assert [str(week) for week in lake.existing_weeks(DEMAND_FORECAST)] == ["2024-03-04", "2024-03-11"]
     assert not (Path(lake.path) / "allocation_plan").exists()

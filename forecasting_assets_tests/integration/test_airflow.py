@@ -45,7 +45,8 @@ def execute():
         errors.append(error)
 thread = threading.Thread(target=execute)
 thread.start()
-time.sleep({seconds})
+while not os.path.exists({plan!r}) and thread.is_alive():
+    time.sleep(0.02)
 assert operator._process.poll() is None
 operator.on_kill()
 thread.join(60)
@@ -154,7 +155,9 @@ def test_a_wrong_home_is_not_tried_again(airflow, tmp_path):
 def test_marking_a_task_as_failed_ends_its_run(airflow, home_copy):
     unmake_plan(home_copy)
     day = add_weeks(WEEK, 1)
-    program = KILL.format(dags=str(DAGS), day=f"{day.year}, {day.month}, {day.day}", seconds=15)
+    # Once the plan is written, its checks and business_impact are still to be made.
+    plan = str(home_copy.path / "lake" / "allocation_plan" / f"week={WEEK}")
+    program = KILL.format(dags=str(DAGS), day=f"{day.year}, {day.month}, {day.day}", plan=plan)
     done = airflow.run("python", "-c", program, FORECASTING_HOME=str(home_copy.path))
     assert "exit code 130" in done.stdout, done.stdout
     assert states(home_copy, "business_impact", [WEEK]) == ["missing"]

@@ -143,7 +143,7 @@ def rolling_backtest(
         past.models,
         n_origins,
         horizon,
-        JudgedDemand(panel, left_out),
+        JudgedDemand(panel, index, left_out),
         JudgedOverrides.of(past.overrides),
         settings,
     )

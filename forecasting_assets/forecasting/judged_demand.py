@@ -37,12 +37,14 @@ class JudgedDemand:
     ----------
     panel
         Demand of all series.
+    index
+        Row numbers of the series of `panel`.
     left_out
         Week to the rows of CLEANED_POINTS as of then; weeks without them are judged by all orders.
     """
 
-    def __init__(self, panel: Panel, left_out: Mapping[date, pd.DataFrame]) -> None:
-        self.panel, index = panel, SeriesIndex(panel.series)
+    def __init__(self, panel: Panel, index: SeriesIndex, left_out: Mapping[date, pd.DataFrame]) -> None:
+        self.panel = panel
         self._left_out = {week: _located(rows, index, panel.first) for week, rows in left_out.items()}
         # Only what was found in the week itself: nothing that was known later counts.
         self._found_at_once: dict[int, np.ndarray] = {}

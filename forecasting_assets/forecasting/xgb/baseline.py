@@ -107,18 +107,13 @@ class Baseline:
     @cached_property
     def usual(self) -> UsualDemand:
         """Level and volatility without the shares of season and covariates, and without unusual weeks."""
-        known = self._counted & self.panel.begun
+        known = self.regularity.counted
         return UsualDemand.of(np.where(known, self.panel.demand * np.exp(-self._past_effect), np.nan))
 
     @cached_property
     def regularity(self) -> Regularity:
         """How regularly the series were ordered, without unusual weeks."""
-        return Regularity.of(self.panel, self._counted)
-
-    @property
-    def _counted(self) -> np.ndarray:
-        """Whether each week counts, (series, weeks): it is not unusual."""
-        return np.asarray(np.isfinite(self.rolling.endog))
+        return Regularity.of(self.panel, np.isfinite(self.rolling.endog))
 
     def relative(self, units: np.ndarray, cells: Cells) -> np.ndarray:
         """Express demand of some cells, without the shares of season and covariates, as `UsualDemand.relative`."""

@@ -128,7 +128,7 @@ def _series_columns(
     # All series of a market that began together would show the trees by their age which week it is.
     columns["age_weeks"] = np.minimum(features["age_weeks"].to_numpy(float), YEAR_WEEKS)
     columns["price_ratio"] = features["price_ratio"].to_numpy(float)
-    segment = np.array(PATTERNS, dtype=object)[base.regularity.pattern[at]]
+    segment = np.array(PATTERNS, dtype=object)[base.rolling.pattern[at]]
     for name in CATEGORIES:
         values = segment if name == "segment" else features[name]
         code = pd.Categorical(values, categories=categories[name]).codes

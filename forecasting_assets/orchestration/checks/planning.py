@@ -84,10 +84,8 @@ def covariate_findings(settings: Settings, lake: Lake, week: date) -> dict[str, 
 
 def demand_plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Finding]:
     """Check the demand plan of a week, its overrides, and the planning folder as a whole."""
-    folder, forecast = (
-        PlanningFolder.of(settings),
-        lake.read_pandas(DEMAND_FORECAST, [week], [*SERIES, "mean"]),
-    )
+    folder = PlanningFolder.of(settings)
+    forecast = lake.read_pandas(DEMAND_FORECAST, [week], [*SERIES, "mean"])
     corrections, successors = (folder.used_by(week, of) for of in NOTES)
     return {
         "contract": check_demand_plan(lake.read_pandas(DEMAND_PLAN, [week])),

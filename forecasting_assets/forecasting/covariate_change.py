@@ -9,6 +9,7 @@ import pandas as pd
 
 from forecasting_assets.errors import PicklableError
 from forecasting_assets.forecasting.covariates import KnownCovariates
+from forecasting_assets.forecasting.forecast_arrays import SeriesIndex
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.tables import SERIES, is_price
 from forecasting_assets.weeks import add_weeks
@@ -16,6 +17,10 @@ from forecasting_assets.weeks import add_weeks
 _CHANGE = re.compile(
     r"(?P<scope>.+):(?P<name>[^:=]+)=(?:(?P<percent>[+-]?\d+(?:\.\d+)?)%|(?P<value>-?\d+(?:\.\d+)?))"
 )
+
+
+#: Covariates are kept in single precision: a value is beyond others if it is so by more than this share.
+_ROUNDING = 1e-6
 
 
 class CovariateChangeError(PicklableError, ValueError):
@@ -139,3 +144,37 @@ def changed_rows(
             "known": known,
         }
     )
+
+
+def values_beyond(panel: Panel, horizon: int, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return which changed values lie outside those known so far, where a forecast rests on no experience.
+
+    Parameters
+    ----------
+    panel, horizon
+        As for `changed_rows`.
+    rows
+        What it returned.
+
+    Returns
+    -------
+    DataFrame
+        part_id, covariate, low and high (least and greatest of its changed values beyond), lowest and highest (of those
+        known of past weeks, in the regions of the changed ones), sorted by part and covariate.
+    """
+    columns = ["part_id", "covariate", "low", "high", "lowest", "highest"]
+    known = KnownCovariates.of(panel, horizon)
+    if known is None or rows.empty:
+        return pd.DataFrame(columns=columns)
+    past = known.values[0, :, : known.weeks].astype(float)
+    lowest, highest = (extreme.reduce(past, axis=1) for extreme in (np.fmin, np.fmax))
+    series = SeriesIndex(panel.series).rows(rows)
+    name = pd.Index(known.names).get_indexer(pd.Index(rows["covariate"]))
+    ranges = rows.assign(
+        low=rows["value"], high=rows["value"], lowest=lowest[series, name], highest=highest[series, name]
+    )
+    beyond = (rows["value"] < ranges["lowest"] * (1 - _ROUNDING)) | (
+        rows["value"] > ranges["highest"] * (1 + _ROUNDING)
+    )
+    found = ranges[beyond].groupby(["part_id", "covariate"], as_index=False)
+    return found.agg({"low": "min", "high": "max", "lowest": "min", "highest": "max"})[columns]

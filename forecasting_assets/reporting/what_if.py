@@ -13,6 +13,7 @@ from forecasting_assets.reporting.html import Page, Section, closed_week, render
 from forecasting_assets.reporting.plan_tables import reasons_table, units
 from forecasting_assets.reporting.style import COST_PARTS, label
 from forecasting_assets.reporting.texttable import TextTable, aligned, table, text
+from forecasting_assets.wording import listed
 
 PLAN, CHANGED = "Plan", "Changed"
 
@@ -40,6 +41,9 @@ class Difference:
     effect
         What changed covariates change in the forecast: part_id, region, target_week, before and after (units). None if
         none is changed.
+    beyond
+        Changed covariates outside the values known so far: part_id, covariate, low and high, and lowest and highest of
+        those known. None if no covariate is changed.
     """
 
     description: str
@@ -50,6 +54,20 @@ class Difference:
     reasons: pd.DataFrame
     dropped: Sequence[str] = ()
     effect: pd.DataFrame | None = None
+    beyond: pd.DataFrame | None = None
+
+    @property
+    def extrapolated(self) -> str:
+        """Which forecasts rest on values never seen before, as a sentence; empty if none does."""
+        if self.beyond is None or self.beyond.empty:
+            return ""
+        named = self.beyond[["part_id", "covariate"]].agg(" ".join, axis=1)
+        ranges = self.beyond[["low", "high", "lowest", "highest"]].to_numpy(float)
+        values = [
+            f"{name} {_range(low, high)} (so far {_range(lowest, highest)})"
+            for name, (low, high, lowest, highest) in zip(named, ranges, strict=True)
+        ]
+        return f"Outside all values known so far, so take the forecast as a rough guess: {listed(values, 5)}."
 
     @property
     def no_longer_valid(self) -> str:
@@ -81,6 +99,8 @@ def what_if_text(week: date, difference: Difference) -> str:
         lines += ["", f"  {difference.no_longer_valid}"]
     if difference.effect is not None:
         lines += ["", "FORECAST BY PART", *aligned(_effect_rows(difference.effect))]
+    if difference.extrapolated:
+        lines += ["", f"  {difference.extrapolated}"]
     lines += ["", "HOURS BY MANUFACTURER"]
     return "\n".join(
         lines + (aligned(manufacturers) if len(moved) else ["  No manufacturer's hours change."])
@@ -112,7 +132,7 @@ def what_if_html(week: date, difference: Difference, money: Money) -> str:
             ],
             [
                 Section("Difference from the plan", "difference", pictures=[picture], narrow=[narrow]),
-                *([_effect_section(difference.effect)] if difference.effect is not None else []),
+                *([_effect_section(difference)] if difference.effect is not None else []),
                 Section("Hours by manufacturer", "hours", tables=[_hours_table(hours)]),
                 Section("Why units are short or late", "reasons", tables=[reasons_table(difference.reasons)]),
             ],
@@ -136,21 +156,27 @@ def _effect_rows(effect: pd.DataFrame) -> list[list[str]]:
     return [["", "Forecast", CHANGED, "difference"], *rows]
 
 
-def _effect_section(effect: pd.DataFrame) -> Section:
+def _range(low: float, high: float) -> str:
+    return f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
+
+
+def _effect_section(difference: Difference) -> Section:
+    assert difference.effect is not None
+    note = "By the models of this week with the changed covariates. Planned demand changes by the same share."
     return Section(
         "Forecast by part",
         "forecast",
         tables=[
             table(
                 "Units forecast for all weeks ahead",
-                _by_part(effect),
+                _by_part(difference.effect),
                 {
                     "part_id": ("Part", text),
                     "before": ("Forecast", units),
                     "after": ("This case", units),
                     "change": ("Change", lambda v: signed(v, 1)),
                 },
-                "By the models of this week with the changed covariates. Planned demand changes by the same share.",
+                f"{note} {difference.extrapolated}".strip(),
             )
         ],
     )

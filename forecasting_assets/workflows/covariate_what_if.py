@@ -15,6 +15,7 @@ from forecasting_assets.forecasting.covariate_change import (
     CovariateChangeError,
     changed_rows,
     known_values,
+    values_beyond,
 )
 from forecasting_assets.forecasting.model import ModelData
 from forecasting_assets.forecasting.panel import Panel
@@ -40,7 +41,9 @@ class LoggedModelError(PicklableError, ValueError):
         self.model, self.week = model, week
 
 
-def covariate_effect(settings: Settings, lake: Lake, week: date, changes: Sequence[str]) -> pd.DataFrame:
+def covariate_effect(
+    settings: Settings, lake: Lake, week: date, changes: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Forecast what changed covariates change in the expected demand of coming weeks.
 
     Parameters
@@ -55,9 +58,10 @@ def covariate_effect(settings: Settings, lake: Lake, week: date, changes: Sequen
 
     Returns
     -------
-    DataFrame
+    tuple
         part_id, region, target_week, before and after (mean in units, the models weighted as in demand_forecast, but
-        not reconciled with forecasts of markets), of the series in the scopes.
+        not reconciled with forecasts of markets), of the series in the scopes; and the changed values that lie outside
+        those known so far (`values_beyond`).
 
     Raises
     ------
@@ -92,11 +96,12 @@ def covariate_effect(settings: Settings, lake: Lake, week: date, changes: Sequen
         raise CovariateChangeError(
             ", ".join(changes), f"no forecast of {week} depends on it: too few weeks of covariates were known"
         )
-    return effect.merge(series, on=SERIES).sort_values(_CELL, ignore_index=True)
+    effect = effect.merge(series, on=SERIES).sort_values(_CELL, ignore_index=True)
+    return effect, values_beyond(panel, horizon, rows)
 
 
 def demand_changes(effect: pd.DataFrame) -> tuple[DemandChange, ...]:
-    """Return the result of `covariate_effect` as changes of the demand that is planned for."""
+    """Return the effect on the forecast, from `covariate_effect`, as changes of the demand that is planned for."""
     changed = effect[effect["before"] > 0]
     factor = changed["after"] / changed["before"]
     columns = [changed[name].tolist() for name in _CELL]

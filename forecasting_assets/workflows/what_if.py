@@ -114,7 +114,9 @@ def plan_case(settings: Settings, lake: Lake, week: date, case: Case) -> CaseRes
     """
     inputs, plan = planning_inputs(settings, lake, week), read_plan_tables(lake, week)
     change = parse_change(case.capacity, case.demand, case.remove, inputs.network, inputs.demand)
-    effect = covariate_effect(settings, lake, week, case.covariate) if case.covariate else None
+    effect, beyond = (
+        covariate_effect(settings, lake, week, case.covariate) if case.covariate else (None, None)
+    )
     if effect is not None:
         change = replace(change, demand=(*change.demand, *demand_changes(effect)))
     require_planned_weeks(change, inputs.state, inputs.demand)
@@ -134,6 +136,7 @@ def plan_case(settings: Settings, lake: Lake, week: date, case: Case) -> CaseRes
         changed.reasons,
         dropped,
         effect,
+        beyond,
     )
     return CaseResult(case, week, change, inputs, difference, changed_inputs)
 

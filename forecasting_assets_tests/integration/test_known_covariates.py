@@ -112,7 +112,7 @@ def test_series_with_a_plan_are_forecast_with_it_and_all_others_as_before(home_c
 
     # The same models forecast a case with other prices; weeks and parts without a changed price stay as they are.
     changes = [f"{parts[0]}/*@{add_weeks(WEEK, 2)}:unit_price=-50%"]
-    effect = covariate_effect(home_copy.settings, home_copy.lake, WEEK, changes)
+    effect, beyond = covariate_effect(home_copy.settings, home_copy.lake, WEEK, changes)
     segments = rows(home_copy, feature_columns(HORIZON), WEEK)[[*SERIES, "segment"]]
     tables = {name.removesuffix("_model"): table for name, table in after.items()}
     combined = combine(tables, segments, rows(home_copy, BACKTEST_REPORT, WEEK))
@@ -124,6 +124,8 @@ def test_series_with_a_plan_are_forecast_with_it_and_all_others_as_before(home_c
         weeks_between(add_weeks(WEEK, 2), add_weeks(WEEK, 3))
     )
     assert changed.any()
+    named = beyond[["part_id", "covariate", "lowest", "highest"]].to_numpy().tolist()
+    assert named == [[parts[0], "unit_price", 8.0, 10.0]]
     case = Case(covariate=changes)
     assert plan_case(home_copy.settings, home_copy.lake, WEEK, case).change.demand == demand_changes(effect)
 

@@ -11,6 +11,7 @@ from forecasting_assets.forecasting.covariate_change import (
     CovariateChangeError,
     changed_rows,
     known_values,
+    values_beyond,
 )
 from forecasting_assets.forecasting.panel import Panel
 from forecasting_assets.weeks import add_weeks
@@ -83,6 +84,28 @@ def test_changes_replace_what_is_known_and_nothing_else(history):
     expected[of_part, 1] = [4.0, 4.0, 7.0]
     expected[np.flatnonzero(of_part)[0], 0] = 1.0
     np.testing.assert_array_equal(after, expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("P1/EU:unit_price=-50%", [("P1", "unit_price", 4.0, 5.0, 7.2, 9.1)]),
+        ("P1/EU:unit_price=7.2", []),
+        ("P1/EU:unit_price=9.1", []),
+        ("P1/EU:unit_price=9.2", [("P1", "unit_price", 9.2, 9.2, 7.2, 9.1)]),
+        ("P1/EU:fair=1", []),
+    ],
+)
+def test_changed_values_outside_those_known_so_far_are_named(history, text, expected):
+    weeks = pd.to_datetime([add_weeks(LAST, -w) for w in range(3)])
+    prices = pd.DataFrame({"part_id": "P1", "region": "EU", "week": weeks, "covariate": "unit_price"})
+    prices = prices.assign(value=[7.2, 8.0, 9.1], known=pd.Timestamp(FIRST))
+    panel = panel_of(pd.concat([history, prices], ignore_index=True))
+    of_part = (known_values(panel, HORIZON)[0]["part_id"] == "P1").to_numpy()
+    rows = changed_rows(panel, HORIZON, [(CovariateChange.parse(text), of_part)])
+    assert len(rows)
+    beyond = values_beyond(panel, HORIZON, rows)
+    assert beyond.round(5).to_records(index=False).tolist() == expected
 
 
 @pytest.mark.parametrize(("text", "part"), [("P1/EU:weather=1", "P1"), ("P2/EU:unit_price=-10%", "P2")])

@@ -393,6 +393,21 @@ def test_rules_that_do_not_hold_in_a_changed_case_are_named() -> None:
     assert "not hold" not in what_if_text(WEEK, difference())
 
 
+def test_a_case_names_values_that_were_never_known_before() -> None:
+    cells = {"part_id": ["P1"], "region": ["EU"], "target_week": [WEEK], "before": [10.0], "after": [30.0]}
+    beyond = pd.DataFrame(
+        [("P1", "unit_price", 1.0, 1.2, 8.0, 9.5)],
+        columns=["part_id", "covariate", "low", "high", "lowest", "highest"],
+    )
+    effect = pd.DataFrame(cells)
+    case = replace(difference(), effect=effect, beyond=beyond)
+    said = "P1 unit_price 1 to 1.2 (so far 8 to 9.5)"
+    assert said in what_if_text(WEEK, case)
+    assert said in what_if_html(WEEK, case, Money("EUR"))
+    usual = replace(case, beyond=beyond.iloc[:0])
+    assert "so far" not in what_if_text(WEEK, usual) + what_if_html(WEEK, usual, Money("EUR"))
+
+
 def test_the_end_of_the_horizon_is_not_idle_and_whole_units_have_their_cost() -> None:
     load = factories.load(2, 4)
     last = load["production_week"] == load["production_week"].max()

@@ -24,9 +24,10 @@ def cleaned_points(panel: Panel, fitted_at: int) -> pd.DataFrame:
         Rows of CLEANED_POINTS, sorted by series and week.
     """
     outlier, paused, usual = _found(panel, fitted_at)
-    excluded = _excluded_by_planners(panel)
     series, column = np.nonzero(outlier | paused)
-    reason = np.where(paused, "interruption", np.where(excluded, "excluded", "outlier"))
+    reason = np.where(paused, "interruption", "outlier")
+    if panel.corrections is not None:
+        reason[panel.corrections.excluded] = "excluded"
     points = panel.series.iloc[series].assign(
         demand_week=np.datetime64(panel.first, "ns") + column * np.timedelta64(7, "D"),
         quantity=panel.ordered[series, column],
@@ -62,11 +63,3 @@ def _found(panel: Panel, fitted_at: int) -> tuple[np.ndarray, np.ndarray, np.nda
     counted = (begun & ~outlier & ~paused)[:, : fitted_at + 1]
     total = np.where(counted, panel.ordered[:, : fitted_at + 1], 0.0).sum(axis=1)
     return outlier, paused, total / np.maximum(counted.sum(axis=1), 1)
-
-
-def _excluded_by_planners(panel: Panel) -> np.ndarray:
-    """Whether planners have excluded each week, (series, weeks)."""
-    if panel.corrections is None:
-        return np.zeros(panel.demand.shape, dtype=bool)
-    excluded, absurd = panel.corrections.excluded, panel.corrections.absurd
-    return excluded if absurd is None else excluded & ~absurd

@@ -30,17 +30,22 @@ class Corrections:
     Attributes
     ----------
     excluded
-        Weeks that do not count: as planners say, such as those of a one-off order or without stock, or `absurd` ones.
+        Weeks that do not count as planners say, such as those of a one-off order or without stock.
     kept
         Weeks whose demand is real as planners say, however unusual it is.
     absurd
-        Weeks in `excluded` whose demand is absurd compared with that of the category (`CategoryLimits`), and of which
-        planners say nothing; None if that was not judged.
+        Weeks whose demand is absurd compared with that of the category (`CategoryLimits`), and of which planners say
+        nothing; None if there is none.
     """
 
     excluded: np.ndarray
     kept: np.ndarray
     absurd: np.ndarray | None = None
+
+    @property
+    def not_counted(self) -> np.ndarray:
+        """Weeks that do not count, whoever says so, (series, weeks)."""
+        return self.excluded if self.absurd is None else self.excluded | self.absurd
 
 
 def outliers(demand: np.ndarray, known: int, corrections: Corrections | None = None) -> np.ndarray:
@@ -58,14 +63,14 @@ def outliers(demand: np.ndarray, known: int, corrections: Corrections | None = N
     Returns
     -------
     numpy.ndarray
-        (series, weeks), true for an outlier or an excluded week.
+        (series, weeks), true for an outlier or another week that does not count.
     """
-    usual = demand if corrections is None else np.where(corrections.excluded, 0.0, demand)
+    usual = demand if corrections is None else np.where(corrections.not_counted, 0.0, demand)
     decile = upper_decile(usual[:, : known + 1])[:, None]
     found = demand > OUTLIER_FACTOR * decile
     found &= ~_new_level(usual, OUTLIER_FACTOR * decile, known)
     if corrections is not None:
-        found = found & ~corrections.kept | corrections.excluded
+        found = found & ~corrections.kept | corrections.not_counted
     return np.asarray(found)
 
 
@@ -193,7 +198,7 @@ def interruptions(demand: np.ndarray, known: int, corrections: Corrections | Non
     ordered = demand[:, :n_weeks] > 0
     if corrections is not None:
         begun = np.logical_or.accumulate(ordered, axis=1)
-        ordered |= corrections.excluded[:, :n_weeks] & begun
+        ordered |= corrections.not_counted[:, :n_weeks] & begun
     last = np.maximum.accumulate(np.where(ordered, week, -1), axis=1)
     following = np.where(ordered, week, n_weeks)[:, ::-1]
     following = np.minimum.accumulate(following, axis=1)[:, ::-1]

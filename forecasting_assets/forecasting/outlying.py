@@ -17,7 +17,7 @@ def noted_outliers(panel: Panel, fitted_at: int) -> pd.DataFrame | None:
     """
     found, units, corrections = outliers(panel.demand, fitted_at), panel.demand, panel.corrections
     if corrections is not None:
-        found &= ~(corrections.kept | corrections.excluded)
+        found &= ~(corrections.kept | corrections.not_counted)
         if corrections.absurd is not None:
             found |= corrections.absurd & (panel.ordered > 0)
             units = np.where(corrections.absurd, panel.ordered, units)

@@ -116,7 +116,7 @@ class Panel:
         if notes is None and limits is None:
             return panel
         noted = noted_demand(demand, series, first, notes, limits)
-        if notes is None and not noted.corrections.excluded.any():
+        if notes is None and not noted.corrections.not_counted.any():
             return panel
         return replace(panel, demand=noted.demand, corrections=noted.corrections, orders=demand)
 

@@ -166,9 +166,10 @@ def noted_demand(
         counted = counted * remaining
         # What is still ordered is out of proportion to what is left of earlier demand.
         kept = kept | ((remaining == 1) & (remaining.min(axis=1, keepdims=True) < MOSTLY_SUCCEEDED))
-    excluded = marked[EXCLUDE] | absurd
-    begun = np.logical_or.accumulate((counted > 0) & ~excluded, axis=1)
-    return NotedDemand(np.where(begun, counted, 0.0), Corrections(excluded, kept & ~excluded, absurd))
+    excluded = marked[EXCLUDE]
+    corrections = Corrections(excluded, kept & ~excluded & ~absurd, absurd if absurd.any() else None)
+    begun = np.logical_or.accumulate((counted > 0) & ~corrections.not_counted, axis=1)
+    return NotedDemand(np.where(begun, counted, 0.0), corrections)
 
 
 def _located(notes: pd.DataFrame | None, series: pd.DataFrame, first: date) -> pd.DataFrame:

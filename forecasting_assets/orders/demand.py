@@ -6,6 +6,7 @@ wanted in the week in which it is ordered, and the book is empty.
 
 from collections.abc import Sequence
 from datetime import date
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from forecasting_assets.orders.dates import weeks_of_moments
@@ -112,12 +113,16 @@ def _lines(clean: "ParquetFile", week: date) -> "pa.Table":
 
 
 def _add_up_lines(lines: "pa.Table", key: list[str]) -> "pa.Table":
-    """Add up order lines by `key`: quantity, orders, mean price, and the category of the latest order."""
+    """Add up order lines by `key`: quantity, orders, mean price, and the category of the latest order.
+
+    A line without order_id is an order of its own.
+    """
     import pyarrow.compute as pc
 
     lines = lines.sort_by([("order_date", "ascending"), ("part_category", "ascending")])
     lines = lines.append_column("revenue", pc.multiply(lines["quantity"], lines["unit_price"]))
-    return _add_up(lines, key, ("order_id", "count_distinct"))
+    lines = lines.append_column("unnumbered", pc.cast(pc.is_null(lines["order_id"]), "int64"))
+    return _add_up(lines, key, [("order_id", "count_distinct"), ("unnumbered", "sum")])
 
 
 def _add_up_rows(tables: "Sequence[pa.Table]", key: list[str]) -> "pa.Table":
@@ -127,24 +132,25 @@ def _add_up_rows(tables: "Sequence[pa.Table]", key: list[str]) -> "pa.Table":
 
     rows = pa.concat_tables(tables)
     rows = rows.append_column("revenue", pc.multiply(rows["quantity"], rows["unit_price"]))
-    return _add_up(rows, key, ("order_count", "sum"))
+    return _add_up(rows, key, [("order_count", "sum")])
 
 
-def _add_up(rows: "pa.Table", key: list[str], orders: tuple[str, str]) -> "pa.Table":
-    """Add up `rows` by `key`; `orders` is the column and the function that count the orders."""
+def _add_up(rows: "pa.Table", key: list[str], orders: list[tuple[str, str]]) -> "pa.Table":
+    """Add up `rows` by `key`; `orders` are the columns and functions whose sum is the number of orders."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     # Tasks already run in parallel, and "last" needs the order of rows, which several threads do not keep.
     sums = rows.group_by(key, use_threads=False).aggregate(
-        [("part_category", "last"), ("quantity", "sum"), orders, ("revenue", "sum")]
+        [("part_category", "last"), ("quantity", "sum"), *orders, ("revenue", "sum")]
     )
+    counts = [sums[f"{column}_{function}"] for column, function in orders]
     return pa.table(
         {
             **{name: sums[name] for name in key},
             "part_category": sums["part_category_last"],
             "quantity": sums["quantity_sum"],
-            "order_count": sums["_".join(orders)],
+            "order_count": reduce(pc.add, counts),
             "unit_price": pc.divide(sums["revenue_sum"], sums["quantity_sum"]),
         }
     )

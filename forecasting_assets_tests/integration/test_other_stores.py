@@ -41,7 +41,8 @@ def running(command: list[str], port: int, log: Path) -> Iterator[None]:
         wait_until(lambda: listening(port), 60, f"the emulator ({log})")
         yield
     finally:
-        server.terminate()
+        # Google's emulator ends its web server upon a signal to terminate, but not always itself.
+        server.kill()
         server.wait(30)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from forecasting_assets.allocation.comparison import PlanClaim
 from forecasting_assets.allocation.optimal import allocate, build_problem, certify_plan
-from forecasting_assets.allocation.policy import AllocationPolicy
+from forecasting_assets.allocation.policy import AllocationPolicy, ShortagePrice
 from forecasting_assets.allocation.problem import PlanInputs, Problem
 from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.allocation.verify import check_certificate
@@ -153,6 +153,21 @@ def test_a_plan_that_ignores_a_rule_is_found(rules):
     assert any(word in text for text in found for word in (*rules, "minimum batch"))
 
 
+@pytest.mark.parametrize("category", ["cnc", "made by nobody"])
+@pytest.mark.parametrize("price", [0.0, 0.01])
+def test_a_part_whose_shortage_costs_nothing_is_not_made_and_the_plan_is_proved(category, price):
+    demand = make_demand([("a", "cnc", "north", 0, 15.0, 20.0), ("sample", category, "north", 1, 5.0, 30.0)])
+    policy = POLICY.model_copy(update={"shortage_price": ShortagePrice(part={"sample": price})})
+    problem = problem_of(PlanInputs(demand, WIDE_SHOP, policy, PlanningState()))
+    plan = allocate(demand, WIDE_SHOP, policy)
+    claim = PlanClaim.of(plan)
+    assert plan.shortages[["part_id", "quantity"]].to_numpy().tolist() == [["sample", 5.0]]
+    assert violated(problem, claim) == []
+    # Units that cost more than their shortage are found.
+    less = claim.shortages.assign(quantity=claim.shortages["quantity"] - 1.0)
+    assert violated(problem, replace(claim, shortages=less))
+
+
 @st.composite
 def ruled_problems(draw, integer=None):
     """Inputs with rules and a previous plan; programs without integers and with them."""
@@ -166,6 +181,9 @@ def ruled_problems(draw, integer=None):
         "minimum_load": {m: rng.uniform(0, 0.4) for m in makers if rng.random() < 0.2},
         "maximum_share": {"cnc": rng.uniform(0.2, 1)} if rng.random() < 0.5 else {},
         "minimum_batch": {"cnc": rng.uniform(0.5, 6)} if integer and rng.random() < 0.5 else {},
+        "shortage_price": ShortagePrice(
+            category={demand["part_category"].iloc[0]: 0.0} if rng.random() < 0.3 else {}
+        ),
         "frozen_weeks": int(rng.integers(0, 3)),
         "change_penalty": rng.choice([0.05, 0.5]),
     }

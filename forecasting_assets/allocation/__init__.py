@@ -34,6 +34,7 @@ from forecasting_assets.allocation.inquiries import (
     parse_inquiries,
     parse_inquiry,
     promised_rows,
+    spelled_as_orders,
 )
 from forecasting_assets.allocation.instance import COST_PARTS
 from forecasting_assets.allocation.network import (
@@ -185,6 +186,7 @@ __all__ = [
     "require_planned_weeks",
     "rolling_replay",
     "set_method",
+    "spelled_as_orders",
     "started_production",
     "unservable",
     "unused_manufacturers",

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.tables.frames import category_of, stack
+
 #: Units below which amounts are equal.
 _EQUAL = 1e-6
 _GROUP = ["part_id", "region", "due_week"]
@@ -96,9 +98,7 @@ def plan_changes(before: PlannedWeek, now: PlannedWeek) -> pd.DataFrame:
         _why_moved(labelled, context, before.capacity_load, now.capacity_load),
         _why_more_or_less(labelled, context),
     )
-    labelled["part_category"] = labelled["part_id"].map(
-        pd.concat([before.plan, now.plan]).drop_duplicates("part_id").set_index("part_id")["part_category"]
-    )
+    labelled["part_category"] = category_of(labelled, stack([now.plan, before.plan]))
     order = ["kind", *_GROUP, "from_week", "from_manufacturer", "to_week", "to_manufacturer"]
     return labelled.sort_values(order, ignore_index=True)[CHANGES]
 

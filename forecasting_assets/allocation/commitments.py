@@ -14,7 +14,7 @@ from forecasting_assets.allocation.held import reserve_supply
 from forecasting_assets.allocation.instance import Instance
 from forecasting_assets.allocation.network import Network
 from forecasting_assets.allocation.state import PlanningState
-from forecasting_assets.tables.frames import stack
+from forecasting_assets.tables.frames import category_of, stack
 from forecasting_assets.weeks import add_weeks_to_all
 
 #: Columns of the report on commitments.
@@ -140,8 +140,7 @@ def _asked(state: PlanningState, demand: pd.DataFrame) -> pd.DataFrame:
     asked = asked.astype({"quantity": float} | dict.fromkeys(weeks, "datetime64[ns]"))
     names = ["promise_id", "manufacturer_id", "part_id", "part_category", "region"]
     asked[names] = asked[names].astype(object).fillna("")
-    category_of = demand.drop_duplicates("part_id").set_index("part_id")["part_category"]
-    known = asked["part_id"].map(category_of).fillna("")
+    known = category_of(asked, demand).fillna("")
     asked["part_category"] = asked["part_category"].where(asked["part_category"] != "", known)
     return asked.sort_values("entered", kind="stable", ignore_index=True)
 

@@ -14,7 +14,7 @@ from forecasting_assets.allocation.held import reserve_supply
 from forecasting_assets.allocation.instance import SLOT, Instance
 from forecasting_assets.allocation.network import Network
 from forecasting_assets.tables import SERIES
-from forecasting_assets.tables.frames import stack
+from forecasting_assets.tables.frames import category_of, stack
 
 #: Fewer units are rounding errors.
 _TOLERANCE = 1e-9
@@ -120,7 +120,7 @@ class FreeCapacity:
         load: pd.DataFrame,
         shortages: pd.DataFrame,
         stock: pd.DataFrame,
-        categories: Mapping[str, str],
+        demand: pd.DataFrame,
     ) -> "FreeCapacity":
         """Return what a plan leaves.
 
@@ -130,8 +130,8 @@ class FreeCapacity:
             ALLOCATION_PLAN, CAPACITY_LOAD and PLAN_SHORTAGES.
         stock
             The result of `unused_supply`.
-        categories
-            part_id -> part_category of every part with demand.
+        demand
+            part_id, region and part_category of everything with demand.
         """
         in_regular = load["load_hours"] - load["overtime_hours"]
         slots = load[SLOT].assign(
@@ -139,7 +139,7 @@ class FreeCapacity:
             overtime_hours=(load["overtime_capacity_hours"] - load["overtime_hours"]).clip(lower=0.0),
             is_used=load["load_hours"] > 0,
         )
-        short = shortages["quantity"].groupby(shortages["part_id"].map(dict(categories))).sum()
+        short = shortages["quantity"].groupby(category_of(shortages, demand)).sum()
         wanted = plan.groupby("part_category")["quantity"].sum().add(short, fill_value=0.0)
         made = plan.groupby([*SLOT, "part_category"])["quantity"].sum().reset_index()
         return cls(slots, stock, made, {str(category): float(units) for category, units in wanted.items()})

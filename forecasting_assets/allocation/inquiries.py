@@ -1,12 +1,13 @@
 """Inquiries in turn: what can be offered for each, after those before it have taken their offers."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from forecasting_assets.allocation.displacement import Baseline, Displacement
 from forecasting_assets.allocation.free_capacity import FreeCapacity, Inquiry, Offer, unused_supply
@@ -18,7 +19,9 @@ from forecasting_assets.allocation.problem import Problem
 from forecasting_assets.allocation.promise import find_offers
 from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.errors import PicklableError
-from forecasting_assets.tables import PROMISES
+from forecasting_assets.orders.text import normalise_ids, normalise_names
+from forecasting_assets.tables import PROMISES, SERIES
+from forecasting_assets.tables.frames import category_of
 from forecasting_assets.weeks import WeekError, parse_week
 
 
@@ -100,6 +103,24 @@ def parse_inquiries(table: pd.DataFrame) -> list[Inquiry]:
     ]
 
 
+def spelled_as_orders(inquiries: Sequence[Inquiry], fold_case: bool) -> list[Inquiry]:
+    """Write parts and regions of inquiries as the orders do.
+
+    Parameters
+    ----------
+    inquiries
+        The inquiries.
+    fold_case
+        Whether names that differ only by case or inner white space are one.
+    """
+    parts = normalise_ids(pa.array([i.part_id for i in inquiries], pa.string()), fold_case).to_pylist()
+    regions = normalise_names(pa.array([i.region for i in inquiries], pa.string()), fold_case).to_pylist()
+    return [
+        replace(inquiry, part_id=part, region=region)
+        for inquiry, part, region in zip(inquiries, parts, regions, strict=True)
+    ]
+
+
 @dataclass(frozen=True)
 class Answer:
     """The answer to an inquiry.
@@ -161,8 +182,8 @@ class CapableToPromise:
         The network of the plan.
     previous
         The plan before, if its first weeks are frozen.
-    categories
-        part_id -> part_category of every known part.
+    series
+        part_id, region and part_category of everything with demand.
     free
         What the plan leaves.
     """
@@ -170,7 +191,7 @@ class CapableToPromise:
     problem: Problem
     network: Network
     previous: pd.DataFrame | None
-    categories: Mapping[str, str]
+    series: pd.DataFrame
     free: FreeCapacity
 
     @classmethod
@@ -196,13 +217,12 @@ class CapableToPromise:
         if problem.fixed is not None:
             instance, supply = problem.fixed.reduced(instance), problem.fixed.own_supply
         stock = unused_supply(instance, supply, policy.max_weeks_late)
-        parts = demand.drop_duplicates("part_id")
-        categories = dict(zip(parts["part_id"], parts["part_category"], strict=True))
+        series = demand[[*SERIES, "part_category"]].drop_duplicates(SERIES)
         # Hours after the last due week look free only because what is due then is not planned yet.
         load = published.capacity_load
         load = load[load["production_week"] <= demand["due_week"].max()].reset_index(drop=True)
-        free = FreeCapacity.of_plan(published.plan, load, published.shortages, stock, categories)
-        return cls(problem, network, state.previous, categories, free)
+        free = FreeCapacity.of_plan(published.plan, load, published.shortages, stock, series)
+        return cls(problem, network, state.previous, series, free)
 
     def keeping(self, promises: pd.DataFrame) -> "CapableToPromise":
         """Return the same with promises kept that the plan does not know, in the columns of PROMISES."""
@@ -218,34 +238,26 @@ class CapableToPromise:
         """The plan without any inquiry, which displacement is compared with."""
         return Baseline.of(self.problem, self.network, self.previous, self.free)
 
-    def answer(self, inquiry: Inquiry, free: FreeCapacity) -> Answer:
-        """Answer an inquiry from what is left.
+    def answer_in_turn(self, inquiries: Sequence[Inquiry]) -> list[Answer]:
+        """Answer inquiries one after the other; each finds taken what the ones before took."""
+        asked = pd.DataFrame({name: [getattr(i, name) for i in inquiries] for name in SERIES}, dtype=object)
+        free, answers = self.free, []
+        for inquiry, category in zip(inquiries, category_of(asked, self.series).fillna(""), strict=True):
+            answer = self._answer(inquiry, category, free)
+            if answer.taken is not None:
+                free = free.without(inquiry, answer.part_category, answer.taken, self.network)
+            answers.append(answer)
+        return answers
 
-        Parameters
-        ----------
-        inquiry
-            The inquiry.
-        free
-            What the plan, and the inquiries before, leave.
-        """
-        category = self.categories.get(inquiry.part_id)
-        if category is None:
+    def _answer(self, inquiry: Inquiry, category: str, free: FreeCapacity) -> Answer:
+        """Answer an inquiry for a part of a category, empty if it is unknown, from what is left."""
+        if not category:
             return Answer(inquiry, "", why=f"part {inquiry.part_id} is unknown: no demand of it is planned")
         offers = find_offers(inquiry, category, free, self.network, self.policy)
         displacement = None
         if offers.earliest is None and inquiry.by is not None and self._can_be_made(inquiry, category):
             displacement = self.baseline.displace(inquiry, inquiry.by, category, free)
         return Answer(inquiry, category, offers.earliest, offers.cheapest, offers.why, displacement)
-
-    def answer_in_turn(self, inquiries: Iterable[Inquiry]) -> list[Answer]:
-        """Answer inquiries one after the other; each finds taken what the ones before took."""
-        free, answers = self.free, []
-        for inquiry in inquiries:
-            answer = self.answer(inquiry, free)
-            if answer.taken is not None:
-                free = free.without(inquiry, answer.part_category, answer.taken, self.network)
-            answers.append(answer)
-        return answers
 
     def _can_be_made(self, inquiry: Inquiry, category: str) -> bool:
         return (category, inquiry.region) in servable(self.network)

@@ -281,7 +281,7 @@ def _valued_series(
     orders: pd.DataFrame, network: Network, policy: AllocationPolicy, others: Iterable[pd.DataFrame]
 ) -> pd.DataFrame:
     """Return the series with priority, unit_value, shortage_cost and unit_cost (see `Market`)."""
-    series = all_series([orders, *others])
+    series = all_series([orders.sort_values("week", ascending=False, kind="stable"), *others])
     revenue = orders["quantity"] * orders["unit_price"]
     sums = orders.assign(revenue=revenue).groupby(SERIES)[["quantity", "revenue"]].sum()
     price = (sums["revenue"] / sums["quantity"]).reindex(pd.MultiIndex.from_frame(series[SERIES]))

@@ -69,7 +69,7 @@ class Position:
         series
             part_id, region and part_category: the series that the position is for. Rows of others are left out.
         max_weeks_late
-            Weeks that orders may be late; older ones count as this old.
+            Weeks that orders may be late; older ones count as this old, and are given up in the next week.
         """
         position = cls.empty(series, max_weeks_late)
         if rows is None or rows.empty:
@@ -192,6 +192,8 @@ def advance(position: Position, started: pd.DataFrame, ordered: np.ndarray) -> t
     arriving = np.roll(arriving, -1, axis=1)
     arriving[:, -1] = 0.0
     stock = position.stock + arrived
+    # Orders as late as allowed were given up by the end of the week before, unless more was allowed then.
+    given_up = position.overdue[:, -1].copy()
     waiting = np.roll(position.overdue, 1, axis=1)
     waiting[:, 0] = ordered
     delivered = np.zeros_like(waiting)
@@ -199,7 +201,7 @@ def advance(position: Position, started: pd.DataFrame, ordered: np.ndarray) -> t
         delivered[:, age] = np.minimum(waiting[:, age], stock)
         stock = stock - delivered[:, age]
     waiting = waiting - delivered
-    given_up = waiting[:, -1].copy()
+    given_up += waiting[:, -1]
     waiting[:, -1] = 0.0
     flows = WeekFlows(
         opening_stock=position.stock,

@@ -114,19 +114,17 @@ def promise(
     the inquiry before other demand.
     """
     from forecasting_assets.lake.lake import Lake
-    from forecasting_assets.workflows.promise import hold as hold_answers
-    from forecasting_assets.workflows.promise import open_desk
+    from forecasting_assets.workflows.promise import answer_inquiries
 
     inquiries = _inquiries(part, region, quantity, by, file)
     settings = load_existing_settings()
-    desk = open_desk(settings, Lake(settings.lake_path))
-    answers = desk.answer_in_turn(inquiries)
-    held = hold_answers(settings, desk, answers, hold) if hold else None
+    given = answer_inquiries(settings, Lake(settings.lake_path), inquiries, hold)
+    answers, held = given.answers, given.held
     if as_json:
         ids = held.promise_ids if held else [None] * len(answers)
         print_json(
             {
-                "plan": desk.week,
+                "plan": given.week,
                 "answers": [_answer_json(answer, i) for answer, i in zip(answers, ids, strict=True)],
                 "held": held and {"file": held.file, "expires": held.expires},
             }
@@ -149,7 +147,13 @@ def _inquiries(
             )
         if not file.is_file():
             raise click.UsageError(f"--file {file}: there is no such file.")
-        return parse_inquiries(pd.read_csv(file, dtype=str, keep_default_na=False, skipinitialspace=True))
+        try:
+            table = pd.read_csv(file, dtype=str, keep_default_na=False, skipinitialspace=True)
+        except ValueError as error:  # of the encoding, or of a line; also if the file is empty
+            raise click.UsageError(
+                f"--file {file} cannot be read ({error}): save it as CSV (UTF-8) with commas."
+            ) from None
+        return parse_inquiries(table)
     if part is None or region is None or quantity is None:
         raise click.UsageError("Give --part, --region and --quantity, or --file with many inquiries.")
     return [parse_inquiry(part, region, quantity, by)]

@@ -144,11 +144,14 @@ class WeekFiles:
             else:
                 selector = fs.FileSelector(f"{root}/{table.name}", recursive=True, allow_not_found=True)
                 infos = filesystem.get_file_info(selector)
+        # Copies that people keep, such as week=2025-03-03.bak, are no weeks.
+        of_week = re.compile(rf"{re.escape(f'{root}/{table.name}')}/week=\d{{4}}-\d\d-\d\d/[^/]+")
         return [
             info
             for info in infos
             if info.type is fs.FileType.File
-            and (info.path in paths if paths is not None else info.base_name in names)
+            and info.base_name in names
+            and (info.path in paths if paths is not None else of_week.fullmatch(info.path))
         ]
 
     @staticmethod

@@ -276,12 +276,13 @@ class Landing:
             if not (wrong := file.error or file.fault):
                 continue
             name = file.name.replace("/", "__").replace("\\", "__")
-            if len(name.encode()) > _LONGEST_NAME:
-                name = f"{fingerprint(name)}-{name[-50:]}"
-            listed.add(f"{name}{_LISTED}")
+            # Files of several folders may have the same name here.
+            if len(name.encode()) > _LONGEST_NAME or name in listed:
+                name = f"{fingerprint(file.name)}-{name[-50:]}"
+            listed.add(name)
             replace_file(self.quarantine, f"{name}{_LISTED}", f"{wrong}\n".encode())
         for name in list_files(self.quarantine):
-            if name.endswith(_LISTED) and name not in listed:
+            if name.endswith(_LISTED) and name.removesuffix(_LISTED) not in listed:
                 remove_file(self.quarantine, name)
 
 

@@ -17,16 +17,23 @@ from forecasting_assets.tables import (
     CAPACITY_OVERRIDES_KNOWN,
     LANES,
     MANUFACTURER_NETWORK,
+    NETWORK_TABLES,
     Table,
 )
 from forecasting_assets.tables.table_files import escape_formulas
 
 
 def network_contents(folder: str | Path) -> dict[str, str]:
-    """Return network file -> what identifies its content, whichever way its lines end."""
-    names = [name for name in list_files(folder) if name.endswith(".csv") and "/" not in name]
-    texts = {name: io.TextIOWrapper(io.BytesIO(read_file(folder, name)), "utf-8") for name in names}
-    return {name: fingerprint(text.read()) for name, text in texts.items()}
+    """Return network file -> what identifies its content, whichever way its lines end.
+
+    A file need not be valid: what is wrong with it is said where its rows are read.
+    """
+    read = {f"{table.name}.csv" for table in NETWORK_TABLES}
+    contents = {name: io.BytesIO(read_file(folder, name)) for name in list_files(folder) if name in read}
+    return {
+        name: fingerprint(io.TextIOWrapper(content, "utf-8", errors="backslashreplace").read())
+        for name, content in contents.items()
+    }
 
 
 def override_capacity(folder: str | Path, rows: pd.DataFrame) -> str:

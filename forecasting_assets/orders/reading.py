@@ -104,7 +104,7 @@ def _faults_of_file(source: Source) -> Iterator[None]:
     """Turn errors about the content of a file into OrderFileError, but not errors of its store."""
     try:
         yield
-    except OrderFileError:
+    except (OrderFileError, MemoryError):
         raise
     except OSError as error:
         if is_store_error(error):

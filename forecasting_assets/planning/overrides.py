@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.tables.frames import category_of
 from forecasting_assets.weeks import add_weeks, weeks_since
 
 #: Columns that describe what an override covers; an empty one covers everything. The more their weights add up to, the
@@ -162,10 +163,9 @@ def named_series(overrides: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
         overrides["part_id"].notna() & overrides["region"].isin(known["region"]),
         ["part_id", "part_category", "region"],
     ]
-    category = known.drop_duplicates("part_id").set_index("part_id")["part_category"]
-    elsewhere = named["part_id"].map(category)
-    named = named.assign(part_category=named["part_category"].fillna(elsewhere))
-    agrees = elsewhere.isna() | (named["part_category"] == elsewhere)
+    of_part = category_of(named, known)
+    named = named.assign(part_category=named["part_category"].fillna(of_part))
+    agrees = of_part.isna() | (named["part_category"] == of_part)
     return named[named["part_category"].isin(known["part_category"]) & agrees].drop_duplicates()
 
 

@@ -5,6 +5,7 @@ from datetime import date
 import pandas as pd
 
 from forecasting_assets.tables import ALLOCATION_PLAN, DEMAND_PLAN, PLAN_SHORTAGES
+from forecasting_assets.tables.frames import category_of
 from forecasting_assets.weeks import days_of
 
 _LOCK_KEY = ["part_id", "region", "production_week"]
@@ -28,9 +29,8 @@ def shortages_export(shortages: pd.DataFrame, demand: pd.DataFrame, reasons: pd.
     shortages, demand, reasons
         PLAN_SHORTAGES, DEMAND_PLAN and PLAN_REASONS of the week.
     """
-    category = demand.drop_duplicates("part_id").set_index("part_id")["part_category"]
     rows = shortages[PLAN_SHORTAGES.names]
-    rows = rows.assign(part_category=rows["part_id"].map(category).astype(object))
+    rows = rows.assign(part_category=category_of(rows, demand))
     why = ["part_category", "region", "due_week"]
     short = reasons.loc[reasons["kind"] == "short", [*why, "reason"]]
     return _sorted(rows.merge(short, on=why, how="left"), list(PLAN_SHORTAGES.key))

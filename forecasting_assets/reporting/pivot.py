@@ -13,6 +13,7 @@ from forecasting_assets.tables import ALLOCATION_PLAN
 _DIMENSIONS = {
     "manufacturer_id": "Manufacturer",
     "part_id": "Part",
+    "part_category": "Category",
     "region": "Region",
     "production_week": "Production week",
     "due_week": "Due week",
@@ -41,19 +42,12 @@ def plan_pivot(plan: pd.DataFrame, capabilities: pd.DataFrame, money: Money) -> 
     for column, name in _DIMENSIONS.items():
         codes, values = pd.factorize(plan[column], sort=True)
         dimensions.append({"name": name, "values": _texts(pd.Index(values)), "codes": codes.tolist()})
-    parts = plan.drop_duplicates("part_id").set_index("part_id")["part_category"]
-    of_part, categories = pd.factorize(parts.reindex(dimensions[1]["values"]), sort=True)
     rate = capabilities.set_index(["manufacturer_id", "part_category"])["hours_per_unit"]
     makes = rate[rate.index.isin(pd.MultiIndex.from_frame(plan[["manufacturer_id", "part_category"]]))]
     return Widget(
         "pivot",
         {
             "dimensions": dimensions,
-            "category": {
-                "name": "Category",
-                "values": _texts(pd.Index(categories)),
-                "ofPart": of_part.tolist(),
-            },
             "hours": makes.round(6).reset_index().to_numpy(object).tolist(),
             "units": plan["quantity"].round(3).tolist(),
             "cost": plan["cost"].round(2).tolist(),

@@ -1,7 +1,7 @@
 """Sheets for manufacturers: what each makes, when, for where, by part. They show no costs, so they can be handed on."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
@@ -43,9 +43,9 @@ class Sheet:
     csv: bytes
 
 
-def sheet_files(manufacturers: pd.Series) -> dict[str, str]:
-    """Return manufacturer -> name of its files, which any file system keeps apart."""
-    names = sorted(manufacturers.unique())
+def sheet_files(manufacturers: Iterable[str]) -> dict[str, str]:
+    """Return manufacturer -> name of its files, which any file system can hold and keeps apart."""
+    names = sorted(set(manufacturers))
     safe = [re.sub(r"[^A-Za-z0-9._-]", "_", name)[:_LONGEST_NAME].lstrip(".") for name in names]
     # Windows and macOS do not distinguish upper and lower case.
     folded = [name.casefold() for name in safe]

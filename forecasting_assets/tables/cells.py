@@ -98,6 +98,9 @@ def cell_problems(text: pd.Series, typed: pd.Series, column: Column) -> Iterator
 
 
 def _date_problems(text: pd.Series, days: pd.Series, column: Column) -> Iterator[CellProblem]:
+    beyond = days.isna() & text.map(_is_date)
+    yield from _problems("bad_date", text[beyond], column, "is too far away; write a day from 1678 to 2261")
+    text, days = text[~beyond], days[~beyond]
     if not column.is_week:
         yield from _problems("bad_date", text[days.isna()], column, "is not a valid date; write YYYY-MM-DD")
         return
@@ -107,6 +110,13 @@ def _date_problems(text: pd.Series, days: pd.Series, column: Column) -> Iterator
         day = date.fromisoformat(value)
         remedy = f"is a {day:%A}, but weeks are named by their Monday: use {week_of(day)}"
         yield CellProblem("bad_week", row, column.name, value, remedy)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _problems(kind: str, text: pd.Series, column: Column, remedy: str) -> Iterator[CellProblem]:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal, get_args
-from urllib.parse import quote
 
 import pandas as pd
 
@@ -17,6 +16,7 @@ from forecasting_assets.reporting.exports import (
     plan_export,
     shortages_export,
 )
+from forecasting_assets.reporting.sheets import sheet_files
 from forecasting_assets.settings import Settings
 from forecasting_assets.tables import (
     ALLOCATION_PLAN,
@@ -71,7 +71,8 @@ class Export:
     def name(self) -> str:
         """Name of its file without ending; a manufacturer's file can be put into the planning folder as it is."""
         if self.kind == "manufacturer":
-            return f"locked_allocations-{quote(self.manufacturer, safe=' ')}-{self.week}"
+            (file,) = sheet_files([self.manufacturer]).values()
+            return f"locked_allocations-{file}-{self.week}"
         return f"{self.kind}-{self.week}"
 
 

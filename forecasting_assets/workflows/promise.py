@@ -2,24 +2,31 @@
 
 Examples
 --------
-desk = open_desk(load_settings(), Lake(settings.lake_path))
-answer, = desk.answer_in_turn([Inquiry("P-001", "EU", 50)])
-hold(settings, desk, [answer], days=14)
+given = answer_inquiries(settings, Lake(settings.lake_path), [Inquiry("P-001", "EU", 50)], hold_days=14)
 """
 
 import uuid
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
 
-from forecasting_assets.allocation import Answer, CapableToPromise, Inquiry, PublishedPlan, promised_rows
+from forecasting_assets.allocation import (
+    Answer,
+    CapableToPromise,
+    Inquiry,
+    PublishedPlan,
+    promised_rows,
+    spelled_as_orders,
+)
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.lake.promises import write_promises
 from forecasting_assets.pipeline import HELD
 from forecasting_assets.settings import Settings
+from forecasting_assets.storage import exclusive_lock
 from forecasting_assets.tables import ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES
 from forecasting_assets.weeks import add_weeks, days_of
 from forecasting_assets.workflows.planning import planning_inputs
@@ -135,3 +142,41 @@ def hold(settings: Settings, desk: PromiseDesk, answers: Sequence[Answer], days:
     if tables:
         file = write_promises(pd.concat(tables, ignore_index=True), settings.planning_path, name)
     return Hold(tuple(ids), expires, file)
+
+
+@dataclass(frozen=True)
+class Given:
+    """Answers to inquiries, and what is held of them.
+
+    Attributes
+    ----------
+    week
+        Week of the plan that they are answered from.
+    answers
+        The answers, in the order of the inquiries.
+    held
+        The promises that hold them; None if none was asked for.
+    """
+
+    week: date
+    answers: list[Answer]
+    held: Hold | None
+
+
+def answer_inquiries(
+    settings: Settings, lake: Lake, inquiries: Sequence[Inquiry], hold_days: int | None = None
+) -> Given:
+    """Answer inquiries one after the other, and hold what is offered for `hold_days` if it is given.
+
+    What is held is answered under a lock, so that two people cannot be promised the same hours.
+
+    Raises
+    ------
+    NoPlanError, PlanningFileError
+        As `open_desk`.
+    """
+    with exclusive_lock(lake.path, "promises") if hold_days else nullcontext():
+        desk = open_desk(settings, lake)
+        answers = desk.answer_in_turn(spelled_as_orders(inquiries, settings.orders.fold_case))
+        held = hold(settings, desk, answers, hold_days) if hold_days else None
+    return Given(desk.week, answers, held)

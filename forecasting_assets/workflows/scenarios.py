@@ -21,7 +21,7 @@ from forecasting_assets.lake.scenarios import (
 )
 from forecasting_assets.reporting.what_if import CHANGED, PLAN, Difference
 from forecasting_assets.settings import Settings
-from forecasting_assets.storage import ExistingFileError, add_file, read_file
+from forecasting_assets.storage import ExistingFileError, add_file, exclusive_lock, read_file
 from forecasting_assets.tables import ALLOCATION_PLAN, CAPACITY_OVERRIDES, DEMAND_PLAN, FORECAST_OVERRIDES
 from forecasting_assets.tables.table_files import file_content, json_records
 from forecasting_assets.workflows.exports import newest_plan
@@ -78,20 +78,22 @@ def adopt(settings: Settings, lake: Lake, name: str, author: str, reason: str) -
     NetworkError
         If the network files are not valid.
     """
-    scenario = read_scenario(settings.home, name)
-    newest = newest_plan(lake)
-    _require_adoptable(scenario, newest, lake.rows_id(ALLOCATION_PLAN, newest))
-    files = []
-    if scenario.hours:
-        load_network(settings.network_path, settings.orders.fold_case)
-        rows = _frame(scenario.hours, CAPACITY_OVERRIDES.names, ["week"])
-        files.append(override_capacity(settings.network_path, rows.assign(author=author, reason=reason)))
-    if scenario.overrides:
-        rows = _frame(scenario.overrides, FORECAST_OVERRIDES.names, ["week_from", "week_to", "entered"])
-        content = file_content(rows.assign(author=author, reason=reason), "csv")
-        files.append(_add_overrides(settings.planning_path, scenario, content))
-    adoption = Adoption(author, reason, str(datetime.now(UTC).date()), files)
-    mark_adopted(settings.home, replace(scenario, adopted=adoption))
+    # Rows that two adoptions put into capacity_overrides.csv at the same time would be lost.
+    with exclusive_lock(lake.path, "scenarios"):
+        scenario = read_scenario(settings.home, name)
+        newest = newest_plan(lake)
+        _require_adoptable(scenario, newest, lake.rows_id(ALLOCATION_PLAN, newest))
+        files = []
+        if scenario.hours:
+            load_network(settings.network_path, settings.orders.fold_case)
+            rows = _frame(scenario.hours, CAPACITY_OVERRIDES.names, ["week"])
+            files.append(override_capacity(settings.network_path, rows.assign(author=author, reason=reason)))
+        if scenario.overrides:
+            rows = _frame(scenario.overrides, FORECAST_OVERRIDES.names, ["week_from", "week_to", "entered"])
+            content = file_content(rows.assign(author=author, reason=reason), "csv")
+            files.append(_add_overrides(settings.planning_path, scenario, content))
+        adoption = Adoption(author, reason, str(datetime.now(UTC).date()), files)
+        mark_adopted(settings.home, replace(scenario, adopted=adoption))
     return adoption
 
 

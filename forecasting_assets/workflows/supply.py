@@ -31,6 +31,7 @@ from forecasting_assets.tables import (
     SUPPLY_POSITION,
     WEEKLY_DEMAND,
 )
+from forecasting_assets.tables.frames import category_of, stack
 from forecasting_assets.weeks import add_weeks, weeks_between
 
 #: Category of a counted part that nobody has ordered or forecast.
@@ -90,7 +91,7 @@ def _next_week(
     network = read_network(lake, origin)
     promised = promised_production(held, week, network)
     started = started_production(pd.concat([plan, promised]) if len(promised) else plan, week, network)
-    series = _with_category([before, started, orders], of_week, lake, week)
+    series = _with_category([orders, started, before], of_week, lake, week)
     position = Position.read(before, origin, series, late)
     carried, flows = advance(position, started, _by_series(orders, position))
     counted, stock_of, work_of = count(carried, flows.opening_stock, of_week, week)
@@ -106,7 +107,7 @@ def _first_week(
     weeks = weeks_between(max(settings.calendar.first_week, add_weeks(week, -COUNT_WEEKS)), week)
     orders = lake.read_pandas(WEEKLY_DEMAND, weeks, missing_ok=True)
     counted = [counts.of_week(w) for w in weeks]
-    series = _with_category([orders], counts, lake, week)
+    series = _with_category([orders.sort_values("week", ascending=False)], counts, lake, week)
     position = Position.empty(series, late)
     was_counted = np.zeros(len(series), dtype=bool)
     started = pd.DataFrame({"part_id": [], "region": [], "quantity": [], "transit": [], "on_time_rate": []})
@@ -125,13 +126,12 @@ def _first_week(
 
 
 def _with_category(tables: list[pd.DataFrame], counts: Counts, lake: Lake, week: date) -> pd.DataFrame:
-    """Return the series of `tables` and of counts; a counted part has the category in which it is planned."""
+    """Return the series of `tables`, newest first, and of counts, with the category in which each is planned."""
     planned = lake.read_pandas(DEMAND_PLAN, [week], [*SERIES, "part_category"], missing_ok=True)
-    known = all_series([*tables, planned])
-    category = known.drop_duplicates("part_id").set_index("part_id")["part_category"]
-    counted = counts.series
-    named = counted.assign(part_category=counted["part_id"].map(category).fillna(_UNKNOWN_CATEGORY))
-    return all_series([*tables, named])
+    known = stack([planned, *tables])
+    series = pd.concat([table[SERIES] for table in (*tables, counts.series)]).drop_duplicates()
+    series = series.sort_values(SERIES, ignore_index=True).astype(object)
+    return series.assign(part_category=category_of(series, known).fillna(_UNKNOWN_CATEGORY))
 
 
 def _by_series(orders: pd.DataFrame, position: Position) -> np.ndarray:

@@ -1,7 +1,11 @@
 """Promises end to end: inquiries on the newest plan, held in the planning folder, and kept by the next plan."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -11,7 +15,8 @@ from forecasting_assets.cli import main
 from forecasting_assets.orchestration.checks.planning import plan_findings
 from forecasting_assets.orchestration.runs import materialize
 from forecasting_assets.tables import ALLOCATION_PLAN, DEMAND_PLAN
-from forecasting_assets.workflows.promise import hold, open_desk
+from forecasting_assets.workflows import promise
+from forecasting_assets.workflows.promise import answer_inquiries, hold, open_desk
 from forecasting_assets_tests.support.homes import PLANNED
 
 pytestmark = pytest.mark.spark
@@ -64,6 +69,26 @@ def test_a_promise_that_is_held_stands_in_the_next_plan(before_next):
     findings = plan_findings(before_next.settings, before_next.lake, NEXT)
     for name in ("capacity_feasible", "demand_balanced", "solver_certified", "rows_published"):
         assert findings[name].passed, (name, findings[name])
+
+
+def test_promises_that_are_held_at_the_same_time_know_of_each_other(before_next, monkeypatch):
+    opened, both = [], threading.Barrier(2)
+
+    def slow(settings, lake):
+        desk = open_desk(settings, lake, today=NEXT)
+        opened.append(desk.capacity.free)
+        with suppress(threading.BrokenBarrierError):
+            both.wait(1)
+        return desk
+
+    monkeypatch.setattr(promise, "open_desk", slow)
+    with ThreadPoolExecutor(2) as pool:
+        ask = partial(answer_inquiries, before_next.settings, before_next.lake, [busiest(before_next)])
+        held = [run.result().held for run in [pool.submit(ask, 14) for _ in range(2)]]
+    assert len({one.file for one in held if one}) == 2
+    first, second = (free.slots[["regular_hours", "overtime_hours"]].sum().sum() for free in opened)
+    of_stock = [free.stock["quantity"].sum() for free in opened]
+    assert second < first or of_stock[1] < of_stock[0]
 
 
 def test_an_expired_promise_does_not(before_next):

@@ -102,15 +102,20 @@ def clean_findings(
 def gather_volumes(
     weeks: Sequence[date], lake: Lake
 ) -> dict[date, tuple[pd.Series, Mapping[str, Sequence[str]]]]:
-    """Read the units of each week and those before it, and the names of parts, categories and regions."""
+    """Read the units and the names of parts, categories and regions of each week and the VOLUME_WEEKS before it."""
     past = weeks_between(add_weeks(weeks[0], -VOLUME_WEEKS), weeks[-1])
     known = lake.existing(WEEKLY_DEMAND, past)
     demand = lake.read_pandas(WEEKLY_DEMAND, known, [*_NAMES, "quantity"])
     every_week = pd.DatetimeIndex([pd.Timestamp(week) for week in known])
     units = demand.groupby("week")["quantity"].sum().reindex(every_week, fill_value=0.0)
-    # Parts come and go: a name is compared with those of the same weeks.
-    names = {column: sorted(demand[column].unique()) for column in _NAMES}
-    return {week: (units[str(add_weeks(week, -VOLUME_WEEKS)) : str(week)], names) for week in weeks}
+
+    def compared(week: date) -> tuple[pd.Series, Mapping[str, Sequence[str]]]:
+        since = str(add_weeks(week, -VOLUME_WEEKS))
+        # Parts come and go: a name is compared with those of the same weeks.
+        of_weeks = demand[demand["week"].between(since, str(week))]
+        return units[since : str(week)], {column: sorted(of_weeks[column].unique()) for column in _NAMES}
+
+    return {week: compared(week) for week in weeks}
 
 
 def book_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Finding]:

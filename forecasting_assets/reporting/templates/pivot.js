@@ -29,12 +29,10 @@
 
   function load(data) {
     const dimensions = Object.fromEntries(data.dimensions.map((d) => [d.name, d]));
-    const { name, values, ofPart } = data.category;
-    dimensions[name] = { name, values, codes: dimensions.Part.codes.map((part) => ofPart[part]) };
     const rates = new Map(data.hours.map(([maker, category, hours]) => [maker + SEPARATOR + category, hours]));
-    const makers = dimensions.Manufacturer;
+    const nameOf = ({ values, codes }, row) => values[codes[row]];
     const hours = data.units.map((units, row) => {
-      const key = makers.values[makers.codes[row]] + SEPARATOR + values[dimensions[name].codes[row]];
+      const key = nameOf(dimensions.Manufacturer, row) + SEPARATOR + nameOf(dimensions.Category, row);
       return units * (rates.get(key) || 0);
     });
     const measures = { Units: [data.units, 1], Hours: [hours, 1], [data.costName]: [data.cost, 0] };

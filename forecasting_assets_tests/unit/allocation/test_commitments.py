@@ -81,6 +81,17 @@ def test_locked_units_serve_the_earliest_demand_and_the_rest_is_planned():
     assert report[["quantity", "planned", "why"]].to_numpy().tolist() == [[8.0, 8.0, ""]]
 
 
+def test_a_lock_of_a_part_has_the_category_that_the_part_has_in_the_region():
+    network = make_network(
+        [("M1", "north", 40.0, 0.0, 0.0, 1.0), ("M2", "south", 40.0, 0.0, 0.0, 1.0)],
+        [("M1", "cnc", 1.0, 4.0), ("M2", "sheet", 1.0, 4.0)],
+        [("north", "north", 0.0, 0), ("south", "south", 0.0, 0)],
+    )
+    demand = make_demand([("a", "cnc", "north", 0, 5.0, 20.0), ("a", "sheet", "south", 0, 5.0, 20.0)])
+    _, report = planned(demand, network, locked=locks(("M2", "a", "", "south", 0, 5)))
+    assert report[["part_category", "planned"]].to_numpy().tolist() == [["sheet", 5.0]]
+
+
 def test_units_that_come_late_serve_what_is_due_before_and_the_rest_is_made_to_stock():
     plan, _ = planned(DEMAND, locked=locks(("M1", "a", None, "north", 1, 12.0)))
     assert quantities(plan) == pytest.approx({(monday(1), monday(0)): 5.0, (monday(1), monday(1)): 7.0})

@@ -16,13 +16,14 @@ from forecasting_assets.allocation.inquiries import (
     parse_inquiries,
     parse_inquiry,
     promised_rows,
+    spelled_as_orders,
 )
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
 from forecasting_assets.allocation.state import NEW_START, PlanningState
 from forecasting_assets.weeks import add_weeks
 
-from .cases import FIRST, ONE_SHOP, hours_of, make_demand, monday, problems
+from .cases import FIRST, ONE_SHOP, hours_of, make_demand, make_network, monday, problems
 from .part_model import lp_cost
 
 POLICY = AllocationPolicy(lateness_penalty=0.1, holding_cost=0.05, obsolescence=0, shortage_cost=2)
@@ -51,6 +52,21 @@ def test_each_inquiry_sees_the_ones_before():
     assert (second.taken.week, second.taken.lines[0].overtime_quantity) == (week(1), 0.0)
     assert third.taken is None
     assert "enough for 5 units" in third.why
+
+
+def test_a_part_is_offered_in_the_category_that_it_has_in_the_region():
+    # The part was classified anew, and only the south has ordered it since.
+    network = make_network(
+        [("M1", "north", 40.0, 0.0, 0.0, 1.0), ("M2", "south", 40.0, 0.0, 0.0, 1.0)],
+        [("M1", "cnc", 1.0, 50.0), ("M2", "sheet", 0.5, 4.0)],
+        [("north", "north", 0.0, 0), ("north", "south", 0.0, 0), ("south", "south", 0.0, 0)],
+    )
+    rows = [("a", "cnc", "north", w, 5.0, 90.0) for w in (0, 1)]
+    demand = make_demand([*rows, *(("a", "sheet", "south", w, 5.0, 20.0) for w in (0, 1))])
+    asked = [Inquiry("a", region, 3.0) for region in ("north", "south")]
+    found = after_plan(demand, network).answer_in_turn(asked)
+    made = [(answer.part_category, answer.taken.lines[0].manufacturer_id) for answer in found if answer.taken]
+    assert made == [("cnc", "M1"), ("sheet", "M2")]
 
 
 def test_stock_that_no_demand_uses_is_offered():
@@ -125,6 +141,20 @@ def test_a_wrong_field_is_named(fields, field):
     with pytest.raises(InquiryError) as error:
         parse_inquiries(table)
     assert (error.value.field, error.value.row) == (field, 3)
+
+
+@pytest.mark.parametrize(
+    ("part", "region", "fold_case", "expected"),
+    [
+        (" p-001 ", "eu  west", True, ("P-001", "EU WEST")),
+        ("p-001", "eu", False, ("p-001", "eu")),
+        ("123.0", "Tra\u0308ger", False, ("123", "Tr\u00e4ger")),
+    ],
+)
+def test_names_are_spelled_as_in_the_orders(part, region, fold_case, expected):
+    (inquiry,) = spelled_as_orders([Inquiry(part, region, 1.0)], fold_case)
+    assert (inquiry.part_id, inquiry.region, inquiry.quantity) == (*expected, 1.0)
+    assert spelled_as_orders([], fold_case) == []
 
 
 def test_a_missing_column_is_named_and_by_may_be_absent():

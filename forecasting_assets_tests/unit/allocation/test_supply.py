@@ -55,22 +55,22 @@ def test_a_unit_arrives_after_its_transit_or_a_week_later_and_serves_the_oldest_
 
 @st.composite
 def histories(draw):
-    """Weeks of production (units, transit, rate) and orders of both series."""
+    """Weeks of production (units, transit, rate), orders of both series, and weeks that orders may then be late."""
     amount = st.floats(0, 50)
     row = st.tuples(st.sampled_from(["a", "b"]), amount, st.integers(0, 3), st.sampled_from([0.5, 0.9, 1.0]))
-    week = st.tuples(st.lists(row, max_size=3), st.tuples(amount, amount))
+    week = st.tuples(st.lists(row, max_size=3), st.tuples(amount, amount), st.integers(0, LATE + 1))
     return draw(st.lists(week, min_size=1, max_size=6))
 
 
 @given(histories())
 def test_production_less_demand_is_the_change_of_stock(history):
     position, made, wanted, lost = empty(), np.zeros(2), np.zeros(2), np.zeros(2)
-    for number, (rows, ordered) in enumerate(history):
+    for number, (rows, ordered, late) in enumerate(history):
         begun = started(*((part, "north", *rest) for part, *rest in rows))
         carried, flows = advance(position, begun, np.array(ordered))
         week = add_weeks(FIRST, number)
         # As read again from its table, which is how the next week gets it.
-        position = Position.read(carried.table(week), week, SERIES, LATE)
+        position = Position.read(carried.table(week), week, SERIES, late)
         made, wanted, lost = made + flows.started, wanted + ordered, lost + flows.given_up
         finding = check_supply_balance(ledger(carried, flows, carried))
         assert finding.passed, finding

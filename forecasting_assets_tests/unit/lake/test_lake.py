@@ -1,4 +1,5 @@
 import os
+import shutil
 import time
 from datetime import date
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 
 from forecasting_assets.lake.files import MissingWeeksError
 from forecasting_assets.lake.lake import Lake
+from forecasting_assets.lake.network import network_contents
 from forecasting_assets.lake.records import Record
+from forecasting_assets.lake.sql import run_query
 from forecasting_assets.tables import PLAN_COST, SARIMAX_MODEL
 
 COSTS = pd.DataFrame({"part": ["total"], "amount": [1.0]})
@@ -33,6 +36,15 @@ def test_a_week_is_replaced_whole(tmp_path):
     lake.write_pandas(COSTS, PLAN_COST, week)
     assert lake.rows(PLAN_COST, week) == 1
     assert [f.name for f in Path(tmp_path, "plan_cost", f"week={week}").iterdir()] == ["data.parquet"]
+
+
+def test_copies_of_weeks_that_people_keep_are_no_weeks(tmp_path):
+    lake, week = Lake(path=str(tmp_path)), date(2024, 3, 4)
+    lake.write_pandas(COSTS, PLAN_COST, week)
+    for copy in (f"week={week}.bak", "week=backup", f"old/week={week}"):
+        shutil.copytree(tmp_path / "plan_cost" / f"week={week}", tmp_path / "plan_cost" / copy)
+    assert lake.existing_weeks(PLAN_COST) == [week]
+    assert len(run_query(lake, {"plan_cost": PLAN_COST}, "select * from plan_cost")) == 1
 
 
 def test_a_record_is_read_again_once_it_is_another(tmp_path):
@@ -91,3 +103,14 @@ def test_what_identifies_a_week_is_remembered_once_its_time_does(tmp_path):
     file.write_bytes(b"x" * file.stat().st_size)
     os.utime(file, (1000, 1000))
     assert lake.records.content_ids(PLAN_COST) == contents
+
+
+def test_network_files_need_not_be_valid_to_be_compared(tmp_path):
+    (tmp_path / "lanes.csv").write_bytes("from_region\nMünchen\n".encode("cp1252"))
+    (tmp_path / "kontakte.csv").write_bytes("Müller".encode("cp1252"))
+    before = network_contents(tmp_path)
+    assert list(before) == ["lanes.csv"]
+    (tmp_path / "lanes.csv").write_bytes("from_region\r\nMünchen\r\n".encode("cp1252"))
+    assert network_contents(tmp_path) == before
+    (tmp_path / "lanes.csv").write_bytes("from_region\nMänchen\n".encode("cp1252"))
+    assert network_contents(tmp_path) != before

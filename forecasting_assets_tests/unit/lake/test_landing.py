@@ -2,6 +2,7 @@ import os
 import sqlite3
 from datetime import date
 
+import pyarrow as pa
 import pytest
 
 from forecasting_assets.lake.landed_files import describe_errors, describe_unread, touching
@@ -71,6 +72,26 @@ def test_every_unreadable_file_is_listed_with_the_remedy_and_the_others_are_read
     os.remove(os.path.join(landing.path, "dateless.csv"))
     assert [file.name for file in landing.readable_files()] == ["empty.csv", "good.csv"]
     assert [file.name for file in quarantine.iterdir()] == ["sub__headless.csv.error.txt"]
+
+
+def test_unreadable_files_of_several_folders_are_all_listed(landing, tmp_path):
+    for name in ("a/b.csv", "a__b.csv"):
+        land(landing, name, header="order_id")
+    landing.refresh()
+    listed = [file.read_text() for file in (tmp_path / "landing" / "quarantine").iterdir()]
+    assert sorted(text.split(": ")[0].rpartition("/orders/")[2] for text in listed) == ["a/b.csv", "a__b.csv"]
+
+
+def test_a_file_for_which_memory_was_too_short_is_not_a_damaged_one(landing, monkeypatch):
+    def too_short(*_):
+        raise pa.ArrowMemoryError("malloc of size 8388608 failed")
+
+    land(landing, "a.csv", "2024-03-04")
+    with monkeypatch.context() as short:
+        short.setattr("forecasting_assets.orders.csv_files.open_text", too_short)
+        with pytest.raises(MemoryError):
+            landing.refresh()
+    assert [file.error for file in landing.refresh()] == [None]
 
 
 def test_files_that_cannot_be_read_at_all_are_an_error(landing):

@@ -7,7 +7,8 @@ import pytest
 
 from forecasting_assets.graph import PlanningInput
 from forecasting_assets.lake.planning_files import PlanningFolder
-from forecasting_assets.lake.promises import PromiseExistsError, write_promises
+from forecasting_assets.lake.promises import write_promises
+from forecasting_assets.storage import ExistingFileError
 
 ROWS = pd.DataFrame({"promise_id": ["p-1"], "part_id": ["a"], "quantity": [3.0]})
 
@@ -21,7 +22,7 @@ def test_a_promise_is_a_file_of_its_own(tmp_path):
 
 def test_a_promise_never_replaces_another(tmp_path):
     file = write_promises(ROWS, str(tmp_path), "p")
-    with pytest.raises(PromiseExistsError) as error:
+    with pytest.raises(ExistingFileError) as error:
         write_promises(ROWS.assign(quantity=4.0), str(tmp_path), "p")
     assert error.value.file == file
     pd.testing.assert_frame_equal(pd.read_csv(file), ROWS)

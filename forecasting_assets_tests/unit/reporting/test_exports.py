@@ -53,7 +53,14 @@ def test_a_shortage_has_the_category_of_its_part_and_its_reason():
     short = pd.DataFrame(
         {"part_id": ["P2", "P1"], "region": "EU", "due_week": MONDAYS[0], "quantity": [3.0, 4.0], "cost": 1.0}
     )
-    demand = pd.DataFrame({"part_id": ["P1", "P1", "P2"], "part_category": ["CNC", "CNC", "Casting"]})
+    # In the US, the part has not been ordered since it was classified anew.
+    demand = pd.DataFrame(
+        {
+            "part_id": ["P1", "P1", "P1", "P2"],
+            "region": ["US", "EU", "EU", "EU"],
+            "part_category": ["Milling", "CNC", "CNC", "Casting"],
+        }
+    )
     reasons = pd.DataFrame(
         {
             "kind": ["short", "late"],

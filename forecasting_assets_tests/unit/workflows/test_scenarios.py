@@ -1,6 +1,9 @@
 """Scenarios on disk, and what adopting one writes: whole files, once."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -159,7 +162,8 @@ def test_what_cannot_be_adopted_writes_nothing(home):
     with pytest.raises(ValueError, match="lanes"):
         enter(home, "broken")
     assert not list(home.home.rglob("forecast_overrides*"))
-    assert set(home.home.rglob("*")) - set(before) == {home.home / "scenarios" / "broken.json"}
+    made = {file for file in set(home.home.rglob("*")) - set(before) if "_locks" not in file.parts}
+    assert made == {home.home / "scenarios" / "broken.json"}
 
 
 def test_a_network_without_overrides_gets_a_file(tmp_path):
@@ -194,3 +198,21 @@ def test_a_copied_scenario_has_the_name_of_its_file(home):
     folder = home.home / "scenarios"
     (folder / "copy.json").write_bytes((folder / "fair.json").read_bytes())
     assert [scenario.name for scenario in read_scenarios(home.home)] == ["copy", "fair"]
+
+
+def test_scenarios_that_are_adopted_at_the_same_time_lose_no_hours(home, monkeypatch):
+    saved(home)
+    other = [{"manufacturer_id": "M2", "week": "2026-11-30", "capacity_hours": 6.0}]
+    saved(home, name="other", hours=other, overrides=[])
+    both = threading.Barrier(2)
+
+    def slow(*arguments):
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.5)
+        return read_scenario(*arguments)
+
+    monkeypatch.setattr(scenarios, "read_scenario", slow)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda name: enter(home, name), ["fair", "other"]))
+    hours = pd.read_csv(Path(home.network_path) / "capacity_overrides.csv")
+    assert sorted(hours["capacity_hours"]) == [5.0, 6.0]

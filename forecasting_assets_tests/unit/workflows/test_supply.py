@@ -123,6 +123,22 @@ def test_a_count_replaces_what_was_carried_and_the_difference_is_kept(home):
     assert home[1].read_pandas(SUPPLY_LEDGER, [WEEK[4]])["count_difference"].tolist() == [6]
 
 
+def test_a_part_that_was_classified_anew_has_its_new_category(home):
+    carry(home, WEEK[3])
+    planned(home, WEEK[3], 8.0)
+    wanted = {"part_id": ["p"], "part_category": ["sheet"], "region": ["EU"], "quantity": [5.0]}
+    home[1].write_pandas(pd.DataFrame(wanted).assign(order_count=1, unit_price=9.0), WEEKLY_DEMAND, WEEK[4])
+    carry(home, WEEK[4])
+    rows = home[1].read_pandas(SUPPLY_POSITION, [WEEK[4]]).set_index("kind")
+    assert rows.at["overdue", "quantity"] == 5
+    assert rows.at["overdue", "part_category"] == "sheet"
+    # The same where the position begins with a count.
+    count_stock(home, (add_weeks(WEEK[3], 1) - timedelta(days=1), "p", 12))
+    home[1].write_pandas(home[1].read_pandas(WEEKLY_DEMAND, [WEEK[4]]), WEEKLY_DEMAND, WEEK[5])
+    carry(home, WEEK[5])
+    assert home[1].read_pandas(SUPPLY_POSITION, [WEEK[5]])["part_category"].unique().tolist() == ["sheet"]
+
+
 def test_a_count_of_a_later_week_changes_nothing(home):
     count_stock(home, (WEEK[6], "p", 50))
     carry(home, WEEK[5])

@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, FileSystem
 
 
+#: Rows of each kind of file as last read by this process, with the content of the files, by folder, `fold_case` and
+#: kind: each week of a run looks at the folder anew, and parsing takes far longer than comparing contents.
+_LAST_READ: dict[tuple[str, bool, str], tuple[dict[str, str], PlanningRows]] = {}
+
+
 @dataclass(frozen=True)
 class PlanningFolder:
     """The planning files below `path`, a folder or URL, each kind as it was when it was first read.
@@ -134,7 +139,11 @@ class PlanningFolder:
 
     def _rows_of(self, kind: str) -> PlanningRows:
         if kind not in self._rows:
-            self._rows[kind] = self._read(kind)
+            contents = {name: self._content(name) for name in self._files if kind_of(name) == kind}
+            key = self.path, self.fold_case, kind
+            if key not in _LAST_READ or _LAST_READ[key][0] != contents:
+                _LAST_READ[key] = contents, self._read(kind)
+            self._rows[kind] = _LAST_READ[key][1]
         return self._rows[kind]
 
     def _read(self, kind: str) -> PlanningRows:

@@ -35,14 +35,12 @@ from forecasting_assets.tables import (
 )
 from forecasting_assets.weeks import add_weeks, weeks_between
 from forecasting_assets.workflows.exports import write_exports
-from forecasting_assets.workflows.planning import planning_inputs, read_plan_tables
+from forecasting_assets.workflows.planning import IMPACT_WEEKS, planning_inputs, read_plan_tables
 from forecasting_assets.workflows.week_result import WeekResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Weeks of business impact that the page about it shows.
-_IMPACT_WEEKS = 26
 #: Folder of the sheets within the folder of a week.
 _SHEETS = "manufacturers"
 
@@ -124,7 +122,7 @@ def _changes(lake: Lake, week: date) -> pd.DataFrame | None:
 
 def write_worth_report(settings: Settings, lake: Lake, week: date) -> tuple[str, dict[str, bytes]]:
     """Write worth.html, about plans up to a week; return its path, and its pictures by name."""
-    weeks = weeks_between(add_weeks(week, 1 - _IMPACT_WEEKS), week)
+    weeks = weeks_between(add_weeks(week, 1 - IMPACT_WEEKS), week)
     impact = lake.read_pandas(BUSINESS_IMPACT, weeks, missing_ok=True)
     wide = _impact_figures(impact, narrow=False) if len(impact) else {}
     narrow = _impact_figures(impact, narrow=True) if len(impact) else {}

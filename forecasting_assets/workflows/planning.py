@@ -43,8 +43,8 @@ from forecasting_assets.workflows.demand import planned_demand
 from forecasting_assets.workflows.plan_choice import choose_week, read_policy
 from forecasting_assets.workflows.supply import carry_supply_forward, read_position
 
-#: Weeks of business impact that the report of a plan shows.
-_IMPACT_WEEKS = 26
+#: Weeks of business impact that the reports about plans show.
+IMPACT_WEEKS = 26
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def read_plan_costs(lake: Lake, week: date) -> dict[str, float]:
 
 def read_plan_tables(lake: Lake, week: date) -> PlanTables:
     """Read the tables of the plan of a week, and what earlier plans were worth up to that week."""
-    earlier = weeks_between(add_weeks(week, 1 - _IMPACT_WEEKS), week)
+    earlier = weeks_between(add_weeks(week, 1 - IMPACT_WEEKS), week)
     plan, load, shortages, reasons, rules = (
         lake.read_pandas(table, [week])
         for table in (ALLOCATION_PLAN, CAPACITY_LOAD, PLAN_SHORTAGES, PLAN_REASONS, PLAN_RULES)

@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 
 from forecasting_assets.graph import PlanningInput
+from forecasting_assets.lake import planning_files
 from forecasting_assets.lake.planning_files import PlanningFolder
+from forecasting_assets.planning.files import read_planning_file
 from forecasting_assets.planning.rows import PlanningFileError
 from forecasting_assets.weeks import add_weeks
 
@@ -229,3 +231,23 @@ def test_rows_of_a_template_that_are_not_filled_in_say_nothing(folder):
 def test_text_that_an_export_has_escaped_is_read_as_it_was(folder):
     write(folder, "stock.csv", "counted_on,part_id,region,quantity\n2026-09-20,'=P1,''+EU,3\n")
     assert rows(folder, STOCK)[["part_id", "region"]].to_numpy().tolist() == [["=P1", "'+EU"]]
+
+
+def test_files_are_parsed_again_only_if_their_content_is_another(folder, monkeypatch):
+    parsed, parse = [], read_planning_file
+
+    def counted(filesystem, path, name, table):
+        parsed.append(name)
+        return parse(filesystem, path, name, table)
+
+    monkeypatch.setattr(planning_files, "read_planning_file", counted)
+    write(folder, "forecast_overrides.csv", HEADER + ROW)
+    first = rows(folder)
+    pd.testing.assert_frame_equal(rows(folder), first)
+    assert parsed == ["forecast_overrides.csv"]
+    write(folder, "forecast_overrides.csv", HEADER + ROW.replace("1.2", "1.3"))  # of the same size
+    assert rows(folder)["factor"].tolist() == [1.3]
+    write(folder, "forecast_overrides-2.csv", HEADER + ROW)
+    assert len(rows(folder)) == 2
+    (folder / "forecast_overrides-2.csv").unlink()
+    assert rows(folder)["factor"].tolist() == [1.3]

@@ -13,7 +13,7 @@ from typing import Any
 
 from forecasting_assets.graph import NETWORK_FILES, ORDER_FILES, PLANNING_FILES, Pipeline
 from forecasting_assets.lake.home import Home, open_home
-from forecasting_assets.lake.landed_files import LandedFile
+from forecasting_assets.lake.landed_files import LandedFile, files_by_week
 from forecasting_assets.lake.network import network_contents
 from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.lake.records import SETTINGS, UNCHECKED, Inputs, Record, differences, fingerprint
@@ -90,11 +90,7 @@ class Freshness:
     @cached_property
     def files_by_week(self) -> dict[date, list[LandedFile]]:
         """Week -> the files with orders of it."""
-        weeks: dict[date, list[LandedFile]] = {}
-        for file in self.files:
-            for week in file.weeks:
-                weeks.setdefault(week, []).append(file)
-        return weeks
+        return files_by_week(self.files)
 
     @cached_property
     def _network(self) -> dict[str, str]:

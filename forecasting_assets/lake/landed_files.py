@@ -75,6 +75,15 @@ def touching(files: Iterable[LandedFile], weeks: Iterable[date]) -> list[LandedF
     return [file for file in files if wanted.intersection(file.weeks)]
 
 
+def files_by_week(files: Iterable[LandedFile]) -> dict[date, list[LandedFile]]:
+    """Return week -> the files with orders of it."""
+    weeks: dict[date, list[LandedFile]] = {}
+    for file in files:
+        for week in file.weeks:
+            weeks.setdefault(week, []).append(file)
+    return weeks
+
+
 def outside_calendar(files: Iterable[LandedFile], first_week: date) -> dict[date, list[str]]:
     """Find orders of weeks that are never planned: before `first_week`, or after the current week.
 

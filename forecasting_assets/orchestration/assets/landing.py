@@ -7,7 +7,7 @@ import dagster as dg
 
 from forecasting_assets.graph import NETWORK_FILES, ORDER_FILES, PLANNING_FILES
 from forecasting_assets.lake.home import Home
-from forecasting_assets.lake.landed_files import LandedFile, touching
+from forecasting_assets.lake.landed_files import LandedFile, files_by_week
 from forecasting_assets.lake.network import network_contents
 from forecasting_assets.lake.planning_files import PlanningFolder
 from forecasting_assets.lake.records import fingerprint
@@ -55,8 +55,8 @@ def order_file_versions(home: Home) -> dict[str, str]:
     """Return partition key -> version of the files with orders of that week, of all closed weeks."""
     files = home.landing.refresh()
     first, newest = home.settings.calendar.first_week, newest_closed_week()
-    weeks = {week for file in files for week in file.weeks if first <= week <= newest}
-    return {str(week): _version(touching(files, [week])) for week in sorted(weeks)}
+    by_week = files_by_week(files)
+    return {str(week): _version(by_week[week]) for week in sorted(by_week) if first <= week <= newest}
 
 
 def observations(files: Sequence[LandedFile], weeks: Iterable[date]) -> list[dg.AssetObservation]:
@@ -64,9 +64,9 @@ def observations(files: Sequence[LandedFile], weeks: Iterable[date]) -> list[dg.
 
     Recorded before a run reads them, they tell Dagster which version of the files the run has used.
     """
-    found = []
+    found, by_week = [], files_by_week(files)
     for week in weeks:
-        of_week = touching(files, [week])
+        of_week = by_week.get(week, [])
         names = [file.name for file in of_week]
         found.append(
             dg.AssetObservation(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from forecasting_assets.features.build import build_features, feature_columns
 from forecasting_assets.features.window import LOOKBACK_WEEKS, FeatureWeeks
 from forecasting_assets.lake.lake import Lake
-from forecasting_assets.lake.landed_files import touching
+from forecasting_assets.lake.landed_files import files_by_week, touching
 from forecasting_assets.lake.landing import Landing
 from forecasting_assets.lake.spark_tables import read_weeks, transform_weeks, write_weeks
 from forecasting_assets.lake.week_files import open_week
@@ -58,8 +58,9 @@ def raw_orders(
         if (withdrawn or _ERROR_OF_FILE in str(error)) and landing.recheck(files):
             raise InputsChangedError(f"order files have changed while they were read: {error}") from error
         raise
+    by_week = files_by_week(files)
     for week in weeks:
-        names = [file.name for file in touching(files, [week])]
+        names = [file.name for file in by_week.get(week, ())]
         yield week, WeekResult(rows[week], {"files": len(names), "file_names": names[:_FILES_NAMED]})
 
 
@@ -81,8 +82,9 @@ def clean_orders(weeks: list[date], settings: Settings, lake: Lake, spark: Spark
         [REJECTED_ORDERS, ORDER_FILE_SUMMARY, CLEAN_ORDERS],
     )
     rejected = lake.read_pandas(REJECTED_ORDERS, weeks, columns=["reason"])
+    counted = {week.date(): Counter(of_week) for week, of_week in rejected.groupby("week")["reason"]}
     for week in weeks:
-        reasons = Counter(rejected.loc[rejected["week"] == str(week), "reason"])
+        reasons = counted.get(week, Counter())
         by_reason = {f"rejected/{name}": n for name, n in reasons.items()}
         yield week, WeekResult(counts[week][-1], {"rejected_rows": reasons.total()} | by_reason)
 

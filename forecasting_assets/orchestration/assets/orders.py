@@ -82,9 +82,9 @@ def clean_orders(weeks: list[date], settings: Settings, lake: Lake, spark: Spark
         [REJECTED_ORDERS, ORDER_FILE_SUMMARY, CLEAN_ORDERS],
     )
     rejected = lake.read_pandas(REJECTED_ORDERS, weeks, columns=["reason"])
-    counted = {week.date(): Counter(of_week) for week, of_week in rejected.groupby("week")["reason"]}
+    reasons_of = {str(week)[:10]: Counter(of_week) for week, of_week in rejected.groupby("week")["reason"]}
     for week in weeks:
-        reasons = counted.get(week, Counter())
+        reasons = reasons_of.get(str(week), Counter())
         by_reason = {f"rejected/{name}": n for name, n in reasons.items()}
         yield week, WeekResult(counts[week][-1], {"rejected_rows": reasons.total()} | by_reason)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_assets.findings import Finding
+from forecasting_assets.orders.cleaning import INTENDED
 from forecasting_assets.orders.quality import CleanStatistics
 from forecasting_assets.orders.raw import raw_name
 from forecasting_assets.orders.text import normalise_spelling
@@ -129,8 +130,8 @@ def check_rejections(
 ) -> Finding:
     """Check that in no file more than a small share of the rows or units is rejected.
 
-    Duplicates do not count. The limit for rows is raised by three standard deviations of the binomial distribution,
-    so that a single bad row in a short file does not fail the check.
+    Duplicates and cancellations do not count. The limit for rows is raised by three standard deviations of the
+    binomial distribution, so that a single bad row in a short file does not fail the check.
 
     Parameters
     ----------
@@ -170,7 +171,7 @@ def check_rejections(
 
 def _reasons(rejected: pd.DataFrame, landed_names: Mapping[str, str]) -> str:
     """List the most common reasons of a file, each with an example."""
-    rejected = rejected[rejected["reason"] != "duplicate"]
+    rejected = rejected[~rejected["reason"].isin(INTENDED)]
     counts = rejected["reason"].value_counts()
     shown = []
     for reason, rows in counts.head(_REASONS_SHOWN).items():

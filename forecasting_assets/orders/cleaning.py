@@ -6,6 +6,7 @@ The rules are defined in `_violations`; a row that violates none of them is clea
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,9 +22,12 @@ from forecasting_assets.tables import (
     RAW_ORDERS,
     REJECTION_REASONS,
     ROW,
+    ROW_PROBLEMS,
 )
 
 DEFAULT_CATEGORY = "default"
+#: Reasons of rows that are rejected as their sender wants it: nothing is wrong with them.
+INTENDED = ["duplicate", "cancelled"]
 _NUMBER_FORMATS = [
     OrderFormat(thousands=","),
     OrderFormat(decimal=",", thousands="."),
@@ -86,9 +90,15 @@ def clean_week(raw: pa.Table, week: date, rules: CleaningRules) -> CleanWeek:
     raw = raw.sort_by([(name, "ascending") for name in ROW]).combine_chunks()
     values = _values(raw, rules)
     landed = [name for name in raw.schema.names if name not in RAW_ORDERS.names]
-    newest = newest_equal(raw, values["order_id"], values["line_id"], landed)
     violations = _violations(raw, values, week) | {
         "bad_due_date": _unread(_landed(raw, rules.landed_names["due_date"]), values["due_date"]),
+    }
+    cancels = _cancels(values, violations)
+    usable = pc.or_(cancels, pc.invert(reduce(pc.or_, violations.values())))
+    newest = newest_equal(raw, values["order_id"], values["line_id"], usable, landed)
+    replaces = pc.is_in(pa.array(range(len(raw)), pa.int64()), newest)
+    violations |= {
+        "cancelled": pc.and_(cancels, pc.or_(replaces, newest.is_valid())),
         "duplicate": newest.is_valid(),
     }
     reason = pc.coalesce(
@@ -96,13 +106,14 @@ def clean_week(raw: pa.Table, week: date, rules: CleaningRules) -> CleanWeek:
     )
     rejected = pc.is_valid(reason)
     duplicate = pc.equal(reason, "duplicate").fill_null(False)
+    intended = pc.is_in(reason, pa.array(INTENDED))
     details = {"reason": reason, **_replacements(values, pc.if_else(duplicate, newest, None))}
     clean = pa.table([values[name] for name in CLEAN_ORDERS.names], CLEAN_ORDERS.names)
     clean = clean.filter(pc.invert(rejected))
     return CleanWeek(
         clean,
         pa.table({**dict(zip(raw.schema.names, raw.columns, strict=True)), **details}).filter(rejected),
-        _summary(raw, clean, pc.and_(rejected, pc.invert(duplicate)), rules),
+        _summary(raw, clean, pc.and_(rejected, pc.invert(intended)), rules),
     )
 
 
@@ -121,7 +132,7 @@ def _replacements(values: Mapping[str, pa.Array], newest: pa.Array) -> dict[str,
 
 
 def _summary(raw: pa.Table, clean: pa.Table, rejected: pa.Array, rules: CleaningRules) -> pa.Table:
-    """Compute ORDER_FILE_SUMMARY of a week; `rejected` is false for duplicates."""
+    """Compute ORDER_FILE_SUMMARY of a week; `rejected` is false for duplicates and cancellations."""
     lost = raw.filter(rejected)
     # A rough size of what is missing is enough, so any number format is accepted.
     formats = [rules.order_format, *_NUMBER_FORMATS]
@@ -168,10 +179,7 @@ def _violations(raw: pa.Table, values: Mapping[str, pa.Array], week: date) -> di
     elsewhere = pc.not_equal(weeks_of_moments(values["order_date"]), pa.scalar(week, pa.date32()))
     rounded = [is_rounded_number(values[name]) for name in _IDS]
     return {
-        **{
-            name: pc.equal(problem, name).fill_null(False)
-            for name in ("surplus_cells", "missing_cells", "ambiguous_quotes")
-        },
+        **{name: pc.equal(problem, name).fill_null(False) for name in ROW_PROBLEMS},
         "bad_date": elsewhere.fill_null(True),
         "bad_quantity": values["quantity"].is_null(),
         "non_positive_quantity": pc.less_equal(values["quantity"], 0).fill_null(False),
@@ -181,6 +189,13 @@ def _violations(raw: pa.Table, values: Mapping[str, pa.Array], week: date) -> di
         "missing_region": values["region"].is_null(),
         "rounded_id": pc.or_(pc.or_(rounded[0], rounded[1]), rounded[2]),
     }
+
+
+def _cancels(values: Mapping[str, pa.Array], violations: Mapping[str, pa.Array]) -> pa.Array:
+    """Return which rows cancel the order line with their numbers: those with the quantity zero."""
+    readable = [pc.invert(violations[name]) for name in (*ROW_PROBLEMS, "bad_date", "rounded_id")]
+    numbered = [values[name].is_valid() for name in ("order_id", "line_id")]
+    return reduce(pc.and_, [pc.equal(values["quantity"], 0).fill_null(False), *readable, *numbered])
 
 
 def _unread(text: pa.Array, value: pa.Array) -> pa.Array:

@@ -41,6 +41,7 @@ from forecasting_assets.tables.orders import (
     REJECTED_ORDERS,
     REJECTION_REASONS,
     ROW,
+    ROW_PROBLEMS,
     WEEKLY_DEMAND,
 )
 from forecasting_assets.tables.planning import (
@@ -143,6 +144,7 @@ __all__ = [
     "REJECTION_REASONS",
     "REPLAY_STATE",
     "ROW",
+    "ROW_PROBLEMS",
     "SARIMAX_MODEL",
     "SERIES",
     "STOCK",

@@ -20,9 +20,11 @@ ORDER_COLUMNS = [
 ]
 OPTIONAL_ORDER_COLUMNS = ["part_category", "line_id", "due_date"]
 
-_ROW_PROBLEMS = ("surplus_cells", "missing_cells", "ambiguous_quotes")
+#: What can be wrong with the cells of a row as a whole.
+ROW_PROBLEMS = ("surplus_cells", "missing_cells", "ambiguous_quotes")
 REJECTION_REASONS = [
-    *_ROW_PROBLEMS,
+    "cancelled",
+    *ROW_PROBLEMS,
     "bad_date",
     "bad_due_date",
     "bad_quantity",
@@ -53,7 +55,7 @@ RAW_ORDERS = Table(
             "string",
             "What is wrong with the cells of the row",
             nullable=True,
-            values=_ROW_PROBLEMS,
+            values=ROW_PROBLEMS,
         ),
         Column("surplus_cells", "string", "Cells beyond those of the header, as a JSON list", nullable=True),
     ),
@@ -99,7 +101,12 @@ ORDER_FILE_SUMMARY = Table(
     (
         Column("source_file", "string", "Landed file, relative to the landing zone"),
         Column("rows", "long", "Its rows of the week", minimum=0),
-        Column("rejected_rows", "long", "Rejected rows among them, without duplicates", minimum=0),
+        Column(
+            "rejected_rows",
+            "long",
+            "Rejected rows among them, without duplicates and cancellations",
+            minimum=0,
+        ),
         amount("units", "Clean units of the week"),
         amount("rejected_units", "Estimated units in the rejected rows"),
     ),

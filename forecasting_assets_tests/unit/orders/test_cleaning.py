@@ -127,6 +127,39 @@ def test_a_duplicate_names_the_line_that_replaced_it_and_the_differences():
     assert cleaned([ORDER, ORDER]).rejected["replaced_in"].to_pylist() == [None]
 
 
+@pytest.mark.parametrize(
+    ("newer", "reasons"),
+    [
+        # A correction that cannot be used leaves the line as it was.
+        ({"quantity": "2O"}, {1: "bad_quantity"}),
+        ({"quantity": "-3"}, {1: "non_positive_quantity"}),
+        ({"quantity": "3", "region": ""}, {1: "missing_region"}),
+        ({"quantity": "3"}, {0: "duplicate"}),
+        # The quantity zero cancels the line, whatever its other cells.
+        ({"quantity": "0"}, {0: "duplicate", 1: "cancelled"}),
+        ({"quantity": "0.0", "part_id": "", "unit_price": ""}, {0: "duplicate", 1: "cancelled"}),
+        ({"quantity": "0", "line_id": "9"}, {1: "non_positive_quantity"}),
+        ({"quantity": "0", "order_date": "soon"}, {1: "bad_date"}),
+    ],
+)
+def test_a_newer_line_replaces_or_cancels_an_older_one_only_if_it_can_be_used(newer, reasons):
+    result = cleaned([ORDER, ORDER | newer])
+    found = {row["source_row"]: row["reason"] for row in result.rejected.to_pylist()}
+    assert found == reasons
+    intended = {"duplicate", "cancelled"}
+    assert result.summary["rejected_rows"].to_pylist() == [len(set(reasons.values()) - intended)]
+
+
+def test_a_cancellation_that_is_landed_twice_or_taken_back_is_no_fault():
+    zero = ORDER | {"quantity": "0"}
+    result = cleaned([ORDER, zero, zero, ORDER | {"line_id": "2"}, zero | {"line_id": "2"}])
+    assert result.clean.num_rows == 0
+    assert sorted(result.rejected["reason"].to_pylist()) == ["cancelled"] * 3 + ["duplicate"] * 2
+    again = cleaned([ORDER, zero, ORDER | {"quantity": "7"}])
+    assert again.clean["quantity"].to_pylist() == [7.0]
+    assert again.summary["rejected_rows"].to_pylist() == [0]
+
+
 def test_names_that_differ_by_case_are_merged_only_with_fold_case():
     orders = [
         ORDER | {"line_id": str(n), "region": name} for n, name in enumerate(["EU", "eu ", "E U", "e  u"])

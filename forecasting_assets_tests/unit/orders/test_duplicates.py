@@ -21,24 +21,26 @@ def row(file: str, number: int, *landed: str | None) -> dict:
     return own | dict(zip(LANDED, landed, strict=False))
 
 
-def replacements(rows: list[dict], columns: list[str]) -> dict[int, int]:
-    """Position of a row -> position of the newer one that it repeats."""
+def replacements(rows: list[dict], columns: list[str], usable: list[bool] | None = None) -> dict[int, int]:
+    """Position of a row -> position of the newer one that replaces it; all rows are usable by default."""
     schema = pa.schema([*arrow_schema(RAW_ORDERS), *(pa.field(name, pa.string()) for name in columns)])
     raw = pa.Table.from_pylist(rows, schema)
     missing = pa.nulls(len(raw), pa.string())
     order_ids, line_ids = (normalise_ids(raw[name]) if name in columns else missing for name in NAMES)
-    newest = newest_equal(raw, order_ids, line_ids, columns).to_pylist()
+    of_rows = pa.array([True] * len(rows) if usable is None else usable, pa.bool_())
+    newest = newest_equal(raw, order_ids, line_ids, of_rows, columns).to_pylist()
     return {position: place for position, place in enumerate(newest) if place is not None}
 
 
 text = st.sampled_from([None, "", " ", "1", " 1 ", "2", "1\n1", "\t1", "1.0"])
-lines = st.lists(st.tuples(st.sampled_from(list(MODIFIED)), text, text, text), max_size=12)
+lines = st.lists(st.tuples(st.booleans(), st.sampled_from(list(MODIFIED)), text, text, text), max_size=12)
 
 
 @given(lines, st.sampled_from([3, 2, 1, 0]))
-def test_each_row_is_replaced_by_the_newest_that_is_equal(lines, n_landed):
+def test_each_row_is_replaced_by_the_newest_usable_one_that_is_equal(lines, n_landed):
     columns = LANDED[:n_landed]
-    rows = [row(file, number, *landed[:n_landed]) for number, (file, *landed) in enumerate(lines)]
+    rows = [row(file, number, *landed[:n_landed]) for number, (_, file, *landed) in enumerate(lines)]
+    usable = [is_usable for is_usable, *_ in lines]
     equal: dict[tuple, list[int]] = {}
     for position, one in enumerate(rows):
         order, line = ((one.get(name) or "").strip().removesuffix(".0") for name in NAMES)
@@ -49,13 +51,11 @@ def test_each_row_is_replaced_by_the_newest_that_is_equal(lines, n_landed):
         one = rows[position]
         return one["source_modified"], one["source_file"].encode(), one["source_row"]
 
-    expected = {
-        position: max(group, key=newness)
-        for group in equal.values()
-        for position in group
-        if position != max(group, key=newness)
-    }
-    assert replacements(rows, columns) == expected
+    expected: dict[int, int] = {}
+    for group in equal.values():
+        newest = max([p for p in group if usable[p]] or group, key=newness)
+        expected |= {p: newest for p in group if newness(p) < newness(newest)}
+    assert replacements(rows, columns, usable) == expected
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,8 @@ def _order_assets(settings: Settings) -> list[WeeklyAsset]:
             also_writes=(REJECTED_ORDERS, ORDER_FILE_SUMMARY),
             checks=(
                 Check("conservation", "Raw rows = clean rows + rejected rows."),
-                Check("unique_orders", "No order line counts twice."),
+                Check("unique_orders", "No order line counts twice in the week."),
+                Check("lines_in_one_week", "No order line is in another week as well.", blocking=False),
                 Check("no_future_data", "Every order is dated within the week."),
                 Check("contract", "Parts, regions, quantities and prices are present and positive."),
                 Check("due_after_ordered", "No order is wanted before it was ordered.", blocking=False),

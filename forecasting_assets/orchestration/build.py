@@ -51,7 +51,7 @@ _FUNCTIONS = {
 #: How the checks of each asset are evaluated, without those of models.
 _CHECKS = {
     "raw_orders": CheckFunction(order_checks.raw_findings, order_checks.gather_landed),
-    "clean_orders": CheckFunction(order_checks.clean_findings, order_checks.gather_statistics),
+    "clean_orders": CheckFunction(order_checks.clean_findings, order_checks.gather_clean),
     "order_book": CheckFunction(order_checks.book_findings),
     "weekly_demand": CheckFunction(order_checks.demand_findings, order_checks.gather_volumes),
     "feature_table": CheckFunction(order_checks.feature_findings),

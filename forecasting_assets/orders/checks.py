@@ -8,6 +8,7 @@ import pandas as pd
 
 from forecasting_assets.findings import Finding
 from forecasting_assets.orders.cleaning import INTENDED
+from forecasting_assets.orders.moved_lines import MOVED_WEEKS, MovedLines
 from forecasting_assets.orders.quality import CleanStatistics
 from forecasting_assets.orders.raw import raw_name
 from forecasting_assets.orders.text import normalise_spelling
@@ -78,12 +79,27 @@ def check_due_dates(statistics: CleanStatistics | None) -> Finding:
         return NO_ORDERS
     early = statistics.due_before_ordered
     description = (
-        f"{count(early, 'order line')} with a due date before the order date: counted as wanted in the week of the "
-        "order. Correct the dates, or map another column to due_date in [orders.columns]"
+        f"{count(early, 'order line')} with a due date before the order date, such as {statistics.due_example}: "
+        "counted as wanted in the week of the order. Correct the dates, or map another column to due_date in "
+        "[orders.columns]"
         if early
         else "no order is wanted before it was ordered"
     )
     return Finding(early == 0, description, {"order_lines": early})
+
+
+def check_moved(moved: MovedLines) -> Finding:
+    """Check that no order line of the week is in another week nearby as well."""
+    if not moved.count:
+        return Finding(
+            True, f"no order line is in another of the {MOVED_WEEKS} weeks before and after as well"
+        )
+    return Finding(
+        False,
+        f"{count(moved.count, 'order line')} also in another week, so that both count: {'; '.join(moved.examples)}. "
+        "Where an order date was corrected, land the line with its old date and the quantity 0",
+        {"order_lines": moved.count},
+    )
 
 
 def check_not_due(book: pd.DataFrame, week: date) -> Finding:

@@ -16,7 +16,7 @@ _TEXTS, _POSITIVE = ["part_id", "part_category", "region"], ["quantity", "unit_p
 #: The columns of `clean_statistics`.
 STATISTICS_DDL = (
     "rows BIGINT, lines BIGINT, earliest TIMESTAMP, latest TIMESTAMP, broken BIGINT, "
-    "due_before_ordered BIGINT"
+    "due_before_ordered BIGINT, due_example STRING"
 )
 
 
@@ -36,6 +36,8 @@ class CleanStatistics:
         Number of rows with a missing or non-positive value.
     due_before_ordered
         Number of rows whose due date is a day before that of the order.
+    due_example
+        File and row of the first of them; None if there is none.
     """
 
     rows: int
@@ -44,6 +46,7 @@ class CleanStatistics:
     latest: datetime
     broken: int
     due_before_ordered: int
+    due_example: str | None
 
 
 def clean_statistics(clean: "ParquetFile", _week: date) -> "pa.Table":
@@ -51,29 +54,32 @@ def clean_statistics(clean: "ParquetFile", _week: date) -> "pa.Table":
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    rows = clean.read([*_TEXTS, *_POSITIVE, "order_date", "due_date"])
+    rows = clean.read([*_TEXTS, *_POSITIVE, "order_date", "due_date", *ROW])
     if not len(rows):
         return pa.table({})
     sound = [pc.is_valid(rows[name]) for name in _TEXTS]
     sound += [pc.fill_null(pc.greater(rows[name], 0), False) for name in _POSITIVE]
     dates = pc.min_max(rows["order_date"])
+    early = _due_before_ordered(rows)
     statistics = {
         "rows": len(rows),
         "lines": _distinct_lines(clean),
         "earliest": dates["min"],
         "latest": dates["max"],
         "broken": len(rows) - pc.sum(reduce(pc.and_, sound)).as_py(),
-        "due_before_ordered": _due_before_ordered(rows),
+        "due_before_ordered": len(early),
     }
-    return pa.table({name: pa.array([value]) for name, value in statistics.items()})
+    example = "{} row {}".format(*(early[name][0] for name in ROW)) if len(early) else None
+    table = pa.table({name: pa.array([value]) for name, value in statistics.items()})
+    return table.append_column("due_example", pa.array([example], pa.string()))
 
 
-def _due_before_ordered(rows: "pa.Table") -> int:
+def _due_before_ordered(rows: "pa.Table") -> "pa.Table":
     import pyarrow.compute as pc
 
     dated = rows.filter(pc.is_valid(rows["due_date"]))
     due, ordered = (pc.floor_temporal(dated[name], unit="day") for name in ("due_date", "order_date"))
-    return int(pc.sum(pc.less(due, ordered)).as_py() or 0)
+    return dated.filter(pc.less(due, ordered))
 
 
 def _distinct_lines(clean: "ParquetFile") -> int:

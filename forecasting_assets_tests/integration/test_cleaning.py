@@ -59,3 +59,21 @@ def test_rejected_rows_keep_all_they_landed_whatever_other_weeks_did(landed):
         for name in set(ODD) & set(columns):
             assert [row[raw_name(name)] for row in found] == [f"{name} of {file}"] * 2
         assert Lake(path=landed.lake_path).rows(CLEAN_ORDERS, week) == 1
+
+
+def test_a_line_whose_date_was_corrected_is_named_in_both_weeks(landed):
+    first, second = FILES
+    (landed.home / "landing" / "orders" / "c.csv").write_text(
+        ",".join(ORDER) + "\n" + ",".join(map(str, (ORDER | {"order_date": str(second)}).values())) + "\n"
+    )
+    select, said = "key:raw_orders or key:clean_orders", list[str]()
+    assert materialize(landed, [first, second], select, report=said.append)
+    places = f"a.csv row 2 (week {first}) and c.csv row 1 (week {second})"
+    assert sum("lines_in_one_week" in line and places in line for line in said) == 2, said
+    # Cancelled in its old week, it counts once.
+    cancelled = ORDER | {"order_date": str(first), "quantity": "0"}
+    with (landed.home / "landing" / "orders" / "c.csv").open("a") as file:
+        file.write(",".join(map(str, cancelled.values())) + "\n")
+    assert materialize(landed, [first, second], select, report=said.append)
+    assert sum("lines_in_one_week" in line for line in said) == 2
+    assert Lake(path=landed.lake_path).rows(CLEAN_ORDERS, first) == 0

@@ -23,12 +23,22 @@ from forecasting_assets.orders.checks import (
     check_dates,
     check_due_dates,
     check_line_numbers,
+    check_moved,
     check_names,
     check_not_due,
     check_present,
     check_rejections,
     check_unique,
     check_volume,
+)
+from forecasting_assets.orders.moved_lines import (
+    EXAMPLES,
+    HASHES_DDL,
+    MOVED_WEEKS,
+    MovedLines,
+    line_hashes,
+    lines_in_two_weeks,
+    places,
 )
 from forecasting_assets.orders.quality import STATISTICS_DDL, CleanStatistics, clean_statistics
 from forecasting_assets.runtime.spark import Spark
@@ -67,18 +77,38 @@ def raw_findings(
     }
 
 
-def gather_statistics(
+def gather_clean(
     weeks: Sequence[date], lake: Lake, spark: Spark
-) -> dict[date, tuple[CleanStatistics | None]]:
-    """Compute statistics of the clean order lines of each week; None for a week without lines."""
+) -> dict[date, tuple[CleanStatistics | None, MovedLines]]:
+    """Compute statistics of the clean order lines of each week, and find those that are in another week as well.
+
+    The statistics are None for a week without lines.
+    """
     with lake.errors_of_workers():
         rows = map_weeks(spark.spark_session, lake, CLEAN_ORDERS, weeks, clean_statistics, STATISTICS_DDL)
         statistics = {row.pop("week"): CleanStatistics(**row) for row in to_arrow(rows).to_pylist()}
-    return {week: (statistics.get(week),) for week in weeks}
+        near = weeks_between(add_weeks(weeks[0], -MOVED_WEEKS), add_weeks(weeks[-1], MOVED_WEEKS))
+        known = lake.existing(CLEAN_ORDERS, near)
+        lines = map_weeks(spark.spark_session, lake, CLEAN_ORDERS, known, line_hashes, HASHES_DDL)
+        pairs = lines_in_two_weeks(to_arrow(lines))
+    return {week: (statistics.get(week), _moved(lake, pairs[pairs["week"] == week])) for week in weeks}
+
+
+def _moved(lake: Lake, pairs: pd.DataFrame) -> MovedLines:
+    """Describe the lines of a week that are in two weeks, from `lines_in_two_weeks`."""
+    lines = pairs["line"].unique()
+    named = pairs[pairs["line"].isin(lines[:EXAMPLES])]
+    found = [
+        places(lake.open_parquet(CLEAN_ORDERS, week), week, named["line"].to_numpy())
+        for week in sorted({*named["week"], *named["other_week"]})
+    ]
+    examples = [[of_week[line] for of_week in found if line in of_week] for line in lines[:EXAMPLES]]
+    words = tuple(f"{of_line[0][0]}: {' and '.join(place for _, place in of_line)}" for of_line in examples)
+    return MovedLines(len(lines), words)
 
 
 def clean_findings(
-    settings: Settings, lake: Lake, week: date, statistics: CleanStatistics | None
+    settings: Settings, lake: Lake, week: date, statistics: CleanStatistics | None, moved: MovedLines
 ) -> dict[str, Finding]:
     """Check that cleaning lost nothing, and that clean order lines are valid."""
     rejected, summary = (
@@ -89,6 +119,7 @@ def clean_findings(
     return {
         "conservation": check_conservation(*rows),
         "unique_orders": check_unique(statistics),
+        "lines_in_one_week": check_moved(moved),
         "no_future_data": check_dates(statistics, week),
         "contract": check_present(statistics),
         "due_after_ordered": check_due_dates(statistics),

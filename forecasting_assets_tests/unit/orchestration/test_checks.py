@@ -28,7 +28,9 @@ MONDAY = datetime(2025, 3, 10, tzinfo=UTC)
 def statistics(**changes) -> CleanStatistics:
     inside = {"earliest": MONDAY, "latest": MONDAY + timedelta(days=7, microseconds=-1)}
     return CleanStatistics(
-        **{"rows": 10, "lines": 10, "broken": 0, "due_before_ordered": 0} | inside | changes
+        **{"rows": 10, "lines": 10, "broken": 0, "due_before_ordered": 0, "due_example": None}
+        | inside
+        | changes
     )
 
 

@@ -72,4 +72,7 @@ def test_the_first_and_last_order_dates_are_exact():
 def test_lines_due_on_a_day_before_their_order_are_counted(due, early):
     midnight = datetime(2025, 3, 10, tzinfo=UTC)
     due_date = None if due is None else midnight + timedelta(days=due)
-    assert statistics(LINE, LINE | {"due_date": due_date}).due_before_ordered == early
+    late = LINE | {"due_date": due_date, "source_row": 7}
+    result = statistics(LINE, late)
+    assert result.due_before_ordered == early
+    assert result.due_example == ("a.csv row 7" if early else None)

@@ -22,6 +22,7 @@ from forecasting_assets.errors import PicklableError
 from forecasting_assets.orders.text import normalise_ids, normalise_names
 from forecasting_assets.tables import PROMISES, SERIES
 from forecasting_assets.tables.frames import category_of
+from forecasting_assets.tables.table_files import separator_hint
 from forecasting_assets.weeks import WeekError, parse_week
 
 
@@ -92,8 +93,9 @@ def parse_inquiries(table: pd.DataFrame) -> list[Inquiry]:
     """
     for field in ("part_id", "region", "quantity"):
         if field not in table:
+            found = ", ".join(map(str, table.columns))
             raise InquiryError(
-                field, f"the column is missing; the file has {', '.join(map(str, table.columns))}"
+                field, f"the column is missing; the file has {found}{separator_hint(table.columns)}"
             )
     table = table.reindex(columns=["part_id", "region", "quantity", "by"]).fillna("").astype(str)
     rows = table.to_numpy(dtype=object).tolist()

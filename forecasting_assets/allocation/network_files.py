@@ -13,6 +13,7 @@ from forecasting_assets.orders.text import normalise_names
 from forecasting_assets.storage import folder_exists, read_file
 from forecasting_assets.tables import CAPABILITIES, LANES, MANUFACTURERS, NETWORK_TABLES, Column, Table
 from forecasting_assets.tables.cells import cell_problems, typed_cells
+from forecasting_assets.tables.table_files import separator_hint
 
 #: Names that orders and network have in common.
 _FOLDED = {"part_category", "region", "from_region", "to_region"}
@@ -115,7 +116,8 @@ def _read_text(path: str | Path, table: Table) -> tuple[pd.DataFrame, NetworkPro
     raw.index = pd.RangeIndex(2, len(raw) + 2)
     missing = [name for name in required if name not in raw]
     if missing:
-        text = f"{file}: column {', '.join(missing)} is missing; the file has {', '.join(raw.columns)}"
+        found = ", ".join(raw.columns) + separator_hint(raw.columns)
+        text = f"{file}: column {', '.join(missing)} is missing; the file has {found}"
         return empty, NetworkProblem("missing_column", text, table.name, column=missing[0])
     return raw, None
 

@@ -101,6 +101,15 @@ def read_csv(source: Source) -> Iterator[RowBatch]:
         yield from _read_carefully(source, layout) if source.careful else _read_quickly(source, layout)
 
 
+def lines_of_rows(source: Source) -> np.ndarray:
+    """Return the line of a CSV file in which its header begins, and then each row, (1 + rows,).
+
+    Blank lines are no rows, and a row may span several lines.
+    """
+    with open_text(source) as text:
+        return np.array([row.line for row in CarefulRows(text, _delimiter(source), source.path)], "int64")
+
+
 def _delimiter(source: Source) -> str:
     return "\t" if is_tab_separated(source.path) else source.order_format.delimiter
 

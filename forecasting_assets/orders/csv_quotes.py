@@ -52,10 +52,14 @@ class QuoteScan:
 
 @dataclass(frozen=True)
 class Row:
-    """The cells of one row, with the problem `ambiguous_quotes` if its quotes can be read in several ways."""
+    """The cells of one row, with the problem `ambiguous_quotes` if its quotes can be read in several ways.
+
+    `line` is the line of the file in which it begins, 0 if that is not known.
+    """
 
     cells: list[str]
     problem: str | None = None
+    line: int = 0
 
 
 class CarefulRows:
@@ -100,7 +104,7 @@ class CarefulRows:
                 yield from self._ambiguous(line)
             elif cells:
                 width = width or len(cells)
-                yield Row(cells)
+                yield Row(cells, line=self._first_line())
 
     def _ambiguous(self, line: int) -> Iterator[Row]:
         """Yield each of the lines read last as a row; `line` is where the quote opens."""
@@ -112,10 +116,15 @@ class CarefulRows:
                 line,
                 kind="quotes",
             )
-        recent = list(self._lines.recent)
-        for cells in csv.reader(recent, delimiter=self._delimiter, quoting=csv.QUOTE_NONE):
+        recent, first = list(self._lines.recent), self._first_line()
+        rows = csv.reader(recent, delimiter=self._delimiter, quoting=csv.QUOTE_NONE)
+        for line, cells in enumerate(rows, start=first):
             if cells:
-                yield Row(cells, "ambiguous_quotes")
+                yield Row(cells, "ambiguous_quotes", line)
+
+    def _first_line(self) -> int:
+        """Return the first of the lines that were read last."""
+        return self._lines.count - len(self._lines.recent) + 1
 
     def _opening_line(self) -> int:
         """Return the line with the opening quote that is never closed, or is closed within a text."""
@@ -138,7 +147,7 @@ class CarefulRows:
 
     def _swallowing_line(self, cells: list[str], width: int) -> int | None:
         """Return the line where a cell begins that contains text like rows of the file; None if there is none."""
-        line = self._lines.count - len(self._lines.recent) + 1
+        line = self._first_line()
         for position, cell in enumerate(cells):
             parts = cell.splitlines() or [""]
             if len(parts) > 1:

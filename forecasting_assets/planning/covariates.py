@@ -160,15 +160,20 @@ def check_plan_complete(known: pd.DataFrame, week: date, horizon: int) -> Findin
     weeks = pd.concat(found).drop_duplicates().groupby("row").size().reindex(current.index, fill_value=0)
     short = current[weeks < horizon]
     missing = int((horizon - weeks).sum())
-    names = listed(sorted(short["covariate"].unique()), _MOST_NAMED)
+    rows = [_in_words(*row) for row in short[[*SERIES, "covariate"]].to_numpy()]
     fault = (
-        f"{names}: {count(missing, 'value')} of the next {count(horizon, 'week')} missing for "
-        f"{count(len(short), 'row')} of the plan of {week}; these weeks are forecast without covariates"
+        f"{count(missing, 'value')} of the next {count(horizon, 'week')} missing, for {count(len(short), 'row')} of "
+        f"the plan of {week}: {listed(rows, _MOST_NAMED, '; ')}. These "
+        "weeks are forecast without covariates"
     )
     metadata = {"covariates": int(current["covariate"].nunique()), "values_missing": missing}
     if current.empty:
         return Finding(True, "no covariates are known", metadata)
     return Finding(not missing, fault if missing else f"known of the next {count(horizon, 'week')}", metadata)
+
+
+def _in_words(part: str, region: str, covariate: str) -> str:
+    return f"{covariate} of {part or 'all parts'} in {region or 'all regions'}"
 
 
 def first_known(frame: pd.DataFrame, ahead: int, since: date) -> np.ndarray:
@@ -184,7 +189,7 @@ def first_known(frame: pd.DataFrame, ahead: int, since: date) -> np.ndarray:
         First week of history.
     """
     entered = frame["week"] - pd.Timedelta(weeks=ahead)
-    published = frame["published"] - pd.to_timedelta(frame["published"].dt.weekday, unit="D")
+    published = frame["published"].dt.to_period("W-SUN").dt.start_time
     latest = entered.where(~(published > entered), published)
     known: np.ndarray = latest.where(~(latest < pd.Timestamp(since)), pd.Timestamp(since)).to_numpy()
     return known

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from forecasting_assets.orders.csv_files import lines_of_rows
 from forecasting_assets.orders.file_names import is_ignored
 from forecasting_assets.orders.formats import OrderFormat
 from forecasting_assets.orders.reading import inspect_order_file, read_order_file
@@ -13,7 +14,7 @@ from forecasting_assets.orders.rows import OrderFileError, Source
 from forecasting_assets.planning.rows import PlanningProblem
 from forecasting_assets.storage import is_local
 from forecasting_assets.tables import PLANNING_FILES, Table
-from forecasting_assets.tables.table_files import unescape_formulas
+from forecasting_assets.tables.table_files import separator_hint, unescape_formulas
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -35,8 +36,8 @@ class PlanningFile:
     name
         Name of the file within the planning folder.
     cells
-        Its rows as text in the columns of the kind, indexed by row of the file (the header is row 1); an empty text
-        where a cell is empty.
+        Its rows as text in the columns of the kind, indexed by row of the sheet or line of the file (the header is in
+        the first); an empty text where a cell is empty.
     problems
         Why the file as a whole, or a row as a whole, cannot be used.
     """
@@ -102,10 +103,16 @@ def read_planning_file(filesystem: "FileSystem", path: str, name: str, table: Ta
         return _unusable(name, table, "unreadable_file", f"it cannot be opened ({error}); allow to read it")
     found = batches[0].rows.schema.names
     if missing := [column for column in _required(table) if column not in found]:
-        reason = f"column {', '.join(missing)} is missing; the file has {', '.join(found)}"
+        reason = (
+            f"column {', '.join(missing)} is missing; the file has {', '.join(found)}{separator_hint(found)}"
+        )
         return _unusable(name, table, "missing_column", reason, missing[0])
+    is_text = name.lower().endswith(_TEXT_ENDINGS)
+    lines = lines_of_rows(source) if is_text else None
     parts = [
-        batch.rows.to_pandas().assign(_=batch.problems.to_pylist()).set_index(batch.numbers + _HEADER_ROWS)
+        batch.rows.to_pandas()
+        .assign(_=batch.problems.to_pylist())
+        .set_index(batch.numbers + _HEADER_ROWS if lines is None else lines[batch.numbers])
         for batch in batches
     ]
     rows = pd.concat(parts).sort_index()
@@ -114,7 +121,7 @@ def read_planning_file(filesystem: "FileSystem", path: str, name: str, table: Ta
         reason = f"column {', '.join(reserved)} cannot be a covariate, as tables have columns of this name: rename it"
         return _unusable(name, table, "reserved_column", reason, reserved[0])
     cells = rows.reindex(columns=[*table.names, *others]).fillna("").astype(object)
-    if name.lower().endswith(_TEXT_ENDINGS):
+    if is_text:
         cells = cells.apply(unescape_formulas)
     surplus = rows["_"][rows["_"].notna()]
     return PlanningFile(name, cells, tuple(_misshapen(name, table, row) for row in surplus.index))

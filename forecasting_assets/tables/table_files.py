@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Iterable
 from datetime import date
 from typing import Any, Literal, get_args
 
@@ -31,6 +32,16 @@ class TooManyRowsError(PicklableError, ValueError):
             f"{rows:,} rows do not fit into a sheet of Excel, which holds {_EXCEL_ROWS:,}: use csv or parquet"
         )
         self.rows = rows
+
+
+def separator_hint(columns: Iterable[str]) -> str:
+    """Return what to do about a CSV file with these columns that was saved with another separator; empty otherwise."""
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if any(separator in str(column) for column in columns):
+            return (
+                f". Its cells are separated by {name}: save it with commas, and numbers with a decimal point"
+            )
+    return ""
 
 
 def escape_formulas(text: pd.Series) -> pd.Series:

@@ -115,7 +115,8 @@ def test_a_plan_that_ends_early_is_found():
     finding = check_plan_complete(known(*whole, *fairs), WEEK, HORIZON)
     assert not finding.passed
     assert finding.metadata["values_missing"] == 1
-    assert finding.description.startswith("fair: 1 value ")
+    assert finding.description.startswith("1 value of the next 3 weeks missing, for 1 row")
+    assert "fair of all parts in EU" in finding.description
 
 
 def test_rows_for_all_parts_go_on_from_those_of_a_part_and_a_plan_that_has_ended_is_found():

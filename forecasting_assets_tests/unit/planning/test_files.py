@@ -233,6 +233,27 @@ def test_text_that_an_export_has_escaped_is_read_as_it_was(folder):
     assert rows(folder, STOCK)[["part_id", "region"]].to_numpy().tolist() == [["=P1", "'+EU"]]
 
 
+def test_rows_are_named_by_their_line_in_the_file(folder):
+    wrong = ROW.replace("1.2", "twice")
+    spread = '"a\n\nnote"'
+    write(
+        folder,
+        "forecast_overrides.csv",
+        f"\n{HEADER}\n{ROW}\n\n{ROW.replace('fair', spread)}{wrong}\n{wrong}",
+    )
+    assert [problem.row for problem in problems(folder)] == [10, 12]
+
+
+@pytest.mark.parametrize(
+    ("separator", "said"), [(";", "separated by semicolons"), ("\t", "separated by tabs")]
+)
+def test_a_file_with_another_separator_is_named_with_the_remedy(folder, separator, said):
+    write(folder, "forecast_overrides.csv", (HEADER + ROW).replace(",", separator))
+    (problem,) = problems(folder)
+    assert problem.kind == "missing_column"
+    assert said in problem.message
+
+
 def test_files_are_parsed_again_only_if_their_content_is_another(folder, monkeypatch):
     parsed, parse = [], read_planning_file
 

@@ -339,6 +339,11 @@ def _planning_assets(settings: Settings) -> list[WeeklyAsset]:
                     "Stock changes by what arrives, is delivered and is counted, and by nothing else.",
                 ),
                 Check(
+                    "counts_known",
+                    "What is counted is of parts, regions and manufacturers that there are.",
+                    blocking=False,
+                ),
+                Check(
                     "counts_match",
                     "Counts of stock and work in progress are near what was expected.",
                     blocking=False,

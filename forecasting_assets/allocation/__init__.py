@@ -72,7 +72,11 @@ from forecasting_assets.allocation.supply import (
     ledger,
     started_production,
 )
-from forecasting_assets.allocation.supply_checks import check_counts, check_supply_balance
+from forecasting_assets.allocation.supply_checks import (
+    check_counts,
+    check_counts_known,
+    check_supply_balance,
+)
 from forecasting_assets.allocation.verify import (
     check_balance,
     check_capacity,
@@ -153,6 +157,7 @@ __all__ = [
     "check_capacity",
     "check_certificate",
     "check_counts",
+    "check_counts_known",
     "check_locks_kept",
     "check_manufacturers_used",
     "check_mean",

@@ -3,10 +3,15 @@
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.allocation.counts import Counts
 from forecasting_assets.findings import Finding
+from forecasting_assets.tables import SERIES
+from forecasting_assets.wording import listed
 
 #: Relative tolerance of sums.
 _TOLERANCE = 1e-6
+#: Names that a description lists.
+_MOST_NAMED = 10
 
 
 def check_supply_balance(ledger: pd.DataFrame) -> Finding:
@@ -33,6 +38,33 @@ def check_supply_balance(ledger: pd.DataFrame) -> Finding:
         f"{name}_units": float(ledger[name].sum()) for name in ("started", "arrived", "ordered", "given_up")
     }
     return Finding(wrong.empty, description, metadata)
+
+
+def check_counts_known(counts: Counts, series: pd.DataFrame, manufacturers: pd.Series) -> Finding:
+    """Check that counts name parts, regions and manufacturers that there are; other units serve no demand.
+
+    Parameters
+    ----------
+    counts
+        Counts of the week.
+    series
+        part_id and region of what is planned or has ever been ordered.
+    manufacturers
+        Names of all manufacturers.
+    """
+    counted = counts.series.sort_values(SERIES)
+    unknown = counted[~pd.MultiIndex.from_frame(counted).isin(pd.MultiIndex.from_frame(series[SERIES]))]
+    names = [f"part {part!r} in region {region!r}" for part, region in unknown.to_numpy()]
+    makers = sorted(set(counts.work_in_progress["manufacturer_id"]) - set(manufacturers))
+    names += [f"manufacturer {name!r}" for name in makers]
+    description = (
+        f"counted although nobody has ordered or makes it: {listed(names, _MOST_NAMED)}; correct the names"
+    )
+    return Finding(
+        not names,
+        description if names else f"{len(counted):,} parts and regions counted",
+        {"unknown_names": len(names)},
+    )
 
 
 def check_counts(ledger: pd.DataFrame, limit: float) -> Finding:

@@ -1,6 +1,6 @@
 """Checks of the demand plan: complete, possible, never below what is booked, and with overrides that do something."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 
 import numpy as np
@@ -54,7 +54,11 @@ def check_overrides(use: pd.DataFrame) -> Finding:
 
 
 def check_notes(
-    corrections: pd.DataFrame, successors: pd.DataFrame, forecast: pd.DataFrame, week: date
+    corrections: pd.DataFrame,
+    successors: pd.DataFrame,
+    forecast: pd.DataFrame,
+    ordered: Collection[str],
+    week: date,
 ) -> Finding:
     """Check that corrections and successors name series that are ordered, and leave them some orders.
 
@@ -66,14 +70,17 @@ def check_notes(
         Rows of demand_corrections and successors planning files that are known.
     forecast
         part_id, region and mean of the forecasts of the active series.
+    ordered
+        The predecessors that have ever been ordered.
     week
         The week that has closed.
 
     Returns
     -------
     Finding
-        A successor that is not ordered yet is no fault: it takes over with its first order. Nor is a part that is no
-        longer ordered if its successor is, or if its correction was entered more than ACTIVE_WEEKS weeks ago.
+        A successor that is not ordered yet is named but no fault: it takes over with its first order. Nor is it one if
+        a part is no longer ordered but its successor is, or if its correction was entered more than ACTIVE_WEEKS weeks
+        ago.
     """
     units = forecast.groupby(SERIES)["mean"].sum()
     active, series = forecast[SERIES], units.index
@@ -81,22 +88,25 @@ def check_notes(
     named = recent[SERIES].drop_duplicates().sort_values(SERIES)
     unknown = named[~pd.MultiIndex.from_frame(named).isin(series)]
     succeeded = successors["successor_id"].isin(active["part_id"])
-    parts = sorted(set(successors.loc[~succeeded, "part_id"]) - set(active["part_id"]))
+    ended = set(successors["part_id"]) - set(active["part_id"])
+    parts = sorted(ended & {*successors.loc[~succeeded, "part_id"], *(ended - set(ordered))})
     problems = [f"part {row.part_id!r} in region {row.region!r}" for row in unknown.itertuples()]
     problems += [f"part {part!r}" for part in parts]
     excluded = recent.loc[recent["action"] == "exclude", SERIES].drop_duplicates().sort_values(SERIES)
     left = units.reindex(pd.MultiIndex.from_frame(excluded))
     zero = left.index[(left == 0) & ~left.index.isin(successors["part_id"], level=0)]
     empty = [f"part {part!r} in region {region!r}" for part, region in zero]
-    waiting = len(set(successors["successor_id"]) - set(active["part_id"]))
+    waiting = sorted(set(successors["successor_id"]) - set(active["part_id"]))
     metadata = {
         "corrections": len(corrections),
         "successors": len(successors),
-        "successors_not_ordered_yet": waiting,
+        "successors_not_ordered_yet": len(waiting),
         "unknown_series": len(problems),
         "series_without_orders": len(empty),
     }
     described = f"{count(len(corrections), 'correction')} and {count(len(successors), 'successor')}"
+    if waiting:
+        described += f"; not ordered yet: {listed([f'part {part!r}' for part in waiting], _MOST_NAMED)}"
     faults = [f"not among the active series: {listed(problems, _MOST_NAMED)}"] if problems else []
     if empty:
         faults.append(f"forecast as zero, as no order that counts is left: {listed(empty, _MOST_NAMED)}")

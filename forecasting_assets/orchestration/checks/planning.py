@@ -5,6 +5,8 @@ from datetime import date
 import pandas as pd
 
 from forecasting_assets.allocation import (
+    Counts,
+    Network,
     PlanClaim,
     Problem,
     build_problem,
@@ -13,6 +15,7 @@ from forecasting_assets.allocation import (
     check_capacity,
     check_certificate,
     check_counts,
+    check_counts_known,
     check_locks_kept,
     check_manufacturers_used,
     check_mean,
@@ -33,7 +36,7 @@ from forecasting_assets.findings import Finding
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import read_network
 from forecasting_assets.lake.planning_files import PlanningFolder
-from forecasting_assets.pipeline import NOTES
+from forecasting_assets.pipeline import COUNTS, NOTES
 from forecasting_assets.planning.checks import (
     check_demand_plan,
     check_notes,
@@ -64,7 +67,9 @@ from forecasting_assets.tables import (
     SUPPLY_LEDGER,
 )
 from forecasting_assets.tables.contract import check_contract
+from forecasting_assets.tables.frames import stack
 from forecasting_assets.weeks import add_weeks, weeks_between
+from forecasting_assets.workflows.order_history import ordered_series
 from forecasting_assets.workflows.planning import planning_inputs, read_plan_costs
 
 
@@ -87,10 +92,11 @@ def demand_plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str
     folder = PlanningFolder.of(settings)
     forecast = lake.read_pandas(DEMAND_FORECAST, [week], [*SERIES, "mean"])
     corrections, successors = (folder.used_by(week, of) for of in NOTES)
+    ordered = ordered_series(lake, set(successors["part_id"]) - set(forecast["part_id"]), week)
     return {
         "contract": check_demand_plan(lake.read_pandas(DEMAND_PLAN, [week])),
         "overrides_used": check_overrides(lake.read_pandas(OVERRIDE_USE, [week])),
-        "notes_known": check_notes(corrections, successors, forecast, week),
+        "notes_known": check_notes(corrections, successors, forecast, set(ordered["part_id"]), week),
         "planning_files_recognised": check_planning_files(folder.unrecognised()),
     }
 
@@ -129,6 +135,7 @@ def plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Findi
             "rows_published": check_published(own_plan, own_load, exact, problem.instance, whole),
         }
     return {
+        "counts_known": _counts_known(settings, lake, week, demand, network),
         "supply_balanced": check_supply_balance(ledger),
         "counts_match": check_counts(ledger, settings.checks.count_difference_limit),
         "previous_week_planned": _previous_week_planned(lake, week),
@@ -150,6 +157,21 @@ def _units_given(problem: Problem) -> pd.DataFrame | None:
         return supply
     given = [problem.fixed.own_supply, problem.fixed.reserved, problem.fixed.rows]
     return pd.concat([table[[*SERIES, "quantity"]] for table in given], ignore_index=True)
+
+
+def _counts_known(
+    settings: Settings, lake: Lake, week: date, demand: pd.DataFrame, network: Network
+) -> Finding:
+    """Check that what was counted in the week is of parts, regions and manufacturers that there are."""
+    folder = PlanningFolder.of(settings)
+    counts = Counts(*(folder.used_by(week, of) for of in COUNTS)).of_week(week)
+    known = demand[SERIES].drop_duplicates()
+    unplanned = (
+        set(counts.series["part_id"]) if len(counts.series.merge(known)) < len(counts.series) else set()
+    )
+    ordered = ordered_series(lake, unplanned, week)
+    makers = network.manufacturers["manufacturer_id"]
+    return check_counts_known(counts, stack([known, ordered]), makers)
 
 
 def _previous_week_planned(lake: Lake, week: date) -> Finding:

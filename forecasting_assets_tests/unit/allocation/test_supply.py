@@ -8,7 +8,11 @@ from hypothesis import strategies as st
 
 from forecasting_assets.allocation.counts import Counts, count
 from forecasting_assets.allocation.supply import Position, advance, all_series, ledger
-from forecasting_assets.allocation.supply_checks import check_counts, check_supply_balance
+from forecasting_assets.allocation.supply_checks import (
+    check_counts,
+    check_counts_known,
+    check_supply_balance,
+)
 from forecasting_assets.tables import STOCK, WORK_IN_PROGRESS
 from forecasting_assets.weeks import add_weeks
 
@@ -144,3 +148,20 @@ def test_series_come_from_all_tables_once():
     other = SERIES.assign(part_category="other")
     assert all_series([SERIES, other])["part_category"].tolist() == ["cnc", "cnc"]
     assert all_series([]).empty
+
+
+def test_counts_of_parts_regions_and_manufacturers_that_there_are_not_are_named():
+    counts = counts_of(
+        stock=[(SUNDAY, "a", 9.0), (SUNDAY, "typo", 1.0)], work=[(SUNDAY, "b", monday(1), 2.0)]
+    )
+    of_week, makers = counts.of_week(FIRST), pd.Series(counts.work_in_progress["manufacturer_id"])
+    known = SERIES[["part_id", "region"]]
+    found = check_counts_known(of_week, known, makers)
+    assert not found.passed
+    assert "part 'typo' in region 'north'" in found.description
+    assert found.metadata["unknown_names"] == 1
+    elsewhere = check_counts_known(of_week, known.assign(region="south"), makers)
+    assert elsewhere.metadata["unknown_names"] == 3
+    unknown = check_counts_known(of_week, known, pd.Series(["M9"]))
+    assert f"manufacturer {makers.iloc[0]!r}" in unknown.description
+    assert check_counts_known(counts_of(stock=[(SUNDAY, "a", 9.0)]).of_week(FIRST), known, makers).passed

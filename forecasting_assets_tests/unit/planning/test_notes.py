@@ -90,15 +90,20 @@ def test_names_that_nobody_orders_are_found_but_a_successor_may_wait_for_its_fir
     corrections = pd.DataFrame({"part_id": ["P1", "P1"], "region": ["EU", "US"], "entered": entered})
     corrections["action"] = "keep"
     successors = pd.DataFrame({"part_id": ["P3", "P9", "P8"], "successor_id": ["P4", "P4", "P3"]})
-    found = check_notes(corrections, successors, ACTIVE, WEEK)
+    found = check_notes(corrections, successors, ACTIVE, ["P8"], WEEK)
     assert not found.passed
     assert found.metadata["unknown_series"] == 2
     assert found.metadata["successors_not_ordered_yet"] == 1
     assert "'P1' in region 'US'" in found.description
     assert "part 'P9'" in found.description
-    assert check_notes(corrections[:1], successors[:1], ACTIVE, WEEK).passed
+    waiting = check_notes(corrections[:1], successors[:1], ACTIVE, [], WEEK)
+    assert waiting.passed
+    assert "not ordered yet: part 'P4'" in waiting.description
     # What has ended since is no mistake.
-    assert check_notes(corrections, successors[2:], ACTIVE, add_weeks(WEEK, 60)).passed
+    assert check_notes(corrections, successors[2:], ACTIVE, ["P8"], add_weeks(WEEK, 60)).passed
+    # A predecessor that nobody has ever ordered is one.
+    typo = check_notes(corrections[:1], successors[2:], ACTIVE, [], WEEK)
+    assert "part 'P8'" in typo.description
 
 
 def test_a_series_without_an_order_that_counts_is_named():
@@ -106,12 +111,14 @@ def test_a_series_without_an_order_that_counts_is_named():
     rows = {"part_id": part, "region": region, "action": ["exclude"], "entered": pd.Timestamp(WEEK)}
     corrections = pd.DataFrame(rows)
     successors = pd.DataFrame(columns=["part_id", "successor_id"])
-    assert check_notes(corrections, successors, ACTIVE, WEEK).passed
-    found = check_notes(corrections, successors, ACTIVE.assign(mean=0.0), WEEK)
+    assert check_notes(corrections, successors, ACTIVE, [], WEEK).passed
+    found = check_notes(corrections, successors, ACTIVE.assign(mean=0.0), [], WEEK)
     assert not found.passed
     assert found.metadata["series_without_orders"] == 1
     assert f"as zero, as no order that counts is left: part '{part}'" in found.description
-    assert check_notes(corrections.assign(action="keep"), successors, ACTIVE.assign(mean=0.0), WEEK).passed
+    assert check_notes(
+        corrections.assign(action="keep"), successors, ACTIVE.assign(mean=0.0), [], WEEK
+    ).passed
 
 
 def test_the_templates_list_what_is_left_out_and_what_may_have_ended(tmp_path):

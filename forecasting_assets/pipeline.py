@@ -153,7 +153,11 @@ def _order_assets(settings: Settings) -> list[WeeklyAsset]:
             checks=(
                 Check("contract", "Each part and region has one row, with a positive quantity."),
                 Check("usual_volume", "Units are in line with past weeks.", blocking=False),
-                Check("names_consistent", "No names differ only by case or white space.", blocking=False),
+                Check(
+                    "names_consistent",
+                    "No names differ only by case, white space or zeros before a number.",
+                    blocking=False,
+                ),
             ),
         ),
         WeeklyAsset(

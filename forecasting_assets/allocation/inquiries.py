@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from difflib import get_close_matches
 from functools import cached_property
 
 import numpy as np
@@ -35,12 +36,14 @@ class InquiryError(PicklableError, ValueError):
         Name of the field.
     row
         Row in the file, where the header is row 1; None if it does not come from a file.
+    message
+        What is wrong with it; `more` are the same of further rows, with their places.
     """
 
-    def __init__(self, field: str, message: str, row: int | None = None) -> None:
+    def __init__(self, field: str, message: str, row: int | None = None, more: Sequence[str] = ()) -> None:
         place = f"row {row}, column {field}" if row else field
-        super().__init__(f"{place}: {message}")
-        self.field, self.row = field, row
+        super().__init__("\n".join([f"{place}: {message}", *more]))
+        self.field, self.message, self.row = field, message, row
 
 
 def parse_inquiry(part: str, region: str, quantity: str, by: str = "", row: int | None = None) -> Inquiry:
@@ -89,7 +92,7 @@ def parse_inquiries(table: pd.DataFrame) -> list[Inquiry]:
     Raises
     ------
     InquiryError
-        For a missing column, or the first row that is not valid.
+        For a missing column, or all rows that are not valid.
     """
     for field in ("part_id", "region", "quantity"):
         if field not in table:
@@ -99,10 +102,16 @@ def parse_inquiries(table: pd.DataFrame) -> list[Inquiry]:
             )
     table = table.reindex(columns=["part_id", "region", "quantity", "by"]).fillna("").astype(str)
     rows = table.to_numpy(dtype=object).tolist()
-    return [
-        parse_inquiry(part, region, quantity, by, row)
-        for row, (part, region, quantity, by) in enumerate(rows, start=2)
-    ]
+    inquiries, errors = [], []
+    for row, (part, region, quantity, by) in enumerate(rows, start=2):
+        try:
+            inquiries.append(parse_inquiry(part, region, quantity, by, row))
+        except InquiryError as error:
+            errors.append(error)
+    if errors:
+        first, *others = errors
+        raise InquiryError(first.field, first.message, first.row, list(map(str, others)))
+    return inquiries
 
 
 def spelled_as_orders(inquiries: Sequence[Inquiry], fold_case: bool) -> list[Inquiry]:
@@ -254,7 +263,18 @@ class CapableToPromise:
     def _answer(self, inquiry: Inquiry, category: str, free: FreeCapacity) -> Answer:
         """Answer an inquiry for a part of a category, empty if it is unknown, from what is left."""
         if not category:
-            return Answer(inquiry, "", why=f"part {inquiry.part_id} is unknown: no demand of it is planned")
+            near = get_close_matches(inquiry.part_id, self.series["part_id"].unique(), n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            return Answer(
+                inquiry, "", why=f"part {inquiry.part_id} is unknown: no demand of it is planned{hint}"
+            )
+        first = self.free.slots["production_week"].min()
+        if inquiry.by is not None and pd.Timestamp(inquiry.by) < first:
+            return Answer(
+                inquiry,
+                category,
+                why=f"the week of {inquiry.by} is over: the plan begins on {first:%Y-%m-%d}",
+            )
         offers = find_offers(inquiry, category, free, self.network, self.policy)
         displacement = None
         if offers.earliest is None and inquiry.by is not None and self._can_be_made(inquiry, category):

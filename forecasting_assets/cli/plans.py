@@ -138,7 +138,7 @@ def _inquiries(
 ) -> "list[Inquiry]":
     import pandas as pd
 
-    from forecasting_assets.allocation import parse_inquiries, parse_inquiry
+    from forecasting_assets.allocation import InquiryError, parse_inquiries, parse_inquiry
 
     if file is not None:
         if part or region or quantity or by:
@@ -153,7 +153,10 @@ def _inquiries(
             raise click.UsageError(
                 f"--file {file} cannot be read ({error}): save it as CSV (UTF-8) with commas."
             ) from None
-        return parse_inquiries(table)
+        try:
+            return parse_inquiries(table)
+        except InquiryError as error:
+            raise click.UsageError(f"--file {file}: {error}") from None
     if part is None or region is None or quantity is None:
         raise click.UsageError("Give --part, --region and --quantity, or --file with many inquiries.")
     return [parse_inquiry(part, region, quantity, by)]

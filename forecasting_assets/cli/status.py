@@ -10,6 +10,7 @@ from forecasting_assets.cli.exit_codes import FAILED
 from forecasting_assets.cli.home import load_existing_settings
 from forecasting_assets.cli.output import json_option, print_json, print_line, print_table
 from forecasting_assets.weeks import newest_closed_week
+from forecasting_assets.wording import count
 
 if TYPE_CHECKING:
     from forecasting_assets.lake.freshness import Freshness
@@ -29,6 +30,7 @@ def status(check: bool, as_json: bool) -> int:
         print_json(
             {
                 "newest_closed_week": newest_closed_week(),
+                "newest_weeks_without_orders": freshness.weeks_without_orders,
                 "assets": assets,
                 "failures": reasons(freshness, "failed"),
                 "files": describe_files(freshness),
@@ -45,6 +47,10 @@ def status(check: bool, as_json: bool) -> int:
         for line in describe_weeks(freshness):
             print_line(line)
         print_line(f"Newest closed week: {newest_closed_week()}.")
+        if without := freshness.weeks_without_orders:
+            print_line(
+                f"No orders have arrived of {count(len(without), 'closed week')}, from {without[0]} on."
+            )
         for line in describe_files(freshness):
             print_line(line)
     unsettled = any(weeks for states in assets.values() for name, weeks in states.items() if name != "fresh")

@@ -93,6 +93,13 @@ class Freshness:
         return files_by_week(self.files)
 
     @cached_property
+    def weeks_without_orders(self) -> list[date]:
+        """The closed weeks after the newest one with orders; none if there are no orders at all."""
+        newest = newest_closed_week()
+        with_orders = [week for week in self.files_by_week if week <= newest]
+        return weeks_between(add_weeks(max(with_orders), 1), newest) if with_orders else []
+
+    @cached_property
     def _network(self) -> dict[str, str]:
         return network_contents(self.home.settings.network_path)
 

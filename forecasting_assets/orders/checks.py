@@ -199,7 +199,7 @@ def _reasons(rejected: pd.DataFrame, landed_names: Mapping[str, str]) -> str:
 
 
 def check_names(names: Mapping[str, Sequence[str]]) -> Finding:
-    """Check that no two names differ only by case or inner white space.
+    """Check that no two names differ only by case, inner white space, or zeros before a number.
 
     Parameters
     ----------
@@ -209,14 +209,16 @@ def check_names(names: Mapping[str, Sequence[str]]) -> Finding:
     similar = []
     for column, distinct in names.items():
         spellings = pd.Series(sorted(distinct), dtype=object)
-        groups = spellings.groupby(normalise_spelling(spellings).to_numpy())
+        # Spreadsheets drop the zeros at the beginning of a number.
+        folded = normalise_spelling(spellings).str.replace(r"^0+(?=\d+$)", "", regex=True)
+        groups = spellings.groupby(folded.to_numpy())
         similar += [f"{column} {' / '.join(map(repr, group))}" for _, group in groups if len(group) > 1]
     if not similar:
-        return Finding(True, "no names differ only by case or white space")
+        return Finding(True, "no names differ only by case, white space or zeros before a number")
     return Finding(
         False,
-        f"names differ only by case or white space: {listed(similar, 10, '; ')}. If they mean the same, set [orders] "
-        "fold_case = true",
+        f"names differ only by case, white space or zeros before a number: {listed(similar, 10, '; ')}. If they mean "
+        "the same, set [orders] fold_case = true for case and white space, and land lines without lost zeros",
         {"names": len(similar)},
     )
 

@@ -95,8 +95,9 @@ def _require_columns(path: str, columns: Collection[str], landed_names: Mapping[
         raise OrderFileError(
             path,
             f"it has no column {described}; its columns are {', '.join(columns)}",
-            "Map its column names in [orders.columns] of forecasting.toml, set [orders.format] delimiter if its "
-            "columns were not separated, or land the file with these columns",
+            "Map its column names in [orders.columns] of forecasting.toml (`init --column` before there is one), set "
+            "[orders.format] delimiter if its columns were not separated, or land the file with these columns and "
+            "nothing above them",
             kind="missing_columns",
             columns=missing.values(),
         )

@@ -134,7 +134,8 @@ def _unknown_names(rows: pd.DataFrame, column: str, known: set[str]) -> Iterator
     names = sorted(known)
     for row, name in first[["row", column]].head(_MOST_NAMED).itertuples(index=False):
         near = get_close_matches(str(name), names, n=1)
-        remedy = f"did you mean {near[0]!r}?" if near else "write it as in the orders"
+        place = "manufacturers.csv" if column == "manufacturer_id" else "the orders"
+        remedy = f"did you mean {near[0]!r}?" if near else f"write it as in {place}"
         yield f"row {row}, column {column}: {name!r} is not known; {remedy}"
     if len(first) > _MOST_NAMED:
         yield f"column {column}: {len(first) - _MOST_NAMED:,} more names are not known"

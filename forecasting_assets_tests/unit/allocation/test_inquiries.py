@@ -69,6 +69,22 @@ def test_a_part_is_offered_in_the_category_that_it_has_in_the_region():
     assert made == [("cnc", "M1"), ("sheet", "M2")]
 
 
+def test_why_nothing_is_offered_names_the_remedy():
+    over, typo = after_plan().answer_in_turn(
+        [Inquiry("a", "north", 1.0, week(-1)), Inquiry("aa", "north", 1.0)]
+    )
+    assert over.why == f"the week of {week(-1)} is over: the plan begins on {week(0)}"
+    assert typo.why.endswith("did you mean a?")
+
+
+def test_all_wrong_rows_of_a_file_are_named():
+    rows = [("a", "north", "none"), ("a", "north", "1"), ("", "north", "2")]
+    with pytest.raises(InquiryError) as error:
+        parse_inquiries(pd.DataFrame(rows, columns=["part_id", "region", "quantity"]))
+    assert "row 2, column quantity" in str(error.value)
+    assert "row 4, column part_id" in str(error.value)
+
+
 def test_stock_that_no_demand_uses_is_offered():
     (answer,) = answers(after_plan(state=PlanningState(supply=STOCK)), (3, None))
     assert [(line.manufacturer_id, line.quantity) for line in answer.taken.lines] == [(None, 3.0)]

@@ -74,6 +74,9 @@ def test_names_that_differ_by_case_or_white_space_are_listed():
     assert "part_id 'P  1' / 'P 1'" in finding.description
     assert "US" not in finding.description
     assert check_names({"region": ["EU", "US"]}).passed
+    zeros = check_names({"part_id": ["4711", "00004711", "0", "00", "A1", "0A1"]})
+    assert "part_id '00004711' / '4711'" in zeros.description
+    assert zeros.metadata["names"] == 2
 
 
 def test_order_lines_replaced_by_one_for_another_part_are_named():

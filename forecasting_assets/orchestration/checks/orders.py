@@ -133,18 +133,22 @@ def clean_findings(
 def gather_volumes(
     weeks: Sequence[date], lake: Lake
 ) -> dict[date, tuple[pd.Series, Mapping[str, Sequence[str]]]]:
-    """Read the units and the names of parts, categories and regions of each week and the VOLUME_WEEKS before it."""
+    """Read the units, and the names of parts, categories and regions, of each week and the VOLUME_WEEKS before it."""
     past = weeks_between(add_weeks(weeks[0], -VOLUME_WEEKS), weeks[-1])
     known = lake.existing(WEEKLY_DEMAND, past)
     demand = lake.read_pandas(WEEKLY_DEMAND, known, [*_NAMES, "quantity"])
     every_week = pd.DatetimeIndex([pd.Timestamp(week) for week in known])
     units = demand.groupby("week")["quantity"].sum().reindex(every_week, fill_value=0.0)
+    # Names of orders that wait for later weeks are in the book alone.
+    before = lake.existing(ORDER_BOOK, [add_weeks(week, -1) for week in weeks])
+    books = pd.concat([batch.drop_duplicates() for batch in lake.batches(ORDER_BOOK, before, _NAMES)])
 
     def compared(week: date) -> tuple[pd.Series, Mapping[str, Sequence[str]]]:
         since = str(add_weeks(week, -VOLUME_WEEKS))
         # Parts come and go: a name is compared with those of the same weeks.
         of_weeks = demand[demand["week"].between(since, str(week))]
-        return units[since : str(week)], {column: sorted(of_weeks[column].unique()) for column in _NAMES}
+        named = pd.concat([of_weeks[_NAMES], books.loc[books["week"] == str(add_weeks(week, -1)), _NAMES]])
+        return units[since : str(week)], {column: sorted(named[column].unique()) for column in _NAMES}
 
     return {week: compared(week) for week in weeks}
 

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from forecasting_assets.forecasting.checks import check_beats_naive, check_forecast
+from forecasting_assets.lake.lake import Lake
+from forecasting_assets.orchestration.checks.orders import gather_volumes
 from forecasting_assets.orders.checks import (
     check_calendar,
     check_conservation,
@@ -18,8 +20,9 @@ from forecasting_assets.orders.checks import (
     check_volume,
 )
 from forecasting_assets.orders.quality import CleanStatistics
-from forecasting_assets.tables import DEMAND_FORECAST, QUANTILES, WEEKLY_DEMAND
+from forecasting_assets.tables import DEMAND_FORECAST, ORDER_BOOK, QUANTILES, WEEKLY_DEMAND
 from forecasting_assets.tables.contract import check_contract
+from forecasting_assets.weeks import add_weeks
 
 WEEK = date(2025, 3, 10)
 MONDAY = datetime(2025, 3, 10, tzinfo=UTC)
@@ -168,3 +171,18 @@ def test_orders_of_weeks_that_no_partition_holds_are_named():
     found = check_calendar(strays, first, "1970-01-05, 2205-03-04")
     assert not found.passed
     assert "a.csv, b.csv: orders of 1970-01-05, 2205-03-04" in found.description
+
+
+def test_names_of_a_week_are_those_up_to_it_and_of_the_order_book_whatever_the_run(tmp_path):
+    lake, following = Lake(path=str(tmp_path)), add_weeks(WEEK, 1)
+    row = {"part_id": ["Bolt"], "part_category": "c", "region": "Süd", "quantity": 1.0, "order_count": 1}
+    demand = pd.DataFrame(row).assign(unit_price=1.0)
+    lake.write_pandas(demand, WEEKLY_DEMAND, WEEK)
+    lake.write_pandas(demand.assign(part_id="BOLT"), WEEKLY_DEMAND, following)
+    book = demand.assign(region="SÜD", due_week=pd.Timestamp(add_weeks(WEEK, 9)))
+    lake.write_pandas(book, ORDER_BOOK, WEEK)
+    for weeks in ([WEEK], [WEEK, following]):
+        names = gather_volumes(weeks, lake)[WEEK][1]
+        assert (names["part_id"], names["region"]) == (["Bolt"], ["Süd"])
+    names = gather_volumes([following], lake)[following][1]
+    assert (names["part_id"], names["region"]) == (["BOLT", "Bolt"], ["SÜD", "Süd"])

@@ -196,7 +196,8 @@ class _Replayer:
         )
         last = with_week.metrics.iloc[-1]
         added = with_week.metrics.sum() - without_week.metrics.sum().reindex(last.index, fill_value=0.0)
-        metrics = pd.Series({**added, "stock_units": last["stock_units"], **rates(added)})
+        at_end = last[["stock_units", "overdue_units"]]
+        metrics = pd.Series({**added, **at_end, **rates(added)})
         if len(open_weeks) < FORESEEN_WEEKS:
             return metrics, self.before(_FORESIGHT)
         return metrics, with_week.states[open_weeks[0]]

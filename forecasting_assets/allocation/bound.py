@@ -1,9 +1,10 @@
 """What no policy can beat: the least cost of some weeks if all of their orders had been known from the beginning.
 
 An information relaxation: decisions may use the orders of all weeks, any order may be served first, and parts of a
-category and region serve each other at the lowest value among them. Every policy that begins in the same position, and
+category and region serve each other at the lowest costs among them. Every policy that begins in the same position, and
 ends with no more units of a category and region in stock and on their way than the one it is compared with, costs at
-least as much.
+least as much. Orders that are still overdue at the end cost it the weeks that they have been overdue by then, as they
+cost every policy.
 
 References
 ----------
@@ -39,8 +40,8 @@ class _Pool:
         Units that arrive from before the beginning, (C, T); the stock at the beginning is in the first week.
     limit
         Units in stock and on their way that may be left at the end, (C,).
-    unit_cost, unit_value, shortage_cost
-        Least of the series of a class, (C,).
+    unit_cost, lateness_cost, shortage_cost
+        Least of the series of a class, (C,); lateness_cost is that of a unit and week.
     late
         Weeks that an order may be late.
     """
@@ -49,7 +50,7 @@ class _Pool:
     arriving: np.ndarray
     limit: np.ndarray
     unit_cost: np.ndarray
-    unit_value: np.ndarray
+    lateness_cost: np.ndarray
     shortage_cost: np.ndarray
     late: int
 
@@ -77,7 +78,9 @@ def lower_bound(weeks: Sequence[date], market: Market, begin: Position, end: Pos
     )
     # The value of the position at the beginning; what arrives after the last week has it at the end too.
     units = begin.stock + begin.arriving[:, : len(weeks)].sum(axis=1) - begin.overdue.sum(axis=1)
-    return solution.bound + float(market.series["unit_cost"].to_numpy() @ units)
+    value = float(market.series["unit_cost"].to_numpy() @ units)
+    # The program charges orders for all weeks that they are late; those before the beginning are no cost of `weeks`.
+    return solution.bound + value - market.lateness(begin)
 
 
 def _pooled(
@@ -95,14 +98,14 @@ def _pooled(
     arriving = added(begin.arriving)[:, : len(weeks)]
     arriving[:, 0] += added(begin.stock)
     orders = np.column_stack([market.ordered(week) for week in weeks])
-    least = market.series.groupby(class_)[["unit_cost", "unit_value", "shortage_cost"]].min()
+    least = market.series.groupby(class_)[["unit_cost", "lateness_cost", "shortage_cost"]].min()
     return market.series.groupby(class_)[CATEGORY_REGION].first(), _Pool(
         ordered=np.hstack([added(begin.overdue)[:, :late][:, ::-1], added(orders)]),
         arriving=arriving,
         # Units from before the beginning that arrive after the last week are left whatever is decided.
         limit=added(end.stock + end.arriving.sum(axis=1) - begin.arriving[:, len(weeks) :].sum(axis=1)),
         unit_cost=least["unit_cost"].to_numpy(),
-        unit_value=least["unit_value"].to_numpy(),
+        lateness_cost=least["lateness_cost"].to_numpy(),
         shortage_cost=least["shortage_cost"].to_numpy(),
         late=late,
     )
@@ -147,8 +150,10 @@ def _program(
     possible = (delivery >= 0) & (delivery < count)
     of_order, age, delivery = of_order[possible], age[possible], delivery[possible]
     order_class = order // dues
-    # Within the weeks an order is given up, after them it is overdue and lowers the value of the position.
-    unmet_cost = np.where(due + late < count, pool.shortage_cost[order_class], pool.unit_cost[order_class])
+    # An order is given up if that is within the weeks; otherwise it is still overdue, costs the weeks that it has been
+    # overdue, and lowers the value of the position.
+    overdue_cost = pool.unit_cost[order_class] + pool.lateness_cost[order_class] * (count - due)
+    unmet_cost = np.where(due + late < count, pool.shortage_cost[order_class], overdue_cost)
     cells = classes * count
     cell_class, cell_week = np.arange(cells) // count, np.arange(cells) % count
     keeping = policy.keeping_cost * pool.unit_cost[cell_class]
@@ -159,7 +164,7 @@ def _program(
     later = sum(share * (made_week + weeks >= count) for weeks, share in arrives)
     columns = {
         "made": Columns(production["cost"].to_numpy() - uc * later),
-        "delivered": Columns(policy.lateness_penalty * age * pool.unit_value[order_class[of_order]]),
+        "delivered": Columns(age * pool.lateness_cost[order_class[of_order]]),
         "unmet": Columns(unmet_cost),
         "stock": Columns(keeping - left_value),
     }

@@ -15,8 +15,8 @@ Policies:
   same draw at every size and in every forecast of that due week
 - `perfect_foresight`: planned for the real orders of FORESEEN_WEEKS as far as they are known, and for the forecast
   beyond. Its earlier weeks depend on the week that is judged, so its metrics are the difference of its replays with and
-  without that week; added up, weeks are one replay. Its position is that after the last week whose orders it knows
-  completely.
+  without that week, and can be negative: knowing the week changes the weeks before it. Added up, weeks are one replay.
+  Its position is that after the last week whose orders it knows completely.
 - `lower_bound`: what no policy can beat that begins where the plan began and ends with no more units than the plan (see
   `bound`), over the weeks since the bound began; it has a cost only, the part of each week is what the week adds
 
@@ -196,7 +196,8 @@ class _Replayer:
         )
         last = with_week.metrics.iloc[-1]
         added = with_week.metrics.sum() - without_week.metrics.sum().reindex(last.index, fill_value=0.0)
-        metrics = pd.Series({**added, "stock_units": last["stock_units"], **rates(added)})
+        at_end = last[["stock_units", "overdue_units"]]
+        metrics = pd.Series({**added, **at_end, **rates(added)})
         if len(open_weeks) < FORESEEN_WEEKS:
             return metrics, self.before(_FORESIGHT)
         return metrics, with_week.states[open_weeks[0]]

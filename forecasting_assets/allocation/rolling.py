@@ -67,8 +67,8 @@ class Market:
     policy
         Costs and limits.
     series
-        part_id, region, part_category, priority, unit_value, shortage_cost and unit_cost (mean of its category) of
-        every series with orders or other units, S rows.
+        part_id, region, part_category, priority, unit_value, lateness_cost (of a unit and week), shortage_cost and
+        unit_cost (mean of its category) of every series with orders or other units, S rows.
     """
 
     orders: pd.DataFrame
@@ -117,18 +117,29 @@ class Market:
         units = position.stock + position.arriving.sum(axis=1) - position.overdue.sum(axis=1)
         return float(self.series["unit_cost"].to_numpy() @ units)
 
-    def costs(self, started: pd.DataFrame, flows: WeekFlows, stock: np.ndarray) -> dict[str, float]:
-        """Return the costs of a week, without inventory_cost."""
-        unit_cost = self.series["unit_cost"].to_numpy()
+    def lateness(self, position: Position) -> float:
+        """Return what the overdue orders of a position have been charged for lateness so far."""
+        return float(self.series["lateness_cost"].to_numpy() @ position.weeks_overdue)
+
+    def costs(
+        self, started: pd.DataFrame, flows: WeekFlows, before: Position, after: Position
+    ) -> dict[str, float]:
+        """Return the costs of a week (see `carry_out`), for the positions before and after it."""
+        unit_cost, stock = self.series["unit_cost"].to_numpy(), after.stock
         costs = {
             part: float(started[part].sum()) for part in ("production_cost", "overtime_cost", "lane_cost")
         }
         costs["holding_cost"] = float(self.policy.holding_cost * unit_cost @ stock)
         costs["obsolescence_cost"] = float(self.policy.obsolescence * unit_cost @ stock)
+        late_price = self.series["lateness_cost"].to_numpy()
+        costs["lateness_cost"] = float(late_price @ after.overdue.sum(axis=1))
+        # Of the weeks charged up to now, those that belong neither to units delivered nor to units still overdue.
         weeks_late = flows.delivered @ np.arange(flows.delivered.shape[1])
-        late_price = (self.series["unit_value"] * self.series["priority"]).to_numpy()
-        costs["lateness_cost"] = float(self.policy.lateness_penalty * weeks_late @ late_price)
-        costs["shortage_cost"] = float(flows.given_up @ self.series["shortage_cost"].to_numpy())
+        charged = before.weeks_overdue + after.overdue.sum(axis=1) - weeks_late - after.weeks_overdue
+        charged = np.where(flows.given_up > 0, charged, 0.0)
+        shortage = flows.given_up @ self.series["shortage_cost"].to_numpy()
+        costs["shortage_cost"] = float(shortage - late_price @ charged)
+        costs["inventory_cost"] = self.worth(before) - self.worth(after)
         return costs
 
 
@@ -192,21 +203,31 @@ def carry_out(
     -------
     tuple
         Metrics, and the position at the end of the week. Metrics: demand_units, on_time_units, late_units,
-        shortage_units, stock_units (at the end of the week), load_hours and capacity_hours (worked, and regular),
-        on_time_rate, fill_rate, utilisation (see `rates`), cost and its parts. inventory_cost is the loss in value
-        since the week before of stock and units on their way, less overdue orders, at the mean unit cost of their
-        category, so that no policy gains by running down its stock. Lateness and shortage are counted in the week of
-        delivery or of giving up.
+        shortage_units, overdue_units and stock_units (at the end of the week), overdue_change_units (since the week
+        before), load_hours and capacity_hours (worked, and regular), on_time_rate, fill_rate, utilisation (see
+        `rates`), cost and its parts.
+
+        demand_units = on_time_units + late_units + shortage_units + overdue_change_units: late_units are counted in
+        the week of delivery, shortage_units in the week in which they are given up.
+
+    Notes
+    -----
+    inventory_cost is the loss in value since the week before of stock and units on their way, less overdue orders, at
+    the mean unit cost of their category, so that no policy gains by running down its stock. lateness_cost charges each
+    unit that is overdue at the end of the week for one week, so that no policy gains by leaving orders open. When it is
+    delivered, a unit has been charged for all weeks that it is late. A unit that is given up costs its shortage price
+    in all, as in a plan: shortage_cost is this price less the lateness charged for it before.
     """
     started = started_production(plan, week, market.network)
     after, flows = advance(position, started, market.ordered(week))
-    costs = market.costs(started, flows, after.stock)
-    costs["inventory_cost"] = market.worth(position) - market.worth(after)
+    costs = market.costs(started, flows, position, after)
     metrics = {
         "demand_units": float(flows.ordered.sum()),
         "on_time_units": float(flows.delivered[:, 0].sum()),
         "late_units": float(flows.delivered[:, 1:].sum()),
         "shortage_units": float(flows.given_up.sum()),
+        "overdue_units": float(after.overdue.sum()),
+        "overdue_change_units": float(after.overdue.sum() - position.overdue.sum()),
         "stock_units": float(after.stock.sum()),
         "load_hours": float(started["hours"].sum()),
         "capacity_hours": float(weekly_capacity(market.network, [week])["capacity_hours"].sum()),
@@ -280,7 +301,7 @@ def rates(sums: Mapping[str, float] | pd.Series) -> dict[str, float]:
 def _valued_series(
     orders: pd.DataFrame, network: Network, policy: AllocationPolicy, others: Iterable[pd.DataFrame]
 ) -> pd.DataFrame:
-    """Return the series with priority, unit_value, shortage_cost and unit_cost (see `Market`)."""
+    """Return the series with priority, unit_value, lateness_cost, shortage_cost and unit_cost (see `Market`)."""
     series = all_series([orders.sort_values("week", ascending=False, kind="stable"), *others])
     revenue = orders["quantity"] * orders["unit_price"]
     sums = orders.assign(revenue=revenue).groupby(SERIES)[["quantity", "revenue"]].sum()
@@ -292,6 +313,8 @@ def _valued_series(
     ways = ways_to_serve(classes, capabilities, network.lanes)
     ways = existing_ways(ways, capabilities, usual_hours(network))
     unit_cost = network.capabilities.groupby("part_category")["unit_cost"].mean()
-    return price_classes(price_units(classes, policy), ways, policy).assign(
-        unit_cost=series["part_category"].map(unit_cost).fillna(0.0)
+    valued = price_classes(price_units(classes, policy), ways, policy)
+    return valued.assign(
+        unit_cost=series["part_category"].map(unit_cost).fillna(0.0),
+        lateness_cost=policy.lateness_penalty * valued["unit_value"] * valued["priority"],
     )

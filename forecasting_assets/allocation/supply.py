@@ -92,6 +92,11 @@ class Position:
         """The series by part_id and region."""
         return pd.MultiIndex.from_frame(self.series[SERIES])
 
+    @property
+    def weeks_overdue(self) -> np.ndarray:
+        """Week ends at which the overdue units have been overdue so far, added up over the units, (S,)."""
+        return self.overdue @ np.arange(1.0, self.overdue.shape[1] + 1)
+
     def table(self, week: date) -> pd.DataFrame:
         """Return the position at the end of `week` as a table with the columns POSITION; amounts of 0 have no row."""
         ages = np.arange(self.overdue.shape[1])

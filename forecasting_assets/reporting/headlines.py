@@ -131,11 +131,10 @@ def worth_headlines(impact: pd.DataFrame, money: Money) -> list[Headline]:
         )
     closed = gap_closed(totals)
     if pd.notna(closed):
-        headlines.append(
-            Headline(
-                percent(closed, 0), f"of the cost gap from status quo to perfect foresight closed {period}"
-            )
-        )
+        words = f"of the cost gap from status quo to perfect foresight closed {period}"
+        if closed > 1:
+            words += ": the plan cost less than perfect foresight, see Business impact"
+        headlines.append(Headline(percent(closed, 0), words))
     value = value_of_a_point(cost_by_accuracy(impact))
     if pd.notna(value):
         headlines.append(Headline(money.amount(value), "saved per week by each percentage point of WAPE"))

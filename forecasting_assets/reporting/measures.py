@@ -12,7 +12,7 @@ from forecasting_assets.forecasting.value_added import OVERRIDE, STEPS
 FIRST_MODEL, LAST_MODEL = "combined", "seasonal_naive"
 POLICIES = ["plan", "status_quo", "perfect_foresight"]
 
-#: Metrics that are averaged over weeks; all others (units, hours, costs) are summed.
+#: Metrics that are averaged over weeks; all others (units, hours, costs) are summed, but for overdue_units.
 AVERAGED = ("on_time_rate", "fill_rate", "utilisation", "stock_units")
 
 
@@ -139,7 +139,9 @@ def policy_totals(impact: pd.DataFrame, policies: Sequence[str] = POLICIES) -> p
     -------
     DataFrame
         A row for each policy in the given order and a column for each metric: units, hours and costs are summed,
-        shares and stock averaged with demand as weight. `weeks` is the number of weeks covered.
+        shares and stock averaged with demand as weight. overdue_units are those at the end of the last week. Both
+        metrics of overdue units are NaN if a week has none, as weeks made by earlier versions. `weeks` is the number
+        of weeks covered.
     """
     require(impact, ["week", "policy", "metric", "value"], "business_impact")
     wide = (
@@ -160,6 +162,11 @@ def policy_totals(impact: pd.DataFrame, policies: Sequence[str] = POLICIES) -> p
         if mean in wide:
             known = weight.where(wide[mean].notna())
             totals[mean] = (wide[mean] * known).groupby("policy").sum() / known.groupby("policy").sum()
+    if {"overdue_units", "overdue_change_units"} <= set(wide):
+        totals["overdue_units"] = by_policy["overdue_units"].last()
+        overdue = ["overdue_units", "overdue_change_units"]
+        known = wide[overdue].notna().all(axis=1).groupby("policy").all()
+        totals.loc[~known, overdue] = float("nan")
     totals["weeks"] = by_policy.size()
     return totals.reindex([p for p in policies if p in totals.index])
 

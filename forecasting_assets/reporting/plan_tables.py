@@ -8,7 +8,7 @@ from shlex import quote
 import pandas as pd
 
 from forecasting_assets.reporting.commands import Commands
-from forecasting_assets.reporting.formats import MISSING, Money, number, percent
+from forecasting_assets.reporting.formats import MISSING, Money, number, percent, signed
 from forecasting_assets.reporting.measures import FULL, policy_totals, require, within_horizon
 from forecasting_assets.reporting.style import COST_PARTS, label
 from forecasting_assets.reporting.texttable import Cell, Command, Link, TextTable, day, largest, table, text
@@ -87,14 +87,36 @@ def impact_by_policy(impact: pd.DataFrame, money: Money) -> TextTable:
             "on_time_rate": ("On time", percent),
             "fill_rate": ("Fill rate", percent),
             "utilisation": ("Capacity used", percent),
-            "demand_units": ("Units wanted", number),
-            "late_units": ("Units late", number),
-            "shortage_units": ("Units short", number),
             "stock_units": ("Units in stock", number),
         },
         f"Planned week by week and replayed against the actual orders of {count(weeks, 'week')}: production that"
         " has started is kept, the rest is planned again. In stock: units at the end of a week, on average. "
-        + " ".join(worth_in_words(impact)),
+        "Each unit that is overdue at the end of a week costs one week of lateness in that week, whether or not it is "
+        "delivered later. " + " ".join(worth_in_words(impact)),
+    )
+
+
+def units_by_policy(impact: pd.DataFrame) -> TextTable:
+    """Tabulate what became of the units wanted under each policy."""
+    totals = policy_totals(impact)
+    return table(
+        "What became of the units wanted",
+        totals.reset_index(),
+        {
+            "policy": ("Policy", label),
+            "demand_units": ("Wanted", number),
+            "on_time_units": ("On time", number),
+            "late_units": ("Late", number),
+            "shortage_units": ("Short", number),
+            "overdue_change_units": ("More overdue", signed),
+            "overdue_units": ("Overdue at the end", number),
+        },
+        "Wanted = on time + late + short + more overdue. Late: delivered in these weeks, after the week in which they "
+        "were wanted. Short: given up in these weeks. Late and short units can have been wanted before the first week. "
+        "More overdue: units overdue at the end of the last week, less those overdue before the first. "
+        "Figures of perfect foresight are differences: each week its replay is repeated with the orders that have "
+        "come, and what that changes, in earlier weeks too, counts in that week. Over few weeks a difference can be "
+        "negative.",
     )
 
 

@@ -12,6 +12,13 @@ from forecasting_assets.reporting.measures import (
     policy_totals,
 )
 
+#: Why a plan can close more than 100 % of the gap.
+MORE_THAN_ALL = (
+    "More than 100 % means that the plan cost less than perfect foresight in these weeks. Perfect foresight knows only "
+    "orders that have come by now and a few weeks ahead, not how late manufacturers will be, and it pays now for what "
+    "it saves in weeks that are not counted here: the fewer the weeks, the more this matters."
+)
+
 
 def worth_in_words(impact: pd.DataFrame) -> list[str]:
     """Say how much of the possible saving the plan reached, where it comes from, and what forecast errors cost.
@@ -33,7 +40,7 @@ def _share_reached(impact: pd.DataFrame) -> list[str]:
     )
     if not np.isnan(of_bound):
         sentence += f", and {percent(of_bound, 0)} of the gap to the bound that no policy can beat"
-    return [f"{sentence}."]
+    return [f"{sentence}.", *([MORE_THAN_ALL] if closed > 1 else [])]
 
 
 def _sources(impact: pd.DataFrame) -> list[str]:

@@ -9,7 +9,7 @@ import pandas as pd
 from forecasting_assets.reporting.formats import Money
 from forecasting_assets.reporting.headlines import worth_headlines
 from forecasting_assets.reporting.html import Page, Section, closed_week, render
-from forecasting_assets.reporting.plan_tables import impact_by_policy
+from forecasting_assets.reporting.plan_tables import impact_by_policy, units_by_policy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,7 +49,11 @@ def worth_html(
             "worth.html",
             worth_headlines(impact, money),
             [
-                Section("Business impact", "impact", tables=[impact_by_policy(impact, money)]),
+                Section(
+                    "Business impact",
+                    "impact",
+                    tables=[impact_by_policy(impact, money), units_by_policy(impact)],
+                ),
                 *([Section("Pictures", "pictures", pictures=pictures, narrow=narrow)] if pictures else []),
             ],
         )

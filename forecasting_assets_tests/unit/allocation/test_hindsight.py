@@ -140,11 +140,22 @@ def test_weeks_of_foresight_add_up_to_one_replay_that_knows_all_of_them(replays,
         [add_weeks(o, 1) for o in expected], known, Market.of(orders, SHOPS, POLICY.without_rules()), allocate
     ).metrics
     found = of(chain, "perfect_foresight")
-    sums = [m for m in whole if m not in ("stock_units", *rates(whole.sum()))]
+    at_end = ["stock_units", "overdue_units"]
+    sums = [m for m in whole if m not in (*at_end, *rates(whole.sum()))]
     pd.testing.assert_series_equal(
         found[sums].sum(), whole[sums].sum(), check_names=False, rtol=1e-9, atol=1e-6
     )
-    assert found["stock_units"].iloc[-1] == pytest.approx(whole["stock_units"].iloc[-1])
+    assert found[at_end].iloc[-1].tolist() == pytest.approx(whole[at_end].iloc[-1].tolist())
+
+
+def test_units_wanted_are_on_time_late_short_or_more_of_them_are_overdue(replays):
+    found = replays[FORESEEN + 3][-1].drop("lower_bound", level="policy")
+    became = ["on_time_units", "late_units", "shortage_units", "overdue_change_units"]
+    np.testing.assert_allclose(found[became].sum(axis=1), found["demand_units"], atol=1e-6)
+    # Of perfect foresight too, all replays begin with no orders overdue.
+    overdue = found["overdue_change_units"].unstack("policy").cumsum()
+    np.testing.assert_allclose(overdue, found["overdue_units"].unstack("policy"), atol=1e-6)
+    assert (overdue.max() > 0).all()
 
 
 def test_a_forecast_without_error_is_foresight_and_error_costs_on_both_sides():

@@ -1,5 +1,7 @@
 """Planning week after week: by hand, in balance, and with what was started standing."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,9 +9,11 @@ import pytest
 from forecasting_assets.allocation.greedy import allocate_greedily
 from forecasting_assets.allocation.optimal import allocate
 from forecasting_assets.allocation.policy import AllocationPolicy
-from forecasting_assets.allocation.rolling import Market, rolling_replay
+from forecasting_assets.allocation.rolling import Market, _plan, rolling_replay
 from forecasting_assets.allocation.state import PlanningState
+from forecasting_assets.allocation.supply import advance, started_production
 from forecasting_assets.tables import QUANTILES
+from forecasting_assets.weeks import add_weeks
 
 from .cases import ONE_SHOP, make_demand, make_network, monday
 
@@ -73,9 +77,53 @@ def test_what_is_lacking_is_late_and_then_short():
     table = replayed([10, 8, 0, 0], [30, 8, 0, 0], policy=policy)
     assert table.loc["on_time_units"].tolist() == pytest.approx([10, 0, 0, 0])
     assert table.loc["late_units"].tolist() == pytest.approx([0, 12, 8, 0])
-    assert table.loc["lateness_cost"].tolist() == pytest.approx([0, 12 * 0.1 * 20, 8 * 0.1 * 20, 0])
+    # Lateness is charged while units are overdue, and is part of the price of those that are then given up.
+    assert table.loc["overdue_units"].tolist() == pytest.approx([20, 8, 0, 0])
+    assert table.loc["overdue_change_units"].tolist() == pytest.approx([20, -12, -8, 0])
+    assert table.loc["lateness_cost"].tolist() == pytest.approx([20 * 0.1 * 20, 8 * 0.1 * 20, 0, 0])
     assert table.loc["shortage_units"].tolist() == pytest.approx([0, 8, 0, 0])
-    assert table.loc["shortage_cost"].tolist() == pytest.approx([0, 8 * 40, 0, 0])
+    assert table.loc["shortage_cost"].tolist() == pytest.approx([0, 8 * (40 - 0.1 * 20), 0, 0])
+
+
+def making_nothing(*planning):
+    return SimpleNamespace(plan=allocate(*planning).plan.iloc[:0])
+
+
+def test_orders_left_open_cost_their_lateness_and_when_given_up_their_shortage_price_in_all():
+    policy = POLICY.model_copy(update={"max_weeks_late": 2})
+    table = replayed([5, 0, 0], [5, 0, 0], policy=policy, planner=making_nothing)
+    assert table.loc["overdue_units"].tolist() == pytest.approx([5, 5, 0])
+    assert table.loc["lateness_cost"].tolist() == pytest.approx([10, 10, 0])
+    assert table.loc["shortage_cost"].tolist() == pytest.approx([0, 0, 5 * 40 - 20])
+    # Units that are still to be made are worth less than nothing.
+    assert table.loc["inventory_cost"].tolist() == pytest.approx([20, 0, -20])
+    assert table.loc["cost"].sum() == pytest.approx(5 * 40)
+
+
+@pytest.mark.parametrize("max_weeks_late", [0, 1, 3])
+def test_over_the_weeks_lateness_is_that_of_deliveries_and_shortage_that_of_orders_given_up(max_weeks_late):
+    rng = np.random.default_rng(7)
+    ordered = [*rng.integers(2, 30, 6), *[0] * 5]
+    policy = POLICY.model_copy(update={"max_weeks_late": max_weeks_late, "whole_units": False})
+    weeks = [monday(i).date() for i in range(len(ordered))]
+    market = Market.of(orders_of(ordered), ONE_SHOP, policy)
+    forecasts = forecasts_of(rng.integers(2, 20, 11), len(ordered))
+    replay = rolling_replay(weeks, forecasts, market, allocate_greedily)
+    total = replay.metrics.sum()
+    position, late_weeks, given_up = market.position(None, monday(-1).date()), 0.0, 0.0
+    for week in weeks:
+        plan = _plan(week, position, forecasts[add_weeks(week, -1)], market, allocate_greedily)
+        position, flows = advance(
+            position, started_production(plan, week, market.network), market.ordered(week)
+        )
+        late_weeks += float((flows.delivered @ np.arange(max_weeks_late + 1)).sum())
+        given_up += float(flows.given_up.sum())
+    assert total["overdue_units"] > 0 or max_weeks_late == 0
+    assert total["overdue_change_units"] == pytest.approx(0)
+    assert given_up > 0
+    assert total["lateness_cost"] + total["shortage_cost"] == pytest.approx(
+        0.1 * 20 * late_weeks + 40 * given_up
+    )
 
 
 def test_units_of_an_unreliable_distant_maker_come_after_transit_or_a_week_later():
@@ -97,6 +145,8 @@ def test_every_unit_ordered_is_in_time_late_short_or_still_waited_for(mode):
     table = replayed(expected, ordered, policy=policy)
     served = table.loc[["on_time_units", "late_units", "shortage_units"]].sum(axis=0)
     waiting = table.loc["demand_units"].cumsum() - served.cumsum()
+    np.testing.assert_allclose(waiting, table.loc["overdue_units"], atol=1e-9)
+    np.testing.assert_allclose(waiting.diff().iloc[1:], table.loc["overdue_change_units"].iloc[1:], atol=1e-9)
     assert (waiting >= -1e-9).all()
     assert (waiting <= table.loc["demand_units"] + 1e-9).all()  # only the newest week can wait
     made = table.loc["production_cost"].cumsum() / 4

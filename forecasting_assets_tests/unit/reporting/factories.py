@@ -241,14 +241,16 @@ def impact(weeks: int = 3, biases: tuple[int, ...] = (-30, -20, -10, 0, 10, 20, 
     }
     policies |= {f"plan_noise_{n}": (1 + n / 150, 0.972 - n / 400, 0.8) for n in (10, 20, 30, 40)}
     rows = []
-    for week in weeks_to(ORIGIN, weeks):
+    for weeks_after_first, week in enumerate(weeks_to(ORIGIN, weeks), start=1):
         for policy, (cost, on_time, used) in policies.items():
             metrics = {
                 "demand_units": 20_000.0,
                 "absolute_error": 20_000 * (0.2 + abs(cost - 1)),
                 "on_time_units": 20_000 * on_time,
-                "late_units": 20_000 * (0.995 - on_time),
+                "late_units": 20_000 * (0.99 - on_time),
                 "shortage_units": 100.0,
+                "overdue_units": 100.0 * weeks_after_first,
+                "overdue_change_units": 100.0,
                 "stock_units": 40.0,
                 "on_time_rate": on_time,
                 "fill_rate": 0.995,

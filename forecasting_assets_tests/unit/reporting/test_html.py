@@ -36,6 +36,7 @@ from forecasting_assets.reporting.measures import ReportInputError
 from forecasting_assets.reporting.plan_tables import cases_to_try, cost_of_plan, load_by_week, value_of_hours
 from forecasting_assets.reporting.texttable import Command
 from forecasting_assets.reporting.what_if import Difference, what_if_html, what_if_text
+from forecasting_assets.reporting.worth import MORE_THAN_ALL
 from forecasting_assets_tests.unit.reporting import factories
 
 WEEK = date(2025, 3, 3)
@@ -318,6 +319,24 @@ def test_headlines_of_the_worth_page() -> None:
         "−11.5 %": "cost of the plan against the status quo over 3 evaluated weeks",  # noqa: RUF001
     }.items():
         assert text[text.index(caption) + 1] == value
+
+
+def test_the_worth_page_says_what_became_of_the_units_wanted() -> None:
+    text = Page(page_html("worth")).text
+    headings = ["Policy", "Wanted", "On time", "Late", "Short", "More overdue", "Overdue at the end"]
+    at = text.index("Policy", text.index("What became of the units wanted"))
+    row = at + len(headings)
+    assert text[at:row] == headings
+    assert text[row : row + len(headings)] == ["Plan", "60,000", "58,320", "1,080", "300", "+300", "300"]
+
+
+def test_the_worth_page_explains_a_plan_that_costs_less_than_perfect_foresight() -> None:
+    impact = factories.impact()
+    cheap = (impact["policy"] == "plan") & (impact["metric"] == "cost")
+    page = worth_page(impact.assign(value=impact["value"].where(~cheap, 220_000.0)))
+    assert "the plan cost less than perfect foresight, see Business impact" in page
+    assert MORE_THAN_ALL in page
+    assert MORE_THAN_ALL not in page_html("worth")
 
 
 def test_the_plan_is_in_the_order_of_the_work_and_its_weeks_are_the_planned_ones() -> None:

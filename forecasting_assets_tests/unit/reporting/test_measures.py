@@ -20,7 +20,7 @@ from forecasting_assets.reporting.measures import (
     step_scores,
     value_of_a_point,
 )
-from forecasting_assets.reporting.worth import worth_in_words
+from forecasting_assets.reporting.worth import MORE_THAN_ALL, worth_in_words
 from forecasting_assets_tests.unit.reporting import factories
 
 
@@ -163,6 +163,29 @@ def test_what_forecast_and_planner_contribute_adds_up_to_the_gap() -> None:
     # The forecast saves 10 with the greedy planner and 20 with the optimal one.
     assert found.to_dict() == {"forecast": 15.0, "planner": 35.0}
     assert gap_by_source(impact_of({"plan": 100.0, "status_quo": 150.0})).empty
+
+
+def test_overdue_units_are_those_at_the_end_and_units_wanted_add_up() -> None:
+    totals = policy_totals(factories.impact(3))
+    assert totals["overdue_units"].tolist() == [300.0] * 3
+    became = totals[["on_time_units", "late_units", "shortage_units", "overdue_change_units"]].sum(axis=1)
+    assert became.tolist() == pytest.approx(totals["demand_units"].tolist())
+
+
+def test_overdue_units_are_unknown_where_a_week_has_none() -> None:
+    impact = factories.impact(3)
+    of_first = (impact["week"] == impact["week"].min()) & impact["metric"].str.startswith("overdue")
+    totals = policy_totals(impact[~of_first])
+    assert totals[["overdue_units", "overdue_change_units"]].isna().all(axis=None)
+    assert totals["cost"].notna().all()
+
+
+def test_a_plan_that_costs_less_than_perfect_foresight_is_explained() -> None:
+    costs = {"plan": 100.0, "status_quo": 150.0, "perfect_foresight": 110.0}
+    words = worth_in_words(impact_of(costs))
+    assert "125 %" in words[0]
+    assert words[1] == MORE_THAN_ALL
+    assert MORE_THAN_ALL not in worth_in_words(impact_of(costs | {"perfect_foresight": 100.0}))
 
 
 def test_share_of_the_bound_and_biases_that_would_have_been_cheaper() -> None:

@@ -90,6 +90,8 @@ def check_due_dates(statistics: CleanStatistics | None) -> Finding:
 
 def check_moved(moved: MovedLines) -> Finding:
     """Check that no order line of the week is in another week nearby as well."""
+    if moved.problem:
+        return Finding(False, f"order lines could not be compared with those of other weeks: {moved.problem}")
     if not moved.count:
         return Finding(
             True, f"no order line is in another of the {MOVED_WEEKS} weeks before and after as well"

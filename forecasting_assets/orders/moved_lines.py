@@ -1,7 +1,8 @@
 """Order lines that are in two weeks, as after a correction of their order date, so that both count."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 MOVED_WEEKS = 13
 #: Columns of `line_hashes`.
 HASHES_DDL = "line BIGINT"
-#: Order lines that a check names.
-EXAMPLES = 3
+#: Order lines of a week that are named.
+_EXAMPLES = 3
 _NUMBER = ["order_id", "line_id"]
-#: Where orders are numbered anew each month, numbers come again, but hardly ever for the same part.
+#: Where orders are numbered from 1 each month, numbers come again, but hardly ever for the same part.
 _LINE = [*_NUMBER, "part_id"]
 
 
@@ -33,11 +34,14 @@ class MovedLines:
     count
         How many there are.
     examples
-        Some of them in words, with all places.
+        Some of them in words, each with both places.
+    problem
+        Why other weeks could not be looked at; empty if they could.
     """
 
-    count: int
-    examples: tuple[str, ...]
+    count: int = 0
+    examples: tuple[str, ...] = ()
+    problem: str = ""
 
 
 def line_hashes(clean: "ParquetFile", _week: date) -> "pa.Table":
@@ -45,13 +49,17 @@ def line_hashes(clean: "ParquetFile", _week: date) -> "pa.Table":
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if not {*_LINE} <= {*clean.schema_arrow.names}:  # written by a version that read no line numbers
+        return pa.table({"line": pa.array([], pa.int64())})
     rows = clean.read(_LINE)
     rows = rows.filter(pc.and_(*(pc.is_valid(rows[name]) for name in _NUMBER)))
     return pa.table({"line": _hashes(rows)})
 
 
 def lines_in_two_weeks(lines: "pa.Table") -> pd.DataFrame:
-    """Find the lines of each week that are also in another week at most MOVED_WEEKS away.
+    """Find the lines of each week that are also in one other week at most MOVED_WEEKS away.
+
+    Numbers that are in several of these weeks are used again and again, as for calls from one contract.
 
     Parameters
     ----------
@@ -61,24 +69,37 @@ def lines_in_two_weeks(lines: "pa.Table") -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        week (of date), line and other_week, a row for each pair of weeks.
+        week (of date), line and other_week, sorted by week.
     """
-    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    numbers = lines["line"].to_numpy()
-    order = np.argsort(numbers, kind="stable")
-    equal = np.diff(numbers[order]) == 0
-    repeated = order[np.union1d(np.flatnonzero(equal), np.flatnonzero(equal) + 1)]
-    found = lines.select(["week", "line"]).take(pa.array(repeated)).to_pandas()
-    pairs = found.merge(found.rename(columns={"week": "other_week"}), on="line")
-    longest = timedelta(weeks=MOVED_WEEKS)
-    near = [0 < abs(days.days) <= longest.days for days in pairs["week"] - pairs["other_week"]]
-    found_near: pd.DataFrame = pairs.iloc[np.flatnonzero(near)].reset_index(drop=True)
-    return found_near
+    weeks, hashes = pc.cast(lines["week"], "int32").to_numpy() // 7, lines["line"].to_numpy()
+    order = np.argsort(hashes)
+    again = np.flatnonzero(np.diff(hashes[order]) == 0)
+    repeated = order[np.union1d(again, again + 1)]
+    order = repeated[np.lexsort((weeks[repeated], hashes[repeated]))]
+    weeks, hashes = weeks[order].astype(np.int64), hashes[order]
+    # Weeks of one line are numbers near each other, and those of another line are far away.
+    number = np.cumsum(np.diff(hashes, prepend=hashes[:1]) != 0)
+    place = number * (weeks.max(initial=0) + 2 * MOVED_WEEKS + 1) + weeks
+    first = np.searchsorted(place, place - MOVED_WEEKS)
+    count = np.searchsorted(place, place + MOVED_WEEKS, side="right") - first
+    moved = np.flatnonzero(count == 2)
+    other = np.where(first[moved] < moved, moved - 1, moved + 1)
+    of_week = lines["week"].to_numpy()[order]
+    found = pd.DataFrame({"week": of_week[moved], "line": hashes[moved], "other_week": of_week[other]})
+    for name in ("week", "other_week"):
+        found[name] = pd.to_datetime(found[name]).dt.date
+    return found.sort_values(["week", "line"], ignore_index=True)
 
 
-def places(clean: "ParquetFile", week: date, lines: np.ndarray) -> dict[int, tuple[str, str]]:
-    """Return line -> its numbers and its place in words, of those of `lines` in the clean orders of a week."""
+def examples(found: pd.DataFrame) -> pd.DataFrame:
+    """Return the lines of `lines_in_two_weeks` that are named for each week."""
+    return found.groupby("week").head(_EXAMPLES)
+
+
+def places(clean: "ParquetFile", lines: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """Return line -> its numbers, and its file and row, of those of `lines` in the clean orders of a week."""
     import pyarrow as pa
 
     rows = clean.read([*_LINE, *ROW])
@@ -87,10 +108,31 @@ def places(clean: "ParquetFile", week: date, lines: np.ndarray) -> dict[int, tup
     return {
         line: (
             f"order {row['order_id']!r} line {row['line_id']!r}",
-            f"{row['source_file']} row {row['source_row']} (week {week})",
+            f"{row['source_file']} row {row['source_row']}",
         )
         for line, row in zip(hashes[at].tolist(), rows.take(pa.array(at)).to_pylist(), strict=True)
     }
+
+
+def moved_lines(
+    found: pd.DataFrame, named: Mapping[date, Mapping[int, tuple[str, str]]]
+) -> dict[date, MovedLines]:
+    """Describe the lines of each week that are also in another one.
+
+    Parameters
+    ----------
+    found
+        Result of `lines_in_two_weeks`.
+    named
+        Week -> `places` of the `examples` in it.
+    """
+    words: dict[date, list[str]] = {}
+    for week, line, other in examples(found).itertuples(index=False):
+        in_both = sorted((of, *named[of][line]) for of in (week, other))
+        where = " and ".join(f"{place} (week {of})" for of, _, place in in_both)
+        words.setdefault(week, []).append(f"{in_both[0][1]}: {where}")
+    counts = found.groupby("week").size()
+    return {week: MovedLines(int(counts[week]), tuple(lines)) for week, lines in words.items()}
 
 
 def _hashes(rows: "pa.Table") -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import csv
 from datetime import date
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -77,3 +78,15 @@ def test_a_line_whose_date_was_corrected_is_named_in_both_weeks(landed):
     assert materialize(landed, [first, second], select, report=said.append)
     assert sum("lines_in_one_week" in line for line in said) == 2
     assert Lake(path=landed.lake_path).rows(CLEAN_ORDERS, first) == 0
+
+
+def test_a_damaged_week_nearby_holds_no_other_week_back(landed):
+    first, second = FILES
+    damaged = Path(landed.lake_path, "clean_orders", f"week={first}", "data.parquet")
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    said = list[str]()
+    with (landed.home / "landing" / "orders" / "d.csv").open("w") as file:
+        file.write(",".join(ORDER) + "\n" + ",".join((ORDER | {"order_date": str(second)}).values()) + "\n")
+    assert materialize(landed, [second], "key:raw_orders or key:clean_orders", report=said.append)
+    assert any("lines_in_one_week" in line and "is damaged" in line for line in said), said
+    assert materialize(landed, [first], "key:clean_orders")

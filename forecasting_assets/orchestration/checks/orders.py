@@ -7,6 +7,7 @@ import pandas as pd
 
 from forecasting_assets.features.build import feature_columns
 from forecasting_assets.findings import Finding
+from forecasting_assets.lake.files import DamagedWeekError
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.landed_files import (
     LandedFile,
@@ -32,12 +33,13 @@ from forecasting_assets.orders.checks import (
     check_volume,
 )
 from forecasting_assets.orders.moved_lines import (
-    EXAMPLES,
     HASHES_DDL,
     MOVED_WEEKS,
     MovedLines,
+    examples,
     line_hashes,
     lines_in_two_weeks,
+    moved_lines,
     places,
 )
 from forecasting_assets.orders.quality import STATISTICS_DDL, CleanStatistics, clean_statistics
@@ -87,24 +89,30 @@ def gather_clean(
     with lake.errors_of_workers():
         rows = map_weeks(spark.spark_session, lake, CLEAN_ORDERS, weeks, clean_statistics, STATISTICS_DDL)
         statistics = {row.pop("week"): CleanStatistics(**row) for row in to_arrow(rows).to_pylist()}
-        near = weeks_between(add_weeks(weeks[0], -MOVED_WEEKS), add_weeks(weeks[-1], MOVED_WEEKS))
-        known = lake.existing(CLEAN_ORDERS, near)
-        lines = map_weeks(spark.spark_session, lake, CLEAN_ORDERS, known, line_hashes, HASHES_DDL)
-        pairs = lines_in_two_weeks(to_arrow(lines))
-    return {week: (statistics.get(week), _moved(lake, pairs[pairs["week"] == week])) for week in weeks}
+    try:
+        moved = _find_moved(weeks, lake, spark)
+    except DamagedWeekError as error:  # perhaps of another week, for which this one is not to blame
+        moved = dict.fromkeys(weeks, MovedLines(problem=str(error)))
+    return {week: (statistics.get(week), moved.get(week, MovedLines())) for week in weeks}
 
 
-def _moved(lake: Lake, pairs: pd.DataFrame) -> MovedLines:
-    """Describe the lines of a week that are in two weeks, from `lines_in_two_weeks`."""
-    lines = pairs["line"].unique()
-    named = pairs[pairs["line"].isin(lines[:EXAMPLES])]
-    found = [
-        places(lake.open_parquet(CLEAN_ORDERS, week), week, named["line"].to_numpy())
-        for week in sorted({*named["week"], *named["other_week"]})
-    ]
-    examples = [[of_week[line] for of_week in found if line in of_week] for line in lines[:EXAMPLES]]
-    words = tuple(f"{of_line[0][0]}: {' and '.join(place for _, place in of_line)}" for of_line in examples)
-    return MovedLines(len(lines), words)
+def _find_moved(weeks: Sequence[date], lake: Lake, spark: Spark) -> dict[date, MovedLines]:
+    """Find the order lines of `weeks` that are in another week as well."""
+    near = weeks_between(add_weeks(weeks[0], -MOVED_WEEKS), add_weeks(weeks[-1], MOVED_WEEKS))
+    known = lake.existing(CLEAN_ORDERS, near)
+    with lake.errors_of_workers():
+        lines = to_arrow(map_weeks(spark.spark_session, lake, CLEAN_ORDERS, known, line_hashes, HASHES_DDL))
+    found = lines_in_two_weeks(lines)
+    found = found[found["week"].isin(weeks)]
+    wanted: dict[date, list[int]] = {}
+    for week, line, other in examples(found).itertuples(index=False):
+        for of in (week, other):
+            wanted.setdefault(of, []).append(line)
+    named = {}
+    for week, of_week in wanted.items():
+        with lake.damage_as_error(CLEAN_ORDERS.name, week), lake.open_parquet(CLEAN_ORDERS, week) as clean:
+            named[week] = places(clean, of_week)
+    return moved_lines(found, named)
 
 
 def clean_findings(

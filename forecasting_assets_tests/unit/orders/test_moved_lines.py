@@ -10,8 +10,10 @@ from forecasting_assets.orders.checks import check_moved
 from forecasting_assets.orders.moved_lines import (
     MOVED_WEEKS,
     MovedLines,
+    examples,
     line_hashes,
     lines_in_two_weeks,
+    moved_lines,
     places,
 )
 from forecasting_assets.tables import CLEAN_ORDERS
@@ -52,28 +54,42 @@ def hashes(weeks: dict[date, list[tuple]]) -> pa.Table:
 @given(weeks_of_lines)
 def test_every_numbered_line_that_is_in_two_weeks_nearby_is_found(weeks):
     found = lines_in_two_weeks(hashes(weeks))
-    expected = {
-        (week, other)
-        for week, lines in weeks.items()
-        for other, others in weeks.items()
-        if week != other and abs(week - other) <= timedelta(weeks=MOVED_WEEKS)
-        if any(None not in line[:2] and line in others for line in lines)
-    }
-    assert set(zip(found["week"], found["other_week"], strict=True)) == expected
+    expected = []
+    for week, lines in weeks.items():
+        near = [other for other in weeks if 0 < abs(week - other) // timedelta(weeks=1) <= MOVED_WEEKS]
+        for line in lines:
+            others = [other for other in near if None not in line[:2] and line in weeks[other]]
+            if len(others) == 1:
+                expected.append((week, others[0]))
+    assert sorted(zip(found["week"], found["other_week"], strict=True)) == sorted(expected)
+
+
+def test_numbers_that_are_used_again_and_again_say_nothing():
+    weeks = {add_weeks(FIRST, n): [("A3", "1", "P"), (f"A{n}", "2", "P")] for n in range(3, 30)}
+    assert lines_in_two_weeks(hashes(weeks)).empty
 
 
 def test_a_moved_line_is_named_with_both_places():
-    weeks = {
-        FIRST: [("A3", "1", "P"), ("A4", "1", "P")],
-        add_weeks(FIRST, 2): [("A9", "1", "P"), ("A3", "1", "P")],
-    }
-    found = lines_in_two_weeks(hashes(weeks))["line"].unique()
-    named = [places(clean(week, lines), week, found)[int(found[0])] for week, lines in weeks.items()]
-    assert named == [
-        ("order 'A3' line '1'", "2025-03-10.csv row 1 (week 2025-03-10)"),
-        ("order 'A3' line '1'", "2025-03-24.csv row 2 (week 2025-03-24)"),
-    ]
-    finding = check_moved(MovedLines(1, ("order 'A3' line '1': here and there",)))
+    later = add_weeks(FIRST, 2)
+    weeks = {FIRST: [("A3", "1", "P"), ("A4", "1", "P")], later: [("A9", "1", "P"), ("A3", "1", "P")]}
+    found = lines_in_two_weeks(hashes(weeks))
+    named = {week: places(clean(week, lines), found["line"].tolist()) for week, lines in weeks.items()}
+    moved = moved_lines(found, named)
+    where = f"order 'A3' line '1': {FIRST}.csv row 1 (week {FIRST}) and {later}.csv row 2 (week {later})"
+    assert moved == {week: MovedLines(1, (where,)) for week in weeks}
+    finding = check_moved(moved[FIRST])
     assert not finding.passed
-    assert "order 'A3' line '1': here and there" in finding.description
-    assert check_moved(MovedLines(0, ())).passed
+    assert where in finding.description
+
+
+def test_few_of_many_moved_lines_are_named():
+    lines = [(f"A{n}", "1", "P") for n in range(50)]
+    found = lines_in_two_weeks(hashes({FIRST: lines, add_weeks(FIRST, 1): lines}))
+    assert len(found) == 100
+    assert examples(found).groupby("week").size().tolist() == [3, 3]
+
+
+def test_a_week_without_such_lines_passes_and_one_that_could_not_be_compared_does_not():
+    assert check_moved(MovedLines()).passed
+    assert "is damaged" in check_moved(MovedLines(problem="clean_orders is damaged")).description
+    assert not check_moved(MovedLines(problem="clean_orders is damaged")).passed

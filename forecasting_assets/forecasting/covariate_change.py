@@ -159,10 +159,10 @@ def values_beyond(panel: Panel, horizon: int, rows: pd.DataFrame) -> pd.DataFram
     Returns
     -------
     DataFrame
-        part_id, covariate, low and high (least and greatest of its changed values beyond), lowest and highest (of those
-        known of past weeks, in the regions of the changed ones), sorted by part and covariate.
+        part_id, region, covariate, low and high (least and greatest of its changed values beyond), lowest and highest
+        (of those known of past weeks; NaN if none is), sorted by part, region and covariate.
     """
-    columns = ["part_id", "covariate", "low", "high", "lowest", "highest"]
+    columns = [*SERIES, "covariate", "low", "high", "lowest", "highest"]
     known = KnownCovariates.of(panel, horizon)
     if known is None or rows.empty:
         return pd.DataFrame(columns=columns)
@@ -170,11 +170,9 @@ def values_beyond(panel: Panel, horizon: int, rows: pd.DataFrame) -> pd.DataFram
     lowest, highest = (extreme.reduce(past, axis=1) for extreme in (np.fmin, np.fmax))
     series = SeriesIndex(panel.series).rows(rows)
     name = pd.Index(known.names).get_indexer(pd.Index(rows["covariate"]))
-    ranges = rows.assign(
-        low=rows["value"], high=rows["value"], lowest=lowest[series, name], highest=highest[series, name]
-    )
-    beyond = (rows["value"] < ranges["lowest"] * (1 - _ROUNDING)) | (
-        rows["value"] > ranges["highest"] * (1 + _ROUNDING)
-    )
-    found = ranges[beyond].groupby(["part_id", "covariate"], as_index=False)
-    return found.agg({"low": "min", "high": "max", "lowest": "min", "highest": "max"})[columns]
+    low, high, value = lowest[series, name], highest[series, name], rows["value"].to_numpy()
+    within = (value >= low - _ROUNDING * np.abs(low)) & (value <= high + _ROUNDING * np.abs(high))
+    beyond = rows.assign(low=value, high=value, lowest=low, highest=high)[~within]
+    extremes = {"low": "min", "high": "max", "lowest": "min", "highest": "max"}
+    found: pd.DataFrame = beyond.groupby([*SERIES, "covariate"], as_index=False).agg(extremes)
+    return found[columns]

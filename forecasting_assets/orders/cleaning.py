@@ -96,11 +96,7 @@ def clean_week(raw: pa.Table, week: date, rules: CleaningRules) -> CleanWeek:
     cancels = _cancels(values, violations)
     usable = pc.or_(cancels, pc.invert(reduce(pc.or_, violations.values())))
     newest = newest_equal(raw, values["order_id"], values["line_id"], usable, landed)
-    replaces = pc.is_in(pa.array(range(len(raw)), pa.int64()), newest)
-    violations |= {
-        "cancelled": pc.and_(cancels, pc.or_(replaces, newest.is_valid())),
-        "duplicate": newest.is_valid(),
-    }
+    violations |= {"cancelled": _cancelled(cancels, newest), "duplicate": newest.is_valid()}
     reason = pc.coalesce(
         *(pc.if_else(violations[name], name, pa.scalar(None, pa.string())) for name in REJECTION_REASONS)
     )
@@ -196,6 +192,15 @@ def _cancels(values: Mapping[str, pa.Array], violations: Mapping[str, pa.Array])
     readable = [pc.invert(violations[name]) for name in (*ROW_PROBLEMS, "bad_date", "rounded_id")]
     numbered = [values[name].is_valid() for name in ("order_id", "line_id")]
     return reduce(pc.and_, [pc.equal(values["quantity"], 0).fill_null(False), *readable, *numbered])
+
+
+def _cancelled(cancels: pa.Array, newest: pa.Array) -> pa.Array:
+    """Return which of the rows that cancel a line do so: those with the numbers of another row that does not."""
+    place = pa.array(range(len(newest)), pa.int64())
+    line = pc.coalesce(newest, place)
+    others = line.filter(pc.and_(pc.invert(cancels), newest.is_valid()))
+    reinstated = pc.and_(newest.is_valid(), pc.invert(cancels.take(line)))
+    return pc.and_(cancels, pc.or_(pc.is_in(line, others), reinstated))
 
 
 def _unread(text: pa.Array, value: pa.Array) -> pa.Array:

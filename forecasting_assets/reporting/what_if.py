@@ -42,8 +42,8 @@ class Difference:
         What changed covariates change in the forecast: part_id, region, target_week, before and after (units). None if
         none is changed.
     beyond
-        Changed covariates outside the values known so far: part_id, covariate, low and high, and lowest and highest of
-        those known. None if no covariate is changed.
+        Changed covariates outside the values known so far: part_id, region, covariate, low and high, and lowest and
+        highest of those known, NaN if none is. None if no covariate is changed.
     """
 
     description: str
@@ -61,11 +61,11 @@ class Difference:
         """Which forecasts rest on values never seen before, as a sentence; empty if none does."""
         if self.beyond is None or self.beyond.empty:
             return ""
-        named = self.beyond[["part_id", "covariate"]].agg(" ".join, axis=1)
+        names = self.beyond[["part_id", "region", "covariate"]].to_numpy()
         ranges = self.beyond[["low", "high", "lowest", "highest"]].to_numpy(float)
         values = [
-            f"{name} {_range(low, high)} (so far {_range(lowest, highest)})"
-            for name, (low, high, lowest, highest) in zip(named, ranges, strict=True)
+            f"{covariate} of {part} in {region} {_range(low, high)} ({_so_far(lowest, highest)})"
+            for (part, region, covariate), (low, high, lowest, highest) in zip(names, ranges, strict=True)
         ]
         return f"Outside all values known so far, so take the forecast as a rough guess: {listed(values, 5)}."
 
@@ -154,6 +154,10 @@ def _effect_rows(effect: pd.DataFrame) -> list[list[str]]:
     named = [*zip(parts["part_id"].head(5), numbers, strict=False), ("All in scope", numbers.sum(axis=0))]
     rows = [[name, number(before), number(after), signed(change)] for name, (before, after, change) in named]
     return [["", "Forecast", CHANGED, "difference"], *rows]
+
+
+def _so_far(lowest: float, highest: float) -> str:
+    return f"so far {_range(lowest, highest)}" if lowest <= highest else "never known of a past week"
 
 
 def _range(low: float, high: float) -> str:

@@ -1,5 +1,6 @@
 """Cells of input files: from text to the type of their column, and what is wrong with those that cannot be used."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -113,6 +114,8 @@ def _date_problems(text: pd.Series, days: pd.Series, column: Column) -> Iterator
 
 
 def _is_date(text: str) -> bool:
+    if not re.fullmatch(_ISO_DATE, text):
+        return False
     try:
         return bool(date.fromisoformat(text))
     except ValueError:

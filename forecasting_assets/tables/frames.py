@@ -22,7 +22,7 @@ def stack(frames: "Sequence[pd.DataFrame]") -> "pd.DataFrame":
 def category_of(series: "pd.DataFrame", known: "pd.DataFrame") -> "pd.Series":
     """Return the category of the part and region in each row of `series`.
 
-    A part has the category of its latest order in each region, so that regions may differ after it was classified anew.
+    A part has the category of its latest order in each region, so that regions may differ after it has changed.
 
     Parameters
     ----------
@@ -43,5 +43,5 @@ def category_of(series: "pd.DataFrame", known: "pd.DataFrame") -> "pd.Series":
     of_part = known.drop_duplicates("part_id").set_index("part_id")["part_category"].astype(object)
     found = of_series.reindex(pd.MultiIndex.from_frame(series[SERIES].astype(object))).set_axis(series.index)
     elsewhere = series["part_id"].map(of_part).astype(object)
-    category: pd.Series = found.fillna(elsewhere)
+    category: pd.Series = found.where(found.notna(), elsewhere)
     return category

@@ -124,7 +124,8 @@ def test_series_with_a_plan_are_forecast_with_it_and_all_others_as_before(home_c
         weeks_between(add_weeks(WEEK, 2), add_weeks(WEEK, 3))
     )
     assert changed.any()
-    named = beyond[["part_id", "covariate", "lowest", "highest"]].to_numpy().tolist()
+    assert len(beyond)
+    named = beyond[["part_id", "covariate", "lowest", "highest"]].drop_duplicates().to_numpy().tolist()
     assert named == [[parts[0], "unit_price", 8.0, 10.0]]
     case = Case(covariate=changes)
     assert plan_case(home_copy.settings, home_copy.lake, WEEK, case).change.demand == demand_changes(effect)

@@ -29,5 +29,7 @@ def test_a_category_is_that_of_the_part_in_the_region_or_else_of_the_part():
     found = category_of(series, known)
     assert found.fillna("").tolist() == ["sheet", "cnc", "cnc", "wire", ""]
     assert found.index.tolist() == series.index.tolist()
-    assert category_of(series, known[:0]).isna().all()
+    unknown = category_of(series, known[:0])
+    assert unknown.isna().all()
+    assert unknown.dtype == object
     assert category_of(series[:0], known).empty

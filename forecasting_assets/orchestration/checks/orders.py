@@ -150,15 +150,29 @@ def gather_volumes(
     # Names of orders that wait for later weeks are in the book alone.
     before = lake.existing(ORDER_BOOK, [add_weeks(week, -1) for week in weeks])
     books = pd.concat([batch.drop_duplicates() for batch in lake.batches(ORDER_BOOK, before, _NAMES)])
+    names, booked = _names_by_week(demand), _names_by_week(books)
 
     def compared(week: date) -> tuple[pd.Series, Mapping[str, Sequence[str]]]:
-        since = str(add_weeks(week, -VOLUME_WEEKS))
+        since = add_weeks(week, -VOLUME_WEEKS)
         # Parts come and go: a name is compared with those of the same weeks.
-        of_weeks = demand[demand["week"].between(since, str(week))]
-        named = pd.concat([of_weeks[_NAMES], books.loc[books["week"] == str(add_weeks(week, -1)), _NAMES]])
-        return units[since : str(week)], {column: sorted(named[column].unique()) for column in _NAMES}
+        of_weeks = [*map(names.get, weeks_between(since, week)), booked.get(add_weeks(week, -1))]
+        found = {
+            column: sorted(set().union(*(of_week[column] for of_week in of_weeks if of_week)))
+            for column in _NAMES
+        }
+        return units[str(since) : str(week)], found
 
     return {week: compared(week) for week in weeks}
+
+
+def _names_by_week(rows: pd.DataFrame) -> dict[date, dict[str, set[str]]]:
+    """Return week -> column -> the distinct names in it."""
+    weeks: dict[date, dict[str, set[str]]] = {}
+    for column in _NAMES:
+        distinct = rows[["week", column]].drop_duplicates()
+        for week, of_week in distinct.groupby(distinct["week"].dt.date)[column]:
+            weeks.setdefault(week, {})[column] = set(of_week)
+    return weeks
 
 
 def book_findings(settings: Settings, lake: Lake, week: date) -> dict[str, Finding]:

@@ -89,23 +89,36 @@ def test_changes_replace_what_is_known_and_nothing_else(history):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("P1/EU:unit_price=-50%", [("P1", "unit_price", 4.0, 5.0, 7.2, 9.1)]),
+        ("P1/EU:unit_price=-50%", [("P1", "EU", "unit_price", 4.0, 5.0, 7.2, 9.1)]),
         ("P1/EU:unit_price=7.2", []),
         ("P1/EU:unit_price=9.1", []),
-        ("P1/EU:unit_price=9.2", [("P1", "unit_price", 9.2, 9.2, 7.2, 9.1)]),
-        ("P1/EU:fair=1", []),
+        ("P1/EU:unit_price=9.2", [("P1", "EU", "unit_price", 9.2, 9.2, 7.2, 9.1)]),
+        ("P1/EU:depth=-10", []),
+        ("P1/EU:depth=-3", [("P1", "EU", "depth", -3.0, -3.0, -10.0, -5.0)]),
     ],
 )
 def test_changed_values_outside_those_known_so_far_are_named(history, text, expected):
     weeks = pd.to_datetime([add_weeks(LAST, -w) for w in range(3)])
     prices = pd.DataFrame({"part_id": "P1", "region": "EU", "week": weeks, "covariate": "unit_price"})
     prices = prices.assign(value=[7.2, 8.0, 9.1], known=pd.Timestamp(FIRST))
-    panel = panel_of(pd.concat([history, prices], ignore_index=True))
+    ahead = pd.to_datetime([add_weeks(LAST, 1)])
+    depth = prices.assign(covariate="depth", value=[-10.0, -5.0, -7.0])
+    coming = depth[:1].assign(week=ahead, known=pd.Timestamp(LAST))
+    panel = panel_of(pd.concat([history, prices, depth, coming.assign(value=-6.0)], ignore_index=True))
     of_part = (known_values(panel, HORIZON)[0]["part_id"] == "P1").to_numpy()
     rows = changed_rows(panel, HORIZON, [(CovariateChange.parse(text), of_part)])
     assert len(rows)
     beyond = values_beyond(panel, HORIZON, rows)
     assert beyond.round(5).to_records(index=False).tolist() == expected
+
+
+def test_a_covariate_that_was_never_known_of_a_past_week_is_named(history):
+    panel = panel_of(history)
+    of_part = (known_values(panel, HORIZON)[0]["part_id"] == "P1").to_numpy()
+    rows = changed_rows(panel, HORIZON, [(CovariateChange.parse("P1/EU:fair=1"), of_part)])
+    beyond = values_beyond(panel, HORIZON, rows)
+    assert beyond["covariate"].tolist() == ["fair"]
+    assert beyond[["lowest", "highest"]].isna().all(axis=None)
 
 
 @pytest.mark.parametrize(("text", "part"), [("P1/EU:weather=1", "P1"), ("P2/EU:unit_price=-10%", "P2")])

@@ -105,6 +105,8 @@ def test_names_are_spelled_as_in_the_orders(folder):
         (",,1.2,", ",5,1.2,", "either_or", "", "either quantity or factor"),
         ("2026-09-23", "23 September", "bad_date", "entered", "YYYY-MM-DD"),
         ("2026-09-23", "9999-12-31", "bad_date", "entered", "1678 to 2261"),
+        ("2026-09-23", "20260923", "bad_date", "entered", "YYYY-MM-DD"),
+        ("2026-10-05", "20261005", "bad_week", "week_to", "YYYY-MM-DD"),
         ("2026-10-05", "9999-12-27", "bad_date", "week_to", "1678 to 2261"),
         ("2026-09-23", "2026-09-23,more", "cells", "", "quotes"),
     ],

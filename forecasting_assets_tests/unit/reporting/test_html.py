@@ -415,12 +415,14 @@ def test_rules_that_do_not_hold_in_a_changed_case_are_named() -> None:
 def test_a_case_names_values_that_were_never_known_before() -> None:
     cells = {"part_id": ["P1"], "region": ["EU"], "target_week": [WEEK], "before": [10.0], "after": [30.0]}
     beyond = pd.DataFrame(
-        [("P1", "unit_price", 1.0, 1.2, 8.0, 9.5)],
-        columns=["part_id", "covariate", "low", "high", "lowest", "highest"],
+        [("P1", "EU", "unit_price", 1.0, 1.2, 8.0, 9.5), ("P1", "US", "fair", 1.0, 1.0, np.nan, np.nan)],
+        columns=["part_id", "region", "covariate", "low", "high", "lowest", "highest"],
     )
     effect = pd.DataFrame(cells)
     case = replace(difference(), effect=effect, beyond=beyond)
-    said = "P1 unit_price 1 to 1.2 (so far 8 to 9.5)"
+    said = (
+        "unit_price of P1 in EU 1 to 1.2 (so far 8 to 9.5), fair of P1 in US 1 (never known of a past week)"
+    )
     assert said in what_if_text(WEEK, case)
     assert said in what_if_html(WEEK, case, Money("EUR"))
     usual = replace(case, beyond=beyond.iloc[:0])

@@ -242,9 +242,9 @@ def optimality(found: Comparison, ways: pd.DataFrame, of_class: np.ndarray) -> I
     )
     # In units of the class, so that its tolerance is one of units: by what a unit is worth, or costs if it is worth
     # nothing.
-    worth, dearest = np.maximum(np.abs(of_class), 1e-9 * shortage), np.zeros(len(classes))
-    np.maximum.at(dearest, ways["class"].to_numpy(), ways["price"].to_numpy())
-    of_unit = np.where(worth > 0, worth, dearest)
+    worth, highest_price = np.maximum(np.abs(of_class), 1e-9 * shortage), np.zeros(len(classes))
+    np.maximum.at(highest_price, ways["class"].to_numpy(), ways["price"].to_numpy())
+    of_unit = np.where(worth > 0, worth, highest_price)
     units = np.divide(excess, of_unit, out=np.zeros(len(classes)), where=of_unit > 0)
     wanted = classes["quantity"].to_numpy(float)
     condition = "units that would cost less by another way"

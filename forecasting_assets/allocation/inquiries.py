@@ -20,11 +20,14 @@ from forecasting_assets.allocation.problem import Problem
 from forecasting_assets.allocation.promise import find_offers
 from forecasting_assets.allocation.state import PlanningState
 from forecasting_assets.errors import PicklableError
-from forecasting_assets.orders.text import normalise_ids, normalise_names
+from forecasting_assets.orders.text import WHITE_SPACE, normalise_ids, normalise_names
 from forecasting_assets.tables import PROMISES, SERIES
 from forecasting_assets.tables.frames import category_of
 from forecasting_assets.tables.table_files import separator_hint
 from forecasting_assets.weeks import WeekError, parse_week
+
+#: Parts that an unknown one is compared with, to name one that may be meant.
+_COMPARED_PARTS = 5_000
 
 
 class InquiryError(PicklableError, ValueError):
@@ -66,7 +69,7 @@ def parse_inquiry(part: str, region: str, quantity: str, by: str = "", row: int 
         With the field, and what would be right.
     """
     for field, text in (("part_id", part), ("region", region)):
-        if not text.strip():
+        if not text.strip(WHITE_SPACE):
             raise InquiryError(field, "it is empty; name one", row)
     try:
         units = float(quantity)
@@ -78,7 +81,7 @@ def parse_inquiry(part: str, region: str, quantity: str, by: str = "", row: int 
         week = parse_week(by.strip()) if by.strip() else None
     except WeekError as error:
         raise InquiryError("by", str(error), row) from None
-    return Inquiry(part.strip(), region.strip(), units, week)
+    return Inquiry(part.strip(WHITE_SPACE), region.strip(WHITE_SPACE), units, week)
 
 
 def parse_inquiries(table: pd.DataFrame) -> list[Inquiry]:
@@ -87,7 +90,7 @@ def parse_inquiries(table: pd.DataFrame) -> list[Inquiry]:
     Parameters
     ----------
     table
-        Texts in the columns part_id, region, quantity and, if any has a latest week, by.
+        Texts in the columns part_id, region, quantity and, if any has a latest week, by. Blank rows are left out.
 
     Raises
     ------
@@ -98,12 +101,14 @@ def parse_inquiries(table: pd.DataFrame) -> list[Inquiry]:
         if field not in table:
             found = ", ".join(map(str, table.columns))
             raise InquiryError(
-                field, f"the column is missing; the file has {found}{separator_hint(table.columns)}"
+                field, f"the column is missing; the file has {found}{separator_hint(table.columns, [field])}"
             )
     table = table.reindex(columns=["part_id", "region", "quantity", "by"]).fillna("").astype(str)
     rows = table.to_numpy(dtype=object).tolist()
     inquiries, errors = [], []
     for row, (part, region, quantity, by) in enumerate(rows, start=2):
+        if not (part or region or quantity or by):
+            continue
         try:
             inquiries.append(parse_inquiry(part, region, quantity, by, row))
         except InquiryError as error:
@@ -245,6 +250,11 @@ class CapableToPromise:
         return self.problem.policy
 
     @cached_property
+    def _parts(self) -> list[str]:
+        """Names of some known parts, as comparing a name with very many takes long."""
+        return self.series["part_id"].drop_duplicates().head(_COMPARED_PARTS).tolist()
+
+    @cached_property
     def baseline(self) -> Baseline:
         """The plan without any inquiry, which displacement is compared with."""
         return Baseline.of(self.problem, self.network, self.previous, self.free)
@@ -263,7 +273,7 @@ class CapableToPromise:
     def _answer(self, inquiry: Inquiry, category: str, free: FreeCapacity) -> Answer:
         """Answer an inquiry for a part of a category, empty if it is unknown, from what is left."""
         if not category:
-            near = get_close_matches(inquiry.part_id, self.series["part_id"].unique(), n=1)
+            near = get_close_matches(inquiry.part_id, self._parts, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             return Answer(
                 inquiry, "", why=f"part {inquiry.part_id} is unknown: no demand of it is planned{hint}"

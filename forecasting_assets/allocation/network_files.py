@@ -116,7 +116,7 @@ def _read_text(path: str | Path, table: Table) -> tuple[pd.DataFrame, NetworkPro
     raw.index = pd.RangeIndex(2, len(raw) + 2)
     missing = [name for name in required if name not in raw]
     if missing:
-        found = ", ".join(raw.columns) + separator_hint(raw.columns)
+        found = ", ".join(raw.columns) + separator_hint(raw.columns, missing)
         text = f"{file}: column {', '.join(missing)} is missing; the file has {found}"
         return empty, NetworkProblem("missing_column", text, table.name, column=missing[0])
     return raw, None

@@ -40,7 +40,9 @@ def check_supply_balance(ledger: pd.DataFrame) -> Finding:
     return Finding(wrong.empty, description, metadata)
 
 
-def check_counts_known(counts: Counts, series: pd.DataFrame, manufacturers: pd.Series) -> Finding:
+def check_counts_known(
+    counts: Counts, series: pd.DataFrame, successors: pd.Series, manufacturers: pd.Series
+) -> Finding:
     """Check that counts name parts, regions and manufacturers that there are; other units serve no demand.
 
     Parameters
@@ -48,17 +50,23 @@ def check_counts_known(counts: Counts, series: pd.DataFrame, manufacturers: pd.S
     counts
         Counts of the week.
     series
-        part_id and region of what is planned or has ever been ordered.
+        part_id and region of what is planned, booked or has ever been ordered.
+    successors
+        Parts that may be in stock before their first order.
     manufacturers
         Names of all manufacturers.
     """
     counted = counts.series.sort_values(SERIES)
-    unknown = counted[~pd.MultiIndex.from_frame(counted).isin(pd.MultiIndex.from_frame(series[SERIES]))]
-    names = [f"part {part!r} in region {region!r}" for part, region in unknown.to_numpy()]
-    makers = sorted(set(counts.work_in_progress["manufacturer_id"]) - set(manufacturers))
-    names += [f"manufacturer {name!r}" for name in makers]
+    is_known = pd.MultiIndex.from_frame(counted).isin(pd.MultiIndex.from_frame(series[SERIES]))
+    unknown, parts = counted[~is_known & ~counted["part_id"].isin(successors)], set(series["part_id"])
+    names = [
+        f"part {part!r} in region {region!r}{' (ordered in other regions)' if part in parts else ''}"
+        for part, region in unknown.to_numpy()
+    ]
+    others = sorted(set(counts.work_in_progress["manufacturer_id"]) - set(manufacturers))
+    names += [f"manufacturer {name!r}" for name in others]
     description = (
-        f"counted although nobody has ordered or makes it: {listed(names, _MOST_NAMED)}; correct the names"
+        f"counted, but never ordered or not in the network: {listed(names, _MOST_NAMED)}; correct the names"
     )
     return Finding(
         not names,

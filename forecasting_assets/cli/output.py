@@ -21,15 +21,15 @@ def json_option(command: Any) -> Any:
 
 def print_json(content: Any) -> None:
     """Print a value as JSON, with dates and paths as text, and null for numbers that are not known."""
-    click.echo(json.dumps(_known(content), indent=2, default=str, ensure_ascii=False, allow_nan=False))
+    click.echo(json.dumps(_without_nan(content), indent=2, default=str, ensure_ascii=False, allow_nan=False))
 
 
-def _known(value: Any) -> Any:
+def _without_nan(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _known(inner) for key, inner in value.items()}
-    return [_known(inner) for inner in value] if isinstance(value, list | tuple) else value
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    return [_without_nan(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def print_line(text: str = "", err: bool = False) -> None:

@@ -118,13 +118,19 @@ def promise(
 
     inquiries = _inquiries(part, region, quantity, by, file)
     settings = load_existing_settings()
-    given = answer_inquiries(settings, Lake(settings.lake_path), inquiries, hold)
-    answers, held = given.answers, given.held
+    answered = answer_inquiries(
+        settings,
+        Lake(settings.lake_path),
+        inquiries,
+        hold,
+        lambda: print_line("Somebody else is holding units: waiting …", err=True),
+    )
+    answers, held = answered.answers, answered.held
     if as_json:
         ids = held.promise_ids if held else [None] * len(answers)
         print_json(
             {
-                "plan": given.week,
+                "plan": answered.week,
                 "answers": [_answer_json(answer, i) for answer, i in zip(answers, ids, strict=True)],
                 "held": held and {"file": held.file, "expires": held.expires},
             }
@@ -148,7 +154,9 @@ def _inquiries(
         if not file.is_file():
             raise click.UsageError(f"--file {file}: there is no such file.")
         try:
-            table = pd.read_csv(file, dtype=str, keep_default_na=False, skipinitialspace=True)
+            table = pd.read_csv(
+                file, dtype=str, keep_default_na=False, skipinitialspace=True, skip_blank_lines=False
+            )
         except ValueError as error:  # of the encoding, or of a line; also if the file is empty
             raise click.UsageError(
                 f"--file {file} cannot be read ({error}): save it as CSV (UTF-8) with commas."

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 #: Rows of each kind of file as last read by this process, with the content of the files, by folder, `fold_case` and
-#: kind: each week of a run looks at the folder anew, and parsing takes far longer than comparing contents.
+#: kind: each week of a run looks at the folder again, and parsing takes far longer than comparing contents.
 _LAST_READ: dict[tuple[str, bool, str], tuple[dict[str, str], PlanningRows]] = {}
 
 
@@ -139,12 +139,18 @@ class PlanningFolder:
 
     def _rows_of(self, kind: str) -> PlanningRows:
         if kind not in self._rows:
-            contents = {name: self._content(name) for name in self._files if kind_of(name) == kind}
-            key = self.path, self.fold_case, kind
-            if key not in _LAST_READ or _LAST_READ[key][0] != contents:
-                _LAST_READ[key] = contents, self._read(kind)
-            self._rows[kind] = _LAST_READ[key][1]
+            key, contents = (self.path, self.fold_case, kind), self._contents(kind)
+            known, rows = _LAST_READ.get(key, (None, None))
+            if rows is None or known != contents:
+                rows = self._read(kind)
+                # Files that are saved while they are read may hold something else by now.
+                if self._contents(kind) == contents:
+                    _LAST_READ[key] = contents, rows
+            self._rows[kind] = rows
         return self._rows[kind]
+
+    def _contents(self, kind: str) -> dict[str, str]:
+        return {name: self._content(name) for name in self._files if kind_of(name) == kind}
 
     def _read(self, kind: str) -> PlanningRows:
         return self._parse(PLANNING_FILES[kind], self._read_files(kind))

@@ -1,6 +1,6 @@
 """Checks of the demand plan: complete, possible, never below what is booked, and with overrides that do something."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
@@ -57,7 +57,7 @@ def check_notes(
     corrections: pd.DataFrame,
     successors: pd.DataFrame,
     forecast: pd.DataFrame,
-    ordered: Collection[str],
+    ordered: pd.DataFrame,
     week: date,
 ) -> Finding:
     """Check that corrections and successors name series that are ordered, and leave them some orders.
@@ -71,7 +71,7 @@ def check_notes(
     forecast
         part_id, region and mean of the forecasts of the active series.
     ordered
-        The predecessors that have ever been ordered.
+        part_id of the predecessors without a forecast that have ever been ordered.
     week
         The week that has closed.
 
@@ -89,7 +89,7 @@ def check_notes(
     unknown = named[~pd.MultiIndex.from_frame(named).isin(series)]
     succeeded = successors["successor_id"].isin(active["part_id"])
     ended = set(successors["part_id"]) - set(active["part_id"])
-    parts = sorted(ended & {*successors.loc[~succeeded, "part_id"], *(ended - set(ordered))})
+    parts = sorted(ended & {*successors.loc[~succeeded, "part_id"], *(ended - set(ordered["part_id"]))})
     problems = [f"part {row.part_id!r} in region {row.region!r}" for row in unknown.itertuples()]
     problems += [f"part {part!r}" for part in parts]
     excluded = recent.loc[recent["action"] == "exclude", SERIES].drop_duplicates().sort_values(SERIES)

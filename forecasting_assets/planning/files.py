@@ -103,9 +103,8 @@ def read_planning_file(filesystem: "FileSystem", path: str, name: str, table: Ta
         return _unusable(name, table, "unreadable_file", f"it cannot be opened ({error}); allow to read it")
     found = batches[0].rows.schema.names
     if missing := [column for column in _required(table) if column not in found]:
-        reason = (
-            f"column {', '.join(missing)} is missing; the file has {', '.join(found)}{separator_hint(found)}"
-        )
+        names = ", ".join(found) + separator_hint(found, missing)
+        reason = f"column {', '.join(missing)} is missing; the file has {names}"
         return _unusable(name, table, "missing_column", reason, missing[0])
     is_text = name.lower().endswith(_TEXT_ENDINGS)
     lines = lines_of_rows(source) if is_text else None

@@ -41,8 +41,8 @@ class LockLostError(PicklableError, ValueError):
 
     def __init__(self, lock: str) -> None:
         super().__init__(
-            f"the lock {lock} was lost, as it was not renewed in time: make the weeks again, as another process "
-            "may have made them as well"
+            f"the lock {lock} was lost, as it was not renewed in time: do the same again, as another process may have "
+            "written at the same time"
         )
         self.lock = lock
 
@@ -77,7 +77,11 @@ def exclusive_lock(
     with store_errors(str(folder), "written"):
         filesystem, root = open_filesystem(folder)
     if is_local(filesystem):
-        with _file_lock(Path(root, _FOLDER), name, on_wait):
+        file = Path(root, _FOLDER, name)
+        with store_errors(str(folder), "written"):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+        with _file_lock(file, on_wait):
             yield
         return
     place = _Place(filesystem, f"{root}/{_FOLDER}/{name}", lease)
@@ -94,9 +98,8 @@ def exclusive_lock(
 
 
 @contextmanager
-def _file_lock(folder: Path, name: str, on_wait: Callable[[], None] | None) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / name).open("w") as file:
+def _file_lock(path: Path, on_wait: Callable[[], None] | None) -> Iterator[None]:
+    with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

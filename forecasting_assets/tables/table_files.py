@@ -34,10 +34,24 @@ class TooManyRowsError(PicklableError, ValueError):
         self.rows = rows
 
 
-def separator_hint(columns: Iterable[str]) -> str:
-    """Return what to do about a CSV file with these columns that was saved with another separator; empty otherwise."""
+def separator_hint(columns: Iterable[str], required: Iterable[str]) -> str:
+    """Return what to do about a CSV file that was saved with another separator than commas.
+
+    Parameters
+    ----------
+    columns
+        Columns of the file as they were read.
+    required
+        Columns that it should have.
+
+    Returns
+    -------
+    str
+        A sentence; empty if another separator gives none of the required columns.
+    """
     for separator, name in ((";", "semicolons"), ("\t", "tabs")):
-        if any(separator in str(column) for column in columns):
+        cells = {cell.strip(' "') for column in columns for cell in str(column).split(separator)}
+        if not cells.isdisjoint(required):
             return (
                 f". Its cells are separated by {name}: save it with commas, and numbers with a decimal point"
             )

@@ -2,11 +2,11 @@
 
 Examples
 --------
-given = answer_inquiries(settings, Lake(settings.lake_path), [Inquiry("P-001", "EU", 50)], hold_days=14)
+answered = answer_inquiries(settings, Lake(settings.lake_path), [Inquiry("P-001", "EU", 50)], hold_days=14)
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -145,7 +145,7 @@ def hold(settings: Settings, desk: PromiseDesk, answers: Sequence[Answer], days:
 
 
 @dataclass(frozen=True)
-class Given:
+class AnsweredInquiries:
     """Answers to inquiries, and what is held of them.
 
     Attributes
@@ -164,19 +164,25 @@ class Given:
 
 
 def answer_inquiries(
-    settings: Settings, lake: Lake, inquiries: Sequence[Inquiry], hold_days: int | None = None
-) -> Given:
+    settings: Settings,
+    lake: Lake,
+    inquiries: Sequence[Inquiry],
+    hold_days: int | None = None,
+    on_wait: Callable[[], None] | None = None,
+) -> AnsweredInquiries:
     """Answer inquiries one after the other, and hold what is offered for `hold_days` if it is given.
 
-    What is held is answered under a lock, so that two people cannot be promised the same hours.
+    What is held is answered under a lock of the planning folder, so that two people cannot be promised the same hours.
+    `on_wait` is called before waiting for it.
 
     Raises
     ------
     NoPlanError, PlanningFileError
         As `open_desk`.
     """
-    with exclusive_lock(lake.path, "promises") if hold_days else nullcontext():
+    lock = exclusive_lock(settings.planning_path, "promises", on_wait) if hold_days else nullcontext()
+    with lock:
         desk = open_desk(settings, lake)
         answers = desk.answer_in_turn(spelled_as_orders(inquiries, settings.orders.fold_case))
         held = hold(settings, desk, answers, hold_days) if hold_days else None
-    return Given(desk.week, answers, held)
+    return AnsweredInquiries(desk.week, answers, held)

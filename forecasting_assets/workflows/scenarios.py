@@ -79,7 +79,7 @@ def adopt(settings: Settings, lake: Lake, name: str, author: str, reason: str) -
         If the network files are not valid.
     """
     # Rows that two adoptions put into capacity_overrides.csv at the same time would be lost.
-    with exclusive_lock(lake.path, "scenarios"):
+    with exclusive_lock(settings.planning_path, "scenarios"):
         scenario = read_scenario(settings.home, name)
         newest = newest_plan(lake)
         _require_adoptable(scenario, newest, lake.rows_id(ALLOCATION_PLAN, newest))

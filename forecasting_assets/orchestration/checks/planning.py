@@ -36,7 +36,7 @@ from forecasting_assets.findings import Finding
 from forecasting_assets.lake.lake import Lake
 from forecasting_assets.lake.network import read_network
 from forecasting_assets.lake.planning_files import PlanningFolder
-from forecasting_assets.pipeline import COUNTS, NOTES
+from forecasting_assets.pipeline import COUNTS, NOTES, SUCCESSIONS
 from forecasting_assets.planning.checks import (
     check_demand_plan,
     check_notes,
@@ -58,6 +58,7 @@ from forecasting_assets.tables import (
     DEMAND_PLAN,
     KNOWN_COVARIATES,
     MANUFACTURER_NETWORK,
+    ORDER_BOOK,
     OVERRIDE_USE,
     PLAN_FLOWS,
     PLAN_PROOF,
@@ -69,7 +70,7 @@ from forecasting_assets.tables import (
 from forecasting_assets.tables.contract import check_contract
 from forecasting_assets.tables.frames import stack
 from forecasting_assets.weeks import add_weeks, weeks_between
-from forecasting_assets.workflows.order_history import ordered_series
+from forecasting_assets.workflows.order_history import ever_ordered
 from forecasting_assets.workflows.planning import planning_inputs, read_plan_costs
 
 
@@ -92,11 +93,12 @@ def demand_plan_findings(settings: Settings, lake: Lake, week: date) -> dict[str
     folder = PlanningFolder.of(settings)
     forecast = lake.read_pandas(DEMAND_FORECAST, [week], [*SERIES, "mean"])
     corrections, successors = (folder.used_by(week, of) for of in NOTES)
-    ordered = ordered_series(lake, set(successors["part_id"]) - set(forecast["part_id"]), week)
+    ended = successors.loc[~successors["part_id"].isin(forecast["part_id"]), ["part_id"]]
+    ordered = ever_ordered(lake, ended, week)
     return {
         "contract": check_demand_plan(lake.read_pandas(DEMAND_PLAN, [week])),
         "overrides_used": check_overrides(lake.read_pandas(OVERRIDE_USE, [week])),
-        "notes_known": check_notes(corrections, successors, forecast, set(ordered["part_id"]), week),
+        "notes_known": check_notes(corrections, successors, forecast, ordered, week),
         "planning_files_recognised": check_planning_files(folder.unrecognised()),
     }
 
@@ -165,13 +167,14 @@ def _counts_known(
     """Check that what was counted in the week is of parts, regions and manufacturers that there are."""
     folder = PlanningFolder.of(settings)
     counts = Counts(*(folder.used_by(week, of) for of in COUNTS)).of_week(week)
-    known = demand[SERIES].drop_duplicates()
-    unplanned = (
-        set(counts.series["part_id"]) if len(counts.series.merge(known)) < len(counts.series) else set()
-    )
-    ordered = ordered_series(lake, unplanned, week)
-    makers = network.manufacturers["manufacturer_id"]
-    return check_counts_known(counts, stack([known, ordered]), makers)
+    book = lake.read_pandas(ORDER_BOOK, [week], SERIES, missing_ok=True)
+    known = stack([demand[SERIES], book[SERIES]]).drop_duplicates()
+    others = counts.series.merge(known, how="left", indicator=True)
+    ordered = ever_ordered(lake, others.loc[others["_merge"] == "left_only", SERIES], week)
+    # A successor may be in stock before its first order.
+    successors = folder.used_by(week, SUCCESSIONS)["successor_id"]
+    manufacturers = network.manufacturers["manufacturer_id"]
+    return check_counts_known(counts, stack([known, ordered]), successors, manufacturers)
 
 
 def _previous_week_planned(lake: Lake, week: date) -> Finding:

@@ -21,6 +21,8 @@ CORRECTION = (
 SUCCESSOR = "part_id,successor_id,region,from_week,share,entered\nP1,P2,,2026-10-05,,2026-09-27\n"
 FILES = {"demand_corrections": (CORRECTION, CORRECTIONS), "successors": (SUCCESSOR, SUCCESSIONS)}
 ACTIVE = pd.DataFrame({"part_id": ["P1", "P3"], "region": "EU", "mean": 5.0})
+#: Predecessors that have ever been ordered.
+NEVER, P8 = pd.DataFrame({"part_id": []}), pd.DataFrame({"part_id": ["P8"]})
 
 
 def read(path, kind: str, text: str, week: date = WEEK) -> pd.DataFrame:
@@ -90,19 +92,19 @@ def test_names_that_nobody_orders_are_found_but_a_successor_may_wait_for_its_fir
     corrections = pd.DataFrame({"part_id": ["P1", "P1"], "region": ["EU", "US"], "entered": entered})
     corrections["action"] = "keep"
     successors = pd.DataFrame({"part_id": ["P3", "P9", "P8"], "successor_id": ["P4", "P4", "P3"]})
-    found = check_notes(corrections, successors, ACTIVE, ["P8"], WEEK)
+    found = check_notes(corrections, successors, ACTIVE, P8, WEEK)
     assert not found.passed
     assert found.metadata["unknown_series"] == 2
     assert found.metadata["successors_not_ordered_yet"] == 1
     assert "'P1' in region 'US'" in found.description
     assert "part 'P9'" in found.description
-    waiting = check_notes(corrections[:1], successors[:1], ACTIVE, [], WEEK)
+    waiting = check_notes(corrections[:1], successors[:1], ACTIVE, NEVER, WEEK)
     assert waiting.passed
     assert "not ordered yet: part 'P4'" in waiting.description
     # What has ended since is no mistake.
-    assert check_notes(corrections, successors[2:], ACTIVE, ["P8"], add_weeks(WEEK, 60)).passed
+    assert check_notes(corrections, successors[2:], ACTIVE, P8, add_weeks(WEEK, 60)).passed
     # A predecessor that nobody has ever ordered is one.
-    typo = check_notes(corrections[:1], successors[2:], ACTIVE, [], WEEK)
+    typo = check_notes(corrections[:1], successors[2:], ACTIVE, NEVER, WEEK)
     assert "part 'P8'" in typo.description
 
 
@@ -111,13 +113,13 @@ def test_a_series_without_an_order_that_counts_is_named():
     rows = {"part_id": part, "region": region, "action": ["exclude"], "entered": pd.Timestamp(WEEK)}
     corrections = pd.DataFrame(rows)
     successors = pd.DataFrame(columns=["part_id", "successor_id"])
-    assert check_notes(corrections, successors, ACTIVE, [], WEEK).passed
-    found = check_notes(corrections, successors, ACTIVE.assign(mean=0.0), [], WEEK)
+    assert check_notes(corrections, successors, ACTIVE, NEVER, WEEK).passed
+    found = check_notes(corrections, successors, ACTIVE.assign(mean=0.0), NEVER, WEEK)
     assert not found.passed
     assert found.metadata["series_without_orders"] == 1
     assert f"as zero, as no order that counts is left: part '{part}'" in found.description
     assert check_notes(
-        corrections.assign(action="keep"), successors, ACTIVE.assign(mean=0.0), [], WEEK
+        corrections.assign(action="keep"), successors, ACTIVE.assign(mean=0.0), NEVER, WEEK
     ).passed
 
 

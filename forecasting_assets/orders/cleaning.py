@@ -6,7 +6,7 @@ The rules are defined in `_violations`; a row that violates none of them is clea
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from functools import reduce
+from functools import partial, reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -95,8 +95,10 @@ def clean_week(raw: pa.Table, week: date, rules: CleaningRules) -> CleanWeek:
     }
     cancels = _cancels(values, violations)
     usable = pc.or_(cancels, pc.invert(reduce(pc.or_, violations.values())))
-    newest = newest_equal(raw, values["order_id"], values["line_id"], usable, landed)
-    violations |= {"cancelled": _cancelled(cancels, newest), "duplicate": newest.is_valid()}
+    newest_of = partial(newest_equal, raw, values["order_id"], values["line_id"], landed)
+    newest = newest_of(usable)
+    cancelled = _cancelled(cancels, newest_of(cancels)) if pc.any(cancels).as_py() else cancels
+    violations |= {"cancelled": cancelled, "duplicate": newest.is_valid()}
     reason = pc.coalesce(
         *(pc.if_else(violations[name], name, pa.scalar(None, pa.string())) for name in REJECTION_REASONS)
     )
@@ -195,12 +197,13 @@ def _cancels(values: Mapping[str, pa.Array], violations: Mapping[str, pa.Array])
 
 
 def _cancelled(cancels: pa.Array, newest: pa.Array) -> pa.Array:
-    """Return which of the rows that cancel a line do so: those with the numbers of another row that does not."""
-    place = pa.array(range(len(newest)), pa.int64())
-    line = pc.coalesce(newest, place)
-    others = line.filter(pc.and_(pc.invert(cancels), newest.is_valid()))
-    reinstated = pc.and_(newest.is_valid(), pc.invert(cancels.take(line)))
-    return pc.and_(cancels, pc.or_(pc.is_in(line, others), reinstated))
+    """Return which rows cancel an order line that was landed before; a quantity of zero may also be a mistake.
+
+    `newest` is the newest row with the quantity zero that is newer than each row and has its numbers.
+    """
+    cancelling = newest.filter(pc.invert(cancels)).drop_null()
+    repeated = pc.coalesce(newest, pa.array(range(len(newest)), pa.int64()))
+    return pc.and_(cancels, pc.is_in(repeated, cancelling))
 
 
 def _unread(text: pa.Array, value: pa.Array) -> pa.Array:

@@ -14,14 +14,14 @@ _NEWNESS = ["source_modified", *ROW]
 
 
 def newest_equal(
-    raw: pa.Table, order_ids: pa.Array, line_ids: pa.Array, usable: pa.Array, landed: Sequence[str]
+    raw: pa.Table, order_ids: pa.Array, line_ids: pa.Array, landed: Sequence[str], preferred: pa.Array
 ) -> pa.Array:
     """Find the newer row that replaces each row.
 
     Rows with the same order and line number are one order line, whatever their other values; rows without one of the
     two numbers are one order line if they are equal in every landed column. The newest row is that of the file that
-    was modified last, then the last by file name, then by row. A row that is not usable replaces only rows that are not
-    usable either: a correction that cannot be read leaves the line as it was.
+    was modified last, then the last by file name, then by row. A row that is not preferred replaces only rows that are
+    not either: so a correction that cannot be read leaves the line as it was.
 
     Parameters
     ----------
@@ -29,15 +29,15 @@ def newest_equal(
         Raw rows of a week.
     order_ids, line_ids
         Normalised numbers of the rows; null where missing.
-    usable
-        Whether the values of a row can be used.
     landed
         Names of the landed columns of `raw`.
+    preferred
+        Whether a row is preferred to older and newer ones that are not, such as one whose values can be used.
 
     Returns
     -------
     pa.Array
-        Position in `raw` of the newest usable equal row (int64); null for a row that no newer one replaces.
+        Position in `raw` of the newest preferred equal row (int64); null for a row that no newer one replaces.
     """
     numbered = pc.and_(pc.is_valid(order_ids), pc.is_valid(line_ids))
     # Equal rows have equal joined texts, but so may others: the few candidates are compared exactly below.
@@ -58,14 +58,14 @@ def newest_equal(
             raw.select(_NEWNESS).take(pa.array(places)), [(name, "descending") for name in _NEWNESS]
         ).to_numpy()
     ]
-    is_usable = usable.to_numpy(zero_copy_only=False)[newest_first]
+    is_preferred = preferred.to_numpy(zero_copy_only=False)[newest_first]
     equal = pd.DataFrame(
         {position: key.take(pa.array(newest_first)).to_pandas() for position, key in enumerate(keys)}
     )
     groups = equal.groupby(list(equal), dropna=False, sort=False).ngroup().to_numpy()
-    usable_first = np.argsort(~is_usable, kind="stable")
-    _, first = np.unique(groups[usable_first], return_index=True)
-    newest = usable_first[first][groups]
+    preferred_first = np.argsort(~is_preferred, kind="stable")
+    _, first = np.unique(groups[preferred_first], return_index=True)
+    newest = preferred_first[first][groups]
     repeats = np.full(len(raw), -1)
     repeats[newest_first] = np.where(newest < np.arange(len(newest)), newest_first[newest], -1)
     return pa.array(repeats, mask=repeats < 0)

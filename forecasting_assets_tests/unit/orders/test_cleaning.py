@@ -157,6 +157,10 @@ def test_a_cancellation_that_is_landed_twice_or_taken_back_is_no_fault():
     assert sorted(result.rejected["reason"].to_pylist()) == ["cancelled"] * 3 + ["duplicate"] * 2
     # Zeros alone cancel nothing, however often they are landed.
     assert sorted(cleaned([zero, zero]).rejected["reason"].to_pylist()) == ["non_positive_quantity"] * 2
+    # Nor does a zero that was corrected.
+    corrected = cleaned([zero, ORDER])
+    assert corrected.rejected["reason"].to_pylist() == ["non_positive_quantity"]
+    assert corrected.clean.num_rows == 1
     again = cleaned([ORDER, zero, ORDER | {"quantity": "7"}])
     assert again.clean["quantity"].to_pylist() == [7.0]
     assert again.summary["rejected_rows"].to_pylist() == [0]

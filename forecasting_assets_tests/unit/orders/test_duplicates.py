@@ -21,14 +21,14 @@ def row(file: str, number: int, *landed: str | None) -> dict:
     return own | dict(zip(LANDED, landed, strict=False))
 
 
-def replacements(rows: list[dict], columns: list[str], usable: list[bool] | None = None) -> dict[int, int]:
-    """Position of a row -> position of the newer one that replaces it; all rows are usable by default."""
+def replacements(rows: list[dict], columns: list[str], preferred: list[bool] | None = None) -> dict[int, int]:
+    """Position of a row -> position of the newer one that replaces it; all rows are preferred by default."""
     schema = pa.schema([*arrow_schema(RAW_ORDERS), *(pa.field(name, pa.string()) for name in columns)])
     raw = pa.Table.from_pylist(rows, schema)
     missing = pa.nulls(len(raw), pa.string())
     order_ids, line_ids = (normalise_ids(raw[name]) if name in columns else missing for name in NAMES)
-    of_rows = pa.array([True] * len(rows) if usable is None else usable, pa.bool_())
-    newest = newest_equal(raw, order_ids, line_ids, of_rows, columns).to_pylist()
+    of_rows = pa.array([True] * len(rows) if preferred is None else preferred, pa.bool_())
+    newest = newest_equal(raw, order_ids, line_ids, columns, of_rows).to_pylist()
     return {position: place for position, place in enumerate(newest) if place is not None}
 
 
@@ -37,10 +37,10 @@ lines = st.lists(st.tuples(st.booleans(), st.sampled_from(list(MODIFIED)), text,
 
 
 @given(lines, st.sampled_from([3, 2, 1, 0]))
-def test_each_row_is_replaced_by_the_newest_usable_one_that_is_equal(lines, n_landed):
+def test_each_row_is_replaced_by_the_newest_preferred_one_that_is_equal(lines, n_landed):
     columns = LANDED[:n_landed]
     rows = [row(file, number, *landed[:n_landed]) for number, (_, file, *landed) in enumerate(lines)]
-    usable = [is_usable for is_usable, *_ in lines]
+    preferred = [is_preferred for is_preferred, *_ in lines]
     equal: dict[tuple, list[int]] = {}
     for position, one in enumerate(rows):
         order, line = ((one.get(name) or "").strip().removesuffix(".0") for name in NAMES)
@@ -53,9 +53,9 @@ def test_each_row_is_replaced_by_the_newest_usable_one_that_is_equal(lines, n_la
 
     expected: dict[int, int] = {}
     for group in equal.values():
-        newest = max([p for p in group if usable[p]] or group, key=newness)
+        newest = max([p for p in group if preferred[p]] or group, key=newness)
         expected |= {p: newest for p in group if newness(p) < newness(newest)}
-    assert replacements(rows, columns, usable) == expected
+    assert replacements(rows, columns, preferred) == expected
 
 
 @pytest.mark.parametrize(

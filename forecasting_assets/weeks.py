@@ -41,8 +41,11 @@ def week_of(day: date) -> date:
 
 
 def weeks_of(days: "Dates") -> np.ndarray:
-    """Return the Monday of the week of each of `days`, as datetime64[D]: the array form of `week_of`."""
-    return add_weeks_to_all(np.datetime64(EPOCH_WEEK), weeks_since(EPOCH_WEEK, days))
+    """Return the Monday of the week of each of `days`, as datetime64[D]: the array form of `week_of`; NaT stays NaT."""
+    dates = np.asarray(days, dtype="datetime64[D]")
+    weekday = (dates - np.datetime64(EPOCH_WEEK)).astype(np.int64) % 7
+    mondays: np.ndarray = dates - weekday.astype("timedelta64[D]")
+    return mondays
 
 
 def parse_week(key: str) -> date:

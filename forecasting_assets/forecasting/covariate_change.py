@@ -17,8 +17,6 @@ from forecasting_assets.weeks import add_weeks
 _CHANGE = re.compile(
     r"(?P<scope>.+):(?P<name>[^:=]+)=(?:(?P<percent>[+-]?\d+(?:\.\d+)?)%|(?P<value>-?\d+(?:\.\d+)?))"
 )
-
-
 #: Covariates are kept in single precision: a value is beyond others if it is so by more than this share.
 _ROUNDING = 1e-6
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from forecasting_assets.forecasting.cleaning import CategoryLimits, Corrections
 from forecasting_assets.tables import SERIES
-from forecasting_assets.weeks import weeks_apart, weeks_since
+from forecasting_assets.weeks import weeks_apart, weeks_of, weeks_since
 
 #: Columns of the rows of the history that are notes: `quantity` in units, `value` is a share, `known` the week at whose
 #: end the note became known; of a succession also the other part, and the week at whose end the note no longer holds.
@@ -204,12 +204,6 @@ def _inherited(rows: pd.DataFrame, shape: tuple[int, ...]) -> np.ndarray:
     return total
 
 
-def known_week(entered: pd.Series) -> pd.Series:
-    """Return the Monday of the week in which each row was entered."""
-    monday: pd.Series = entered - pd.to_timedelta(entered.dt.weekday, unit="D")
-    return monday
-
-
 def correction_notes(corrections: pd.DataFrame) -> pd.DataFrame:
     """Return rows of demand_corrections planning files as notes.
 
@@ -225,7 +219,8 @@ def correction_notes(corrections: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         NOTE_COLUMNS.
     """
-    rows = corrections.assign(known=known_week(corrections["entered"])).sort_values("entered", kind="stable")
+    known = weeks_of(corrections["entered"]).astype("datetime64[ns]")
+    rows = corrections.assign(known=known).sort_values("entered", kind="stable")
     rows = rows.drop_duplicates([*SERIES, "week", "known"], keep="last")
     notes = rows.assign(note=rows["action"], quantity=0.0)
     return notes.reindex(columns=NOTE_COLUMNS).astype({"until": "datetime64[ns]"})

@@ -13,10 +13,11 @@ from itertools import pairwise, product
 import numpy as np
 import pandas as pd
 
-from forecasting_assets.forecasting.planner_notes import INHERITED, NOTE_COLUMNS, SUCCEEDED, known_week
+from forecasting_assets.forecasting.planner_notes import INHERITED, NOTE_COLUMNS, SUCCEEDED
 from forecasting_assets.planning.rows import narrowest_first
 from forecasting_assets.tables import SERIES
 from forecasting_assets.tables.frames import stack
+from forecasting_assets.weeks import weeks_of
 
 _WEEK = pd.Timedelta(weeks=1)
 _COLUMNS = [*SERIES, "part_category", "week", "quantity"]
@@ -44,7 +45,8 @@ def succession_notes(
         the same parts was entered. A successor has taken over once it has orders of its own, or a successor of its own
         has.
     """
-    rows = rows.assign(known=known_week(rows["entered"]), share=rows["share"].fillna(1.0))
+    known = weeks_of(rows["entered"]).astype("datetime64[ns]")
+    rows = rows.assign(known=known, share=rows["share"].fillna(1.0))
     tables = [pd.DataFrame(columns=NOTE_COLUMNS)]
     for links in _connected(rows):
         orders = demand.loc[demand["part_id"].isin([*links["part_id"], *links["successor_id"]]), _COLUMNS]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from forecasting_assets.orders.quality import LINE_NUMBER, is_numbered
 from forecasting_assets.tables import ROW
 
 if TYPE_CHECKING:
@@ -20,9 +21,8 @@ MOVED_WEEKS = 13
 HASHES_DDL = "line BIGINT"
 #: Order lines of a week that are named.
 _EXAMPLES = 3
-_NUMBER = ["order_id", "line_id"]
 #: Where orders are numbered from 1 each month, numbers come again, but hardly ever for the same part.
-_LINE = [*_NUMBER, "part_id"]
+_LINE = [*LINE_NUMBER, "part_id"]
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,11 @@ class MovedLines:
 def line_hashes(clean: "ParquetFile", _week: date) -> "pa.Table":
     """Return a hash of each order line with an order and a line number, from the clean orders of a week."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     if not {*_LINE} <= {*clean.schema_arrow.names}:  # written by a version that read no line numbers
         return pa.table({"line": pa.array([], pa.int64())})
     rows = clean.read(_LINE)
-    rows = rows.filter(pc.and_(*(pc.is_valid(rows[name]) for name in _NUMBER)))
-    return pa.table({"line": _hashes(rows)})
+    return pa.table({"line": _hashes(rows.filter(is_numbered(rows)))})
 
 
 def lines_in_two_weeks(lines: "pa.Table") -> pd.DataFrame:

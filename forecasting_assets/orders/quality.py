@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
-_NUMBER = ["order_id", "line_id"]
+#: Columns that number an order line.
+LINE_NUMBER = ["order_id", "line_id"]
 _TEXTS, _POSITIVE = ["part_id", "part_category", "region"], ["quantity", "unit_price"]
 #: The columns of `clean_statistics`.
 STATISTICS_DDL = (
@@ -74,6 +75,13 @@ def clean_statistics(clean: "ParquetFile", _week: date) -> "pa.Table":
     return table.append_column("due_example", pa.array([example], pa.string()))
 
 
+def is_numbered(rows: "pa.Table") -> "pa.ChunkedArray":
+    """Return which rows have an order and a line number."""
+    import pyarrow.compute as pc
+
+    return pc.and_(*(pc.is_valid(rows[name]) for name in LINE_NUMBER))
+
+
 def _due_before_ordered(rows: "pa.Table") -> "pa.Table":
     import pyarrow.compute as pc
 
@@ -85,8 +93,9 @@ def _due_before_ordered(rows: "pa.Table") -> "pa.Table":
 def _distinct_lines(clean: "ParquetFile") -> int:
     import pyarrow.compute as pc
 
-    numbers = clean.read(_NUMBER)
-    numbered = pc.and_(*(pc.is_valid(numbers[name]) for name in _NUMBER))
-    lines = numbers.filter(numbered).group_by(_NUMBER, use_threads=False).aggregate([])
-    others = clean.read(ROW).filter(pc.invert(numbered)).group_by(ROW, use_threads=False).aggregate([])
+    numbers = clean.read(LINE_NUMBER)
+    lines = numbers.filter(is_numbered(numbers)).group_by(LINE_NUMBER, use_threads=False).aggregate([])
+    others = (
+        clean.read(ROW).filter(pc.invert(is_numbered(numbers))).group_by(ROW, use_threads=False).aggregate([])
+    )
     return len(lines) + len(others)

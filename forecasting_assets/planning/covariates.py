@@ -11,7 +11,7 @@ from forecasting_assets.findings import Finding
 from forecasting_assets.planning.rows import PlanningFileError, PlanningProblem
 from forecasting_assets.tables import COVARIATE_FILE, KNOWN_COVARIATES, SERIES, Column, Table, is_price
 from forecasting_assets.tables.contract import check_contract
-from forecasting_assets.weeks import add_weeks
+from forecasting_assets.weeks import add_weeks, weeks_of
 from forecasting_assets.wording import count, listed
 
 _CELL = [*SERIES, "target_week", "covariate"]
@@ -163,8 +163,7 @@ def check_plan_complete(known: pd.DataFrame, week: date, horizon: int) -> Findin
     rows = [_in_words(*row) for row in short[[*SERIES, "covariate"]].to_numpy()]
     fault = (
         f"{count(missing, 'value')} of the next {count(horizon, 'week')} missing, for {count(len(short), 'row')} of "
-        f"the plan of {week}: {listed(rows, _MOST_NAMED, '; ')}. These "
-        "weeks are forecast without covariates"
+        f"the plan of {week}: {listed(rows, _MOST_NAMED, '; ')}. These weeks are forecast without covariates"
     )
     metadata = {"covariates": int(current["covariate"].nunique()), "values_missing": missing}
     if current.empty:
@@ -189,7 +188,7 @@ def first_known(frame: pd.DataFrame, ahead: int, since: date) -> np.ndarray:
         First week of history.
     """
     entered = frame["week"] - pd.Timedelta(weeks=ahead)
-    published = frame["published"].dt.to_period("W-SUN").dt.start_time
+    published = pd.Series(weeks_of(frame["published"]).astype("datetime64[ns]"), frame.index)
     latest = entered.where(~(published > entered), published)
     known: np.ndarray = latest.where(~(latest < pd.Timestamp(since)), pd.Timestamp(since)).to_numpy()
     return known

@@ -99,9 +99,10 @@ def cell_problems(text: pd.Series, typed: pd.Series, column: Column) -> Iterator
 
 
 def _date_problems(text: pd.Series, days: pd.Series, column: Column) -> Iterator[CellProblem]:
-    beyond = days.isna() & text.map(_is_date)
-    yield from _problems("bad_date", text[beyond], column, "is too far away; write a day from 1678 to 2261")
-    text, days = text[~beyond], days[~beyond]
+    unread = text[days.isna()]
+    beyond = unread[unread.map(_is_date).astype(bool)]
+    yield from _problems("bad_date", beyond, column, "is too far away; write a day from 1678 to 2261")
+    text, days = text.drop(beyond.index), days.drop(beyond.index)
     if not column.is_week:
         yield from _problems("bad_date", text[days.isna()], column, "is not a valid date; write YYYY-MM-DD")
         return

@@ -96,3 +96,9 @@ def test_array_functions_agree_with_those_of_single_dates(some, first, n):
 def test_a_time_after_midnight_and_a_missing_date_are_not_weeks():
     times = pd.Series([pd.Timestamp(EPOCH_WEEK), pd.Timestamp(1970, 1, 5, 10), pd.NaT])
     assert are_weeks(times).tolist() == [True, False, False]
+
+
+def test_the_week_of_a_missing_day_is_missing():
+    found = weeks_of(np.array(["2026-11-29", "NaT", "1960-01-03"], dtype="datetime64[D]"))
+    assert found[[0, 2]].astype(str).tolist() == ["2026-11-23", "1959-12-28"]
+    assert np.isnat(found[1])

@@ -169,8 +169,8 @@ def _counts_known(
     counts = Counts(*(folder.used_by(week, of) for of in COUNTS)).of_week(week)
     book = lake.read_pandas(ORDER_BOOK, [week], SERIES, missing_ok=True)
     known = stack([demand[SERIES], book[SERIES]]).drop_duplicates()
-    others = counts.series.merge(known, how="left", indicator=True)
-    ordered = ever_ordered(lake, others.loc[others["_merge"] == "left_only", SERIES], week)
+    is_known = pd.MultiIndex.from_frame(counts.series).isin(pd.MultiIndex.from_frame(known))
+    ordered = ever_ordered(lake, counts.series[~is_known], week)
     # A successor may be in stock before its first order.
     successors = folder.used_by(week, SUCCESSIONS)["successor_id"]
     manufacturers = network.manufacturers["manufacturer_id"]
